@@ -1,0 +1,73 @@
+/* See arena.h. Chunks double from 4 KiB to 1 MiB; a larger request gets a chunk of its own. */
+#include "base/arena.h"
+
+enum { CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20, ALIGN = 16 };
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t size;
+    _Alignas(16) char data[];
+};
+
+void arena_init(struct arena *a) { *a = (struct arena){.chunk_size = CHUNK_MIN}; }
+
+static void chunks_free(struct arena_chunk *c)
+{
+    while (c) {
+        struct arena_chunk *next = c->next;
+        free(c);
+        c = next;
+    }
+}
+
+void arena_fini(struct arena *a)
+{
+    chunks_free(a->head);
+    arena_init(a);
+}
+
+void arena_reset(struct arena *a)
+{
+    if (!a->head) return;
+    struct arena_chunk *keep = a->head;
+    chunks_free(keep->next);
+    keep->next = NULL;
+    a->at = keep->data;
+    a->end = keep->data + keep->size;
+    a->used = 0;
+}
+
+static void chunk_add(struct arena *a, size_t need)
+{
+    if (!a->chunk_size) a->chunk_size = CHUNK_MIN;
+    size_t size = MAX(a->chunk_size - sizeof(struct arena_chunk), need);
+    if (a->chunk_size < CHUNK_MAX) a->chunk_size *= 2;
+    struct arena_chunk *c = mem_alloc(sizeof *c + size);
+    c->size = size;
+    c->next = a->head;
+    a->head = c;
+    a->at = c->data;
+    a->end = c->data + size;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    size_t pad = (size_t)(-(uintptr_t)a->at) & (ALIGN - 1);
+    if (!a->at || n + pad > (size_t)(a->end - a->at)) {
+        chunk_add(a, n + ALIGN);
+        pad = (size_t)(-(uintptr_t)a->at) & (ALIGN - 1);
+    }
+    char *p = a->at + pad;
+    a->at = p + n;
+    a->used += n + pad;
+    return memset(p, 0, n);
+}
+
+char *arena_alloc_bytes(struct arena *a, size_t n)
+{
+    if (!a->at || n > (size_t)(a->end - a->at)) chunk_add(a, n);
+    char *p = a->at;
+    a->at += n;
+    a->used += n;
+    return p;
+}

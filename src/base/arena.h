@@ -1,0 +1,23 @@
+/* Arenas: everything allocated from one lives exactly as long as it does.
+ *
+ * A function whose first parameter is `struct arena *` returns memory of that arena; nobody frees
+ * it. Freed chunks are poisoned under ASan. Runs on: any one thread at a time per arena. */
+#pragma once
+#include "base/base.h"
+
+struct arena {
+    struct arena_chunk *head;
+    char *at, *end;
+    size_t used;       /* bytes handed out, for limits and statistics */
+    size_t chunk_size; /* next chunk's size */
+};
+
+void arena_init(struct arena *a);
+void arena_fini(struct arena *a);  /* may be called twice, and by CLEANUP(arena_fini) */
+void arena_reset(struct arena *a); /* frees all but one chunk */
+
+void *arena_alloc(struct arena *a, size_t n);       /* aligned to 16, zeroed */
+char *arena_alloc_bytes(struct arena *a, size_t n); /* not aligned, not zeroed */
+
+#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (size_t)(n)))

@@ -1,0 +1,140 @@
+/* base: strings, buffers, map, ids and times, with the golden vectors of the Argo sources. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/map.h"
+#include "base/rfc3339.h"
+
+static void node_ids_are_argos(void **state)
+{
+    (void)state;
+    static const struct { const char *name; uint32_t hash; } rows[] = {
+        {"parameter-aggregation-one-will-fail2-jt776.one-will-fail", 6921149},
+        {"hello-world-abc12[0].a", 1974140919u},
+        {"hello-world-abc12.A(0:foo)", 2530390398u},
+        {"steps-x[0].s(1:name:b,type:c)(0)", 2574873887u},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(fnv1a32(str_of(rows[i].name)), rows[i].hash);
+    struct arena a;
+    arena_init(&a);
+    assert_string_equal(node_id(&a, STR("wf"), STR("wf")).p, "wf");
+    assert_string_equal(pod_name(&a, STR("wf"), STR("t"), STR("wf")).p, "wf");
+    assert_string_equal(pod_name(&a, STR("hello-world-abc12"), STR("t"), STR("hello-world-abc12[0].a")).p,
+                        "hello-world-abc12-t-1974140919");
+    arena_fini(&a);
+}
+
+static void map_keeps_what_is_left_after_deletions(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    struct map m = {0};
+    for (int i = 0; i < 1000; i++) map_put(&m, str_fmt(&a, "key%d", i), NULL)->num = (uint64_t)i;
+    for (int i = 0; i < 1000; i += 3) assert_true(map_del(&m, str_fmt(&a, "key%d", i)));
+    for (int i = 0; i < 1000; i++) {
+        struct map_slot *s = map_get(&m, str_fmt(&a, "key%d", i));
+        if (i % 3 == 0) assert_null(s);
+        else assert_int_equal(s->num, i);
+    }
+    size_t seen = 0;
+    for (struct map_slot *s = NULL; (s = map_next(&m, s));) seen++;
+    assert_int_equal(seen, m.n);
+    map_fini(&m);
+    arena_fini(&a);
+}
+
+static void buf_stops_at_its_maximum(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 5);
+    buf_str(&b, STR("1234"));
+    buf_str(&b, STR("56"));
+    assert_true(b.overflow);
+    assert_int_equal(b.n, 4);
+    buf_reset(&b);
+    buf_str(&b, STR("12345"));
+    assert_false(b.overflow);
+    buf_fini(&b);
+    buf_fini(&b);
+}
+
+static void json_text_escapes_as_go(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    buf_json(&b, str_n("a<\"\\\n\x01\xc3\xa9\xff\x00z", 11));
+    assert_string_equal(b.p, "\"a<\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\\u0000z\"");
+    buf_fini(&b);
+}
+
+static void times_round_trip(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    int64_t us;
+    assert_true(rfc3339_parse(STR("2024-02-29T23:59:59.5+02:00"), &us));
+    assert_string_equal(rfc3339(&a, us).p, "2024-02-29T21:59:59Z");
+    assert_int_equal(us % 1000000, 500000);
+    assert_int_equal(civil_from_us(us).weekday, 4);
+    assert_int_equal(civil_from_us(us).yearday, 60);
+    assert_string_equal(rfc3339(&a, -1000000).p, "1969-12-31T23:59:59Z");
+    assert_false(rfc3339_parse(STR("2024-13-01T00:00:00Z"), &us));
+    assert_false(rfc3339_parse(STR("2024-12-01T00:00:00"), &us));
+    arena_fini(&a);
+}
+
+static void strings_are_cut_found_and_read(void **state)
+{
+    (void)state;
+    struct str head, rest;
+    int64_t i;
+    double d;
+    assert_true(str_cut(STR("a=b=c"), '=', &head, &rest));
+    assert_true(str_is(head, "a") && str_is(rest, "b=c"));
+    assert_false(str_cut(STR("abc"), '=', &head, &rest));
+    assert_false(str_set(rest));
+    assert_int_equal(str_find(STR("hello"), STR("lo"), 1), 3);
+    assert_int_equal(str_find(STR("hello"), STR("xx"), 0), -1);
+    assert_true(str_to_i64(STR("-42"), &i) && i == -42);
+    assert_false(str_to_i64(STR(" 42"), &i));
+    assert_false(str_to_i64(STR("99999999999999999999"), &i));
+    assert_true(str_to_double(STR("1e3"), &d) && d == 1000);
+    assert_false(str_to_double(STR("0x10"), &d));
+    assert_false(str_to_double(STR("nan"), &d));
+    assert_true(str_is(str_trim(STR(" \t a b \n")), "a b"));
+}
+
+static void errors_keep_code_and_gain_context(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    assert_false(err_set(&e, ERR_NOT_FOUND, "no workflow '%s'", "x"));
+    err_ctx(&e, "loading %d", 7);
+    assert_string_equal(e.text, "loading 7: no workflow 'x'");
+    assert_int_equal(err_exit_status(e.code), 4);
+    assert_int_equal(err_http_status(e.code), 404);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(node_ids_are_argos),
+        cmocka_unit_test(map_keeps_what_is_left_after_deletions),
+        cmocka_unit_test(buf_stops_at_its_maximum),
+        cmocka_unit_test(json_text_escapes_as_go),
+        cmocka_unit_test(times_round_trip),
+        cmocka_unit_test(strings_are_cut_found_and_read),
+        cmocka_unit_test(errors_keep_code_and_gain_context),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,21 @@
+/* Every size, depth and count that input can reach, in one place. A limit that is passed is
+ * ERR_LIMIT with the limit's name and value in the text. Bytes unless said otherwise. */
+#pragma once
+
+enum {
+    LIMIT_DOC_BYTES = 64 << 20,      /* one YAML or JSON document file */
+    LIMIT_DOC_DEPTH = 1000,          /* nesting of YAML and JSON */
+    LIMIT_DOC_NODES = 20 << 20,      /* values in one file, aliases expanded */
+    LIMIT_NAME_BYTES = 253,          /* metadata.name */
+    LIMIT_EXPR_BYTES = 1 << 20,      /* one expression's text */
+    LIMIT_EXPR_DEPTH = 200,          /* nesting of an expression */
+    LIMIT_EXPR_STEPS = 1000000,      /* evaluation steps of one expression */
+    LIMIT_VALUE_BYTES = 16 << 20,    /* one parameter value or substituted text */
+    LIMIT_RESULT_BYTES = 256 << 10,  /* outputs.result: the tail that is kept, as Argo */
+    LIMIT_LOOP_ITEMS = 1 << 20,      /* items of one withItems, withParam, withSequence */
+    LIMIT_TEMPLATE_DEPTH = 100,      /* nested template calls, as Argo */
+    LIMIT_ARG_BYTES = 128 << 10,     /* one argv or environment string of a step (MAX_ARG_STRLEN) */
+    LIMIT_HTTP_BODY_BYTES = 64 << 20,
+    LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
+    LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
+};
