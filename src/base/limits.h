@@ -17,5 +17,9 @@ enum {
     LIMIT_ARG_BYTES = 128 << 10,     /* one argv or environment string of a step (MAX_ARG_STRLEN) */
     LIMIT_HTTP_BODY_BYTES = 64 << 20,
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
+    LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
+    LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
+    LIMIT_CHANGES = 100000,          /* change log rows that are kept */
+    LIMIT_STORED_BYTES = 256 << 20,  /* one text or blob in the database */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
 };
