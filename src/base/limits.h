@@ -16,6 +16,20 @@ enum {
     LIMIT_TEMPLATE_DEPTH = 100,      /* nested template calls, as Argo */
     LIMIT_ARG_BYTES = 128 << 10,     /* one argv or environment string of a step (MAX_ARG_STRLEN) */
     LIMIT_HTTP_BODY_BYTES = 64 << 20,
+    LIMIT_HTTP_HEAD_BYTES = 64 << 10,       /* request line and headers of one request */
+    LIMIT_HTTP_HEADERS = 200,               /* header fields of one message */
+    LIMIT_HTTP_QUERY_KEYS = 1000,           /* key=value pairs of one query string */
+    LIMIT_HTTP_PATH_SEGMENTS = 256,         /* parts between slashes of one request path */
+    LIMIT_HTTP_CONNECTIONS = 1024,          /* open connections of one server */
+    LIMIT_HTTP_STREAM_BYTES = 16 << 20,     /* queued for one slow reader of a stream */
+    LIMIT_HTTP_HEADER_MS = 10000,           /* from connecting to complete headers */
+    LIMIT_HTTP_IDLE_MS = 60000,             /* from a reply to the next complete headers */
+    LIMIT_HTTP_STALL_MS = 60000,            /* a client that takes nothing of its reply */
+    LIMIT_HTTP_BODY_GRACE_MS = 10000,       /* before the minimum rate of a body counts */
+    LIMIT_HTTP_BODY_BYTES_PER_S = 4 << 10,  /* the minimum rate of a body after that */
+    LIMIT_HTTP_DRAIN_MS = 500,              /* for replies on their way when a server stops */
+    LIMIT_HTTP_LINE_BYTES = 64 << 20,       /* one line of a streamed reply, at the client */
+    LIMIT_CHANNEL_MESSAGES = 1 << 16,       /* waiting in one channel to the loop */
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
