@@ -1,0 +1,80 @@
+/* HTTP/1.1 server: a table of routes, requests, replies and streams. Knows no product noun.
+ *
+ * The protocol library (libmicrohttpd) is opened with the first connection. What it leaves open
+ * is closed here: deadlines, contradicting lengths, vanished clients, limits (gate.h, conn.c).
+ *
+ * A handler is called on the loop thread with the whole body read. It answers with exactly one
+ * http_reply*, or http_stream_begin and later http_stream_end; at once or at any later time. Until
+ * then the request is the handler's, whatever happens to the client or even to the server.
+ * Runs on: the loop thread. */
+#pragma once
+#include "base/str.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+struct http_server;
+struct http_req;
+struct http_stream;
+
+typedef void http_handler(struct http_req *r, void *user);
+
+/* Pattern: "/api/v1/workflows/{namespace}/{name}", last part also "{key...}" for all that is left
+ * with its slashes. Of several that fit, the one with a literal at the first difference wins.
+ * Method "*" means any; GET routes answer HEAD too. A parameter may be empty. */
+struct http_route {
+    const char *method;
+    const char *pattern;
+    http_handler *handle;
+    void *user;
+};
+
+struct http_server_opts {
+    const char *unix_path;           /* listens here; peers must be this user or root */
+    int listen_fd;                   /* without unix_path: a listening socket, taken over */
+    const struct http_route *routes; /* must outlive the server */
+    size_t route_count;
+    size_t max_body_bytes;           /* this and below: 0 = the value in limits.h */
+    size_t max_stream_bytes;
+    unsigned max_connections;
+    unsigned header_ms, idle_ms, body_grace_ms, drain_ms;
+};
+
+struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e);
+/* Orderly stop: no new connections, the socket's name removed, streams ended, requests that are
+ * still held answered with 503, output flushed for at most drain_ms. Holders of requests are told
+ * by on_gone and still owe their reply or end, which then does nothing. NULL is allowed. */
+void http_server_free(struct http_server *s);
+unsigned http_server_connections(const struct http_server *s);
+
+/* The request. Texts live until the reply or the end of the stream. */
+struct arena *http_req_arena(struct http_req *r);
+struct str http_req_method(const struct http_req *r);
+struct str http_req_target(const struct http_req *r); /* as received, with the query */
+struct str http_req_path(const struct http_req *r);   /* as received, without the query */
+struct str http_req_param(const struct http_req *r, const char *name); /* decoded; absent if none */
+struct str http_req_query(const struct http_req *r, const char *key);  /* decoded; first one; absent if none */
+bool http_req_query_at(const struct http_req *r, size_t i, struct str *key, struct str *value);
+struct str http_req_header(const struct http_req *r, const char *name); /* any case; first one */
+bool http_req_header_at(const struct http_req *r, size_t i, struct str *name, struct str *value);
+struct str http_req_body(const struct http_req *r);
+bool http_req_wants_sse(const struct http_req *r); /* Accept: text/event-stream */
+/* Called at most once, when the client is gone before the answer was complete. */
+void http_req_on_gone(struct http_req *r, loop_fn *fn, void *user);
+
+/* Replies: each ends the request, which must not be used after. */
+void http_reply_header(struct http_req *r, const char *name, struct str value); /* before replying */
+void http_reply(struct http_req *r, int status, const char *content_type, struct str body); /* copies */
+void http_reply_buf(struct http_req *r, int status, const char *content_type, struct buf *body); /* takes, empties */
+/* `size` bytes of a file from `offset`; the descriptor is taken over. */
+void http_reply_fd(struct http_req *r, const char *content_type, int fd, uint64_t offset, uint64_t size);
+void http_reply_err(struct http_req *r, const struct err *e); /* {"code":5,"message":"…"} */
+
+/* Streams: 200, chunked. Nothing is sent before the loop turn's send hooks. */
+struct http_stream *http_stream_begin(struct http_req *r, const char *content_type);
+/* False when the client is gone or has more than max_stream_bytes to catch up with; the caller
+ * then ends the stream. */
+bool http_stream_write(struct http_stream *s, struct str bytes);
+/* One JSON document as one event, framed as the content type says: text/event-stream with the id
+ * and event name (each may be absent), else one line. */
+bool http_stream_event(struct http_stream *s, struct str id, struct str event, struct str json);
+void http_stream_end(struct http_stream *s); /* the stream must not be used after */
