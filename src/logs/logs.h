@@ -1,0 +1,65 @@
+/* Log files of steps, in CRI form: "2026-11-21T23:55:21.123456789Z stdout F text\n" (P instead of
+ * F: the line goes on in the next record of that stream). Written by supervisors, read here.
+ *
+ * Records of one file are in time order. A last line without newline is still being written: it is
+ * left for later while following and shown when the file is finished. Lines that are no CRI record
+ * are shown whole, with the time of the record before. Runs on: any thread (one per object). */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+enum logs_stream { LOGS_STDOUT, LOGS_STDERR };
+
+struct logs_record {
+    int64_t time_ns;
+    enum logs_stream stream;
+    bool partial;    /* P: no line end after the text */
+    struct str text; /* without prefix and newline */
+};
+/* One line without its newline; false: not of CRI form. */
+bool logs_record_parse(struct str line, struct logs_record *out);
+void logs_record_format(struct buf *b, const struct logs_record *r); /* with newline */
+
+struct logs_query {
+    int64_t since_ns;    /* 0: all */
+    int64_t tail;        /* last N lines of each source; -1: all */
+    struct str grep;     /* only lines with this regular expression (PCRE2); absent: all */
+    bool grep_invert, grep_ignore_case;
+};
+
+/* One line as a user reads it (P records joined up to LIMIT_LOG_JOIN_BYTES, then cut). */
+struct logs_line {
+    size_t source;   /* index of the file it came from */
+    int64_t time_ns; /* of its first record */
+    enum logs_stream stream;
+    struct str text;
+};
+/* `line` is valid until it returns; false with `e` set stops. */
+typedef bool logs_line_fn(void *ctx, const struct logs_line *line, struct err *e);
+
+struct logs_source {
+    const char *path; /* a missing file has no lines (the step has not begun) */
+    bool finished;    /* nothing will be appended */
+};
+
+/* Reads what is there: all sources merged in time order (ties: source order). */
+bool logs_read(const struct logs_source *sources, size_t n, const struct logs_query *q, logs_line_fn *each,
+               void *ctx, struct err *e);
+
+/* Follows files that grow, through one pollable descriptor (inotify): first what is there (merged,
+ * as logs_read), then new lines in the order of their arrival. */
+struct logs_follow;
+struct logs_follow *logs_follow_open(const struct logs_query *q, struct err *e);
+void logs_follow_close(struct logs_follow *f); /* NULL is fine */
+/* A source more; its number comes back in *index. The file need not exist, its directory must. */
+bool logs_follow_add(struct logs_follow *f, const struct logs_source *source, size_t *index, struct err *e);
+/* The step is over: what is still unread is the rest; a last line without newline counts. */
+void logs_follow_finish(struct logs_follow *f, size_t index);
+int logs_follow_fd(const struct logs_follow *f); /* readable: call logs_follow_read */
+/* Emits what is new. Call it once after adding or finishing sources too. */
+bool logs_follow_read(struct logs_follow *f, logs_line_fn *each, void *ctx, struct err *e);
+/* Every source is finished and read to its end. */
+bool logs_follow_done(const struct logs_follow *f);
+
+/* "TIME text\n" (timestamps) or "text\n", as `argo logs` prints it. */
+void logs_line_format(struct buf *b, const struct logs_line *line, bool timestamps);

@@ -1,0 +1,98 @@
+/* Stored documents of every kind (kinds.def): create, update, get, list, delete, with Kubernetes'
+ * metadata rules: uid, creationTimestamp, resourceVersion, generation, generateName, name checks.
+ *
+ * Documents go in and come out as values; what comes out has its metadata complete. Only metadata
+ * is checked here; whether a spec makes sense is the business of spec/. Writing needs an open write
+ * transaction of the caller, who commits it durably before answering. Each write adds one row of
+ * kind "object" to the change log: {"type": ADDED|MODIFIED|DELETED, "kind", "namespace", "name",
+ * "uid"}. Runs on: the loop thread. */
+#pragma once
+#include "doc/val.h"
+#include "resource/selector.h"
+#include "store/store.h"
+
+enum resource_kind_id {
+#define RESOURCE(name, kind, plural, shorts, api, namespaced, meaning) RESOURCE_##name,
+#include "resource/kinds.def"
+#undef RESOURCE
+    RESOURCE_MAX
+};
+
+struct resource_kind {
+    const char *kind, *plural, *shorts, *api_version;
+    bool namespaced;
+    const char *meaning;
+};
+extern const struct resource_kind resource_kinds[RESOURCE_MAX];
+
+/* By kind, plural, singular or short name, letter case ignored; false: not one of ours. */
+bool resource_kind_find(struct str name, enum resource_kind_id *out);
+
+/* Name checks: SPEC error that quotes the name. Both need at most LIMIT_NAME_BYTES or 63 bytes. */
+bool dns_subdomain_check(struct str name, struct err *e); /* RFC 1123: a-z 0-9 - . */
+bool dns_label_check(struct str name, struct err *e);     /* the same without dots, 63 bytes */
+
+enum resource_verb {
+    RESOURCE_CREATE, /* CONFLICT when the name is taken */
+    RESOURCE_UPDATE, /* NOT_FOUND when there is none; CONFLICT when metadata.resourceVersion is old */
+    RESOURCE_APPLY   /* create or update */
+};
+struct resource_write {
+    struct store *store;
+    enum resource_verb verb;
+    const struct val *doc;   /* kind is read from it */
+    struct str ns;           /* for documents that name none; absent: "default" */
+    int64_t now_us;
+    uint64_t random[2];      /* becomes the uid and the generateName suffix */
+};
+struct resource_result {
+    struct val doc; /* as stored, metadata complete */
+    struct str kind, ns, name, uid;
+    bool created, unchanged; /* an update that changes nothing writes nothing */
+};
+bool resource_put(struct arena *a, const struct resource_write *w, struct resource_result *out, struct err *e);
+
+struct resource_key {
+    enum resource_kind_id kind;
+    struct str ns, name; /* ns is ignored for cluster-wide kinds; absent: "default" */
+};
+bool resource_get(struct arena *a, struct store *s, const struct resource_key *key, struct val *out,
+                  struct err *e);
+
+struct resource_query {
+    enum resource_kind_id kind;
+    struct str ns;             /* absent or "": all namespaces */
+    struct str label_selector; /* texts as a user wrote them; absent: all */
+    struct str field_selector;
+    struct str continue_token; /* from the page before */
+    size_t limit;              /* 0: LIMIT_LIST_ROWS */
+};
+struct resource_page {
+    struct val *docs; /* in (namespace, name) order */
+    size_t n;
+    struct str continue_token; /* absent: this was the last page */
+    int64_t rv;                /* the version that the page shows */
+};
+bool resource_list(struct arena *a, struct store *s, const struct resource_query *q, struct resource_page *out,
+                   struct err *e);
+
+/* expected_rv: OBJECT_RV_ANY or the version that must still be there. */
+bool resource_delete(struct store *s, const struct resource_key *key, int64_t expected_rv, int64_t now_us,
+                     struct err *e);
+
+/* Adds an owner reference {apiVersion, kind, name, uid, controller} to a document's metadata, or
+ * replaces the one with the same uid. */
+struct owner_ref {
+    struct str api_version, kind, name, uid;
+    bool controller;
+};
+struct val owner_ref_add(struct arena *a, const struct val *doc, const struct owner_ref *owner);
+bool owner_ref_has(const struct val *doc, struct str uid);
+
+/* One value of a ConfigMap (data, or binaryData decoded) or Secret (data decoded). NOT_FOUND names
+ * the object or the key that is missing. */
+struct value_key {
+    struct str ns, name, key; /* ns absent: "default" */
+};
+bool configmap_value(struct arena *a, struct store *s, const struct value_key *k, struct str *out, struct err *e);
+bool secret_value(struct arena *a, struct store *s, const struct value_key *k, struct str *out, struct err *e);

@@ -1,0 +1,36 @@
+/* Kubernetes selectors, parsed once and matched often. Pure; runs on: any thread.
+ *
+ * Label selectors: "a=b,c==d,e!=f,g in (x,y),h notin (z),i,!j,k>1,l<2"; all requirements must
+ * hold; != and notin also hold when the label is absent. Field selectors: paths with =, == and !=.
+ * Format: k8s.io/apimachinery pkg/labels and pkg/fields. */
+#pragma once
+#include "doc/val.h"
+
+enum selector_op {
+    SELECTOR_EXISTS, SELECTOR_NOT_EXISTS, SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_GT, SELECTOR_LT
+};
+struct selector_req {
+    struct str key;
+    enum selector_op op;
+    struct str *values; /* IN, NOT_IN: at least one; GT, LT: one integer */
+    size_t n;
+};
+struct selector {
+    struct selector_req *reqs;
+    size_t n; /* 0: matches everything */
+};
+
+/* Absent or blank text: matches everything. */
+bool selector_parse(struct arena *a, struct str text, struct selector *out, struct err *e);
+/* As selector_parse without the rules for label keys and values: paths such as status.a.b of the
+ * conditions of resource templates. */
+bool selector_parse_paths(struct arena *a, struct str text, struct selector *out, struct err *e);
+/* The object form: {matchLabels: {…}, matchExpressions: [{key, operator, values}]}. */
+bool selector_from_val(struct arena *a, const struct val *v, struct selector *out, struct err *e);
+/* key=value, key==value, key!=value; keys are paths; \ escapes , = and \ in values. */
+bool field_selector_parse(struct arena *a, struct str text, struct selector *out, struct err *e);
+
+bool selector_req_holds(const struct selector_req *r, struct str value); /* absent value: no such label */
+bool selector_matches(const struct selector *sel, const struct val *labels); /* map of strings, or NULL */
+/* Fields of a whole document, an absent field counting as "". */
+bool field_selector_matches(const struct selector *sel, const struct val *doc);
