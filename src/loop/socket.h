@@ -10,7 +10,5 @@
 int unix_listen(const char *path, struct err *e);
 /* Connects, or -1: ERR_UNREACHABLE when nobody listens. */
 int unix_connect(const char *path, struct err *e);
-/* Removes the name, if it is still the socket `listen_fd` and not one that replaced it. */
-void unix_unlink(const char *path, int listen_fd);
 /* True when the process at the other end runs as this user or root. */
 bool unix_peer_trusted(int fd);
