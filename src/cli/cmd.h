@@ -1,0 +1,61 @@
+/* Commands as data: one `const struct cmd` per verb, in its own file cmd_<verb>.c.
+ *
+ * Parsing, help, completion and did-you-mean all read these tables; nothing about a flag is stated
+ * twice. Runs on: the main thread. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+enum flag_kind {
+    FLAG_BOOL, /* --x, --x=false, --no-x is not made up: a table row each */
+    FLAG_STR,
+    FLAG_INT,
+    FLAG_LIST, /* may be repeated; every value is kept */
+};
+
+struct flag {
+    const char *name;
+    char letter; /* 0: none */
+    enum flag_kind kind;
+    const char *arg;     /* "NAME" in help; for choices "auto|tty|plain" (then it is checked) */
+    const char *doc;
+};
+
+enum word_kind { WORD_NONE, WORD_FILE, WORD_WORKFLOW, WORD_TOPIC, WORD_SHELL }; /* what completion offers */
+
+struct cli;
+struct cmd {
+    const char *name;
+    const char *aliases; /* "ls, ps" or NULL */
+    const char *group;   /* heading in `skiff help` */
+    const char *usage;   /* what follows the name */
+    const char *summary; /* lower case, one line */
+    const char *details; /* paragraphs, or NULL */
+    const char *examples;
+    const struct flag *flags;
+    size_t n_flags;
+    int min_words, max_words; /* of arguments; max -1: any */
+    enum word_kind word;
+    bool (*run)(struct cli *cli, struct err *e); /* false: exit status of e */
+};
+
+extern const struct cmd *const cmds[];
+extern const size_t n_cmds;
+extern const struct flag global_flags[];
+extern const size_t n_global_flags;
+
+/* By name or alias; NULL when there is none. */
+const struct cmd *cmd_find(const char *name);
+/* The flag of this command or a global one. */
+const struct flag *cmd_flag(const struct cmd *c, struct str name);
+const struct flag *cmd_flag_letter(const struct cmd *c, char letter);
+
+/* Texts made from the tables. */
+void help_overview(struct buf *b);
+void help_command(struct buf *b, const struct cmd *c);
+void help_flags(struct buf *b);
+void help_exit_codes(struct buf *b);
+bool completion_script(struct buf *b, const char *shell, struct err *e);
+
+/* The nearest of `n` words (edit distance at most 2, and less than half the word), or NULL. */
+const char *word_nearest(const char *word, const char *const *words, size_t n);
