@@ -36,5 +36,10 @@ enum {
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
     LIMIT_CHANGES = 100000,          /* change log rows that are kept */
     LIMIT_STORED_BYTES = 256 << 20,  /* one text or blob in the database */
+    LIMIT_CONFIG_BYTES = 1 << 20,    /* one configuration file */
+    LIMIT_IMAGE_ROWS = 10000,        /* patterns of one images file */
+    LIMIT_SCREEN_COLS = 1000,        /* a wider terminal is drawn this wide */
+    LIMIT_SCREEN_ROWS = 500,         /* a taller terminal is drawn this tall */
+    LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
 };
