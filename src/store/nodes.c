@@ -1,0 +1,103 @@
+/* Rows of nodes and of private values of a run. See store.h. */
+#include "base/limits.h"
+#include "store/store_p.h"
+
+_Static_assert(LIMIT_RUN_NODES == 1 << 24, "the key of table nodes is run << 24 | index");
+
+static int64_t node_key(int64_t run, int64_t idx)
+{
+    return run * LIMIT_RUN_NODES + idx;
+}
+
+static void node_read(struct query *q, struct node_row *out)
+{
+    int64_t key = query_get_int(q);
+    out->run = key / LIMIT_RUN_NODES;
+    out->idx = (uint32_t)(key % LIMIT_RUN_NODES);
+    out->id = query_get(q);
+    out->status = query_get(q);
+    out->private = query_get(q);
+    out->rv = query_get_int(q);
+}
+
+bool store_node_put(struct store *s, const struct node_row *row, struct err *e)
+{
+    if (row->idx >= LIMIT_RUN_NODES)
+        return err_set(e, ERR_LIMIT, "more than %d nodes in one workflow (LIMIT_RUN_NODES)", LIMIT_RUN_NODES);
+    struct query q = query_new(s, STMT_NODE_PUT);
+    query_int(&q, node_key(row->run, row->idx));
+    query_text(&q, row->id);
+    query_text(&q, row->status);
+    query_blob(&q, row->private);
+    query_int(&q, s->now.version);
+    return query_run(&q, e);
+}
+
+bool store_nodes_load(struct store *s, int64_t run, store_node_fn *each, void *ctx, struct err *e)
+{
+    struct query q = query_new(s, STMT_NODES_LOAD);
+    query_int(&q, node_key(run, 0));
+    query_int(&q, node_key(run + 1, 0));
+    bool ok = true;
+    while (ok && query_row(&q)) {
+        struct node_row row;
+        node_read(&q, &row);
+        ok = each(ctx, &row, e);
+    }
+    return query_end(&q, ok ? e : NULL) && ok;
+}
+
+bool store_node_get(struct arena *a, struct store *s, int64_t run, struct str id, struct node_row *out,
+                    struct err *e)
+{
+    struct query q = query_new(s, STMT_NODE_GET);
+    query_text(&q, id);
+    query_int(&q, node_key(run, 0));
+    query_int(&q, node_key(run + 1, 0));
+    bool found = query_row(&q);
+    if (found) {
+        node_read(&q, out);
+        out->id = str_dup(a, out->id);
+        out->status = str_dup(a, out->status);
+        if (str_set(out->private)) out->private = str_dup(a, out->private);
+    }
+    if (!query_end(&q, e)) return false;
+    return found || err_set(e, ERR_NOT_FOUND, "there is no node \"%.*s\"", STR_ARG(id));
+}
+
+bool store_nodes_cut(struct store *s, int64_t run, uint32_t from, struct err *e)
+{
+    struct query q = query_new(s, STMT_NODES_CUT);
+    query_int(&q, node_key(run, from));
+    query_int(&q, node_key(run + 1, 0));
+    return query_run(&q, e);
+}
+
+bool store_value_put(struct store *s, int64_t run, struct str key, struct str bytes, struct err *e)
+{
+    struct query q = query_new(s, STMT_VALUE_PUT);
+    query_int(&q, run);
+    query_text(&q, key);
+    query_blob(&q, str_set(bytes) ? bytes : STR(""));
+    return query_run(&q, e);
+}
+
+bool store_value_del(struct store *s, int64_t run, struct str key, struct err *e)
+{
+    struct query q = query_new(s, STMT_VALUE_DELETE);
+    query_int(&q, run);
+    query_text(&q, key);
+    return query_run(&q, e);
+}
+
+bool store_values_load(struct store *s, int64_t run, store_value_fn *each, void *ctx, struct err *e)
+{
+    struct query q = query_new(s, STMT_VALUES_LOAD);
+    query_int(&q, run);
+    bool ok = true;
+    while (ok && query_row(&q)) {
+        struct str key = query_get(&q), bytes = query_get(&q);
+        ok = each(ctx, key, bytes, e);
+    }
+    return query_end(&q, ok ? e : NULL) && ok;
+}

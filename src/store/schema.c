@@ -1,0 +1,95 @@
+/* The schema, as the list of steps that lead to it. A step that has been released never changes;
+ * a change of the schema is one more step, and a state directory of every version is kept under
+ * test/data/state. */
+#include "store/store_p.h"
+
+static const char step_1[] =
+    "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one=1), version INTEGER NOT NULL,"
+    "  last_run INTEGER NOT NULL, last_command INTEGER NOT NULL, last_change INTEGER NOT NULL) STRICT;"
+    "INSERT INTO meta VALUES(1, 0, 0, 0, 0);"
+
+    "CREATE TABLE runs(run INTEGER PRIMARY KEY, uid TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
+    "  phase TEXT NOT NULL, created_us INTEGER NOT NULL, started_us INTEGER NOT NULL,"
+    "  finished_us INTEGER NOT NULL, labels TEXT NOT NULL, message TEXT NOT NULL, progress TEXT NOT NULL,"
+    "  completed INTEGER NOT NULL, rv INTEGER NOT NULL, deleted_us INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX runs_name ON runs(ns, name) WHERE deleted_us=0;"
+    "CREATE UNIQUE INDEX runs_uid ON runs(uid) WHERE deleted_us=0;"
+    "CREATE INDEX runs_active ON runs(run) WHERE completed=0 AND deleted_us=0;"
+    "CREATE INDEX runs_deleted ON runs(rv) WHERE deleted_us<>0;"
+    "CREATE TABLE docs(run INTEGER PRIMARY KEY, doc TEXT NOT NULL) STRICT;"
+
+    /* key = run << 24 | index: one tree, appended at its end, each run's nodes side by side */
+    "CREATE TABLE nodes(key INTEGER PRIMARY KEY, id TEXT NOT NULL, status TEXT NOT NULL, private BLOB,"
+    "  rv INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX nodes_id ON nodes(id);"
+    "CREATE TABLE run_values(run INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL,"
+    "  PRIMARY KEY(run, key)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE timers(run INTEGER NOT NULL, id INTEGER NOT NULL, deadline_us INTEGER NOT NULL,"
+    "  kind INTEGER NOT NULL, payload BLOB, PRIMARY KEY(run, id)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE commands(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, node INTEGER NOT NULL,"
+    "  kind INTEGER NOT NULL, payload BLOB) STRICT;"
+    "CREATE TABLE changes(seq INTEGER PRIMARY KEY, rv INTEGER NOT NULL, run INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL, payload TEXT NOT NULL) STRICT;"
+
+    "CREATE TABLE objects(kind TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL, uid TEXT NOT NULL,"
+    "  created_us INTEGER NOT NULL, rv INTEGER NOT NULL, deleted_us INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX objects_name ON objects(kind, ns, name);"
+    "CREATE INDEX objects_deleted ON objects(rv) WHERE deleted_us<>0;"
+
+    "CREATE TABLE artifacts(id INTEGER PRIMARY KEY, ns TEXT NOT NULL, key TEXT NOT NULL,"
+    "  content TEXT NOT NULL, form TEXT NOT NULL, size_bytes INTEGER NOT NULL, hash TEXT NOT NULL,"
+    "  created_us INTEGER NOT NULL, rv INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX artifacts_key ON artifacts(ns, key);"
+    "CREATE INDEX artifacts_content ON artifacts(content);"
+    "CREATE TABLE artifact_refs(run INTEGER NOT NULL, artifact INTEGER NOT NULL,"
+    "  PRIMARY KEY(run, artifact)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX artifact_refs_artifact ON artifact_refs(artifact);";
+
+const char *const store_schema[STORE_SCHEMA_VERSION] = {step_1};
+
+static bool step_apply(struct store *s, const char *sql, int to_version, struct err *e)
+{
+    char pragma[64];
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", to_version);
+    return store_exec(s, sql, e) && store_exec(s, pragma, e);
+}
+
+/* What is there before the first step must be nothing: never write into a stranger's database. */
+static bool blank_check(struct store *s, struct err *e)
+{
+    int64_t tables = 0;
+    if (!store_exec_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e)) return false;
+    if (tables) return err_set(e, ERR_IO, "'%s' is a database, but not one of Skiff", s->path);
+    char pragma[64];
+    snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d", STORE_APPLICATION_ID);
+    return store_exec(s, pragma, e);
+}
+
+static bool backup_before(struct store *s, int64_t version, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    return store_backup(s, str_fmt(&a, "%s.v%d", s->path, (int)version), e);
+}
+
+bool store_migrate(struct store *s, const char *const *steps, int n, struct err *e)
+{
+    int64_t version = 0;
+    if (!store_exec_int(s, "PRAGMA user_version", &version, e)) return false;
+    if (version > n)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "'%s' was written by a newer Skiff (schema %d, this program knows up to %d)", s->path,
+                       (int)version, n);
+    if (version == n) return true;
+    if (s->mode == STORE_READ)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "'%s' has the old schema %d; run any command that writes to bring it to %d", s->path,
+                       (int)version, n);
+    if (version > 0 && !backup_before(s, version, e)) return false;
+    if (!store_exec(s, "BEGIN IMMEDIATE", e)) return false;
+    bool ok = version > 0 || blank_check(s, e);
+    for (int64_t i = version; ok && i < n; i++) ok = step_apply(s, steps[i], (int)i + 1, e);
+    if (ok && store_exec(s, "COMMIT", e)) return true;
+    if (!sqlite3_get_autocommit(s->db)) store_exec(s, "ROLLBACK", NULL);
+    return err_ctx(e, "migrating to schema %d", n);
+}
