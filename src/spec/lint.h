@@ -1,0 +1,26 @@
+/* Offline validation of documents: everything that can be known to be wrong before a run.
+ *
+ * Rules are Argo 4.1's (validate.go and the CRD's CEL rules); codes and their explanations stand in
+ * spec/codes.def. Decoding problems have been reported by documents_add already. Cost is linear in
+ * the size of the documents. Runs on: any thread; pure. */
+#pragma once
+#include "spec/documents.h"
+
+struct lint_opts {
+    const struct documents *others; /* where templateRef and the like are looked up as well; may be NULL */
+    struct str default_ns;          /* absent: "default" */
+    bool refs_required;             /* a reference to a document that is not there is an error, not a warning */
+    bool quiet_refs;                /* such a reference is not even mentioned (ignored with refs_required) */
+};
+
+/* Checks every document of `docs` (broken ones are left out). False when an error was added. */
+bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_opts *opts,
+               struct diags *d);
+
+/* What a code means, for `skiff explain CODE`: NULL title when there is no such code. */
+struct spec_code {
+    const char *code, *title, *text;
+    enum diag_severity severity;
+};
+const struct spec_code *spec_code_find(struct str code); /* NULL when unknown; any case */
+const struct spec_code *spec_codes(size_t *n);           /* all, in order */
