@@ -1,0 +1,104 @@
+"""What becomes of a pod: a pure function of seed, node name and template. README.md section 2."""
+import re
+from dataclasses import dataclass, field
+
+MASK = (1 << 64) - 1
+
+
+def fnv1a_64(data):
+    h = 0xcbf29ce484222325
+    for byte in data:
+        h = ((h ^ byte) * 0x100000001b3) & MASK
+    return h
+
+
+def fnv1a_32(data):
+    h = 0x811c9dc5
+    for byte in data:
+        h = ((h ^ byte) * 0x01000193) & 0xffffffff
+    return h
+
+
+class Draws:
+    """splitmix64"""
+
+    def __init__(self, seed, name):
+        self.state = fnv1a_64(("%d/%s" % (seed, name)).encode())
+
+    def draw(self):
+        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        return z ^ (z >> 31)
+
+
+@dataclass
+class Fate:
+    duration_us: int
+    phase: str
+    message: str = ""
+    exit_code: str = None
+    result: str = None
+    parameters: dict = field(default_factory=dict)  # name -> value
+
+
+def attempt_of(name):
+    """The number in the last (digits) of the node name."""
+    found = re.findall(r"\((\d+)\)", name)
+    return int(found[-1]) if found else 0
+
+
+def drawn_outcome(p, code, fate):
+    error, fail = fate.get("error_pct", 0), fate.get("fail_pct", 0)
+    if p < error:
+        return "Error", None
+    if p < error + fail:
+        return "Failed", code
+    return "Succeeded", 0
+
+
+def forced_outcome(name, notes):
+    attempts, code = notes.get("sim/fail-attempts"), notes.get("sim/exit")
+    if attempts:
+        return ("Failed", 1) if attempt_of(name) < int(attempts) else ("Succeeded", 0)
+    if code == "error":
+        return "Error", None
+    if code:
+        return ("Failed", int(code)) if int(code) else ("Succeeded", 0)
+    return None
+
+
+def parameter_files(tmpl):
+    declared = (tmpl.get("outputs") or {}).get("parameters") or []
+    return [p for p in declared if "path" in (p.get("valueFrom") or {})]
+
+
+def parameter_value(p, notes, drawn):
+    """The value, or None when the file is missing and there is no default."""
+    if notes.get("sim/missing-" + p["name"]) == "true":
+        default = p["valueFrom"].get("default")
+        return None if default is None else str(default)
+    return notes.get("sim/out-" + p["name"], drawn)
+
+
+def fate_of(name, tmpl, captured, fate):
+    draws = Draws(fate["seed"], name)
+    duration, p = 1000 * (1 + draws.draw() % 50), draws.draw() % 100
+    code, result = 1 + draws.draw() % 3, str(draws.draw() % 10)
+    values = [(f, "v%d" % (draws.draw() % 5)) for f in parameter_files(tmpl)]
+    notes = (tmpl.get("metadata") or {}).get("annotations") or {}
+    if notes.get("sim/duration-ms"):
+        duration = 1000 * int(notes["sim/duration-ms"])
+    phase, code = forced_outcome(name, notes) or drawn_outcome(p, code, fate)
+    if phase == "Error":
+        return Fate(duration, "Error", "sim: infrastructure error")
+    got = Fate(duration, phase, "" if phase == "Succeeded" else "main: Error (exit code %d)" % code, str(code))
+    if captured:
+        got.result = notes.get("sim/result", result)
+    found = [(f["name"], parameter_value(f, notes, drawn)) for f, drawn in values]
+    got.parameters = {n: v for n, v in found if v is not None}
+    missing = [n for n, v in found if v is None]
+    if missing and phase == "Succeeded":
+        got.phase, got.message = "Error", "sim: missing output %s" % missing[0]
+    return got
