@@ -42,4 +42,10 @@ enum {
     LIMIT_SCREEN_ROWS = 500,         /* a taller terminal is drawn this tall */
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
+    LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
+    LIMIT_STEP_ITEMS = 1 << 16,        /* entries of one list of a step description */
+    LIMIT_STEP_PARAM_BYTES = 1 << 20,  /* the file of one output parameter */
+    LIMIT_STEP_LAYERS = 64,            /* directories stacked as the root of an image step */
+    LIMIT_STEP_TREE_DEPTH = 512,       /* nesting of a directory that is copied or removed */
+    LIMIT_STEP_LINGER_S = 24 * 3600,   /* a supervisor without an engine keeps an untaken result */
 };
