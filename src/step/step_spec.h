@@ -1,0 +1,109 @@
+/* What a supervisor is asked to run: one step, complete and self-contained, and its wire form.
+ *
+ * All texts are byte strings without NUL (content excepted). Paths are absolute. The wire form is
+ * little-endian, versioned and bounded (LIMIT_STEP_*); decoding trusts no length and yields either
+ * a whole checked step_spec or an error. Pure. Runs on: any thread. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+enum { STEP_WIRE_VERSION = 1 };
+
+enum step_tier {
+    STEP_TIER_NONE,    /* a plain process; only in a slot opened with `plain` */
+    STEP_TIER_RO,      /* the host's root read-only; /tmp and declared paths private */
+    STEP_TIER_OVERLAY, /* private writable view of the host's root */
+    STEP_TIER_IMAGE,   /* private writable view of `layers` */
+    STEP_TIER_MAX
+};
+
+struct step_strs {
+    struct str *items;
+    size_t n;
+};
+
+/* A host file or directory shown in the step at `target` (recursive). */
+struct step_bind {
+    struct str source, target;
+    bool read_only;
+    bool optional; /* a missing source is skipped */
+};
+
+/* A private memory file system (emptyDir with medium Memory). */
+struct step_tmpfs {
+    struct str path;
+    uint64_t size; /* bytes, 0 = the slot's default */
+};
+
+/* A file with content: script source, secret, configMap key. Parents are made. */
+struct step_file {
+    struct str path, content;
+    uint32_t mode; /* permission bits; the owner is the step's user */
+};
+
+/* An output parameter (file content, at most LIMIT_STEP_PARAM_BYTES, one trailing newline dropped)
+ * or artifact (file or directory, moved to <step_dir>/outputs/<name>). `name` is a file name. */
+struct step_output {
+    struct str name, path;
+    bool optional; /* a missing artifact is no error; the result says what was found anyway */
+};
+
+struct step_rlimit {
+    uint32_t resource; /* RLIMIT_* */
+    uint64_t soft, hard;
+};
+
+enum { STEP_UID_DEFAULT = -1 };
+
+struct step_spec {
+    uint64_t id; /* the command's id; the same id is never run twice */
+    enum step_tier tier;
+    struct step_strs argv; /* argv[0] without '/' is looked up in env's PATH */
+    struct step_strs env;  /* "NAME=value"; the whole environment */
+    struct str cwd;        /* made when missing; absent: "/" */
+    struct str hostname;   /* sandbox tiers; absent: "skiff" */
+    struct str step_dir;   /* host directory <state>/steps/<id>: main.log, outputs/, RESULT */
+    struct step_strs layers;   /* IMAGE: host directories, topmost first */
+    struct step_strs writable; /* private writable directories (parents of outputs, mount paths) */
+    struct {
+        struct step_bind *items;
+        size_t n;
+    } binds;
+    struct {
+        struct step_tmpfs *items;
+        size_t n;
+    } tmpfs;
+    struct {
+        struct step_file *items;
+        size_t n;
+    } files;
+    struct {
+        struct step_output *items;
+        size_t n;
+    } params, artifacts;
+    struct {
+        struct step_rlimit *items;
+        size_t n;
+    } rlimits;
+    struct step_strs masks; /* secret values that are shown as "***" in the log */
+    int64_t uid, gid;       /* STEP_UID_DEFAULT or runAsUser, runAsGroup */
+    uint32_t grace_ms;      /* from the first signal of a kill to SIGKILL, when it names none */
+    uint64_t log_max_bytes; /* 0: no limit */
+    uint64_t scratch_bytes; /* size of the private tmpfs, 0 = the slot's default */
+    bool capture_result;    /* keep the last LIMIT_RESULT_BYTES of stdout */
+    bool private_net;       /* an own network namespace with only a loopback device */
+    bool fsync_result;      /* RESULT survives a power cut too, not only a crash of ours */
+};
+
+/* The defaults: uid and gid unset, grace 30 s, fsync_result. */
+void step_spec_init(struct step_spec *s);
+bool step_spec_check(const struct step_spec *s, struct err *e);
+/* Appends the wire form; `out->max` should allow LIMIT_STEP_SPEC_BYTES. */
+bool step_spec_encode(const struct step_spec *s, struct buf *out, struct err *e);
+/* Texts point into `bytes`, which must outlive the spec. */
+bool step_spec_decode(struct arena *a, struct str bytes, struct step_spec *out, struct err *e);
+
+/* "<state>/steps/<id>" with the id in decimal. */
+struct str step_dir_path(struct arena *a, struct str state_dir, uint64_t id);
+const char *step_tier_name(enum step_tier t); /* "none", "ro", "overlay", "image" */
+bool step_tier_parse(struct str s, enum step_tier *out);
