@@ -21,7 +21,6 @@ static const char step_1[] =
     /* key = run << 24 | index: one tree, appended at its end, each run's nodes side by side */
     "CREATE TABLE nodes(key INTEGER PRIMARY KEY, id TEXT NOT NULL, status TEXT NOT NULL, private BLOB,"
     "  rv INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX nodes_id ON nodes(id);"
     "CREATE TABLE run_values(run INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL,"
     "  PRIMARY KEY(run, key)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE timers(run INTEGER NOT NULL, id INTEGER NOT NULL, deadline_us INTEGER NOT NULL,"

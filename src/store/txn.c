@@ -167,6 +167,10 @@ bool store_check(struct arena *a, struct store *s, struct str *report, struct er
         rc = sqlite3_step(st);
         if (rc == SQLITE_ROW) buf_printf(&b, "%s%s", b.n ? "\n" : "", sqlite3_column_text(st, 0));
     }
+    if ((rc & 0xff) == SQLITE_CORRUPT) { /* so bad that the check itself stumbled */
+        buf_printf(&b, "%s%s", b.n ? "\n" : "", sqlite3_errmsg(s->db));
+        rc = SQLITE_DONE;
+    }
     bool ok = rc == SQLITE_DONE || store_fail(s, rc, e);
     sqlite3_finalize(st);
     if (ok) *report = buf_dup(a, &b);
