@@ -58,18 +58,24 @@ struct str http_req_header(const struct http_req *r, const char *name); /* any c
 bool http_req_header_at(const struct http_req *r, size_t i, struct str *name, struct str *value);
 struct str http_req_body(const struct http_req *r);
 bool http_req_wants_sse(const struct http_req *r); /* Accept: text/event-stream */
-/* Called at most once, when the client is gone before the answer was complete. */
+/* Called at most once, when the client has closed its side (or the server stops) before the answer
+ * was complete. A stream then takes no more; a held request may still be answered. */
 void http_req_on_gone(struct http_req *r, loop_fn *fn, void *user);
 
-/* Replies: each ends the request, which must not be used after. */
-void http_reply_header(struct http_req *r, const char *name, struct str value); /* before replying */
+/* Replies: each ends the request, which must not be used after. Whatever a handler or anything
+ * else answers in a loop turn is sent by the next send hook, so after what was done is committed. */
+/* Before replying. False (nothing added) when the value has control characters. */
+bool http_reply_header(struct http_req *r, const char *name, struct str value);
 void http_reply(struct http_req *r, int status, const char *content_type, struct str body); /* copies */
 void http_reply_buf(struct http_req *r, int status, const char *content_type, struct buf *body); /* takes, empties */
-/* `size` bytes of a file from `offset`; the descriptor is taken over. */
-void http_reply_fd(struct http_req *r, const char *content_type, int fd, uint64_t offset, uint64_t size);
+struct http_file {
+    int fd; /* taken over */
+    uint64_t offset, size;
+};
+void http_reply_file(struct http_req *r, int status, const char *content_type, const struct http_file *f);
 void http_reply_err(struct http_req *r, const struct err *e); /* {"code":5,"message":"…"} */
 
-/* Streams: 200, chunked. Nothing is sent before the loop turn's send hooks. */
+/* Streams: 200, chunked. */
 struct http_stream *http_stream_begin(struct http_req *r, const char *content_type);
 /* False when the client is gone or has more than max_stream_bytes to catch up with; the caller
  * then ends the stream. */

@@ -1,0 +1,119 @@
+/* Replies: making libmicrohttpd's response and handing it to the next send hook. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/server_p.h"
+
+enum { ERROR_BODY_BYTES = 16 << 10 };
+
+static void error_body(struct buf *b, int code, const char *text)
+{
+    buf_init(b, ERROR_BODY_BYTES);
+    buf_printf(b, "{\"code\":%d,\"message\":", code);
+    buf_json(b, str_of(text));
+    buf_char(b, '}');
+}
+
+void reply_raw(int fd, int status, int code, const char *text)
+{
+    struct buf body CLEANUP(buf_fini), all CLEANUP(buf_fini);
+    error_body(&body, code, text);
+    buf_init(&all, ERROR_BODY_BYTES);
+    buf_printf(&all, "HTTP/1.1 %d Refused\r\nContent-Type: application/json\r\n"
+                     "Content-Length: %zu\r\nConnection: close\r\n\r\n%.*s",
+               status, body.n, STR_ARG(buf_view(&body)));
+    ssize_t sent = send(fd, all.p, all.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent; /* the connection is closed in any case */
+}
+
+/* Makes `m` the answer of a request that has none yet. */
+bool req_answer(struct http_req *r, int status, const char *content_type, struct MHD_Response *m)
+{
+    const struct mhd_api *mhd = r->server->mhd;
+    ASSERT(status >= 200 && status < 600 && !r->response);
+    if (!m) return false;
+    if (content_type) mhd->add_response_header(m, "Content-Type", content_type);
+    if (r->closing) mhd->add_response_header(m, "Connection", "close");
+    for (size_t i = 0; i < r->reply_fields.n; i++)
+        mhd->add_response_header(m, r->reply_fields.items[i].name.p, r->reply_fields.items[i].value.p);
+    r->response = m;
+    r->status = (unsigned)status;
+    req_move(r, REQ_ANSWERED);
+    return true;
+}
+
+static struct MHD_Response *response_copy(const struct mhd_api *mhd, struct str body)
+{
+    char *p = (char *)(uintptr_t)(body.p ? body.p : "");
+    return mhd->create_response_from_buffer(body.n, p, MHD_RESPMEM_MUST_COPY);
+}
+
+void req_refuse(struct http_req *r, int status, int code, const char *text)
+{
+    struct buf body CLEANUP(buf_fini);
+    error_body(&body, code, text);
+    bool ok = req_answer(r, status, "application/json", response_copy(r->server->mhd, buf_view(&body)));
+    ASSERT(ok);
+}
+
+/* False: there is nobody to answer any more (or the stop has answered); the request is let go. */
+static bool reply_open(struct http_req *r)
+{
+    ASSERT(r->held && !r->streaming);
+    if (r->conn && r->state == REQ_HELD) return true;
+    req_unhold(r);
+    return false;
+}
+
+/* A response that could not be made is a failure to open a file's range; nothing else fails. */
+static void reply_with(struct http_req *r, int status, const char *content_type, struct MHD_Response *m)
+{
+    if (!req_answer(r, status, content_type, m)) req_refuse(r, 500, 13, "the reply cannot be made");
+    req_ready(r);
+    req_unhold(r);
+}
+
+bool http_reply_header(struct http_req *r, const char *name, struct str value)
+{
+    ASSERT(field_name_ok(str_of(name)));
+    if (!field_value_ok(value)) return false;
+    struct http_field f = {str_dup(&r->arena, str_of(name)), str_dup(&r->arena, value)};
+    VEC_PUSH(&r->reply_fields, f);
+    return true;
+}
+
+void http_reply(struct http_req *r, int status, const char *content_type, struct str body)
+{
+    if (reply_open(r)) reply_with(r, status, content_type, response_copy(r->server->mhd, body));
+}
+
+void http_reply_buf(struct http_req *r, int status, const char *content_type, struct buf *body)
+{
+    if (reply_open(r)) {
+        struct MHD_Response *m =
+            body->n ? r->server->mhd->create_response_from_buffer(body->n, body->p, MHD_RESPMEM_MUST_FREE)
+                    : response_copy(r->server->mhd, STR(""));
+        if (body->n && m) body->p = NULL; /* the response's now */
+        reply_with(r, status, content_type, m);
+    }
+    buf_fini(body);
+}
+
+void http_reply_file(struct http_req *r, int status, const char *content_type, const struct http_file *f)
+{
+    if (!reply_open(r)) {
+        close(f->fd);
+        return;
+    }
+    struct MHD_Response *m =
+        r->server->mhd->create_response_from_fd_at_offset64(f->size, f->fd, f->offset);
+    if (!m) close(f->fd);
+    reply_with(r, status, content_type, m);
+}
+
+void http_reply_err(struct http_req *r, const struct err *e)
+{
+    struct buf body;
+    error_body(&body, err_grpc_code(e->code), e->text);
+    http_reply_buf(r, err_http_status(e->code), "application/json", &body);
+}

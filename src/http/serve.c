@@ -1,0 +1,163 @@
+/* libmicrohttpd's callbacks for one request: head, body, handler, answer.
+ *
+ * It calls serve_request first with the headers alone, then with pieces of the body, then with
+ * none; and once more after a resume. */
+#include "base/limits.h"
+#include "http/server_p.h"
+
+void *serve_target(void *server, const char *uri, struct MHD_Connection *mhd)
+{
+    struct http_conn *c = conn_of(server, mhd);
+    ASSERT(c && !c->req);
+    return req_new(c, str_of(uri));
+}
+
+static enum MHD_Result serve_queue(struct http_req *r)
+{
+    const struct mhd_api *mhd = r->server->mhd;
+    req_move(r, REQ_QUEUED);
+    enum MHD_Result rc = mhd->queue_response(r->conn->mhd, r->status, r->response);
+    mhd->destroy_response(r->response);
+    r->response = NULL;
+    return rc;
+}
+
+static enum MHD_Result add_field(void *user, enum MHD_ValueKind kind, const char *name, size_t name_n,
+                                 const char *value, size_t value_n)
+{
+    struct http_req *r = user;
+    (void)kind;
+    r->fields[r->field_count++] = (struct http_field){
+        str_dup(&r->arena, str_n(name, name_n)),
+        str_dup(&r->arena, str_n(value ? value : "", value ? value_n : 0))};
+    return MHD_YES;
+}
+
+static void fields_read(struct http_req *r)
+{
+    const struct mhd_api *mhd = r->server->mhd;
+    int n = mhd->get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, NULL, NULL);
+    if (n <= 0) return;
+    r->fields = ARENA_ARRAY(&r->arena, struct http_field, n);
+    mhd->get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, add_field, r);
+}
+
+static void refuse_err(struct http_req *r, const struct err *e)
+{
+    req_refuse(r, err_http_status(e->code), err_grpc_code(e->code), e->text);
+}
+
+static void refuse_stopping(struct http_req *r)
+{
+    r->closing = true;
+    req_refuse(r, 503, 14, "the server stops");
+}
+
+/* Finds the handler; false: refused. */
+static bool head_route(struct http_req *r)
+{
+    struct err e = {0};
+    if (!target_parse(&r->arena, r->target.raw, &r->target, &e)) {
+        refuse_err(r, &e);
+        return false;
+    }
+    router_match(r->server->router, &r->arena, r->method, &r->target, &r->match);
+    if (r->match.route) return true;
+    if (str_set(r->match.allow)) {
+        http_reply_header(r, "Allow", r->match.allow);
+        req_refuse(r, 405, 12, "this method is not for this path");
+    } else {
+        req_refuse(r, 404, 5, "there is nothing at this path");
+    }
+    return false;
+}
+
+static bool head_check(struct http_req *r, const char *version, struct gate_body *body)
+{
+    struct err e = {0};
+    struct gate_head head = {r->method, str_of(version), r->fields, r->field_count};
+    if (!gate_check(&head, body, &e)) {
+        r->closing = true;
+        refuse_err(r, &e);
+        return false;
+    }
+    if (r->server->stopping) {
+        refuse_stopping(r);
+        return false;
+    }
+    if (!head_route(r)) return false;
+    size_t max = r->server->opts.max_body_bytes;
+    if (body->length <= max) return true;
+    err_set(&e, ERR_LIMIT, "the body is larger than LIMIT_HTTP_BODY_BYTES (%zu)", max);
+    refuse_err(r, &e);
+    return false;
+}
+
+static enum MHD_Result serve_head(struct http_req *r, const char *method, const char *version)
+{
+    struct gate_body body;
+    r->method = str_dup(&r->arena, str_of(method));
+    fields_read(r);
+    conn_wait(r->conn, CONN_BUSY);
+    if (!head_check(r, version, &body)) return serve_queue(r);
+    req_move(r, REQ_BODY);
+    if (body.chunked || body.length) conn_wait(r->conn, CONN_BODY);
+    return MHD_YES;
+}
+
+/* In the middle of a body libmicrohttpd takes no answer: it is written past it. */
+static enum MHD_Result serve_data(struct http_req *r, const char *data, size_t *size)
+{
+    buf_add(&r->body, data, *size);
+    r->conn->body_bytes += *size;
+    *size = 0;
+    if (!r->body.overflow) return MHD_YES;
+    reply_raw(r->conn->fd, 413, 8, "the body is larger than LIMIT_HTTP_BODY_BYTES");
+    return MHD_NO;
+}
+
+/* Suspended in any case: an answer given at once waits for the send hook too. */
+static enum MHD_Result serve_handler(struct http_req *r)
+{
+    const struct http_route *route = r->match.route;
+    conn_wait(r->conn, CONN_BUSY);
+    if (r->server->stopping) {
+        refuse_stopping(r);
+        return serve_queue(r);
+    }
+    req_move(r, REQ_HELD);
+    r->held = true;
+    r->server->handled = true;
+    route->handle(r, route->user);
+    if (r->held) conn_watch_gone(r->conn);
+    req_suspend(r);
+    return MHD_YES;
+}
+
+enum MHD_Result serve_request(void *server, struct MHD_Connection *c, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *data_size, void **req)
+{
+    struct http_req *r = *req;
+    (void)server, (void)c, (void)url;
+    switch (r->state) {
+    case REQ_HEAD: return serve_head(r, method, version);
+    case REQ_BODY: return *data_size ? serve_data(r, data, data_size) : serve_handler(r);
+    case REQ_HELD: req_suspend(r); return MHD_YES;
+    case REQ_ANSWERED: return serve_queue(r);
+    case REQ_QUEUED: break;
+    }
+    return MHD_NO;
+}
+
+void serve_completed(void *server, struct MHD_Connection *mhd, void **req,
+                     enum MHD_RequestTerminationCode code)
+{
+    struct http_req *r = *req;
+    if (!r) return;
+    *req = NULL;
+    struct http_conn *c = r->conn;
+    (void)server, (void)mhd, (void)code;
+    req_detach(r);
+    conn_wait(c, CONN_IDLE);
+}

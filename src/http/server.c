@@ -1,0 +1,171 @@
+/* The server: libmicrohttpd's daemon in our loop, and the orderly stop. */
+#include <poll.h>
+#include <signal.h>
+
+#include "base/limits.h"
+#include "http/server_p.h"
+
+static void server_pump(struct http_server *s)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    s->dirty = false;
+    s->mhd->run(s->daemon);
+    if (s->mhd->get_timeout(s->daemon, &ms) == MHD_YES)
+        loop_timer_arm_us(s->timer, (int64_t)MIN(ms, (MHD_UNSIGNED_LONG_LONG)LIMIT_HTTP_STALL_MS) * 1000);
+    else
+        loop_timer_disarm(s->timer);
+}
+
+static void on_epoll(void *user, unsigned events)
+{
+    (void)events;
+    server_pump(user);
+}
+
+static void on_timer(void *user) { server_pump(user); }
+
+static void server_release(struct http_server *s)
+{
+    struct http_req *r;
+    while ((r = TAILQ_FIRST(&s->ready))) {
+        req_release(r);
+        s->dirty = true;
+    }
+}
+
+/* What a handler did inside this has to pass the commit hooks before it is sent: one turn more. */
+static void on_send(void *user)
+{
+    struct http_server *s = user;
+    s->handled = false;
+    server_release(s);
+    if (s->dirty) server_pump(s);
+    if (s->handled || !TAILQ_EMPTY(&s->ready)) loop_again(s->loop);
+}
+
+/* Paths and queries are decoded by target.c. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
+{
+    (void)cls, (void)c;
+    return strlen(s);
+}
+
+static bool daemon_start(struct http_server *s, struct err *e)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET;
+    s->daemon = s->mhd->start_daemon(
+        flags, 0, NULL, NULL, serve_request, s,
+        MHD_OPTION_URI_LOG_CALLBACK, serve_target, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
+        MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s,
+        MHD_OPTION_NOTIFY_COMPLETED, serve_completed, s,
+        MHD_OPTION_CONNECTION_LIMIT, s->opts.max_connections + 1,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)LIMIT_HTTP_STALL_MS / 1000,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HTTP_HEAD_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, /* else no sendfile */
+        MHD_OPTION_END);
+    return s->daemon || err_set(e, ERR_IO, "cannot start the HTTP library");
+}
+
+bool server_daemon(struct http_server *s, struct err *e)
+{
+    if (s->daemon) return true;
+    s->mhd = mhd_open(e);
+    if (!s->mhd || !daemon_start(s, e)) return false;
+    int fd = s->mhd->get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    s->epoll_watch = loop_fd_new(s->loop, fd, on_epoll, s, e);
+    if (!s->epoll_watch) {
+        s->mhd->stop_daemon(s->daemon);
+        s->daemon = NULL;
+        return false;
+    }
+    loop_fd_watch(s->epoll_watch, LOOP_READ);
+    struct sigaction sa;
+    if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
+    return true;
+}
+
+static void opts_default(struct http_server_opts *o)
+{
+    if (!o->max_body_bytes) o->max_body_bytes = LIMIT_HTTP_BODY_BYTES;
+    if (!o->max_stream_bytes) o->max_stream_bytes = LIMIT_HTTP_STREAM_BYTES;
+    if (!o->max_connections) o->max_connections = LIMIT_HTTP_CONNECTIONS;
+    if (!o->header_ms) o->header_ms = LIMIT_HTTP_HEADER_MS;
+    if (!o->idle_ms) o->idle_ms = LIMIT_HTTP_IDLE_MS;
+    if (!o->body_grace_ms) o->body_grace_ms = LIMIT_HTTP_BODY_GRACE_MS;
+    if (!o->drain_ms) o->drain_ms = LIMIT_HTTP_DRAIN_MS;
+}
+
+struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e)
+{
+    struct http_server *s = mem_zalloc(sizeof *s);
+    s->loop = l;
+    s->opts = *o;
+    s->listen_fd = -1;
+    s->unix_path = o->unix_path ? mem_strdup(o->unix_path) : NULL;
+    opts_default(&s->opts);
+    TAILQ_INIT(&s->conns);
+    TAILQ_INIT(&s->ready);
+    s->router = router_new(o->routes, o->route_count);
+    s->timer = loop_timer_new(l, on_timer, s);
+    s->hook = loop_hook_new(l, LOOP_HOOK_SEND, on_send, s);
+    if (listen_start(s, e)) return s;
+    http_server_free(s);
+    return NULL;
+}
+
+unsigned http_server_connections(const struct http_server *s) { return s->connections; }
+
+/* Ends what is held: streams end, requests get 503. The list of connections does not change here:
+ * only libmicrohttpd's run changes it. */
+static void server_end_all(struct http_server *s)
+{
+    struct http_conn *c;
+    TAILQ_FOREACH(c, &s->conns, link) {
+        struct http_req *r = c->req;
+        if (!r || !r->held) continue;
+        r->stream.ended = true;
+        if (r->state == REQ_HELD) {
+            r->closing = true;
+            req_refuse(r, 503, 14, "the server stops");
+        }
+        req_ready(r);
+        req_gone(r);
+    }
+}
+
+/* Runs until every answer is out or time is up; every connection is resumed then, as
+ * MHD_stop_daemon demands. */
+static void server_drain(struct http_server *s)
+{
+    int fd = s->mhd->get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    int64_t end_us = loop_now_us() + (int64_t)s->opts.drain_ms * 1000;
+    for (;;) {
+        server_end_all(s);
+        server_release(s);
+        s->mhd->run(s->daemon);
+        int64_t left_us = end_us - loop_now_us();
+        if (TAILQ_EMPTY(&s->ready) && (s->requests == 0 || left_us <= 0)) return;
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        poll(&p, 1, TAILQ_EMPTY(&s->ready) ? (int)(left_us / 1000) : 0);
+    }
+}
+
+void http_server_free(struct http_server *s)
+{
+    if (!s) return;
+    s->stopping = true;
+    listen_stop(s);
+    loop_hook_free(s->hook);
+    loop_timer_free(s->timer);
+    loop_fd_free(s->epoll_watch);
+    if (s->daemon) {
+        server_drain(s);
+        s->mhd->stop_daemon(s->daemon);
+    }
+    ASSERT(TAILQ_EMPTY(&s->conns));
+    router_free(s->router);
+    free(s->unix_path);
+    free(s);
+}

@@ -1,0 +1,125 @@
+/* Streams: a bounded buffer between the writer and libmicrohttpd's reader.
+ *
+ * The reader takes only what a send hook has released, and suspends the connection when that is
+ * used up. SSE: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+#include "http/server_p.h"
+
+enum { READ_BLOCK = 32 << 10, KEEP_BYTES = 64 << 10 };
+
+static void stream_sent(struct http_stream *s, size_t n)
+{
+    s->at += n;
+    if (s->at < s->out.n) return;
+    size_t max = s->out.max;
+    if (s->out.cap > KEEP_BYTES) { /* one big frame must not cost its memory for ever */
+        buf_fini(&s->out);
+        buf_init(&s->out, max);
+    }
+    buf_reset(&s->out);
+    s->at = s->visible = 0;
+}
+
+ssize_t stream_read(void *req, uint64_t pos, char *to, size_t max)
+{
+    struct http_req *r = req;
+    struct http_stream *s = &r->stream;
+    (void)pos;
+    if (r->gone && !s->ended) return MHD_CONTENT_READER_END_WITH_ERROR;
+    size_t n = MIN(max, s->visible - s->at);
+    if (n) {
+        memcpy(to, s->out.p + s->at, n);
+        stream_sent(s, n);
+        return (ssize_t)n;
+    }
+    if (s->finished) return MHD_CONTENT_READER_END_OF_STREAM;
+    req_suspend(r);
+    return 0;
+}
+
+struct http_stream *http_stream_begin(struct http_req *r, const char *content_type)
+{
+    ASSERT(r->held && !r->streaming);
+    r->streaming = true;
+    if (!r->conn || r->state != REQ_HELD) return &r->stream;
+    r->stream.sse = str_starts(str_of(content_type), STR("text/event-stream"));
+    if (r->stream.sse) http_reply_header(r, "Cache-Control", STR("no-cache"));
+    struct MHD_Response *m = r->server->mhd->create_response_from_callback(
+        MHD_SIZE_UNKNOWN, READ_BLOCK, stream_read, r, NULL);
+    ASSERT(m); /* it fails only without memory */
+    req_answer(r, 200, content_type, m);
+    req_ready(r);
+    return &r->stream;
+}
+
+/* Moves what is not sent yet to the front, once it is the smaller part. */
+static void stream_compact(struct http_stream *s)
+{
+    if (s->at <= s->out.n / 2) return;
+    size_t left = s->out.n - s->at;
+    memmove(s->out.p, s->out.p + s->at, left);
+    s->out.n = left;
+    s->visible -= s->at;
+    s->at = 0;
+}
+
+/* True when `n` more bytes may be written to a client that is still there. */
+static bool stream_room(struct http_stream *s, size_t n)
+{
+    struct http_req *r = s->req;
+    ASSERT(r->held);
+    if (!r->conn || r->gone || s->ended) return false;
+    stream_compact(s);
+    size_t max = r->server->opts.max_stream_bytes, used = s->out.n - s->at;
+    return n <= max - used;
+}
+
+bool http_stream_write(struct http_stream *s, struct str bytes)
+{
+    if (!stream_room(s, bytes.n)) return false;
+    buf_str(&s->out, bytes);
+    req_ready(s->req);
+    return true;
+}
+
+/* SSE has no way to say a line end but a field per line. */
+static void sse_field(struct buf *b, const char *name, struct str value)
+{
+    struct str line;
+    for (bool more = true; more;) {
+        more = str_cut(value, '\n', &line, &value);
+        buf_printf(b, "%s: %.*s\n", name, STR_ARG(line));
+    }
+}
+
+/* In JSON a raw line end is only ever white space between tokens. */
+static void json_line(struct buf *b, struct str json)
+{
+    size_t from = b->n;
+    buf_str(b, json);
+    for (size_t i = from; i < b->n; i++)
+        if (b->p[i] == '\n' || b->p[i] == '\r') b->p[i] = ' ';
+    buf_char(b, '\n');
+}
+
+bool http_stream_event(struct http_stream *s, struct str id, struct str event, struct str json)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, SIZE_MAX / 2);
+    if (s->sse) {
+        if (str_set(id)) sse_field(&b, "id", id);
+        if (str_set(event)) sse_field(&b, "event", event);
+        sse_field(&b, "data", json);
+        buf_char(&b, '\n');
+    } else {
+        json_line(&b, json);
+    }
+    return http_stream_write(s, buf_view(&b));
+}
+
+void http_stream_end(struct http_stream *s)
+{
+    struct http_req *r = s->req;
+    s->ended = true;
+    if (r->conn) req_ready(r);
+    req_unhold(r);
+}

@@ -1,0 +1,85 @@
+/* Taking targets apart. */
+#include "base/limits.h"
+#include "http/target.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool percent_decode(struct arena *a, struct str s, bool plus, struct str *out)
+{
+    char *to = arena_alloc_bytes(a, s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '+' && plus) c = ' ';
+        if (c == '%') {
+            int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
+            int lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
+            if (hi < 0 || lo < 0) return false;
+            c = (char)(hi * 16 + lo);
+            i += 2;
+        }
+        if (c == 0) return false;
+        to[n++] = c;
+    }
+    to[n] = 0;
+    *out = str_n(to, n);
+    return true;
+}
+
+static size_t count_char(struct str s, char c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) n += s.p[i] == c;
+    return n;
+}
+
+static bool path_parse(struct arena *a, struct target *t, struct err *e)
+{
+    struct str rest = str_from(t->path, 1);
+    size_t max = count_char(rest, '/') + 1;
+    if (max > LIMIT_HTTP_PATH_SEGMENTS)
+        return err_set(e, ERR_USAGE, "the path has more than %d parts", LIMIT_HTTP_PATH_SEGMENTS);
+    t->parts = ARENA_ARRAY(a, struct str, max);
+    t->raw_parts = ARENA_ARRAY(a, struct str, max);
+    for (bool more = true; more; t->part_count++) {
+        struct str *raw = &t->raw_parts[t->part_count];
+        more = str_cut(rest, '/', raw, &rest);
+        if (!percent_decode(a, *raw, false, &t->parts[t->part_count]))
+            return err_set(e, ERR_USAGE, "the path has a bad escape");
+    }
+    return true;
+}
+
+static bool query_parse(struct arena *a, struct str q, struct target *t, struct err *e)
+{
+    size_t max = count_char(q, '&') + 1;
+    if (max > LIMIT_HTTP_QUERY_KEYS)
+        return err_set(e, ERR_USAGE, "the query has more than %d keys", LIMIT_HTTP_QUERY_KEYS);
+    t->query = ARENA_ARRAY(a, struct target_pair, max);
+    for (bool more = true; more;) {
+        struct str pair, key, value;
+        more = str_cut(q, '&', &pair, &q);
+        if (pair.n == 0) continue;
+        if (!str_cut(pair, '=', &key, &value)) value = STR("");
+        struct target_pair *p = &t->query[t->query_count++];
+        if (!percent_decode(a, key, true, &p->key) || !percent_decode(a, value, true, &p->value))
+            return err_set(e, ERR_USAGE, "the query has a bad escape");
+    }
+    return true;
+}
+
+bool target_parse(struct arena *a, struct str raw, struct target *t, struct err *e)
+{
+    *t = (struct target){.raw = raw};
+    if (!str_starts(raw, STR("/"))) return err_set(e, ERR_USAGE, "the target is not a path");
+    struct str query;
+    bool has_query = str_cut(raw, '?', &t->path, &query);
+    if (!path_parse(a, t, e)) return false;
+    return !has_query || query_parse(a, query, t, e);
+}
