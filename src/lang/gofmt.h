@@ -5,13 +5,14 @@
 #include "base/str.h"
 #include "doc/val.h"
 
-/* fmt.Sprintf(format, value): verbs d b o O x X c q U v e f g … with flags, width, precision.
+/* fmt.Sprintf(format, value): verbs d b o O x X c q U v T with flags, width, precision and [1].
  * What Go marks as a mistake ("%!s(int=5)", "%!(NOVERB)", "%!(EXTRA int=5)") comes out the same. */
 struct str gofmt_int(struct arena *a, struct str format, int64_t value);
 
-/* fmt.Sprintf("%v", v): [1 2], map[a:1 b:2], <nil>, strings raw. */
+/* fmt.Sprintf("%v", v) of decoded JSON: [1 2], map[a:1 b:2], <nil>, strings raw. */
 struct str gofmt_value(struct arena *a, const struct val *v);
 
 struct str gofmt_quote(struct arena *a, struct str s); /* strconv.Quote */
 struct str gofmt_double(struct arena *a, double d);    /* strconv 'f', -1: "1000", "1.5" */
 struct str gofmt_double_g(struct arena *a, double d);  /* %v of a float64: "1e+06", "1.5" */
+struct str gofmt_double_json(struct arena *a, double d); /* encoding/json: "1000000", "1e+21" */
