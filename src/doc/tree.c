@@ -3,13 +3,17 @@
 
 enum { LINEAR_MAX = 16 }; /* up to so many keys comparing all beats hashing */
 
-void tree_init(struct tree *t, struct arena *a) { *t = (struct tree){.a = a}; }
+void tree_init(struct tree *t, struct arena *a)
+{
+    *t = (struct tree){.a = a};
+    tree_grow(t);
+}
 
 void tree_fini(struct tree *t)
 {
     free(t->stack);
     free(t->index);
-    tree_init(t, t->a);
+    *t = (struct tree){.a = t->a};
 }
 
 void tree_grow(struct tree *t)

@@ -115,7 +115,7 @@ static void anchors_reset(struct composer *c)
 
 static bool tag_mismatch(struct composer *c, const struct val *v, struct str text, const char *tag)
 {
-    return FAIL(c, v, ERR_SPEC, "cannot decode `%.*s` as a %s", STR_ARG(str_sub(text, 0, 100)), tag);
+    return FAIL(c, v, ERR_SPEC, "cannot decode `%.*s` as a !!%s", STR_ARG(str_sub(text, 0, 100)), tag);
 }
 
 static bool binary_decode(struct composer *c, struct str text, struct val *v)
