@@ -1,0 +1,118 @@
+/* Instances of steps and dag templates: what both kinds have in common from begin to end. */
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+void body_begin(struct run *r, struct node *n)
+{
+    struct body *b = mem_zalloc(sizeof *b);
+    int64_t limit;
+    const struct val *parallelism = val_get(n->tmpl->src, STR("parallelism"));
+    b->tmpl = n->tmpl;
+    b->calls = mem_zalloc(n->tmpl->n_calls * sizeof *b->calls);
+    b->fail_fast = val_is_true(n->tmpl->src, "failFast");
+    if (parallelism && val_i64(parallelism, &limit)) b->parallelism = limit;
+    arena_init(&b->arena);
+    scope_init(&b->inputs, &r->globals);
+    n->body = b;
+    r->frame_bytes += sizeof *b + n->tmpl->n_calls * sizeof *b->calls;
+    locals_scope(r, &b->arena, &b->inputs, n);
+    inputs_scope(r, &b->arena, &b->inputs, n);
+}
+
+static void loop_free(struct run *r, struct group_frame *g)
+{
+    if (!g) return;
+    r->frame_bytes -= g->n_items * sizeof *g->items;
+    free(g->items);
+    free(g);
+}
+
+void body_end(struct run *r, struct node *n)
+{
+    struct body *b = n->body;
+    if (!b || !b->calls) return;
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+        struct call_state *c = &b->calls[i];
+        if (c->node && c->node->type == NTYPE_TASKGROUP) c->node->group = NULL;
+        loop_free(r, c->loop);
+    }
+    r->frame_bytes -= b->tmpl->n_calls * sizeof *b->calls;
+    free(b->calls);
+    b->calls = NULL;
+    VEC_FINI(&b->blocked);
+    scope_fini(&b->inputs);
+    arena_fini(&b->arena);
+}
+
+struct outbound {
+    struct run *r;
+    VEC(uint32_t) found;
+};
+
+static void outbound_add(void *ctx, struct node *n)
+{
+    struct outbound *o = ctx;
+    VEC_PUSH(&o->found, n->idx);
+}
+
+/* The nodes by which the graph goes on after this instance: those of its last group, or of its
+ * targets. */
+static void outbound_set(struct run *r, struct node *n)
+{
+    struct body *b = n->body;
+    struct outbound o = {.r = r};
+    if (n->type == NTYPE_STEPS && b->group_node)
+        for (uint32_t i = 0; i < b->group_node->n_children; i++)
+            node_outbound(r, r->nodes.items[b->group_node->children[i]], outbound_add, &o);
+    for (uint32_t i = 0; n->type == NTYPE_DAG && i < b->tmpl->n_calls; i++)
+        if (b->calls[i].target && b->calls[i].node)
+            node_outbound(r, b->calls[i].node, outbound_add, &o);
+    b->outbound = o.found.items;
+    b->n_outbound = (uint32_t)o.found.n;
+}
+
+void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message)
+{
+    outbound_set(r, n);
+    node_finish(r, n, p, message);
+}
+
+void body_fail_fast(struct run *r, struct node *n)
+{
+    struct body *b = n->body;
+    struct str why = STR("template has failed or errored children and failFast enabled");
+    b->blocked.n = b->blocked_head = 0;
+    if (b->group_node && !phase_fulfilled(b->group_node->phase)) {
+        free(b->group_node->group);
+        b->group_node->group = NULL;
+        b->group_node->parent = NULL; /* its end is decided here */
+        node_finish(r, b->group_node, NODE_FAILED, why);
+    }
+    for (uint32_t i = 0; n->type == NTYPE_DAG && i < b->tmpl->n_calls; i++) {
+        struct node *c = b->calls[i].node;
+        if (!c || phase_fulfilled(c->phase) || c->type != NTYPE_TASKGROUP) continue;
+        c->parent = NULL;
+        node_finish(r, c, NODE_FAILED, why);
+    }
+    body_finish(r, n, NODE_FAILED, why);
+}
+
+struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
+                               const struct val *items)
+{
+    struct group_frame *g = mem_zalloc(sizeof *g);
+    g->items = mem_zalloc(items->n * sizeof *g->items);
+    g->n_items = items->n;
+    g->items_json = json_text(&boundary->body->arena, items);
+    r->frame_bytes += items->n * sizeof *g->items;
+    boundary->body->calls[c->idx].loop = g;
+    return g;
+}
+
+bool continues_on(const struct call *c, enum node_phase p)
+{
+    const struct val *on = c ? val_get(c->src, STR("continueOn")) : NULL;
+    return (p == NODE_FAILED && val_is_true(on, "failed")) ||
+           (p == NODE_ERROR && val_is_true(on, "error"));
+}

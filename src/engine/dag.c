@@ -1,0 +1,297 @@
+/* Dag templates: a task starts when all tasks that it depends on are finished, hooks included, and
+ * its `depends` condition holds (dag.go). Each task counts down; nothing is scanned. */
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+struct linking {
+    struct run *r;
+    struct node *to;
+};
+
+static void link_from(void *ctx, struct node *from)
+{
+    struct linking *l = ctx;
+    node_child(l->r, from, l->to);
+}
+
+void dag_link(struct run *r, struct node *dag, const struct call *c, struct node *n)
+{
+    struct linking l = {r, n};
+    if (!c->n_in) node_child(r, dag, n);
+    for (uint32_t i = 0; i < c->n_in; i++) {
+        struct node *dep = dag->body->calls[c->in[i]].node;
+        if (dep) node_outbound(r, dep, link_from, &l);
+    }
+}
+
+/* ---- starting tasks ---- */
+
+static uint32_t results_of(struct run *r, const struct call_state *c)
+{
+    static const uint32_t bits[NODE_PHASE_MAX] = {
+        [NODE_SUCCEEDED] = DEPENDS_SUCCEEDED, [NODE_FAILED] = DEPENDS_FAILED,
+        [NODE_ERROR] = DEPENDS_ERRORED,       [NODE_SKIPPED] = DEPENDS_SKIPPED,
+        [NODE_OMITTED] = DEPENDS_OMITTED,
+    };
+    uint32_t all = bits[c->node->phase];
+    const struct group_frame *g = c->loop;
+    bool all_failed = g && g->n_items;
+    (void)r;
+    for (uint32_t i = 0; g && i < g->n_items; i++) {
+        const struct node *n = g->items[i];
+        if (n && n->phase == NODE_SUCCEEDED) all |= DEPENDS_ANY_SUCCEEDED;
+        if (!n || n->phase != NODE_FAILED) all_failed = false;
+    }
+    return all | (all_failed ? (uint32_t)DEPENDS_ALL_FAILED : 0);
+}
+
+struct judging {
+    struct run *r;
+    const struct node *dag;
+    const struct call *call;
+};
+
+static uint32_t results_fn(void *ctx, size_t index)
+{
+    struct judging *j = ctx;
+    return results_of(j->r, &j->dag->body->calls[j->call->in[index]]);
+}
+
+static void end_at_once(struct run *r, struct node *dag, const struct call *c, enum node_phase p,
+                        struct str message)
+{
+    struct start s = {.parent = dag, .boundary = dag, .call = c,
+                      .name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(dag->name),
+                                      STR_ARG(c->name))};
+    tmpl_resolve(r, dag->tmpl->scope, dag->tmpl, c, c->src, &s.tmpl, NULL);
+    struct node *n = start_skipped(r, &s, p, message);
+    dag->body->calls[c->idx].node = n;
+    dag_link(r, dag, c, n);
+}
+
+static struct node *group_make(struct run *r, struct node *dag, const struct call *c,
+                               const struct val *items)
+{
+    struct str name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(dag->name), STR_ARG(c->name));
+    struct node *group = node_make(r, name, NTYPE_TASKGROUP, dag);
+    group->parent = dag;
+    group->call = c;
+    group->in_exit = dag->in_exit;
+    tmpl_resolve(r, dag->tmpl->scope, dag->tmpl, c, c->src, &group->tmpl, NULL);
+    group->group = loop_begin(r, dag, c, items);
+    group->group->open = items->n;
+    dag->body->calls[c->idx].node = group;
+    dag_link(r, dag, c, group);
+    return group;
+}
+
+static void start_loop(struct run *r, struct node *dag, const struct call *c,
+                       const struct val *task)
+{
+    struct err e;
+    struct val items;
+    if (!loop_expand(r, task, &items, &e)) {
+        end_at_once(r, dag, c, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    struct node *group = group_make(r, dag, c, &items);
+    if (!items.n) {
+        node_finish(r, group, NODE_SKIPPED, STR("Skipped, empty params"));
+        return;
+    }
+    node_phase_set(r, group, NODE_RUNNING);
+    for (uint32_t i = 0; i < items.n; i++) {
+        struct blocked b = {.parent = group, .call = c, .item_idx = i,
+                            .item = json_text(&r->scratch, &items.items[i])};
+        call_start(r, dag, &b, task);
+    }
+}
+
+static void task_begin(struct run *r, struct node *dag, const struct call *c)
+{
+    struct judging j = {r, dag, c};
+    struct err e;
+    struct val task;
+    dag->body->open++;
+    if (c->logic && !depends_eval(c->logic, results_fn, &j)) {
+        end_at_once(r, dag, c, NODE_OMITTED, STR("omitted: depends condition not met"));
+        return;
+    }
+    if (!call_resolve(r, dag, c, &task, &e)) {
+        end_at_once(r, dag, c, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    bool loops = c->loops && (val_get(&task, STR("withItems")) || val_get(&task, STR("withParam")) ||
+                              val_get(&task, STR("withSequence")));
+    struct blocked b = {.parent = dag, .call = c};
+    if (loops) start_loop(r, dag, c, &task);
+    else call_start(r, dag, &b, &task);
+}
+
+/* ---- targets ---- */
+
+static void need(struct body *b, uint32_t idx)
+{
+    VEC(uint32_t) stack = {0};
+    VEC_PUSH(&stack, idx);
+    while (stack.n) {
+        uint32_t at = VEC_POP(&stack);
+        const struct call *c = &b->tmpl->calls[at];
+        if (b->calls[at].needed) continue;
+        b->calls[at].needed = true;
+        for (uint32_t i = 0; i < c->n_in; i++) VEC_PUSH(&stack, c->in[i]);
+    }
+    VEC_FINI(&stack);
+}
+
+static bool target_add(struct body *b, struct str name, struct err *e)
+{
+    struct map_slot *s = map_get(&b->tmpl->call_by_name, name);
+    if (!s) return err_set(e, ERR_SPEC, "target '%.*s' is not defined", STR_ARG(name));
+    b->calls[s->num].target = true;
+    need(b, (uint32_t)s->num);
+    return true;
+}
+
+/* Without a target every task counts that no other depends on, and so every task is needed. */
+bool dag_targets(struct run *r, struct node *dag, struct err *e)
+{
+    struct body *b = dag->body;
+    struct str text = val_text(val_path(dag->tmpl->src, "dag.target"));
+    struct tags_opts opts = {.scope = &b->inputs, .policy = TAGS_FAIL, .clock = run_clock(r)};
+    for (uint32_t i = 0; !text.n && i < b->tmpl->n_calls; i++) {
+        b->calls[i].target = b->tmpl->calls[i].is_target;
+        b->calls[i].needed = true;
+    }
+    if (!text.n) return true;
+    if (!tags_replace(&r->scratch, text, &opts, &text, e)) return false;
+    while (text.p) {
+        struct str name, rest;
+        str_cut(text, ' ', &name, &rest);
+        if (name.n && !target_add(b, name, e)) return false;
+        text = rest;
+    }
+    return true;
+}
+
+void dag_begin(struct run *r, struct node *n)
+{
+    struct err e;
+    body_begin(r, n);
+    struct body *b = n->body;
+    if (!dag_targets(r, n, &e)) {
+        body_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) b->calls[i].waiting = b->tmpl->calls[i].n_in;
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++)
+        if (b->calls[i].needed && !b->tmpl->calls[i].n_in) task_begin(r, n, &b->tmpl->calls[i]);
+    if (!b->open) body_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+}
+
+/* ---- the phase of the whole ---- */
+
+struct visit {
+    uint32_t node;
+    uint8_t phase;
+};
+
+struct walk {
+    VEC(struct visit) queue;
+    struct map seen;
+    struct arena arena;
+};
+
+static void walk_add(struct walk *w, const struct node *parent, enum node_phase phase)
+{
+    for (uint32_t i = 0; i < parent->n_children; i++) {
+        struct visit v = {parent->children[i], (uint8_t)phase};
+        bool fresh;
+        struct str key = str_fmt(&w->arena, "%u/%u", v.node, v.phase);
+        map_put(&w->seen, key, &fresh);
+        if (fresh) VEC_PUSH(&w->queue, v);
+    }
+}
+
+/* Breadth first from the instance, carrying along the phase of the last completed node of the
+ * branch: a target that was not executed inherits it, Failed and Error before Succeeded
+ * (dag.go assessDAGPhase). Needed only when some target was not executed. */
+static void branch_phases(struct run *r, struct node *dag, uint8_t *of_call)
+{
+    struct walk w = {0};
+    arena_init(&w.arena);
+    walk_add(&w, dag, NODE_SUCCEEDED);
+    for (size_t i = 0; i < w.queue.n; i++) {
+        struct visit v = w.queue.items[i];
+        struct node *n = r->nodes.items[v.node];
+        enum node_phase branch = phase_completed(n->phase) ? n->phase : v.phase;
+        bool is_target = n->call && n->boundary == dag && dag->body->calls[n->call->idx].node == n &&
+                         dag->body->calls[n->call->idx].target;
+        if (is_target && !phase_failed(of_call[n->call->idx])) of_call[n->call->idx] = (uint8_t)branch;
+        const struct node *from = n;
+        if (n->type == NTYPE_RETRY && n->n_children) {
+            from = NULL; /* a hook may be a child as well: the last attempt goes on */
+            for (uint32_t k = 0; k < n->n_children; k++)
+                if (r->nodes.items[n->children[k]]->retried) from = r->nodes.items[n->children[k]];
+        }
+        if (from) walk_add(&w, from, branch);
+    }
+    VEC_FINI(&w.queue);
+    map_fini(&w.seen);
+    arena_fini(&w.arena);
+}
+
+static enum node_phase dag_phase(struct run *r, struct node *dag)
+{
+    struct body *b = dag->body;
+    uint8_t *phases = ARENA_ARRAY(&r->scratch, uint8_t, b->tmpl->n_calls + 1);
+    bool walk = false;
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+        const struct node *n = b->calls[i].node;
+        if (!b->calls[i].target || !n) continue;
+        if (phase_completed(n->phase)) phases[i] = n->phase;
+        else walk = true;
+    }
+    if (walk) branch_phases(r, dag, phases);
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++)
+        if (b->calls[i].target && phase_failed(phases[i]) &&
+            !continues_on(&b->tmpl->calls[i], phases[i]))
+            return phases[i];
+    return NODE_SUCCEEDED;
+}
+
+static void dag_settle(struct run *r, struct node *dag)
+{
+    struct err e;
+    enum node_phase p = dag_phase(r, dag);
+    if (p != NODE_SUCCEEDED) body_finish(r, dag, p, STR_NONE);
+    else if (!outputs_collect(r, dag, &e)) body_finish(r, dag, NODE_ERROR, str_of(e.text));
+    else body_finish(r, dag, NODE_SUCCEEDED, STR_NONE);
+}
+
+void dag_child_done(struct run *r, struct node *dag, struct node *child)
+{
+    struct body *b = dag->body;
+    const struct call *c = child->call;
+    ASSERT(b->open > 0);
+    b->open--;
+    for (uint32_t i = 0; i < c->n_out; i++) {
+        struct call_state *next = &b->calls[c->out[i]];
+        ASSERT(next->waiting > 0);
+        if (!--next->waiting && next->needed) task_begin(r, dag, &b->tmpl->calls[c->out[i]]);
+    }
+    if (!b->open) dag_settle(r, dag);
+}
+
+/* A loop's phase is that of its last bad child in item order, else Succeeded. */
+void dag_group_child_done(struct run *r, struct node *group)
+{
+    struct group_frame *g = group->group;
+    enum node_phase p = NODE_SUCCEEDED;
+    ASSERT(g->open > 0);
+    if (--g->open) return;
+    for (uint32_t i = 0; i < g->n_items; i++)
+        if (g->items[i] && phase_failed(g->items[i]->phase)) p = g->items[i]->phase;
+    node_finish(r, group, p, STR_NONE);
+}

@@ -1,0 +1,169 @@
+/* The engine: a workflow as a pure state machine, (state, event, now) -> (state', actions).
+ *
+ * It never reads a clock, a file or a socket. Time comes in with each event (wall clock, us, never
+ * decreasing); documents come in through a look-up that must be immutable for the run's life;
+ * what it wants done leaves as actions, what it decided as the list of changed nodes, which the
+ * caller commits before it carries any action out. A transition costs O(1) beside the values it
+ * computes and the nodes it creates. Semantics: Argo Workflows 4.1.
+ * Runs on: one thread per run (the loop thread, or a simulator). */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+#include "doc/val.h"
+
+enum node_phase {
+#define PHASE(name, text, fulfilled, completed, failed, doc) NODE_##name,
+#include "engine/phases.def"
+#undef PHASE
+    NODE_PHASE_MAX
+};
+
+enum node_type {
+#define NTYPE(name, text, counted, doc) NTYPE_##name,
+#include "engine/types.def"
+#undef NTYPE
+    NTYPE_MAX
+};
+
+const char *phase_text(enum node_phase p);
+bool phase_fulfilled(enum node_phase p);
+bool phase_completed(enum node_phase p);
+bool phase_failed(enum node_phase p);
+bool phase_parse(struct str text, enum node_phase *out);
+const char *ntype_text(enum node_type t);
+bool ntype_parse(struct str text, enum node_type *out);
+
+struct run;
+struct node;
+
+/* Finds a document: kind is "WorkflowTemplate", "ClusterWorkflowTemplate" or "ConfigMap"; ns is
+ * empty for cluster kinds. NULL when there is none. What it returns must outlive the run. */
+typedef const struct val *run_lookup_fn(void *ctx, struct str kind, struct str ns, struct str name);
+
+struct run_opts {
+    const struct val *workflow; /* the whole object: name, namespace, uid, creationTimestamp set;
+                                   spec after merging with its workflowTemplateRef and defaults */
+    run_lookup_fn *lookup;
+    void *lookup_ctx;
+    uint64_t seed; /* of the random streams of expressions */
+};
+
+/* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */
+struct run *run_new(const struct run_opts *opts, struct err *e);
+void run_free(struct run *r);
+
+/* ---- events ---- */
+
+enum { STEP_NO_EXIT_CODE = -1 };
+
+struct step_output {
+    struct str name;
+    struct str value; /* absent: the file was missing */
+};
+
+/* How a step ended, as its runtime reports it. */
+struct step_outcome {
+    enum node_phase phase; /* SUCCEEDED, FAILED (its command) or ERROR (its surroundings) */
+    int exit_code;         /* of the main container, or STEP_NO_EXIT_CODE */
+    struct str message;    /* "main: Error (exit code 1)"; absent when it succeeded */
+    struct str result;     /* captured stdout; absent when not captured */
+    const struct step_output *params; /* output parameters that come from files */
+    size_t n_params;
+    const struct val *artifacts; /* list of Argo artifacts, or NULL */
+    int64_t cpu_us;              /* used processor time, for resourcesDuration */
+    int64_t memory_bytes;        /* peak */
+};
+
+enum stop_strategy { STOP_NONE, STOP_STOP, STOP_TERMINATE };
+
+/* What one event led to. Everything lives until the next event of the run. */
+enum action_kind {
+    ACTION_START, /* run this pod node: template in `tmpl` */
+    ACTION_KILL,  /* end it: SIGTERM, then SIGKILL after its grace period; it still reports */
+    ACTION_DONE,  /* the workflow is over */
+};
+
+struct action {
+    enum action_kind kind;
+    struct node *node;
+    const struct val *tmpl; /* ACTION_START: the template with everything substituted */
+};
+
+struct outbox {
+    const struct action *actions;
+    size_t n_actions;
+    struct node *const *dirty; /* nodes changed since the last event, each once, creation order */
+    size_t n_dirty;
+    bool run_dirty; /* the workflow's own status changed */
+};
+
+void run_start(struct run *r, int64_t now_us, struct outbox *out);
+/* The runtime has begun to execute the node (Pending -> Running). */
+void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
+void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
+                   struct outbox *out);
+/* Lets due timers fire; harmless when none is due. */
+void run_tick(struct run *r, int64_t now_us, struct outbox *out);
+/* `argo stop` and `argo terminate`. */
+void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out);
+/* `argo resume`: completes running suspend nodes and lifts spec.suspend. */
+bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e);
+
+/* Wall-clock time of the earliest timer, or 0. */
+int64_t run_next_timer_us(const struct run *r);
+
+/* ---- looking at a run ---- */
+
+struct str run_name(const struct run *r);
+struct str run_namespace(const struct run *r);
+struct str run_uid(const struct run *r);
+const struct val *run_workflow(const struct run *r);
+bool run_phase(const struct run *r, enum node_phase *out); /* false before run_start */
+struct str run_message(const struct run *r);
+bool run_is_done(const struct run *r);
+size_t run_node_count(const struct run *r);
+struct node *run_node_at(struct run *r, size_t idx); /* creation order */
+struct node *run_node_by_id(struct run *r, struct str id);
+size_t run_memory_bytes(const struct run *r); /* of the engine, strings excluded, for the bench */
+
+uint32_t node_index(const struct node *n);
+enum node_phase node_phase(const struct node *n);
+enum node_type node_type(const struct node *n);
+struct str node_name(const struct node *n);
+struct str node_message(const struct node *n);
+struct str node_item(const struct node *n);
+struct str node_inputs(const struct node *n);  /* JSON text of Argo's Inputs, or absent */
+struct str node_outputs(const struct node *n); /* JSON text of Argo's Outputs, or absent */
+int64_t node_started_us(const struct node *n);
+int64_t node_finished_us(const struct node *n);
+struct str node_id_text(struct arena *a, const struct run *r, const struct node *n);
+struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n);
+struct str node_template_name(const struct node *n);
+bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
+/* The template of a pod node that has not ended, substituted again from what was decided:
+ * for a runtime that must start it anew after a crash. */
+const struct val *node_template(struct run *r, struct node *n, struct err *e);
+
+/* ---- status as JSON, and back ---- */
+
+/* One NodeStatus object; Argo's shape, times in whole seconds. */
+void node_write_status(struct buf *b, const struct run *r, const struct node *n);
+/* What run_load needs beside the status: opaque text. */
+void node_write_private(struct buf *b, const struct run *r, const struct node *n);
+/* The run's own status without nodes: {"phase":…,"startedAt":…,"message":…,"progress":…}. */
+void run_write_status(struct buf *b, const struct run *r);
+void run_write_private(struct buf *b, const struct run *r);
+/* The whole Workflow object with .status.nodes. */
+void run_write_workflow(struct buf *b, const struct run *r);
+
+struct saved_node {
+    struct str status;
+    struct str priv;
+};
+
+/* Rebuilds a run from what was committed. Nothing that was decided is decided again. Afterwards
+ * the caller reports what became of nodes in Pending or Running, then calls run_tick. */
+struct run *run_load(const struct run_opts *opts, struct str status, struct str priv,
+                     const struct saved_node *rows, size_t n_rows, struct err *e);
+/* After run_load and the look at running steps: goes on with whatever was ready. */
+void run_continue(struct run *r, int64_t now_us, struct outbox *out);

@@ -1,0 +1,295 @@
+/* Private to src/engine: how a run is laid out in memory.
+ *
+ * A node is made once and lives as long as its run. Composite nodes have a frame, freed when they
+ * end: steps and dag instances hold the state of their calls (steps or tasks), groups and retries
+ * count the children they wait for. A child that is fulfilled tells its parent; nothing walks the
+ * whole workflow. Strings live in the run's arena. */
+#pragma once
+#include "base/map.h"
+#include "base/vec.h"
+#include "engine/engine.h"
+#include "lang/depends.h"
+#include "lang/scope.h"
+#include "lang/tags.h"
+
+enum tmpl_type {
+    TMPL_NONE,
+    TMPL_CONTAINER,
+    TMPL_CONTAINERSET,
+    TMPL_STEPS,
+    TMPL_DAG,
+    TMPL_SCRIPT,
+    TMPL_RESOURCE,
+    TMPL_DATA,
+    TMPL_SUSPEND,
+    TMPL_HTTP,
+    TMPL_PLUGIN,
+};
+
+/* A step or a dag task as written: what its template compiles to. */
+struct call {
+    struct str name;
+    const struct val *src;
+    uint32_t idx;   /* in its template */
+    uint32_t group; /* steps: index of the parallel group */
+    bool loops, has_tags, captures_result;
+    bool is_target; /* dag: counts for the phase of the whole */
+    uint32_t n_in, n_out;
+    uint32_t *in, *out; /* dag: calls that it depends on, calls that depend on it */
+    const struct depends *logic; /* NULL: runs at once */
+};
+
+/* Where a template stands: local names resolve there (the workflow or one WorkflowTemplate). */
+struct tmpl_scope {
+    struct str key; /* "local", "namespaced/NAME", "cluster/NAME": as status.storedTemplates has */
+    const struct val *templates;
+    struct map by_name; /* name -> struct tmpl */
+};
+
+struct tmpl {
+    struct str name; /* empty for inline */
+    struct str key;  /* unique in the run: "local/name", "namespaced/wft/name", "KEY#call" */
+    const struct val *src;
+    struct tmpl_scope *scope;
+    enum tmpl_type type;
+    bool compiled, has_tags;
+    const struct val *retry; /* its own strategy or the workflow's; NULL = none */
+    struct call *calls;
+    uint32_t n_calls, n_groups;
+    struct map call_by_name;
+};
+
+struct group_frame;
+
+struct node {
+    uint32_t idx;
+    uint32_t hash; /* FNV-1a of the name: its id */
+    uint8_t type, phase;
+    bool hooked, retried, in_exit, dirty;
+    bool killed;      /* told to end: will be Failed with the message that it has now */
+    bool hook_done;   /* its exit hook has run or there is none */
+    bool counted;     /* takes part in its boundary's active children */
+    bool started;     /* a runtime has it */
+    uint32_t attempt; /* of a retried node */
+    struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
+    struct node *boundary; /* the steps or dag instance that it belongs to */
+    const struct tmpl *tmpl;
+    const struct call *call;
+    struct str name, message, inputs, outputs, item;
+    int64_t started_us, finished_us;
+    int64_t deadline_us; /* of a running or waiting node, 0 = none */
+    uint32_t *children;
+    uint32_t n_children, cap_children;
+    union {
+        struct body *body;         /* steps and dag instances; shrunk to `outbound` at their end */
+        struct group_frame *group; /* step group, task group */
+        struct retry_frame *retry;
+    };
+};
+
+/* State of one call of a steps or dag instance. */
+struct call_state {
+    struct node *node;        /* its only node, or its task group; NULL so far */
+    struct group_frame *loop; /* its children when it loops */
+    uint32_t waiting;         /* dag: calls it depends on that are not finished */
+    bool needed, target;      /* dag: an ancestor of a target; a target */
+};
+
+/* A child that a limit holds back; it is resolved again when its turn comes. */
+struct blocked {
+    struct node *parent;      /* step group, task group or dag that waits for it */
+    const struct call *call;
+    struct str item;          /* JSON text, absent when the call does not loop */
+    uint32_t item_idx;
+};
+
+/* A steps or dag instance at work. */
+struct body {
+    const struct tmpl *tmpl;
+    struct call_state *calls;
+    struct scope inputs;       /* inputs.* and locals over the globals */
+    struct arena arena;        /* of the scope's values */
+    uint32_t group;            /* steps: the group at work */
+    struct node *group_node;
+    uint32_t active_children;  /* Pod, Steps, DAG nodes in Pending or Running, for parallelism */
+    uint32_t bad_children;     /* of those types, Failed or Error, for failFast */
+    uint32_t open;             /* dag: children not fulfilled */
+    VEC(struct blocked) blocked;
+    size_t blocked_head;       /* first entry that still waits */
+    bool queued;               /* stands in run.held */
+    uint32_t *outbound;        /* node indexes, set at the end */
+    uint32_t n_outbound;
+    int64_t parallelism;       /* 0 = no limit */
+    bool fail_fast;            /* template.failFast */
+};
+
+/* Step group, or the children of a looping call. */
+struct group_frame {
+    uint32_t open; /* children or hooks not fulfilled, and starts still to come */
+    struct node **items; /* of a loop, by item index; NULL so far */
+    uint32_t n_items;
+    struct str items_json; /* the loop's decided items, for a restart */
+    struct str error;    /* step group: a child could not even be started */
+};
+
+struct retry_frame {
+    uint32_t attempts;
+    int64_t first_started_us;
+    struct node *last;
+    bool waiting; /* a backoff timer is armed */
+};
+
+struct timer {
+    int64_t at_us;
+    uint32_t node; /* index; UINT32_MAX: the workflow's own deadline */
+};
+
+struct run {
+    struct run_opts opts;
+    struct arena arena, scratch;
+    struct str name, ns, uid;
+    const struct val *spec;
+    struct tmpl_scope *local;
+    VEC(struct tmpl_scope *) scopes;
+    VEC(struct tmpl *) tmpls;
+    struct map tmpl_by_key;
+    struct scope globals;
+    VEC(struct node *) nodes;
+    struct node *root, *exit_node;
+    bool dirty, done, exit_started;
+    enum node_phase phase;
+    struct str message;
+    int64_t started_us, finished_us, deadline_us, now_us;
+    enum stop_strategy stop;
+    bool suspended, deadline_passed;
+    int64_t parallelism;
+    uint32_t active_pods, pods_total, pods_done;
+    VEC(struct node *) held;       /* instances with blocked children, oldest first */
+    VEC(struct node *) held_retry; /* retry nodes whose next attempt waits for spec.parallelism */
+    VEC(struct timer) timers; /* binary heap by at_us, then node */
+    VEC(struct node *) dirty_nodes;
+    VEC(struct action) actions;
+    size_t finished_head;
+    VEC(struct node *) finished; /* fulfilled nodes whose parents are not told yet */
+    VEC(struct val_pair) globals_out; /* workflow.outputs.parameters */
+    VEC(struct val_pair) artifacts_out;
+    size_t frame_bytes;
+};
+
+/* phases and nodes: node.c */
+struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary);
+void node_touch(struct run *r, struct node *n);
+void node_child(struct run *r, struct node *parent, struct node *child);
+void node_message_set(struct run *r, struct node *n, struct str message);
+/* The one way a phase changes. A fulfilled node is queued for its parent. */
+void node_phase_set(struct run *r, struct node *n, enum node_phase p);
+void node_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+/* Calls fn for each outbound node (operator.go getOutboundNodes). */
+void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
+struct str node_display(const struct node *n);
+
+/* templates: tmpl.c */
+bool tmpl_resolve(struct run *r, struct tmpl_scope *scope, const struct tmpl *caller,
+                  const struct call *call, const struct val *holder, const struct tmpl **out,
+                  struct err *e);
+const struct tmpl *tmpl_by_name(struct run *r, struct tmpl_scope *s, struct str name);
+struct tmpl *tmpl_by_key(struct run *r, struct str key);
+bool tmpl_is_pod(const struct tmpl *t);
+
+/* starting: start.c */
+struct start {
+    struct str name;
+    struct node *parent, *boundary;
+    const struct call *call;
+    const struct tmpl *tmpl;
+    const struct val *args; /* substituted arguments, or NULL */
+    struct str item;
+    bool hooked, in_exit, retried;
+    struct str inputs; /* retry attempts: decided already */
+    uint32_t attempt;
+};
+/* Executes a template under a name; what goes wrong shows on the node. */
+struct node *start_template(struct run *r, const struct start *s);
+struct node *start_attempt(struct run *r, struct node *retry);
+struct node *start_skipped(struct run *r, const struct start *s, enum node_phase p,
+                           struct str message);
+/* Starts one (expanded) call of a boundary under `b->parent`, or puts it aside when a limit holds
+ * it back. `task` is the resolved step or task, or NULL to resolve it now. */
+void call_start(struct run *r, struct node *boundary, const struct blocked *b,
+                const struct val *task);
+
+/* limits.c: parallelism and template.failFast */
+bool limit_allows(const struct run *r, const struct node *boundary);
+void limit_hold(struct run *r, struct node *boundary, const struct blocked *b);
+void limit_release(struct run *r);
+bool limit_fail_fast(struct run *r, struct node *boundary);
+
+/* arguments and inputs: args.c */
+bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct err *e);
+void inputs_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n);
+void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n);
+bool pod_template(struct run *r, struct node *n, const struct val **out, struct err *e);
+
+/* loops: loop.c */
+bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e);
+struct str loop_name(struct arena *a, struct str base, uint32_t idx, const struct val *item);
+void item_scope(struct arena *a, struct scope *s, const struct val *item);
+
+/* references between steps: refs.c */
+void refs_scope(struct run *r, struct scope *s, struct node *boundary);
+bool call_resolve(struct run *r, struct node *boundary, const struct call *c, struct val *out,
+                  struct err *e);
+bool args_resolve(struct run *r, struct node *boundary, const struct val *args, struct val *out,
+                    struct err *e);
+
+/* One artifact argument or output: `from` and `fromExpression` looked up. */
+bool artifact_resolve(struct run *r, const struct scope *scope, const struct val *art,
+                      struct val *out, bool *found, struct err *e);
+/* Argo's shouldExecute: an empty text is true. */
+bool when_decide(struct run *r, struct str when, bool *go, struct err *e);
+
+/* outputs: outputs.c */
+bool outputs_collect(struct run *r, struct node *n, struct err *e);
+bool outputs_of_step(struct run *r, struct node *n, const struct step_outcome *how,
+                     struct str *out, struct err *e);
+void outputs_globalize(struct run *r, const struct node *n);
+void global_put(struct run *r, bool artifact, struct str name, const struct val *v);
+const struct val *node_outputs_val(struct arena *a, const struct node *n);
+bool loop_aggregate(struct run *r, const struct group_frame *g, struct str what,
+                    struct scope_value *out);
+
+/* steps.c */
+void steps_begin(struct run *r, struct node *n);
+void steps_child_done(struct run *r, struct node *group);
+void steps_group_done(struct run *r, struct node *n, struct node *group);
+
+/* dag.c */
+void dag_begin(struct run *r, struct node *n);
+void dag_child_done(struct run *r, struct node *dag, struct node *child);
+void dag_group_child_done(struct run *r, struct node *group);
+void dag_link(struct run *r, struct node *dag, const struct call *c, struct node *n);
+bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks count */
+
+/* retry.c */
+void retry_child_done(struct run *r, struct node *retry);
+void retry_decide(struct run *r, struct node *retry);
+
+/* hooks.c */
+bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
+void exit_begin(struct run *r);
+
+/* body.c: steps and dag instances */
+void body_begin(struct run *r, struct node *n);
+void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
+void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+void body_fail_fast(struct run *r, struct node *n);
+struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
+                               const struct val *items);
+bool continues_on(const struct call *c, enum node_phase p);
+
+/* run.c and timer.c */
+void run_advance(struct run *r);
+void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
+void timers_fire(struct run *r);
+void work_end(struct run *r, struct str why, bool exit_too);
+void node_kill(struct run *r, struct node *n, struct str why);

@@ -1,0 +1,142 @@
+/* Exit handlers: of one step or task, and of the whole workflow (exit_handler.go, operate()). */
+#include "base/rfc3339.h"
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+#include "lang/expr.h"
+#include "lang/gofmt.h"
+
+/* The exit hook as {template | templateRef, arguments, expression}; onExit is the older form. */
+static const struct val *exit_hook(struct run *r, const struct val *src)
+{
+    const struct val *hook = val_path(src, "hooks.exit");
+    struct str old = val_get_str(src, "onExit");
+    if (hook || !old.n) return hook;
+    struct val_builder b;
+    struct val *v = ARENA_NEW(&r->scratch, struct val);
+    map_begin(&b, &r->scratch);
+    map_add_str(&b, "template", old);
+    *v = map_done(&b);
+    return v;
+}
+
+/* A hook of an item sees that item. */
+static bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct err *e)
+{
+    struct scope s CLEANUP(scope_fini);
+    if (!n->item.p) return true;
+    scope_init(&s, &r->globals);
+    struct val item = parsed(&r->scratch, n->item);
+    item_scope(&r->scratch, &s, &item);
+    struct tags_opts opts = {.scope = &s, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    return tags_replace_val(&r->scratch, hook, &opts, hook, e);
+}
+
+static bool hook_wanted(struct run *r, struct node *boundary, const struct val *hook, bool *out,
+                        struct err *e)
+{
+    struct scope s CLEANUP(scope_fini);
+    struct str expr = val_get_str(hook, "expression");
+    *out = true;
+    if (!expr.n) return true;
+    scope_init(&s, boundary ? &boundary->body->inputs : &r->globals);
+    if (boundary) refs_scope(r, &s, boundary);
+    struct expr_env env = {.scope = &s, .clock = run_clock(r)};
+    return expr_eval_bool(&r->scratch, expr, &env, out, e);
+}
+
+static void hook_start(struct run *r, struct node *n, struct val hook)
+{
+    struct start s = {
+        .name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name)),
+        .parent = n, .boundary = n->boundary, .hooked = true, .in_exit = true,
+    };
+    const struct val *given = val_get(&hook, STR("arguments"));
+    struct val args;
+    struct err e;
+    struct node *h;
+    if ((given && !args_resolve(r, n->boundary, given, &args, &e)) ||
+        !tmpl_resolve(r, n->boundary->tmpl->scope, n->boundary->tmpl, NULL, &hook, &s.tmpl, &e)) {
+        h = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
+    } else {
+        s.args = given ? &args : NULL;
+        h = start_template(r, &s);
+    }
+    node_child(r, n, h);
+}
+
+bool hook_begin(struct run *r, struct node *n)
+{
+    bool direct = n->call && n->boundary && n->boundary->body && n->boundary->body->calls &&
+                  !n->retried && !n->hooked;
+    if (n->hook_done || !direct || !phase_completed(n->phase) || r->stop == STOP_TERMINATE)
+        return false;
+    if (n->parent && n->parent->type == NTYPE_TASKGROUP) return false; /* the group has it */
+    const struct val *hook = exit_hook(r, n->call->src);
+    if (!hook) return false;
+    n->hook_done = true;
+    struct val mine = *hook;
+    struct err e;
+    bool wanted;
+    if (!hook_of_item(r, n, &mine, &e) || !hook_wanted(r, n->boundary, &mine, &wanted, &e)) {
+        struct start s = {.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name)),
+                          .parent = n, .boundary = n->boundary, .hooked = true, .in_exit = true};
+        node_child(r, n, start_skipped(r, &s, NODE_ERROR, str_of(e.text)));
+        return true;
+    }
+    if (!wanted) return false;
+    hook_start(r, n, mine);
+    return true;
+}
+
+/* ---- the workflow's own ---- */
+
+static struct str failures_json(struct run *r)
+{
+    struct val_builder list;
+    list_begin(&list, &r->scratch);
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        const struct node *n = r->nodes.items[i];
+        struct val_builder b;
+        if (!phase_failed(n->phase)) continue;
+        map_begin(&b, &r->scratch);
+        map_add_str(&b, "displayName", node_display(n));
+        map_add_str(&b, "message", n->message.p ? n->message : STR(""));
+        map_add_str(&b, "templateName", node_template_name(n).p ? node_template_name(n) : STR(""));
+        map_add_str(&b, "phase", str_of(phase_text(n->phase)));
+        map_add_str(&b, "podName", node_pod_name(&r->scratch, r, n));
+        map_add_str(&b, "finishedAt", rfc3339(&r->scratch, n->finished_us));
+        list_add(&list, map_done(&b));
+    }
+    struct val all = list_done(&list);
+    return gofmt_quote(&r->arena, all.n ? json_text(&r->scratch, &all) : STR("null"));
+}
+
+/* True: a handler is (or was) at work and run.exit_node is set. */
+static bool exit_start(struct run *r)
+{
+    const struct val *hook = exit_hook(r, r->spec);
+    if (!hook || r->stop == STOP_TERMINATE) return false;
+    scope_set(&r->globals, STR("workflow.status"), str_of(phase_text(r->root->phase)));
+    scope_set(&r->globals, STR("workflow.failures"), failures_json(r));
+    struct start s = {.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(r->root->name)),
+                      .hooked = true, .in_exit = true};
+    const struct val *given = val_get(hook, STR("arguments"));
+    struct val args;
+    struct err e;
+    if ((given && !args_resolve(r, NULL, given, &args, &e)) ||
+        !tmpl_resolve(r, r->local, NULL, NULL, hook, &s.tmpl, &e)) {
+        r->exit_node = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
+        return true;
+    }
+    s.args = given ? &args : NULL;
+    r->exit_node = start_template(r, &s);
+    return true;
+}
+
+void exit_begin(struct run *r)
+{
+    if (r->exit_started) return;
+    r->exit_started = true;
+    exit_start(r);
+}

@@ -1,0 +1,354 @@
+/* A run from its rows: nothing that was decided is decided again.
+ *
+ * Rows were committed at the end of an event, so between nodes everything that follows from a
+ * finished one has happened, but for exit hooks still at work and children that a limit holds. Node
+ * frames are rebuilt from that; loops keep the items that they were expanded to. */
+#include "base/id.h"
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+static int64_t num(const struct val *v, const char *name)
+{
+    const struct val *m = val_get(v, str_of(name));
+    int64_t n = 0;
+    return m && val_i64(m, &n) ? n : 0;
+}
+
+static struct node *node_ref(struct run *r, const struct val *priv, const char *name)
+{
+    if (!val_get(priv, str_of(name))) return NULL;
+    int64_t i = num(priv, name);
+    return i >= 0 && (size_t)i < r->nodes.n ? r->nodes.items[i] : NULL;
+}
+
+static uint32_t *indexes(const struct val *list, uint32_t *n)
+{
+    *n = list ? list->n : 0;
+    if (!*n) return NULL;
+    uint32_t *out = mem_alloc(*n * sizeof *out);
+    for (uint32_t i = 0; i < *n; i++) {
+        int64_t v = 0;
+        val_i64(&list->items[i], &v);
+        out[i] = (uint32_t)v;
+    }
+    return out;
+}
+
+static struct str kept_json(struct run *r, const struct val *status, const char *name)
+{
+    const struct val *v = val_get(status, str_of(name));
+    return v ? json_text(&r->arena, v) : STR_NONE;
+}
+
+static bool node_read(struct run *r, const struct val *status, const struct val *priv,
+                      struct err *e)
+{
+    struct node *n = ARENA_NEW(&r->arena, struct node);
+    enum node_phase phase;
+    enum node_type type;
+    struct str name = val_get_str(status, "name");
+    if (!name.n || !phase_parse(val_get_str(status, "phase"), &phase) ||
+        !ntype_parse(val_get_str(status, "type"), &type))
+        return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+    n->idx = (uint32_t)r->nodes.n;
+    n->name = str_dup(&r->arena, name);
+    n->hash = fnv1a32(name);
+    n->type = (uint8_t)type;
+    n->phase = (uint8_t)phase;
+    n->message = str_dup(&r->arena, val_get_str(status, "message"));
+    n->inputs = kept_json(r, status, "inputs");
+    n->outputs = kept_json(r, status, "outputs");
+    n->item = kept_json(r, priv, "i");
+    n->started_us = num(priv, "s");
+    n->finished_us = num(priv, "f");
+    n->deadline_us = num(priv, "d");
+    n->attempt = (uint32_t)num(priv, "a");
+    int64_t flags = num(priv, "fl");
+    n->hooked = flags & FLAG_HOOKED;
+    n->retried = flags & FLAG_RETRIED;
+    n->in_exit = flags & FLAG_IN_EXIT;
+    n->killed = flags & FLAG_KILLED;
+    n->hook_done = flags & FLAG_HOOK_DONE;
+    n->children = indexes(val_get(priv, STR("ch")), &n->n_children);
+    n->cap_children = n->n_children;
+    VEC_PUSH(&r->nodes, n);
+    return true;
+}
+
+static bool children_exist(const struct run *r, const struct node *n)
+{
+    for (uint32_t i = 0; i < n->n_children; i++)
+        if (n->children[i] >= r->nodes.n) return false;
+    return true;
+}
+
+/* Parents, templates and calls, once all nodes exist. A boundary comes before its children. */
+static bool node_join(struct run *r, struct node *n, const struct val *priv, struct err *e)
+{
+    struct str key = val_get_str(priv, "t");
+    n->parent = node_ref(r, priv, "p");
+    n->boundary = node_ref(r, priv, "b");
+    if (key.n && !(n->tmpl = tmpl_by_key(r, key)))
+        return err_set(e, ERR_SPEC, "template '%.*s' of a running node is gone", STR_ARG(key));
+    if (val_get(priv, STR("c")) && n->boundary && n->boundary->tmpl) {
+        int64_t c = num(priv, "c");
+        if (c < 0 || c >= n->boundary->tmpl->n_calls)
+            return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+        n->call = &n->boundary->tmpl->calls[c];
+    }
+    return children_exist(r, n) || err_set(e, ERR_INTERNAL, "a stored node is damaged");
+}
+
+/* ---- frames ---- */
+
+static bool alive(const struct node *n)
+{
+    return n && !phase_fulfilled(n->phase);
+}
+
+static void frame_make(struct run *r, struct node *n, const struct val *priv)
+{
+    bool instance = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
+    if (instance && alive(n)) body_begin(r, n);
+    if (instance && !alive(n)) {
+        n->body = mem_zalloc(sizeof *n->body);
+        n->body->tmpl = n->tmpl;
+        n->body->outbound = indexes(val_get(priv, STR("o")), &n->body->n_outbound);
+    }
+    if (n->type == NTYPE_STEPGROUP && alive(n)) n->group = mem_zalloc(sizeof *n->group);
+    if (n->type == NTYPE_RETRY) n->retry = mem_zalloc(sizeof *n->retry);
+}
+
+static void loops_make(struct run *r, struct node *group, const struct val *priv)
+{
+    const struct val *loops = val_get(priv, STR("loops"));
+    struct node *b = group->boundary;
+    for (uint32_t i = 0; alive(b) && loops && i < loops->n; i++) {
+        int64_t c;
+        if (!str_to_i64(loops->map[i].key, &c) || c < 0 || c >= b->tmpl->n_calls) continue;
+        struct group_frame *g = loop_begin(r, b, &b->tmpl->calls[c], &loops->map[i].v);
+        if (group->type == NTYPE_TASKGROUP) group->group = g;
+    }
+}
+
+static bool counted_type(const struct node *n)
+{
+    return n->type == NTYPE_POD || n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
+}
+
+static void count(struct run *r, struct node *n)
+{
+    struct body *b = alive(n->boundary) ? n->boundary->body : NULL;
+    if (n->type == NTYPE_POD) {
+        r->pods_total++;
+        if (n->phase == NODE_SUCCEEDED) r->pods_done++;
+        if (alive(n)) r->active_pods++;
+    }
+    if (!counted_type(n)) return;
+    n->counted = alive(n);
+    if (b && alive(n)) b->active_children++;
+    if (b && phase_failed(n->phase)) b->bad_children++;
+}
+
+/* The index in "name(idx:words)". */
+static uint32_t item_index(const struct node *n)
+{
+    struct str d = str_from(n->name, n->boundary->name.n);
+    ptrdiff_t at = str_find_char(d, '(', 0);
+    ptrdiff_t colon = at < 0 ? -1 : str_find_char(d, ':', (size_t)at);
+    int64_t i = 0;
+    if (colon > 0) str_to_i64(str_sub(d, (size_t)at + 1, (size_t)(colon - at - 1)), &i);
+    return (uint32_t)i;
+}
+
+static void place(struct run *r, struct node *n)
+{
+    struct node *b = n->boundary;
+    if (n->retried && n->parent && n->parent->type == NTYPE_RETRY) {
+        struct retry_frame *f = n->parent->retry;
+        if (!f->attempts++) f->first_started_us = n->started_us;
+        f->last = n;
+        return;
+    }
+    if (!alive(b)) return;
+    if (n->type == NTYPE_STEPGROUP) {
+        int64_t g = 0;
+        struct str d = str_from(n->name, b->name.n + 1);
+        str_to_i64(str_sub(d, 0, d.n ? d.n - 1 : 0), &g);
+        b->body->group = (uint32_t)g;
+        b->body->group_node = n;
+    }
+    if (!n->call || n->hooked) return;
+    struct call_state *c = &b->body->calls[n->call->idx];
+    if (n->item.p && c->loop && item_index(n) < c->loop->n_items) c->loop->items[item_index(n)] = n;
+    else c->node = n;
+    (void)r;
+}
+
+/* Its parent has been told: fulfilled, and no exit hook at work. */
+static bool told(const struct run *r, const struct node *n)
+{
+    if (alive(n)) return false;
+    for (uint32_t i = 0; i < n->n_children; i++) {
+        const struct node *c = r->nodes.items[n->children[i]];
+        if (c->hooked && c->parent == n && !c->retried && !phase_fulfilled(c->phase)) return false;
+    }
+    return true;
+}
+
+static void hold(struct run *r, struct node *b, struct node *parent, const struct call *c)
+{
+    struct blocked held = {.parent = parent, .call = c};
+    const struct group_frame *g = b->body->calls[c->idx].loop;
+    if (!g) {
+        limit_hold(r, b, &held);
+        return;
+    }
+    struct val items = parsed(&r->scratch, g->items_json);
+    for (uint32_t i = 0; i < g->n_items; i++) {
+        if (g->items[i]) continue;
+        held.item = json_text(&r->scratch, &items.items[i]);
+        held.item_idx = i;
+        limit_hold(r, b, &held);
+    }
+}
+
+static uint32_t open_items(const struct run *r, const struct group_frame *g)
+{
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < g->n_items; i++)
+        if (!g->items[i] || !told(r, g->items[i])) open++;
+    return open;
+}
+
+static void group_restore(struct run *r, struct node *steps)
+{
+    struct body *b = steps->body;
+    struct node *group = b->group_node;
+    if (!alive(group)) return;
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+        struct call_state *c = &b->calls[i];
+        if (b->tmpl->calls[i].group != b->group) continue;
+        if (c->loop) group->group->open += open_items(r, c->loop);
+        else if (!c->node || !told(r, c->node)) group->group->open++;
+        if (c->loop || !c->node) hold(r, steps, group, &b->tmpl->calls[i]);
+    }
+}
+
+static void dag_restore(struct run *r, struct node *dag)
+{
+    struct body *b = dag->body;
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) b->calls[i].waiting = b->tmpl->calls[i].n_in;
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+        const struct call *c = &b->tmpl->calls[i];
+        struct call_state *s = &b->calls[i];
+        if (!s->node) continue;
+        if (!told(r, s->node)) b->open++;
+        else for (uint32_t k = 0; k < c->n_out; k++) b->calls[c->out[k]].waiting--;
+        if (s->loop && alive(s->node)) {
+            s->loop->open = open_items(r, s->loop);
+            hold(r, dag, s->node, c);
+        }
+    }
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+        if (b->calls[i].node || b->calls[i].waiting || !b->calls[i].needed) continue;
+        b->open++;
+        hold(r, dag, dag, &b->tmpl->calls[i]);
+    }
+}
+
+static void restore(struct run *r)
+{
+    struct err e;
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (!alive(n)) continue;
+        if (n->type == NTYPE_STEPS) group_restore(r, n);
+        if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);
+        if (n->type == NTYPE_RETRY && n->deadline_us) n->retry->waiting = true;
+        else if (n->type == NTYPE_RETRY && n->retry->last && told(r, n->retry->last))
+            VEC_PUSH(&r->held_retry, n);
+        if (n->deadline_us) timer_add(r, n->deadline_us, n);
+    }
+    if (r->deadline_us && !r->deadline_passed && !r->done) timer_add(r, r->deadline_us, NULL);
+}
+
+/* ---- the run itself ---- */
+
+static void globals_restore(struct run *r, const struct val *outputs)
+{
+    static const char *const kinds[] = {"parameters", "artifacts"};
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        const struct val *list = val_get(outputs, str_of(kinds[k]));
+        for (uint32_t i = 0; list && i < list->n; i++)
+            global_put(r, k == 1, val_get_str(&list->items[i], "name"), &list->items[i]);
+    }
+}
+
+static bool run_read(struct run *r, const struct val *status, const struct val *priv)
+{
+    struct str failures = val_get_str(priv, "failures");
+    r->started_us = num(priv, "s");
+    r->finished_us = num(priv, "f");
+    r->deadline_us = num(priv, "d");
+    r->stop = (enum stop_strategy)num(priv, "stop");
+    r->suspended = num(priv, "suspended");
+    r->deadline_passed = num(priv, "late");
+    r->exit_started = num(priv, "exit");
+    r->done = num(priv, "done");
+    r->opts.seed = (uint64_t)num(priv, "seed") << 1;
+    r->message = str_dup(&r->arena, val_get_str(status, "message"));
+    globals_restore(r, val_get(priv, STR("outputs")));
+    if (failures.p) scope_set(&r->globals, STR("workflow.failures"), str_dup(&r->arena, failures));
+    return !r->started_us || phase_parse(val_get_str(status, "phase"), &r->phase);
+}
+
+static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, struct err *e)
+{
+    struct val *priv = ARENA_ARRAY(&r->scratch, struct val, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        struct val status;
+        if (!json_parse(&r->scratch, rows[i].status, NULL, &status, e) ||
+            !json_parse(&r->scratch, rows[i].priv, NULL, &priv[i], e) ||
+            !node_read(r, &status, &priv[i], e))
+            return err_ctx(e, "node row %zu", i);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct node *node = r->nodes.items[i];
+        if (!node_join(r, node, &priv[i], e)) return false;
+        frame_make(r, node, &priv[i]);
+        loops_make(r, node, &priv[i]);
+        count(r, node);
+        place(r, node);
+    }
+    return true;
+}
+
+struct run *run_load(const struct run_opts *opts, struct str status, struct str priv,
+                     const struct saved_node *rows, size_t n_rows, struct err *e)
+{
+    struct run *r = run_new(opts, e);
+    struct val s, p;
+    if (!r) return NULL;
+    bool ok = json_parse(&r->scratch, status, NULL, &s, e) &&
+              json_parse(&r->scratch, priv, NULL, &p, e);
+    if (ok && !run_read(r, &s, &p)) ok = err_set(e, ERR_INTERNAL, "the stored status is damaged");
+    if (ok) ok = nodes_read(r, rows, n_rows, e);
+    if (!ok) {
+        run_free(r);
+        return NULL;
+    }
+    r->root = n_rows ? r->nodes.items[0] : NULL;
+    r->exit_node = node_ref(r, &p, "exitNode");
+    if (r->exit_started && r->root)
+        scope_set(&r->globals, STR("workflow.status"), str_of(phase_text(r->root->phase)));
+    restore(r);
+    return r;
+}
+
+void run_continue(struct run *r, int64_t now_us, struct outbox *out)
+{
+    run_tick(r, now_us, out);
+}

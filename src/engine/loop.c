@@ -1,0 +1,123 @@
+/* Loops: the items of withItems, withParam and withSequence, and the names of their nodes. */
+#include "base/limits.h"
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+#include "lang/gofmt.h"
+
+static bool too_many(size_t n, struct err *e)
+{
+    if (n <= LIMIT_LOOP_ITEMS) return false;
+    err_set(e, ERR_LIMIT, "a loop of %zu items passes the limit of %d", n, (int)LIMIT_LOOP_ITEMS);
+    return true;
+}
+
+static bool items_of_text(struct run *r, struct str text, struct val *items, struct err *e)
+{
+    if (!json_parse(&r->scratch, text, NULL, items, NULL) || items->kind != VAL_LIST) {
+        struct str t = str_sub(str_trim(text), 0, 200);
+        return err_set(e, ERR_SPEC, "withParam value could not be parsed as a JSON list: %.*s",
+                       STR_ARG(t));
+    }
+    return !too_many(items->n, e);
+}
+
+static bool number(struct run *r, const struct val *seq, const char *key, int64_t *out,
+                   struct err *e)
+{
+    struct str text = str_trim(text_of(&r->scratch, val_get(seq, str_of(key))));
+    if (!text.n) return true;
+    if (str_to_i64(text, out)) return true;
+    return err_set(e, ERR_SPEC, "withSequence.%s: '%.*s' is not a number", key, STR_ARG(text));
+}
+
+static bool items_of_sequence(struct run *r, const struct val *seq, struct val *items,
+                              struct err *e)
+{
+    int64_t start = 0, end = 0, count = 0;
+    if (!number(r, seq, "start", &start, e) || !number(r, seq, "end", &end, e) ||
+        !number(r, seq, "count", &count, e))
+        return false;
+    struct str format = val_get_str(seq, "format");
+    bool counted = val_get(seq, STR("count")) != NULL;
+    if (!counted && !val_get(seq, STR("end")))
+        return err_set(e, ERR_SPEC, "withSequence: must have end or count");
+    int64_t step = !counted && end < start ? -1 : 1;
+    uint64_t n = counted ? (count > 0 ? (uint64_t)count : 0)
+                         : (uint64_t)(step > 0 ? end - start : start - end) + 1;
+    if (too_many(n, e)) return false;
+    struct val_builder b;
+    list_begin(&b, &r->scratch);
+    for (uint64_t i = 0; i < n; i++) {
+        int64_t v = start + (int64_t)i * step;
+        list_add(&b, val_of_str(gofmt_int(&r->scratch, format.n ? format : STR("%d"), v)));
+    }
+    *items = list_done(&b);
+    return true;
+}
+
+bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e)
+{
+    const struct val *with_items = val_get(task, STR("withItems"));
+    const struct val *seq = val_get(task, STR("withSequence"));
+    if (with_items && with_items->kind == VAL_LIST && with_items->n) {
+        *items = *with_items;
+        return !too_many(items->n, e);
+    }
+    if (with_items && with_items->kind == VAL_STR) return items_of_text(r, with_items->s, items, e);
+    struct str param = val_get_str(task, "withParam");
+    if (param.n) return items_of_text(r, param, items, e);
+    if (seq) return items_of_sequence(r, seq, items, e);
+    *items = (struct val){.kind = VAL_LIST};
+    return true;
+}
+
+/* How an item, or a member of one, reads in text. */
+static struct str item_text(struct arena *a, const struct val *v)
+{
+    if (v->kind == VAL_LIST || v->kind == VAL_MAP) return json_text(a, v);
+    if (v->kind == VAL_NULL) return STR("null");
+    return text_of(a, v);
+}
+
+static int pair_order(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
+
+static struct str map_words(struct arena *a, const struct val *map)
+{
+    struct str *words = ARENA_ARRAY(a, struct str, map->n + 1);
+    struct str all = STR("");
+    for (uint32_t i = 0; i < map->n; i++) {
+        struct str v = item_text(a, &map->map[i].v);
+        words[i] = str_fmt(a, "%.*s:%.*s", STR_ARG(map->map[i].key), STR_ARG(v));
+    }
+    qsort(words, map->n, sizeof *words, pair_order);
+    for (uint32_t i = 0; i < map->n; i++)
+        all = str_fmt(a, "%.*s%s%.*s", STR_ARG(all), i ? "," : "", STR_ARG(words[i]));
+    return all;
+}
+
+/* "base(idx:words)" without any parenthesis inside (operator.go generateNodeName), so that the
+ * index can be read back. */
+struct str loop_name(struct arena *a, struct str base, uint32_t idx, const struct val *item)
+{
+    struct str words = item->kind == VAL_MAP    ? map_words(a, item)
+                       : item->kind == VAL_LIST ? gofmt_value(a, item)
+                                                : item_text(a, item);
+    char *kept = arena_alloc_bytes(a, words.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < words.n; i++)
+        if (words.p[i] != '(' && words.p[i] != ')') kept[n++] = words.p[i];
+    return str_fmt(a, "%.*s(%u:%.*s)", STR_ARG(base), idx, (int)n, kept);
+}
+
+void item_scope(struct arena *a, struct scope *s, const struct val *item)
+{
+    scope_set(s, STR("item"), item_text(a, item));
+    for (uint32_t i = 0; item->kind == VAL_MAP && i < item->n; i++)
+        scope_set(s, str_fmt(a, "item.%.*s", STR_ARG(item->map[i].key)),
+                  item_text(a, &item->map[i].v));
+}

@@ -1,0 +1,210 @@
+/* Nodes: making them, moving their phase, linking them, and who comes out at their end. */
+#include "base/id.h"
+#include "base/sm.h"
+#include "engine/engine_p.h"
+
+struct phase_row {
+    const char *text;
+    bool fulfilled, completed, failed;
+};
+
+static const struct phase_row phases[NODE_PHASE_MAX] = {
+#define PHASE(name, text, fulfilled, completed, failed, doc) \
+    [NODE_##name] = {text, fulfilled, completed, failed},
+#include "engine/phases.def"
+#undef PHASE
+};
+
+struct ntype_row {
+    const char *text;
+    bool counted;
+};
+
+static const struct ntype_row ntypes[NTYPE_MAX] = {
+#define NTYPE(name, text, counted, doc) [NTYPE_##name] = {text, counted},
+#include "engine/types.def"
+#undef NTYPE
+};
+
+enum {
+    ENDS = SM_BIT(NODE_SUCCEEDED) | SM_BIT(NODE_FAILED) | SM_BIT(NODE_ERROR) | SM_BIT(NODE_SKIPPED),
+};
+
+static const struct sm_edges node_edges[NODE_PHASE_MAX] = {
+    [NODE_PENDING] = {ENDS | SM_BIT(NODE_RUNNING) | SM_BIT(NODE_OMITTED)},
+    [NODE_RUNNING] = {ENDS},
+};
+
+const char *phase_text(enum node_phase p) { return phases[p].text; }
+bool phase_fulfilled(enum node_phase p) { return phases[p].fulfilled; }
+bool phase_completed(enum node_phase p) { return phases[p].completed; }
+bool phase_failed(enum node_phase p) { return phases[p].failed; }
+const char *ntype_text(enum node_type t) { return ntypes[t].text; }
+
+bool phase_parse(struct str text, enum node_phase *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+        if (str_is(text, phases[i].text)) return *out = (enum node_phase)i, true;
+    return false;
+}
+
+bool ntype_parse(struct str text, enum node_type *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ntypes); i++)
+        if (str_is(text, ntypes[i].text)) return *out = (enum node_type)i, true;
+    return false;
+}
+
+void node_touch(struct run *r, struct node *n)
+{
+    if (n->dirty) return;
+    n->dirty = true;
+    VEC_PUSH(&r->dirty_nodes, n);
+}
+
+/* Parallelism and failFast look at the direct children of an instance. */
+static void count_begin(struct run *r, struct node *n)
+{
+    if (!ntypes[n->type].counted || n->counted) return;
+    n->counted = true;
+    if (n->type == NTYPE_POD) {
+        r->active_pods++;
+        r->pods_total++;
+    }
+    if (n->boundary && n->boundary->body) n->boundary->body->active_children++;
+}
+
+static void count_end(struct run *r, struct node *n)
+{
+    if (!n->counted) return;
+    n->counted = false;
+    if (n->type == NTYPE_POD) {
+        ASSERT(r->active_pods > 0);
+        r->active_pods--;
+        if (n->phase == NODE_SUCCEEDED) r->pods_done++;
+    }
+    struct body *b = n->boundary ? n->boundary->body : NULL;
+    if (!b) return;
+    ASSERT(b->active_children > 0);
+    b->active_children--;
+    if (phases[n->phase].failed) b->bad_children++;
+}
+
+struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary)
+{
+    struct node *n = ARENA_NEW(&r->arena, struct node);
+    n->idx = (uint32_t)r->nodes.n;
+    n->name = str_dup(&r->arena, name);
+    n->hash = fnv1a32(name);
+    n->type = (uint8_t)type;
+    n->phase = NODE_PENDING;
+    n->boundary = boundary;
+    n->started_us = r->now_us;
+    VEC_PUSH(&r->nodes, n);
+    count_begin(r, n);
+    node_touch(r, n);
+    return n;
+}
+
+void node_message_set(struct run *r, struct node *n, struct str message)
+{
+    if (str_eq(n->message, message)) return;
+    n->message = message.n ? str_dup(&r->arena, message) : STR_NONE;
+    node_touch(r, n);
+}
+
+void node_phase_set(struct run *r, struct node *n, enum node_phase p)
+{
+    if (n->phase == p) return;
+    SM_MOVE(node_edges, &n->phase, p);
+    node_touch(r, n);
+    if (!phases[p].fulfilled) return;
+    n->finished_us = r->now_us;
+    n->deadline_us = 0;
+    count_end(r, n);
+    VEC_PUSH(&r->finished, n);
+}
+
+void node_finish(struct run *r, struct node *n, enum node_phase p, struct str message)
+{
+    node_message_set(r, n, message);
+    node_phase_set(r, n, p);
+}
+
+/* An edge of the graph, once (operator.go addChildNode). New edges come last, so a repeated one is
+ * found near the end. */
+void node_child(struct run *r, struct node *parent, struct node *child)
+{
+    for (uint32_t i = parent->n_children; i-- > 0;)
+        if (parent->children[i] == child->idx) return;
+        else if (parent->children[i] < child->idx) break;
+    if (parent->n_children == parent->cap_children) {
+        uint32_t cap = parent->cap_children ? parent->cap_children * 2 : 2;
+        r->frame_bytes += (cap - parent->cap_children) * sizeof(uint32_t);
+        parent->children = mem_grow(parent->children, cap * sizeof(uint32_t));
+        parent->cap_children = cap;
+    }
+    parent->children[parent->n_children++] = child->idx;
+    node_touch(r, parent);
+}
+
+void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx)
+{
+    switch ((enum node_type)n->type) {
+    case NTYPE_TASKGROUP:
+        if (!n->n_children) break;
+        for (uint32_t i = 0; i < n->n_children; i++)
+            node_outbound(r, r->nodes.items[n->children[i]], fn, ctx);
+        return;
+    case NTYPE_RETRY:
+        if (!n->n_children) break;
+        fn(ctx, r->nodes.items[n->children[n->n_children - 1]]);
+        return;
+    case NTYPE_STEPS:
+    case NTYPE_DAG:
+        if (!n->body) break;
+        for (uint32_t i = 0; i < n->body->n_outbound; i++)
+            node_outbound(r, r->nodes.items[n->body->outbound[i]], fn, ctx);
+        return;
+    default: break;
+    }
+    fn(ctx, n);
+}
+
+/* Name without the boundary's prefix and the leading "[i]." or "." (operator.go). */
+struct str node_display(const struct node *n)
+{
+    if (!n->boundary) return n->name;
+    struct str d = str_from(n->name, n->boundary->name.n);
+    if (n->type == NTYPE_STEPGROUP) return d;
+    if (d.n && d.p[0] == '[') {
+        ptrdiff_t close = str_find_char(d, ']', 0);
+        if (close > 0) d = str_from(d, (size_t)close + 1);
+    }
+    return d.n && d.p[0] == '.' ? str_from(d, 1) : d;
+}
+
+uint32_t node_index(const struct node *n) { return n->idx; }
+enum node_phase node_phase(const struct node *n) { return (enum node_phase)n->phase; }
+enum node_type node_type(const struct node *n) { return (enum node_type)n->type; }
+struct str node_name(const struct node *n) { return n->name; }
+struct str node_message(const struct node *n) { return n->message; }
+struct str node_item(const struct node *n) { return n->item; }
+struct str node_inputs(const struct node *n) { return n->inputs; }
+struct str node_outputs(const struct node *n) { return n->outputs; }
+int64_t node_started_us(const struct node *n) { return n->started_us; }
+int64_t node_finished_us(const struct node *n) { return n->finished_us; }
+bool node_captures_result(const struct node *n) { return n->call && n->call->captures_result; }
+
+struct str node_id_text(struct arena *a, const struct run *r, const struct node *n)
+{
+    if (str_eq(n->name, r->name)) return str_dup(a, r->name);
+    return str_fmt(a, "%.*s-%u", STR_ARG(r->name), n->hash);
+}
+
+struct str node_template_name(const struct node *n) { return n->tmpl ? n->tmpl->name : STR_NONE; }
+
+struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n)
+{
+    return pod_name(a, r->name, node_template_name(n), n->name);
+}

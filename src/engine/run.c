@@ -1,0 +1,406 @@
+/* A run from begin to end: global variables, the entry template, events, and the end. */
+#include "base/rfc3339.h"
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+#include "lang/timefmt.h"
+
+/* splitmix64: one stream per run, so that a replay draws the same numbers. */
+static uint64_t next_random(void *ctx)
+{
+    struct run *r = ctx;
+    uint64_t z = (r->opts.seed += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+struct expr_clock run_clock(struct run *r)
+{
+    return (struct expr_clock){.now_us = r->now_us, .random = next_random, .random_ctx = r};
+}
+
+/* ---- global variables (docs of Argo: variables, Global) ---- */
+
+static void set(struct run *r, const char *name, struct str value)
+{
+    if (value.p) scope_set(&r->globals, str_of(name), value);
+}
+
+static void set_map(struct run *r, const char *prefix, const struct val *map)
+{
+    struct val empty = {.kind = VAL_MAP};
+    const struct val *shown = map && map->kind == VAL_MAP ? map : &empty;
+    struct str json = json_text(&r->arena, shown);
+    scope_set(&r->globals, str_of(prefix), json);
+    scope_set(&r->globals, str_fmt(&r->arena, "%s.json", prefix), json);
+    for (uint32_t i = 0; i < shown->n; i++)
+        scope_set(&r->globals, str_fmt(&r->arena, "%s.%.*s", prefix, STR_ARG(shown->map[i].key)),
+                  text_of(&r->arena, &shown->map[i].v));
+}
+
+static void set_creation(struct run *r, int64_t us)
+{
+    static const char letters[] = "aAbBcCdDefFGhHIjklLmMnNprRStTuUvVwWxXyYzZ";
+    set(r, "workflow.creationTimestamp", rfc3339(&r->arena, us));
+    set(r, "workflow.creationTimestamp.s", str_fmt(&r->arena, "%lld", (long long)(us / 1000000)));
+    set(r, "workflow.creationTimestamp.RFC3339", rfc3339(&r->arena, us));
+    for (const char *c = letters; *c; c++) {
+        struct str text = timefmt_char(&r->arena, *c, us);
+        struct str name = str_fmt(&r->arena, "workflow.creationTimestamp.%c", *c);
+        if (text.p) scope_set(&r->globals, name, text);
+    }
+}
+
+static bool set_parameters(struct run *r, struct err *e)
+{
+    const struct val *params = val_path(r->spec, "arguments.parameters");
+    struct val_builder list;
+    list_begin(&list, &r->arena);
+    for (uint32_t i = 0; params && i < params->n; i++) {
+        const struct val *p = &params->items[i];
+        struct str name = val_get_str(p, "name");
+        struct str value = text_of(&r->arena, val_get(p, STR("value")));
+        if (!value.p && !param_value_from(r, p, &value, e)) return list_done(&list), false;
+        if (!value.p) value = text_of(&r->arena, val_get(p, STR("default")));
+        if (!value.p)
+            return list_done(&list), err_set(e, ERR_SPEC, "spec.arguments.%.*s.value or "
+                   "spec.arguments.%.*s.valueFrom is required", STR_ARG(name), STR_ARG(name));
+        value = str_dup(&r->arena, value);
+        scope_set(&r->globals, str_fmt(&r->arena, "workflow.parameters.%.*s", STR_ARG(name)), value);
+        list_add(&list, with_pair(&r->arena, p, STR("value"), val_of_str(value)));
+    }
+    struct val all = list_done(&list);
+    struct str json = json_text(&r->arena, &all);
+    set(r, "workflow.parameters", json);
+    set(r, "workflow.parameters.json", json);
+    return true;
+}
+
+/* workflow.duration is asked for, not kept up to date. */
+static bool global_lookup(void *ctx, struct str key, struct scope_value *out)
+{
+    struct run *r = ctx;
+    if (!str_is(key, "workflow.duration") || !r->started_us) return false;
+    double s = (double)(r->now_us - r->started_us) / 1e6;
+    *out = (struct scope_value){.kind = SCOPE_STR, .str = str_fmt(&r->scratch, "%.6f", s)};
+    return true;
+}
+
+static bool globals_set(struct run *r, struct err *e)
+{
+    const struct val *wf = r->opts.workflow, *meta = val_get(wf, STR("metadata"));
+    struct str account = val_get_str(r->spec, "serviceAccountName");
+    struct str priority = val_text(val_get(r->spec, STR("priority")));
+    int64_t created;
+    scope_init(&r->globals, NULL);
+    scope_set_lookup(&r->globals, global_lookup, r);
+    set(r, "workflow.name", r->name);
+    set(r, "workflow.namespace", r->ns);
+    set(r, "workflow.uid", r->uid);
+    set(r, "workflow.mainEntrypoint", val_get_str(r->spec, "entrypoint"));
+    set(r, "workflow.serviceAccountName", account.n ? account : STR("default"));
+    set(r, "workflow.priority", priority);
+    set_map(r, "workflow.labels", val_get(meta, STR("labels")));
+    set_map(r, "workflow.annotations", val_get(meta, STR("annotations")));
+    const struct val *scheduled = val_get(val_get(meta, STR("annotations")),
+                                          STR("workflows.argoproj.io/scheduled-time"));
+    set(r, "workflow.scheduledTime", val_text(scheduled));
+    if (rfc3339_parse(val_get_str(meta, "creationTimestamp"), &created)) set_creation(r, created);
+    return set_parameters(r, e);
+}
+
+/* ---- making and freeing ---- */
+
+static void local_scope(struct run *r)
+{
+    r->local = ARENA_NEW(&r->arena, struct tmpl_scope);
+    r->local->key = STR("local");
+    r->local->templates = val_get(r->spec, STR("templates"));
+    VEC_PUSH(&r->scopes, r->local);
+}
+
+struct run *run_new(const struct run_opts *opts, struct err *e)
+{
+    struct run *r = mem_zalloc(sizeof *r);
+    const struct val *meta = val_get(opts->workflow, STR("metadata"));
+    const struct val *limit;
+    int64_t n;
+    r->opts = *opts;
+    arena_init(&r->arena);
+    arena_init(&r->scratch);
+    r->name = val_get_str(meta, "name");
+    r->ns = val_get_str(meta, "namespace");
+    r->uid = val_get_str(meta, "uid");
+    r->spec = val_get(opts->workflow, STR("spec"));
+    r->suspended = val_is_true(r->spec, "suspend");
+    limit = val_get(r->spec, STR("parallelism"));
+    if (limit && val_i64(limit, &n)) r->parallelism = n;
+    local_scope(r);
+    bool ok = r->name.n && r->spec;
+    if (!ok) err_set(e, ERR_SPEC, "a workflow needs metadata.name and spec");
+    if (ok && globals_set(r, e)) return r;
+    run_free(r);
+    return NULL;
+}
+
+static void frames_free(struct run *r)
+{
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        free(n->children);
+        if ((n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body) {
+            body_end(r, n);
+            free(n->body->outbound);
+            free(n->body);
+        } else if (n->type == NTYPE_STEPGROUP) {
+            free(n->group);
+        } else if (n->type == NTYPE_RETRY) {
+            free(n->retry);
+        }
+    }
+}
+
+void run_free(struct run *r)
+{
+    if (!r) return;
+    frames_free(r);
+    for (size_t i = 0; i < r->scopes.n; i++) map_fini(&r->scopes.items[i]->by_name);
+    for (size_t i = 0; i < r->tmpls.n; i++) map_fini(&r->tmpls.items[i]->call_by_name);
+    map_fini(&r->tmpl_by_key);
+    scope_fini(&r->globals);
+    VEC_FINI(&r->scopes);
+    VEC_FINI(&r->tmpls);
+    VEC_FINI(&r->nodes);
+    VEC_FINI(&r->held);
+    VEC_FINI(&r->held_retry);
+    VEC_FINI(&r->timers);
+    VEC_FINI(&r->dirty_nodes);
+    VEC_FINI(&r->actions);
+    VEC_FINI(&r->finished);
+    VEC_FINI(&r->globals_out);
+    VEC_FINI(&r->artifacts_out);
+    arena_fini(&r->arena);
+    arena_fini(&r->scratch);
+    free(r);
+}
+
+/* ---- events ---- */
+
+static void event_begin(struct run *r, int64_t now_us)
+{
+    for (size_t i = 0; i < r->dirty_nodes.n; i++) r->dirty_nodes.items[i]->dirty = false;
+    r->dirty_nodes.n = 0;
+    r->actions.n = 0;
+    r->dirty = false;
+    arena_reset(&r->scratch);
+    if (now_us > r->now_us) r->now_us = now_us; /* a clock set back never moves a run back */
+}
+
+static int by_index(const void *x, const void *y)
+{
+    const struct node *a = *(struct node *const *)x, *b = *(struct node *const *)y;
+    return (a->idx > b->idx) - (a->idx < b->idx);
+}
+
+static void event_end(struct run *r, struct outbox *out)
+{
+    run_advance(r);
+    qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
+    *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
+                           .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
+                           .run_dirty = r->dirty};
+}
+
+void run_start(struct run *r, int64_t now_us, struct outbox *out)
+{
+    struct val_builder b;
+    struct err e;
+    event_begin(r, now_us);
+    r->phase = NODE_RUNNING;
+    r->started_us = r->now_us;
+    r->dirty = true;
+    const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
+    int64_t s;
+    if (deadline && val_i64(deadline, &s)) {
+        r->deadline_us = r->now_us + s * 1000000;
+        timer_add(r, r->deadline_us, NULL);
+    }
+    map_begin(&b, &r->scratch);
+    map_add_str(&b, "template", val_get_str(r->spec, "entrypoint"));
+    struct val holder = map_done(&b);
+    struct start start = {.name = r->name, .args = val_get(r->spec, STR("arguments"))};
+    if (tmpl_resolve(r, r->local, NULL, NULL, &holder, &start.tmpl, &e)) r->root = start_template(r, &start);
+    else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
+    event_end(r, out);
+}
+
+void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    n->started = true;
+    if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
+    event_end(r, out);
+}
+
+void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
+                   struct outbox *out)
+{
+    struct err e;
+    event_begin(r, now_us);
+    if (!phase_fulfilled(n->phase)) {
+        struct str message = n->killed ? n->message : how->message;
+        enum node_phase p = n->killed ? NODE_FAILED : how->phase;
+        if (!outputs_of_step(r, n, how, &n->outputs, &e) && p == NODE_SUCCEEDED) {
+            p = NODE_ERROR;
+            message = str_of(e.text);
+        }
+        node_finish(r, n, p, message);
+    }
+    event_end(r, out);
+}
+
+void run_tick(struct run *r, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    timers_fire(r);
+    event_end(r, out);
+}
+
+void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    if (how > r->stop && !r->done) {
+        r->stop = how;
+        r->dirty = true;
+        r->suspended = false;
+        work_end(r, how == STOP_STOP ? STR("workflow shutdown with strategy:  Stop")
+                                     : STR("workflow shutdown with strategy:  Terminate"),
+                 how == STOP_TERMINATE);
+    }
+    event_end(r, out);
+}
+
+bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e)
+{
+    bool any = r->suspended;
+    event_begin(r, now_us);
+    r->suspended = false;
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (n->type != NTYPE_SUSPEND || phase_fulfilled(n->phase)) continue;
+        node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+        any = true;
+    }
+    r->dirty = r->dirty || any;
+    event_end(r, out);
+    return any || err_set(e, ERR_CONFLICT, "workflow '%.*s' is not suspended", STR_ARG(r->name));
+}
+
+void node_kill(struct run *r, struct node *n, struct str why)
+{
+    struct action a = {.kind = ACTION_KILL, .node = n};
+    if (n->killed || phase_fulfilled(n->phase)) return;
+    n->killed = true;
+    node_message_set(r, n, why);
+    VEC_PUSH(&r->actions, a);
+}
+
+/* ---- onward ---- */
+
+/* Tells whoever waits for a node that nothing more will come from it. */
+static void tell(struct run *r, struct node *n)
+{
+    struct node *p = n->parent;
+    if (!p || (p->type != NTYPE_RETRY && phase_fulfilled(p->phase))) return;
+    switch ((enum node_type)p->type) {
+    case NTYPE_STEPGROUP: steps_child_done(r, p); break;
+    case NTYPE_TASKGROUP: dag_group_child_done(r, p); break;
+    case NTYPE_STEPS: steps_group_done(r, p, n); break;
+    case NTYPE_DAG: dag_child_done(r, p, n); break;
+    case NTYPE_RETRY: if (!phase_fulfilled(p->phase)) retry_child_done(r, p); break;
+    default: IMPOSSIBLE("a node of this type waits for nobody");
+    }
+}
+
+static void node_done(struct run *r, struct node *n)
+{
+    bool is_hook = n->hooked && !n->retried && n->parent;
+    if (n->outputs.n) outputs_globalize(r, n);
+    if (!is_hook && hook_begin(r, n)) return;
+    if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
+    if (is_hook) node_done(r, n->parent); /* told late, because it had a hook */
+    else tell(r, n);
+    struct node *b = n->boundary;
+    if (b && !phase_fulfilled(b->phase) && limit_fail_fast(r, b)) body_fail_fast(r, b);
+}
+
+static void run_end(struct run *r)
+{
+    const struct node *x = r->exit_node;
+    r->done = r->dirty = true;
+    r->finished_us = r->now_us;
+    r->phase = phase_failed(r->root->phase) ? r->root->phase : NODE_SUCCEEDED;
+    r->message = r->root->message;
+    if (r->phase != NODE_SUCCEEDED && r->stop)
+        r->message = r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'")
+                                          : STR("Stopped with strategy 'Terminate'");
+    if (r->phase == NODE_SUCCEEDED) r->message = STR_NONE;
+    if (r->phase == NODE_SUCCEEDED && x && phase_failed(x->phase)) {
+        r->phase = x->phase;
+        r->message = x->message;
+    }
+    struct action a = {.kind = ACTION_DONE};
+    VEC_PUSH(&r->actions, a);
+}
+
+void run_advance(struct run *r)
+{
+    do {
+        while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
+        r->finished_head = r->finished.n = 0;
+        limit_release(r);
+        if (!r->finished.n && r->root && phase_fulfilled(r->root->phase)) exit_begin(r);
+    } while (r->finished.n);
+    if (r->done || !r->root || !phase_fulfilled(r->root->phase)) return;
+    if (!r->exit_node || phase_fulfilled(r->exit_node->phase)) run_end(r);
+}
+
+/* ---- looking ---- */
+
+struct str run_name(const struct run *r) { return r->name; }
+struct str run_namespace(const struct run *r) { return r->ns; }
+struct str run_uid(const struct run *r) { return r->uid; }
+const struct val *run_workflow(const struct run *r) { return r->opts.workflow; }
+struct str run_message(const struct run *r) { return r->message; }
+bool run_is_done(const struct run *r) { return r->done; }
+size_t run_node_count(const struct run *r) { return r->nodes.n; }
+struct node *run_node_at(struct run *r, size_t idx) { return r->nodes.items[idx]; }
+
+bool run_phase(const struct run *r, enum node_phase *out)
+{
+    *out = r->phase;
+    return r->started_us != 0;
+}
+
+struct node *run_node_by_id(struct run *r, struct str id)
+{
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        arena_reset(&r->scratch);
+        if (str_eq(node_id_text(&r->scratch, r, r->nodes.items[i]), id)) return r->nodes.items[i];
+    }
+    return NULL;
+}
+
+size_t run_memory_bytes(const struct run *r)
+{
+    size_t vecs = r->nodes.cap * sizeof *r->nodes.items + r->timers.cap * sizeof *r->timers.items +
+                  r->dirty_nodes.cap * sizeof *r->dirty_nodes.items;
+    return r->nodes.n * sizeof(struct node) + r->frame_bytes + vecs;
+}
+
+const struct val *node_template(struct run *r, struct node *n, struct err *e)
+{
+    const struct val *v;
+    return pod_template(r, n, &v, e) ? v : NULL;
+}

@@ -1,0 +1,283 @@
+/* Executing a template under a name (operator.go executeTemplate): inputs, retries, then by type. */
+#include "base/id.h"
+#include "base/limits.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+#include "lang/duration.h"
+#include "lang/when.h"
+
+struct str start_pod_name(struct run *r, const struct start *s)
+{
+    return pod_name(&r->scratch, r->name, s->tmpl->name, s->name);
+}
+
+bool when_decide(struct run *r, struct str when, bool *go, struct err *e)
+{
+    *go = true;
+    if (!when.n) return true;
+    return when_eval(&r->scratch, when, go, e);
+}
+
+static struct node *make(struct run *r, const struct start *s, enum node_type type)
+{
+    struct node *n = node_make(r, s->name, type, s->boundary);
+    n->parent = s->parent;
+    n->tmpl = s->tmpl;
+    n->call = s->call;
+    n->hooked = s->hooked;
+    n->in_exit = s->in_exit || (s->boundary && s->boundary->in_exit);
+    n->retried = s->retried;
+    n->attempt = s->attempt;
+    n->inputs = s->inputs;
+    n->item = s->item.p ? str_dup(&r->arena, s->item) : STR_NONE;
+    return n;
+}
+
+struct node *start_skipped(struct run *r, const struct start *s, enum node_phase p,
+                           struct str message)
+{
+    struct node *n = make(r, s, NTYPE_SKIP);
+    node_finish(r, n, p, message);
+    return n;
+}
+
+/* How deep the instance stands in others. */
+static bool too_deep(const struct start *s)
+{
+    int depth = 0;
+    for (const struct node *b = s->boundary; b; b = b->boundary)
+        if (++depth > LIMIT_TEMPLATE_DEPTH) return true;
+    return false;
+}
+
+static int64_t duration_us(struct run *r, struct str text, struct err *e)
+{
+    int64_t ns;
+    (void)r;
+    if (!duration_parse_seconds(text, &ns, e)) return -1;
+    return ns / 1000;
+}
+
+/* timeout and activeDeadlineSeconds of a leaf, whichever ends first; 0 = none, -1 = error. */
+static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct err *e)
+{
+    struct str timeout = val_get_str(tmpl, "timeout");
+    struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
+    int64_t best = 0;
+    if (timeout.n) {
+        int64_t us = duration_us(r, timeout, e);
+        if (us < 0) return err_ctx(e, "timeout"), -1;
+        best = r->now_us + us;
+    }
+    if (active.n) {
+        int64_t s;
+        if (!str_to_i64(active, &s) || s < 0)
+            return err_set(e, ERR_SPEC, "activeDeadlineSeconds '%.*s' is not a number",
+                           STR_ARG(active)), -1;
+        if (!best || r->now_us + s * 1000000 < best) best = r->now_us + s * 1000000;
+    }
+    return best;
+}
+
+static void start_pod(struct run *r, struct node *n)
+{
+    struct err e;
+    const struct val *tmpl;
+    int64_t deadline = 0;
+    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, &e)) < 0) {
+        node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    n->deadline_us = deadline;
+    if (deadline) timer_add(r, deadline, n);
+    struct action a = {.kind = ACTION_START, .node = n, .tmpl = tmpl};
+    VEC_PUSH(&r->actions, a);
+}
+
+static void start_suspend(struct run *r, struct node *n)
+{
+    struct err e;
+    const struct val *tmpl;
+    struct str text = STR_NONE;
+    int64_t us = 0;
+    bool ok = pod_template(r, n, &tmpl, &e);
+    if (ok) text = val_text(val_path(tmpl, "suspend.duration"));
+    if (ok && text.n) ok = (us = duration_us(r, text, &e)) >= 0;
+    if (!ok) {
+        node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    node_phase_set(r, n, NODE_RUNNING);
+    if (!text.n) return;
+    n->deadline_us = r->now_us + us;
+    timer_add(r, n->deadline_us, n);
+}
+
+/* A stopped or overdue workflow starts nothing but its exit handlers. */
+static struct str refusal(const struct run *r, const struct node *n)
+{
+    if (r->stop == STOP_TERMINATE) return STR("workflow shutdown with strategy:  Terminate");
+    if (n->in_exit) return STR_NONE;
+    if (r->stop == STOP_STOP) return STR("workflow shutdown with strategy:  Stop");
+    return r->deadline_passed ? STR("Step exceeded its deadline") : STR_NONE;
+}
+
+static struct node *begin(struct run *r, const struct start *s)
+{
+    static const enum node_type types[] = {
+        [TMPL_CONTAINER] = NTYPE_POD, [TMPL_CONTAINERSET] = NTYPE_POD, [TMPL_SCRIPT] = NTYPE_POD,
+        [TMPL_STEPS] = NTYPE_STEPS,   [TMPL_DAG] = NTYPE_DAG,          [TMPL_RESOURCE] = NTYPE_POD,
+        [TMPL_DATA] = NTYPE_POD,      [TMPL_SUSPEND] = NTYPE_SUSPEND,  [TMPL_HTTP] = NTYPE_HTTP,
+        [TMPL_PLUGIN] = NTYPE_PLUGIN,
+    };
+    struct node *n = make(r, s, types[s->tmpl->type]);
+    struct str no = refusal(r, n);
+    if (no.p && n->type != NTYPE_STEPS && n->type != NTYPE_DAG) {
+        node_finish(r, n, NODE_FAILED, no);
+        return n;
+    }
+    switch (s->tmpl->type) {
+    case TMPL_CONTAINER:
+    case TMPL_CONTAINERSET:
+    case TMPL_SCRIPT: start_pod(r, n); break;
+    case TMPL_SUSPEND: start_suspend(r, n); break;
+    case TMPL_STEPS: node_phase_set(r, n, NODE_RUNNING); steps_begin(r, n); break;
+    case TMPL_DAG: node_phase_set(r, n, NODE_RUNNING); dag_begin(r, n); break;
+    default:
+        node_finish(r, n, NODE_ERROR, STR("this template type is not supported by this version of "
+                                          "Skiff; see docs/compatibility.md"));
+    }
+    return n;
+}
+
+struct node *start_attempt(struct run *r, struct node *retry)
+{
+    struct start s = {
+        .name = str_fmt(&r->scratch, "%.*s(%u)", STR_ARG(retry->name), retry->retry->attempts),
+        .parent = retry,
+        .boundary = retry->boundary,
+        .call = retry->call,
+        .tmpl = retry->tmpl,
+        .item = retry->item,
+        .hooked = retry->hooked,
+        .in_exit = retry->in_exit,
+        .retried = true,
+        .attempt = retry->retry->attempts++,
+        .inputs = retry->inputs,
+    };
+    struct node *n = begin(r, &s);
+    retry->retry->last = n;
+    node_child(r, retry, n);
+    return n;
+}
+
+struct node *start_template(struct run *r, const struct start *start)
+{
+    struct start s = *start;
+    struct err e;
+    if (too_deep(&s))
+        return start_skipped(r, &s, NODE_ERROR,
+                             STR("Maximum recursion depth exceeded: a template calls itself more "
+                                 "than 100 levels deep"));
+    if (!inputs_decide(r, &s, &s.inputs, &e))
+        return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
+    if (!s.tmpl->retry) return begin(r, &s);
+    struct node *n = make(r, &s, NTYPE_RETRY);
+    n->retry = mem_zalloc(sizeof *n->retry);
+    n->retry->first_started_us = r->now_us;
+    node_phase_set(r, n, NODE_RUNNING);
+    start_attempt(r, n);
+    return n;
+}
+
+/* ---- one step or task, one item ---- */
+
+static bool item_task(struct run *r, const struct val *task, const struct val *item,
+                      struct val *out, struct err *e)
+{
+    struct scope s CLEANUP(scope_fini);
+    scope_init(&s, &r->globals);
+    item_scope(&r->scratch, &s, item);
+    struct tags_opts opts = {.scope = &s, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    return tags_replace_val(&r->scratch, task, &opts, out, e);
+}
+
+/* Joins a new node to the graph: below its group, or after the tasks that it depends on. */
+static void link_call(struct run *r, struct node *boundary, const struct blocked *b, struct node *n)
+{
+    struct call_state *c = &boundary->body->calls[b->call->idx];
+    if (b->item.p) c->loop->items[b->item_idx] = n;
+    else c->node = n;
+    if (b->parent->type == NTYPE_DAG) dag_link(r, boundary, b->call, n);
+    else node_child(r, b->parent, n);
+}
+
+static struct node *call_start_resolved(struct run *r, struct node *boundary,
+                                        const struct blocked *b, const struct val *task,
+                                        struct start *s)
+{
+    struct err e;
+    struct val args;
+    bool go;
+    if (!when_decide(r, val_get_str(task, "when"), &go, &e))
+        return start_skipped(r, s, NODE_ERROR, str_of(e.text));
+    if (!go) {
+        struct str when = val_get_str(task, "when");
+        tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, b->call, b->call->src, &s->tmpl, NULL);
+        return start_skipped(r, s, NODE_SKIPPED,
+                             str_fmt(&r->scratch, "when '%.*s' evaluated false", STR_ARG(when)));
+    }
+    if (!tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, b->call, task, &s->tmpl, &e))
+        return start_skipped(r, s, NODE_ERROR, str_of(e.text));
+    const struct val *given = val_get(task, STR("arguments"));
+    if (b->item.p && given && val_get(given, STR("artifacts"))) {
+        /* an item may stand in a `from` */
+        if (!args_resolve(r, boundary, given, &args, &e))
+            return start_skipped(r, s, NODE_ERROR, str_of(e.text));
+        given = &args;
+    }
+    s->args = given;
+    return start_template(r, s);
+}
+
+/* A step that could not even be started makes its whole group an error, and those after it in the
+ * group are not tried (steps.go executeStepGroup). */
+static void group_fault(struct run *r, const struct blocked *b, const struct node *n)
+{
+    bool bad = n->type == NTYPE_SKIP && n->phase == NODE_ERROR;
+    if (!bad || b->parent->type != NTYPE_STEPGROUP || b->parent->group->error.p) return;
+    struct body *body = n->boundary->body;
+    b->parent->group->error =
+        str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
+                STR_ARG(n->name), STR_ARG(n->message));
+    body->blocked.n = body->blocked_head = 0;
+}
+
+void call_start(struct run *r, struct node *boundary, const struct blocked *b,
+                const struct val *task)
+{
+    struct start s = {.parent = b->parent, .boundary = boundary, .call = b->call, .item = b->item};
+    struct err e;
+    struct val resolved, mine;
+    struct node *n;
+    struct str base = str_fmt(&r->scratch, "%.*s.%.*s",
+                              STR_ARG(b->parent->type == NTYPE_STEPGROUP ? b->parent->name
+                                                                         : boundary->name),
+                              STR_ARG(b->call->name));
+    s.name = base;
+    bool ok = task || call_resolve(r, boundary, b->call, &resolved, &e);
+    if (ok && !task) task = &resolved;
+    if (ok && b->item.p) {
+        struct val item = parsed(&r->scratch, b->item);
+        s.name = loop_name(&r->scratch, base, b->item_idx, &item);
+        ok = item_task(r, task, &item, &mine, &e);
+        task = &mine;
+    }
+    if (!ok) n = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
+    else if (!limit_allows(r, boundary)) {
+        limit_hold(r, boundary, b);
+        return;
+    } else n = call_start_resolved(r, boundary, b, task, &s);
+    link_call(r, boundary, b, n);
+    group_fault(r, b, n);
+}

@@ -1,0 +1,269 @@
+/* Status as JSON: nodes and the workflow in Argo's shape (types.go NodeStatus, WorkflowStatus), and
+ * beside it the private part that a restart needs. */
+#include "base/rfc3339.h"
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+/* ---- small writers ---- */
+
+static void key(struct buf *b, const char *name)
+{
+    if (b->n && b->p[b->n - 1] != '{') buf_char(b, ',');
+    buf_printf(b, "\"%s\":", name);
+}
+
+static void put(struct buf *b, const char *name, struct str value)
+{
+    if (!value.p) return;
+    key(b, name);
+    buf_json(b, value);
+}
+
+static void put_raw(struct buf *b, const char *name, struct str json)
+{
+    if (!json.n) return;
+    key(b, name);
+    buf_str(b, json);
+}
+
+/* Whole seconds; null while unknown, as metav1.Time. */
+static void put_time(struct buf *b, const char *name, int64_t us)
+{
+    struct civil c = civil_from_us(us);
+    key(b, name);
+    if (us)
+        buf_printf(b, "\"%04d-%02d-%02dT%02d:%02d:%02dZ\"", c.year, c.month, c.day, c.hour,
+                   c.minute, c.second);
+    else buf_str(b, STR("null"));
+}
+
+static void put_id(struct buf *b, const struct run *r, const struct node *n)
+{
+    if (str_eq(n->name, r->name)) buf_json(b, r->name);
+    else buf_printf(b, "\"%.*s-%u\"", STR_ARG(r->name), n->hash);
+}
+
+static void put_ids(struct buf *b, const struct run *r, const char *name, const uint32_t *idx,
+                    uint32_t n)
+{
+    if (!n) return;
+    key(b, name);
+    buf_char(b, '[');
+    for (uint32_t i = 0; i < n; i++) {
+        if (i) buf_char(b, ',');
+        put_id(b, r, r->nodes.items[idx[i]]);
+    }
+    buf_char(b, ']');
+}
+
+/* ---- a node ---- */
+
+static bool is_instance(const struct node *n)
+{
+    return (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body;
+}
+
+static void put_template(struct buf *b, const struct run *r, const struct node *n)
+{
+    const struct val *ref = n->call && !n->hooked ? val_get(n->call->src, STR("templateRef")) : NULL;
+    const struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
+    struct arena a;
+    arena_init(&a);
+    if (ref) put_raw(b, "templateRef", json_text(&a, ref));
+    else if (n->tmpl && n->tmpl->name.n) put(b, "templateName", n->tmpl->name);
+    struct str key_text = scope == r->local ? str_fmt(&a, "local/%.*s", STR_ARG(r->name)) : scope->key;
+    put(b, "templateScope", key_text);
+    arena_fini(&a);
+}
+
+static void put_flags(struct buf *b, const struct node *n)
+{
+    if (!n->hooked && !n->retried) return;
+    key(b, "nodeFlag");
+    buf_printf(b, "{%s%s%s}", n->hooked ? "\"hooked\":true" : "",
+               n->hooked && n->retried ? "," : "", n->retried ? "\"retried\":true" : "");
+}
+
+void node_write_status(struct buf *b, const struct run *r, const struct node *n)
+{
+    buf_char(b, '{');
+    key(b, "id");
+    put_id(b, r, n);
+    put(b, "name", n->name);
+    put(b, "displayName", node_display(n));
+    put(b, "type", str_of(ntype_text(n->type)));
+    put_template(b, r, n);
+    put(b, "phase", str_of(phase_text(n->phase)));
+    if (n->boundary) {
+        key(b, "boundaryID");
+        put_id(b, r, n->boundary);
+    }
+    if (n->message.n) put(b, "message", n->message);
+    put_time(b, "startedAt", n->started_us);
+    put_time(b, "finishedAt", n->finished_us);
+    if (n->type == NTYPE_POD)
+        put(b, "progress", n->phase == NODE_SUCCEEDED ? STR("1/1") : STR("0/1"));
+    put_raw(b, "inputs", n->inputs);
+    put_raw(b, "outputs", n->outputs);
+    put_flags(b, n);
+    put_ids(b, r, "children", n->children, n->n_children);
+    if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);
+    if (n->type == NTYPE_POD) put(b, "hostNodeName", STR("localhost"));
+    buf_char(b, '}');
+}
+
+static void put_num(struct buf *b, const char *name, int64_t v)
+{
+    key(b, name);
+    buf_printf(b, "%lld", (long long)v);
+}
+
+static void put_indexes(struct buf *b, const char *name, const uint32_t *idx, uint32_t n)
+{
+    if (!n) return;
+    key(b, name);
+    buf_char(b, '[');
+    for (uint32_t i = 0; i < n; i++) buf_printf(b, "%s%u", i ? "," : "", idx[i]);
+    buf_char(b, ']');
+}
+
+/* Items that a loop was expanded to: of a task group, or of each loop of a step group. */
+static void put_loops(struct buf *b, const struct node *n)
+{
+    const struct body *body = n->boundary ? n->boundary->body : NULL;
+    bool group = n->type == NTYPE_TASKGROUP || n->type == NTYPE_STEPGROUP;
+    if (!group || phase_fulfilled(n->phase) || !body || !body->calls) return;
+    key(b, "loops");
+    buf_char(b, '{');
+    for (uint32_t i = 0; i < body->tmpl->n_calls; i++) {
+        const struct group_frame *g = body->calls[i].loop;
+        bool mine = n->type == NTYPE_TASKGROUP ? body->calls[i].node == n
+                                               : body->tmpl->calls[i].group == body->group;
+        if (!g || !mine) continue;
+        char text[16];
+        snprintf(text, sizeof text, "%u", i);
+        put_raw(b, text, g->items_json);
+    }
+    buf_char(b, '}');
+}
+
+void node_write_private(struct buf *b, const struct run *r, const struct node *n)
+{
+    int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
+                (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
+                (n->hook_done ? FLAG_HOOK_DONE : 0);
+    (void)r;
+    buf_char(b, '{');
+    put_num(b, "s", n->started_us);
+    put_num(b, "f", n->finished_us);
+    if (n->deadline_us) put_num(b, "d", n->deadline_us);
+    if (flags) put_num(b, "fl", flags);
+    if (n->parent) put_num(b, "p", n->parent->idx);
+    if (n->boundary) put_num(b, "b", n->boundary->idx);
+    if (n->attempt) put_num(b, "a", n->attempt);
+    if (n->tmpl) put(b, "t", n->tmpl->key);
+    if (n->call) put_num(b, "c", n->call->idx);
+    put_raw(b, "i", n->item);
+    put_indexes(b, "ch", n->children, n->n_children);
+    if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
+    put_loops(b, n);
+    buf_char(b, '}');
+}
+
+/* ---- the workflow ---- */
+
+static void put_outputs(struct buf *b, const struct run *r)
+{
+    struct arena a;
+    if (!r->globals_out.n && !r->artifacts_out.n) return;
+    arena_init(&a);
+    key(b, "outputs");
+    buf_char(b, '{');
+    for (int k = 0; k < 2; k++) {
+        const struct val_pair *items = k ? r->artifacts_out.items : r->globals_out.items;
+        size_t n = k ? r->artifacts_out.n : r->globals_out.n;
+        if (!n) continue;
+        key(b, k ? "artifacts" : "parameters");
+        buf_char(b, '[');
+        for (size_t i = 0; i < n; i++) {
+            if (i) buf_char(b, ',');
+            buf_str(b, json_text(&a, &items[i].v));
+        }
+        buf_char(b, ']');
+    }
+    buf_char(b, '}');
+    arena_fini(&a);
+}
+
+static void put_conditions(struct buf *b, const struct run *r)
+{
+    key(b, "conditions");
+    buf_printf(b, "[{\"type\":\"PodRunning\",\"status\":\"%s\"}%s]",
+               r->active_pods && !r->done ? "True" : "False",
+               r->done ? ",{\"type\":\"Completed\",\"status\":\"True\"}" : "");
+}
+
+static void status_members(struct buf *b, const struct run *r)
+{
+    if (r->started_us) put(b, "phase", str_of(phase_text(r->phase)));
+    put_time(b, "startedAt", r->started_us);
+    put_time(b, "finishedAt", r->finished_us);
+    if (r->message.n) put(b, "message", r->message);
+    if (r->pods_total) {
+        key(b, "progress");
+        buf_printf(b, "\"%u/%u\"", r->pods_done, r->pods_total);
+    }
+    put_conditions(b, r);
+    put_outputs(b, r);
+}
+
+void run_write_status(struct buf *b, const struct run *r)
+{
+    buf_char(b, '{');
+    status_members(b, r);
+    buf_char(b, '}');
+}
+
+void run_write_private(struct buf *b, const struct run *r)
+{
+    buf_char(b, '{');
+    put_num(b, "s", r->started_us);
+    put_num(b, "f", r->finished_us);
+    put_num(b, "d", r->deadline_us);
+    put_num(b, "stop", r->stop);
+    put_num(b, "suspended", r->suspended);
+    put_num(b, "late", r->deadline_passed);
+    put_num(b, "exit", r->exit_started);
+    put_num(b, "done", r->done);
+    put_num(b, "seed", (int64_t)(r->opts.seed >> 1));
+    if (r->exit_node) put_num(b, "exitNode", r->exit_node->idx);
+    struct scope_value v;
+    if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
+    put_outputs(b, r);
+    buf_char(b, '}');
+}
+
+void run_write_workflow(struct buf *b, const struct run *r)
+{
+    const struct val *wf = r->opts.workflow;
+    buf_char(b, '{');
+    for (uint32_t i = 0; i < wf->n; i++) {
+        if (str_is(wf->map[i].key, "status")) continue;
+        buf_json(b, wf->map[i].key);
+        buf_char(b, ':');
+        json_write(b, &wf->map[i].v, 0);
+        buf_char(b, ',');
+    }
+    buf_str(b, STR("\"status\":{"));
+    status_members(b, r);
+    key(b, "nodes");
+    buf_char(b, '{');
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        if (i) buf_char(b, ',');
+        put_id(b, r, r->nodes.items[i]);
+        buf_char(b, ':');
+        node_write_status(b, r, r->nodes.items[i]);
+    }
+    buf_str(b, STR("}}}"));
+}

@@ -1,0 +1,158 @@
+/* Steps templates: groups one after the other, the steps of a group side by side (steps.go).
+ *
+ * A group is resolved and expanded as a whole before any of its steps starts. */
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+struct linking {
+    struct run *r;
+    struct node *to;
+};
+
+static void link_from(void *ctx, struct node *from)
+{
+    struct linking *l = ctx;
+    node_child(l->r, from, l->to);
+}
+
+/* The first group hangs below the instance, a later one below all that came out of the one before. */
+static void link_group(struct run *r, struct node *n, struct node *group)
+{
+    struct node *before = n->body->group_node;
+    struct linking l = {r, group};
+    if (!before) node_child(r, n, group);
+    else if (!before->n_children) node_child(r, before, group);
+    for (uint32_t i = 0; before && i < before->n_children; i++)
+        if (before->children[i] != group->idx)
+            node_outbound(r, r->nodes.items[before->children[i]], link_from, &l);
+}
+
+/* What one step of the group comes to. */
+struct planned {
+    const struct call *call;
+    struct val task, items;
+};
+
+static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint32_t *out_n,
+                       struct err *e)
+{
+    const struct tmpl *t = n->tmpl;
+    *out_n = 0;
+    for (uint32_t i = 0; i < t->n_calls; i++) {
+        struct planned *p = &plan[*out_n];
+        if (t->calls[i].group != n->body->group) continue;
+        p->call = &t->calls[i];
+        if (!call_resolve(r, n, p->call, &p->task, e)) return false;
+        if (p->call->loops && !loop_expand(r, &p->task, &p->items, e)) return false;
+        (*out_n)++;
+    }
+    return true;
+}
+
+static void start_empty(struct run *r, struct node *n, struct node *group, const struct call *c)
+{
+    struct start s = {.parent = group, .boundary = n, .call = c,
+                      .name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(group->name),
+                                      STR_ARG(c->name))};
+    tmpl_resolve(r, n->tmpl->scope, n->tmpl, c, c->src, &s.tmpl, NULL);
+    struct node *child = start_skipped(r, &s, NODE_SKIPPED, STR("Skipped, empty params"));
+    n->body->calls[c->idx].node = child;
+    node_child(r, group, child);
+}
+
+static void start_planned(struct run *r, struct node *n, struct node *group,
+                          const struct planned *p)
+{
+    struct blocked b = {.parent = group, .call = p->call};
+    bool loops = p->call->loops && (p->items.n || val_get(&p->task, STR("arguments")) ||
+                                    val_get(&p->task, STR("withParam")));
+    if (!loops) {
+        group->group->open++;
+        call_start(r, n, &b, &p->task);
+        return;
+    }
+    loop_begin(r, n, p->call, &p->items);
+    group->group->open += p->items.n ? p->items.n : 1;
+    if (!p->items.n) start_empty(r, n, group, p->call);
+    for (uint32_t i = 0; i < p->items.n && !group->group->error.p; i++) {
+        b.item = json_text(&r->scratch, &p->items.items[i]);
+        b.item_idx = i;
+        call_start(r, n, &b, &p->task);
+    }
+}
+
+static void group_begin(struct run *r, struct node *n)
+{
+    struct body *body = n->body;
+    struct str name = str_fmt(&r->scratch, "%.*s[%u]", STR_ARG(n->name), body->group);
+    struct node *group = node_make(r, name, NTYPE_STEPGROUP, n);
+    group->parent = n;
+    group->in_exit = n->in_exit;
+    group->group = mem_zalloc(sizeof *group->group);
+    node_phase_set(r, group, NODE_RUNNING);
+    link_group(r, n, group);
+    body->group_node = group;
+
+    struct err e;
+    uint32_t planned;
+    struct planned *plan = ARENA_ARRAY(&r->scratch, struct planned, n->tmpl->n_calls + 1);
+    if (!plan_group(r, n, plan, &planned, &e)) {
+        node_finish(r, group, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    group->group->open = 1; /* held while starting */
+    for (uint32_t i = 0; i < planned && !group->group->error.p; i++)
+        start_planned(r, n, group, &plan[i]);
+    steps_child_done(r, group);
+}
+
+static void steps_end(struct run *r, struct node *n)
+{
+    struct err e;
+    if (outputs_collect(r, n, &e)) body_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+    else body_finish(r, n, NODE_ERROR, str_of(e.text));
+}
+
+void steps_begin(struct run *r, struct node *n)
+{
+    body_begin(r, n);
+    if (n->tmpl->n_groups) group_begin(r, n);
+    else steps_end(r, n);
+}
+
+/* One child less to wait for; the last one decides the group. */
+void steps_child_done(struct run *r, struct node *group)
+{
+    struct group_frame *g = group->group;
+    ASSERT(g && g->open > 0);
+    if (--g->open && !g->error.p) return;
+    if (g->error.p) {
+        for (uint32_t i = 0; i < group->n_children; i++)
+            if (!phase_fulfilled(r->nodes.items[group->children[i]]->phase)) return;
+        if (!phase_fulfilled(group->phase)) node_finish(r, group, NODE_ERROR, g->error);
+        return;
+    }
+    for (uint32_t i = 0; i < group->n_children; i++) {
+        const struct node *c = r->nodes.items[group->children[i]];
+        if (!phase_failed(c->phase) || continues_on(c->call, c->phase)) continue;
+        struct str id = node_id_text(&r->scratch, r, c);
+        node_finish(r, group, NODE_FAILED,
+                    str_fmt(&r->scratch, "child '%.*s' failed", STR_ARG(id)));
+        return;
+    }
+    node_finish(r, group, NODE_SUCCEEDED, STR_NONE);
+}
+
+/* A failed group fails the instance, also when the group itself is Error (steps.go). */
+void steps_group_done(struct run *r, struct node *n, struct node *group)
+{
+    free(group->group);
+    group->group = NULL;
+    if (phase_failed(group->phase)) {
+        body_finish(r, n, NODE_FAILED, group->message);
+        return;
+    }
+    if (++n->body->group < n->tmpl->n_groups) group_begin(r, n);
+    else steps_end(r, n);
+}

@@ -1,0 +1,20 @@
+/* Small readers and makers of values that several files of the engine share. Private. */
+#pragma once
+#include "engine/engine_p.h"
+
+/* Marks an argument whose producer was skipped or omitted; only the consumer's default helps. */
+#define ABSENT_MARK "\x01" "absent"
+
+struct str text_of(struct arena *a, const struct val *v); /* as Argo's AnyString; null: absent */
+const struct val *named(const struct val *list, struct str name); /* item whose "name" is this */
+struct val with_pair(struct arena *a, const struct val *map, struct str key, struct val v);
+bool val_is_true(const struct val *map, const char *key);
+struct val parsed(struct arena *a, struct str json); /* of our own text; empty: null */
+bool param_value_from(struct run *r, const struct val *p, struct str *out, struct err *e);
+void retry_scope(struct run *r, struct arena *a, struct scope *s, const struct node *last,
+                 uint32_t retries);
+struct expr_clock run_clock(struct run *r);
+struct str start_pod_name(struct run *r, const struct start *s);
+
+/* "fl" of a node's private part. */
+enum { FLAG_HOOKED = 1, FLAG_RETRIED = 2, FLAG_IN_EXIT = 4, FLAG_KILLED = 8, FLAG_HOOK_DONE = 16 };

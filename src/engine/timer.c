@@ -1,0 +1,79 @@
+/* Timers of a run: a binary heap of wall-clock deadlines. An entry whose node has moved on is stale
+ * and is dropped when it comes up. */
+#include "engine/engine_p.h"
+
+enum { OWN_DEADLINE = UINT32_MAX };
+
+static bool earlier(const struct timer *a, const struct timer *b)
+{
+    return a->at_us < b->at_us || (a->at_us == b->at_us && a->node < b->node);
+}
+
+static void swap(struct timer *a, struct timer *b)
+{
+    struct timer t = *a;
+    *a = *b;
+    *b = t;
+}
+
+void timer_add(struct run *r, int64_t at_us, const struct node *n)
+{
+    struct timer t = {.at_us = at_us, .node = n ? n->idx : OWN_DEADLINE};
+    VEC_PUSH(&r->timers, t);
+    struct timer *h = r->timers.items;
+    for (size_t i = r->timers.n - 1; i && earlier(&h[i], &h[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(&h[i], &h[(i - 1) / 2]);
+}
+
+static struct timer pop(struct run *r)
+{
+    struct timer *h = r->timers.items, top = h[0];
+    h[0] = h[--r->timers.n];
+    for (size_t i = 0, n = r->timers.n;;) {
+        size_t least = i, left = 2 * i + 1;
+        if (left < n && earlier(&h[left], &h[least])) least = left;
+        if (left + 1 < n && earlier(&h[left + 1], &h[least])) least = left + 1;
+        if (least == i) return top;
+        swap(&h[i], &h[least]);
+        i = least;
+    }
+}
+
+static void node_due(struct run *r, struct node *n, int64_t at_us)
+{
+    if (phase_fulfilled(n->phase) || n->deadline_us != at_us) return;
+    if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+    else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
+    else if (n->type == NTYPE_POD)
+        node_kill(r, n, STR("Pod was active on the node longer than the specified deadline"));
+}
+
+/* Stop and deadline alike: running work is ended, waiting work fails, exit handlers go on. */
+void work_end(struct run *r, struct str why, bool exit_too)
+{
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (phase_fulfilled(n->phase) || (n->in_exit && !exit_too)) continue;
+        if (n->type == NTYPE_POD) node_kill(r, n, why);
+        if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_FAILED, why);
+        if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
+    }
+}
+
+void timers_fire(struct run *r)
+{
+    while (r->timers.n && r->timers.items[0].at_us <= r->now_us) {
+        struct timer t = pop(r);
+        if (t.node != OWN_DEADLINE) {
+            node_due(r, r->nodes.items[t.node], t.at_us);
+        } else if (!r->done && !r->deadline_passed) {
+            r->deadline_passed = r->dirty = true;
+            work_end(r, STR("Step exceeded its deadline"), false);
+        }
+    }
+}
+
+int64_t run_next_timer_us(const struct run *r)
+{
+    return r->timers.n && !r->done ? r->timers.items[0].at_us : 0;
+}
