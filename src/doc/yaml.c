@@ -448,7 +448,8 @@ static bool is_later(const struct doc_error *a, const struct doc_error *b)
     return a->line > b->line || (a->line == b->line && a->col > b->col);
 }
 
-/* JSON first; when it is not JSON either, the reader that got further knows better what is wrong. */
+/* JSON first. When neither can read it, the reader that got further knows better what is wrong, or
+ * YAML when it found an unquoted template. */
 static bool json_or_yaml(struct arena *a, struct str text, const struct yaml_opts *opts, size_t most,
                          struct val **docs, size_t *n, struct err *e)
 {
@@ -462,7 +463,7 @@ static bool json_or_yaml(struct arena *a, struct str text, const struct yaml_opt
     if (json_parse(a, text, &jo, *docs, &json_err)) return true;
     bool final = json_err.code == ERR_LIMIT || json_where.first_line;
     if (!final && yaml_read(a, text, &yo, most, docs, n, e)) return true;
-    final = final || is_later(&json_where, &yaml_where);
+    final = final || (!yaml_where.len && !is_later(&yaml_where, &json_where));
     if (final && e) *e = json_err;
     if (opts->where) *opts->where = final ? json_where : yaml_where;
     return false;

@@ -128,6 +128,7 @@ static void unquoted_templates_get_a_hint(void **state)
         {"a: {{inputs.x}}", 1, 4, 12, "quote the template expression: \"{{inputs.x}}\""},
         {"a: 1\nb: {{ x }}-y # c", 2, 4, 7, "quote the template expression: \"{{ x }}\""},
         {"a:\n- x\n- {{item}}", 3, 3, 8, "quote the template expression: \"{{item}}\""},
+        {"{\"a\": {{item}} }", 1, 7, 8, "quote the template expression: \"{{item}}\""},
         {"\xc3\xa9: [{{item}}]", 1, 6, 8, "quote the template expression: \"{{item}}\""},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
