@@ -110,7 +110,7 @@ def expand(step, global_values):
     for i, item in enumerate(items_of(step)):
         values = dict(global_values, **item_values(item))
         try:
-            one = tags.substitute(bare, values, "all" if runs(step) else ())
+            one = dict(tags.substitute(bare, values, "all" if runs(step) else ()))
         except (tags.Unresolved, tags.TagError) as e:
             raise LoopError(str(e))
         one["name"] = "%s(%d:%s)" % (step["name"], i, description(item))
