@@ -1,0 +1,140 @@
+/* What was said last of every node is remembered, so that repeated states make no line. */
+#include "cli/plain.h"
+
+#include "base/map.h"
+#include "base/rfc3339.h"
+#include "cli/change.h"
+#include "cli/human.h"
+#include "cli/text.h"
+#include "cli/wf.h"
+
+struct seen {
+    const struct icon *icon; /* state shown last; NULL: none */
+    int64_t running_us;      /* when RUNNING was seen; 0: not */
+    uint64_t message_hash;
+};
+
+struct plain {
+    struct style style;
+    int tz_s;
+    struct arena a;
+    struct map nodes; /* node id, or "" for the workflow → struct seen */
+};
+
+struct plain *plain_new(struct style style, int tz_s)
+{
+    struct plain *p = mem_zalloc(sizeof *p);
+    p->style = style;
+    p->tz_s = tz_s;
+    arena_init(&p->a);
+    return p;
+}
+
+void plain_free(struct plain *p)
+{
+    if (!p) return;
+    map_fini(&p->nodes);
+    arena_fini(&p->a);
+    free(p);
+}
+
+static struct seen *seen_of(struct plain *p, struct str key)
+{
+    struct seen *s = map_ptr(&p->nodes, key);
+    if (!s) {
+        s = ARENA_NEW(&p->a, struct seen);
+        map_set_ptr(&p->nodes, str_dup(&p->a, key), s);
+    }
+    return s;
+}
+
+static bool icon_ends(const struct icon *i)
+{
+    return i->plain[0] && strcmp(i->plain, "PENDING") != 0 && strcmp(i->plain, "RUNNING") != 0 &&
+           strcmp(i->plain, "SUSPENDED") != 0;
+}
+
+static void clock_put(struct buf *b, int64_t us, int tz_s)
+{
+    struct civil c = civil_from_us(us + tz_s * 1000000LL);
+    int64_t ms = us / 1000 % 1000;
+    buf_printf(b, "%02d:%02d:%02d.%03d", c.hour, c.minute, c.second, (int)(ms < 0 ? ms + 1000 : ms));
+}
+
+struct line {
+    struct str label, message;
+    const struct icon *icon;
+    int64_t at_us, took_us; /* took_us -1: not shown */
+};
+
+static void line_put(const struct plain *p, const struct line *l, struct buf *out)
+{
+    clock_put(out, l->at_us, p->tz_s);
+    buf_char(out, ' ');
+    text_clean(out, l->label);
+    buf_char(out, ' ');
+    style_put(out, &p->style, l->icon->role, str_of(l->icon->plain));
+    if (l->took_us >= 0) {
+        buf_char(out, ' ');
+        human_exact(out, l->took_us);
+    }
+    if (l->message.n) {
+        buf_str(out, STR(": "));
+        text_clean(out, l->message);
+    }
+    buf_char(out, '\n');
+}
+
+/* Measured from RUNNING as it was seen (milliseconds), else from the object's whole seconds. */
+static int64_t took(const struct seen *s, const struct val *v, int64_t at_us)
+{
+    int64_t started = wf_time(v, "startedAt"), finished = wf_time(v, "finishedAt");
+    if (s->running_us) return MAX(at_us - s->running_us, 0);
+    return started && finished ? MAX(finished - started, 0) : -1;
+}
+
+static bool worth_a_line(const struct seen *s, const struct icon *i, struct str message)
+{
+    if (!i->plain[0]) return false;
+    bool pending = strcmp(i->plain, "PENDING") == 0;
+    if (pending) return message.n > 0 && s->message_hash != str_hash(message);
+    return s->icon != i;
+}
+
+static void state_feed(struct plain *p, struct str key, struct line l, const struct val *v, struct buf *out)
+{
+    struct seen *s = seen_of(p, key);
+    if (!worth_a_line(s, l.icon, l.message)) return;
+    bool ends = icon_ends(l.icon);
+    l.took_us = ends && l.icon->role != STYLE_SKIPPED ? took(s, v, l.at_us) : -1;
+    if (!ends && !s->running_us && strcmp(l.icon->plain, "PENDING") != 0) s->running_us = l.at_us;
+    s->icon = l.icon;
+    s->message_hash = str_hash(l.message);
+    line_put(p, &l, out);
+}
+
+void plain_feed(struct plain *p, const struct val *v, int64_t now_us, struct buf *out)
+{
+    struct change c;
+    if (!change_read(v, &c)) return;
+    int64_t at = c.time_us ? c.time_us : now_us;
+    if (c.status) {
+        struct line l = {c.workflow, val_get_str(c.status, "message"), icon_of(val_get_str(c.status, "phase")), at, -1};
+        state_feed(p, STR(""), l, c.status, out);
+    } else if (change_node_is_leaf(c.node)) {
+        struct line l = {change_node_label(c.workflow, c.node), val_get_str(c.node, "message"),
+                         icon_of(change_node_phase(c.node)), at, -1};
+        state_feed(p, val_get_str(c.node, "id"), l, c.node, out);
+    }
+}
+
+void plain_log(const struct plain *p, struct str label, struct str text, struct buf *out)
+{
+    CLEANUP(buf_fini) struct buf name;
+    buf_init(&name, 4096);
+    text_clean(&name, label);
+    buf_str(&name, STR(": "));
+    style_put(out, &p->style, STYLE_DIM, buf_view(&name));
+    text_clean(out, text);
+    buf_char(out, '\n');
+}
