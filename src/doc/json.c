@@ -216,7 +216,7 @@ static bool number_value(struct reader *r, struct val *out)
         return true;
     }
     if (!number_read(text, &d)) return fail(r, from, ERR_SPEC, "number is out of range");
-    struct val v = whole && d == 0 ? number_int(r->tree.a, false, 0) : number_val(r->tree.a, d);
+    struct val v = number_val(r->tree.a, d);
     out->kind = v.kind;
     out->s = v.s;
     return true;

@@ -79,7 +79,7 @@ size_t number_text(char out[NUMBER_TEXT_MAX], double d)
 struct val number_val(struct arena *a, double d)
 {
     char t[NUMBER_TEXT_MAX];
-    size_t n = number_text(t, d);
+    size_t n = number_text(t, d == 0 ? 0 : d);
     bool whole = !memchr(t, '.', n) && !memchr(t, 'e', n);
     return (struct val){.kind = whole ? VAL_INT : VAL_FLOAT, .s = str_dup(a, str_n(t, n))};
 }

@@ -9,7 +9,7 @@ enum { NUMBER_TEXT_MAX = 32 };
 size_t number_text(char out[NUMBER_TEXT_MAX], double d);
 
 /* A float64 as a value: VAL_INT when its text has no fraction or exponent, as after a trip through
- * JSON, else VAL_FLOAT. */
+ * JSON, else VAL_FLOAT. Negative zero becomes 0: as an integer it has no other text. */
 struct val number_val(struct arena *a, double d);
 
 /* A whole number of `magnitude` as VAL_INT. */
