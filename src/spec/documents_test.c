@@ -1,0 +1,207 @@
+/* Documents: kinds, lists, older forms; and every corpus file there and back (when SKIFF_CORPUS names the folder). */
+#include <dirent.h>
+
+#include "spec/template.h"
+#include "spec/test_p.h"
+
+static void reads_several_documents(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text = STR("apiVersion: argoproj.io/v1alpha1\n"
+                          "kind: Workflow\n"
+                          "metadata: {generateName: a-, namespace: ns1}\n"
+                          "spec: {entrypoint: main, templates: [{name: main, suspend: {}}]}\n"
+                          "---\n"
+                          "apiVersion: v1\n"
+                          "kind: ConfigMap\n"
+                          "metadata: {name: c}\n"
+                          "data: {k: v}\n"
+                          "---\n"
+                          "apiVersion: v1\n"
+                          "kind: ResourceQuota\n");
+    assert_true(fixture_add(&f, "a.yaml", text));
+    assert_int_equal(f.docs.n, 2);
+    assert_int_equal(f.docs.items[0].kind, DOC_WORKFLOW);
+    assert_true(str_is(f.docs.items[0].generate_name, "a-"));
+    assert_true(str_is(f.docs.items[0].ns, "ns1"));
+    assert_null(f.docs.items[0].name.p);
+    assert_true(str_is(f.docs.items[0].spec->entrypoint, "main"));
+    assert_int_equal(f.docs.items[0].line, 1);
+    assert_int_equal(f.docs.items[1].kind, DOC_CONFIG_MAP);
+    assert_true(str_is(f.docs.items[1].config_map->data.items[0].v, "v"));
+    assert_int_equal(f.d.warnings, 1);
+    assert_string_equal(f.d.items[0].code, "W0002");
+    assert_ptr_equal(documents_find(&f.docs, DOC_CONFIG_MAP, STR("x"), STR("c")), &f.docs.items[1]);
+    assert_null(documents_find(&f.docs, DOC_SECRET, STR("x"), STR("c")));
+    fixture_fini(&f);
+}
+
+static void flattens_lists(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text = STR("apiVersion: v1\nkind: List\nitems:\n"
+                          "- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n"
+                          "- {apiVersion: v1, kind: ConfigMapList, items: [{apiVersion: v1, metadata: {name: c}}]}\n");
+    assert_true(fixture_add(&f, "a.yaml", text));
+    assert_int_equal(f.docs.n, 2);
+    assert_int_equal(f.docs.items[0].kind, DOC_SECRET);
+    assert_int_equal(f.docs.items[1].kind, DOC_CONFIG_MAP);
+    fixture_fini(&f);
+}
+
+static void converts_older_forms(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text = STR("apiVersion: argoproj.io/v1alpha1\n"
+                          "kind: CronWorkflow\n"
+                          "metadata: {name: c}\n"
+                          "spec:\n"
+                          "  schedule: '* * * * *'\n"
+                          "  stopStrategy: {condition: 'true'}\n"
+                          "  workflowSpec:\n"
+                          "    entrypoint: m\n"
+                          "    ttlSecondsAfterFinished: 5\n"
+                          "    synchronization: {mutex: {name: w}}\n"
+                          "    templates:\n"
+                          "    - name: m\n"
+                          "      synchronization: {semaphore: {configMapKeyRef: {name: c, key: k}}, semaphores: []}\n"
+                          "      suspend: {}\n");
+    assert_true(fixture_add(&f, "a.yaml", text));
+    const struct argo_cron_workflow_spec *spec = f.docs.items[0].cron_workflow->spec;
+    assert_int_equal(spec->schedules.n, 1);
+    assert_null(spec->schedule.p);
+    assert_true(str_is(spec->stop_strategy->expression, "true"));
+    const struct argo_workflow_spec *w = f.docs.items[0].spec;
+    assert_int_equal(w->ttl_strategy->seconds_after_completion.v, 5);
+    assert_int_equal(w->synchronization->mutexes.n, 1);
+    assert_null(w->synchronization->mutex);
+    const struct argo_synchronization *sync = w->templates.items[0].synchronization;
+    assert_int_equal(sync->semaphores.n, 1);
+    assert_true(str_is(sync->semaphores.items[0].config_map_key_ref->key, "k"));
+    assert_int_equal(sync->semaphores.items[0].src->line, 13);
+    assert_int_equal(f.d.errors, 0);
+    assert_int_equal(f.d.n, 5); /* a note each */
+    fixture_fini(&f);
+}
+
+static void reports_kinds(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    assert_false(fixture_add(&f, "a.yaml", STR("apiVersion: argoproj.io/v1alpha1\nkind: Worfklow\n")));
+    assert_string_equal(f.d.items[0].code, "E0003");
+    assert_true(str_is(f.d.items[0].fix, "Workflow"));
+    assert_false(fixture_add(&f, "b.yaml", STR("apiVersion: argoproj.io/v2\nkind: Workflow\n")));
+    assert_false(fixture_add(&f, "c.yaml", STR("[1]")));
+    assert_false(fixture_add(&f, "d.yaml", STR("a: [")));
+    assert_int_equal(f.d.errors, 4);
+    assert_true(fixture_add(&f, "e.yaml", STR("# nothing\n")));
+    assert_int_equal(f.docs.n, 0);
+    fixture_fini(&f);
+}
+
+/* Equal apart from null members, and numbers that are text where the table says so. */
+static bool same(const struct val *x, const struct val *y)
+{
+    if (x->kind == VAL_MAP && y->kind == VAL_MAP) {
+        size_t nx = 0, ny = 0;
+        for (uint32_t i = 0; i < y->n; i++) ny += y->map[i].v.kind != VAL_NULL;
+        for (uint32_t i = 0; i < x->n; i++) {
+            if (x->map[i].v.kind == VAL_NULL) continue;
+            const struct val *other = val_get(y, x->map[i].key);
+            if (!other || !same(&x->map[i].v, other)) return false;
+            nx++;
+        }
+        return nx == ny;
+    }
+    if (x->kind == VAL_LIST && y->kind == VAL_LIST) {
+        for (uint32_t i = 0; i < x->n && i < y->n; i++)
+            if (!same(&x->items[i], &y->items[i])) return false;
+        return x->n == y->n;
+    }
+    struct str a = val_text(x), b = val_text(y);
+    return a.p && b.p ? str_eq(a, b) : val_eq(x, y);
+}
+
+static void check_round_trip(struct fixture *f, const char *path)
+{
+    for (size_t i = 0; i < f->docs.n; i++) {
+        const struct document *doc = &f->docs.items[i];
+        const struct field_type *t = doc_kind_type(doc->kind);
+        struct val again = field_encode(&f->a, t, doc->object);
+        if (!same(doc->val, &again)) fail_msg("%s: not equal after encoding", path);
+        void *copy = arena_alloc(&f->a, t->size);
+        field_copy(&f->a, t, copy, doc->object);
+        assert_true(field_eq(t, copy, doc->object));
+    }
+}
+
+static size_t walk(const char *folder)
+{
+    size_t n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        char path[2000];
+        struct str name = str_of(e->d_name);
+        if (name.p[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_type == DT_DIR) n += walk(path);
+        if (!str_ends(name, STR(".yaml"))) continue;
+        struct fixture f;
+        fixture_init(&f);
+        struct str text = fixture_read(&f.a, path);
+        if (!fixture_add(&f, path, text)) fail_msg("%s", fixture_messages(&f).p);
+        check_round_trip(&f, path);
+        fixture_fini(&f);
+        n++;
+    }
+    if (dir) closedir(dir);
+    return n;
+}
+
+static void corpus_there_and_back(void **state)
+{
+    const char *folder = getenv("SKIFF_CORPUS");
+    if (!folder) {
+        print_message("SKIFF_CORPUS is not set: the corpus is not read\n");
+        skip();
+    }
+    assert_true(walk(folder) > 200);
+}
+
+static void finds_templates(void **state)
+{
+    enum { N = 40 };
+    struct argo_template items[N] = {0};
+    char names[N][8];
+    for (int i = 0; i < N; i++) {
+        snprintf(names[i], sizeof names[i], "t%d", i);
+        items[i].name = str_of(names[i]);
+    }
+    struct argo_dag_template dag = {0};
+    items[3].dag = &dag;
+    for (size_t n = 4; n <= N; n += 36) {
+        struct template_index x;
+        template_index_init(&x, &(struct argo_template_list){items, n});
+        assert_ptr_equal(template_find(&x, STR("t3")), &items[3]);
+        assert_null(template_find(&x, STR("t99")));
+        template_index_fini(&x);
+    }
+    assert_int_equal(template_type(&items[3]), TEMPLATE_DAG);
+    assert_int_equal(template_bodies(&items[4]), 0);
+    assert_string_equal(template_type_text(TEMPLATE_DAG), "DAG");
+    assert_false(template_type_leaf(TEMPLATE_DAG));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_several_documents), cmocka_unit_test(flattens_lists),
+        cmocka_unit_test(converts_older_forms),    cmocka_unit_test(reports_kinds),
+        cmocka_unit_test(finds_templates),         cmocka_unit_test(corpus_there_and_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+/* Argo 3.x forms become 4.x forms, on values, guided by the field tables. See documents.h. */
+#include "spec/documents.h"
+
+static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v, struct val *out);
+
+static struct val with_position(struct val v, const struct val *of)
+{
+    v.file = of->file;
+    v.line = of->line;
+    v.col = of->col;
+    return v;
+}
+
+/* `from: X` becomes an item at the end of the list `to`. */
+static void single_to_list(struct arena *a, struct val_builder *b, const struct val *v, const char *from,
+                           const char *to)
+{
+    const struct val *single = val_get(v, str_of(from)), *list = val_get(v, str_of(to));
+    if (!single || single->kind == VAL_NULL) return;
+    struct val_builder l;
+    list_begin(&l, a);
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) list_add(&l, list->items[i]);
+    list_add(&l, *single);
+    map_set(b, str_of(to), with_position(list_done(&l), list ? list : single));
+}
+
+static void rename_field(struct val_builder *b, const struct val *v, const char *from, const char *to)
+{
+    const struct val *x = val_get(v, str_of(from));
+    if (x && x->kind != VAL_NULL && !val_get(v, str_of(to))) map_set(b, str_of(to), *x);
+}
+
+static void ttl_to_strategy(struct arena *a, struct val_builder *b, const struct val *v)
+{
+    const struct val *seconds = val_get(v, STR("ttlSecondsAfterFinished"));
+    const struct val *strategy = val_get(v, STR("ttlStrategy"));
+    if (!seconds || seconds->kind == VAL_NULL || val_get(strategy, STR("secondsAfterCompletion"))) return;
+    struct val_builder m;
+    map_begin(&m, a);
+    for (uint32_t i = 0; strategy && strategy->kind == VAL_MAP && i < strategy->n; i++)
+        map_add(&m, strategy->map[i].key, strategy->map[i].v);
+    map_add(&m, STR("secondsAfterCompletion"), *seconds);
+    map_set(b, STR("ttlStrategy"), with_position(map_done(&m), seconds));
+}
+
+/* Fields whose meaning moves elsewhere; they are not carried over. */
+static bool is_converted(const struct field_type *t, struct str name)
+{
+    static const struct {
+        const struct field_type *type;
+        const char *field;
+    } rows[] = {
+        {&argo_cron_workflow_spec_type, "schedule"}, {&argo_stop_strategy_type, "condition"},
+        {&argo_synchronization_type, "mutex"},       {&argo_synchronization_type, "semaphore"},
+        {&argo_workflow_spec_type, "ttlSecondsAfterFinished"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].type == t && str_is(name, rows[i].field)) return true;
+    return false;
+}
+
+static void convert(struct arena *a, const struct field_type *t, const struct val *v, struct val_builder *b)
+{
+    if (t == &argo_cron_workflow_spec_type) single_to_list(a, b, v, "schedule", "schedules");
+    if (t == &argo_stop_strategy_type) rename_field(b, v, "condition", "expression");
+    if (t == &argo_workflow_spec_type) ttl_to_strategy(a, b, v);
+    if (t != &argo_synchronization_type) return;
+    single_to_list(a, b, v, "mutex", "mutexes");
+    single_to_list(a, b, v, "semaphore", "semaphores");
+}
+
+static bool upgrade_items(struct arena *a, const struct field_type *t, const struct val *v, struct val *out)
+{
+    bool changed = false;
+    struct val *items = ARENA_ARRAY(a, struct val, MAX(v->n, 1u));
+    for (uint32_t i = 0; i < v->n; i++) {
+        items[i] = v->items[i];
+        changed |= upgrade(a, t, &v->items[i], &items[i]);
+    }
+    if (!changed) return false;
+    *out = *v;
+    out->items = items;
+    return true;
+}
+
+static bool upgrade_entries(struct arena *a, const struct field_type *t, const struct val *v, struct val *out)
+{
+    bool changed = false;
+    struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, MAX(v->n, 1u));
+    for (uint32_t i = 0; i < v->n; i++) {
+        pairs[i] = v->map[i];
+        changed |= upgrade(a, t, &v->map[i].v, &pairs[i].v);
+    }
+    if (!changed) return false;
+    *out = *v;
+    out->map = pairs;
+    return true;
+}
+
+static bool upgrade_field(struct arena *a, const struct field_row *r, const struct val *v, struct val *out)
+{
+    if (!r || r->kind != FIELD_STRUCT) return false;
+    if (r->shape == FIELD_LIST) return v->kind == VAL_LIST && upgrade_items(a, r->type, v, out);
+    if (r->shape == FIELD_MAP) return v->kind == VAL_MAP && upgrade_entries(a, r->type, v, out);
+    return upgrade(a, r->type, v, out);
+}
+
+static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v, struct val *out)
+{
+    if (t->wrap) return upgrade_field(a, &t->rows[0], v, out);
+    if (v->kind != VAL_MAP) return false;
+    bool changed = false;
+    size_t n = 0;
+    struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, MAX(v->n, 1u));
+    for (uint32_t i = 0; i < v->n; i++) {
+        const struct field_row *r = field_find(t, v->map[i].key);
+        if (r && r->was && is_converted(t, str_of(r->name))) {
+            changed = true;
+            continue;
+        }
+        pairs[n] = v->map[i];
+        changed |= upgrade_field(a, r, &v->map[i].v, &pairs[n].v);
+        n++;
+    }
+    if (!changed) return false;
+    struct val_builder b;
+    map_begin(&b, a);
+    for (size_t i = 0; i < n; i++) map_add(&b, pairs[i].key, pairs[i].v);
+    convert(a, t, v, &b);
+    *out = with_position(map_done(&b), v);
+    return true;
+}
+
+const struct val *document_upgrade(struct arena *a, const struct field_type *t, const struct val *v)
+{
+    struct val *out = ARENA_NEW(a, struct val);
+    return upgrade(a, t, v, out) ? out : v;
+}
