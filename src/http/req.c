@@ -141,7 +141,8 @@ bool http_req_header_at(const struct http_req *r, size_t i, struct str *name, st
 
 bool http_req_wants_sse(const struct http_req *r)
 {
-    return str_find(http_req_header(r, "Accept"), STR("text/event-stream"), 0) >= 0;
+    struct str accept = http_req_header(r, "Accept");
+    return str_set(accept) && str_find(accept, STR("text/event-stream"), 0) >= 0;
 }
 
 void http_req_on_gone(struct http_req *r, loop_fn *fn, void *user)

@@ -115,7 +115,7 @@ static void params_fill(const struct row *row, struct arena *a, const struct tar
 
 static void allow_add(struct arena *a, struct str *allow, const char *method)
 {
-    if (str_find(*allow, str_of(method), 0) >= 0) return;
+    if (str_set(*allow) && str_find(*allow, str_of(method), 0) >= 0) return;
     *allow = str_fmt(a, "%.*s%s%s", STR_ARG(*allow), allow->n ? ", " : "", method);
 }
 

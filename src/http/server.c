@@ -5,15 +5,23 @@
 #include "base/limits.h"
 #include "http/server_p.h"
 
-static void server_pump(struct http_server *s)
+/* Lets libmicrohttpd do what is ready. Returns when it wants to run again without an event: its
+ * epoll descriptor does not tell of connections that it has more to do for, this does (0). */
+static int64_t server_run_us(struct http_server *s)
 {
-    MHD_UNSIGNED_LONG_LONG ms;
+    MHD_UNSIGNED_LONG_LONG ms = LIMIT_HTTP_STALL_MS;
     s->dirty = false;
     s->mhd->run(s->daemon);
-    if (s->mhd->get_timeout(s->daemon, &ms) == MHD_YES)
-        loop_timer_arm_us(s->timer, (int64_t)MIN(ms, (MHD_UNSIGNED_LONG_LONG)LIMIT_HTTP_STALL_MS) * 1000);
-    else
-        loop_timer_disarm(s->timer);
+    if (s->mhd->get_timeout(s->daemon, &ms) != MHD_YES || ms > LIMIT_HTTP_STALL_MS)
+        ms = LIMIT_HTTP_STALL_MS;
+    return (int64_t)ms * 1000;
+}
+
+static void server_pump(struct http_server *s)
+{
+    int64_t us = server_run_us(s);
+    if (s->connections) loop_timer_arm_us(s->timer, us);
+    else loop_timer_disarm(s->timer);
 }
 
 static void on_epoll(void *user, unsigned events)
@@ -144,11 +152,11 @@ static void server_drain(struct http_server *s)
     for (;;) {
         server_end_all(s);
         server_release(s);
-        s->mhd->run(s->daemon);
-        int64_t left_us = end_us - loop_now_us();
-        if (TAILQ_EMPTY(&s->ready) && (s->requests == 0 || left_us <= 0)) return;
+        int64_t wait_us = server_run_us(s), left_us = end_us - loop_now_us();
+        if (!TAILQ_EMPTY(&s->ready)) continue;
+        if (s->requests == 0 || left_us <= 0) return;
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        poll(&p, 1, TAILQ_EMPTY(&s->ready) ? (int)(left_us / 1000) : 0);
+        poll(&p, 1, (int)((MIN(wait_us, left_us) + 999) / 1000));
     }
 }
 

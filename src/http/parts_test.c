@@ -1,0 +1,225 @@
+/* The pure parts of http: the gate, targets and routes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "http/gate.h"
+#include "http/route.h"
+
+/* Fields as "name: value" lines; a NUL ends the row. Status 0 = passes. */
+struct gate_row {
+    const char *method, *version, *fields;
+    int status;
+};
+
+static const struct gate_row gate_rows[] = {
+    {"GET", "HTTP/1.1", "Host: a", 0},
+    {"GET", "HTTP/1.0", "", 0},
+    {"PoST", "HTTP/1.1", "Host: a\nContent-Length: 3", 0},
+    {"POST", "HTTP/1.1", "Host: a\nTransfer-Encoding: Chunked", 0},
+    {"GET", "HTTP/1.1", "Host: [::1]:80", 0},
+    {"GET", "HTTP/1.1", "Host: ", 0},
+    {"GET", "HTTP/1.1", "Host: a\nX-Tab: a\tb\xc3\xa9", 0},
+    {"GET", "HTTP/1.2", "Host: a", 400},
+    {"GET", "HTTP/2.0", "Host: a", 400},
+    {"GET", "", "Host: a", 400},
+    {"", "HTTP/1.1", "Host: a", 400},
+    {"G3T", "HTTP/1.1", "Host: a", 400},
+    {"GETGETGETGETGETGETGETGET", "HTTP/1.1", "Host: a", 400},
+    {"GET", "HTTP/1.1", "", 400},
+    {"GET", "HTTP/1.1", "Host: a\nHOST: a", 400},
+    {"GET", "HTTP/1.0", "Host: a\nHost: b", 400},
+    {"GET", "HTTP/1.1", "Host: a b", 400},
+    {"GET", "HTTP/1.1", "Host: a,b", 400},
+    {"GET", "HTTP/1.1", "Host: u@h", 400},
+    {"GET", "HTTP/1.1", "Host: a\nX : b", 400},
+    {"GET", "HTTP/1.1", "Host: a\n: b", 400},
+    {"GET", "HTTP/1.1", "Host: a\nX\x80: b", 400},
+    {"GET", "HTTP/1.1", "Host: a\nX: b\rc", 400},
+    {"GET", "HTTP/1.1", "Host: a\nX: b\x7f", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: 3\nTransfer-Encoding: chunked", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: 3\ncontent-length: 3", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: +3", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: -3", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: 3, 3", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: ", 400},
+    {"POST", "HTTP/1.1", "Host: a\nContent-Length: 99999999999999999999", 400},
+    {"POST", "HTTP/1.1", "Host: a\nTransfer-Encoding: chunked\nTransfer-Encoding: identity", 400},
+    {"POST", "HTTP/1.0", "Transfer-Encoding: chunked", 400},
+    {"POST", "HTTP/1.1", "Host: a\nTransfer-Encoding: xchunked", 501},
+    {"POST", "HTTP/1.1", "Host: a\nTransfer-Encoding: gzip, chunked", 501},
+    {"POST", "HTTP/1.1", "Host: a\nTransfer-Encoding: ", 501},
+};
+
+static int gate_status(const struct gate_row *row, struct gate_body *body)
+{
+    struct http_field fields[10];
+    struct str rest = str_of(row->fields), line;
+    struct gate_head head = {str_of(row->method), str_of(row->version), fields, 0};
+    for (bool more = rest.n > 0; more;) {
+        more = str_cut(rest, '\n', &line, &rest);
+        ptrdiff_t at = str_find(line, STR(": "), 0);
+        fields[head.field_count++] =
+            (struct http_field){str_sub(line, 0, (size_t)at), str_from(line, (size_t)at + 2)};
+    }
+    struct err e = {0};
+    if (gate_check(&head, body, &e)) return 0;
+    assert_true(strlen(e.text) > 0);
+    return err_http_status(e.code);
+}
+
+static void the_gate_refuses_what_can_be_read_in_two_ways(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(gate_rows); i++) {
+        struct gate_body body;
+        int status = gate_status(&gate_rows[i], &body);
+        if (status != gate_rows[i].status) print_error("row %zu: %s\n", i, gate_rows[i].fields);
+        assert_int_equal(status, gate_rows[i].status);
+    }
+    struct gate_body body;
+    gate_status(&gate_rows[2], &body);
+    assert_int_equal(body.length, 3);
+    assert_false(body.chunked);
+    gate_status(&gate_rows[3], &body);
+    assert_true(body.chunked);
+}
+
+static void the_gate_counts_fields(void **state)
+{
+    (void)state;
+    struct http_field fields[LIMIT_HTTP_HEADERS + 1];
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) fields[i] = (struct http_field){STR("X"), STR("")};
+    fields[0].name = STR("Host");
+    struct gate_head head = {STR("GET"), STR("HTTP/1.1"), fields, LIMIT_HTTP_HEADERS};
+    struct gate_body body;
+    assert_true(gate_check(&head, &body, NULL));
+    head.field_count++;
+    assert_false(gate_check(&head, &body, NULL));
+}
+
+static void targets_are_taken_apart_and_decoded(void **state)
+{
+    (void)state;
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    struct target t;
+    assert_true(target_parse(&a, STR("/a%2Fb//c+d/?x=1+2&list.x=%26%3d&&flag&=v&x=3"), &t, NULL));
+    assert_true(str_is(t.path, "/a%2Fb//c+d/"));
+    assert_int_equal(t.part_count, 4);
+    assert_string_equal(t.parts[0].p, "a/b");
+    assert_string_equal(t.parts[1].p, "");
+    assert_string_equal(t.parts[2].p, "c+d");
+    assert_string_equal(t.parts[3].p, "");
+    static const char *const query[] = {"x", "1 2", "list.x", "&=", "flag", "", "", "v", "x", "3"};
+    assert_int_equal(t.query_count, ARRAY_LEN(query) / 2);
+    for (size_t i = 0; i < t.query_count; i++) {
+        assert_string_equal(t.query[i].key.p, query[2 * i]);
+        assert_string_equal(t.query[i].value.p, query[2 * i + 1]);
+    }
+    assert_true(target_parse(&a, STR("/"), &t, NULL));
+    assert_int_equal(t.part_count, 1);
+}
+
+static void bad_targets_are_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"", "*", "a", "http://h/a", "/%", "/a%2", "/%g0", "/%0g",
+                                       "/%00", "/?a=%", "/?%zz=1", "/?a=%00"};
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    struct target t;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err e = {0};
+        assert_false(target_parse(&a, str_of(rows[i]), &t, &e));
+        assert_int_equal(err_http_status(e.code), 400);
+    }
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, 1 << 20);
+    for (int i = 0; i <= LIMIT_HTTP_PATH_SEGMENTS; i++) buf_char(&b, '/');
+    assert_false(target_parse(&a, buf_view(&b), &t, NULL));
+    buf_reset(&b);
+    buf_str(&b, STR("/?"));
+    for (int i = 0; i <= LIMIT_HTTP_QUERY_KEYS; i++) buf_str(&b, STR("a&"));
+    assert_false(target_parse(&a, buf_view(&b), &t, NULL));
+}
+
+static void no_handler(struct http_req *r, void *user) { (void)r, (void)user; }
+
+static const struct http_route routes[] = {
+    {"GET", "/", no_handler, "root"},
+    {"*", "/s3/{bucket}/{key...}", no_handler, "any object"},
+    {"PUT", "/s3/{bucket}/{key...}", no_handler, "put object"},
+    {"GET", "/wf/{ns}/{name}", no_handler, "get"},
+    {"GET", "/wf/{ns}", no_handler, "list"},
+    {"PUT", "/wf/{ns}/{name}", no_handler, "put"},
+    {"GET", "/wf/{ns}/schema", no_handler, "schema"},
+    {"POST", "/wf/{ns}/lint", no_handler, "lint"},
+    {"GET", "/wf/fixed/{name}", no_handler, "fixed"},
+};
+
+static const struct route_row {
+    const char *method, *target, *want; /* route's name and parameters, or the methods allowed */
+} route_rows[] = {
+    {"GET", "/", "root"},
+    {"HEAD", "/", "root"},
+    {"POST", "/", "allow GET"},
+    {"GET", "/wf", "none"},
+    {"GET", "/nothing", "none"},
+    {"GET", "/wf/", "list ns="},
+    {"GET", "/wf/a%20b", "list ns=a b"},
+    {"GET", "/wf/a/b", "get ns=a name=b"},
+    {"GET", "/wf//", "get ns= name="},
+    {"GET", "/w%66/a/b?x", "get ns=a name=b"},
+    {"PUT", "/wf/a/b", "put ns=a name=b"},
+    {"GET", "/wf/a/schema", "schema ns=a"},
+    {"POST", "/wf/a/lint", "lint ns=a"},
+    {"GET", "/wf/a/lint", "get ns=a name=lint"},
+    {"GET", "/wf/fixed/schema", "fixed name=schema"},
+    {"DELETE", "/wf/a/b", "allow GET, PUT"},
+    {"GET", "/wf/a/b/c", "none"},
+    {"GET", "/s3/b/x/y%2Fz//", "any object bucket=b key=x/y/z//"},
+    {"GET", "/s3/b/", "any object bucket=b key="},
+    {"GET", "/s3/b", "none"},
+    {"PUT", "/s3/b/k", "put object bucket=b key=k"},
+    {"get", "/", "allow GET"},
+};
+
+static void routes_choose_the_most_literal_row(void **state)
+{
+    (void)state;
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    struct router *r = router_new(routes, ARRAY_LEN(routes));
+    for (size_t i = 0; i < ARRAY_LEN(route_rows); i++) {
+        struct target t;
+        struct route_match m;
+        assert_true(target_parse(&a, str_of(route_rows[i].target), &t, NULL));
+        router_match(r, &a, str_of(route_rows[i].method), &t, &m);
+        struct buf got;
+        buf_init(&got, 1000);
+        if (m.route) buf_str(&got, str_of(m.route->user));
+        else if (str_set(m.allow)) buf_printf(&got, "allow %s", m.allow.p);
+        else buf_str(&got, STR("none"));
+        for (size_t k = 0; k < m.param_count; k++)
+            buf_printf(&got, " %.*s=%s", STR_ARG(m.params[k].key), m.params[k].value.p);
+        assert_string_equal(got.p, route_rows[i].want);
+        buf_fini(&got);
+    }
+    router_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_gate_refuses_what_can_be_read_in_two_ways),
+        cmocka_unit_test(the_gate_counts_fields),
+        cmocka_unit_test(targets_are_taken_apart_and_decoded),
+        cmocka_unit_test(bad_targets_are_refused),
+        cmocka_unit_test(routes_choose_the_most_literal_row),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,626 @@
+/* The server over raw sockets, in one thread: the clients are watches of the same loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "http/server.h"
+#include "loop/socket.h"
+
+enum { GUARD_S = 20, KEPT = 300 };
+
+struct watcher {
+    struct world *w;
+    struct http_stream *stream; /* NULL: ended */
+};
+
+struct world {
+    struct arena a;
+    struct loop *loop;
+    struct loop_timer *guard;
+    struct loop_hook *commit;
+    bool late;
+    char dir[32];
+    const char *path;
+    struct http_server *server;
+    struct http_req *held;         /* by /later */
+    struct watcher watchers[KEPT]; /* by /watch */
+    unsigned watching, gone, handled;
+    bool uncommitted; /* a handler did something that no commit hook has seen yet */
+    struct client *peek;
+};
+
+struct client {
+    struct world *w;
+    int fd;
+    struct loop_fd *watch;
+    struct buf in;
+    bool eof;
+};
+
+static void on_client(void *user, unsigned events)
+{
+    struct client *c = user;
+    (void)events;
+    char *to = buf_room(&c->in, 64 << 10);
+    assert_non_null(to);
+    ssize_t n = recv(c->fd, to, 64 << 10, MSG_DONTWAIT);
+    if (n > 0) {
+        buf_added(&c->in, (size_t)n);
+        c->in.p[c->in.n] = 0;
+    } else if (n == 0 || errno != EAGAIN) {
+        c->eof = true;
+        loop_fd_watch(c->watch, 0);
+    }
+}
+
+static struct client client_of(struct world *w, int fd)
+{
+    assert_true(fd >= 0);
+    struct client c = {.w = w, .fd = fd};
+    buf_init(&c.in, 64 << 20);
+    buf_str(&c.in, STR(""));
+    return c;
+}
+
+/* Watched only while waiting, so a client may also be slow. */
+static bool client_wait(struct client *c, const char *text)
+{
+    c->watch = loop_fd_new(c->w->loop, c->fd, on_client, c, NULL);
+    loop_fd_watch(c->watch, LOOP_READ);
+    while (!c->eof && !c->w->late && !(text && str_find(buf_view(&c->in), str_of(text), 0) >= 0))
+        loop_turn(c->w->loop, true);
+    loop_fd_free(c->watch);
+    assert_false(c->w->late);
+    return !text || str_find(buf_view(&c->in), str_of(text), 0) >= 0;
+}
+
+static void client_send(struct client *c, const char *text)
+{
+    assert_int_equal(send(c->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void client_close(struct client *c)
+{
+    close(c->fd);
+    buf_fini(&c->in);
+}
+
+static struct client client_new(struct world *w, const char *text)
+{
+    struct client c = client_of(w, unix_connect(w->path, NULL));
+    client_send(&c, text);
+    return c;
+}
+
+/* Sends a request and reads until the server closes. */
+static struct str exchange(struct world *w, const char *text)
+{
+    struct client c = client_new(w, text);
+    client_wait(&c, NULL);
+    struct str got = buf_dup(&w->a, &c.in);
+    client_close(&c);
+    return got;
+}
+
+static bool has(struct str s, const char *text) { return str_find(s, str_of(text), 0) >= 0; }
+
+#define HEAD " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+#define GET(target) "GET " target HEAD "\r\n"
+
+static void handle_hello(struct http_req *r, void *user)
+{
+    struct world *w = user;
+    w->handled++;
+    w->uncommitted = true;
+    http_reply(r, 200, "text/plain", STR("hello"));
+}
+
+static void handle_item(struct http_req *r, void *user)
+{
+    struct buf b;
+    (void)user;
+    buf_init(&b, 10000);
+    buf_printf(&b, "[%.*s|%.*s|%.*s|%.*s|%.*s]", STR_ARG(http_req_param(r, "ns")),
+               STR_ARG(http_req_param(r, "name")),
+               STR_ARG(http_req_query(r, "listOptions.labelSelector")),
+               STR_ARG(http_req_header(r, "x-test")), STR_ARG(http_req_target(r)));
+    assert_false(str_set(http_req_param(r, "other")));
+    assert_false(str_set(http_req_query(r, "other")));
+    assert_false(str_set(http_req_header(r, "other")));
+    assert_true(http_reply_header(r, "X-Made", STR("yes")));
+    assert_false(http_reply_header(r, "X-Bad", STR("a\r\nb")));
+    http_reply_buf(r, 201, "text/plain", &b);
+}
+
+static void handle_echo(struct http_req *r, void *user)
+{
+    struct world *w = user;
+    w->handled++;
+    http_reply(r, 200, "application/octet-stream", http_req_body(r));
+}
+
+static void held_is_gone(void *user) { ((struct world *)user)->gone++; }
+
+static void handle_later(struct http_req *r, void *user)
+{
+    struct world *w = user;
+    http_req_on_gone(r, held_is_gone, w);
+    w->held = r;
+}
+
+static void handle_file(struct http_req *r, void *user)
+{
+    struct world *w = user;
+    struct http_file f = {.fd = open(w->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), .offset = 2, .size = 5};
+    assert_int_equal(write(f.fd, "0123456789", 10), 10);
+    http_reply_file(r, 206, "application/octet-stream", &f);
+}
+
+static void handle_err(struct http_req *r, void *user)
+{
+    struct err e = {0};
+    (void)user;
+    err_set(&e, ERR_NOT_FOUND, "no workflow \"x\"");
+    http_reply_err(r, &e);
+}
+
+static void stream_gone(void *user)
+{
+    struct watcher *x = user;
+    x->w->gone++;
+    assert_false(http_stream_write(x->stream, STR("x")));
+    http_stream_end(x->stream);
+    x->stream = NULL;
+}
+
+static void handle_watch(struct http_req *r, void *user)
+{
+    struct world *w = user;
+    struct watcher *x = &w->watchers[w->watching++];
+    x->w = w;
+    http_req_on_gone(r, stream_gone, x);
+    x->stream = http_stream_begin(r, http_req_wants_sse(r) ? "text/event-stream" : "application/x-ndjson");
+}
+
+static void on_guard(void *user) { ((struct world *)user)->late = true; }
+
+/* What a handler did is committed here: before that, nothing may have reached the client. */
+static void on_commit(void *user)
+{
+    struct world *w = user;
+    char c;
+    if (w->uncommitted && w->peek)
+        assert_int_equal(recv(w->peek->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT), -1);
+    w->uncommitted = false;
+}
+
+static struct http_route *routes_of(struct world *w)
+{
+    const struct http_route rows[] = {
+        {"GET", "/hello", handle_hello, w},    {"GET", "/items/{ns}/{name}", handle_item, w},
+        {"POST", "/echo", handle_echo, w},     {"GET", "/later", handle_later, w},
+        {"GET", "/file", handle_file, w},      {"GET", "/err", handle_err, w},
+        {"GET", "/watch", handle_watch, w},
+    };
+    struct http_route *routes = arena_alloc(&w->a, sizeof rows);
+    memcpy(routes, rows, sizeof rows);
+    return routes;
+}
+
+static void serve(struct world *w, struct http_server_opts o)
+{
+    struct err e = {0};
+    if (!o.listen_fd) o.unix_path = w->path;
+    o.routes = routes_of(w);
+    o.route_count = 7;
+    w->server = http_server_new(w->loop, &o, &e);
+    if (!w->server) fail_msg("%s", e.text);
+}
+
+static int setup(void **state)
+{
+    struct world *w = mem_zalloc(sizeof *w);
+    arena_init(&w->a);
+    memcpy(w->dir, "/tmp/skiff-http-XXXXXX", 23);
+    if (!mkdtemp(w->dir)) return -1;
+    w->path = str_fmt(&w->a, "%s/s", w->dir).p;
+    w->loop = loop_new(NULL);
+    w->guard = loop_timer_new(w->loop, on_guard, w);
+    loop_timer_arm_us(w->guard, GUARD_S * 1000000LL);
+    w->commit = loop_hook_new(w->loop, LOOP_HOOK_COMMIT, on_commit, w);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    http_server_free(w->server);
+    loop_hook_free(w->commit);
+    loop_timer_free(w->guard);
+    loop_free(w->loop);
+    int rc = rmdir(w->dir); /* the socket's name is gone */
+    arena_fini(&w->a);
+    free(w);
+    return rc;
+}
+
+static bool library_is_open(void)
+{
+    void *lib = dlopen("libmicrohttpd.so.12", RTLD_LAZY | RTLD_NOLOAD);
+    if (lib) dlclose(lib);
+    return lib;
+}
+
+/* Stands first: once it is open it stays so. */
+static void the_library_is_opened_with_the_first_connection(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    loop_turn(w->loop, false);
+    assert_false(library_is_open());
+    assert_true(has(exchange(w, GET("/hello")), " 200 "));
+    assert_true(library_is_open());
+}
+
+static void requests_are_answered(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct str got = exchange(w, GET("/hello"));
+    assert_true(str_starts(got, STR("HTTP/1.1 200 OK\r\n")));
+    assert_true(has(got, "Content-Type: text/plain\r\n") && str_ends(got, STR("\r\n\r\nhello")));
+    got = exchange(w, "GET /items/a%2Fb/c?x=1&listOptions.labelSelector=k%3Dv+w" HEAD "X-TEST: yes\r\n\r\n");
+    assert_true(has(got, " 201 ") && has(got, "X-Made: yes\r\n") && !has(got, "X-Bad"));
+    assert_true(str_ends(got, STR("[a/b|c|k=v w|yes|/items/a%2Fb/c?x=1&listOptions.labelSelector=k%3Dv+w]")));
+    got = exchange(w, GET("/file"));
+    assert_true(has(got, " 206 ") && str_ends(got, STR("\r\n\r\n23456")));
+    got = exchange(w, "HEAD /hello" HEAD "\r\n");
+    assert_true(has(got, "Content-Length: 5\r\n") && str_ends(got, STR("\r\n\r\n")));
+}
+
+static void errors_are_json(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct str got = exchange(w, GET("/nothing"));
+    assert_true(has(got, " 404 ") && has(got, "Content-Type: application/json\r\n"));
+    assert_true(str_ends(got, STR("{\"code\":5,\"message\":\"there is nothing at this path\"}")));
+    got = exchange(w, GET("/echo"));
+    assert_true(has(got, " 405 ") && has(got, "\r\nAllow: POST\r\n") && has(got, "{\"code\":12,"));
+    got = exchange(w, GET("/err"));
+    assert_true(has(got, " 404 ") && str_ends(got, STR("{\"code\":5,\"message\":\"no workflow \\\"x\\\"\"}")));
+    got = exchange(w, GET("/%zz"));
+    assert_true(has(got, " 400 ") && has(got, "{\"code\":3,"));
+}
+
+static void bodies_are_read_whole(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct str got = exchange(w, "POST /echo" HEAD "Content-Length: 5\r\n\r\nabcde");
+    assert_true(str_ends(got, STR("\r\n\r\nabcde")));
+    got = exchange(w, "POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n");
+    assert_true(str_ends(got, STR("\r\n\r\nabc0123456789")));
+    got = exchange(w, "POST /echo" HEAD "Content-Length: 0\r\n\r\n");
+    assert_true(has(got, " 200 ") && has(got, "Content-Length: 0\r\n"));
+
+    struct client c = client_new(w, "POST /echo" HEAD "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(client_wait(&c, "100 Continue\r\n\r\n"));
+    client_send(&c, "x");
+    client_send(&c, "yz");
+    assert_true(client_wait(&c, "\r\n\r\nxyz"));
+    client_close(&c);
+}
+
+static void a_large_body_is_413(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.max_body_bytes = 10});
+    struct str got = exchange(w, "POST /echo" HEAD "Content-Length: 11\r\n\r\n");
+    assert_true(has(got, " 413 ") && has(got, "{\"code\":8,"));
+    got = exchange(w, "POST /echo" HEAD "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(has(got, " 413 ") && !has(got, " 100 "));
+    got = exchange(w, "POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n");
+    assert_true(has(got, " 413 ") && has(got, "{\"code\":8,"));
+    assert_int_equal(w->handled, 0);
+    got = exchange(w, "POST /echo" HEAD "Content-Length: 10\r\n\r\n0123456789");
+    assert_true(has(got, " 200 "));
+}
+
+static void a_connection_serves_one_after_another(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct buf many CLEANUP(buf_fini);
+    buf_init(&many, 10000);
+    for (int i = 0; i < 50; i++) buf_printf(&many, "GET /items/n/%d HTTP/1.1\r\nHost: x\r\n\r\n", i);
+    buf_str(&many, STR(GET("/hello")));
+    struct str got = exchange(w, many.p);
+    ptrdiff_t at = 0;
+    for (int i = 0; i < 50; i++) {
+        at = str_find(got, str_fmt(&w->a, "[n|%d|||/items/n/%d]", i, i), (size_t)at);
+        assert_true(at > 0);
+    }
+    assert_true(str_ends(got, STR("hello")));
+}
+
+/* Never a crash, never a hang, always closed; the status is that of the first reply. */
+static const struct bad_row {
+    const char *request;
+    int status; /* 0: closed without a reply */
+} bad_rows[] = {
+    {"POST /echo" HEAD "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400},
+    {"POST /echo" HEAD "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
+    {"POST /echo" HEAD "Content-Length: +3\r\n\r\nabc", 400},
+    {"POST /echo" HEAD "Content-Length: -3\r\n\r\nabc", 400},
+    {"POST /echo" HEAD "Content-Length: 99999999999999999999999\r\n\r\nabc", 413},
+    {"POST /echo" HEAD "Transfer-Encoding: xchunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 501},
+    {"POST /echo" HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400},
+    {"POST /echo" HEAD "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
+    {"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {"POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n", 400},
+    {"POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef0\r\n\r\n", 400},
+    {"POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nabc", -1},
+    {"GET /hello HTTP/1.1\r\n\r\n", 400},
+    {"GET /hello" HEAD "Host: y\r\n\r\n", 400},
+    {"GET /hello" HEAD "X: a\rb\r\n\r\n", 400},
+    {"GET /hello" HEAD "no colon\r\n\r\n", 400},
+    {"GET /hello" HEAD "X\x01Y: b\r\n\r\n", 400},
+    {"GET http://x/hello" HEAD "\r\n", 400},
+    {"G@T /hello" HEAD "\r\n", 400},
+    {"GET /hello HTTP/3.7\r\nHost: x\r\n\r\n", -1},
+    {"GET\r\n\r\n", -1},
+    {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03 TLS\r\n\r\n", -1},
+    {"GET /hello" HEAD "Content-Length: 3, 3\r\n\r\nabc", 400},
+};
+
+static void malformed_requests_are_refused_and_closed(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    for (size_t i = 0; i < ARRAY_LEN(bad_rows); i++) {
+        struct client c = client_new(w, bad_rows[i].request);
+        shutdown(c.fd, SHUT_WR);
+        client_wait(&c, NULL);
+        int64_t status = 0;
+        str_to_i64(str_sub(buf_view(&c.in), strlen("HTTP/1.1 "), 3), &status);
+        bool ok = bad_rows[i].status < 0 ? status == 0 || status >= 400 : status == bad_rows[i].status;
+        if (!ok) fail_msg("row %zu: %s", i, c.in.p);
+        client_close(&c);
+    }
+    assert_int_equal(w->handled, 0);
+    struct buf big CLEANUP(buf_fini);
+    buf_init(&big, 1 << 20);
+    buf_str(&big, STR("GET /hello" HEAD "X: "));
+    for (int i = 0; i < 100000; i++) buf_char(&big, 'x');
+    assert_true(has(exchange(w, big.p), " 431 "));
+    assert_true(has(exchange(w, GET("/hello")), " 200 "));
+}
+
+static void slow_clients_meet_their_deadline(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.header_ms = 50, .idle_ms = 50, .body_grace_ms = 50});
+    assert_true(has(exchange(w, "GET /hello HTTP/1.1\r\nHost:"), " 408 "));
+    assert_true(has(exchange(w, "POST /echo" HEAD "Content-Length: 10\r\n\r\n0"), " 408 "));
+    struct str got = exchange(w, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); /* idle after it */
+    assert_true(has(got, " 200 ") && !has(got, " 408 "));
+    got = exchange(w, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hel");
+    assert_true(has(got, " 200 "));
+    assert_int_equal(w->handled, 2);
+}
+
+static void answers_leave_after_the_commit_hooks(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct client c = client_of(w, unix_connect(w->path, NULL));
+    w->peek = &c;
+    for (int i = 0; i < 20; i++) {
+        client_send(&c, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_true(client_wait(&c, "hello"));
+        buf_reset(&c.in);
+    }
+    assert_int_equal(w->handled, 20);
+    client_close(&c);
+    w->peek = NULL;
+}
+
+static void a_request_may_be_answered_later(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct client c = client_new(w, GET("/later"));
+    while (!w->held && !w->late) loop_turn(w->loop, true);
+    http_reply(w->held, 200, "text/plain", STR("at last"));
+    assert_true(client_wait(&c, "at last"));
+    client_close(&c);
+    w->held = NULL;
+
+    c = client_new(w, GET("/later"));
+    while (!w->held && !w->late) loop_turn(w->loop, true);
+    client_close(&c);
+    while (!w->gone && !w->late) loop_turn(w->loop, true);
+    http_reply(w->held, 200, "text/plain", STR("too late"));
+    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    assert_false(w->late);
+}
+
+static void watching(struct world *w, unsigned n)
+{
+    while (w->watching < n && !w->late) loop_turn(w->loop, true);
+    assert_false(w->late);
+}
+
+static void streams_send_as_they_are_written(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    struct client c = client_new(w, GET("/watch"));
+    assert_true(client_wait(&c, "Transfer-Encoding: chunked\r\n"));
+    struct http_stream *s = w->watchers[0].stream;
+    assert_true(http_stream_event(s, STR_NONE, STR_NONE, STR("{\"a\":\n1}")));
+    assert_true(client_wait(&c, "{\"a\": 1}\n\r\n"));
+    assert_true(http_stream_write(s, STR("more")));
+    assert_true(client_wait(&c, "4\r\nmore\r\n"));
+    http_stream_end(s);
+    assert_true(client_wait(&c, "0\r\n\r\n"));
+    client_close(&c);
+
+    c = client_new(w, "GET /watch" HEAD "Accept: text/event-stream\r\n\r\n");
+    watching(w, 2);
+    s = w->watchers[1].stream;
+    assert_true(http_stream_event(s, STR("7"), STR("node"), STR("{\n}")));
+    http_stream_end(s);
+    assert_true(client_wait(&c, "id: 7\nevent: node\ndata: {\ndata: }\n\n"));
+    assert_true(has(buf_view(&c.in), "Content-Type: text/event-stream\r\n"));
+    client_wait(&c, NULL);
+    client_close(&c);
+    assert_int_equal(w->gone, 0);
+}
+
+/* A reader that takes nothing: writes are refused at the limit, and what was taken arrives. */
+static void a_slow_reader_is_bounded(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.max_stream_bytes = 100000});
+    struct client c = client_new(w, GET("/watch"));
+    watching(w, 1);
+    struct http_stream *s = w->watchers[0].stream;
+    char block[1000];
+    memset(block, 'b', sizeof block);
+    size_t taken = 0;
+    while (taken < (16 << 20) && http_stream_write(s, str_n(block, sizeof block))) {
+        taken += sizeof block;
+        loop_turn(w->loop, false);
+    }
+    assert_true(taken >= 100000 && taken < (16 << 20));
+    http_stream_end(s);
+    client_wait(&c, NULL);
+    size_t got = 0;
+    for (size_t i = 0; i < c.in.n; i++) got += c.in.p[i] == 'b';
+    assert_int_equal(got, taken);
+    assert_true(str_ends(buf_view(&c.in), STR("\r\n0\r\n\r\n")));
+    client_close(&c);
+}
+
+static void vanished_watchers_are_noticed(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){0});
+    enum { N = 200 };
+    struct client c[N];
+    for (int i = 0; i < N; i++) c[i] = client_new(w, GET("/watch"));
+    watching(w, N);
+    for (int i = 0; i < N; i++)
+        assert_true(http_stream_event(w->watchers[i].stream, STR_NONE, STR_NONE, STR("{\"n\":1}")));
+    for (int i = 0; i < N; i++) assert_true(client_wait(&c[i], "{\"n\":1}\n"));
+    assert_int_equal(http_server_connections(w->server), N);
+    for (int i = 0; i < N / 2; i++) client_close(&c[i]); /* quiet ones */
+    while (http_server_connections(w->server) > N / 2 && !w->late) loop_turn(w->loop, true);
+    assert_int_equal(w->gone, N / 2);
+    for (int i = N / 2; i < N; i++) client_close(&c[i]); /* while being written to */
+    for (int i = 0; i < N; i++)
+        if (w->watchers[i].stream) http_stream_write(w->watchers[i].stream, STR("x"));
+    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    assert_int_equal(w->gone, N);
+}
+
+static void connections_are_bounded(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.max_connections = 3});
+    struct client c[3];
+    for (int i = 0; i < 3; i++) c[i] = client_new(w, GET("/watch"));
+    watching(w, 3);
+    struct str got = exchange(w, "");
+    assert_true(has(got, " 503 ") && has(got, "{\"code\":14,"));
+    client_close(&c[0]);
+    while (http_server_connections(w->server) == 3 && !w->late) loop_turn(w->loop, true);
+    assert_true(has(exchange(w, GET("/hello")), " 200 "));
+    client_close(&c[1]);
+    client_close(&c[2]);
+}
+
+/* The holders learn of it, what was written still arrives, and their late answers do no harm. */
+static void a_stop_ends_everything(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.drain_ms = 100});
+    struct client watch = client_new(w, GET("/watch"));
+    struct client later = client_new(w, GET("/later"));
+    struct client half = client_new(w, "POST /echo" HEAD "Content-Length: 10\r\n\r\n0");
+    watching(w, 1);
+    while (!w->held && !w->late) loop_turn(w->loop, true);
+    assert_true(http_stream_write(w->watchers[0].stream, STR("last words")));
+    http_server_free(w->server);
+    w->server = NULL;
+    assert_int_equal(w->gone, 2);
+    http_reply(w->held, 200, "text/plain", STR("nobody listens"));
+    client_wait(&watch, NULL);
+    assert_true(str_ends(buf_view(&watch.in), STR("last words\r\n0\r\n\r\n")));
+    client_wait(&later, NULL);
+    assert_true(has(buf_view(&later.in), " 503 "));
+    client_wait(&half, NULL);
+    client_close(&watch);
+    client_close(&later);
+    client_close(&half);
+    assert_int_equal(unix_connect(w->path, NULL), -1);
+}
+
+static void tcp_works_too(void **state)
+{
+    struct world *w = *state;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, n), 0);
+    assert_int_equal(listen(fd, 10), 0);
+    getsockname(fd, (struct sockaddr *)&in, &n);
+    serve(w, (struct http_server_opts){.listen_fd = fd});
+    for (int i = 0; i < 3; i++) {
+        int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(s, (struct sockaddr *)&in, n), 0);
+        struct client c = client_of(w, s);
+        client_send(&c, i ? GET("/watch") : GET("/hello"));
+        assert_true(client_wait(&c, i ? "chunked\r\n" : "hello"));
+        client_close(&c);
+    }
+    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    assert_int_equal(w->gone, 2);
+}
+
+#define HTTP_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HTTP_TEST(the_library_is_opened_with_the_first_connection),
+        HTTP_TEST(requests_are_answered),
+        HTTP_TEST(errors_are_json),
+        HTTP_TEST(bodies_are_read_whole),
+        HTTP_TEST(a_large_body_is_413),
+        HTTP_TEST(a_connection_serves_one_after_another),
+        HTTP_TEST(malformed_requests_are_refused_and_closed),
+        HTTP_TEST(slow_clients_meet_their_deadline),
+        HTTP_TEST(answers_leave_after_the_commit_hooks),
+        HTTP_TEST(a_request_may_be_answered_later),
+        HTTP_TEST(streams_send_as_they_are_written),
+        HTTP_TEST(a_slow_reader_is_bounded),
+        HTTP_TEST(vanished_watchers_are_noticed),
+        HTTP_TEST(connections_are_bounded),
+        HTTP_TEST(a_stop_ends_everything),
+        HTTP_TEST(tcp_works_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
