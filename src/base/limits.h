@@ -41,6 +41,11 @@ enum {
     LIMIT_SCREEN_COLS = 1000,        /* a wider terminal is drawn this wide */
     LIMIT_SCREEN_ROWS = 500,         /* a taller terminal is drawn this tall */
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
+    LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
+    LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
+    LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
+    LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */
+    LIMIT_ARTIFACT_RATIO_FREE_MIB = 256,  /* unpacked before the ratio counts */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
     LIMIT_STEP_ITEMS = 1 << 16,        /* entries of one list of a step description */
