@@ -28,14 +28,11 @@ extern const struct resource_kind resource_kinds[RESOURCE_MAX];
 /* By kind, plural, singular or short name, letter case ignored; false: not one of ours. */
 bool resource_kind_find(struct str name, enum resource_kind_id *out);
 
-/* Name checks: SPEC error that quotes the name. Both need at most LIMIT_NAME_BYTES or 63 bytes. */
-bool dns_subdomain_check(struct str name, struct err *e); /* RFC 1123: a-z 0-9 - . */
-bool dns_label_check(struct str name, struct err *e);     /* the same without dots, 63 bytes */
-
+/* In each case CONFLICT when the document names an old resourceVersion or another uid. */
 enum resource_verb {
     RESOURCE_CREATE, /* CONFLICT when the name is taken */
-    RESOURCE_UPDATE, /* NOT_FOUND when there is none; CONFLICT when metadata.resourceVersion is old */
-    RESOURCE_APPLY   /* create or update */
+    RESOURCE_UPDATE, /* replaces all but uid and creationTimestamp; NOT_FOUND when there is none */
+    RESOURCE_APPLY   /* create or update; a document without status keeps the stored one */
 };
 struct resource_write {
     struct store *store;
@@ -46,7 +43,7 @@ struct resource_write {
     uint64_t random[2];      /* becomes the uid and the generateName suffix */
 };
 struct resource_result {
-    struct val doc; /* as stored, metadata complete */
+    struct val doc; /* as stored, metadata complete; may point into the document that came in */
     struct str kind, ns, name, uid;
     bool created, unchanged; /* an update that changes nothing writes nothing */
 };

@@ -22,13 +22,16 @@ struct selector {
 
 /* Absent or blank text: matches everything. */
 bool selector_parse(struct arena *a, struct str text, struct selector *out, struct err *e);
-/* As selector_parse without the rules for label keys and values: paths such as status.a.b of the
- * conditions of resource templates. */
-bool selector_parse_paths(struct arena *a, struct str text, struct selector *out, struct err *e);
 /* The object form: {matchLabels: {…}, matchExpressions: [{key, operator, values}]}. */
 bool selector_from_val(struct arena *a, const struct val *v, struct selector *out, struct err *e);
 /* key=value, key==value, key!=value; keys are paths; \ escapes , = and \ in values. */
 bool field_selector_parse(struct arena *a, struct str text, struct selector *out, struct err *e);
+
+/* Rules for the parts, as Kubernetes checks them in metadata: SPEC error that quotes the text. */
+bool label_key_check(struct str key, struct err *e);     /* [prefix/]name */
+bool label_value_check(struct str value, struct err *e); /* at most 63 of A-Za-z0-9 - _ . */
+bool dns_subdomain_check(struct str name, struct err *e); /* RFC 1123: a-z 0-9 - . ; LIMIT_NAME_BYTES */
+bool dns_label_check(struct str name, struct err *e);     /* the same without dots; 63 bytes */
 
 bool selector_req_holds(const struct selector_req *r, struct str value); /* absent value: no such label */
 bool selector_matches(const struct selector *sel, const struct val *labels); /* map of strings, or NULL */
