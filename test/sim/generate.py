@@ -87,7 +87,7 @@ class Generator:
             notes["sim/exit"] = "0"
         tmpl = self.base("echo", notes)
         param = {"name": "m"}
-        if self.chance(0.4):
+        if self.chance(0.5):
             param["default"] = "dflt"
         tmpl["inputs"] = {"parameters": [param]}
         source = {"path": "/tmp/said"}
@@ -200,8 +200,9 @@ class Generator:
         before, groups, size = [], [], 2
         for _ in range(self.r.randint(1, 3)):
             group, called = [], []
-            for _ in range(self.r.choice((1, 1, 2, 3))):
-                step, c = self.call("s", 0 if fail_fast else depth, before, inputs, "steps", fail_fast)
+            width = self.r.choice((1, 1, 2, 3))
+            for _ in range(width):
+                step, c = self.call("s", depth, before, inputs, "steps", fail_fast, alone=width == 1)
                 group.append(step)
                 called.append(c)
                 size += c.made.size
@@ -270,16 +271,15 @@ class Generator:
 
     # ---- steps and tasks ----
 
-    def call(self, prefix, depth, before, inputs, kind, plain, dag_depends=False):
-        made = self.template(depth)
-        if plain and "retryStrategy" in made.tmpl:
-            made = self.add(self.leaf_plain())
+    def call(self, prefix, depth, before, inputs, kind, plain, dag_depends=False, alone=False):
+        """`plain`: pods only, without retries and hooks (below template.failFast)."""
+        made = self.add(self.r.choice((self.leaf_plain, self.leaf_echo))()) if plain else self.template(depth)
         step, called = {"name": self.fresh(prefix)}, Called("", made)
         called.name = step["name"]
         self.budget -= made.size
         self.refer(step, made)
         self.loop(step, called, before, kind)
-        self.arguments(step, made, before, inputs, kind, called)
+        self.arguments(step, made, before, inputs, kind, called, alone)
         self.when(step, called, before, inputs, kind)
         if not dag_depends and self.chance(0.15):
             step["continueOn"] = self.r.choice(({"failed": True}, {"error": True}, {"failed": True, "error": True}))
@@ -353,27 +353,37 @@ class Generator:
             if b.made.leaf and "suspend" not in b.made.tmpl and not b.loop:
                 out.append("code {{%s.exitCode}}" % ref)
         elif not b.loop:
-            out += ["{{%s.outputs.parameters.%s}}" % (ref, o) for o in b.made.outs] * 4
             out += ["{{=%s['%s'].outputs.parameters.%s ?? 'fb'}}" % (kind, b.name, o) for o in b.made.outs] * 2
         return out
 
-    def arguments(self, step, made, before, inputs, kind, called):
+    def maybe_absent(self, before, kind):
+        """References to outputs of steps that may have been skipped. Without a default anywhere they are errors."""
+        return ["{{%s.%s.outputs.parameters.%s}}" % (kind, b.name, o) for b in before for o in b.made.outs
+                if b.skippable and not b.loop and not b.maybe_empty and (b.made.coded or not b.forgiven)]
+
+    def arguments(self, step, made, before, inputs, kind, called, alone):
+        """An argument may be an error only where nothing else of its group can have been started."""
         params = []
         for p in made.inputs:
             if "default" in p and self.chance(0.3):
                 continue
-            params.append({"name": p["name"], "value": self.r.choice(self.values(before, inputs, kind, called))})
+            values = self.values(before, inputs, kind, called)
+            if "default" in p or kind == "tasks" or (alone and not called.loop):
+                values += self.maybe_absent(before, kind) * 4
+            params.append({"name": p["name"], "value": self.r.choice(values)})
         if params:
             step["arguments"] = {"parameters": params}
 
     def when(self, step, called, before, inputs, kind):
-        if not self.chance(0.2):
+        if not self.chance(0.35 if called.made.outs else 0.18):
             return
         called.skippable = True
         choices = ["1 == 1", "1 == 2", "lit == lit && true != false", "\"a\" == 'b' || 2 >= 3", "{{workflow.name}} == wf",
                    "!(x == y)", "{{workflow.parameters.p}} =~ \"^p\"", "a in (a, b)"]
         choices += ["{{inputs.parameters.%s}} == x" % p["name"] for p in inputs] * 2
-        if called.loop and not isinstance((step.get("withItems") or [0])[0], (dict, list)):
+        scalars = step.get("withSequence") or step.get("withParam") in ('["a","b"]', "[1,2,3]", "[]") \
+            or (step.get("withItems") and not isinstance(step["withItems"][0], (dict, list)))
+        if called.loop and scalars:
             choices += ["\"{{item}}\" != \"2\"", "'{{item}}' == 'x'"]
         numbers = [b for b in before if b.made.result and self.safe_result(b)]
         choices += ["{{%s.%s.outputs.result}} > 4" % (kind, b.name) for b in numbers] * 3
