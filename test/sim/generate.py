@@ -380,7 +380,8 @@ class Generator:
         called.skippable = True
         choices = ["1 == 1", "1 == 2", "lit == lit && true != false", "\"a\" == 'b' || 2 >= 3", "{{workflow.name}} == wf",
                    "!(x == y)", "{{workflow.parameters.p}} =~ \"^p\"", "a in (a, b)"]
-        choices += ["{{inputs.parameters.%s}} == x" % p["name"] for p in inputs] * 2
+        bare = "{{inputs.parameters.%s}} == x" if kind == "tasks" or not called.loop else "'{{inputs.parameters.%s}}' == x"
+        choices += [bare % p["name"] for p in inputs] * 2
         scalars = step.get("withSequence") or step.get("withParam") in ('["a","b"]', "[1,2,3]", "[]") \
             or (step.get("withItems") and not isinstance(step["withItems"][0], (dict, list)))
         if called.loop and scalars:
