@@ -82,7 +82,7 @@ void body_fail_fast(struct run *r, struct node *n)
 {
     struct body *b = n->body;
     struct str why = STR("template has failed or errored children and failFast enabled");
-    b->blocked.n = b->blocked_head = 0;
+    limit_drop(n);
     if (b->group_node && !phase_fulfilled(b->group_node->phase)) {
         free(b->group_node->group);
         b->group_node->group = NULL;

@@ -129,7 +129,62 @@ static void task_begin(struct run *r, struct node *dag, const struct call *c)
     else call_start(r, dag, &b, &task);
 }
 
-/* ---- targets ---- */
+/* ---- Argo's walk: targets by name, before each task its dependencies by name ---- */
+
+struct ranking {
+    struct body *b;
+    uint32_t next;
+    VEC(uint32_t) stack;
+    uint32_t *by_name;  /* calls sorted by name */
+    uint32_t *place;    /* of a call in by_name */
+};
+
+static int name_order(const void *x, const void *y, void *calls)
+{
+    const struct call *c = calls;
+    return str_cmp(c[*(const uint32_t *)x].name, c[*(const uint32_t *)y].name);
+}
+
+static int place_order(const void *x, const void *y, void *place)
+{
+    const uint32_t *p = place;
+    uint32_t a = p[*(const uint32_t *)x], b = p[*(const uint32_t *)y];
+    return (a < b) - (a > b); /* last name first: the stack turns it round */
+}
+
+/* Depth first without recursion: an entry is seen twice, the second time it gets its rank. */
+static void rank_from(struct ranking *k, uint32_t target)
+{
+    struct call_state *calls = k->b->calls;
+    VEC_PUSH(&k->stack, target);
+    while (k->stack.n) {
+        uint32_t at = k->stack.items[k->stack.n - 1];
+        const struct call *c = &k->b->tmpl->calls[at];
+        if (calls[at].rank) {
+            if (calls[at].rank == UINT32_MAX) calls[at].rank = ++k->next;
+            k->stack.n--;
+            continue;
+        }
+        calls[at].rank = UINT32_MAX;
+        size_t from = k->stack.n;
+        for (uint32_t i = 0; i < c->n_in; i++)
+            if (!calls[c->in[i]].rank) VEC_PUSH(&k->stack, c->in[i]);
+        qsort_r(k->stack.items + from, k->stack.n - from, sizeof(uint32_t), place_order, k->place);
+    }
+}
+
+static void ranks_set(struct run *r, struct body *b)
+{
+    uint32_t n = b->tmpl->n_calls;
+    struct ranking k = {.b = b, .by_name = ARENA_ARRAY(&r->scratch, uint32_t, n + 1),
+                        .place = ARENA_ARRAY(&r->scratch, uint32_t, n + 1)};
+    for (uint32_t i = 0; i < n; i++) k.by_name[i] = i;
+    qsort_r(k.by_name, n, sizeof(uint32_t), name_order, b->tmpl->calls);
+    for (uint32_t i = 0; i < n; i++) k.place[k.by_name[i]] = i;
+    for (uint32_t i = 0; i < n; i++)
+        if (b->calls[k.by_name[i]].target) rank_from(&k, k.by_name[i]);
+    VEC_FINI(&k.stack);
+}
 
 static void need(struct body *b, uint32_t idx)
 {
@@ -145,6 +200,8 @@ static void need(struct body *b, uint32_t idx)
     VEC_FINI(&stack);
 }
 
+/* ---- targets ---- */
+
 static bool target_add(struct body *b, struct str name, struct err *e)
 {
     struct map_slot *s = map_get(&b->tmpl->call_by_name, name);
@@ -154,17 +211,9 @@ static bool target_add(struct body *b, struct str name, struct err *e)
     return true;
 }
 
-/* Without a target every task counts that no other depends on, and so every task is needed. */
-bool dag_targets(struct run *r, struct node *dag, struct err *e)
+static bool targets_of_text(struct run *r, struct body *b, struct str text, struct err *e)
 {
-    struct body *b = dag->body;
-    struct str text = val_text(val_path(dag->tmpl->src, "dag.target"));
     struct tags_opts opts = {.scope = &b->inputs, .policy = TAGS_FAIL, .clock = run_clock(r)};
-    for (uint32_t i = 0; !text.n && i < b->tmpl->n_calls; i++) {
-        b->calls[i].target = b->tmpl->calls[i].is_target;
-        b->calls[i].needed = true;
-    }
-    if (!text.n) return true;
     if (!tags_replace(&r->scratch, text, &opts, &text, e)) return false;
     while (text.p) {
         struct str name, rest;
@@ -172,6 +221,20 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e)
         if (name.n && !target_add(b, name, e)) return false;
         text = rest;
     }
+    return true;
+}
+
+/* Without a target every task counts that no other depends on, and so every task is needed. */
+bool dag_targets(struct run *r, struct node *dag, struct err *e)
+{
+    struct body *b = dag->body;
+    struct str text = val_text(val_path(dag->tmpl->src, "dag.target"));
+    for (uint32_t i = 0; !text.n && i < b->tmpl->n_calls; i++) {
+        b->calls[i].target = b->tmpl->calls[i].is_target;
+        b->calls[i].needed = true;
+    }
+    if (text.n && !targets_of_text(r, b, text, e)) return false;
+    if (limit_exists(r, b)) ranks_set(r, b);
     return true;
 }
 

@@ -102,15 +102,17 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out);
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
                    struct outbox *out);
-/* Lets due timers fire; harmless when none is due. */
+/* Lets the earliest timer fire if it is due: call again while run_next_timer_us is not later than
+ * now. Timers of one instant fire in the order of their nodes' names. */
 void run_tick(struct run *r, int64_t now_us, struct outbox *out);
 /* `argo stop` and `argo terminate`. */
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out);
 /* `argo resume`: completes running suspend nodes and lifts spec.suspend. */
 bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e);
 
-/* Wall-clock time of the earliest timer, or 0. */
-int64_t run_next_timer_us(const struct run *r);
+/* Wall-clock time of the earliest timer, or 0; and its node, NULL for the workflow's deadline. */
+int64_t run_next_timer_us(struct run *r);
+struct node *run_next_timer_node(struct run *r);
 
 /* ---- looking at a run ---- */
 
@@ -140,6 +142,7 @@ struct str node_id_text(struct arena *a, const struct run *r, const struct node 
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n);
 struct str node_template_name(const struct node *n);
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
+bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided:
  * for a runtime that must start it anew after a crash. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);

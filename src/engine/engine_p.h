@@ -92,15 +92,19 @@ struct call_state {
     struct node *node;        /* its only node, or its task group; NULL so far */
     struct group_frame *loop; /* its children when it loops */
     uint32_t waiting;         /* dag: calls it depends on that are not finished */
+    uint32_t rank;            /* dag: place in Argo's walk; decides who gets a free slot */
     bool needed, target;      /* dag: an ancestor of a target; a target */
 };
 
-/* A child that a limit holds back; it is resolved again when its turn comes. */
+/* Something that a limit holds back: a call, the next attempt of a retry, or an exit hook. A call is
+ * resolved again when its turn comes. */
 struct blocked {
-    struct node *parent;      /* step group, task group or dag that waits for it */
+    struct node *parent;      /* call: the step group, task group or dag that waits for it */
     const struct call *call;
     struct str item;          /* JSON text, absent when the call does not loop */
     uint32_t item_idx;
+    struct node *retry;       /* attempt: its retry node */
+    struct node *hook_of;     /* exit hook: the node that has it */
 };
 
 /* A steps or dag instance at work. */
@@ -114,8 +118,8 @@ struct body {
     uint32_t active_children;  /* Pod, Steps, DAG nodes in Pending or Running, for parallelism */
     uint32_t bad_children;     /* of those types, Failed or Error, for failFast */
     uint32_t open;             /* dag: children not fulfilled */
-    VEC(struct blocked) blocked;
-    size_t blocked_head;       /* first entry that still waits */
+    VEC(struct blocked) blocked; /* in the order of Argo's walk */
+    size_t blocked_head;         /* first entry that still waits */
     bool queued;               /* stands in run.held */
     uint32_t *outbound;        /* node indexes, set at the end */
     uint32_t n_outbound;
@@ -157,6 +161,7 @@ struct run {
     VEC(struct node *) nodes;
     struct node *root, *exit_node;
     bool dirty, done, exit_started;
+    bool releasing; /* the next limit_pass is for something whose turn has come */
     enum node_phase phase;
     struct str message;
     int64_t started_us, finished_us, deadline_us, now_us;
@@ -164,8 +169,7 @@ struct run {
     bool suspended, deadline_passed;
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
-    VEC(struct node *) held;       /* instances with blocked children, oldest first */
-    VEC(struct node *) held_retry; /* retry nodes whose next attempt waits for spec.parallelism */
+    VEC(struct node *) held; /* instances with blocked children */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
     VEC(struct node *) dirty_nodes;
     VEC(struct action) actions;
@@ -219,10 +223,13 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
 
 /* limits.c: parallelism and template.failFast */
-bool limit_allows(const struct run *r, const struct node *boundary);
+/* True: it may start now. False: it was put aside and starts by itself when its turn comes. */
+bool limit_pass(struct run *r, struct node *boundary, const struct blocked *b);
 void limit_hold(struct run *r, struct node *boundary, const struct blocked *b);
+void limit_drop(struct node *boundary); /* forgets what is held of an instance */
 void limit_release(struct run *r);
-bool limit_fail_fast(struct run *r, struct node *boundary);
+bool limit_fail_fast(const struct node *boundary);
+bool limit_exists(const struct run *r, const struct body *b);
 
 /* arguments and inputs: args.c */
 bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct err *e);
@@ -276,6 +283,7 @@ void retry_decide(struct run *r, struct node *retry);
 
 /* hooks.c */
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
+void hook_run(struct run *r, struct node *n);
 void exit_begin(struct run *r);
 
 /* body.c: steps and dag instances */
@@ -290,6 +298,6 @@ bool continues_on(const struct call *c, enum node_phase p);
 /* run.c and timer.c */
 void run_advance(struct run *r);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
-void timers_fire(struct run *r);
+void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too);
 void node_kill(struct run *r, struct node *n, struct str why);

@@ -65,6 +65,20 @@ static void hook_start(struct run *r, struct node *n, struct val hook)
     node_child(r, n, h);
 }
 
+/* Its turn has come: evaluated anew, because it may have waited. */
+void hook_run(struct run *r, struct node *n)
+{
+    struct val hook = *exit_hook(r, n->call->src);
+    struct err e;
+    if (hook_of_item(r, n, &hook, &e)) {
+        hook_start(r, n, hook);
+        return;
+    }
+    struct start s = {.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name)),
+                      .parent = n, .boundary = n->boundary, .hooked = true, .in_exit = true};
+    node_child(r, n, start_skipped(r, &s, NODE_ERROR, str_of(e.text)));
+}
+
 bool hook_begin(struct run *r, struct node *n)
 {
     bool direct = n->call && n->boundary && n->boundary->body && n->boundary->body->calls &&
@@ -74,18 +88,15 @@ bool hook_begin(struct run *r, struct node *n)
     if (n->parent && n->parent->type == NTYPE_TASKGROUP) return false; /* the group has it */
     const struct val *hook = exit_hook(r, n->call->src);
     if (!hook) return false;
-    n->hook_done = true;
     struct val mine = *hook;
     struct err e;
-    bool wanted;
-    if (!hook_of_item(r, n, &mine, &e) || !hook_wanted(r, n->boundary, &mine, &wanted, &e)) {
-        struct start s = {.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name)),
-                          .parent = n, .boundary = n->boundary, .hooked = true, .in_exit = true};
-        node_child(r, n, start_skipped(r, &s, NODE_ERROR, str_of(e.text)));
-        return true;
-    }
+    bool wanted = true;
+    if (hook_of_item(r, n, &mine, &e) && !hook_wanted(r, n->boundary, &mine, &wanted, &e)) wanted = true;
     if (!wanted) return false;
-    hook_start(r, n, mine);
+    n->hook_done = true;
+    node_touch(r, n);
+    struct blocked held = {.hook_of = n};
+    if (limit_pass(r, n->boundary, &held)) hook_run(r, n);
     return true;
 }
 

@@ -1,8 +1,10 @@
-/* Parallelism and template.failFast: what holds a child back, and when it may go.
+/* Parallelism and template.failFast: what holds something back, and when it may go.
  *
  * spec.parallelism counts pods of the whole workflow; template.parallelism the direct Pod, Steps
- * and DAG children of one instance (operator.go checkParallelism). Held children wait in the order
- * in which they became ready. */
+ * and DAG children of one instance (operator.go checkParallelism). Argo looks at everything again
+ * from the top whenever something ends, so a free slot goes to the first in the order of that walk.
+ * Here whatever a limit may concern is put aside first, and what the walk would meet first is
+ * released first. */
 #include "engine/engine_p.h"
 
 static bool run_has_room(const struct run *r)
@@ -16,12 +18,92 @@ static bool instance_has_room(const struct body *b)
     return b->parallelism <= 0 || b->active_children < (uint64_t)b->parallelism;
 }
 
-bool limit_allows(const struct run *r, const struct node *boundary)
+bool limit_exists(const struct run *r, const struct body *b)
 {
-    if (r->suspended) return false;
-    if (r->stop || r->deadline_passed) return true; /* whatever comes now is refused, not held */
-    return run_has_room(r) && (!boundary || instance_has_room(boundary->body));
+    return r->suspended || r->parallelism > 0 || b->parallelism > 0 || b->fail_fast;
 }
+
+/* ---- places in the walk ---- */
+
+struct place {
+    uint32_t rank, item, hook;
+};
+
+static uint32_t item_index(const struct node *n)
+{
+    struct str d = str_from(n->name, n->boundary->name.n);
+    ptrdiff_t at = str_find_char(d, '(', 0);
+    int64_t i = 0;
+    if (at < 0) return 0;
+    d = str_from(d, (size_t)at + 1);
+    ptrdiff_t colon = str_find_char(d, ':', 0);
+    if (colon > 0) str_to_i64(str_sub(d, 0, (size_t)colon), &i);
+    return (uint32_t)i;
+}
+
+static uint32_t rank_of(const struct node *boundary, const struct call *c)
+{
+    return boundary->type == NTYPE_DAG ? boundary->body->calls[c->idx].rank : c->idx;
+}
+
+/* Of a node among the children of its boundary; a hook stands right behind its node. */
+static struct place place_of_node(const struct node *n)
+{
+    struct place p = {0};
+    while (!n->call && n->parent && n->parent != n->boundary) {
+        if (n->hooked && !n->retried) p.hook = 1;
+        n = n->parent;
+    }
+    if (!n->call) return p;
+    p.rank = rank_of(n->boundary, n->call);
+    p.item = n->item.p ? item_index(n) : 0;
+    return p;
+}
+
+static struct place place_of(const struct node *boundary, const struct blocked *b)
+{
+    struct place p;
+    if (b->retry) return place_of_node(b->retry);
+    if (b->hook_of) {
+        p = place_of_node(b->hook_of);
+        p.hook = 1;
+        return p;
+    }
+    return (struct place){rank_of(boundary, b->call), b->item_idx, 0};
+}
+
+static int place_cmp(struct place a, struct place b)
+{
+    if (a.rank != b.rank) return a.rank < b.rank ? -1 : 1;
+    if (a.item != b.item) return a.item < b.item ? -1 : 1;
+    return (a.hook > b.hook) - (a.hook < b.hook);
+}
+
+static int depth_of(const struct node *n)
+{
+    int d = 0;
+    for (; n->boundary; n = n->boundary) d++;
+    return d;
+}
+
+/* Which of two instances' first held entries the walk meets first. */
+static bool walk_before(const struct node *a, const struct node *b)
+{
+    const struct body *x = a->body, *y = b->body;
+    struct place pa = place_of(a, &x->blocked.items[x->blocked_head]);
+    struct place pb = place_of(b, &y->blocked.items[y->blocked_head]);
+    int da = depth_of(a), db = depth_of(b);
+    for (; da > db; da--) pa = place_of_node(a), a = a->boundary;
+    for (; db > da; db--) pb = place_of_node(b), b = b->boundary;
+    while (a != b) {
+        pa = place_of_node(a), a = a->boundary;
+        pb = place_of_node(b), b = b->boundary;
+        if (!a || !b) break; /* the exit handler stands beside the root */
+    }
+    return place_cmp(pa, pb) < 0;
+}
+
+/* ---- holding and releasing ---- */
 
 void limit_hold(struct run *r, struct node *boundary, const struct blocked *held)
 {
@@ -29,55 +111,82 @@ void limit_hold(struct run *r, struct node *boundary, const struct blocked *held
     struct blocked copy = *held;
     if (copy.item.p) copy.item = str_dup(&r->arena, copy.item);
     VEC_PUSH(&b->blocked, copy);
+    struct place p = place_of(boundary, &copy);
+    struct blocked *items = b->blocked.items;
+    for (size_t i = b->blocked.n - 1; i > b->blocked_head; i--) {
+        if (place_cmp(place_of(boundary, &items[i - 1]), p) <= 0) break;
+        items[i] = items[i - 1];
+        items[i - 1] = copy;
+    }
     if (b->queued) return;
     b->queued = true;
     VEC_PUSH(&r->held, boundary);
 }
 
-static bool release_instance(struct run *r, struct node *boundary)
+bool limit_pass(struct run *r, struct node *boundary, const struct blocked *b)
 {
-    struct body *b = boundary->body;
-    bool any = false;
-    while (b->blocked_head < b->blocked.n && limit_allows(r, boundary)) {
-        struct blocked next = b->blocked.items[b->blocked_head++];
-        call_start(r, boundary, &next, NULL);
-        any = true;
-    }
-    if (b->blocked_head == b->blocked.n) b->blocked_head = b->blocked.n = 0;
-    return any;
+    bool has_turn = r->releasing;
+    r->releasing = false;
+    if (has_turn || !boundary || !limit_exists(r, boundary->body)) return true;
+    limit_hold(r, boundary, b);
+    return false;
 }
 
-static void release_retries(struct run *r)
+void limit_drop(struct node *boundary)
 {
+    boundary->body->blocked.n = boundary->body->blocked_head = 0;
+}
+
+static bool may_go(const struct run *r, const struct node *boundary)
+{
+    if (r->stop || r->deadline_passed) return true; /* it will be refused, not held */
+    return !r->suspended && run_has_room(r) && instance_has_room(boundary->body);
+}
+
+/* The instance whose first entry is the next to go, or NULL. Forgets those that hold nothing. */
+static struct node *next_in_walk(struct run *r)
+{
+    struct node *best = NULL;
     size_t kept = 0;
-    for (size_t i = 0; i < r->held_retry.n; i++) {
-        struct node *retry = r->held_retry.items[i];
-        if (limit_allows(r, NULL)) start_attempt(r, retry);
-        else r->held_retry.items[kept++] = retry;
+    for (size_t i = 0; i < r->held.n; i++) {
+        struct node *b = r->held.items[i];
+        if (phase_fulfilled(b->phase) || b->body->blocked_head == b->body->blocked.n) {
+            b->body->queued = false;
+            continue;
+        }
+        r->held.items[kept++] = b;
+        if (may_go(r, b) && (!best || walk_before(b, best))) best = b;
     }
-    r->held_retry.n = kept;
+    r->held.n = kept;
+    return best;
+}
+
+static void release(struct run *r, struct node *boundary)
+{
+    struct body *b = boundary->body;
+    struct blocked next = b->blocked.items[b->blocked_head++];
+    if (b->blocked_head == b->blocked.n) limit_drop(boundary);
+    if (next.retry) {
+        start_attempt(r, next.retry);
+    } else if (next.hook_of) {
+        hook_run(r, next.hook_of);
+    } else {
+        r->releasing = true; /* limit_pass lets this one through */
+        call_start(r, boundary, &next, NULL);
+        r->releasing = false;
+    }
 }
 
 void limit_release(struct run *r)
 {
-    size_t kept = 0;
-    if (r->held_retry.n && limit_allows(r, NULL)) release_retries(r);
-    if (!r->held.n || r->suspended) return;
-    for (size_t i = 0; i < r->held.n; i++) {
-        struct node *boundary = r->held.items[i];
-        bool over = phase_fulfilled(boundary->phase);
-        if (!over && run_has_room(r)) release_instance(r, boundary);
-        if (!over && boundary->body->blocked.n) r->held.items[kept++] = boundary;
-        else boundary->body->queued = false;
-    }
-    r->held.n = kept;
+    struct node *boundary;
+    while (r->held.n && !r->finished.n && (boundary = next_in_walk(r))) release(r, boundary);
 }
 
-/* True when a failed child forbids further ones, some were held back and nothing runs any more:
- * the instance has then failed. */
-bool limit_fail_fast(struct run *r, struct node *boundary)
+/* True when a failed child forbids further ones, some are held back and nothing runs any more: the
+ * instance has then failed. */
+bool limit_fail_fast(const struct node *boundary)
 {
-    struct body *b = boundary->body;
-    (void)r;
+    const struct body *b = boundary->body;
     return b->fail_fast && b->bad_children && b->blocked.n && !b->active_children;
 }

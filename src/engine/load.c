@@ -191,11 +191,12 @@ static void place(struct run *r, struct node *n)
 static bool told(const struct run *r, const struct node *n)
 {
     if (alive(n)) return false;
+    if (!n->hook_done) return true;
     for (uint32_t i = 0; i < n->n_children; i++) {
         const struct node *c = r->nodes.items[n->children[i]];
-        if (c->hooked && c->parent == n && !c->retried && !phase_fulfilled(c->phase)) return false;
+        if (c->hooked && c->parent == n && !c->retried) return phase_fulfilled(c->phase);
     }
-    return true;
+    return false; /* the hook itself is held back */
 }
 
 static void hold(struct run *r, struct node *b, struct node *parent, const struct call *c)
@@ -259,6 +260,15 @@ static void dag_restore(struct run *r, struct node *dag)
     }
 }
 
+/* A hook that was decided but whose node a limit held back. */
+static void hook_restore(struct run *r, struct node *n)
+{
+    if (!n->hook_done || !alive(n->boundary)) return;
+    for (uint32_t i = 0; i < n->n_children; i++)
+        if (r->nodes.items[n->children[i]]->hooked && r->nodes.items[n->children[i]]->parent == n) return;
+    limit_hold(r, n->boundary, &(struct blocked){.hook_of = n});
+}
+
 static void restore(struct run *r)
 {
     struct err e;
@@ -268,10 +278,11 @@ static void restore(struct run *r)
         if (n->type == NTYPE_STEPS) group_restore(r, n);
         if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);
         if (n->type == NTYPE_RETRY && n->deadline_us) n->retry->waiting = true;
-        else if (n->type == NTYPE_RETRY && n->retry->last && told(r, n->retry->last))
-            VEC_PUSH(&r->held_retry, n);
+        else if (n->type == NTYPE_RETRY && n->retry->last && told(r, n->retry->last) && n->boundary)
+            limit_hold(r, n->boundary, &(struct blocked){.retry = n});
         if (n->deadline_us) timer_add(r, n->deadline_us, n);
     }
+    for (size_t i = 0; i < r->nodes.n; i++) hook_restore(r, r->nodes.items[i]);
     if (r->deadline_us && !r->deadline_passed && !r->done) timer_add(r, r->deadline_us, NULL);
 }
 

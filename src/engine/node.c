@@ -162,7 +162,7 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
         return;
     case NTYPE_STEPS:
     case NTYPE_DAG:
-        if (!n->body) break;
+        if (!n->body || !n->body->n_outbound) break;
         for (uint32_t i = 0; i < n->body->n_outbound; i++)
             node_outbound(r, r->nodes.items[n->body->outbound[i]], fn, ctx);
         return;
@@ -195,6 +195,8 @@ struct str node_outputs(const struct node *n) { return n->outputs; }
 int64_t node_started_us(const struct node *n) { return n->started_us; }
 int64_t node_finished_us(const struct node *n) { return n->finished_us; }
 bool node_captures_result(const struct node *n) { return n->call && n->call->captures_result; }
+
+bool node_is_killed(const struct node *n) { return n->killed; }
 
 struct str node_id_text(struct arena *a, const struct run *r, const struct node *n)
 {

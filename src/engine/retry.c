@@ -177,9 +177,9 @@ void retry_decide(struct run *r, struct node *retry)
         node_finish(r, retry, NODE_ERROR, str_of(e.text));
         return;
     }
+    struct blocked next = {.retry = retry};
     if (!again) give_up(r, retry, STR("retryStrategy.expression evaluated to false"));
-    else if (limit_allows(r, NULL)) start_attempt(r, retry);
-    else VEC_PUSH(&r->held_retry, retry);
+    else if (limit_pass(r, retry->boundary, &next)) start_attempt(r, retry);
 }
 
 void retry_child_done(struct run *r, struct node *retry)

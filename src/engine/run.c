@@ -173,7 +173,6 @@ void run_free(struct run *r)
     VEC_FINI(&r->tmpls);
     VEC_FINI(&r->nodes);
     VEC_FINI(&r->held);
-    VEC_FINI(&r->held_retry);
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
@@ -251,9 +250,12 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
     if (!phase_fulfilled(n->phase)) {
         struct str message = n->killed ? n->message : how->message;
         enum node_phase p = n->killed ? NODE_FAILED : how->phase;
-        if (!outputs_of_step(r, n, how, &n->outputs, &e) && p == NODE_SUCCEEDED) {
+        bool ran = how->exit_code != STEP_NO_EXIT_CODE; /* else there is nothing to collect */
+        if (ran && !outputs_of_step(r, n, how, &n->outputs, &e) && p == NODE_SUCCEEDED) {
             p = NODE_ERROR;
-            message = str_of(e.text);
+            if (!message.p) message = str_of(e.text);
+        } else if (p == NODE_SUCCEEDED) {
+            message = STR_NONE;
         }
         node_finish(r, n, p, message);
     }
@@ -263,7 +265,7 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 void run_tick(struct run *r, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
-    timers_fire(r);
+    timer_fire(r);
     event_end(r, out);
 }
 
@@ -332,7 +334,7 @@ static void node_done(struct run *r, struct node *n)
     if (is_hook) node_done(r, n->parent); /* told late, because it had a hook */
     else tell(r, n);
     struct node *b = n->boundary;
-    if (b && !phase_fulfilled(b->phase) && limit_fail_fast(r, b)) body_fail_fast(r, b);
+    if (b && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
 }
 
 static void run_end(struct run *r)

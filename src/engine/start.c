@@ -212,26 +212,33 @@ static void link_call(struct run *r, struct node *boundary, const struct blocked
     else node_child(r, b->parent, n);
 }
 
-static struct node *call_start_resolved(struct run *r, struct node *boundary,
-                                        const struct blocked *b, const struct val *task,
-                                        struct start *s)
+/* False: `when` says no, or it cannot be judged; *n is then the node that shows it. */
+static bool call_wanted(struct run *r, const struct val *task, struct start *s, struct node **n)
 {
+    struct str when = val_get_str(task, "when");
+    struct tmpl_scope *scope = s->boundary->tmpl->scope;
+    struct err e;
+    bool go;
+    if (!when_decide(r, when, &go, &e)) {
+        *n = start_skipped(r, s, NODE_ERROR, str_of(e.text));
+        return false;
+    }
+    if (go) return true;
+    tmpl_resolve(r, scope, s->boundary->tmpl, s->call, s->call->src, &s->tmpl, NULL);
+    *n = start_skipped(r, s, NODE_SKIPPED,
+                       str_fmt(&r->scratch, "when '%.*s' evaluated false", STR_ARG(when)));
+    return false;
+}
+
+static struct node *call_execute(struct run *r, const struct val *task, struct start *s)
+{
+    struct node *boundary = s->boundary;
+    const struct val *given = val_get(task, STR("arguments"));
     struct err e;
     struct val args;
-    bool go;
-    if (!when_decide(r, val_get_str(task, "when"), &go, &e))
+    if (!tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, s->call, task, &s->tmpl, &e))
         return start_skipped(r, s, NODE_ERROR, str_of(e.text));
-    if (!go) {
-        struct str when = val_get_str(task, "when");
-        tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, b->call, b->call->src, &s->tmpl, NULL);
-        return start_skipped(r, s, NODE_SKIPPED,
-                             str_fmt(&r->scratch, "when '%.*s' evaluated false", STR_ARG(when)));
-    }
-    if (!tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, b->call, task, &s->tmpl, &e))
-        return start_skipped(r, s, NODE_ERROR, str_of(e.text));
-    const struct val *given = val_get(task, STR("arguments"));
-    if (b->item.p && given && val_get(given, STR("artifacts"))) {
-        /* an item may stand in a `from` */
+    if (s->item.p && val_get(given, STR("artifacts"))) { /* an item may stand in a `from` */
         if (!args_resolve(r, boundary, given, &args, &e))
             return start_skipped(r, s, NODE_ERROR, str_of(e.text));
         given = &args;
@@ -246,11 +253,10 @@ static void group_fault(struct run *r, const struct blocked *b, const struct nod
 {
     bool bad = n->type == NTYPE_SKIP && n->phase == NODE_ERROR;
     if (!bad || b->parent->type != NTYPE_STEPGROUP || b->parent->group->error.p) return;
-    struct body *body = n->boundary->body;
     b->parent->group->error =
         str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
                 STR_ARG(n->name), STR_ARG(n->message));
-    body->blocked.n = body->blocked_head = 0;
+    limit_drop(n->boundary);
 }
 
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
@@ -274,10 +280,10 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
         task = &mine;
     }
     if (!ok) n = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
-    else if (!limit_allows(r, boundary)) {
-        limit_hold(r, boundary, b);
-        return;
-    } else n = call_start_resolved(r, boundary, b, task, &s);
+    else if (call_wanted(r, task, &s, &n)) {
+        if (!limit_pass(r, boundary, b)) return;
+        n = call_execute(r, task, &s);
+    }
     link_call(r, boundary, b, n);
     group_fault(r, b, n);
 }

@@ -4,9 +4,15 @@
 
 enum { OWN_DEADLINE = UINT32_MAX };
 
-static bool earlier(const struct timer *a, const struct timer *b)
+static struct str timer_name(const struct run *r, const struct timer *t)
 {
-    return a->at_us < b->at_us || (a->at_us == b->at_us && a->node < b->node);
+    return t->node == OWN_DEADLINE ? STR("") : r->nodes.items[t->node]->name;
+}
+
+static bool earlier(const struct run *r, const struct timer *a, const struct timer *b)
+{
+    if (a->at_us != b->at_us) return a->at_us < b->at_us;
+    return str_cmp(timer_name(r, a), timer_name(r, b)) < 0;
 }
 
 static void swap(struct timer *a, struct timer *b)
@@ -21,7 +27,7 @@ void timer_add(struct run *r, int64_t at_us, const struct node *n)
     struct timer t = {.at_us = at_us, .node = n ? n->idx : OWN_DEADLINE};
     VEC_PUSH(&r->timers, t);
     struct timer *h = r->timers.items;
-    for (size_t i = r->timers.n - 1; i && earlier(&h[i], &h[(i - 1) / 2]); i = (i - 1) / 2)
+    for (size_t i = r->timers.n - 1; i && earlier(r, &h[i], &h[(i - 1) / 2]); i = (i - 1) / 2)
         swap(&h[i], &h[(i - 1) / 2]);
 }
 
@@ -31,17 +37,16 @@ static struct timer pop(struct run *r)
     h[0] = h[--r->timers.n];
     for (size_t i = 0, n = r->timers.n;;) {
         size_t least = i, left = 2 * i + 1;
-        if (left < n && earlier(&h[left], &h[least])) least = left;
-        if (left + 1 < n && earlier(&h[left + 1], &h[least])) least = left + 1;
+        if (left < n && earlier(r, &h[left], &h[least])) least = left;
+        if (left + 1 < n && earlier(r, &h[left + 1], &h[least])) least = left + 1;
         if (least == i) return top;
         swap(&h[i], &h[least]);
         i = least;
     }
 }
 
-static void node_due(struct run *r, struct node *n, int64_t at_us)
+static void node_due(struct run *r, struct node *n)
 {
-    if (phase_fulfilled(n->phase) || n->deadline_us != at_us) return;
     if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     else if (n->type == NTYPE_POD)
@@ -60,20 +65,41 @@ void work_end(struct run *r, struct str why, bool exit_too)
     }
 }
 
-void timers_fire(struct run *r)
+static bool is_stale(const struct run *r, const struct timer *t)
 {
-    while (r->timers.n && r->timers.items[0].at_us <= r->now_us) {
-        struct timer t = pop(r);
-        if (t.node != OWN_DEADLINE) {
-            node_due(r, r->nodes.items[t.node], t.at_us);
-        } else if (!r->done && !r->deadline_passed) {
-            r->deadline_passed = r->dirty = true;
-            work_end(r, STR("Step exceeded its deadline"), false);
-        }
-    }
+    if (r->done) return true;
+    if (t->node == OWN_DEADLINE) return r->deadline_passed;
+    const struct node *n = r->nodes.items[t->node];
+    return phase_fulfilled(n->phase) || n->deadline_us != t->at_us || n->killed;
 }
 
-int64_t run_next_timer_us(const struct run *r)
+static const struct timer *first(struct run *r)
 {
-    return r->timers.n && !r->done ? r->timers.items[0].at_us : 0;
+    while (r->timers.n && is_stale(r, &r->timers.items[0])) pop(r);
+    return r->timers.n ? &r->timers.items[0] : NULL;
+}
+
+void timer_fire(struct run *r)
+{
+    const struct timer *t = first(r);
+    if (!t || t->at_us > r->now_us) return;
+    struct timer due = pop(r);
+    if (due.node != OWN_DEADLINE) {
+        node_due(r, r->nodes.items[due.node]);
+        return;
+    }
+    r->deadline_passed = r->dirty = true;
+    work_end(r, STR("Step exceeded its deadline"), false);
+}
+
+int64_t run_next_timer_us(struct run *r)
+{
+    const struct timer *t = first(r);
+    return t ? t->at_us : 0;
+}
+
+struct node *run_next_timer_node(struct run *r)
+{
+    const struct timer *t = first(r);
+    return t && t->node != OWN_DEADLINE ? r->nodes.items[t->node] : NULL;
 }

@@ -1,0 +1,118 @@
+/* Operations on a state directory: submit, follow, stop, list, get, logs, delete. No terminal, no
+ * HTTP.
+ *
+ * Who opens a state directory to run something becomes its engine when the lock is free; else it
+ * reaches the engine that is there through engine.sock, and takes over (exactly as after a crash)
+ * when that one leaves. Readers need neither. Objects are struct val in Argo's JSON shape.
+ * Runs on: the loop thread. */
+#pragma once
+#include "base/err.h"
+#include "config/config.h"
+#include "doc/diag.h"
+#include "doc/val.h"
+#include "loop/loop.h"
+#include "spec/documents.h"
+
+struct service;
+struct launcher;
+
+struct service_opts {
+    struct str state_dir; /* made when missing */
+    const struct config *config;
+    struct launcher *launcher; /* NULL: this process cannot be the engine */
+    struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
+    bool read_only;            /* list, get, logs: never takes the lock, never writes */
+    bool resume;               /* steps that were lost with a crash are started again */
+};
+
+struct service *service_open(const struct service_opts *o, struct err *e);
+void service_close(struct service *s); /* NULL is fine */
+struct loop *service_loop(struct service *s); /* NULL when read_only */
+bool service_is_engine(const struct service *s);
+
+/* ---- submitting ---- */
+
+struct workflow_ref {
+    struct str ns, name; /* live as long as the service */
+};
+
+struct param {
+    struct str name, value;
+};
+
+struct submit_opts {
+    struct str ns;            /* for documents without a namespace; absent: the configured one */
+    struct str entrypoint;    /* absent: as in the spec */
+    struct str name, generate_name;
+    const struct param *params; /* -p and --parameter-file: later ones win */
+    size_t n_params;
+    const struct param *labels;
+    size_t n_labels;
+};
+
+/* Lints the documents, stores the objects among them, completes (name, uid, defaults, references)
+ * and accepts the Workflows; all or nothing, and on the disk when it returns true. Problems with
+ * positions go to `diags`; `e` is then ERR_SPEC. */
+bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o,
+                    struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e);
+/* The same without storing or starting anything: the completed objects as a list. */
+bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
+                     const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e);
+
+/* ---- following ---- */
+
+struct follow {
+    const struct workflow_ref *refs;
+    size_t n;
+    bool from_start; /* also what happened before (node states as they are now come first) */
+    /* One change, as cli/change.h describes it. Lives until it returns. */
+    void (*on_change)(void *user, const struct val *change);
+    /* All refs are finished (or gone), or it cannot go on (e != NULL). Called once, from the loop. */
+    void (*on_done)(void *user, const struct err *e);
+    void *user;
+};
+/* Begins; the caller then runs the loop. One follow at a time. */
+bool service_follow(struct service *s, const struct follow *f, struct err *e);
+void service_unfollow(struct service *s);
+/* Goes on with a workflow that is stored and not finished (`run --resume`). */
+bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e);
+
+enum service_stop { SERVICE_STOP, SERVICE_TERMINATE };
+/* Reaches the engine where there is one; otherwise takes the lock for a moment. */
+bool service_stop(struct service *s, struct str ns, struct str name, enum service_stop how, struct err *e);
+/* Kills every step of ours without grace and stops following: the second Ctrl-C. */
+void service_abort(struct service *s);
+
+/* ---- reading ---- */
+
+/* NAME, a unique prefix, or @latest. */
+bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
+                  struct workflow_ref *out, struct err *e);
+/* The whole Workflow object with .status.nodes. */
+bool service_get(struct arena *a, struct service *s, struct str ns, struct str name, struct val *out,
+                 struct err *e);
+
+struct list_opts {
+    struct str ns; /* absent: all namespaces */
+    struct str prefix, selector; /* label selector */
+    const struct str *phases;
+    size_t n_phases;
+    int completed;               /* 1 only completed, -1 only running, 0 both */
+    int64_t created_after_us, finished_before_us;
+    size_t limit;                /* 0: all */
+};
+/* A list of Workflow objects without nodes and without spec bodies, newest first. */
+bool service_list(struct arena *a, struct service *s, const struct list_opts *o, struct val *out, struct err *e);
+
+struct step_log {
+    struct str node_id, pod_name, display_name, template_name, container;
+    struct str path;   /* of its CRI log file; the file may not exist (yet) */
+    bool finished;     /* nothing more will be written */
+    int64_t started_us;
+};
+/* Logs of a workflow's steps in start order. */
+bool service_logs(struct arena *a, struct service *s, struct str ns, struct str name,
+                  struct step_log **out, size_t *n, struct err *e);
+
+/* Removes a finished workflow with logs and artifacts; `force` also one that has no engine. */
+bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e);
