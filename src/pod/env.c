@@ -1,0 +1,168 @@
+/* The environment of a step: nothing of the host's, only image, template and what Argo provides. */
+#include "doc/json_write.h"
+#include "pod/pod_p.h"
+
+void pod_env_set(struct pod *p, struct str name, struct str value)
+{
+    struct str entry = str_fmt(p->a, "%.*s=%.*s", STR_ARG(name), STR_ARG(value));
+    struct str prefix = str_sub(entry, 0, name.n + 1);
+    for (size_t i = 0; i < p->env.n; i++)
+        if (str_starts(p->env.items[i], prefix)) {
+            p->env.items[i] = entry;
+            return;
+        }
+    VEC_PUSH(&p->env, entry);
+}
+
+struct str pod_env_get(const struct pod *p, struct str name)
+{
+    for (size_t i = 0; i < p->env.n; i++) {
+        struct str e = p->env.items[i];
+        if (e.n > name.n && e.p[name.n] == '=' && str_starts(e, name)) return str_from(e, name.n + 1);
+    }
+    return STR_NONE;
+}
+
+struct str pod_expand(struct pod *p, struct str text)
+{
+    if (str_find(text, STR("$("), 0) < 0) return text;
+    struct buf b;
+    buf_init(&b, text.n * 16 + (1 << 20));
+    for (size_t i = 0; i < text.n; i++) {
+        if (str_starts(str_from(text, i), STR("$$("))) {
+            buf_char(&b, '$');
+            i++; /* the second '$' is dropped; "(" follows as it is */
+            continue;
+        }
+        ptrdiff_t close = str_starts(str_from(text, i), STR("$(")) ? str_find_char(text, ')', i) : -1;
+        struct str name = close > 0 ? str_sub(text, i + 2, (size_t)close - i - 2) : STR_NONE;
+        struct str value = name.p ? pod_env_get(p, name) : STR_NONE;
+        if (!value.p) {
+            buf_char(&b, text.p[i]);
+            continue;
+        }
+        buf_str(&b, value);
+        i = (size_t)close;
+    }
+    struct str out = buf_dup(p->a, &b);
+    buf_fini(&b);
+    return out;
+}
+
+/* fieldRef: the pod fields that mean something on one machine. */
+static bool field_value(struct pod *p, struct str path, struct str *out, struct err *e)
+{
+    const struct val *meta = val_get(p->in->workflow, STR("metadata"));
+    struct {
+        const char *path;
+        struct str value;
+    } rows[] = {
+        {"metadata.name", p->in->pod_name},
+        {"metadata.namespace", val_get_str(meta, "namespace")},
+        {"metadata.uid", val_get_str(meta, "uid")},
+        {"spec.nodeName", STR("localhost")},
+        {"spec.serviceAccountName", STR("default")},
+        {"status.hostIP", STR("127.0.0.1")},
+        {"status.podIP", STR("127.0.0.1")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (str_is(path, rows[i].path)) return *out = rows[i].value, true;
+    return err_set(e, ERR_UNSUPPORTED, "env valueFrom.fieldRef '%.*s' is not supported", STR_ARG(path));
+}
+
+static void mask(struct pod *p, struct str secret)
+{
+    if (secret.n >= 4) VEC_PUSH(&p->masks, secret); /* shorter ones would blank ordinary words */
+}
+
+static bool ref_value(struct pod *p, const struct val *ref, bool secret, struct str *out, struct err *e)
+{
+    const struct val *optional = val_get(ref, STR("optional"));
+    struct err own;
+    if (p->in->lookup.value(p->in->lookup.ctx, secret, val_get_str(ref, "name"),
+                            val_get_str(ref, "key"), out, &own)) {
+        if (secret) mask(p, *out);
+        return true;
+    }
+    *out = STR_NONE;
+    if (own.code == ERR_NOT_FOUND && optional && optional->kind == VAL_BOOL && optional->b) return true;
+    if (e) *e = own;
+    return false;
+}
+
+static bool env_item(struct pod *p, const struct val *item, struct err *e)
+{
+    const struct val *from = val_get(item, STR("valueFrom"));
+    struct str name = val_get_str(item, "name"), value = val_text(val_get(item, STR("value")));
+    const struct val *secret = val_get(from, STR("secretKeyRef"));
+    const struct val *config = val_get(from, STR("configMapKeyRef"));
+    const struct val *field = val_get(from, STR("fieldRef"));
+    if (secret && !ref_value(p, secret, true, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
+    if (config && !ref_value(p, config, false, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
+    if (field && !field_value(p, val_get_str(field, "fieldPath"), &value, e)) return false;
+    if (from && !secret && !config && !field)
+        return err_set(e, ERR_UNSUPPORTED, "env %.*s: this valueFrom is not supported", STR_ARG(name));
+    if (from && !value.p) return true; /* optional and absent */
+    pod_env_set(p, name, value.p ? pod_expand(p, value) : STR(""));
+    return true;
+}
+
+static bool env_from(struct pod *p, const struct val *item, struct err *e)
+{
+    const struct val *secret = val_get(item, STR("secretRef")), *config = val_get(item, STR("configMapRef"));
+    const struct val *ref = secret ? secret : config, *optional = val_get(ref, STR("optional"));
+    struct str prefix = val_get_str(item, "prefix");
+    struct val map;
+    struct err own;
+    if (!p->in->lookup.all(p->in->lookup.ctx, secret != NULL, val_get_str(ref, "name"), &map, &own)) {
+        if (own.code == ERR_NOT_FOUND && optional && optional->kind == VAL_BOOL && optional->b) return true;
+        *e = own;
+        return err_ctx(e, "envFrom");
+    }
+    for (uint32_t i = 0; i < map.n; i++) {
+        struct str value = val_text(&map.map[i].v);
+        if (secret) mask(p, value);
+        pod_env_set(p, str_cat(p->a, prefix, map.map[i].key), value);
+    }
+    return true;
+}
+
+static void env_base(struct pod *p)
+{
+    const char *path = p->in->tier == STEP_TIER_NONE
+                           ? str_fmt(p->a, "%.*s/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                     STR_ARG(p->in->state_dir)).p
+                           : "/argo/files:" POD_SHIM_DIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    pod_env_set(p, STR("PATH"), str_of(path));
+    pod_env_set(p, STR("HOME"), STR("/tmp"));
+    pod_env_set(p, STR("HOSTNAME"), p->in->pod_name);
+    for (size_t i = 0; i < p->image.env.n; i++)
+        pod_env_set(p, p->image.env.items[i].name, p->image.env.items[i].value);
+}
+
+/* Argo's own; the template's text is left out when it would not fit in an argument. */
+static void env_argo(struct pod *p)
+{
+    const struct val *meta = val_get(p->in->workflow, STR("metadata"));
+    struct str tmpl = json_text(p->a, p->in->tmpl);
+    pod_env_set(p, STR("ARGO_CONTAINER_NAME"), STR("main"));
+    pod_env_set(p, STR("ARGO_NODE_ID"), p->in->node_id);
+    pod_env_set(p, STR("ARGO_POD_NAME"), p->in->pod_name);
+    pod_env_set(p, STR("ARGO_POD_UID"), val_get_str(meta, "uid"));
+    pod_env_set(p, STR("ARGO_WORKFLOW_NAME"), val_get_str(meta, "name"));
+    pod_env_set(p, STR("ARGO_WORKFLOW_UID"), val_get_str(meta, "uid"));
+    pod_env_set(p, STR("ARGO_INCLUDE_SCRIPT_OUTPUT"), p->in->capture_result ? STR("true") : STR("false"));
+    if (tmpl.n < 64 << 10) pod_env_set(p, STR("ARGO_TEMPLATE"), tmpl);
+}
+
+bool pod_env(struct pod *p, struct err *e)
+{
+    const struct val *from = val_get(p->main, STR("envFrom")), *env = val_get(p->main, STR("env"));
+    env_base(p);
+    env_argo(p);
+    for (uint32_t i = 0; from && i < from->n; i++)
+        if (!env_from(p, &from->items[i], e)) return false;
+    for (uint32_t i = 0; env && i < env->n; i++)
+        if (!env_item(p, &env->items[i], e)) return false;
+    return true;
+}

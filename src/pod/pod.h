@@ -1,0 +1,54 @@
+/* From a template to a step: argv, environment, mounts, files, outputs (ARCHITECTURE.md, running a
+ * step). Pure: host facts come in as policy and answers of look-up functions, and what must exist on
+ * the host before the start comes out as a list. All runtimes begin here; --dry-run prints it.
+ * Reference: argo-workflows workflow/controller/workflowpod.go, Kubernetes core/v1 Pod.
+ * Runs on: the loop thread. */
+#pragma once
+#include "config/images.h"
+#include "doc/val.h"
+#include "step/step_spec.h"
+
+/* One value of a Secret or ConfigMap, or (absent key) all of them through `each`. Secret values are
+ * decoded. NOT_FOUND names what is missing. */
+struct pod_lookup {
+    bool (*value)(void *ctx, bool secret, struct str name, struct str key, struct str *out,
+                  struct err *e);
+    bool (*all)(void *ctx, bool secret, struct str name, struct val *map, struct err *e);
+    void *ctx;
+};
+
+/* An input artifact that is there already. */
+struct pod_artifact {
+    struct str name, path; /* path in the step */
+    struct str source;     /* host file or directory; absent: `content` is the file */
+    struct str content;
+    int64_t mode;          /* permission bits, or -1 */
+};
+
+struct pod_input {
+    const struct val *tmpl;     /* everything substituted */
+    const struct val *workflow; /* the whole object: spec.volumes, metadata */
+    struct str node_id, node_name, pod_name;
+    uint64_t step_id;
+    enum step_tier tier;
+    struct str state_dir;
+    const struct image_map *images;
+    bool image_fallback_host;
+    bool capture_result;
+    const struct pod_artifact *artifacts;
+    size_t n_artifacts;
+    struct pod_lookup lookup;
+    uint32_t grace_ms;
+};
+
+struct pod_plan {
+    struct step_spec spec;
+    struct step_strs make_dirs;         /* host directories, mode 0777, made before the start */
+    struct {
+        struct step_bind *items;        /* symbolic links to make: target -> source (host paths) */
+        size_t n;
+    } links;
+    struct str notice;                  /* something the user should know once; absent: nothing */
+};
+
+bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out, struct err *e);

@@ -1,0 +1,154 @@
+/* Volumes on one machine: emptyDir is a directory of the step, a claim one of the state directory,
+ * ConfigMaps and Secrets are files, hostPath is what it says. */
+#include "pod/pod_p.h"
+
+struct mount {
+    struct str path, sub_path;
+    bool read_only;
+    struct str volume;
+};
+
+static const struct val *volume_named(const struct val *list, struct str name)
+{
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (str_eq(val_get_str(&list->items[i], "name"), name)) return &list->items[i];
+    return NULL;
+}
+
+/* A name from a document that becomes part of a host path. */
+static bool safe_part(struct str s)
+{
+    return s.n && s.n < 256 && s.p[0] != '.' && str_find_char(s, '/', 0) < 0;
+}
+
+static bool safe_sub_path(struct str s)
+{
+    struct str part, rest = s;
+    if (s.n && s.p[0] == '/') return false;
+    while (rest.p) {
+        str_cut(rest, '/', &part, &rest);
+        if (str_is(part, "..")) return false;
+    }
+    return true;
+}
+
+static void bind(struct pod *p, const struct mount *m, struct str source, bool read_only)
+{
+    if (m->sub_path.n) source = str_fmt(p->a, "%.*s/%.*s", STR_ARG(source), STR_ARG(m->sub_path));
+    struct step_bind b = {.source = source, .target = m->path, .read_only = read_only || m->read_only};
+    VEC_PUSH(&p->binds, b);
+}
+
+/* A directory of ours on the host, made before the start. */
+static void own_dir(struct pod *p, const struct mount *m, struct str dir)
+{
+    struct str all = m->sub_path.n ? str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->sub_path)) : dir;
+    VEC_PUSH(&p->dirs, all);
+    bind(p, m, dir, false);
+}
+
+static uint32_t file_mode(const struct val *item, const struct val *source)
+{
+    int64_t mode;
+    const struct val *own = val_get(item, STR("mode")), *dflt = val_get(source, STR("defaultMode"));
+    if (own && val_i64(own, &mode)) return (uint32_t)mode & 0777;
+    return dflt && val_i64(dflt, &mode) ? (uint32_t)mode & 0777 : 0644;
+}
+
+static void place_key(struct pod *p, const struct mount *m, struct str path, struct str content, uint32_t mode)
+{
+    bool single = m->sub_path.n > 0; /* subPath names one file, mounted at the path itself */
+    if (single && !str_eq(m->sub_path, path)) return;
+    struct step_file f = {.path = single ? m->path : str_fmt(p->a, "%.*s/%.*s", STR_ARG(m->path), STR_ARG(path)),
+                          .content = content, .mode = mode};
+    VEC_PUSH(&p->files, f);
+}
+
+static bool files_volume(struct pod *p, const struct mount *m, const struct val *source, bool secret,
+                         struct err *e)
+{
+    struct str name = val_get_str(source, secret ? "secretName" : "name");
+    const struct val *items = val_get(source, STR("items")), *optional = val_get(source, STR("optional"));
+    struct val all;
+    struct err own;
+    if (!m->sub_path.n) VEC_PUSH(&p->writable, m->path);
+    if (!p->in->lookup.all(p->in->lookup.ctx, secret, name, &all, &own)) {
+        if (own.code == ERR_NOT_FOUND && optional && optional->kind == VAL_BOOL && optional->b) return true;
+        *e = own;
+        return err_ctx(e, "volume '%.*s'", STR_ARG(m->volume));
+    }
+    for (uint32_t i = 0; i < all.n; i++) {
+        struct str value = val_text(&all.map[i].v), path = all.map[i].key;
+        const struct val *item = NULL;
+        for (uint32_t k = 0; items && k < items->n; k++)
+            if (str_eq(val_get_str(&items->items[k], "key"), path)) item = &items->items[k];
+        if (items && !item) continue;
+        if (item) path = val_get_str(item, "path");
+        if (!safe_sub_path(path)) return err_set(e, ERR_SPEC, "volume '%.*s': path '%.*s' leaves the volume",
+                                                 STR_ARG(m->volume), STR_ARG(path));
+        if (secret && value.n >= 4) VEC_PUSH(&p->masks, value);
+        place_key(p, m, path, value, file_mode(item, source));
+    }
+    return true;
+}
+
+static bool claim_volume(struct pod *p, const struct mount *m, struct str claim, struct err *e)
+{
+    struct str ns = val_get_str(val_get(p->in->workflow, STR("metadata")), "namespace");
+    if (!safe_part(claim)) return err_set(e, ERR_SPEC, "claim name '%.*s' is not valid", STR_ARG(claim));
+    own_dir(p, m, str_fmt(p->a, "%.*s/volumes/%.*s/%.*s", STR_ARG(p->in->state_dir), STR_ARG(ns), STR_ARG(claim)));
+    return true;
+}
+
+static bool volume_mount(struct pod *p, const struct mount *m, const struct val *v, struct err *e)
+{
+    const struct val *source;
+    if ((source = val_get(v, STR("emptyDir")))) {
+        bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n;
+        if (memory) VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path}));
+        else own_dir(p, m, str_fmt(p->a, "%.*s/volumes/%.*s", STR_ARG(p->step_dir), STR_ARG(m->volume)));
+        return true;
+    }
+    if ((source = val_get(v, STR("configMap")))) return files_volume(p, m, source, false, e);
+    if ((source = val_get(v, STR("secret")))) return files_volume(p, m, source, true, e);
+    if ((source = val_get(v, STR("persistentVolumeClaim"))))
+        return claim_volume(p, m, val_get_str(source, "claimName"), e);
+    if ((source = val_get(v, STR("hostPath")))) {
+        bind(p, m, val_get_str(source, "path"), false);
+        return true;
+    }
+    return err_set(e, ERR_UNSUPPORTED, "volume '%.*s' is of a kind that one machine cannot provide",
+                   STR_ARG(m->volume));
+}
+
+static bool mount_one(struct pod *p, const struct val *vm, struct err *e)
+{
+    const struct val *ro = val_get(vm, STR("readOnly")), *spec = val_get(p->in->workflow, STR("spec"));
+    struct mount m = {.path = val_get_str(vm, "mountPath"), .sub_path = val_get_str(vm, "subPath"),
+                      .volume = val_get_str(vm, "name"),
+                      .read_only = ro && ro->kind == VAL_BOOL && ro->b};
+    if (!m.path.n || m.path.p[0] != '/')
+        return err_set(e, ERR_SPEC, "volumeMount '%.*s': mountPath must be absolute", STR_ARG(m.volume));
+    if (!safe_part(m.volume) || !safe_sub_path(m.sub_path))
+        return err_set(e, ERR_SPEC, "volumeMount '%.*s' is not valid", STR_ARG(m.volume));
+    const struct val *v = volume_named(val_get(p->in->tmpl, STR("volumes")), m.volume);
+    if (!v) v = volume_named(val_get(spec, STR("volumes")), m.volume);
+    if (v) return volume_mount(p, &m, v, e);
+    const struct val *templates = val_get(spec, STR("volumeClaimTemplates"));
+    for (uint32_t i = 0; templates && i < templates->n; i++)
+        if (str_eq(val_text(val_path(&templates->items[i], "metadata.name")), m.volume)) {
+            struct str wf = val_get_str(val_get(p->in->workflow, STR("metadata")), "name");
+            return claim_volume(p, &m, str_fmt(p->a, "%.*s-%.*s", STR_ARG(wf), STR_ARG(m.volume)), e);
+        }
+    return err_set(e, ERR_SPEC, "volumeMount refers to volume '%.*s', which is not defined", STR_ARG(m.volume));
+}
+
+bool pod_volumes(struct pod *p, struct err *e)
+{
+    const struct val *mounts = val_get(p->main, STR("volumeMounts"));
+    for (uint32_t i = 0; mounts && i < mounts->n; i++)
+        if (!mount_one(p, &mounts->items[i], e)) return false;
+    if (mounts && mounts->n && p->in->tier == STEP_TIER_NONE)
+        return err_set(e, ERR_UNSUPPORTED, "volumeMounts need a sandbox: run without --runtime=none");
+    return true;
+}
