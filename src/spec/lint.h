@@ -10,6 +10,7 @@ struct lint_opts {
     const struct documents *others; /* where templateRef and the like are looked up as well; may be NULL */
     struct str default_ns;          /* absent: "default" */
     bool refs_required;             /* a reference to a document that is not there is an error, not a warning */
+    bool values_required;       /* every workflow parameter must have a value (to run; not for templates) */
     bool quiet_refs;                /* such a reference is not even mentioned (ignored with refs_required) */
 };
 

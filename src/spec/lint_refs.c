@@ -1,0 +1,39 @@
+/* References to other documents. See lint_p.h. */
+#include "spec/lint_p.h"
+
+static struct str ns_of(const struct lint *l, const struct document *doc)
+{
+    if (doc->ns.p) return doc->ns;
+    return l->opts->default_ns.p ? l->opts->default_ns : STR("default");
+}
+
+const struct document *lint_document(struct lint *l, const struct document *from, enum doc_kind kind,
+                                     struct str name, const struct val *at)
+{
+    struct str ns = ns_of(l, from);
+    const struct document *doc = documents_find(l->docs, kind, ns, name);
+    if (!doc) doc = documents_find(l->opts->others, kind, ns, name);
+    if (doc || (l->opts->quiet_refs && !l->opts->refs_required)) return doc;
+    struct str names[64];
+    size_t n = 0;
+    for (size_t i = 0; i < l->docs->n && n < ARRAY_LEN(names); i++)
+        if (l->docs->items[i].kind == kind && l->docs->items[i].name.p) names[n++] = l->docs->items[i].name;
+    struct diag *g = LINT(l, l->opts->refs_required ? DIAG_ERROR : DIAG_WARNING,
+                          l->opts->refs_required ? "E0209" : "W0209", at,
+                          "%s `%.*s` is not known here, so calls of it are not checked", doc_kind_text(kind),
+                          STR_ARG(name));
+    lint_did_you_mean(l, g, name, names, n);
+    return NULL;
+}
+
+const struct argo_template *lint_other_template(struct lint *l, const struct document *doc, struct str name)
+{
+    for (size_t i = 0; i < l->indexes.n; i++)
+        if (l->indexes.items[i]->doc == doc) return template_find(&l->indexes.items[i]->index, name);
+    if (!doc->spec) return NULL;
+    struct lint_index *x = mem_zalloc(sizeof *x);
+    x->doc = doc;
+    template_index_init(&x->index, &doc->spec->templates);
+    VEC_PUSH(&l->indexes, x);
+    return template_find(&x->index, name);
+}
