@@ -32,6 +32,7 @@ enum {
     LIMIT_CHANNEL_MESSAGES = 1 << 16,       /* waiting in one channel to the loop */
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
     LIMIT_LOG_JOIN_BYTES = 1 << 20,  /* a shown log line: P records joined, then cut */
+    LIMIT_REGEX_STEPS = 1000000,     /* matching steps of a log filter for one line */
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
     LIMIT_CHANGES = 100000,          /* change log rows that are kept */

@@ -1,9 +1,11 @@
-/* Log files of steps, in CRI form: "2026-11-21T23:55:21.123456789Z stdout F text\n" (P instead of
- * F: the line goes on in the next record of that stream). Written by supervisors, read here.
+/* Reading the log files of steps, which supervisors write in CRI form, one record a line:
+ * "2026-11-21T23:55:21.123456789Z stdout F text"; P instead of F: the line goes on in the next
+ * record of that stream.
  *
  * Records of one file are in time order. A last line without newline is still being written: it is
  * left for later while following and shown when the file is finished. Lines that are no CRI record
- * are shown whole, with the time of the record before. Runs on: any thread (one per object). */
+ * are shown whole, with the time of the record before. Files are opened only while they are read,
+ * so any number can be merged. Runs on: any thread (one per object). */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -21,13 +23,15 @@ bool logs_record_parse(struct str line, struct logs_record *out);
 void logs_record_format(struct buf *b, const struct logs_record *r); /* with newline */
 
 struct logs_query {
-    int64_t since_ns;    /* 0: all */
-    int64_t tail;        /* last N lines of each source; -1: all */
-    struct str grep;     /* only lines with this regular expression (PCRE2); absent: all */
+    int64_t since_ns; /* 0: all */
+    int64_t tail;     /* last N lines of each source; 0: all; LOGS_TAIL_NONE: nothing that is there */
+    struct str grep;  /* of these, only lines with this regular expression; absent: all */
     bool grep_invert, grep_ignore_case;
 };
+enum { LOGS_TAIL_NONE = -1 };
 
-/* One line as a user reads it (P records joined up to LIMIT_LOG_JOIN_BYTES, then cut). */
+/* One line as a user reads it: P records joined. One longer than LIMIT_LOG_JOIN_BYTES comes in
+ * pieces. */
 struct logs_line {
     size_t source;   /* index of the file it came from */
     int64_t time_ns; /* of its first record */
@@ -53,7 +57,7 @@ struct logs_follow *logs_follow_open(const struct logs_query *q, struct err *e);
 void logs_follow_close(struct logs_follow *f); /* NULL is fine */
 /* A source more; its number comes back in *index. The file need not exist, its directory must. */
 bool logs_follow_add(struct logs_follow *f, const struct logs_source *source, size_t *index, struct err *e);
-/* The step is over: what is still unread is the rest; a last line without newline counts. */
+/* The step is over: what is still unread is the rest, and an unfinished last line counts. */
 void logs_follow_finish(struct logs_follow *f, size_t index);
 int logs_follow_fd(const struct logs_follow *f); /* readable: call logs_follow_read */
 /* Emits what is new. Call it once after adding or finishing sources too. */
