@@ -11,7 +11,9 @@ static int64_t server_run_us(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG ms = LIMIT_HTTP_STALL_MS;
     s->dirty = false;
+    s->running = true;
     s->mhd->run(s->daemon);
+    s->running = false;
     if (s->mhd->get_timeout(s->daemon, &ms) != MHD_YES || ms > LIMIT_HTTP_STALL_MS)
         ms = LIMIT_HTTP_STALL_MS;
     return (int64_t)ms * 1000;
@@ -163,6 +165,7 @@ static void server_drain(struct http_server *s)
 void http_server_free(struct http_server *s)
 {
     if (!s) return;
+    ASSERT(!s->running);
     s->stopping = true;
     listen_stop(s);
     loop_hook_free(s->hook);

@@ -42,7 +42,8 @@ struct http_server_opts {
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e);
 /* Orderly stop: no new connections, the socket's name removed, streams ended, requests that are
  * still held answered with 503, output flushed for at most drain_ms. Holders of requests are told
- * by on_gone and still owe their reply or end, which then does nothing. NULL is allowed. */
+ * by on_gone and still owe their reply or end, which then does nothing. Not from inside a handler
+ * or on_gone. NULL is allowed. */
 void http_server_free(struct http_server *s);
 unsigned http_server_connections(const struct http_server *s);
 

@@ -93,6 +93,7 @@ struct http_server {
     struct loop_timer *timer;
     bool dirty;    /* libmicrohttpd has something to do before the loop sleeps */
     bool handled;  /* a handler was called since the last commit hooks */
+    bool running;  /* inside libmicrohttpd */
     bool stopping;
     unsigned connections, requests;
     TAILQ_HEAD(, http_conn) conns;

@@ -118,6 +118,22 @@ static void only_a_dead_socket_is_replaced(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* A pair of sockets bears the identity that its maker had. */
+static void another_user_is_not_trusted(void **state)
+{
+    (void)state;
+    int pair[2];
+    if (geteuid() != 0) skip();
+    assert_int_equal(seteuid(65534), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_true(unix_peer_trusted(pair[0]));
+    assert_int_equal(seteuid(0), 0);
+    assert_false(unix_peer_trusted(pair[0]));
+    close(pair[0]);
+    close(pair[1]);
+    assert_false(unix_peer_trusted(-1));
+}
+
 #define SOCKET_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -126,6 +142,7 @@ int main(void)
         SOCKET_TEST(a_socket_is_for_its_owner_only),
         SOCKET_TEST(long_paths_work),
         SOCKET_TEST(only_a_dead_socket_is_replaced),
+        SOCKET_TEST(another_user_is_not_trusted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
