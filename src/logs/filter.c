@@ -21,7 +21,8 @@ static bool regex_compile(struct pcre2 *x, const struct logs_query *q, struct er
     if (!x->code) {
         char text[120];
         pcre2_get_error_message(why, (PCRE2_UCHAR *)text, sizeof text);
-        return err_set(e, ERR_SPEC, "\"%.*s\" is not a regular expression: %s at %zu", STR_ARG(q->grep), text, where);
+        return err_set(e, ERR_SPEC, "\"%.*s\" is not a regular expression: %s at %zu", STR_ARG(q->grep), text,
+                       where);
     }
     x->match = pcre2_match_data_create(1, NULL);
     x->context = pcre2_match_context_create(NULL);

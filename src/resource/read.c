@@ -38,7 +38,8 @@ struct filter {
 
 static bool filter_keeps(const struct filter *f, const struct val *doc)
 {
-    return selector_matches(&f->labels, val_path(doc, "metadata.labels")) && field_selector_matches(&f->fields, doc);
+    return selector_matches(&f->labels, val_path(doc, "metadata.labels")) &&
+           field_selector_matches(&f->fields, doc);
 }
 
 static bool query_prepare(struct arena *a, const struct resource_query *q, struct filter *f,

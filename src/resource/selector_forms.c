@@ -19,7 +19,8 @@ static bool expression_values(struct arena *a, const struct val *list, struct se
     r->n = list && list->kind == VAL_LIST ? list->n : 0;
     r->values = ARENA_ARRAY(a, struct str, r->n);
     for (size_t i = 0; i < r->n; i++) {
-        if (list->items[i].kind != VAL_STR) return err_set(e, ERR_SPEC, "values of a label selector must be strings");
+        if (list->items[i].kind != VAL_STR)
+            return err_set(e, ERR_SPEC, "values of a label selector must be strings");
         r->values[i] = list->items[i].s;
         if (!label_value_check(r->values[i], e)) return false;
     }
@@ -77,7 +78,8 @@ static bool value_unescape(struct arena *a, struct str raw, struct str *out, str
         char c = raw.p[i];
         if (c == '\\') {
             if (i + 1 == raw.n || !strchr("\\,=", raw.p[i + 1]))
-                return err_set(e, ERR_SPEC, "field selector value \"%.*s\": \\ must come before \\ , or =", STR_ARG(raw));
+                return err_set(e, ERR_SPEC, "field selector value \"%.*s\": \\ must come before \\ , or =",
+                               STR_ARG(raw));
             c = raw.p[++i];
         } else if (c == '=') {
             return err_set(e, ERR_SPEC, "field selector value \"%.*s\": = must be written \\=", STR_ARG(raw));

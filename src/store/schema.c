@@ -53,12 +53,8 @@ static bool step_apply(struct store *s, const char *sql, int to_version, struct 
     return store_exec(s, sql, e) && store_exec(s, pragma, e);
 }
 
-/* What is there before the first step must be nothing: never write into a stranger's database. */
-static bool blank_check(struct store *s, struct err *e)
+static bool application_mark(struct store *s, struct err *e)
 {
-    int64_t tables = 0;
-    if (!store_exec_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e)) return false;
-    if (tables) return err_set(e, ERR_IO, "'%s' is a database, but not one of Skiff", s->path);
     char pragma[64];
     snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d", STORE_APPLICATION_ID);
     return store_exec(s, pragma, e);
@@ -86,7 +82,7 @@ bool store_migrate(struct store *s, const char *const *steps, int n, struct err 
                        (int)version, n);
     if (version > 0 && !backup_before(s, version, e)) return false;
     if (!store_exec(s, "BEGIN IMMEDIATE", e)) return false;
-    bool ok = version > 0 || blank_check(s, e);
+    bool ok = version > 0 || application_mark(s, e);
     for (int64_t i = version; ok && i < n; i++) ok = step_apply(s, steps[i], (int)i + 1, e);
     if (ok && store_exec(s, "COMMIT", e)) return true;
     if (!sqlite3_get_autocommit(s->db)) store_exec(s, "ROLLBACK", NULL);

@@ -22,13 +22,18 @@ static char *path_of(struct str dir)
     return b.p;
 }
 
+static bool nothing_yet(const char *path, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no state in '%s': nothing has run here yet", path);
+}
+
 /* Secrets are in there: the file is its owner's alone, and its log files inherit that. An existing
  * file is not opened here, because closing it would drop SQLite's locks of this process. */
 static bool file_prepare(const char *path, enum store_mode mode, struct err *e)
 {
     if (access(path, F_OK) == 0) return true;
     if (errno != ENOENT) return err_sys(e, "'%s'", path);
-    if (mode == STORE_READ) return err_set(e, ERR_NOT_FOUND, "there is no '%s': nothing has run here yet", path);
+    if (mode == STORE_READ) return nothing_yet(path, e);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return err_sys(e, "cannot create '%s'", path);
     close(fd);
@@ -67,9 +72,12 @@ static bool connection_reopen_immutable(struct store *s, struct err *e)
 
 static bool application_check(struct store *s, struct err *e)
 {
-    int64_t id = 0;
-    if (!store_exec_int(s, "PRAGMA application_id", &id, e)) return false;
-    if (id == STORE_APPLICATION_ID || (id == 0 && s->mode == STORE_WRITE)) return true;
+    int64_t id = 0, tables = 0;
+    if (!store_exec_int(s, "PRAGMA application_id", &id, e) ||
+        !store_exec_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e))
+        return false;
+    if (id == STORE_APPLICATION_ID || (tables == 0 && s->mode == STORE_WRITE)) return true;
+    if (tables == 0) return nothing_yet(s->path, e); /* its first owner is just beginning */
     return err_set(e, ERR_IO, "'%s' is a database, but not one of Skiff", s->path);
 }
 
@@ -111,10 +119,24 @@ static bool tombstones_prune(struct store *s, struct err *e)
     return false;
 }
 
+/* SQLite keeps another mode without a word where the file system has no shared memory (NFS). */
+static bool wal_enable(struct store *s, struct err *e)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, "PRAGMA journal_mode=WAL", -1, &st, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(st);
+    bool ok = rc == SQLITE_ROW || store_fail(s, rc, e);
+    if (ok && strcmp((const char *)sqlite3_column_text(st, 0), "wal") != 0)
+        ok = err_set(e, ERR_UNSUPPORTED, "'%s': this file system cannot hold a state directory; use a local one",
+                     s->path);
+    sqlite3_finalize(st);
+    return ok;
+}
+
 static bool writer_setup(struct store *s, struct err *e)
 {
     /* A log that once grew above 64 MiB is cut when it is begun anew. */
-    return application_check(s, e) && store_exec(s, "PRAGMA journal_mode=WAL", e) &&
+    return application_check(s, e) && wal_enable(s, e) &&
            store_exec(s, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY;"
                          "PRAGMA cache_size=-8192; PRAGMA journal_size_limit=67108864", e) &&
            store_migrate(s, store_schema, STORE_SCHEMA_VERSION, e) && counters_load(s, e) &&

@@ -380,6 +380,60 @@ static void directories_that_cannot_be_written_can_be_read(void **state)
     assert_int_equal(chmod(f->dir.p, 0755), 0);
 }
 
+static int syncs, sync_result;
+static const sqlite3_io_methods *real_io;
+
+static int counting_sync(sqlite3_file *file, int flags)
+{
+    syncs++;
+    return sync_result ? sync_result : real_io->xSync(file, flags);
+}
+
+static void promises_are_synced_and_others_not(void **state)
+{
+    struct fixture *f = *state;
+    OK(f, store_begin(f->s, &f->e)); /* the log file is there from the first write on */
+    set_value(f, "a");
+    OK(f, store_commit(f->s, STORE_DURABLE, &f->e));
+    sqlite3_file *wal;
+    assert_int_equal(sqlite3_file_control(f->s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal), SQLITE_OK);
+    real_io = wal->pMethods;
+    sqlite3_io_methods counting = *real_io;
+    counting.xSync = counting_sync;
+    wal->pMethods = &counting;
+    syncs = sync_result = 0;
+    OK(f, store_begin(f->s, &f->e));
+    set_value(f, "b");
+    OK(f, store_commit(f->s, STORE_FAST, &f->e));
+    assert_int_equal(syncs, 0);
+    OK(f, store_sync(f->s, &f->e));
+    assert_int_equal(syncs, 1);
+    OK(f, store_begin(f->s, &f->e));
+    set_value(f, "c");
+    OK(f, store_commit(f->s, STORE_DURABLE, &f->e));
+    assert_int_equal(syncs, 2);
+    sync_result = SQLITE_IOERR_FSYNC;
+    OK(f, store_begin(f->s, &f->e));
+    set_value(f, "d");
+    FAILS(f, ERR_IO, store_commit(f->s, STORE_DURABLE, &f->e));
+    wal->pMethods = real_io;
+    FAILS(f, ERR_IO, store_begin(f->s, &f->e)); /* what is on the disk is not known: begin again */
+    fixture_reopen(f);
+    assert_in_range(values_of(f, f->s), 3, 4);
+}
+
+static void an_empty_file_is_a_state_that_just_begins(void **state)
+{
+    struct fixture *f = *state;
+    store_close(f->s);
+    int fd = open(db_path(f).p, O_WRONLY | O_TRUNC);
+    close(fd);
+    f->s = store_open(f->dir, STORE_READ, &f->e);
+    assert_null(f->s);
+    assert_int_equal(f->e.code, ERR_NOT_FOUND);
+    fixture_reopen(f);
+}
+
 static void values_have_a_largest_size(void **state)
 {
     struct fixture *f = *state;
@@ -425,7 +479,8 @@ int main(void)
         TEST(damage_is_reported), TEST(schema_1_opens_with_all_it_held),
         TEST(migrations_go_forward_with_a_backup), TEST(a_reader_asks_for_migration_of_an_old_schema),
         TEST(directories_that_cannot_be_written_can_be_read), TEST(values_have_a_largest_size),
-        TEST(backups_are_whole_and_private),
+        TEST(backups_are_whole_and_private), TEST(promises_are_synced_and_others_not),
+        TEST(an_empty_file_is_a_state_that_just_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,8 @@ static bool copy_to(struct store *s, const char *path, struct err *e)
     sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", s->db, "main") : NULL;
     rc = b ? sqlite3_backup_step(b, -1) : sqlite3_errcode(to);
     if (b) sqlite3_backup_finish(b);
-    bool ok = rc == SQLITE_DONE || err_set(e, ERR_IO, "cannot copy the database to '%s': %s", path, sqlite3_errstr(rc));
+    bool ok = rc == SQLITE_DONE ||
+              err_set(e, ERR_IO, "cannot copy the database to '%s': %s", path, sqlite3_errstr(rc));
     sqlite3_close(to);
     return ok;
 }
