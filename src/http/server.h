@@ -53,7 +53,8 @@ struct str http_req_method(const struct http_req *r);
 struct str http_req_target(const struct http_req *r); /* as received, with the query */
 struct str http_req_path(const struct http_req *r);   /* as received, without the query */
 struct str http_req_param(const struct http_req *r, const char *name); /* decoded; absent if none */
-struct str http_req_query(const struct http_req *r, const char *key);  /* decoded; first one; absent if none */
+/* Decoded; the first of that key; absent if there is none. */
+struct str http_req_query(const struct http_req *r, const char *key);
 bool http_req_query_at(const struct http_req *r, size_t i, struct str *key, struct str *value);
 struct str http_req_header(const struct http_req *r, const char *name); /* any case; first one */
 bool http_req_header_at(const struct http_req *r, size_t i, struct str *name, struct str *value);
@@ -67,8 +68,9 @@ void http_req_on_gone(struct http_req *r, loop_fn *fn, void *user);
  * else answers in a loop turn is sent by the next send hook, so after what was done is committed. */
 /* Before replying. False (nothing added) when the value has control characters. */
 bool http_reply_header(struct http_req *r, const char *name, struct str value);
-void http_reply(struct http_req *r, int status, const char *content_type, struct str body); /* copies */
-void http_reply_buf(struct http_req *r, int status, const char *content_type, struct buf *body); /* takes, empties */
+void http_reply(struct http_req *r, int status, const char *content_type, struct str body);
+/* As http_reply, but takes the buffer's memory instead of copying, and empties it. */
+void http_reply_buf(struct http_req *r, int status, const char *content_type, struct buf *body);
 struct http_file {
     int fd; /* taken over */
     uint64_t offset, size;

@@ -196,7 +196,8 @@ static void waiting_done(void *user, const struct unix_reply *reply, const struc
 {
     struct waiting *w = user;
     w->ok = !e;
-    *w->out = (struct unix_reply){reply->status, str_dup(w->a, reply->content_type), str_dup(w->a, reply->body)};
+    *w->out = (struct unix_reply){reply->status, str_dup(w->a, reply->content_type),
+                                  str_dup(w->a, reply->body)};
     if (e && w->e) *w->e = *e;
 }
 
