@@ -56,7 +56,7 @@ void run_free(struct run *r);
 
 enum { STEP_NO_EXIT_CODE = -1 };
 
-struct step_output {
+struct step_outcome_param {
     struct str name;
     struct str value; /* absent: the file was missing */
 };
@@ -67,7 +67,7 @@ struct step_outcome {
     int exit_code;         /* of the main container, or STEP_NO_EXIT_CODE */
     struct str message;    /* "main: Error (exit code 1)"; absent when it succeeded */
     struct str result;     /* captured stdout; absent when not captured */
-    const struct step_output *params; /* output parameters that come from files */
+    const struct step_outcome_param *params; /* output parameters that come from files */
     size_t n_params;
     const struct val *artifacts; /* list of Argo artifacts, or NULL */
     int64_t cpu_us;              /* used processor time, for resourcesDuration */

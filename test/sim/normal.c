@@ -1,4 +1,5 @@
 /* The normal form of README.md 1.2: what both judges print, and nothing else. */
+#include "base/map.h"
 #include "doc/json.h"
 #include "world.h"
 

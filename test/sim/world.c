@@ -76,7 +76,7 @@ static void fate_params(struct world *w, const struct val *tmpl, struct stream *
                         struct step_outcome *how)
 {
     const struct val *params = val_path(tmpl, "outputs.parameters");
-    struct step_output *out = ARENA_ARRAY(&w->arena, struct step_output, params ? params->n + 1 : 1);
+    struct step_outcome_param *out = ARENA_ARRAY(&w->arena, struct step_outcome_param, params ? params->n + 1 : 1);
     for (uint32_t i = 0; params && i < params->n; i++) {
         const struct val *p = &params->items[i];
         struct str name = val_get_str(p, "name");
@@ -89,7 +89,7 @@ static void fate_params(struct world *w, const struct val *tmpl, struct stream *
         bool fatal = missing && !val_path(p, "valueFrom.default");
         if (fatal && !how->message.p && how->phase == NODE_SUCCEEDED)
             how->message = str_fmt(&w->arena, "sim: missing output %.*s", STR_ARG(name));
-        out[how->n_params++] = (struct step_output){name, value};
+        out[how->n_params++] = (struct step_outcome_param){name, value};
     }
     how->params = out;
 }

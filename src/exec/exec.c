@@ -1,0 +1,195 @@
+/* Opening and closing, and the transaction of a loop turn. */
+#include "base/limits.h"
+#include "doc/yaml.h"
+#include "os/clock.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "os/proc.h"
+#include "exec_p.h"
+
+struct store *exec_store(struct exec *x) { return x->store; }
+struct str exec_notice(const struct exec *x) { return x->notice; }
+size_t exec_active_runs(const struct exec *x) { return x->lives.n; }
+
+struct str exec_step_log_path(struct arena *a, struct str state_dir, int64_t step_id)
+{
+    struct str dir = step_dir_path(a, state_dir, (uint64_t)step_id);
+    return str_fmt(a, "%.*s/main.log", STR_ARG(dir));
+}
+
+/* The store cannot be trusted to take more: stop deciding, tell the owner once. */
+void exec_fail(struct exec *x, const struct err *e)
+{
+    if (x->failed) return;
+    x->failed = true;
+    x->o.on_fail(x->o.user, e);
+}
+
+bool exec_begin(struct exec *x, struct err *e)
+{
+    if (x->failed) return err_set(e, ERR_IO, "the state directory failed earlier");
+    if (x->dirty) return true;
+    if (!store_begin(x->store, e)) return err_ctx(e, "state");
+    x->dirty = true;
+    return true;
+}
+
+static bool commit(struct exec *x, enum store_durability how, struct err *e)
+{
+    if (!x->dirty) return true;
+    x->dirty = false;
+    if (!store_commit(x->store, how, e)) {
+        err_ctx(e, "state");
+        exec_fail(x, e);
+        return false;
+    }
+    jobs_committed(x);
+    x->o.on_commit(x->o.user);
+    return true;
+}
+
+bool exec_commit(struct exec *x, struct err *e) { return commit(x, STORE_DURABLE, e); }
+
+void exec_rollback(struct exec *x)
+{
+    if (x->dirty) store_rollback(x->store);
+    x->dirty = false;
+}
+
+/* At the end of each turn: commit, then act; acting may decide anew, which is the next turn's. */
+static void turn_end(void *user)
+{
+    struct exec *x = user;
+    struct err e;
+    bool full = config_is(x->o.config, CONFIG_DURABILITY, "full");
+    if (x->dirty) commit(x, full ? STORE_DURABLE : STORE_FAST, &e);
+    jobs_dispatch(x);
+    timers_arm(x);
+    if (x->dirty) loop_again(x->o.loop);
+}
+
+static void on_timer(void *user)
+{
+    struct exec *x = user;
+    int64_t now = clock_now_us();
+    struct err e;
+    for (size_t i = 0; i < x->lives.n && !x->failed; i++) {
+        struct live *l = x->lives.items[i];
+        for (int64_t at = run_next_timer_us(l->run); at && at <= now; at = run_next_timer_us(l->run)) {
+            struct outbox out;
+            run_tick(l->run, now, &out);
+            if (!exec_begin(x, &e) || !live_event(l, &out, &e)) {
+                exec_fail(x, &e);
+                return;
+            }
+        }
+    }
+    loop_again(x->o.loop);
+}
+
+void timers_arm(struct exec *x)
+{
+    int64_t first = 0, now = clock_now_us();
+    for (size_t i = 0; i < x->lives.n; i++) {
+        int64_t at = run_next_timer_us(x->lives.items[i]->run);
+        if (at && (!first || at < first)) first = at;
+    }
+    if (first) loop_timer_arm_us(x->timer, MAX(first - now, 0));
+    else loop_timer_disarm(x->timer);
+}
+
+static void on_fresh(void *user)
+{
+    struct exec *x = user;
+    int64_t now = clock_mono_us();
+    x->fresh = 0;
+    for (size_t i = 0; i < x->jobs.n; i++) {
+        const struct job *j = x->jobs.items[i];
+        if (j->state == JOB_RUNNING && now - j->started_us < FRESH_US) x->fresh++;
+    }
+    loop_again(x->o.loop);
+}
+
+/* ---- opening ---- */
+
+static bool choose_tier(struct exec *x, struct err *e)
+{
+    struct str want = config_str(x->o.config, CONFIG_RUNTIME);
+    struct host_caps caps;
+    host_caps_probe(&caps);
+    x->plain = str_is(want, "none");
+    if (x->plain) {
+        x->tier = STEP_TIER_NONE;
+        x->notice = STR("steps run as plain processes of this host, without a sandbox (--runtime=none)");
+        return true;
+    }
+    if (!host_caps_sandbox(&caps))
+        return err_set(e, ERR_UNSUPPORTED, "this host allows no sandbox to this user: see `skiff doctor`, or "
+                       "accept plain processes with --runtime=none");
+    x->tier = str_is(want, "ro") ? STEP_TIER_RO : STEP_TIER_OVERLAY;
+    return true;
+}
+
+static bool load_images(struct exec *x, struct err *e)
+{
+    struct str file = config_str(x->o.config, CONFIG_IMAGES), text;
+    struct val doc;
+    x->images = image_map_new(&x->arena, NULL);
+    if (!file.n) return true;
+    const char *path = str_z(&x->arena, file);
+    if (!file_read(&x->arena, path, LIMIT_DOC_BYTES, &text, e)) return err_ctx(e, "images file '%s'", path);
+    if (!yaml_parse(&x->arena, text, NULL, &doc, e)) return err_ctx(e, "images file '%s'", path);
+    return image_map_add(x->images, &doc, path, e);
+}
+
+static bool open_parts(struct exec *x, struct err *e)
+{
+    struct str dir = x->o.state_dir;
+    x->timer = loop_timer_new(x->o.loop, on_timer, x);
+    x->fresh_timer = loop_timer_new(x->o.loop, on_fresh, x);
+    x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
+    if (!(x->store = store_open(dir, STORE_WRITE, e))) return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
+    const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
+    return artifact_local_open(repo, &x->repo, e) && choose_tier(x, e) && load_images(x, e) && exec_load(x, e);
+}
+
+struct exec *exec_open(const struct exec_opts *o, struct err *e)
+{
+    struct exec *x = mem_zalloc(sizeof *x);
+    int64_t parallel = config_int(o->config, CONFIG_PARALLEL);
+    unsigned cpus = host_cpus();
+    x->o = *o;
+    arena_init(&x->arena);
+    arena_init(&x->scratch);
+    arena_init(&x->lookups);
+    x->max_fresh = cpus ? cpus : 1;
+    x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
+    if (open_parts(x, e)) return x;
+    exec_close(x);
+    return NULL;
+}
+
+void exec_close(struct exec *x)
+{
+    struct err e;
+    if (!x) return;
+    if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
+    lanes_close(x);
+    loop_timer_free(x->timer);
+    loop_timer_free(x->fresh_timer);
+    loop_hook_free(x->commit_hook);
+    for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
+    for (size_t i = 0; i < x->lives.n; i++) live_free(x->lives.items[i]);
+    VEC_FINI(&x->jobs);
+    VEC_FINI(&x->lives);
+    VEC_FINI(&x->queue);
+    VEC_FINI(&x->decided);
+    VEC_FINI(&x->kills);
+    VEC_FINI(&x->lanes);
+    artifact_close(x->repo);
+    store_close(x->store);
+    arena_fini(&x->arena);
+    arena_fini(&x->scratch);
+    arena_fini(&x->lookups);
+    free(x);
+}

@@ -1,0 +1,60 @@
+/* What runs and steps ask of the stored objects. */
+#include "doc/base64.h"
+#include "resource/resource.h"
+#include "exec_p.h"
+
+/* Kept until exec closes: a run may hold on to what it was given. */
+const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name)
+{
+    struct exec *x = ctx;
+    struct resource_key key = {.ns = ns, .name = name};
+    struct val *v = ARENA_NEW(&x->lookups, struct val);
+    struct err e;
+    if (!resource_kind_find(kind, &key.kind)) return NULL;
+    return resource_get(&x->lookups, x->store, &key, v, &e) ? v : NULL;
+}
+
+static bool lookup_value(void *ctx, bool secret, struct str name, struct str key, struct str *out,
+                         struct err *e)
+{
+    struct live *l = ctx;
+    struct value_key k = {.ns = run_namespace(l->run), .name = name, .key = key};
+    struct exec *x = l->x;
+    return secret ? secret_value(&x->scratch, x->store, &k, out, e)
+                  : configmap_value(&x->scratch, x->store, &k, out, e);
+}
+
+static bool decode_all(struct arena *a, const struct val *data, struct val_builder *b, struct err *e)
+{
+    for (uint32_t i = 0; data && i < data->n; i++) {
+        struct str bytes;
+        if (!base64_decode(a, val_text(&data->map[i].v), &bytes))
+            return err_set(e, ERR_SPEC, "key '%.*s' is not base64", STR_ARG(data->map[i].key));
+        map_add(b, data->map[i].key, val_of_str(bytes));
+    }
+    return true;
+}
+
+static bool lookup_all(void *ctx, bool secret, struct str name, struct val *map, struct err *e)
+{
+    struct live *l = ctx;
+    struct exec *x = l->x;
+    struct resource_key key = {.kind = secret ? RESOURCE_SECRET : RESOURCE_CONFIG_MAP,
+                               .ns = run_namespace(l->run), .name = name};
+    struct val doc;
+    struct val_builder b;
+    if (!resource_get(&x->scratch, x->store, &key, &doc, e)) return false;
+    const struct val *data = val_get(&doc, STR("data"));
+    map_begin(&b, &x->scratch);
+    bool ok = true;
+    if (secret) ok = decode_all(&x->scratch, data, &b, e);
+    for (uint32_t i = 0; !secret && data && i < data->n; i++) map_add(&b, data->map[i].key, data->map[i].v);
+    if (!secret && ok) ok = decode_all(&x->scratch, val_get(&doc, STR("binaryData")), &b, e);
+    *map = map_done(&b);
+    return ok;
+}
+
+struct pod_lookup pod_lookup_of(struct live *l)
+{
+    return (struct pod_lookup){.value = lookup_value, .all = lookup_all, .ctx = l};
+}

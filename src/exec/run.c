@@ -1,0 +1,173 @@
+/* Runs in memory: what the engine decided goes into the transaction, its actions become jobs. */
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "os/clock.h"
+#include "os/random.h"
+#include "exec_p.h"
+
+enum { ROW_MAX = 256 << 20 };
+
+bool live_new(struct exec *x, int64_t id, const struct val *workflow, struct live **out, struct err *e)
+{
+    struct live *l = mem_zalloc(sizeof *l);
+    (void)e;
+    arena_init(&l->arena);
+    l->x = x;
+    l->id = id;
+    l->workflow = val_copy(&l->arena, workflow);
+    VEC_PUSH(&x->lives, l);
+    *out = l;
+    return true;
+}
+
+void live_free(struct live *l)
+{
+    run_free(l->run);
+    arena_fini(&l->arena);
+    free(l);
+}
+
+static void live_forget(struct live *l)
+{
+    struct exec *x = l->x;
+    for (size_t i = 0; i < x->lives.n; i++)
+        if (x->lives.items[i] == l) {
+            x->lives.items[i] = VEC_POP(&x->lives);
+            break;
+        }
+    live_free(l);
+}
+
+static bool put_node(struct live *l, const struct node *n, struct buf *status, struct buf *priv,
+                     struct err *e)
+{
+    struct exec *x = l->x;
+    struct arena *a = &x->scratch;
+    buf_reset(status);
+    buf_reset(priv);
+    node_write_status(status, l->run, n);
+    node_write_private(priv, l->run, n);
+    if (status->overflow || priv->overflow)
+        return err_set(e, ERR_LIMIT, "node '%.*s' is larger than a row may be", STR_ARG(node_name(n)));
+    struct node_row row = {.run = l->id, .idx = node_index(n), .id = node_id_text(a, l->run, n),
+                           .status = buf_view(status), .private = buf_view(priv)};
+    struct change_row change = {.run = l->id, .kind = STR("node"), .payload = row.status};
+    return store_node_put(x->store, &row, e) && store_change_add(x->store, &change, NULL, e);
+}
+
+static bool put_run(struct live *l, struct buf *b, struct err *e)
+{
+    struct exec *x = l->x;
+    struct val status, priv;
+    buf_reset(b);
+    run_write_private(b, l->run);
+    if (!store_value_put(x->store, l->id, STR("private"), buf_view(b), e)) return false;
+    if (!json_parse(&x->scratch, buf_view(b), NULL, &priv, e)) return false;
+    buf_reset(b);
+    run_write_status(b, l->run);
+    if (!store_value_put(x->store, l->id, STR("status"), buf_view(b), e)) return false;
+    if (!json_parse(&x->scratch, buf_view(b), NULL, &status, e)) return false;
+    struct run_row row = {.run = l->id, .phase = val_get_str(&status, "phase"),
+                          .message = val_get_str(&status, "message"),
+                          .progress = val_get_str(&status, "progress"), .completed = run_is_done(l->run)};
+    const struct val *s = val_get(&priv, STR("s")), *f = val_get(&priv, STR("f"));
+    if (s) val_i64(s, &row.started_us);
+    if (f) val_i64(f, &row.finished_us);
+    unsigned fields = RUN_PHASE | RUN_STARTED | RUN_FINISHED | RUN_MESSAGE | RUN_PROGRESS | RUN_COMPLETED;
+    if (!row.message.p) row.message = STR("");
+    if (!row.progress.p) row.progress = STR("");
+    struct change_row change = {.run = l->id, .kind = STR("workflow"), .payload = buf_view(b)};
+    return store_run_update(x->store, &row, fields, e) && store_change_add(x->store, &change, NULL, e);
+}
+
+bool live_persist(struct live *l, const struct outbox *out, struct err *e)
+{
+    struct buf status CLEANUP(buf_fini), priv CLEANUP(buf_fini);
+    bool ok = true;
+    buf_init(&status, ROW_MAX);
+    buf_init(&priv, ROW_MAX);
+    for (size_t i = 0; ok && i < out->n_dirty; i++) ok = put_node(l, out->dirty[i], &status, &priv, e);
+    if (ok && out->run_dirty) ok = put_run(l, &status, e);
+    return ok;
+}
+
+static bool act(struct live *l, const struct action *a, struct err *e)
+{
+    struct exec *x = l->x;
+    struct job *j;
+    switch (a->kind) {
+    case ACTION_START: return job_new(l, a->node, e) != NULL;
+    case ACTION_KILL:
+        if ((j = job_of(x, l, a->node))) VEC_PUSH(&x->kills, j);
+        return true;
+    case ACTION_DONE: l->over = true; return true;
+    }
+    return false;
+}
+
+bool live_event(struct live *l, const struct outbox *out, struct err *e)
+{
+    if (!live_persist(l, out, e)) return false;
+    for (size_t i = 0; i < out->n_actions; i++)
+        if (!act(l, &out->actions[i], e)) return false;
+    arena_reset(&l->x->scratch);
+    return true;
+}
+
+static struct str labels_json(struct arena *a, const struct val *workflow)
+{
+    const struct val *labels = val_path(workflow, "metadata.labels");
+    return labels && labels->n ? json_text(a, labels) : STR("{}");
+}
+
+bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e)
+{
+    const struct val *meta = val_get(workflow, STR("metadata"));
+    struct run_row row = {.uid = val_get_str(meta, "uid"), .ns = val_get_str(meta, "namespace"),
+                          .name = val_get_str(meta, "name"), .phase = STR("Pending"),
+                          .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
+                          .message = STR(""), .progress = STR("")};
+    struct live *l;
+    struct outbox out;
+    if (!exec_begin(x, e)) return false;
+    if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
+    if (!live_new(x, *out_run, workflow, &l, e)) return false;
+    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = x,
+                            .seed = random_u64() >> 1};
+    if (!(l->run = run_new(&opts, e))) {
+        live_forget(l);
+        return false;
+    }
+    run_start(l->run, clock_now_us(), &out);
+    return live_event(l, &out, e);
+}
+
+static struct live *live_of(const struct exec *x, int64_t run)
+{
+    for (size_t i = 0; i < x->lives.n; i++)
+        if (x->lives.items[i]->id == run) return x->lives.items[i];
+    return NULL;
+}
+
+bool exec_has_run(const struct exec *x, int64_t run)
+{
+    struct live *l = live_of(x, run);
+    return l && !l->over;
+}
+
+bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e)
+{
+    struct live *l = live_of(x, run);
+    struct outbox out;
+    if (!l) return err_set(e, ERR_NOT_FOUND, "the workflow is not running");
+    if (!exec_begin(x, e)) return false;
+    run_stop(l->run, how, clock_now_us(), &out);
+    return live_event(l, &out, e);
+}
+
+/* Finished runs leave memory once their end is committed. */
+void lives_reap(struct exec *x)
+{
+    for (size_t i = x->lives.n; i-- > 0;)
+        if (x->lives.items[i]->over) live_forget(x->lives.items[i]);
+}
