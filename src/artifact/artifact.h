@@ -74,8 +74,9 @@ bool artifact_save(struct artifact_repo *r, const struct artifact_save *in,
 bool artifact_save_text(struct artifact_repo *r, struct str text, struct artifact_content *out,
                         struct err *e);
 
-/* Takes in a file that came from outside, unpacked as Argo does: AUTO unpacks tar, plain or
- * compressed, and never zip. An archive with a single top-level entry becomes that entry. */
+/* Takes in a file that came from outside, unpacked as Argo does: AUTO unpacks a gzipped tar and
+ * nothing else (neither a plain tar nor a zip); TAR takes plain, gzip, zstd, lz4 and xz. An archive
+ * with a single top-level file or directory becomes that file or directory. */
 enum artifact_archive { ARTIFACT_ARCHIVE_AUTO, ARTIFACT_ARCHIVE_NONE, ARTIFACT_ARCHIVE_TAR, ARTIFACT_ARCHIVE_ZIP };
 struct artifact_import {
     const char *path;

@@ -1,0 +1,14 @@
+/* Private to artifact: what is done to whole trees. Runs on: worker threads. */
+#pragma once
+#include "artifact/artifact.h"
+
+/* Bytes from one file to another: reflink, copy_file_range, or read and write. */
+bool file_copy(int from_fd, int to_fd, struct err *e);
+
+/* Copies a file or tree, writable, modes 0644 or 0755, symlinks as symlinks; sockets, pipes and
+ * devices are left out. `to` must not exist. */
+bool tree_copy(int from_dir, const char *from, int to_dir, const char *to, struct err *e);
+
+/* Makes content of it: everything read-only (0444, 0555), no file shared by hard links with anything
+ * else, sockets, pipes and devices removed; counts sizes into `out`. */
+bool tree_seal(int dir_fd, const char *name, struct artifact_content *out, struct err *e);
