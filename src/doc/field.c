@@ -11,6 +11,7 @@
 struct decoder {
     struct arena *a;
     struct diags *d;
+    bool wrapped; /* the list being read is an item of a list itself */
 };
 
 static bool take_struct(struct decoder *dec, const struct field_type *t, const struct val *v,
@@ -85,7 +86,10 @@ static void warn_unquoted(struct decoder *dec, const struct field_row *r, const 
     struct diag *g = diags_add(dec->d, DIAG_WARNING, "W0103", "`%s` is text, but this is %s %s",
                                r->name, v->kind == VAL_INT ? "an" : "a", val_kind_name(v->kind));
     diag_at(g, v);
-    diag_help(dec->d, g, "put it in quotes: \"%.*s\"", STR_ARG(text));
+    if (v->kind == VAL_BOOL)
+        diag_help(dec->d, g, "put the word in quotes; as it stands (true, yes, on, y …) it means \"%.*s\"", STR_ARG(text));
+    else
+        diag_help(dec->d, g, "put it in quotes: \"%.*s\"", STR_ARG(text));
 }
 
 /* [+-]digits[.digits] and a suffix: n u m k M G T P E, Ki … Ei, or e±N */
@@ -203,7 +207,8 @@ static bool take_list(struct decoder *dec, const struct field_row *r, const stru
         if (v->kind == VAL_STR && r->kind == FIELD_STRING)
             diag_help(dec->d, g, "write [\"%.*s\"]", STR_ARG(v->s));
         else if (r->kind == FIELD_STRUCT)
-            diag_help(dec->d, g, "begin each item with \"- \"");
+            diag_help(dec->d, g, r->type->wrap || dec->wrapped ? "it is a list of lists: begin each group with \"- - \""
+                                                          : "begin each item with \"- \"");
         return false;
     }
     bool ok = true;
@@ -331,7 +336,10 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
 static bool take_struct(struct decoder *dec, const struct field_type *t, const struct val *v, void *out)
 {
     *(const struct val **)out = v;
-    if (t->wrap) return take_field(dec, &t->rows[0], v, out);
+    if (t->wrap) {
+        dec->wrapped = v->kind != VAL_LIST;
+        return take_field(dec, &t->rows[0], v, out);
+    }
     if (v->kind == VAL_MAP) return take_pairs(dec, t, v, out);
     static const uint64_t nothing[2] = {0, 0};
     if (v->kind == VAL_NULL) { /* an empty item: nothing is set */
@@ -348,7 +356,7 @@ static bool take_struct(struct decoder *dec, const struct field_type *t, const s
 bool field_decode(struct arena *a, const struct field_type *t, const struct val *v, void *out,
                   struct diags *d)
 {
-    struct decoder dec = {a, d};
+    struct decoder dec = {.a = a, .d = d};
     return take_struct(&dec, t, v, out);
 }
 

@@ -100,7 +100,8 @@ static bool check_api_version(enum doc_kind kind, struct str given, const struct
         g = diags_add(diags, DIAG_WARNING, "W0003", "this %s has no apiVersion", doc_kind_text(kind));
         diag_at(g, v);
     } else {
-        g = diags_add(diags, DIAG_ERROR, "E0004", "%s \"%.*s\" is not known", doc_kind_text(kind), STR_ARG(given));
+        g = diags_add(diags, DIAG_ERROR, "E0004", "apiVersion \"%.*s\" is not known for a %s", STR_ARG(given),
+                      doc_kind_text(kind));
         diag_at(g, val_get(v, STR("apiVersion")));
     }
     diag_help(diags, g, "write apiVersion: %s", doc_kind_api_version(kind));
@@ -110,17 +111,18 @@ static bool check_api_version(enum doc_kind kind, struct str given, const struct
 static bool add_object(struct documents *d, enum doc_kind kind, const struct val *v, uint16_t file,
                        struct diags *diags)
 {
-    const struct val *meta = val_get(v, STR("metadata"));
     struct document doc = {.kind = kind, .file = v->file ? v->file : file, .line = v->line};
     doc.api_version = val_get_str(v, "apiVersion");
     if (!check_api_version(kind, doc.api_version, v, diags)) return false;
     bool ok = decode(d, &doc, v, diags);
-    doc.name = val_get_str(meta, "name");
-    doc.generate_name = val_get_str(meta, "generateName");
-    doc.ns = val_get_str(meta, "namespace");
     /* every kind has metadata at the same place in the tables */
     const struct field_row *row = field_find(doc_kind_type(kind), STR("metadata"));
     doc.metadata = *(const struct argo_object_meta *const *)((const char *)doc.object + row->offset);
+    if (doc.metadata) {
+        doc.name = doc.metadata->name;
+        doc.generate_name = doc.metadata->generate_name;
+        doc.ns = doc.metadata->namespace;
+    }
     if (d->n == d->cap) {
         d->cap = d->cap ? d->cap * 2 : 16;
         d->items = mem_grow(d->items, d->cap * sizeof *d->items);

@@ -14,8 +14,10 @@ static void check_meta(struct lint *l, const struct document *doc)
     const struct val *meta = doc->metadata ? doc->metadata->src : doc->val;
     const char *what = doc_kind_text(doc->kind);
     if (doc->name.n == 0 && doc->generate_name.n == 0) {
-        struct diag *g = LINT(l, DIAG_ERROR, "E0206", meta, "this %s has neither name nor generateName", what);
-        diag_help(l->d, g, "add `name:` to metadata");
+        bool run = doc->kind == DOC_WORKFLOW; /* gets a name when it starts; nothing refers to it */
+        struct diag *g = LINT(l, run ? DIAG_WARNING : DIAG_ERROR, run ? "W0206" : "E0206", meta,
+                              "this %s has neither name nor generateName", what);
+        diag_help(l->d, g, "add `%s:` to metadata", run ? "generateName" : "name");
         return;
     }
     if (doc->name.n > 0) lint_name(l, meta, doc->name, what, NAME_OBJECT);

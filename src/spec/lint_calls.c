@@ -195,14 +195,13 @@ static void check_calls(struct lint_doc *ld, const struct argo_template *t, stru
 /* Names are checked and looked up; the first of equal names wins. */
 static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct map *by_name, const char *what)
 {
-    struct unique seen CLEANUP(unique_fini) = {0};
     const char *plural = strcmp(what, "step") == 0 ? "steps" : "tasks";
     for (size_t i = 0; i < n; i++) {
         bool fresh = false;
         lint_name(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
-        unique_add(ld->l, &seen, calls[i].src, calls[i].name, plural);
         struct map_slot *slot = calls[i].name.p ? map_put(by_name, calls[i].name, &fresh) : NULL;
         if (slot && fresh) slot->num = i;
+        else if (slot) lint_not_unique(ld->l, calls[i].src, calls[i].name, plural, calls[slot->num].src);
         lint_call(ld, &calls[i], what);
     }
 }

@@ -39,24 +39,69 @@ static void add_edge(struct dag *g, const struct val *at, struct str name)
     else unknown_dependency(g, at, name);
 }
 
+static void add_condition(struct dag *g, const struct val *at, const struct depends_name *x)
+{
+    add_edge(g, at, x->name);
+    if (!(x->asked & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED))) return;
+    const struct map_slot *slot = map_get(g->by_name, x->name);
+    if (!slot || is_loop(&g->t->tasks.items[slot->num])) return;
+    struct diag *d = LINT(g->l, DIAG_ERROR, "E0507", at, "`%.*s` has no items, so AnySucceeded and AllFailed do not apply",
+                          STR_ARG(x->name));
+    diag_help(g->l->d, d, "use %.*s.Succeeded or %.*s.Failed", STR_ARG(x->name), STR_ARG(x->name));
+}
+
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+static struct str take_word(struct str *s)
+{
+    size_t n = 0;
+    *s = str_trim(*s);
+    while (n < s->n && is_word(s->p[n])) n++;
+    struct str word = str_n(s->p, n);
+    *s = str_from(*s, n);
+    return word;
+}
+
+/* The usual logic, names and results joined by && and ||, is read without the parser, which large
+ * DAGs would feel. False when there is anything else in the text. */
+static bool simple_depends(struct str text, struct depends_name *out, size_t max, size_t *n)
+{
+    for (*n = 0; *n < max; ++*n) {
+        struct depends_name *x = &out[*n];
+        *x = (struct depends_name){.name = take_word(&text), .asked = DEPENDS_BARE};
+        if (x->name.n == 0) return false;
+        if (text.n > 0 && text.p[0] == '.') {
+            text = str_from(text, 1);
+            x->asked = text.n > 0 && text.p[0] != ' ' ? depends_result_of(take_word(&text)) : 0;
+            if (x->asked == 0) return false;
+        }
+        text = str_trim(text);
+        if (text.n == 0) {
+            ++*n;
+            return true;
+        }
+        if (!str_starts(text, STR("&&")) && !str_starts(text, STR("||"))) return false;
+        text = str_from(text, 2);
+    }
+    return false;
+}
+
 static void add_depends(struct dag *g, const struct argo_dag_task *t)
 {
     const struct depends *parsed;
     const struct val *at = lint_at(t->src, "depends");
+    struct depends_name names[16];
     struct err e = {0};
-    if (!depends_parse(g->l->a, t->depends, &parsed, &e)) {
+    size_t n;
+    if (simple_depends(t->depends, names, ARRAY_LEN(names), &n)) {
+        for (size_t i = 0; i < n; i++) add_condition(g, at, &names[i]);
+    } else if (depends_parse(g->l->a, t->depends, &parsed, &e)) {
+        for (size_t i = 0; i < parsed->n_names; i++) add_condition(g, at, &parsed->names[i]);
+    } else {
         LINT(g->l, DIAG_ERROR, "E0506", at, "`depends`: %s", e.text);
-        return;
-    }
-    for (size_t i = 0; i < parsed->n_names; i++) {
-        const struct depends_name *x = &parsed->names[i];
-        add_edge(g, at, x->name);
-        const struct map_slot *slot = map_get(g->by_name, x->name);
-        bool items_asked = x->asked & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED);
-        if (!slot || !items_asked || is_loop(&g->t->tasks.items[slot->num])) continue;
-        struct diag *d = LINT(g->l, DIAG_ERROR, "E0507", at, "`%.*s` has no items, so AnySucceeded and AllFailed do not apply",
-                              STR_ARG(x->name));
-        diag_help(g->l->d, d, "use %.*s.Succeeded or %.*s.Failed", STR_ARG(x->name), STR_ARG(x->name));
     }
 }
 

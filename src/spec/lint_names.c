@@ -54,21 +54,34 @@ bool lint_name(struct lint *l, const struct val *src, struct str name, const cha
     return false;
 }
 
-void unique_fini(struct unique *u) { map_fini(&u->seen); }
+void unique_fini(struct unique *u) { map_fini(&u->many); }
 
+void lint_not_unique(struct lint *l, const struct val *src, struct str name, const char *what,
+                     const struct val *first)
+{
+    struct diag *g = LINT(l, DIAG_ERROR, "E0203", lint_at(src, "name"), "there are two %s named `%.*s`", what,
+                          STR_ARG(name));
+    if (first && first->line) diag_note(l->d, g, "the first one stands in line %u", first->line);
+}
+
+/* Most lists are short: those are compared one by one. */
 void unique_add(struct lint *l, struct unique *u, const struct val *src, struct str name, const char *what)
 {
     bool fresh;
     if (name.n == 0) return;
-    struct map_slot *slot = map_put(&u->seen, name, &fresh);
-    if (fresh) {
-        slot->ptr = (void *)(uintptr_t)src;
+    for (size_t i = 0; i < u->n; i++) {
+        if (!str_eq(u->few[i].name, name)) continue;
+        lint_not_unique(l, src, name, what, u->few[i].src);
         return;
     }
-    const struct val *first = slot->ptr;
-    struct diag *g = LINT(l, DIAG_ERROR, "E0203", lint_at(src, "name"), "there are two %s named `%.*s`", what,
-                          STR_ARG(name));
-    if (first && first->line) diag_note(l->d, g, "the first one stands in line %u", first->line);
+    if (u->n < ARRAY_LEN(u->few)) {
+        u->few[u->n].name = name;
+        u->few[u->n++].src = src;
+        return;
+    }
+    struct map_slot *slot = map_put(&u->many, name, &fresh);
+    if (fresh) slot->ptr = (void *)(uintptr_t)src;
+    else lint_not_unique(l, src, name, what, slot->ptr);
 }
 
 void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names, size_t n)

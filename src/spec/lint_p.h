@@ -87,10 +87,17 @@ enum name_form { NAME_FIELD, NAME_PARAMETER, NAME_ARTIFACT, NAME_OBJECT };
 /* Reports a missing or malformed name of a "step", "template", … */
 bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what, enum name_form form);
 struct unique {
-    struct map seen; /* name -> source value */
+    struct {
+        struct str name;
+        const struct val *src;
+    } few[8];
+    size_t n;
+    struct map many; /* name -> source value, from the ninth on */
 };
 void unique_fini(struct unique *u);
 void unique_add(struct lint *l, struct unique *u, const struct val *src, struct str name, const char *what);
+void lint_not_unique(struct lint *l, const struct val *src, struct str name, const char *what,
+                     const struct val *first);
 void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names, size_t n);
 bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text, bool unit_needed);
 

@@ -162,7 +162,10 @@ static enum tag_answer call_known(struct tag_check *c, struct str rest)
         return TAG_UNKNOWN;
     }
     const struct call *call = &s->calls[slot->num];
-    if (!visible(s, call, slot->num)) return TAG_TOO_LATE;
+    if (!visible(s, call, slot->num)) {
+        c->word = name;
+        return TAG_TOO_LATE;
+    }
     return call_field_known(c, call, field) ? TAG_KNOWN : TAG_UNKNOWN;
 }
 
@@ -188,7 +191,8 @@ static void report(struct tag_check *c, const struct val *at, struct str tag, en
     struct lint *l = c->scope->ld->l;
     if (answer == TAG_TOO_LATE) {
         struct diag *g = LINT(l, DIAG_ERROR, "E0602", at, "{{%.*s}} is not known yet at this point", STR_ARG(tag));
-        if (c->scope->dag) diag_help(l->d, g, "add that task to this task's dependencies");
+        if (c->scope->self && str_eq(c->scope->self->name, c->word)) diag_help(l->d, g, "it is set when this one has ended");
+        else if (c->scope->dag) diag_help(l->d, g, "add `%.*s` to the dependencies of this task", STR_ARG(c->word));
         else diag_help(l->d, g, "only steps of earlier groups can be referred to");
         return;
     }
@@ -211,6 +215,7 @@ static void check_tag(const struct tag_scope *s, const struct val *at, struct st
 static void check_text(const struct tag_scope *s, const struct val *v)
 {
     size_t at = 0;
+    if (v->s.n < 5 || !memchr(v->s.p, '{', v->s.n)) return;
     for (;;) {
         ptrdiff_t open = str_find(v->s, STR("{{"), at);
         ptrdiff_t close = open < 0 ? -1 : str_find(v->s, STR("}}"), (size_t)open + 2);
