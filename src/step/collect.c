@@ -1,0 +1,185 @@
+/* Reading and moving outputs; see collect_p.h. */
+#include "step/collect_p.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "step/io_p.h"
+
+struct collect {
+    struct plan *p;
+    int root; /* the step's */
+    int outputs;
+};
+
+/* Opens as the step's user; the supervisor's own rights come back at once. */
+static int open_output(struct collect *c, const char *path, int flags)
+{
+    const struct step_spec *s = c->p->spec;
+    if (s->gid >= 0) setfsgid((gid_t)s->gid);
+    if (s->uid >= 0) setfsuid((uid_t)s->uid);
+    int fd = io_open_in(c->root, path, flags | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    int why = errno;
+    if (s->uid >= 0) setfsuid(geteuid());
+    if (s->gid >= 0) setfsgid(getegid());
+    errno = why;
+    return fd;
+}
+
+static void read_param(struct collect *c, const struct step_output *o, struct step_param_out *out)
+{
+    struct stat st;
+    out->name = o->name;
+    int fd = open_output(c, o->path.p, O_RDONLY);
+    if (fd < 0) {
+        if (errno != ENOENT && errno != ENOTDIR) out->error = str_of(strerror(errno));
+        return;
+    }
+    char *bytes = NULL;
+    size_t n = 0;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        out->error = STR("not a file");
+    } else {
+        bytes = arena_alloc_bytes(c->p->arena, (size_t)MIN(st.st_size, (off_t)LIMIT_STEP_PARAM_BYTES) + 2);
+        size_t want = (size_t)MIN(st.st_size, (off_t)LIMIT_STEP_PARAM_BYTES) + 1;
+        for (ssize_t r; n < want && (r = read(fd, bytes + n, want - n)) > 0;) n += (size_t)r;
+        if (n > LIMIT_STEP_PARAM_BYTES) out->error = STR("larger than 1 MiB, the limit of an output parameter");
+    }
+    close(fd);
+    if (str_set(out->error)) return;
+    if (n > 0 && bytes[n - 1] == '\n') n--;
+    bytes[n] = 0;
+    out->found = true;
+    out->value = str_n(bytes, n);
+}
+
+/* The path of an open file in the step's own view, symlinks resolved. */
+static bool view_path(struct collect *c, int fd, char *out, size_t max)
+{
+    char link[40];
+    snprintf(link, sizeof link, "self/fd/%d", fd);
+    ssize_t n = readlinkat(c->p->sb->proc_fd, link, out, max - 1);
+    if (n <= 0) return false;
+    out[n] = 0;
+    return out[0] == '/';
+}
+
+static const struct plan_view *find_view(const struct plan *p, const char *path)
+{
+    const struct plan_view *best = NULL;
+    for (size_t i = 0; i < p->views.n; i++) {
+        const struct plan_view *v = &p->views.items[i];
+        size_t n = strlen(v->target);
+        if (strncmp(path, v->target, n) != 0 || (path[n] != 0 && path[n] != '/')) continue;
+        if (!best || n > strlen(best->target)) best = v;
+    }
+    return best;
+}
+
+/* A directory that also exists in a lower layer holds only half of its files in the upper one. */
+static bool is_merged(struct collect *c, const struct plan_view *v, const char *rest)
+{
+    const struct step_strs *layers = &c->p->spec->layers;
+    bool image = v->lower && strcmp(v->lower, "/") == 0;
+    for (size_t i = 0; v->lower && i < (image ? layers->n : 1); i++) {
+        const char *lower = image ? str_fmt(c->p->arena, "/hostrw%s", layers->items[i].p).p : v->lower;
+        int dir = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = dir < 0 ? -1 : io_open_in(dir, *rest ? rest : "/", O_PATH, RESOLVE_IN_ROOT);
+        if (dir >= 0) close(dir);
+        if (fd < 0) continue;
+        close(fd);
+        return true;
+    }
+    return false;
+}
+
+static bool move_output(struct collect *c, int fd, bool is_dir, const char *name)
+{
+    char path[4096], dir[4096];
+    if (!c->p->work || !view_path(c, fd, path, sizeof path)) return false;
+    const struct plan_view *v = find_view(c->p, path);
+    if (!v) return false;
+    const char *rest = path + strlen(v->target), *slash = strrchr(rest, '/');
+    if (!slash || slash[1] == 0 || (is_dir && is_merged(c, v, rest))) return false;
+    snprintf(dir, sizeof dir, ".%.*s", (int)(slash - rest), rest);
+    int host = open(v->host, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int parent = host < 0 ? -1 : io_open_in(host, dir, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    bool ok = parent >= 0 && renameat2(parent, slash + 1, c->outputs, name, 1 /* RENAME_NOREPLACE */) == 0;
+    if (parent >= 0) close(parent);
+    if (host >= 0) close(host);
+    return ok;
+}
+
+static bool copy_output(struct collect *c, int fd, struct step_artifact_out *out)
+{
+    const struct step_spec *s = c->p->spec;
+    if (s->uid >= 0 && fchown(c->outputs, (uid_t)s->uid, (gid_t)-1) != 0) return false;
+    if (s->gid >= 0) setfsgid((gid_t)s->gid);
+    if (s->uid >= 0) setfsuid((uid_t)s->uid);
+    bool ok = io_copy_tree(fd, c->outputs, out->name.p, &out->size);
+    int why = errno;
+    if (s->uid >= 0) setfsuid(geteuid());
+    if (s->gid >= 0) setfsgid(getegid());
+    if (s->uid >= 0 && fchown(c->outputs, geteuid(), (gid_t)-1) != 0) ok = false;
+    errno = why;
+    return ok;
+}
+
+static void save_artifact(struct collect *c, const struct step_output *o, struct step_artifact_out *out)
+{
+    struct stat st;
+    out->name = o->name;
+    int fd = open_output(c, o->path.p, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) out->error = str_of(strerror(errno));
+        return;
+    }
+    bool is_dir = S_ISDIR(st.st_mode);
+    if (!is_dir && !S_ISREG(st.st_mode)) {
+        out->error = STR("neither a file nor a directory");
+    } else if (move_output(c, fd, is_dir, o->name.p)) {
+        out->moved = true;
+        out->size = is_dir ? 0 : (uint64_t)st.st_size;
+        out->form = is_dir ? STEP_FORM_DIR : STEP_FORM_FILE;
+    } else if (copy_output(c, fd, out)) {
+        out->form = is_dir ? STEP_FORM_DIR : STEP_FORM_FILE;
+    } else {
+        out->error = str_dup(c->p->arena, str_of(strerror(errno)));
+        io_remove_tree(c->outputs, o->name.p);
+    }
+    close(fd);
+}
+
+static bool collect_artifacts(struct collect *c, int step_dir_fd, struct step_result *r, struct err *e)
+{
+    const struct step_spec *s = c->p->spec;
+    if (mkdirat(step_dir_fd, "outputs", 0700) != 0 && errno != EEXIST) return err_sys(e, "outputs");
+    c->outputs = openat(step_dir_fd, "outputs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (c->outputs < 0) return err_sys(e, "outputs");
+    /* not synced here: whoever takes them into a store decides when */
+    r->artifacts.items = ARENA_ARRAY(c->p->arena, struct step_artifact_out, s->artifacts.n);
+    r->artifacts.n = s->artifacts.n;
+    for (size_t i = 0; i < s->artifacts.n; i++) save_artifact(c, &s->artifacts.items[i], &r->artifacts.items[i]);
+    close(c->outputs);
+    return true;
+}
+
+bool collect_outputs(struct plan *p, int step_dir_fd, struct step_result *r, struct err *e)
+{
+    const struct step_spec *s = p->spec;
+    if (s->params.n == 0 && s->artifacts.n == 0) return true;
+    struct collect c = {.p = p, .root = p->root_fd, .outputs = -1};
+    if (!p->sb) c.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (c.root < 0) return err_set(e, ERR_IO, "outputs: the step's files are gone");
+    r->params.items = ARENA_ARRAY(p->arena, struct step_param_out, s->params.n);
+    r->params.n = s->params.n;
+    for (size_t i = 0; i < s->params.n; i++) read_param(&c, &s->params.items[i], &r->params.items[i]);
+    bool ok = s->artifacts.n == 0 || collect_artifacts(&c, step_dir_fd, r, e);
+    if (!p->sb) close(c.root);
+    return ok;
+}

@@ -1,0 +1,104 @@
+/* File helpers of supervisors; see io_p.h. */
+#include "step/io_p.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int64_t io_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t io_mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool io_write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t w = write(fd, p, n);
+        if (w < 0 && errno == EINTR) continue;
+        if (w < 0) return false;
+        p += w;
+        n -= (size_t)w;
+    }
+    return true;
+}
+
+bool io_write_file(int dir_fd, const char *name, struct str bytes, bool sync, struct err *e)
+{
+    char tmp[300];
+    snprintf(tmp, sizeof tmp, "%s.tmp", name);
+    int fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return err_sys(e, "%s", tmp);
+    bool ok = io_write_all(fd, bytes.p, bytes.n) && (!sync || fsync(fd) == 0);
+    if (close(fd) != 0) ok = false;
+    ok = ok && renameat(dir_fd, tmp, dir_fd, name) == 0;
+    ok = ok && (!sync || fsync(dir_fd) == 0);
+    if (ok) return true;
+    err_sys(e, "%s", name);
+    unlinkat(dir_fd, tmp, 0);
+    return false;
+}
+
+bool io_read_file(struct arena *a, int dir_fd, const char *name, size_t max, struct str *out)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0) return false;
+    struct stat st;
+    bool ok = fstat(fd, &st) == 0;
+    if (ok && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > max)) {
+        errno = EFBIG;
+        ok = false;
+    }
+    size_t n = 0;
+    char *p = ok ? arena_alloc_bytes(a, (size_t)st.st_size + 1) : NULL;
+    while (ok && n < (size_t)st.st_size) {
+        ssize_t r = read(fd, p + n, (size_t)st.st_size - n);
+        if (r < 0 && errno == EINTR) continue;
+        if (r < 0) ok = false;
+        if (r <= 0) break;
+        n += (size_t)r;
+    }
+    close(fd);
+    if (ok) {
+        p[n] = 0;
+        *out = str_n(p, n);
+    }
+    return ok;
+}
+
+bool io_mkdirs(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) == 0 || errno == EEXIST) return true;
+    if (errno != ENOENT) return false;
+    char part[4096];
+    if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (char *p = part + 1; (p = strchr(p, '/')); p++) {
+        *p = 0;
+        if (mkdir(part, mode) != 0 && errno != EEXIST) return false;
+        *p = '/';
+    }
+    return mkdir(path, mode) == 0 || errno == EEXIST;
+}
+
+int io_open_in(int dir_fd, const char *path, int flags, uint64_t resolve)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = resolve};
+    long fd;
+    do fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    return (int)fd;
+}

@@ -1,0 +1,121 @@
+/* The launcher process: forks slot supervisors on request and ends with the engine. */
+#include "step/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step/launcher_p.h"
+#include "step/proto_p.h"
+#include "step/supervisor_p.h"
+
+struct launcher {
+    int sock;
+};
+
+/* Steps can read the command line of their pid 1, a child of this process: nothing of the engine's
+ * arguments and environment may be in it. Both lie in one piece after argv[0]. */
+static void blank_strings(int argc, char **argv)
+{
+    for (char **env = environ; env && *env; env++) explicit_bzero(*env, strlen(*env));
+    static char *none[] = {NULL};
+    environ = none;
+    for (int i = 0; i < argc; i++) explicit_bzero(argv[i], strlen(argv[i]));
+    size_t room = argc > 0 ? (size_t)(argv[argc - 1] - argv[0]) : 0;
+    if (room >= sizeof "skiff") memcpy(argv[0], "skiff", sizeof "skiff");
+}
+
+static void reset_signals(void)
+{
+    struct sigaction normal = {.sa_handler = SIG_DFL};
+    for (int s = 1; s < NSIG; s++) sigaction(s, &normal, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void only_socket(int *sock)
+{
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+    if (*sock != 3) dup2(*sock, 3);
+    *sock = 3;
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    syscall(SYS_close_range, 4, ~0u, 0);
+}
+
+static void make_supervisor(int passed, struct str config)
+{
+    pid_t pid = fork();
+    if (pid != 0) return;
+    reset_signals();
+    setsid();
+    dup2(passed, 4);
+    syscall(SYS_close_range, 5, ~0u, 0);
+    close(3);
+    fcntl(4, F_SETFD, FD_CLOEXEC);
+    supervisor_main(4, config);
+}
+
+NORETURN static void launcher_main(int sock, int argc, char **argv)
+{
+    reset_signals();
+    only_socket(&sock);
+    if (argv) blank_strings(argc, argv);
+    setsid();
+    prctl(PR_SET_NAME, "skiff-launcher");
+    signal(SIGCHLD, SIG_IGN); /* supervisors are never waited for */
+    signal(SIGINT, SIG_IGN);
+    for (;;) {
+        struct pollfd p = {.fd = sock, .events = POLLIN};
+        if (poll(&p, 1, -1) < 0) continue;
+        struct arena a;
+        struct proto_head h;
+        struct str body;
+        int passed;
+        arena_init(&a);
+        enum proto_got got = proto_recv(sock, &a, &h, &body, &passed);
+        if (got == PROTO_CLOSED) _exit(0);
+        if (got == PROTO_MESSAGE && h.kind == PROTO_OPEN && passed >= 0) make_supervisor(passed, body);
+        if (got == PROTO_MESSAGE && passed >= 0) close(passed);
+        arena_fini(&a);
+    }
+}
+
+struct launcher *launcher_start(int argc, char **argv, struct err *e)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        err_sys(e, "launcher");
+        return NULL;
+    }
+    pid_t pid = fork();
+    if (pid == 0) launcher_main(ends[1], argc, argv);
+    close(ends[1]);
+    if (pid < 0) {
+        err_sys(e, "launcher");
+        close(ends[0]);
+        return NULL;
+    }
+    struct launcher *l = mem_zalloc(sizeof *l);
+    l->sock = ends[0];
+    return l;
+}
+
+void launcher_stop(struct launcher *l)
+{
+    if (!l) return;
+    close(l->sock);
+    free(l);
+}
+
+bool launcher_request(struct launcher *l, struct str config, int passed, struct err *e)
+{
+    struct proto_head h = {.kind = PROTO_OPEN};
+    return proto_send(l->sock, &h, config, passed, e);
+}

@@ -1,0 +1,355 @@
+/* The operations of the child, in order: root mount, detached mounts, pivot, then everything else
+ * inside the new root, where symlinks of images lead nowhere else. See plan_p.h. */
+#include "step/plan_p.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "step/io_p.h"
+
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+struct child_op *plan_op(struct plan *p, enum child_op_kind kind, const char *at)
+{
+    VEC_PUSH(&p->child.ops, ((struct child_op){.kind = kind, .b = at}));
+    return &p->child.ops.items[p->child.ops.n - 1];
+}
+
+static void op_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data)
+{
+    struct child_op *op = plan_op(p, OP_MOUNT, at);
+    op->a = source;
+    op->c = type;
+    op->flags = type ? MS_NOSUID | MS_NODEV : MS_BIND;
+    op->data = data;
+}
+
+void plan_mkdirs(struct plan *p, const char *at, mode_t mode) { plan_op(p, OP_MKDIRS, at)->flags = mode; }
+
+bool plan_attach(struct plan *p, int fd, const char *at, struct err *e)
+{
+    if (fd < 0) return err_sys(e, "sandbox: %s", at);
+    VEC_PUSH(&p->fds, fd);
+    plan_op(p, OP_ATTACH, at)->fd = fd;
+    return true;
+}
+
+const char *plan_size(struct plan *p, uint64_t bytes, const char *rest)
+{
+    return str_fmt(p->arena, "size=%llu%s", (unsigned long long)(bytes ? bytes : p->sb->scratch_bytes), rest).p;
+}
+
+bool plan_private_dir(struct plan *p, const char *at, mode_t mode, struct err *e)
+{
+    const char *rest = mode == 01777 ? ",mode=1777" : ",mode=0777";
+    plan_mkdirs(p, at, mode);
+    VEC_PUSH(&p->covered, at);
+    if (!p->work) {
+        op_mount(p, "tmpfs", at, "tmpfs", plan_size(p, p->spec->scratch_bytes, rest));
+        return true;
+    }
+    const char *host = str_fmt(p->arena, "%s/private-%u", p->work, p->n_private++).p;
+    if (mkdir(host, mode) != 0 || chmod(host, mode) != 0) return err_sys(e, "%s", host);
+    VEC_PUSH(&p->views, ((struct plan_view){.target = at, .host = host}));
+    return plan_attach(p, open_tree(AT_FDCWD, host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), at, e);
+}
+
+/* ---- before the pivot ---- */
+
+static bool plan_layers(struct plan *p, struct buf *lower, struct err *e)
+{
+    const struct step_strs *l = &p->spec->layers;
+    for (size_t i = 0; i < l->n; i++) {
+        const char *at = str_fmt(p->arena, "/img/%zu", i).p;
+        if (mkdir(at, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", at);
+        int dir = io_open_in(p->sb->hostrw, l->items[i].p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+        if (dir < 0) return err_sys(e, "image directory %s", l->items[i].p);
+        int tree = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        close(dir);
+        if (!plan_attach(p, tree, at, e)) return false;
+        buf_printf(lower, "%s%s", i ? ":" : "", at);
+    }
+    return true;
+}
+
+static bool plan_overlay_root(struct plan *p, struct err *e)
+{
+    struct buf data;
+    buf_init(&data, 4096);
+    buf_str(&data, STR("lowerdir="));
+    bool image = p->spec->tier == STEP_TIER_IMAGE;
+    bool ok = !image || plan_layers(p, &data, e);
+    if (!image) buf_str(&data, STR("/skel:/hostrw"));
+    buf_str(&data, STR(",upperdir=upper,workdir=work,volatile"));
+    buf_str(&data, p->sb->root ? STR(",metacopy=off,redirect_dir=off") : STR(",userxattr"));
+    const char *options = buf_dup(p->arena, &data).p;
+    buf_fini(&data);
+    if (!ok) return false;
+    if (p->work) {
+        plan_op(p, OP_CHDIR, p->work);
+        VEC_PUSH(&p->views, ((struct plan_view){.target = "", .host = str_fmt(p->arena, "%s/upper", p->work).p,
+                                                .lower = image ? "/" : "/hostrw"}));
+    } else {
+        op_mount(p, "tmpfs", "/t", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0755"));
+        plan_op(p, OP_CHDIR, "/t");
+    }
+    plan_op(p, OP_MKDIR, "upper")->flags = 0755;
+    plan_op(p, OP_MKDIR, "work")->flags = 0755;
+    op_mount(p, "overlay", "/new", "overlay", options);
+    return true;
+}
+
+/* ---- after the pivot ---- */
+
+static bool plan_api_mounts(struct plan *p, struct err *e)
+{
+    struct sandbox *sb = p->sb;
+    static const char *const dirs[] = {"/proc", "/sys", "/dev"};
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+        if (p->assembled || p->spec->tier == STEP_TIER_IMAGE) plan_mkdirs(p, dirs[i], 0755);
+    plan_op(p, OP_ATTACH, "/proc")->fd_at = &p->proc_tree;
+    if (!plan_attach(p, open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), "/sys", e) ||
+        !plan_attach(p, open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), "/dev", e))
+        return false;
+    op_mount(p, "tmpfs", "/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
+    for (size_t i = 0; i < sb->n_proc_masks; i++)
+        op_mount(p, sb->proc_mask_is_dir[i] ? "/dev/mqueue" : "/dev/null", sb->proc_masks[i], NULL, NULL);
+    return true;
+}
+
+/* Host file systems below / are not part of an overlay over it: they come back read-only. */
+static bool plan_host_mounts(struct plan *p)
+{
+    for (size_t i = 0; i < p->sb->mounts.n; i++) {
+        const char *name = p->sb->mounts.items[i].name;
+        const char *from = str_fmt(p->arena, "/host/%s", name).p;
+        int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (fd < 0) continue; /* gone since, or below a masked path */
+        struct err ignored;
+        const char *at = str_fmt(p->arena, "/%s", name).p;
+        plan_attach(p, fd, at, &ignored);
+        p->child.ops.items[p->child.ops.n - 1].soft = true;
+    }
+    return true;
+}
+
+static bool plan_bind(struct plan *p, const struct step_bind *b, struct err *e)
+{
+    struct stat st;
+    int at = io_open_in(p->sb->hostrw, b->source.p, O_PATH, RESOLVE_IN_ROOT);
+    if (at < 0 && errno == ENOENT && b->optional) return true;
+    if (at < 0 || fstat(at, &st) != 0) return err_sys(e, "mount source %s", b->source.p);
+    int fd = open_tree(at, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    close(at);
+    if (fd < 0) return err_sys(e, "mount source %s", b->source.p);
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | (b->read_only ? MOUNT_ATTR_RDONLY : 0)};
+    if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0) {
+        err_sys(e, "read-only view of %s", b->source.p);
+        close(fd);
+        return false;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        plan_mkdirs(p, b->target.p, 0755);
+    } else {
+        ptrdiff_t slash = (ptrdiff_t)b->target.n;
+        while (b->target.p[slash - 1] != '/') slash--;
+        if (slash > 1) plan_mkdirs(p, str_dup(p->arena, str_sub(b->target, 0, (size_t)slash - 1)).p, 0755);
+        plan_op(p, OP_TOUCH, b->target.p);
+    }
+    return plan_attach(p, fd, b->target.p, e);
+}
+
+static int by_target(const void *a, const void *b)
+{
+    return str_cmp((*(const struct step_bind *const *)a)->target, (*(const struct step_bind *const *)b)->target);
+}
+
+static bool plan_binds(struct plan *p, struct err *e)
+{
+    size_t n = p->spec->binds.n;
+    const struct step_bind **sorted = ARENA_ARRAY(p->arena, const struct step_bind *, n);
+    for (size_t i = 0; i < n; i++) sorted[i] = &p->spec->binds.items[i];
+    if (n) qsort(sorted, n, sizeof *sorted, by_target); /* parents before what is in them */
+    for (size_t i = 0; i < n; i++)
+        if (!plan_bind(p, sorted[i], e)) return false;
+    return true;
+}
+
+static void plan_file(struct plan *p, const char *path, struct str content, mode_t mode)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash > path) plan_mkdirs(p, str_dup(p->arena, str_n(path, (size_t)(slash - path))).p, 0755);
+    struct child_op *op = plan_op(p, OP_WRITE, path);
+    op->data = content.p;
+    op->n = content.n;
+    op->flags = mode;
+}
+
+static bool plan_spec_paths(struct plan *p, struct err *e)
+{
+    const struct step_spec *s = p->spec;
+    for (size_t i = 0; i < s->tmpfs.n; i++) {
+        plan_mkdirs(p, s->tmpfs.items[i].path.p, 0755);
+        op_mount(p, "tmpfs", s->tmpfs.items[i].path.p, "tmpfs", plan_size(p, s->tmpfs.items[i].size, ",mode=0777"));
+    }
+    if (!plan_binds(p, e)) return false;
+    for (size_t i = 0; i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
+    for (size_t i = 0; i < s->files.n; i++)
+        plan_file(p, s->files.items[i].path.p, s->files.items[i].content, s->files.items[i].mode & 07777);
+    if (p->sb->resolv_path && s->tier != STEP_TIER_IMAGE) {
+        plan_file(p, p->sb->resolv_path, p->sb->resolv, 0644);
+        p->child.ops.items[p->child.ops.n - 1].soft = true;
+        p->child.ops.items[p->child.ops.n - 2].soft = true;
+    }
+    if (str_set(s->cwd)) plan_mkdirs(p, s->cwd.p, 0755);
+    return true;
+}
+
+static void plan_end(struct plan *p)
+{
+    if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
+    if (p->spec->tier == STEP_TIER_RO) plan_op(p, OP_ROOT_RO, "/");
+    plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
+    struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
+    ns->fd_at = &p->ns_fd;
+    ns->flags = 1;
+}
+
+static bool plan_sandbox(struct plan *p, struct err *e)
+{
+    struct sandbox *sb = p->sb;
+    enum step_tier tier = p->spec->tier;
+    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !sb->overlay_root);
+    if (p->assembled ? !plan_assembled_root(p, e) || !plan_open_paths(p, e) : !plan_overlay_root(p, e)) return false;
+    plan_op(p, OP_PROC, NULL)->fd_at = &p->proc_tree;
+    plan_op(p, OP_CHDIR, "/new");
+    plan_op(p, OP_PIVOT, NULL);
+    if (p->assembled && !plan_assembled_tops(p, e)) return false;
+    if (tier == STEP_TIER_OVERLAY && !p->assembled && !plan_host_mounts(p)) return false;
+    if (!plan_api_mounts(p, e)) return false;
+    if (p->assembled && !plan_assembled_private(p, e)) return false;
+    if (!plan_spec_paths(p, e)) return false;
+    plan_end(p);
+    return true;
+}
+
+/* ---- command and environment ---- */
+
+static char **c_strings(struct arena *a, const struct step_strs *l)
+{
+    char **z = ARENA_ARRAY(a, char *, l->n + 1);
+    for (size_t i = 0; i < l->n; i++) z[i] = (char *)(uintptr_t)l->items[i].p;
+    return z;
+}
+
+static struct str search_path(const struct step_spec *s)
+{
+    for (size_t i = 0; i < s->env.n; i++)
+        if (str_starts(s->env.items[i], STR("PATH="))) return str_from(s->env.items[i], 5);
+    return str_of(default_path);
+}
+
+static const char *const *find_programs(struct arena *a, const struct step_spec *s)
+{
+    struct str name = s->argv.items[0], path = search_path(s), dir;
+    size_t n = 2;
+    for (size_t i = 0; i < path.n; i++) n += path.p[i] == ':';
+    const char **out = ARENA_ARRAY(a, const char *, n + 1);
+    if (str_find_char(name, '/', 0) >= 0) {
+        out[0] = name.p;
+        return out;
+    }
+    if (name.n == 0) return out;
+    size_t k = 0;
+    do {
+        str_cut(path, ':', &dir, &path);
+        out[k++] = str_fmt(a, "%.*s%s%s", STR_ARG(dir), dir.n ? "/" : "", name.p).p;
+    } while (str_set(path));
+    return out;
+}
+
+static bool plan_work(struct plan *p, struct err *e)
+{
+    if (!p->sb || p->spec->artifacts.n == 0) return true;
+    const char *work = str_fmt(p->arena, "%s/work", p->dir).p;
+    if (!io_mkdirs(work, 0755)) return err_sys(e, "%s", work);
+    p->work = work;
+    return true;
+}
+
+static bool plan_plain_files(struct plan *p, struct err *e)
+{
+    const struct step_spec *s = p->spec;
+    if (s->binds.n || s->tmpfs.n || s->private_net)
+        return err_set(e, ERR_UNSUPPORTED, "mounts and private networks need a sandbox, tier none has none");
+    for (size_t i = 0; i < s->writable.n; i++)
+        if (!io_mkdirs(s->writable.items[i].p, 0755)) return err_sys(e, "%s", s->writable.items[i].p);
+    for (size_t i = 0; i < s->files.n; i++) {
+        const char *path = s->files.items[i].path.p, *slash = strrchr(path, '/');
+        const char *dir = str_dup(p->arena, str_n(path, (size_t)(slash - path))).p;
+        if (slash > path && !io_mkdirs(dir, 0755)) return err_sys(e, "%s", dir);
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        bool ok = fd >= 0 && io_write_all(fd, s->files.items[i].content.p, s->files.items[i].content.n) &&
+                  fchmod(fd, s->files.items[i].mode & 0777) == 0;
+        if (!ok) err_sys(e, "%s", path);
+        if (fd >= 0) close(fd);
+        if (!ok) return false;
+    }
+    return !str_set(s->cwd) || io_mkdirs(s->cwd.p, 0755) || err_sys(e, "%s", s->cwd.p);
+}
+
+bool plan_make(struct plan *p, struct err *e)
+{
+    const struct step_spec *s = p->spec;
+    p->proc_tree = p->root_fd = p->ns_fd = -1;
+    if ((s->tier == STEP_TIER_NONE) != (p->sb == NULL))
+        return err_set(e, ERR_UNSUPPORTED, "a step of tier %s in a slot %s sandbox", step_tier_name(s->tier),
+                       p->sb ? "with a" : "without");
+    if (p->sb && !p->sb->root && ((s->uid >= 0 && s->uid != geteuid()) || (s->gid >= 0 && s->gid != getegid())))
+        return err_set(e, ERR_UNSUPPORTED, "runAsUser and runAsGroup need root: without it a step has one user id, %u",
+                       geteuid());
+    if (!plan_work(p, e)) return false;
+    struct child *c = &p->child;
+    c->hostname = s->hostname.n ? s->hostname.p : "skiff";
+    c->argv = c_strings(p->arena, &s->argv);
+    c->env = c_strings(p->arena, &s->env);
+    c->programs = find_programs(p->arena, s);
+    c->cwd = str_set(s->cwd) ? s->cwd.p : "/";
+    c->uid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->uid;
+    c->gid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->gid;
+    c->rlimits = s->rlimits.items;
+    c->n_rlimits = s->rlimits.n;
+    c->sandbox = p->sb != NULL;
+    c->private_net = s->private_net;
+    return p->sb ? plan_sandbox(p, e) : plan_plain_files(p, e);
+}
+
+void plan_close_fds(struct plan *p)
+{
+    for (size_t i = 0; i < p->fds.n; i++) close(p->fds.items[i]);
+    p->fds.n = 0;
+    for (size_t i = 0; i < p->opened.n; i++)
+        if (*p->opened.items[i].fd_at > 0) close(*p->opened.items[i].fd_at);
+    p->opened.n = 0;
+    if (p->proc_tree >= 0) close(p->proc_tree);
+    p->proc_tree = -1;
+}
+
+void plan_fini(struct plan *p)
+{
+    plan_close_fds(p);
+    if (p->root_fd >= 0) close(p->root_fd);
+    if (p->ns_fd >= 0) close(p->ns_fd);
+    p->root_fd = p->ns_fd = -1;
+    VEC_FINI(&p->fds);
+    VEC_FINI(&p->views);
+    VEC_FINI(&p->covered);
+    VEC_FINI(&p->opened);
+    VEC_FINI(&p->own_dirs);
+    VEC_FINI(&p->child.ops);
+}

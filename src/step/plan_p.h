@@ -1,0 +1,71 @@
+/* From a step description and a prepared sandbox to the list of operations of the child, and to a
+ * map from the step's paths to where their files really are (for moving outputs). Nothing is
+ * mounted here; detached mounts are made as descriptors. Runs on: supervisors. */
+#pragma once
+#include "step/child_p.h"
+#include "step/sandbox_p.h"
+#include "step/step_spec.h"
+
+/* Files below `target` in the step are the files below `host` (a stage path) on the disk. */
+struct plan_view {
+    const char *target;
+    const char *host;
+    const char *lower; /* a merged directory: its lower half, as a stage path; else NULL */
+};
+
+struct plan_opened {
+    const char *dir;
+    int *fd_at; /* filled by the child, which closes nothing: see plan_close_fds */
+};
+
+struct plan {
+    struct arena *arena; /* of this step */
+    struct sandbox *sb;  /* NULL: tier none */
+    const struct step_spec *spec;
+    const char *dir;  /* the step's directory as the supervisor sees it */
+    const char *work; /* <dir>/work, or NULL: everything private is in memory */
+    struct child child;
+    struct {
+        int *items;
+        size_t n, cap;
+    } fds; /* to close when the child has begun */
+    struct {
+        struct plan_view *items;
+        size_t n, cap;
+    } views;
+    struct {
+        const char **items;
+        size_t n, cap;
+    } covered; /* directories of the assembled root that are private already */
+    struct {
+        struct plan_opened *items;
+        size_t n, cap;
+    } opened; /* overlays over directories of the read-only view */
+    struct {
+        const char **items;
+        size_t n, cap;
+    } own_dirs; /* writable directories of a read-only root */
+    bool assembled, scratch;
+    unsigned n_private;
+    int proc_tree; /* filled by the child */
+    int root_fd;   /* filled by the child: O_PATH of the step's root */
+    int ns_fd;     /* filled by the child: keeps the step's mounts until outputs are collected */
+};
+
+bool plan_make(struct plan *p, struct err *e);
+void plan_close_fds(struct plan *p);
+void plan_fini(struct plan *p); /* closes root_fd and ns_fd too */
+
+/* For plan_view.c */
+struct child_op *plan_op(struct plan *p, enum child_op_kind kind, const char *at);
+bool plan_attach(struct plan *p, int fd, const char *at, struct err *e); /* takes fd */
+void plan_mkdirs(struct plan *p, const char *at, mode_t mode);
+const char *plan_size(struct plan *p, uint64_t bytes, const char *rest);
+/* A private writable directory at `at`, on the disk when the step has one, else a tmpfs. */
+bool plan_private_dir(struct plan *p, const char *at, mode_t mode, struct err *e);
+/* Emitted before the pivot: the assembled root, and private copies of what `spec` wants to write. */
+bool plan_assembled_root(struct plan *p, struct err *e);
+bool plan_open_paths(struct plan *p, struct err *e);
+/* Emitted after the pivot. */
+bool plan_assembled_tops(struct plan *p, struct err *e);
+bool plan_assembled_private(struct plan *p, struct err *e);

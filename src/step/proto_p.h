@@ -1,0 +1,34 @@
+/* Messages between engine and supervisors (seqpacket): a fixed head and a body, which travels inline
+ * or, when large, in a memory file whose descriptor is passed. Both sides check version and lengths.
+ * Runs on: both sides. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+enum { PROTO_VERSION = 1, PROTO_INLINE_BYTES = 32 << 10 };
+
+enum proto_kind {
+    PROTO_OPEN = 1, /* engine -> launcher: slot configuration, with the supervisor's socket */
+    PROTO_START,    /* engine -> supervisor: a step_spec */
+    PROTO_KILL,     /* engine -> supervisor: a = signal, b = grace in ms */
+    PROTO_HELLO,    /* supervisor -> adopting engine: id, a = pid, time_us = start */
+    PROTO_STARTED,  /* supervisor -> engine: as HELLO */
+    PROTO_RESULT,   /* supervisor -> engine: a step_result */
+    PROTO_KIND_MAX
+};
+
+struct proto_head {
+    uint32_t version, kind;
+    uint64_t id;
+    int64_t time_us;
+    int32_t a;
+    uint32_t b;
+    uint64_t body; /* length; > PROTO_INLINE_BYTES: in the passed memory file */
+};
+
+enum proto_got { PROTO_MESSAGE, PROTO_NONE /* would block */, PROTO_CLOSED /* or broken */ };
+
+/* `pass` >= 0 is sent along (only with an inline body). */
+bool proto_send(int sock, struct proto_head *h, struct str body, int pass, struct err *e);
+/* The body lives in the arena. *passed (may be NULL) gets a descriptor that came along, or -1. */
+enum proto_got proto_recv(int sock, struct arena *a, struct proto_head *h, struct str *body, int *passed);

@@ -1,0 +1,87 @@
+/* Entering the stage: user and mount namespace, views of the host, pivot, filter. See sandbox_p.h. */
+#include "step/sandbox_p.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "step/filter_p.h"
+#include "step/io_p.h"
+#include "step/stage_p.h"
+
+static bool write_proc(const char *path, const char *text, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (!ok) err_sys(e, "%s", path);
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
+/* One id is mapped, to itself: programs then know that they are not root and do not try chown. */
+static bool enter_user_ns(struct err *e)
+{
+    char map[64];
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return err_sys(e, "new user namespace");
+    if (!write_proc("/proc/self/setgroups", "deny", e)) return false;
+    snprintf(map, sizeof map, "%u %u 1", gid, gid);
+    if (!write_proc("/proc/self/gid_map", map, e)) return false;
+    snprintf(map, sizeof map, "%u %u 1", uid, uid);
+    if (!write_proc("/proc/self/uid_map", map, e)) return false;
+    /* counted per user namespace: none below this one, whatever a step finds */
+    return write_proc("/proc/sys/user/max_user_namespaces", "0", e);
+}
+
+static bool is_root_here(void)
+{
+    /* uid 0 without the capability (inside a container) must go the other way */
+    if (geteuid() != 0) return false;
+    if (unshare(CLONE_NEWNS) == 0) return true;
+    return false;
+}
+
+static bool drop_bounding_set(struct err *e)
+{
+    for (int cap = 0; cap < 64; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap) != 0) {
+            if (errno == EINVAL) break; /* past the last capability */
+            return err_sys(e, "capability bounding set");
+        }
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return true;
+}
+
+static bool pivot(struct sandbox *sb, struct err *e)
+{
+    if (chdir(STAGE_NOW) != 0) return err_sys(e, "%s", STAGE_NOW);
+    if (syscall(SYS_pivot_root, ".", "hostrw") != 0) return err_sys(e, "pivot_root");
+    if (chdir("/") != 0) return err_sys(e, "chdir");
+    sb->hostrw = open("/hostrw", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (sb->hostrw < 0) return err_sys(e, "/hostrw");
+    return true;
+}
+
+bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct err *e)
+{
+    char real[4096];
+    arena_init(&sb->arena);
+    if (!realpath(c->state_dir, real)) return err_sys(e, "%s", c->state_dir);
+    sb->state_dir = str_dup(&sb->arena, str_of(real)).p;
+    sb->scratch_bytes = c->scratch_bytes;
+    sb->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (sb->proc_fd < 0) return err_sys(e, "/proc");
+    sb->root = is_root_here();
+    if (!sb->root && !enter_user_ns(e)) return false;
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return err_sys(e, "private mounts");
+    if (!stage_make(sb, c, e) || !pivot(sb, e) || !stage_finish(sb, e)) return false;
+    if (!drop_bounding_set(e)) return false;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return err_sys(e, "no_new_privs");
+    return filter_load(e);
+}

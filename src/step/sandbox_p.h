@@ -1,0 +1,53 @@
+/* What a slot prepares once for all its steps: namespaces, a stage with two views of the host, a
+ * /dev, masks, the system call filter. Every mount here is copied at each start of a step, so there
+ * are few.
+ *
+ * The supervisor's root becomes the stage, a small tmpfs:
+ *   /hostrw  the host as it is (sources of binds, the state directory)
+ *   /host    the host read-only, masked paths empty
+ *   /skel    top overlay layer: mount points, private /tmp ..., masked paths as opaque directories
+ *   /dev /sys /proc   prepared; /new /t /m /img   mount points for the child
+ * Runs on: supervisors. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+/* How often the sandbox needs a host directory: tops of the assembled root, mounts of the overlay. */
+struct sandbox_dir {
+    const char *name;    /* "usr", or "data/big" for a mount */
+    const char *link_to; /* the entry is a symlink; else NULL */
+};
+
+struct sandbox_dirs {
+    struct sandbox_dir *items;
+    size_t n, cap;
+};
+
+struct sandbox {
+    struct arena arena;
+    bool root;                  /* real root, no user namespace */
+    bool overlay_root;          /* an overlay over the host's root works */
+    const char *state_dir;      /* resolved */
+    struct str *private_dirs;   /* masked paths that steps get as private writable directories ($HOME) */
+    size_t n_private;
+    struct sandbox_dirs tops;   /* entries of / that steps see */
+    struct sandbox_dirs mounts; /* mount points below / that steps see, parents first */
+    const char *proc_masks[16]; /* existing entries of /proc to hide: files and directories */
+    bool proc_mask_is_dir[16];
+    size_t n_proc_masks;
+    const char *resolv_path; /* /etc/resolv.conf leads to a masked path: its content goes there */
+    struct str resolv;
+    uint64_t scratch_bytes;
+    int proc_fd; /* the host's /proc */
+    int hostrw;  /* O_PATH */
+};
+
+struct sandbox_config {
+    const char *state_dir;
+    struct str *masked;
+    size_t n_masked;
+    uint64_t scratch_bytes;
+};
+
+/* Moves the calling process into its stage, for good. */
+bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct err *e);

@@ -1,0 +1,133 @@
+/* How a step ended: wire form and the RESULT file (magic, version, checksum, body). */
+#include "step/step_result.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "step/codec_p.h"
+#include "step/io_p.h"
+
+static const uint32_t wire_magic = 0x52534b53; /* "SKSR" */
+enum { RESULT_VERSION = 1 };
+
+int step_result_status(const struct step_result *r)
+{
+    if (r->end == STEP_END_EXIT) return r->exit_code;
+    if (r->end == STEP_END_SIGNAL) return 128 + r->signo;
+    return -1;
+}
+
+static void visit_rusage(struct codec *c, struct step_rusage *u)
+{
+    codec_u64(c, &u->user_us);
+    codec_u64(c, &u->system_us);
+    codec_u64(c, &u->max_rss_bytes);
+    codec_u64(c, &u->read_blocks);
+    codec_u64(c, &u->write_blocks);
+}
+
+static void visit_outputs(struct codec *c, struct step_result *r)
+{
+    CODEC_LIST(c, &r->params, 13);
+    for (size_t i = 0; i < r->params.n && !c->failed; i++) {
+        codec_text(c, &r->params.items[i].name);
+        codec_bool(c, &r->params.items[i].found);
+        codec_bytes(c, &r->params.items[i].value);
+        codec_text(c, &r->params.items[i].error);
+    }
+    CODEC_LIST(c, &r->artifacts, 21);
+    for (size_t i = 0; i < r->artifacts.n && !c->failed; i++) {
+        codec_text(c, &r->artifacts.items[i].name);
+        CODEC_ENUM(c, r->artifacts.items[i].form, STEP_FORM_MAX);
+        codec_u64(c, &r->artifacts.items[i].size);
+        codec_bool(c, &r->artifacts.items[i].moved);
+        codec_text(c, &r->artifacts.items[i].error);
+    }
+}
+
+static void visit_result(struct codec *c, struct step_result *r)
+{
+    codec_u64(c, &r->id);
+    CODEC_ENUM(c, r->end, STEP_END_MAX);
+    codec_i32(c, &r->exit_code);
+    codec_i32(c, &r->signo);
+    codec_bool(c, &r->killed);
+    codec_text(c, &r->error);
+    codec_i32(c, &r->error_sys);
+    codec_i64(c, &r->started_us);
+    codec_i64(c, &r->finished_us);
+    visit_rusage(c, &r->rusage);
+    codec_bool(c, &r->has_result);
+    codec_bool(c, &r->result_cut);
+    codec_bytes(c, &r->result);
+    codec_bool(c, &r->log_cut);
+    visit_outputs(c, r);
+}
+
+/* A torn file (power cut without fsync) must not pass; FNV-1a over the body is enough for that. */
+static uint64_t checksum(const char *p, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (size_t i = 0; i < n; i++) h = (h ^ (uint8_t)p[i]) * 0x100000001b3;
+    return h;
+}
+
+enum { HEAD_BYTES = 4 + 4 + 8 };
+
+bool step_result_encode(const struct step_result *r, struct buf *out, struct err *e)
+{
+    ASSERT(out->n == 0);
+    struct step_result copy = *r;
+    uint32_t magic = wire_magic, version = RESULT_VERSION;
+    uint64_t sum = 0;
+    struct codec c = {.out = out};
+    codec_u32(&c, &magic);
+    codec_u32(&c, &version);
+    codec_u64(&c, &sum);
+    visit_result(&c, &copy);
+    if (out->overflow || c.failed) return err_set(e, ERR_LIMIT, "step: the result is too large");
+    sum = checksum(out->p + HEAD_BYTES, out->n - HEAD_BYTES);
+    for (int i = 0; i < 8; i++) out->p[8 + i] = (char)(uint8_t)(sum >> (8 * i));
+    return true;
+}
+
+bool step_result_decode(struct arena *a, struct str bytes, struct step_result *out, struct err *e)
+{
+    *out = (struct step_result){0};
+    struct codec c = {.p = bytes.p, .end = bytes.p + bytes.n, .arena = a};
+    uint32_t magic = 0, version = 0;
+    uint64_t sum = 0;
+    codec_u32(&c, &magic);
+    codec_u32(&c, &version);
+    codec_u64(&c, &sum);
+    if (c.failed || magic != wire_magic || version != RESULT_VERSION ||
+        sum != checksum(bytes.p + HEAD_BYTES, bytes.n - HEAD_BYTES))
+        return err_set(e, ERR_IO, "step: the result is damaged or of another version (this is %d)", RESULT_VERSION);
+    visit_result(&c, out);
+    if (c.failed || c.p != c.end) return err_set(e, ERR_IO, "step: the result is damaged");
+    return true;
+}
+
+bool step_result_write(int step_dir_fd, const struct step_result *r, bool sync, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, LIMIT_STEP_SPEC_BYTES);
+    bool ok = step_result_encode(r, &b, e) && io_write_file(step_dir_fd, "RESULT", buf_view(&b), sync, e);
+    buf_fini(&b);
+    return ok;
+}
+
+bool step_result_read(struct arena *a, const char *step_dir, struct step_result *out, struct err *e)
+{
+    int dir = open(step_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct str bytes;
+    bool found = dir >= 0 && io_read_file(a, dir, "RESULT", LIMIT_STEP_SPEC_BYTES, &bytes);
+    if (dir >= 0) close(dir);
+    if (!found) return err_set(e, ERR_NOT_FOUND, "no RESULT in %s", step_dir);
+    struct err why;
+    if (!step_result_decode(a, bytes, out, &why)) return err_set(e, ERR_NOT_FOUND, "%s: %s", step_dir, why.text);
+    return true;
+}
