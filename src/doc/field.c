@@ -55,16 +55,16 @@ static struct diag *wrong_kind(struct decoder *dec, const struct field_row *r, c
     return g;
 }
 
-static void check_enum(struct decoder *dec, const struct field_row *r, const struct val *v,
+static bool check_enum(struct decoder *dec, const struct field_row *r, const struct val *v,
                        struct str text)
 {
-    if (!r->enum_values || text.n == 0 || str_find(text, STR("{{"), 0) >= 0) return;
+    if (!r->enum_values || text.n == 0 || tags_in(text)) return true;
     struct str options[16];
     size_t n = 0;
     struct str rest = str_of(r->enum_values), head;
     while (n < ARRAY_LEN(options) && rest.p) {
         str_cut(rest, '|', &head, &rest);
-        if (str_eq(head, text)) return;
+        if (str_eq(head, text)) return true;
         options[n++] = head;
     }
     struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0104", "`%s`: \"%.*s\" is not allowed here",
@@ -77,6 +77,7 @@ static void check_enum(struct decoder *dec, const struct field_row *r, const str
     for (size_t i = 0; i < n; i++)
         buf_printf(&list, "%s%.*s", i == 0 ? "" : i + 1 == n ? " or " : ", ", STR_ARG(options[i]));
     diag_help(dec->d, g, "write %.*s", STR_ARG(buf_view(&list)));
+    return false;
 }
 
 /* A number where text is wanted is text, as sigs.k8s.io/yaml converts it; kubectl does not. */
@@ -125,8 +126,7 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
     case FIELD_STRING:
     case FIELD_TIME:
         if (v->kind != VAL_STR) warn_unquoted(dec, r, v);
-        check_enum(dec, r, v, *out);
-        return true;
+        return check_enum(dec, r, v, *out);
     case FIELD_ANYSTRING:
         if (number) *out = field_number_text(dec->a, *out);
         return true;
