@@ -3,7 +3,9 @@
 
 #include "doc/utf8.h"
 
-void yaml_cursor_init(struct yaml_cursor *c, struct str text)
+static const uint64_t high_bits = 0x8080808080808080u;
+
+static bool is_ascii(struct str text)
 {
     uint64_t high = 0, w;
     size_t i = 0;
@@ -12,7 +14,7 @@ void yaml_cursor_init(struct yaml_cursor *c, struct str text)
         high |= w;
     }
     for (; i < text.n; i++) high |= (uint64_t)(unsigned char)text.p[i];
-    *c = (struct yaml_cursor){.text = text, .ascii = !(high & 0x8080808080808080u)};
+    return !(high & high_bits);
 }
 
 /* Length of the line break at p as libyaml counts them (CR LF, CR, LF, NEL, LS, PS), or 0. */
@@ -23,6 +25,30 @@ static size_t break_len(const char *p, size_t n)
     if (n >= 2 && !memcmp(p, "\xc2\x85", 2)) return 2;
     if (n >= 3 && (!memcmp(p, "\xe2\x80\xa8", 3) || !memcmp(p, "\xe2\x80\xa9", 3))) return 3;
     return 0;
+}
+
+/* No lone CR, NEL, LS or PS. Stretches of ASCII are skipped by words. */
+static bool has_plain_breaks(struct str text)
+{
+    for (ptrdiff_t at = -1; (at = str_find_char(text, '\r', (size_t)at + 1)) >= 0;)
+        if ((size_t)at + 1 == text.n || text.p[at + 1] != '\n') return false;
+    for (size_t i = 0; i < text.n;) {
+        uint64_t w = high_bits;
+        if (text.n - i >= sizeof w) memcpy(&w, text.p + i, sizeof w);
+        if (!(w & high_bits)) {
+            i += sizeof w;
+            continue;
+        }
+        for (size_t end = MIN(i + sizeof w, text.n); i < end; i++)
+            if (text.p[i] & 0x80 && break_len(text.p + i, text.n - i)) return false;
+    }
+    return true;
+}
+
+void yaml_cursor_init(struct yaml_cursor *c, struct str text)
+{
+    *c = (struct yaml_cursor){.text = text, .ascii = is_ascii(text)};
+    c->plain_breaks = !c->ascii && has_plain_breaks(text);
 }
 
 static void cursor_step(struct yaml_cursor *c)
@@ -41,10 +67,38 @@ static void cursor_step(struct yaml_cursor *c)
     c->column++;
 }
 
+/* Whole lines at a time. */
+static void cursor_skip_lines(struct yaml_cursor *c, uint32_t line)
+{
+    while (c->line < line) {
+        const char *end = memchr(c->text.p + c->at, '\n', c->text.n - c->at);
+        if (!end) return;
+        c->at = c->line_start = (size_t)(end - c->text.p) + 1;
+        c->line++;
+        c->column = 0;
+    }
+}
+
+/* Eight characters at a time, while they are ASCII without a line break before the column. */
+static void cursor_skip_ascii(struct yaml_cursor *c, uint32_t column)
+{
+    uint64_t w;
+    while (c->column + sizeof w <= column && c->text.n - c->at >= sizeof w) {
+        memcpy(&w, c->text.p + c->at, sizeof w);
+        if (w & high_bits) return;
+        c->at += sizeof w;
+        c->column += sizeof w;
+    }
+}
+
 static void cursor_move(struct yaml_cursor *c, uint32_t line, uint32_t column)
 {
     if (c->line > line || (c->line == line && c->column > column))
         c->at = c->line_start = c->line = c->column = 0;
+    if (c->plain_breaks) {
+        cursor_skip_lines(c, line);
+        if (c->line == line) cursor_skip_ascii(c, column);
+    }
     while (c->at < c->text.n && (c->line < line || (c->line == line && c->column < column)))
         cursor_step(c);
 }

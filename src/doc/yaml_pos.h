@@ -10,6 +10,7 @@
 struct yaml_cursor {
     struct str text;
     bool ascii;           /* characters are bytes: nothing to walk */
+    bool plain_breaks;    /* every line ends in LF or CR LF: lines need no walk */
     size_t at, line_start; /* byte offsets */
     uint32_t line, column; /* of `at`, from 0, in characters */
 };

@@ -193,6 +193,20 @@ static void positions_are_byte_columns(void **state)
     assert_int_equal(euro->line, 3);
     assert_int_equal(euro->col, 5);
     assert_int_equal(euro->v.col, 12);
+    static const struct { const char *text; uint32_t line, col; } rows[] = {
+        {"\xc3\xa9: 1\r\nb: [\xc3\xa9, x]", 2, 9},                   /* CR LF */
+        {"\xc3\xa9: 1\rb: [\xc3\xa9, x]", 2, 9},                      /* a lone CR ends a line, too */
+        {"\xc3\xa9: 1\xc2\x85" "b: [\xc3\xa9, x]", 2, 9},              /* and NEL */
+        {"\xc3\xa9: 1\nb: [abcdefghijklmnop\xc3\xa9qrs, x]", 2, 28},
+        {"\xc3\xa9: 1\nb: [a,b,c,d,e,f,g,h,i,j,x]", 2, 25},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_true(yaml_parse(&a, str_of(rows[i].text), NULL, &v, NULL));
+        const struct val *list = &v.map[1].v, *last = &list->items[list->n - 1];
+        assert_string_equal(last->s.p, "x");
+        assert_int_equal(last->line, rows[i].line);
+        assert_int_equal(last->col, rows[i].col);
+    }
     arena_fini(&a);
 }
 
