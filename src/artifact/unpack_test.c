@@ -295,6 +295,35 @@ static void plain_export_is_for_files(void **state)
     assert_int_equal(s->e.code, ERR_IO);
 }
 
+/* A consumer of a pipe must see that the archive was cut. */
+static void a_failed_export_does_not_end_like_a_whole_one(void **state)
+{
+    struct scratch *s = *state;
+    struct artifact_content c;
+    fill(s, "one", false);
+    assert_true(artifact_save(s->repo, &(struct artifact_save){.path = at(s, "one"), .move = true}, &c, &s->e));
+    char *deep = arena_alloc_bytes(&s->a, 8192); /* entries that cannot be opened come last */
+    size_t n = 0;
+    struct artifact_place root = place(s, c.id, NULL);
+    assert_int_equal(chmod(root.path.p, 0755), 0);
+    for (size_t i = 0; i <= LIMIT_ARTIFACT_DEPTH; i++, n += 2) {
+        memcpy(deep + n, "z/", 3);
+        assert_int_equal(mkdir(str_fmt(&s->a, "%s/%s", root.path.p, deep).p, 0755), 0);
+    }
+    int fd = open(at(s, "cut"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct artifact_ref ref = {.id = str_of(c.id)};
+    struct artifact_export how = {.fd = fd, .archive = ARTIFACT_ARCHIVE_TAR, .level = -1, .name = "out"};
+    assert_false(artifact_export(s->repo, &ref, &how, &s->e));
+    assert_int_equal(s->e.code, ERR_LIMIT);
+    close(fd);
+    assert_false(import(s, at(s, "cut"), ARTIFACT_ARCHIVE_TAR, &c));
+    how.fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    ref.subpath = STR("sub");
+    assert_false(artifact_export(s->repo, &ref, &how, &s->e));
+    assert_int_equal(s->e.code, ERR_IO);
+    close(how.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +336,7 @@ int main(void)
         UNIT(cut_archives_are_errors),
         UNIT(exports_are_deterministic_and_come_back),
         UNIT(plain_export_is_for_files),
+        UNIT(a_failed_export_does_not_end_like_a_whole_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
