@@ -2,11 +2,16 @@
  *
  * stdout carries data only; progress, notices and errors go to stderr. Runs on: the main thread. */
 #pragma once
-#include "base/base.h"
+#include "base/err.h"
+
+struct service;
 
 struct cli_env {
     int out_fd, err_fd;     /* normally 1 and 2 */
     struct launcher *steps; /* started by main before any thread; NULL: no steps can run */
+    /* for service_opts: how others reach the engine that this process may become */
+    void *(*serve)(struct service *s, struct err *e);
+    void (*unserve)(void *server);
 };
 
 int cli_main(int argc, char **argv, struct cli_env *env);

@@ -54,6 +54,8 @@ void exec_rollback(struct exec *x)
 {
     if (x->dirty) store_rollback(x->store);
     x->dirty = false;
+    jobs_dropped(x);
+    lives_drop(x);
 }
 
 /* At the end of each turn: commit, then act; acting may decide anew, which is the next turn's. */

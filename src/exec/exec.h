@@ -36,7 +36,9 @@ struct store *exec_store(struct exec *x);
  * the turn, or now and on the disk by exec_commit. */
 bool exec_begin(struct exec *x, struct err *e);
 bool exec_commit(struct exec *x, struct err *e);
-void exec_rollback(struct exec *x); /* of what was begun in this turn, when nothing was started */
+/* Forgets what was submitted since exec_begin; call exec_commit before exec_begin, so that nothing
+ * else of this turn is in the transaction. */
+void exec_rollback(struct exec *x);
 
 /* Stores a complete Workflow object and starts it, in the open transaction. The value is copied. */
 bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e);

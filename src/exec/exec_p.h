@@ -19,6 +19,7 @@ struct live {
     struct val workflow;
     struct run *run;
     bool over;
+    bool committed; /* its submission is */
 };
 
 enum job_state {
@@ -78,7 +79,8 @@ bool live_new(struct exec *x, int64_t id, const struct val *workflow, struct liv
 void live_free(struct live *l);
 bool live_persist(struct live *l, const struct outbox *out, struct err *e);
 bool live_event(struct live *l, const struct outbox *out, struct err *e); /* persist and act */
-void lives_reap(struct exec *x); /* finished ones leave memory */
+void lives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
+void lives_drop(struct exec *x); /* those whose submission was rolled back */
 void exec_fail(struct exec *x, const struct err *e);
 void timers_arm(struct exec *x);
 
@@ -87,6 +89,7 @@ struct job *job_new(struct live *l, struct node *n, struct err *e);
 struct job *job_of(struct exec *x, const struct live *l, const struct node *n);
 void jobs_dispatch(struct exec *x);
 void jobs_committed(struct exec *x);
+void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
 void job_result(struct job *j, const struct step_result *r);
 void job_failed(struct job *j, const char *text);
 void job_kill(struct job *j);

@@ -253,6 +253,12 @@ void jobs_committed(struct exec *x)
     lives_reap(x);
 }
 
+void jobs_dropped(struct exec *x)
+{
+    while (x->decided.n) job_forget(VEC_POP(&x->decided));
+    x->kills.n = 0;
+}
+
 void job_kill(struct job *j)
 {
     struct err e;

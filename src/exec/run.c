@@ -168,6 +168,14 @@ bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *
 /* Finished runs leave memory once their end is committed. */
 void lives_reap(struct exec *x)
 {
-    for (size_t i = x->lives.n; i-- > 0;)
+    for (size_t i = x->lives.n; i-- > 0;) {
+        x->lives.items[i]->committed = true;
         if (x->lives.items[i]->over) live_forget(x->lives.items[i]);
+    }
+}
+
+void lives_drop(struct exec *x)
+{
+    for (size_t i = x->lives.n; i-- > 0;)
+        if (!x->lives.items[i]->committed) live_forget(x->lives.items[i]);
 }

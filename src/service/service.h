@@ -23,12 +23,19 @@ struct service_opts {
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool read_only;            /* list, get, logs: never takes the lock, never writes */
     bool resume;               /* steps that were lost with a crash are started again */
+    /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
+     * returns goes to `unserve` when it leaves. Both may be NULL. */
+    void *(*serve)(struct service *s, struct err *e);
+    void (*unserve)(void *server);
 };
 
 struct service *service_open(const struct service_opts *o, struct err *e);
 void service_close(struct service *s); /* NULL is fine */
 struct loop *service_loop(struct service *s); /* NULL when read_only */
 bool service_is_engine(const struct service *s);
+const char *service_socket(struct service *s); /* path of engine.sock */
+/* A sentence about weaker isolation than the default; absent when there is none to say. */
+struct str service_notice(const struct service *s);
 
 /* ---- submitting ---- */
 
@@ -82,6 +89,22 @@ enum service_stop { SERVICE_STOP, SERVICE_TERMINATE };
 bool service_stop(struct service *s, struct str ns, struct str name, enum service_stop how, struct err *e);
 /* Kills every step of ours without grace and stops following: the second Ctrl-C. */
 void service_abort(struct service *s);
+
+/* Changes for somebody else than the follow: what the engine's socket streams. Each JSON line once,
+ * in order. Only while this process is the engine. */
+struct service_watch;
+struct watch_opts {
+    const struct workflow_ref *refs; /* n == 0: all workflows */
+    size_t n;
+    bool from_start; /* current node states first; else from `after` on */
+    int64_t after;   /* a seq, or -1: from now on */
+    void (*on_line)(void *user, struct str json);
+    void *user;
+};
+struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e);
+void service_watch_free(struct service_watch *w); /* NULL is fine; also from inside on_line */
+/* Sends what is there already; later changes come by themselves after each commit. */
+void service_watch_pump(struct service_watch *w);
 
 /* ---- reading ---- */
 

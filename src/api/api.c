@@ -1,0 +1,291 @@
+/* See api.h and routes.def. */
+#include "api/api.h"
+
+#include "base/vec.h"
+#include "base/version.h"
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "http/server.h"
+
+enum { MAX_ROUTES = 64, MAX_REFS = 1000 };
+
+struct api {
+    struct service *s;
+    struct http_server *server;
+    struct http_route routes[MAX_ROUTES];
+};
+
+static void answer(struct http_req *r, const struct val *v)
+{
+    http_reply(r, 200, "application/json", json_text(http_req_arena(r), v));
+}
+
+/* A value from the body; an empty body is an empty object. */
+static bool body_of(struct http_req *r, struct val *out, struct err *e)
+{
+    struct str body = http_req_body(r);
+    *out = (struct val){.kind = VAL_MAP};
+    return !body.n || json_parse(http_req_arena(r), body, NULL, out, e);
+}
+
+static struct val refs_list(struct arena *a, const struct workflow_ref *refs, size_t n)
+{
+    struct val_builder list;
+    list_begin(&list, a);
+    for (size_t i = 0; i < n; i++) {
+        struct val_builder m, b;
+        map_begin(&m, a);
+        map_add_str(&m, "name", refs[i].name);
+        map_add_str(&m, "namespace", refs[i].ns);
+        map_begin(&b, a);
+        map_add(&b, STR("metadata"), map_done(&m));
+        list_add(&list, map_done(&b));
+    }
+    return list_done(&list);
+}
+
+/* ---- submitting ---- */
+
+static struct param *pairs_of(struct arena *a, const struct val *list, size_t *n)
+{
+    struct param *out = ARENA_ARRAY(a, struct param, list ? list->n + 1 : 1);
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        out[(*n)++] = (struct param){val_get_str(&list->items[i], "name"), val_get_str(&list->items[i], "value")};
+    return out;
+}
+
+static bool submit(struct api *x, struct http_req *r, const struct val *docs, const struct submit_opts *o,
+                   struct workflow_ref **refs, size_t *n, struct err *e)
+{
+    struct arena *a = http_req_arena(r);
+    struct documents list;
+    struct diags diags;
+    documents_init(&list, a);
+    diags_init(&diags, a);
+    bool ok = true;
+    for (uint32_t i = 0; docs && docs->kind == VAL_LIST && i < docs->n; i++)
+        ok = documents_add_val(&list, &docs->items[i], 0, &diags) && ok;
+    if (!ok) err_set(e, ERR_SPEC, "a document is not valid");
+    ok = ok && service_submit(x->s, &list, o, &diags, refs, n, e);
+    for (size_t i = 0; !ok && e->code == ERR_SPEC && i < diags.n; i++)
+        if (diags.items[i].severity == DIAG_ERROR) {
+            err_set(e, ERR_SPEC, "%.*s", STR_ARG(diags.items[i].message));
+            break;
+        }
+    documents_fini(&list);
+    diags_fini(&diags);
+    return ok;
+}
+
+static void submit_documents(struct http_req *r, void *user)
+{
+    struct arena *a = http_req_arena(r);
+    struct workflow_ref *refs;
+    struct submit_opts o;
+    struct val body;
+    struct err e;
+    size_t n;
+    if (!body_of(r, &body, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    o = (struct submit_opts){.ns = val_get_str(&body, "namespace"), .entrypoint = val_get_str(&body, "entrypoint"),
+                             .name = val_get_str(&body, "name"), .generate_name = val_get_str(&body, "generateName")};
+    o.params = pairs_of(a, val_get(&body, STR("parameters")), &o.n_params);
+    o.labels = pairs_of(a, val_get(&body, STR("labels")), &o.n_labels);
+    if (!submit(user, r, val_get(&body, STR("documents")), &o, &refs, &n, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    struct val_builder b;
+    map_begin(&b, a);
+    map_add(&b, STR("items"), refs_list(a, refs, n));
+    struct val reply = map_done(&b);
+    answer(r, &reply);
+}
+
+static void create_workflow(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct arena *a = http_req_arena(r);
+    struct submit_opts o = {.ns = http_req_param(r, "namespace")};
+    struct workflow_ref *refs;
+    struct val body, list, wf;
+    struct err e;
+    size_t n;
+    bool ok = body_of(r, &body, &e);
+    const struct val *given = ok ? val_get(&body, STR("workflow")) : NULL;
+    if (ok && !given) ok = err_set(&e, ERR_SPEC, "the body needs a `workflow`");
+    if (ok) {
+        struct val_builder b;
+        list_begin(&b, a);
+        list_add(&b, *given);
+        list = list_done(&b);
+        ok = submit(x, r, &list, &o, &refs, &n, &e);
+    }
+    if (ok && !n) ok = err_set(&e, ERR_SPEC, "`workflow` is not of kind Workflow");
+    if (ok && service_get(a, x->s, refs[0].ns, refs[0].name, &wf, &e)) answer(r, &wf);
+    else http_reply_err(r, &e);
+}
+
+/* ---- one workflow ---- */
+
+static void get_workflow(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct val wf;
+    struct err e;
+    if (service_get(http_req_arena(r), x->s, http_req_param(r, "namespace"), http_req_param(r, "name"), &wf, &e))
+        answer(r, &wf);
+    else http_reply_err(r, &e);
+}
+
+static void list_workflows(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct arena *a = http_req_arena(r);
+    struct list_opts o = {.ns = http_req_param(r, "namespace"),
+                          .selector = http_req_query(r, "listOptions.labelSelector")};
+    struct val items;
+    struct err e;
+    if (!service_list(a, x->s, &o, &items, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    struct val_builder b;
+    map_begin(&b, a);
+    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
+    map_add_str(&b, "kind", STR("WorkflowList"));
+    map_add(&b, STR("items"), items);
+    struct val reply = map_done(&b);
+    answer(r, &reply);
+}
+
+static void empty_answer(struct http_req *r, bool ok, const struct err *e)
+{
+    if (ok) http_reply(r, 200, "application/json", STR("{}"));
+    else http_reply_err(r, e);
+}
+
+static void delete_workflow(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct err e;
+    bool force = str_is(http_req_query(r, "force"), "true");
+    bool ok = service_delete(x->s, http_req_param(r, "namespace"), http_req_param(r, "name"), force, &e);
+    empty_answer(r, ok, &e);
+}
+
+static void stop_how(struct http_req *r, struct api *x, enum service_stop how)
+{
+    struct err e;
+    struct val wf;
+    struct str ns = http_req_param(r, "namespace"), name = http_req_param(r, "name");
+    if (service_stop(x->s, ns, name, how, &e) && service_get(http_req_arena(r), x->s, ns, name, &wf, &e))
+        answer(r, &wf);
+    else http_reply_err(r, &e);
+}
+
+static void stop_workflow(struct http_req *r, void *user) { stop_how(r, user, SERVICE_STOP); }
+static void terminate_workflow(struct http_req *r, void *user) { stop_how(r, user, SERVICE_TERMINATE); }
+
+static void get_version(struct http_req *r, void *user)
+{
+    (void)user;
+    http_reply(r, 200, "application/json", STR("{\"version\":\"skiff-" SKIFF_VERSION "\",\"argo\":\"" SKIFF_ARGO_BASELINE "\"}"));
+}
+
+/* ---- the stream ---- */
+
+struct changes {
+    struct http_stream *stream;
+    struct service_watch *watch;
+    bool gone;
+};
+
+/* The client is not reading fast enough, or has left: it can come back with after=SEQ. */
+static void changes_end(struct changes *c)
+{
+    struct http_stream *stream = c->stream;
+    service_watch_free(c->watch);
+    free(c);
+    http_stream_end(stream);
+}
+
+static void on_gone(void *user)
+{
+    changes_end(user);
+}
+
+static void on_line(void *user, struct str line)
+{
+    struct changes *c = user;
+    if (c->gone) return;
+    if (!http_stream_event(c->stream, STR_NONE, STR_NONE, line)) c->gone = true; /* ended by on_gone */
+}
+
+static size_t refs_of(struct http_req *r, struct workflow_ref *out)
+{
+    struct str key, value;
+    size_t n = 0;
+    for (size_t i = 0; n < MAX_REFS && http_req_query_at(r, i, &key, &value); i++)
+        if (str_is(key, "workflow") && str_cut(value, '/', &out[n].ns, &out[n].name)) n++;
+    return n;
+}
+
+static void stream_changes(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct arena *a = http_req_arena(r);
+    struct workflow_ref *refs = ARENA_ARRAY(a, struct workflow_ref, MAX_REFS);
+    struct changes *c = mem_zalloc(sizeof *c);
+    struct watch_opts o = {.refs = refs, .on_line = on_line, .user = c, .after = -1};
+    struct err e;
+    o.n = refs_of(r, refs);
+    if (!str_to_i64(http_req_query(r, "after"), &o.after) || o.after < 0) o.after = -1;
+    o.from_start = o.after < 0 && o.n;
+    c->stream = NULL;
+    /* a reply is decided before the stream begins: the watch may fail */
+    struct service_watch *probe = service_watch_new(x->s, &(struct watch_opts){.refs = refs, .n = o.n, .after = 0,
+                                                    .on_line = on_line, .user = c}, &e);
+    if (!probe) {
+        free(c);
+        http_reply_err(r, &e);
+        return;
+    }
+    service_watch_free(probe);
+    http_req_on_gone(r, on_gone, c);
+    c->stream = http_stream_begin(r, "application/x-ndjson");
+    c->watch = service_watch_new(x->s, &o, &e);
+    if (c->watch) service_watch_pump(c->watch);
+}
+
+/* ---- serving ---- */
+
+struct api *api_serve(struct service *s, const char *socket, struct err *e)
+{
+    static const struct http_route rows[] = {
+#define ROUTE(method, pattern, handler, doc) {method, pattern, handler, NULL},
+#include "api/routes.def"
+#undef ROUTE
+    };
+    _Static_assert(ARRAY_LEN(rows) <= MAX_ROUTES, "room for all routes");
+    struct api *a = mem_zalloc(sizeof *a);
+    a->s = s;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        a->routes[i] = rows[i];
+        a->routes[i].user = a;
+    }
+    struct http_server_opts o = {.unix_path = socket, .routes = a->routes, .route_count = ARRAY_LEN(rows)};
+    a->server = http_server_new(service_loop(s), &o, e);
+    if (a->server) return a;
+    free(a);
+    return NULL;
+}
+
+void api_free(struct api *a)
+{
+    if (!a) return;
+    http_server_free(a->server);
+    free(a);
+}

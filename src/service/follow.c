@@ -1,0 +1,162 @@
+/* Following workflows to their end: from this process' engine, or from another one's socket, with a
+ * change from the second to the first when that engine leaves. */
+#include <signal.h>
+
+#include "doc/json.h"
+#include "engine/engine.h"
+#include "service_p.h"
+
+enum { RETRY_US = 20000 };
+
+static void follow_connect(struct service *s);
+
+static void follow_end(struct service *s, const struct err *e)
+{
+    struct following *f = &s->follow;
+    void (*done)(void *, const struct err *) = f->f.on_done;
+    void *user = f->f.user;
+    if (!f->on) return;
+    service_unfollow(s);
+    if (done) done(user, e);
+}
+
+static void note_end(struct following *f, const struct val *v)
+{
+    enum node_phase p;
+    struct str ns = val_text(val_path(v, "workflow.namespace")), name = val_text(val_path(v, "workflow.name"));
+    if (!phase_parse(val_text(val_path(v, "status.phase")), &p) || !phase_fulfilled(p)) return;
+    for (size_t i = 0; i < f->f.n; i++) {
+        if (f->finished[i] || !str_eq(f->f.refs[i].ns, ns) || !str_eq(f->f.refs[i].name, name)) continue;
+        f->finished[i] = true;
+        f->left--;
+    }
+}
+
+static void on_line(void *user, struct str line)
+{
+    struct service *s = user;
+    struct following *f = &s->follow;
+    struct arena a CLEANUP(arena_fini);
+    struct val v;
+    arena_init(&a);
+    if (!f->on || !json_parse(&a, line, NULL, &v, NULL)) return;
+    const struct val *seq = val_get(&v, STR("seq"));
+    if (seq) val_i64(seq, &f->seq);
+    if (f->f.on_change) f->f.on_change(f->f.user, &v);
+    if (val_get(&v, STR("status"))) note_end(f, &v);
+}
+
+/* The end may be told from inside a watch or a call, so it is looked at afterwards. */
+void follow_commit(struct service *s)
+{
+    if (s->follow.on && !s->follow.left) follow_end(s, NULL);
+}
+
+void follow_failed(struct service *s, const struct err *e)
+{
+    follow_end(s, e);
+    loop_stop(s->loop);
+}
+
+static void follow_here(struct service *s, bool from_start)
+{
+    struct following *f = &s->follow;
+    struct watch_opts o = {.refs = f->f.refs, .n = f->f.n, .from_start = from_start, .after = f->seq,
+                           .on_line = on_line, .user = s};
+    struct err e;
+    f->watch = service_watch_new(s, &o, &e);
+    if (!f->watch) {
+        follow_end(s, &e);
+        return;
+    }
+    service_watch_pump(f->watch);
+    if (f->on && !f->left) loop_timer_arm_us(f->retry, 0);
+}
+
+static void on_reply(void *user, const struct unix_reply *reply, const struct err *e)
+{
+    struct service *s = user;
+    struct following *f = &s->follow;
+    struct err own;
+    f->call = NULL;
+    if (!f->left) {
+        follow_end(s, NULL);
+        return;
+    }
+    if (!e && reply->status >= 400 && reply->status != 503) {
+        err_set(&own, ERR_INTERNAL, "the engine refused to be followed: status %d", reply->status);
+        follow_end(s, &own);
+        return;
+    }
+    loop_timer_arm_us(f->retry, 0);
+}
+
+static void on_remote_line(void *user, struct str line)
+{
+    struct service *s = user;
+    on_line(user, line);
+    if (s->follow.on && !s->follow.left) loop_timer_arm_us(s->follow.retry, 0);
+}
+
+static void follow_there(struct service *s)
+{
+    struct following *f = &s->follow;
+    struct arena a CLEANUP(arena_fini);
+    struct buf target CLEANUP(buf_fini);
+    struct err e;
+    arena_init(&a);
+    buf_init(&target, 1 << 20);
+    buf_printf(&target, "/api/v1/skiff/changes?after=%lld", (long long)f->seq);
+    for (size_t i = 0; i < f->f.n; i++)
+        buf_printf(&target, "&workflow=%.*s/%.*s", STR_ARG(f->f.refs[i].ns), STR_ARG(f->f.refs[i].name));
+    struct unix_call_opts o = {.path = service_socket(s), .method = "GET", .target = target.p,
+                               .on_line = on_remote_line, .on_done = on_reply, .user = s};
+    f->call = unix_call_new(s->loop, &o, &e);
+    if (!f->call) loop_timer_arm_us(f->retry, RETRY_US); /* between two engines */
+}
+
+/* Also after the engine left: whoever gets its lock goes on from the state that it committed. */
+static void follow_connect(struct service *s)
+{
+    struct following *f = &s->follow;
+    struct err e;
+    bool engine;
+    if (!f->on) return;
+    if (!f->left) {
+        follow_end(s, NULL);
+        return;
+    }
+    if (!service_take_over(s, &engine, &e)) follow_end(s, &e);
+    else if (engine) follow_here(s, f->seq < 0);
+    else follow_there(s);
+}
+
+static void on_retry(void *user)
+{
+    struct service *s = user;
+    if (!s->follow.watch && !s->follow.call) follow_connect(s);
+    else if (s->follow.on && !s->follow.left) follow_end(s, NULL);
+}
+
+bool service_follow(struct service *s, const struct follow *f, struct err *e)
+{
+    struct following *x = &s->follow;
+    if (x->on) return err_set(e, ERR_CONFLICT, "one follow at a time");
+    *x = (struct following){.on = true, .f = *f, .left = f->n, .seq = -1};
+    x->finished = mem_zalloc((f->n + 1) * sizeof *x->finished);
+    x->retry = loop_timer_new(s->loop, on_retry, s);
+    if (s->exec) follow_here(s, true);
+    else follow_connect(s);
+    return true;
+}
+
+void service_unfollow(struct service *s)
+{
+    struct following *f = &s->follow;
+    if (!f->on) return;
+    service_watch_free(f->watch);
+    if (f->call) unix_call_cancel(f->call);
+    loop_timer_free(f->retry);
+    free(f->finished);
+    *f = (struct following){0};
+}

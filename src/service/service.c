@@ -1,0 +1,120 @@
+/* Opening a state directory: as reader, as engine, or as follower of the engine that is there. */
+#include <unistd.h>
+
+#include "doc/json.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "os/lockfile.h"
+#include "service_p.h"
+
+struct loop *service_loop(struct service *s) { return s->loop; }
+bool service_is_engine(const struct service *s) { return s->exec != NULL; }
+
+struct str service_notice(const struct service *s)
+{
+    return s->exec ? exec_notice(s->exec) : STR_NONE;
+}
+
+struct store *service_store(struct service *s)
+{
+    return s->exec ? exec_store(s->exec) : s->reader;
+}
+
+static const char *in_state(struct service *s, const char *name)
+{
+    return str_fmt(&s->arena, "%.*s/%s", STR_ARG(s->o.state_dir), name).p;
+}
+
+const char *service_socket(struct service *s) { return in_state(s, "engine.sock"); }
+
+static void on_commit(void *user)
+{
+    struct service *s = user;
+    for (size_t i = 0; i < s->watches.n; i++) service_watch_pump(s->watches.items[i]);
+    follow_commit(s);
+}
+
+static void on_fail(void *user, const struct err *e)
+{
+    follow_failed(user, e);
+}
+
+bool service_take_over(struct service *s, bool *became, struct err *e)
+{
+    struct exec_opts x = {
+        .state_dir = s->o.state_dir, .config = s->o.config, .launcher = s->o.launcher,
+        .loop = s->loop, .host_home = s->o.host_home, .restart_lost = s->o.resume,
+        .on_commit = on_commit, .on_fail = on_fail, .user = s,
+    };
+    struct err busy;
+    *became = false;
+    if (s->exec) return *became = true;
+    s->lock_fd = lockfile_take(in_state(s, "engine.lock"), &busy);
+    if (s->lock_fd < 0 && busy.code == ERR_CONFLICT) return true;
+    if (s->lock_fd < 0) return *e = busy, false;
+    store_close(s->reader);
+    s->reader = NULL;
+    s->exec = exec_open(&x, e);
+    if (s->exec && s->o.serve) s->server = s->o.serve(s, e);
+    if (!s->exec || (s->o.serve && !s->server)) return false;
+    *became = true;
+    return true;
+}
+
+static bool open_parts(struct service *s, struct err *e)
+{
+    const char *dir = str_z(&s->arena, s->o.state_dir);
+    bool became;
+    if (s->o.read_only) {
+        s->reader = store_open(s->o.state_dir, STORE_READ, e);
+        return s->reader != NULL;
+    }
+    if (!dir_make_all(dir, 0700, e)) return err_ctx(e, "state directory");
+    if (!(s->loop = loop_new(e)) || !service_take_over(s, &became, e)) return false;
+    if (!became) s->reader = store_open(s->o.state_dir, STORE_READ, NULL); /* may not be there yet */
+    return true;
+}
+
+struct service *service_open(const struct service_opts *o, struct err *e)
+{
+    struct service *s = mem_zalloc(sizeof *s);
+    s->o = *o;
+    s->lock_fd = -1;
+    arena_init(&s->arena);
+    if (open_parts(s, e)) return s;
+    service_close(s);
+    return NULL;
+}
+
+void service_close(struct service *s)
+{
+    if (!s) return;
+    service_unfollow(s);
+    if (s->server && s->o.unserve) s->o.unserve(s->server);
+    while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
+    exec_close(s->exec);
+    store_close(s->reader);
+    if (s->loop) loop_free(s->loop);
+    close_fd(&s->lock_fd); /* last: whoever gets it finds everything put down */
+    VEC_FINI(&s->watches);
+    arena_fini(&s->arena);
+    free(s);
+}
+
+bool service_ask(struct arena *a, struct service *s, const char *method, const char *target,
+                 struct str body, struct val *out, struct err *e)
+{
+    struct unix_call_opts o = {.path = service_socket(s), .method = method, .target = target, .body = body};
+    struct unix_reply reply;
+    if (!unix_request(a, &o, &reply, e)) return err_ctx(e, "engine");
+    if (reply.body.n && !json_parse(a, reply.body, NULL, out, e)) return err_ctx(e, "engine's answer");
+    if (reply.status < 400) return true;
+    enum err_code code = ERR_INTERNAL;
+    int64_t grpc = 0;
+    const struct val *c = val_get(out, STR("code"));
+    if (c) val_i64(c, &grpc);
+    for (int i = 1; i < ERR_MAX; i++)
+        if (err_http_status((enum err_code)i) == reply.status && err_grpc_code((enum err_code)i) == grpc)
+            code = (enum err_code)i;
+    return err_set(e, code, "%.*s", STR_ARG(val_get_str(out, "message")));
+}

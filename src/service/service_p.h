@@ -1,0 +1,54 @@
+/* Private to src/service. */
+#pragma once
+#include "base/vec.h"
+#include "exec/exec.h"
+#include "net/unix_client.h"
+#include "service/service.h"
+
+struct service_watch {
+    struct service *s;
+    int64_t *runs; /* ids; n == 0: all */
+    size_t n;
+    int64_t after;
+    bool dead;     /* freed while it was pumped */
+    bool pumping;
+    void (*on_line)(void *user, struct str json);
+    void *user;
+};
+
+struct following {
+    bool on;
+    struct follow f;
+    struct service_watch *watch; /* as engine */
+    struct unix_call *call;      /* as follower */
+    struct loop_timer *retry;
+    int64_t seq;                 /* last change that was shown */
+    bool *finished;              /* by ref */
+    size_t left;
+    bool fail;                   /* the engine of this process failed */
+};
+
+struct service {
+    struct service_opts o;
+    struct arena arena;
+    struct loop *loop;
+    int lock_fd;         /* >= 0: this process is the engine */
+    struct exec *exec;
+    struct store *reader; /* otherwise */
+    void *server;
+    struct following follow;
+    VEC(struct service_watch *) watches;
+};
+
+struct store *service_store(struct service *s);
+/* Becomes the engine if nobody is; *became says whether. */
+bool service_take_over(struct service *s, bool *became, struct err *e);
+/* A request to the engine that is there, with a JSON answer; its errors become `e`. */
+bool service_ask(struct arena *a, struct service *s, const char *method, const char *target,
+                 struct str body, struct val *out, struct err *e);
+void follow_commit(struct service *s);
+void follow_failed(struct service *s, const struct err *e);
+
+/* complete.c */
+bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
+                       const struct submit_opts *o, struct val *out, struct err *e);

@@ -1,0 +1,145 @@
+/* Submitting: lint, store the objects, accept the workflows; all or nothing, durable when true. */
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "os/clock.h"
+#include "os/random.h"
+#include "resource/resource.h"
+#include "service_p.h"
+#include "spec/lint.h"
+
+/* Templates that are stored, so that references to them are checked too. */
+static void stored_templates(struct arena *a, struct service *s, struct documents *out)
+{
+    static const enum resource_kind_id kinds[] = {RESOURCE_WORKFLOW_TEMPLATE, RESOURCE_CLUSTER_WORKFLOW_TEMPLATE};
+    struct diags ignored;
+    diags_init(&ignored, a);
+    for (size_t k = 0; service_store(s) && k < ARRAY_LEN(kinds); k++) {
+        struct resource_query q = {.kind = kinds[k], .limit = 1000};
+        struct resource_page page;
+        if (!resource_list(a, service_store(s), &q, &page, NULL)) continue;
+        for (size_t i = 0; i < page.n; i++) documents_add_val(out, &page.docs[i], 0, &ignored);
+    }
+}
+
+static bool check(struct arena *a, struct service *s, const struct documents *docs,
+                  const struct submit_opts *o, struct diags *diags, struct err *e)
+{
+    struct documents stored;
+    documents_init(&stored, a);
+    stored_templates(a, s, &stored);
+    struct lint_opts opts = {.others = &stored, .default_ns = o->ns, .refs_required = true};
+    bool ok = spec_lint(a, docs, &opts, diags);
+    documents_fini(&stored);
+    return ok || err_set(e, ERR_SPEC, "the documents are not valid");
+}
+
+static bool store_object(struct arena *a, struct service *s, const struct document *d,
+                         const struct submit_opts *o, struct err *e)
+{
+    struct resource_write w = {.store = service_store(s), .verb = RESOURCE_APPLY, .doc = d->val, .ns = o->ns,
+                               .now_us = clock_now_us(), .random = {random_u64(), random_u64()}};
+    struct resource_result r;
+    return resource_put(a, &w, &r, e);
+}
+
+static struct workflow_ref ref_of(struct service *s, const struct val *workflow)
+{
+    const struct val *meta = val_get(workflow, STR("metadata"));
+    return (struct workflow_ref){.ns = str_dup(&s->arena, val_get_str(meta, "namespace")),
+                                 .name = str_dup(&s->arena, val_get_str(meta, "name"))};
+}
+
+static bool accept_all(struct arena *a, struct service *s, const struct documents *docs,
+                       const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
+{
+    for (size_t i = 0; i < docs->n; i++)
+        if (docs->items[i].kind != DOC_WORKFLOW && !store_object(a, s, &docs->items[i], o, e)) return false;
+    for (size_t i = 0; i < docs->n; i++) {
+        struct val workflow;
+        int64_t run;
+        if (docs->items[i].kind != DOC_WORKFLOW) continue;
+        if (!workflow_complete(a, s, docs->items[i].val, o, &workflow, e) ||
+            !exec_submit(s->exec, &workflow, &run, e))
+            return false;
+        out[(*n)++] = ref_of(s, &workflow);
+    }
+    return true;
+}
+
+static bool submit_here(struct arena *a, struct service *s, const struct documents *docs,
+                        const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
+{
+    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (accept_all(a, s, docs, o, out, n, e)) return exec_commit(s->exec, e);
+    exec_rollback(s->exec);
+    return false;
+}
+
+static struct val pairs(struct arena *a, const struct param *p, size_t n)
+{
+    struct val_builder list;
+    list_begin(&list, a);
+    for (size_t i = 0; i < n; i++) {
+        struct val_builder b;
+        map_begin(&b, a);
+        map_add_str(&b, "name", p[i].name);
+        map_add_str(&b, "value", p[i].value);
+        list_add(&list, map_done(&b));
+    }
+    return list_done(&list);
+}
+
+/* The engine's own route takes documents and options as they are here. */
+static bool submit_there(struct arena *a, struct service *s, const struct documents *docs,
+                         const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
+{
+    struct val_builder b, list;
+    list_begin(&list, a);
+    for (size_t i = 0; i < docs->n; i++) list_add(&list, *docs->items[i].val);
+    map_begin(&b, a);
+    map_add(&b, STR("documents"), list_done(&list));
+    map_add_str(&b, "namespace", o->ns);
+    map_add_str(&b, "entrypoint", o->entrypoint);
+    map_add_str(&b, "name", o->name);
+    map_add_str(&b, "generateName", o->generate_name);
+    map_add(&b, STR("parameters"), pairs(a, o->params, o->n_params));
+    map_add(&b, STR("labels"), pairs(a, o->labels, o->n_labels));
+    struct val request = map_done(&b), reply = val_null;
+    if (!service_ask(a, s, "POST", "/api/v1/skiff/submit", json_text(a, &request), &reply, e)) return false;
+    const struct val *items = val_get(&reply, STR("items"));
+    for (uint32_t i = 0; items && i < items->n && *n < docs->n; i++) out[(*n)++] = ref_of(s, &items->items[i]);
+    return true;
+}
+
+bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o,
+                    struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    bool engine;
+    arena_init(&a);
+    *n = 0;
+    *out = ARENA_ARRAY(&s->arena, struct workflow_ref, docs->n + 1);
+    if (!check(&a, s, docs, o, diags, e)) return false;
+    if (s->exec) return submit_here(&a, s, docs, o, *out, n, e);
+    if (submit_there(&a, s, docs, o, *out, n, e)) return true;
+    if (e->code != ERR_UNREACHABLE) return false;
+    /* the engine left between our look at its lock and the request */
+    if (!service_take_over(s, &engine, e) || !engine) return false;
+    return submit_here(&a, s, docs, o, *out, n, e);
+}
+
+bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
+                     const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e)
+{
+    struct val_builder list;
+    bool ok = true;
+    if (!check(a, s, docs, o, diags, e)) return false;
+    list_begin(&list, a);
+    for (size_t i = 0; ok && i < docs->n; i++) {
+        struct val v = *docs->items[i].val;
+        if (docs->items[i].kind == DOC_WORKFLOW) ok = workflow_complete(a, s, docs->items[i].val, o, &v, e);
+        if (ok) list_add(&list, v);
+    }
+    *objects = list_done(&list);
+    return ok;
+}
