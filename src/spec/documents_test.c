@@ -196,12 +196,60 @@ static void finds_templates(void **state)
     assert_false(template_type_leaf(TEMPLATE_DAG));
 }
 
+/* Every name of every table is found by its hash, and every type is documented. */
+static void tables_are_consistent(void **state)
+{
+    size_t n_types = 0, n_fields = 0;
+    for (const struct field_type *const *t = argo_types; *t; t++, n_types++) {
+        assert_true((*t)->doc[0] != '\0' && (*t)->size > 0);
+        for (size_t i = 0; i < (*t)->n; i++, n_fields++) {
+            const struct field_row *r = &(*t)->rows[i];
+            assert_ptr_equal(field_find(*t, str_of(r->name)), r);
+            assert_int_equal(r->name_n, strlen(r->name));
+            assert_true(r->doc[0] != '\0');
+            assert_true((r->kind == FIELD_STRUCT) == (r->type != NULL));
+            if (r->merge_key) assert_non_null(field_find(r->type, str_of(r->merge_key)));
+        }
+    }
+    assert_true(n_types > 190);
+    assert_true(n_fields > 900);
+}
+
+static void explains_fields(void **state)
+{
+    const struct field_row *row;
+    const struct field_type *type;
+    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.container.env.valueFrom.secretKeyRef.key"), &row, &type));
+    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.steps.withItems"), &row, &type));
+    assert_true(field_lookup(&argo_workflow_type, STR("spec.hooks.exit.template"), &row, &type));
+    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.dag.tasks.inline.script"), &row, &type));
+    assert_string_equal(type->name, "ScriptTemplate");
+    assert_false(field_lookup(&argo_workflow_type, STR("spec.templates.containr"), &row, &type));
+    assert_string_equal(field_suggest(&argo_template_type, STR("containr")), "container");
+}
+
+static void scripts_are_containers_too(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text = STR("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\n"
+                          "spec: {templates: [{name: main, script: {image: i, command: [sh], source: s}}]}\n");
+    assert_true(fixture_add(&f, "a.yaml", text));
+    const struct argo_template *t = &f.docs.items[0].spec->templates.items[0];
+    assert_true(str_is(t->script->image, "i"));
+    assert_ptr_equal(template_container(t), &t->script->container);
+    assert_true(str_is(template_container(t)->image, "i"));
+    assert_ptr_equal(template_container(t)->src, t->script->src);
+    fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_several_documents), cmocka_unit_test(flattens_lists),
         cmocka_unit_test(converts_older_forms),    cmocka_unit_test(reports_kinds),
-        cmocka_unit_test(finds_templates),         cmocka_unit_test(corpus_there_and_back),
+        cmocka_unit_test(tables_are_consistent),   cmocka_unit_test(explains_fields),
+        cmocka_unit_test(scripts_are_containers_too), cmocka_unit_test(finds_templates),         cmocka_unit_test(corpus_there_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
