@@ -39,16 +39,16 @@ valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalN
 
 
 def run_sim(program, batch):
-    """The normal forms of the C simulator, one line each."""
-    text = "".join(json.dumps(c, separators=(",", ":")) + "\n" for c in batch)
-    done = subprocess.run([program], input=text, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
+    """The normal forms of the C simulator, one line each. When it dies, the rest goes to a new one."""
     forms = []
-    for i in range(len(batch)):
-        try:
-            forms.append(json.loads(lines[i]))
-        except (IndexError, ValueError) as e:
-            forms.append({"error": "no answer (%s), exit status %d: %s" % (e, done.returncode, done.stderr[-400:].strip())})
+    while len(forms) < len(batch):
+        rest = batch[len(forms):]
+        text = "".join(json.dumps(c, separators=(",", ":")) + "\n" for c in rest)
+        done = subprocess.run([program], input=text, capture_output=True, text=True)
+        lines = done.stdout.splitlines()[:len(rest)]
+        forms += [json.loads(line) for line in lines]
+        if len(lines) < len(rest):
+            forms.append({"error": "no answer, exit status %d: %s" % (done.returncode, done.stderr[-400:].strip())})
     return forms
 
 
