@@ -1,0 +1,106 @@
+/* Descriptors and whole files. */
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "os/random.h"
+
+void close_fd(int *fd)
+{
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
+bool fd_read_all(int fd, struct buf *out, struct err *e)
+{
+    for (;;) {
+        char *room = out->n < out->max ? buf_room(out, MIN((size_t)65536, out->max - out->n)) : NULL;
+        char extra;
+        ssize_t n = room ? read(fd, room, MIN((size_t)65536, out->max - out->n)) : read(fd, &extra, 1);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return err_sys(e, "read");
+        if (n == 0) break;
+        if (!room) return err_set(e, ERR_LIMIT, "more than %zu bytes", out->max);
+        buf_added(out, (size_t)n);
+    }
+    if (out->p) out->p[out->n] = 0;
+    return true;
+}
+
+bool fd_write_all(int fd, struct str bytes, struct err *e)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return err_sys(e, "write");
+        bytes = str_from(bytes, (size_t)n);
+    }
+    return true;
+}
+
+bool fd_set_nonblock(int fd, bool on, struct err *e)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) != 0)
+        return err_sys(e, "non-blocking mode");
+    return true;
+}
+
+bool file_read(struct arena *a, const char *path, size_t max, struct str *out, struct err *e)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return err_set(e, ERR_NOT_FOUND, "no file \"%s\"", path);
+    if (fd < 0) return err_sys(e, "%s", path);
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, max);
+    if (!fd_read_all(fd, &b, e)) return err_ctx(e, "%s", path);
+    *out = buf_dup(a, &b);
+    return true;
+}
+
+static bool sync_parent(const char *path, struct err *e)
+{
+    char dir[4096];
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)MAX(slash - path, 1) : 1, slash ? path : ".");
+    CLEANUP(close_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return (fd >= 0 && fsync(fd) == 0) || err_sys(e, "%s", dir);
+}
+
+bool file_write_atomic(const char *path, struct str bytes, mode_t mode, bool sync, struct err *e)
+{
+    char tmp[4096];
+    int n = snprintf(tmp, sizeof tmp, "%s.%08x.tmp", path, (unsigned)random_u64());
+    if (n < 0 || (size_t)n >= sizeof tmp) return err_set(e, ERR_LIMIT, "path too long: \"%s\"", path);
+    CLEANUP(close_fd) int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) return err_sys(e, "%s", tmp);
+    bool ok = fd_write_all(fd, bytes, e) && (!sync || fsync(fd) == 0 || err_sys(e, "fsync"));
+    if (ok && rename(tmp, path) != 0) ok = err_sys(e, "rename");
+    if (!ok) {
+        unlink(tmp);
+        return err_ctx(e, "%s", path);
+    }
+    return !sync || sync_parent(path, e);
+}
+
+bool file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+int fd_open_beneath(int dir_fd, const char *path, int flags, mode_t mode, struct err *e)
+{
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                           .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
+    if (flags & O_NOFOLLOW) how.resolve |= RESOLVE_NO_SYMLINKS;
+    long fd;
+    do fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    if (fd >= 0) return (int)fd;
+    if (errno == ENOENT) err_set(e, ERR_NOT_FOUND, "no file \"%s\"", path);
+    else err_sys(e, "%s", path);
+    return -1;
+}

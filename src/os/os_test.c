@@ -1,0 +1,172 @@
+/* os: files, directories, locks, and what the probe says about this host. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/clock.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "os/lockfile.h"
+#include "os/proc.h"
+#include "os/random.h"
+#include "os/sched.h"
+
+static char base[64];
+
+static int setup(void **state)
+{
+    snprintf(base, sizeof base, "/tmp/skiff-os-XXXXXX");
+    return mkdtemp(base) && chdir(base) == 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct err e;
+    return chdir("/") == 0 && dir_remove_tree(base, &e) ? 0 : -1;
+}
+
+static void files_are_replaced_whole(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct str got;
+    struct dir_list l;
+    arena_init(&a);
+    assert_true(dir_make_all("d/e", 0755, &e));
+    assert_true(file_write_atomic("d/e/f", STR("one"), 0600, true, &e));
+    assert_true(file_write_atomic("d/e/f", STR("two\n"), 0600, false, &e));
+    assert_true(file_read(&a, "d/e/f", 4, &got, &e));
+    assert_string_equal(got.p, "two\n");
+    assert_false(file_read(&a, "d/e/f", 3, &got, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_false(file_read(&a, "d/none", 10, &got, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_true(dir_read(&a, "d/e", &l, &e));
+    assert_int_equal(l.n, 1); /* no temporary file is left */
+    assert_false(dir_make_all("d/e/f", 0755, &e));
+    arena_fini(&a);
+}
+
+static void beneath_is_not_left(void **state)
+{
+    struct err e;
+    assert_true(dir_make_all("in/sub", 0755, &e));
+    assert_true(file_write_atomic("out", STR("x"), 0600, false, &e));
+    assert_true(file_write_atomic("in/sub/file", STR("x"), 0600, false, &e));
+    assert_int_equal(symlink("../../out", "in/sub/up"), 0);
+    assert_int_equal(symlink("/etc/passwd", "in/abs"), 0);
+    assert_int_equal(symlink("sub/file", "in/ok"), 0);
+    int dir = open("in", O_PATH | O_DIRECTORY);
+    assert_int_equal(fd_open_beneath(dir, "sub/up", O_RDONLY, 0, &e), -1);
+    assert_int_equal(fd_open_beneath(dir, "abs", O_RDONLY, 0, &e), -1);
+    assert_int_equal(fd_open_beneath(dir, "../out", O_RDONLY, 0, &e), -1);
+    assert_int_equal(fd_open_beneath(dir, "ok", O_RDONLY | O_NOFOLLOW, 0, &e), -1);
+    int ok = fd_open_beneath(dir, "ok", O_RDONLY, 0, &e);
+    assert_true(ok >= 0);
+    close(ok);
+    close(dir);
+}
+
+static void trees_are_removed_without_following(void **state)
+{
+    struct err e;
+    assert_true(dir_make_all("keep", 0755, &e));
+    assert_true(file_write_atomic("keep/me", STR("x"), 0600, false, &e));
+    assert_true(dir_make_all("gone/locked/deeper", 0755, &e));
+    assert_int_equal(symlink("../keep", "gone/link"), 0);
+    assert_int_equal(chmod("gone/locked/deeper", 0), 0);
+    assert_int_equal(chmod("gone/locked", 0), 0);
+    assert_true(dir_remove_tree("gone", &e));
+    assert_false(file_exists("gone"));
+    assert_true(file_exists("keep/me"));
+    assert_true(dir_remove_tree("gone", &e));
+}
+
+static void very_deep_trees_are_removed(void **state)
+{
+    struct err e;
+    int at = open(".", O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 3000; i++) {
+        assert_int_equal(mkdirat(at, "deep", 0755), 0);
+        int next = openat(at, "deep", O_RDONLY | O_DIRECTORY);
+        close(at);
+        at = next;
+    }
+    close(at);
+    assert_true(dir_remove_tree("deep", &e));
+    assert_false(file_exists("deep"));
+}
+
+static void a_lock_has_one_owner(void **state)
+{
+    struct err e;
+    assert_false(lockfile_held("lock"));
+    int fd = lockfile_take("lock", &e);
+    assert_true(fd >= 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int mine = lockfile_take("lock", &e);
+        _exit(mine == -1 && e.code == ERR_CONFLICT && lockfile_held("lock") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(fd);
+    assert_false(lockfile_held("lock"));
+}
+
+static void the_probe_agrees_with_itself(void **state)
+{
+    struct host_caps c;
+    host_caps_probe(&c);
+    for (int i = 0; i < HOST_CAP_MAX; i++) {
+        assert_int_equal(c.has[i], c.error[i] == 0);
+        assert_true(strlen(host_cap_what(i)) > 10 && strlen(host_cap_remedy(i)) > 10);
+    }
+    if (c.has[HOST_CAP_PROC_MOUNT]) assert_true(c.has[HOST_CAP_PID_NS]);
+    assert_true(c.cpus > 0 && c.ram_bytes > 1 << 20);
+}
+
+static void status_fields_are_read(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct str v;
+    arena_init(&a);
+    assert_true(proc_status_field(&a, 0, "Uid", &v, &e));
+    assert_true(v.n > 0);
+    assert_true(proc_status_field(&a, getpid(), "Seccomp", &v, &e));
+    assert_false(proc_status_field(&a, 0, "Nothing", &v, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    arena_fini(&a);
+}
+
+static void clocks_and_random_move(void **state)
+{
+    int64_t a = clock_mono_us();
+    assert_true(clock_now_us() > 1600000000000000);
+    assert_true(clock_mono_us() >= a);
+    assert_int_not_equal(random_u64(), random_u64());
+    (void)sched_pressure();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files_are_replaced_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(beneath_is_not_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(trees_are_removed_without_following, setup, teardown),
+        cmocka_unit_test_setup_teardown(very_deep_trees_are_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lock_has_one_owner, setup, teardown),
+        cmocka_unit_test(the_probe_agrees_with_itself),
+        cmocka_unit_test(status_fields_are_read),
+        cmocka_unit_test(clocks_and_random_move),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
