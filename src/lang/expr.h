@@ -14,24 +14,22 @@ struct expr_clock {
     void *random_ctx;
 };
 
-struct expr_env {
-    const struct scope *scope;  /* flat keys, seen as nested maps; may be NULL */
-    const struct val *extra;    /* map of more top-level names; nearer than the scope; may be NULL */
-    struct expr_clock clock;
-};
-
 enum expr_fault {
     EXPR_FINE,
     EXPR_COMPILE, /* syntax, unknown name: no value of a variable can mend it, but a new name can */
     EXPR_RUN,     /* types and values */
 };
 
+struct expr_env {
+    const struct scope *scope;  /* flat keys, seen as nested maps; may be NULL */
+    const struct val *extra;    /* map of more top-level names; nearer than the scope; may be NULL */
+    struct expr_clock clock;
+    enum expr_fault *fault;     /* may be NULL; set by every evaluation */
+};
+
 /* Error texts are expr-lang's, with "(line:column)" at the end. */
 bool expr_eval(struct arena *a, struct str text, const struct expr_env *env, struct val *out,
                struct err *e);
-/* As expr_eval; *fault (not NULL) says which kind of error it was. */
-bool expr_eval_fault(struct arena *a, struct str text, const struct expr_env *env, struct val *out,
-                     enum expr_fault *fault, struct err *e);
 /* As expr_eval; anything but a bool is an error. */
 bool expr_eval_bool(struct arena *a, struct str text, const struct expr_env *env, bool *out,
                     struct err *e);

@@ -2,7 +2,15 @@
  *
  * Works on plain strings, not on JSON text: the result is the same, because Argo quotes what it
  * inserts. A string value goes in raw; the value of an expression that is no string goes in as
- * JSON. Inserted text is not looked at again: whoever wants Argo's second pass calls twice.
+ * JSON. (Where the two differ, Argo fails: it cannot insert control characters or bad UTF-8, for
+ * which Go's quoting has no JSON form.) Inserted text is not looked at again, except that the inner
+ * of two nested tags completes the name of the outer: whoever wants Argo's second pass calls twice.
+ *
+ * An expression that mentions an unknown name counts as unresolved; one that mentions a name which
+ * only comes to exist later (item, retries, lastRetry.*, workflow.status, workflow.failures) is
+ * left alone until it does, even where it has a default for nil. An expression whose names are all
+ * known must succeed, whatever the policy.
+ *
  * Text without "{{" costs one search and is returned as it is. Runs on: any thread; pure. */
 #pragma once
 #include "doc/val.h"
@@ -47,12 +55,13 @@ struct tag {
     bool is_expr;
 };
 
-/* Next tag of the text at or after *at (start with 0), in order; false at the end. Nested tags
- * are reported inner first, the outer one with its text as written. An opening without an end is
- * no tag. */
+/* Next tag of the text at or after *at (start with 0), in order; false at the end. Of nested tags
+ * only the inner one is reported: the name of the outer one is not known yet. An opening without an
+ * end is no tag. */
 bool tags_next(struct str text, size_t *at, struct tag *out);
 
-/* Calls fn for every tag in every string of the tree; stops and returns false when fn does. */
+/* Calls fn for every tag of the text, or in every string of the tree; stops and returns false when
+ * fn does. */
 bool tags_scan(struct str text, bool (*fn)(void *ctx, const struct tag *tag), void *ctx);
 bool tags_scan_val(const struct val *v, bool (*fn)(void *ctx, const struct tag *tag), void *ctx);
 

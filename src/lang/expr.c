@@ -1,0 +1,66 @@
+/* See expr.h. */
+#include "base/limits.h"
+#include "lang/expr_p.h"
+
+static bool has_root(void *ctx, struct str name)
+{
+    struct xv v;
+    return xroot_get(ctx, name, &v);
+}
+
+bool xctx_open(struct xctx *x, struct arena *a, struct str text, const struct expr_env *env,
+               struct err *e)
+{
+    *x = (struct xctx){.a = a, .env = env, .text = text, .e = e, .fault = EXPR_COMPILE};
+    struct xparse opts = {a, text, has_root, x, e};
+    x->tree = xparse_tree(&opts);
+    if (x->tree) x->fault = EXPR_FINE;
+    /* Names that were asked for while there was no tree were looked up without the lazy ones. */
+    x->roots = NULL;
+    return x->tree != NULL;
+}
+
+/* A context's own e says where errors go. */
+static bool run(struct xctx *x, struct arena *a, struct str text, const struct expr_env *env,
+                struct xv *out)
+{
+    bool ok = xctx_open(x, a, text, env, x->e) && xcheck(x, x->tree) && xeval(x, x->tree, out);
+    if (env && env->fault) *env->fault = ok ? EXPR_FINE : x->fault;
+    return ok;
+}
+
+bool expr_eval(struct arena *a, struct str text, const struct expr_env *env, struct val *out,
+               struct err *e)
+{
+    struct xctx x = {.e = e};
+    struct xv v;
+    return run(&x, a, text, env, &v) && xv_to_val(&x, &v, out);
+}
+
+bool expr_eval_bool(struct arena *a, struct str text, const struct expr_env *env, bool *out,
+                    struct err *e)
+{
+    struct xctx x = {.e = e};
+    struct xv v;
+    if (!run(&x, a, text, env, &v)) return false;
+    if (v.kind != X_BOOL) {
+        struct str got = xv_text(&x, &v);
+        return err_set(e, ERR_SPEC, "unable to cast expression result '%.*s' to bool", STR_ARG(got));
+    }
+    *out = v.b;
+    return true;
+}
+
+bool expr_check(struct arena *a, struct str text, struct err *e)
+{
+    struct xparse opts = {.a = a, .text = text, .e = e};
+    return xparse_tree(&opts) != NULL;
+}
+
+bool expr_names(struct arena *a, struct str text, bool (*fn)(void *ctx, struct str dotted),
+                void *ctx, struct err *e)
+{
+    struct xparse opts = {.a = a, .text = text, .e = e};
+    struct xnode *tree = xparse_tree(&opts);
+    return tree && xnames(a, tree, fn, ctx);
+}

@@ -1,0 +1,371 @@
+/* See tags.h. */
+#include "lang/tags.h"
+
+#include "base/limits.h"
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "lang/expr_p.h"
+
+enum { NESTING_MAX = 64 }; /* of tags within one tag */
+
+/* The text being made, in the arena; doubled when full. */
+struct output {
+    struct arena *a;
+    char *p;
+    size_t n, cap;
+};
+
+struct replacer {
+    struct arena *a;
+    const struct tags_opts *opts;
+    struct output out;
+    struct err *e;
+    enum tags_outcome outcome;
+};
+
+static void put(struct output *o, struct str s)
+{
+    if (o->n + s.n + 1 > o->cap) {
+        size_t cap = MAX(o->cap * 2, o->n + s.n + 64);
+        char *p = arena_alloc_bytes(o->a, cap);
+        if (o->n) memcpy(p, o->p, o->n);
+        o->p = p;
+        o->cap = cap;
+    }
+    if (s.n) memcpy(o->p + o->n, s.p, s.n);
+    o->n += s.n;
+    o->p[o->n] = 0;
+}
+
+static bool fail(struct replacer *r, enum tags_outcome outcome)
+{
+    r->outcome = outcome;
+    return false;
+}
+
+/* steps.x or tasks.x. Artifacts are resolved elsewhere and may be optional. */
+static bool must_resolve(const struct replacer *r, struct str name)
+{
+    if (r->opts->policy == TAGS_LEAVE) return false;
+    if (r->opts->policy == TAGS_FAIL) return true;
+    struct str head, rest;
+    str_cut(name, '.', &head, &rest);
+    if (!str_is(head, "steps") && !str_is(head, "tasks")) return false;
+    return str_find(name, STR(".outputs.artifacts."), 0) < 0;
+}
+
+static bool lookup(const struct replacer *r, struct str name, struct scope_value *v)
+{
+    return r->opts->scope && scope_get(r->opts->scope, name, v);
+}
+
+static bool put_value(struct replacer *r, struct str tag, const struct scope_value *v)
+{
+    if (v->kind == SCOPE_NIL || (v->kind == SCOPE_VAL && (!v->val || v->val->kind == VAL_NULL))) {
+        err_set(r->e, ERR_SPEC, "failed to resolve {{%.*s}}: absent optional value", STR_ARG(tag));
+        return fail(r, TAGS_ABSENT);
+    }
+    if (v->kind == SCOPE_STR) put(&r->out, v->str);
+    else if (v->val->kind == VAL_STR) put(&r->out, v->val->s);
+    else put(&r->out, json_text(r->a, v->val));
+    return true;
+}
+
+/* --- simple tags --- */
+
+static ptrdiff_t last_open(struct str tag)
+{
+    for (size_t at = tag.n; at >= 2; at--)
+        if (tag.p[at - 1] == '{' && tag.p[at - 2] == '{') return (ptrdiff_t)at - 2;
+    return -1;
+}
+
+static bool unresolved(struct replacer *r, struct str tag, struct str as_left)
+{
+    if (must_resolve(r, str_trim(tag))) {
+        err_set(r->e, ERR_SPEC, "failed to resolve {{%.*s}}", STR_ARG(tag));
+        return fail(r, TAGS_UNRESOLVED);
+    }
+    r->outcome = TAGS_UNRESOLVED;
+    put(&r->out, as_left);
+    return true;
+}
+
+/* "a.{{b": the inner tag is replaced, and with what follows up to the next end may complete the
+ * name of the outer. *rest moves past what was used. */
+static bool replace_nested(struct replacer *r, struct str tag, struct str *rest)
+{
+    struct str literal = str_fmt(r->a, "{{%.*s}}", STR_ARG(tag)), left = *rest, name = tag;
+    for (int depth = 0; depth < NESTING_MAX; depth++) {
+        struct scope_value v;
+        if (lookup(r, str_trim(name), &v)) {
+            *rest = left;
+            return put_value(r, name, &v);
+        }
+        ptrdiff_t open = last_open(name);
+        if (open <= 0 || !lookup(r, str_from(name, (size_t)open + 2), &v)) break;
+        if (v.kind != SCOPE_STR) break;
+        name = str_cat(r->a, str_sub(name, 0, (size_t)open), v.str);
+        literal = str_cat(r->a, STR("{{"), name);
+        *rest = left;
+        ptrdiff_t end = str_find(left, STR("}}"), 0);
+        if (end < 0 || name.n + (size_t)end > LIMIT_VALUE_BYTES) break;
+        name = str_cat(r->a, name, str_sub(left, 0, (size_t)end));
+        left = str_from(left, (size_t)end + 2);
+    }
+    bool inner = !str_ends(literal, STR("}}"));
+    return unresolved(r, inner ? str_from(literal, 2) : tag, literal);
+}
+
+static bool replace_simple(struct replacer *r, struct str tag, struct str whole, struct str *rest)
+{
+    struct scope_value v;
+    if (lookup(r, str_trim(tag), &v)) return put_value(r, tag, &v);
+    if (last_open(tag) > 0) return replace_nested(r, tag, rest);
+    return unresolved(r, tag, whole);
+}
+
+/* --- expressions --- */
+
+static bool is_late(struct str name)
+{
+    static const char *const late[] = {"item", "retries", "lastRetry.exitCode", "lastRetry.status",
+                                       "lastRetry.duration", "lastRetry.message",
+                                       "workflow.status", "workflow.failures"};
+    for (size_t i = 0; i < ARRAY_LEN(late); i++) {
+        struct str l = str_of(late[i]);
+        if (str_starts(name, l) && (name.n == l.n || name.p[l.n] == '.')) return true;
+    }
+    return false;
+}
+
+struct missing {
+    struct replacer *r;
+    struct xctx *x;
+    bool any, late;
+    struct str fatal; /* a missing name that the policy does not forgive */
+};
+
+static bool note_missing(void *ctx, struct str dotted)
+{
+    struct missing *m = ctx;
+    if (xpath_known(m->x, dotted)) return true;
+    m->any = true;
+    m->late = m->late || is_late(dotted);
+    if (!str_set(m->fatal) && must_resolve(m->r, dotted)) m->fatal = dotted;
+    return true;
+}
+
+static bool expr_failed(struct replacer *r)
+{
+    err_ctx(r->e, "failed to evaluate expression");
+    return fail(r, TAGS_ERROR);
+}
+
+static bool put_result(struct replacer *r, struct xctx *x, const struct xv *v)
+{
+    if (v->kind == X_STR) {
+        put(&r->out, v->s);
+        return true;
+    }
+    struct str text = v->kind == X_TIME ? timefmt_rfc3339(r->a, *v->time) : xv_json(x, v, 0);
+    if (!str_set(text)) return expr_failed(r);
+    put(&r->out, text);
+    return true;
+}
+
+static bool replace_expr(struct replacer *r, struct str text, struct str whole)
+{
+    struct expr_env env = {.scope = r->opts->scope, .clock = r->opts->clock};
+    struct xctx x;
+    struct err scratch = {0};
+    struct err *e = r->e ? r->e : &scratch;
+    if (!xctx_open(&x, r->a, text, &env, e)) return expr_failed(r);
+    struct missing m = {.r = r, .x = &x};
+    xnames(r->a, x.tree, note_missing, &m);
+    if (str_set(m.fatal)) {
+        err_set(r->e, ERR_SPEC, "failed to evaluate expression: %.*s is missing", STR_ARG(m.fatal));
+        return fail(r, TAGS_UNRESOLVED);
+    }
+    struct xv v = {0};
+    struct err inner = {0};
+    x.e = &inner;
+    bool ok = !m.late && xcheck(&x, x.tree) && xeval(&x, x.tree, &v);
+    if (ok && v.kind != X_NIL) return put_result(r, &x, &v);
+    if (m.any) {
+        r->outcome = TAGS_UNRESOLVED;
+        put(&r->out, whole);
+        return true;
+    }
+    if (!ok) {
+        if (r->e) *r->e = inner;
+        return expr_failed(r);
+    }
+    err_set(r->e, ERR_SPEC, "failed to evaluate expression \"%.*s\": absent optional value",
+            STR_ARG(text));
+    return fail(r, TAGS_ABSENT);
+}
+
+/* --- whole texts --- */
+
+static bool replace_text(struct replacer *r, struct str text, struct str *out)
+{
+    struct str rest = text;
+    r->out = (struct output){.a = r->a};
+    for (;;) {
+        ptrdiff_t open = str_find(rest, STR("{{"), 0);
+        ptrdiff_t end = open < 0 ? -1 : str_find(rest, STR("}}"), (size_t)open + 2);
+        if (end < 0) break;
+        struct str tag = str_sub(rest, (size_t)open + 2, (size_t)(end - open) - 2);
+        struct str whole = str_sub(rest, (size_t)open, (size_t)(end - open) + 2);
+        put(&r->out, str_sub(rest, 0, (size_t)open));
+        rest = str_from(rest, (size_t)end + 2);
+        bool ok = tag.n && tag.p[0] == '=' ? replace_expr(r, str_from(tag, 1), whole)
+                                           : replace_simple(r, tag, whole, &rest);
+        if (!ok) return false;
+        if (r->out.n > LIMIT_VALUE_BYTES) {
+            err_set(r->e, ERR_LIMIT, "a text with its tags replaced is longer than %d bytes",
+                    LIMIT_VALUE_BYTES);
+            return fail(r, TAGS_ERROR);
+        }
+    }
+    if (!r->out.p) {
+        *out = text; /* nothing was replaced */
+        return true;
+    }
+    put(&r->out, rest);
+    *out = str_n(r->out.p, r->out.n);
+    return true;
+}
+
+static bool finish(const struct tags_opts *opts, const struct replacer *r, bool ok)
+{
+    if (opts->outcome) *opts->outcome = r->outcome;
+    return ok;
+}
+
+bool tags_replace(struct arena *a, struct str text, const struct tags_opts *opts, struct str *out,
+                  struct err *e)
+{
+    struct replacer r = {.a = a, .opts = opts, .e = e};
+    return finish(opts, &r, replace_text(&r, text, out));
+}
+
+/* --- trees --- */
+
+static bool replace_val(struct replacer *r, const struct val *v, struct val *out, bool *changed);
+
+static bool replace_list(struct replacer *r, const struct val *v, struct val *out, bool *changed)
+{
+    struct val *items = NULL;
+    for (uint32_t i = 0; i < v->n; i++) {
+        struct val item;
+        bool fresh = false;
+        if (!replace_val(r, &v->items[i], &item, &fresh)) return false;
+        if (!fresh) continue;
+        if (!items) {
+            items = ARENA_ARRAY(r->a, struct val, v->n);
+            memcpy(items, v->items, v->n * sizeof *items);
+        }
+        items[i] = item;
+    }
+    *out = *v;
+    if (items) out->items = items;
+    *changed = items != NULL;
+    return true;
+}
+
+static bool replace_map(struct replacer *r, const struct val *v, struct val *out, bool *changed)
+{
+    struct val_pair *pairs = NULL;
+    for (uint32_t i = 0; i < v->n; i++) {
+        struct val_pair pair = v->map[i];
+        bool fresh = false, fresh_key = tags_present(pair.key);
+        if (fresh_key && !replace_text(r, v->map[i].key, &pair.key)) return false;
+        if (!replace_val(r, &v->map[i].v, &pair.v, &fresh)) return false;
+        if (!fresh && !fresh_key) continue;
+        if (!pairs) {
+            pairs = ARENA_ARRAY(r->a, struct val_pair, v->n);
+            memcpy(pairs, v->map, v->n * sizeof *pairs);
+        }
+        pairs[i] = pair;
+    }
+    *out = *v;
+    if (pairs) out->map = pairs;
+    *changed = pairs != NULL;
+    return true;
+}
+
+static bool replace_val(struct replacer *r, const struct val *v, struct val *out, bool *changed)
+{
+    *changed = false;
+    switch ((enum val_kind)v->kind) {
+    case VAL_LIST: return replace_list(r, v, out, changed);
+    case VAL_MAP: return replace_map(r, v, out, changed);
+    case VAL_STR:
+        *out = *v;
+        if (!tags_present(v->s)) return true;
+        *changed = true;
+        return replace_text(r, v->s, &out->s);
+    default: *out = *v; return true;
+    }
+}
+
+bool tags_replace_val(struct arena *a, const struct val *v, const struct tags_opts *opts,
+                      struct val *out, struct err *e)
+{
+    struct replacer r = {.a = a, .opts = opts, .e = e};
+    bool changed;
+    return finish(opts, &r, replace_val(&r, v, out, &changed));
+}
+
+/* --- looking only --- */
+
+bool tags_next(struct str text, size_t *at, struct tag *out)
+{
+    ptrdiff_t open = str_find(text, STR("{{"), *at);
+    ptrdiff_t end = open < 0 ? -1 : str_find(text, STR("}}"), (size_t)open + 2);
+    if (end < 0) return false;
+    struct str inner = str_sub(text, (size_t)open + 2, (size_t)(end - open) - 2);
+    out->is_expr = inner.n && inner.p[0] == '=';
+    out->offset = (size_t)open;
+    ptrdiff_t nested = out->is_expr ? -1 : last_open(inner);
+    if (nested > 0) {
+        out->offset += (size_t)nested + 2;
+        inner = str_from(inner, (size_t)nested + 2);
+    }
+    out->inner = str_trim(out->is_expr ? str_from(inner, 1) : inner);
+    *at = out->end = (size_t)end + 2;
+    return true;
+}
+
+bool tags_scan(struct str text, bool (*fn)(void *ctx, const struct tag *tag), void *ctx)
+{
+    struct tag tag;
+    for (size_t at = 0; tags_next(text, &at, &tag);)
+        if (!fn(ctx, &tag)) return false;
+    return true;
+}
+
+bool tags_scan_val(const struct val *v, bool (*fn)(void *ctx, const struct tag *tag), void *ctx)
+{
+    if (v->kind == VAL_STR) return tags_scan(v->s, fn, ctx);
+    for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+        if (!tags_scan_val(&v->items[i], fn, ctx)) return false;
+    for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+        if (!tags_scan(v->map[i].key, fn, ctx) || !tags_scan_val(&v->map[i].v, fn, ctx)) return false;
+    return true;
+}
+
+static bool stop(void *ctx, const struct tag *tag) { return false; }
+
+bool tags_present_val(const struct val *v) { return !tags_scan_val(v, stop, NULL); }
+
+struct str tags_sole_name(struct str text)
+{
+    struct tag tag;
+    size_t at = 0;
+    text = str_trim(text);
+    bool sole = tags_next(text, &at, &tag) && !tag.is_expr && !tag.offset && tag.end == text.n;
+    return sole ? tag.inner : STR_NONE;
+}
