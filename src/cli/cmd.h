@@ -18,7 +18,7 @@ struct flag {
     char letter; /* 0: none */
     enum flag_kind kind;
     const char *arg;     /* "NAME" in help; for choices "auto|tty|plain" (then it is checked) */
-    const char *doc;
+    const char *doc;     /* NULL: accepted, not shown in help */
 };
 
 enum word_kind { WORD_NONE, WORD_FILE, WORD_WORKFLOW, WORD_TOPIC, WORD_SHELL }; /* what completion offers */
@@ -26,7 +26,7 @@ enum word_kind { WORD_NONE, WORD_FILE, WORD_WORKFLOW, WORD_TOPIC, WORD_SHELL }; 
 struct cli;
 struct cmd {
     const char *name;
-    const char *aliases; /* "ls, ps" or NULL */
+    const char *aliases; /* "ls ps" or NULL */
     const char *group;   /* heading in `skiff help` */
     const char *usage;   /* what follows the name */
     const char *summary; /* lower case, one line */
@@ -57,5 +57,3 @@ void help_flags(struct buf *b);
 void help_exit_codes(struct buf *b);
 bool completion_script(struct buf *b, const char *shell, struct err *e);
 
-/* The nearest of `n` words (edit distance at most 2, and less than half the word), or NULL. */
-const char *word_nearest(const char *word, const char *const *words, size_t n);

@@ -59,7 +59,7 @@ static struct str clean_cell(struct arena *a, struct str s)
     return buf_dup(a, &b);
 }
 
-static void head_add(struct table *t, const struct list_opts *o)
+static void head_add(struct table *t, const struct list_view *o)
 {
     static const char *const heads[] = {"NAME", "STATUS", "AGE", "DURATION", "PRIORITY", "MESSAGE", "P/R/C", "PARAMETERS"};
     if (o->all_namespaces) table_cell(t, STR("NAMESPACE"));
@@ -67,7 +67,7 @@ static void head_add(struct table *t, const struct list_opts *o)
     table_row_end(t);
 }
 
-static void wf_add(struct arena *a, struct table *t, const struct val *wf, const struct list_opts *o)
+static void wf_add(struct arena *a, struct table *t, const struct val *wf, const struct list_view *o)
 {
     int64_t created = wf_time(wf, "metadata.creationTimestamp"), priority = 0;
     int64_t started = wf_time(wf, "status.startedAt"), finished = wf_time(wf, "status.finishedAt");
@@ -87,7 +87,7 @@ static void wf_add(struct arena *a, struct table *t, const struct val *wf, const
     table_row_end(t);
 }
 
-void view_list(struct arena *a, const struct val *items, const struct list_opts *o, struct buf *out)
+void view_list(struct arena *a, const struct val *items, const struct list_view *o, struct buf *out)
 {
     struct table t;
     if (items->n == 0) {

@@ -4,12 +4,12 @@
 #include "cli/style.h"
 #include "doc/val.h"
 
-struct list_opts {
+struct list_view {
     int64_t now_us;
     bool wide, all_namespaces, no_headers;
 };
 /* `items` is a list of Workflow objects. */
-void view_list(struct arena *a, const struct val *items, const struct list_opts *o, struct buf *out);
+void view_list(struct arena *a, const struct val *items, const struct list_view *o, struct buf *out);
 
 enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_SHORT, OUTPUT_NAME, OUTPUT_JSON, OUTPUT_YAML };
 /* NULL or "": OUTPUT_TABLE. */

@@ -101,31 +101,33 @@ static bool worth_a_line(const struct seen *s, const struct icon *i, struct str 
     return s->icon != i;
 }
 
-static void state_feed(struct plain *p, struct str key, struct line l, const struct val *v, struct buf *out)
+static bool state_feed(struct plain *p, struct str key, struct line l, const struct val *v, struct buf *out)
 {
     struct seen *s = seen_of(p, key);
-    if (!worth_a_line(s, l.icon, l.message)) return;
+    if (!worth_a_line(s, l.icon, l.message)) return false;
     bool ends = icon_ends(l.icon);
     l.took_us = ends && l.icon->role != STYLE_SKIPPED ? took(s, v, l.at_us) : -1;
     if (!ends && !s->running_us && strcmp(l.icon->plain, "PENDING") != 0) s->running_us = l.at_us;
     s->icon = l.icon;
     s->message_hash = str_hash(l.message);
     line_put(p, &l, out);
+    return l.icon->role == STYLE_FAILED;
 }
 
-void plain_feed(struct plain *p, const struct val *v, int64_t now_us, struct buf *out)
+bool plain_feed(struct plain *p, const struct val *v, int64_t now_us, struct buf *out)
 {
     struct change c;
-    if (!change_read(v, &c)) return;
+    if (!change_read(v, &c)) return false;
     int64_t at = c.time_us ? c.time_us : now_us;
     if (c.status) {
         struct line l = {c.workflow, val_get_str(c.status, "message"), icon_of(val_get_str(c.status, "phase")), at, -1};
         state_feed(p, STR(""), l, c.status, out);
-    } else if (change_node_is_leaf(c.node)) {
-        struct line l = {change_node_label(c.workflow, c.node), val_get_str(c.node, "message"),
-                         icon_of(change_node_phase(c.node)), at, -1};
-        state_feed(p, val_get_str(c.node, "id"), l, c.node, out);
+        return false;
     }
+    if (!change_node_is_leaf(c.node)) return false;
+    struct line l = {change_node_label(c.workflow, c.node), val_get_str(c.node, "message"),
+                     icon_of(change_node_phase(c.node)), at, -1};
+    return state_feed(p, val_get_str(c.node, "id"), l, c.node, out);
 }
 
 void plain_log(const struct plain *p, struct str label, struct str text, struct buf *out)

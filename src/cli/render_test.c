@@ -59,13 +59,13 @@ static void get_views_match(void **state)
 static void list_views_match(void **state)
 {
     struct val all = golden_json(&a, "workflows.json");
-    static const struct { const char *golden; struct list_opts o; } rows[] = {
+    static const struct { const char *golden; struct list_view o; } rows[] = {
         {"list.txt", {0}},
         {"list-wide-all.txt", {.wide = true, .all_namespaces = true}},
         {"list-bare.txt", {.no_headers = true}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct list_opts o = rows[i].o;
+        struct list_view o = rows[i].o;
         CLEANUP(buf_fini) struct buf b;
         buf_init(&b, 1 << 20);
         o.now_us = now();
@@ -75,7 +75,7 @@ static void list_views_match(void **state)
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, 1 << 20);
     struct val none = {.kind = VAL_LIST};
-    view_list(&a, &none, &(struct list_opts){0}, &b);
+    view_list(&a, &none, &(struct list_view){0}, &b);
     assert_string_equal(buf_dup(&a, &b).p, "No workflows found\n");
 }
 

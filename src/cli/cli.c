@@ -1,0 +1,176 @@
+/* From argv to the command's function and back to an exit status. */
+#include "cli/cli_p.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "doc/closest.h"
+#include "os/clock.h"
+
+/* --- writing --- */
+
+static void fd_put(int fd, struct str text)
+{
+    while (text.n > 0) {
+        ssize_t n = write(fd, text.p, text.n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EPIPE) _exit(128 + SIGPIPE);
+        if (n < 0) return; /* a full disk or a closed descriptor: nothing can be said there */
+        text = str_from(text, (size_t)n);
+    }
+}
+
+void cli_out(const struct cli *cli, struct str text) { fd_put(cli->env->out_fd, text); }
+
+void cli_err(const struct cli *cli, struct str text) { fd_put(cli->env->err_fd, text); }
+
+void cli_note(const struct cli *cli, const char *fmt, ...)
+{
+    if (cli->quiet) return;
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_VALUE_BYTES);
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    buf_printf(&b, "%s\n", text);
+    cli_err(cli, buf_view(&b));
+}
+
+static void error_print(const struct cli *cli, const struct err *e)
+{
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_VALUE_BYTES);
+    style_put(&b, &cli->err_style, STYLE_FAILED, STR("error"));
+    buf_printf(&b, ": %s\n", e->text);
+    if (e->code == ERR_INTERNAL) buf_str(&b, STR("this is a bug in skiff\n"));
+    cli_err(cli, buf_view(&b));
+}
+
+/* --- what flags say about the configuration --- */
+
+static bool flag_config(struct cli *cli, const char *flag, enum config_id id, struct err *e)
+{
+    const char *value = args_str(&cli->args, flag);
+    struct str where = str_fmt(&cli->a, "--%s", flag);
+    return !value || config_set_flag(&cli->a, &cli->config, id, str_of(value), where.p, e);
+}
+
+static const char *env_get(const char *name) { return getenv(name); }
+
+static bool config_make(struct cli *cli, struct err *e)
+{
+    cli->world = (struct config_world){env_get, getcwd(NULL, 0)};
+    if (!config_load(&cli->a, &cli->config, &cli->world, e)) return false;
+    if (args_on(&cli->args, "no-color") &&
+        !config_set_flag(&cli->a, &cli->config, CONFIG_COLOR, STR("never"), "--no-color", e)) return false;
+    if (args_on(&cli->args, "no-utf8") &&
+        !config_set_flag(&cli->a, &cli->config, CONFIG_ASCII, STR("true"), "--no-utf8", e)) return false;
+    return flag_config(cli, "namespace", CONFIG_NAMESPACE, e) && flag_config(cli, "state", CONFIG_STATE_DIR, e) &&
+           flag_config(cli, "ascii", CONFIG_ASCII, e) && flag_config(cli, "runtime", CONFIG_RUNTIME, e) &&
+           flag_config(cli, "images", CONFIG_IMAGES, e) && flag_config(cli, "parallel", CONFIG_PARALLEL, e) &&
+           flag_config(cli, "progress", CONFIG_PROGRESS, e);
+}
+
+struct str cli_namespace(const struct cli *cli) { return config_str(&cli->config, CONFIG_NAMESPACE); }
+
+bool cli_output(const struct cli *cli, enum output *out, struct err *e)
+{
+    return output_parse(args_str(&cli->args, "output"), out, e);
+}
+
+bool cli_view_opts(struct cli *cli, struct view_opts *o, struct err *e)
+{
+    enum output form;
+    const char *status = args_str(&cli->args, "status"), *nodes = args_str(&cli->args, "node-field-selector");
+    if (!cli_output(cli, &form, e)) return false;
+    if (status && nodes) return err_set(e, ERR_USAGE, "--status and --node-field-selector exclude each other");
+    int64_t now = clock_now_us();
+    *o = (struct view_opts){.now_us = now, .tz_s = term_tz_s(now), .style = cli->style};
+    o->form = form == OUTPUT_WIDE ? VIEW_WIDE : form == OUTPUT_SHORT ? VIEW_SHORT : VIEW_DEFAULT;
+    if (status) nodes = str_fmt(&cli->a, "phase=%s", status).p;
+    return nodesel_parse(&cli->a, nodes, &o->nodes, e);
+}
+
+/* --- dispatch --- */
+
+static bool cmd_unknown(struct cli *cli, const char *name, struct err *e)
+{
+    struct str *names = ARENA_ARRAY(&cli->a, struct str, n_cmds);
+    for (size_t i = 0; i < n_cmds; i++) names[i] = str_of(cmds[i]->name);
+    struct str near = str_closest(str_of(name), names, n_cmds);
+    if (str_set(near)) return err_set(e, ERR_USAGE, "no command '%s', did you mean '%.*s'?", name, STR_ARG(near));
+    return err_set(e, ERR_USAGE, "no command '%s' (try: skiff help)", name);
+}
+
+/* The first word that is not a global flag or its value; global flags before it are kept. */
+static int verb_index(int argc, char **argv)
+{
+    static const struct cmd none = {.name = "skiff"};
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+        const struct flag *f = argv[i][1] == '-' ? cmd_flag(&none, str_of(argv[i] + 2)) : cmd_flag_letter(&none, argv[i][1]);
+        bool joined = argv[i][1] != '-' && argv[i][2];
+        if (f && f->kind != FLAG_BOOL && !joined) i++;
+    }
+    return i;
+}
+
+static bool not_yet(const struct cli *cli, struct err *e)
+{
+    if (args_has(&cli->args, "argo-server"))
+        return err_set(e, ERR_UNSUPPORTED, "--argo-server: this skiff works on its own state directory only");
+    return true;
+}
+
+static bool cmd_run(struct cli *cli, const struct cmd *c, struct err *e)
+{
+    if (args_on(&cli->args, "help")) {
+        CLEANUP(buf_fini) struct buf b;
+        buf_init(&b, LIMIT_VALUE_BYTES);
+        help_command(&b, c);
+        cli_out(cli, buf_view(&b));
+        return true;
+    }
+    if (!not_yet(cli, e) || !config_make(cli, e)) return false;
+    cli->quiet = args_on(&cli->args, "quiet") || config_is(&cli->config, CONFIG_PROGRESS, "quiet");
+    cli->style = term_style(cli, cli->env->out_fd);
+    cli->err_style = term_style(cli, cli->env->err_fd);
+    if (args_on(&cli->args, "verbose")) log_set_level(LOG_DEBUG);
+    return c->run(cli, e);
+}
+
+static bool words_run(struct cli *cli, int argc, char **argv, struct err *e)
+{
+    int verb = verb_index(argc, argv);
+    const char *name = verb < argc ? argv[verb] : "help";
+    for (int i = 1; i < verb; i++)
+        if (strcmp(argv[i], "--version") == 0) name = "version", verb = argc;
+    const struct cmd *c = cmd_find(name);
+    if (!c) return cmd_unknown(cli, name, e);
+    char **rest = ARENA_ARRAY(&cli->a, char *, argc + 1);
+    int n = 0;
+    for (int i = 1; i < argc; i++)
+        if (i != verb && strcmp(argv[i], "--version") != 0) rest[n++] = argv[i];
+    if (verb >= argc && strcmp(name, "help") == 0) n = 0; /* `skiff --help` is `skiff help` */
+    return args_parse(&cli->a, c, n, rest, &cli->args, e) && cmd_run(cli, c, e);
+}
+
+int cli_main(int argc, char **argv, struct cli_env *env)
+{
+    struct cli cli = {.env = env};
+    struct err e = {0};
+    signal(SIGPIPE, SIG_IGN);
+    arena_init(&cli.a);
+    bool ok = words_run(&cli, argc, argv, &e);
+    if (!ok && e.text[0]) error_print(&cli, &e);
+    int status = ok ? cli.exit_status : err_exit_status(e.code);
+    free((char *)cli.world.cwd);
+    arena_fini(&cli.a);
+    return status;
+}

@@ -1,0 +1,81 @@
+/* skiff delete */
+#include "base/limits.h"
+#include "cli/cmds.h"
+#include "cli/select.h"
+#include "cli/wf.h"
+
+static const struct flag flags[] = {
+    {"all", 0, FLAG_BOOL, NULL, "every run of the namespace"},
+    {"all-namespaces", 'A', FLAG_BOOL, NULL, "of every namespace"},
+    {"completed", 0, FLAG_BOOL, NULL, "completed runs"},
+    {"status", 0, FLAG_STR, "PHASE,…", "runs in these phases"},
+    {"older", 0, FLAG_STR, "AGE", "runs that finished longer ago than 10m, 3h, 7d"},
+    {"prefix", 0, FLAG_STR, "PREFIX", "runs whose names begin so"},
+    {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "runs with these labels"},
+    {"resubmitted", 0, FLAG_BOOL, NULL, "resubmitted runs"},
+    {"force", 0, FLAG_BOOL, NULL, "also a run that nobody drives any more"},
+    {"dry-run", 0, FLAG_BOOL, NULL, "say what would be deleted, delete nothing"},
+    {"field-selector", 0, FLAG_STR, "SELECTOR", NULL},
+};
+
+static bool one_delete(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct buf *b, struct err *e)
+{
+    bool dry = args_on(&cli->args, "dry-run");
+    if (!dry && !service_delete(s, ref->ns, ref->name, args_on(&cli->args, "force"), e)) return false;
+    buf_printf(b, "Workflow '%.*s' deleted%s\n", STR_ARG(ref->name), dry ? " (dry-run)" : "");
+    return true;
+}
+
+/* A destructive verb takes whole names (or @latest) only. */
+static bool named_delete(struct cli *cli, struct service *s, const char *name, struct buf *b, struct err *e)
+{
+    struct workflow_ref ref;
+    if (!workflow_ref(cli, s, name, &ref, e)) return false;
+    if (name[0] != '@' && !str_is(ref.name, name))
+        return err_set(e, ERR_NOT_FOUND, "no workflow '%s'; delete takes whole names, did you mean '%.*s'?", name, STR_ARG(ref.name));
+    return one_delete(cli, s, &ref, b, e);
+}
+
+static bool selected_delete(struct cli *cli, struct service *s, struct buf *b, struct err *e)
+{
+    struct list_opts o;
+    struct val items;
+    if (!select_read(cli, &o, e) || !service_list(&cli->a, s, &o, &items, e)) return false;
+    for (uint32_t i = 0; i < items.n; i++) {
+        struct workflow_ref ref = {wf_namespace(&items.items[i]), wf_name(&items.items[i])};
+        if (!one_delete(cli, s, &ref, b, e)) return false;
+    }
+    if (items.n == 0) buf_str(b, STR("No workflows found\n"));
+    return true;
+}
+
+static bool delete_run(struct cli *cli, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_SHOWN_BYTES);
+    bool select = select_given(cli);
+    if (!select && cli->args.n_words == 0)
+        return err_set(e, ERR_USAGE, "'delete' needs names, or --all, --completed, --older, --prefix, --status or -l");
+    if (select && cli->args.n_words > 0) return err_set(e, ERR_USAGE, "'delete' takes names or a selection, not both");
+    struct service *s = args_on(&cli->args, "dry-run") ? reader_open(cli, e) : writer_open(cli, false, false, e);
+    bool ok = s != NULL;
+    if (ok && select) ok = selected_delete(cli, s, &b, e);
+    for (size_t i = 0; i < cli->args.n_words && ok; i++) ok = named_delete(cli, s, cli->args.words[i], &b, e);
+    if (!cli->quiet) cli_out(cli, buf_view(&b));
+    service_close(s);
+    return ok;
+}
+
+const struct cmd cmd_delete = {
+    .name = "delete",
+    .aliases = "rm",
+    .group = "CONTROL",
+    .usage = "NAME… | --all | --completed | --older AGE | --prefix PREFIX | -l LABELS",
+    .summary = "delete runs with their logs and artifacts",
+    .examples = "  skiff delete train-x7k2p\n  skiff delete --older 7d --dry-run\n  skiff delete --status Failed,Error",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .max_words = -1,
+    .word = WORD_WORKFLOW,
+    .run = delete_run,
+};

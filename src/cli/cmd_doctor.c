@@ -1,0 +1,188 @@
+/* skiff doctor: what this host allows, and what to do where it does not. */
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "cli/cli_p.h"
+#include "cli/cmds.h"
+#include "cli/text.h"
+#include "os/clock.h"
+#include "os/dir.h"
+#include "os/proc.h"
+
+enum health { GOOD, POOR, BAD };
+
+struct checkup {
+    struct cli *cli;
+    struct buf out;
+    bool json;
+    size_t n, bad;
+};
+
+/* fix: a command or a change; NULL when there is nothing to do. */
+static void report(struct checkup *c, enum health h, const char *name, struct str detail, const char *fix)
+{
+    static const struct { const char *word, *phase; } rows[] = {
+        [GOOD] = {"ok", "Succeeded"}, [POOR] = {"warning", "Pending"}, [BAD] = {"failed", "Failed"}};
+    const struct style *s = &c->cli->style;
+    struct buf *b = &c->out;
+    c->bad += h == BAD;
+    if (c->json) {
+        buf_printf(b, "%s{\"check\":\"%s\",\"status\":\"%s\",\"detail\":", c->n++ ? ",\n " : "[", name, rows[h].word);
+        buf_json(b, detail);
+        buf_str(b, STR(",\"fix\":"));
+        if (h == GOOD || !fix) buf_str(b, STR("null}"));
+        else buf_json(b, str_of(fix)), buf_char(b, '}');
+        return;
+    }
+    const struct icon *i = icon_of(str_of(rows[h].phase));
+    style_put(b, s, i->role, str_of(h == POOR ? style_pick(s, "⚠", "warning") : style_pick(s, i->symbol, rows[h].word)));
+    buf_printf(b, " %s: %.*s\n", name, STR_ARG(detail));
+    if (h != GOOD && fix) buf_printf(b, "    %s %s\n", style_pick(s, "→", "fix:"), fix);
+}
+
+#define DETAIL(c, ...) str_fmt(&(c)->cli->a, __VA_ARGS__)
+
+static void kernel_check(struct checkup *c)
+{
+    struct utsname u;
+    int major = 0, minor = 0;
+    if (uname(&u) != 0) return;
+    bool parsed = sscanf(u.release, "%d.%d", &major, &minor) == 2;
+    bool ok = parsed && (major > 5 || (major == 5 && minor >= 10));
+    report(c, ok ? GOOD : BAD, "kernel", DETAIL(c, "%s %s on %s", u.sysname, u.release, u.machine), "Linux 5.10 or later");
+}
+
+/* Optional ones say so in the table. */
+static void caps_check(struct checkup *c)
+{
+    struct host_caps caps;
+    host_caps_probe(&caps);
+    report(c, GOOD, "machine",
+           DETAIL(c, "%u processors, %llu MiB memory, %s", caps.cpus, (unsigned long long)(caps.ram_bytes >> 20),
+                  caps.root ? "root" : "not root"), NULL);
+    for (int i = 0; i < HOST_CAP_MAX; i++) {
+        enum host_cap id = (enum host_cap)i;
+        if (caps.root && id == HOST_CAP_USER_NS) continue;
+        bool optional = strstr(host_cap_what(id), "(optional)") != NULL;
+        struct str detail = caps.has[i] ? str_of(host_cap_what(id))
+                                        : DETAIL(c, "%s: %s", host_cap_what(id), strerror(caps.error[i]));
+        report(c, caps.has[i] ? GOOD : optional || !host_caps_sandbox(&caps) ? POOR : BAD, host_cap_name(id), detail,
+               host_cap_remedy(id));
+    }
+    bool sandbox = host_caps_sandbox(&caps);
+    report(c, sandbox ? GOOD : POOR, "isolation",
+           str_of(sandbox ? "steps run isolated" : "steps can only run as plain processes (--runtime none)"),
+           "allow user namespaces (above), or run as root");
+}
+
+/* The median of five small writes that reach the disk. */
+static void fsync_check(struct checkup *c, const char *dir)
+{
+    const char *path = DETAIL(c, "%s/.doctor-%d", dir, (int)getpid()).p;
+    int64_t times[5] = {0};
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        report(c, BAD, "state directory", DETAIL(c, "'%s' is not writable", dir), DETAIL(c, "chown -R $(id -u) '%s'", dir).p);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        int64_t start = clock_mono_us();
+        bool ok = write(fd, "skiff", 5) == 5 && fdatasync(fd) == 0;
+        times[i] = ok ? clock_mono_us() - start : INT64_MAX;
+        for (size_t k = i; k > 0 && times[k] < times[k - 1]; k--) {
+            int64_t t = times[k];
+            times[k] = times[k - 1], times[k - 1] = t;
+        }
+    }
+    close(fd);
+    unlink(path);
+    int64_t median = times[2];
+    bool full = median == INT64_MAX;
+    report(c, full ? BAD : median > 50000 ? POOR : GOOD, "fsync",
+           full ? STR("writing fails") : DETAIL(c, "%lld.%03lld ms", (long long)(median / 1000), (long long)(median % 1000)),
+           "put the state directory on a local disk: skiff --state DIR");
+}
+
+static void disk_check(struct checkup *c, const char *dir)
+{
+    struct statvfs v;
+    if (statvfs(dir, &v) != 0) return;
+    unsigned long long free_mib = (unsigned long long)v.f_bavail * v.f_frsize >> 20;
+    report(c, free_mib < 100 ? BAD : free_mib < 2048 ? POOR : GOOD, "disk", DETAIL(c, "%llu MiB free in %s", free_mib, dir),
+           "remove finished workflows: skiff delete --older 7d");
+    bool few = v.f_files > 0 && v.f_favail < 10000;
+    report(c, few ? POOR : GOOD, "inodes",
+           v.f_files ? DETAIL(c, "%llu free", (unsigned long long)v.f_favail) : STR("not limited"),
+           "remove finished workflows: skiff delete --older 7d");
+}
+
+/* A missing state directory is made by the first run: its parent is what counts. */
+static void state_check(struct checkup *c)
+{
+    struct str dir;
+    struct err e = {0};
+    struct stat st;
+    if (!config_state_dir(&c->cli->a, &c->cli->config, &c->cli->world, &dir, &e)) {
+        report(c, BAD, "state directory", str_of(e.text), "set HOME or use --state DIR");
+        return;
+    }
+    if (!dir_make_all(dir.p, 0700, &e)) {
+        report(c, BAD, "state directory", str_of(e.text), "use another place: skiff --state DIR, or SKIFF_STATE");
+        return;
+    }
+    bool open_to_all = stat(dir.p, &st) == 0 && (st.st_mode & 022);
+    report(c, open_to_all ? BAD : GOOD, "state directory", DETAIL(c, "%.*s%s", STR_ARG(dir), open_to_all ? " is writable by others" : ""),
+           DETAIL(c, "chmod go-w '%.*s'", STR_ARG(dir)).p);
+    fsync_check(c, dir.p);
+    disk_check(c, dir.p);
+}
+
+static void limits_check(struct checkup *c)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0)
+        report(c, r.rlim_max < 1024 ? BAD : r.rlim_max < 4096 ? POOR : GOOD, "open files",
+               DETAIL(c, "%llu (at most %llu)", (unsigned long long)r.rlim_cur, (unsigned long long)r.rlim_max),
+               "ulimit -Hn 65536 (as root), or LimitNOFILE= in the unit");
+    if (getrlimit(RLIMIT_NPROC, &r) == 0)
+        report(c, r.rlim_cur < 256 ? POOR : GOOD, "processes",
+               r.rlim_cur == RLIM_INFINITY ? STR("not limited") : DETAIL(c, "at most %llu", (unsigned long long)r.rlim_cur),
+               "ulimit -u 4096");
+    report(c, clock_now_us() < 1700000000000000 ? BAD : GOOD, "clock",
+           clock_now_us() < 1700000000000000 ? STR("far in the past") : STR("plausible"), "set it: timedatectl set-ntp true");
+}
+
+static bool doctor_run(struct cli *cli, struct err *e)
+{
+    const char *o = args_str(&cli->args, "output");
+    struct checkup c = {.cli = cli, .json = o && strcmp(o, "json") == 0};
+    buf_init(&c.out, LIMIT_VALUE_BYTES);
+    kernel_check(&c);
+    caps_check(&c);
+    state_check(&c);
+    limits_check(&c);
+    if (c.json) buf_str(&c.out, STR("]\n"));
+    cli_out(cli, buf_view(&c.out));
+    buf_fini(&c.out);
+    cli->exit_status = c.bad ? 1 : 0;
+    return true;
+}
+
+static const struct flag flags[] = {{"output", 'o', FLAG_STR, "json|table", "form of the output"}};
+
+const struct cmd cmd_doctor = {
+    .name = "doctor",
+    .group = "MACHINE",
+    .usage = "[-o json]",
+    .summary = "check what this machine allows and say what to change",
+    .details = "The exit status is 1 when something that runs need is missing.",
+    .examples = "  skiff doctor\n  skiff doctor -o json | jq '.[] | select(.status != \"ok\")'",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .run = doctor_run,
+};

@@ -1,0 +1,43 @@
+/* The flags that every command has, and looking flags up. */
+#include "cli/cmd.h"
+
+const struct flag global_flags[] = {
+    {"help", 'h', FLAG_BOOL, NULL, "show this command's help"},
+    {"namespace", 'n', FLAG_STR, "NAME", "namespace (default: default)"},
+    {"state", 0, FLAG_STR, "DIR", "state directory"},
+    {"quiet", 'q', FLAG_BOOL, NULL, "no progress and no notices"},
+    {"verbose", 'v', FLAG_BOOL, NULL, "log what happens on stderr"},
+    {"no-color", 0, FLAG_BOOL, NULL, "no colours (as NO_COLOR)"},
+    {"ascii", 0, FLAG_BOOL, NULL, "words and ASCII lines instead of symbols"},
+    {"no-utf8", 0, FLAG_BOOL, NULL, NULL},
+    {"argo-server", 's', FLAG_STR, "HOST:PORT", NULL},
+    {"secure", 'e', FLAG_BOOL, NULL, NULL},
+    {"insecure-skip-verify", 'k', FLAG_BOOL, NULL, NULL},
+    {"argo-http1", 0, FLAG_BOOL, NULL, NULL},
+    {"argo-base-href", 0, FLAG_STR, "PATH", NULL},
+    {"token", 0, FLAG_STR, "TOKEN", NULL},
+    {"header", 'H', FLAG_LIST, "HEADER", NULL},
+    {"instanceid", 0, FLAG_STR, "ID", NULL},
+    {"loglevel", 0, FLAG_STR, "LEVEL", NULL},
+    {"kubeconfig", 0, FLAG_STR, "FILE", NULL},
+    {"context", 0, FLAG_STR, "NAME", NULL},
+};
+const size_t n_global_flags = ARRAY_LEN(global_flags);
+
+const struct flag *cmd_flag(const struct cmd *c, struct str name)
+{
+    for (size_t i = 0; i < c->n_flags; i++)
+        if (str_is(name, c->flags[i].name)) return &c->flags[i];
+    for (size_t i = 0; i < n_global_flags; i++)
+        if (str_is(name, global_flags[i].name)) return &global_flags[i];
+    return NULL;
+}
+
+const struct flag *cmd_flag_letter(const struct cmd *c, char letter)
+{
+    for (size_t i = 0; i < c->n_flags; i++)
+        if (c->flags[i].letter == letter) return &c->flags[i];
+    for (size_t i = 0; i < n_global_flags; i++)
+        if (global_flags[i].letter == letter) return &global_flags[i];
+    return NULL;
+}

@@ -1,0 +1,81 @@
+/* Reading what the command line names. */
+#include "cli/inputs.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "os/dir.h"
+#include "os/fd.h"
+
+void inputs_init(struct inputs *in, struct cli *cli)
+{
+    *in = (struct inputs){.cli = cli};
+    documents_init(&in->docs, &cli->a);
+    diags_init(&in->diags, &cli->a);
+}
+
+void inputs_fini(struct inputs *in)
+{
+    source_files_fini(&in->files);
+    documents_fini(&in->docs);
+    diags_fini(&in->diags);
+}
+
+static void text_add(struct inputs *in, struct str path, struct str text)
+{
+    uint16_t file = source_files_add(&in->files, path, text);
+    documents_add(&in->docs, text, file, &in->diags);
+}
+
+static bool stdin_add(struct inputs *in, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_DOC_BYTES);
+    if (!fd_read_all(STDIN_FILENO, &b, e)) return err_ctx(e, "stdin");
+    text_add(in, STR("stdin"), buf_dup(&in->cli->a, &b));
+    return true;
+}
+
+static bool is_document(struct str name)
+{
+    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || str_ends(name, STR(".json"));
+}
+
+static bool tree_add(struct inputs *in, const char *path, int depth, struct err *e)
+{
+    struct dir_list list;
+    if (depth > 100) return err_set(e, ERR_LIMIT, "directories below '%s' are nested too deep", path);
+    if (!dir_read(&in->cli->a, path, &list, e)) return false;
+    for (size_t i = 0; i < list.n; i++) {
+        const char *sub = str_fmt(&in->cli->a, "%s/%.*s", path, STR_ARG(list.items[i].name)).p;
+        bool hidden = list.items[i].name.p[0] == '.';
+        if (list.items[i].type == DT_DIR && !hidden && !tree_add(in, sub, depth + 1, e)) return false;
+        if (list.items[i].type == DT_REG && is_document(list.items[i].name) && !inputs_add(in, sub, e)) return false;
+    }
+    return true;
+}
+
+bool inputs_add(struct inputs *in, const char *word, struct err *e)
+{
+    struct stat st;
+    struct str text;
+    if (strcmp(word, "-") == 0) return stdin_add(in, e);
+    if (strstr(word, "://"))
+        return err_set(e, ERR_UNSUPPORTED, "'%s': documents are read from files only; fetch it first: curl -fsSLO %s", word,
+                       word);
+    if (stat(word, &st) == 0 && S_ISDIR(st.st_mode)) return tree_add(in, word, 0, e);
+    if (!file_read(&in->cli->a, word, LIMIT_DOC_BYTES, &text, e)) return false;
+    text_add(in, str_dup(&in->cli->a, str_of(word)), text);
+    return true;
+}
+
+void inputs_diags_put(struct inputs *in, const char *format, const struct style *style, struct buf *out)
+{
+    struct diag_style s = {.format = DIAG_HUMAN, .colour = style->color};
+    if (format && strcmp(format, "json") == 0) s.format = DIAG_JSON;
+    else if (format && strcmp(format, "pretty") != 0) s.format = DIAG_SHORT;
+    diags_sort(&in->diags);
+    diags_render(out, &in->diags, &in->files, s);
+}

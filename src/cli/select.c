@@ -1,0 +1,59 @@
+/* Flags to list options. */
+#include "cli/select.h"
+
+#include "cli/human.h"
+#include "os/clock.h"
+
+static bool age_read(const struct cli *cli, const char *flag, int64_t *out, struct err *e)
+{
+    int64_t us;
+    const char *text = args_str(&cli->args, flag);
+    if (!text) return true;
+    if (!human_parse(str_of(text), &us)) return err_set(e, ERR_USAGE, "--%s is a duration such as 10m, 3h or 7d, not '%s'", flag, text);
+    *out = clock_now_us() - us;
+    return true;
+}
+
+static struct str selector_of(struct cli *cli)
+{
+    const char *text = args_str(&cli->args, "selector");
+    struct str label = STR("workflows.argoproj.io/resubmitted-from-workflow");
+    if (!args_on(&cli->args, "resubmitted")) return str_of(text);
+    return text && *text ? str_fmt(&cli->a, "%s,%.*s", text, STR_ARG(label)) : label;
+}
+
+static void phases_read(struct cli *cli, const char *text, struct list_opts *o)
+{
+    struct str head, rest = str_of(text);
+    struct str *phases = ARENA_ARRAY(&cli->a, struct str, strlen(text) + 1);
+    while (str_set(rest)) {
+        str_cut(rest, ',', &head, &rest);
+        if (head.n) phases[o->n_phases++] = str_trim(head);
+    }
+    o->phases = phases;
+}
+
+bool select_given(const struct cli *cli)
+{
+    static const char *const names[] = {"all", "completed", "running", "status", "since", "older", "prefix", "selector", "resubmitted"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (args_has(&cli->args, names[i])) return true;
+    return false;
+}
+
+bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
+{
+    const struct args *g = &cli->args;
+    const char *status = args_str(g, "status"), *prefix = args_str(g, "prefix");
+    *o = (struct list_opts){.prefix = str_of(prefix), .selector = selector_of(cli)};
+    if (!args_on(g, "all-namespaces")) o->ns = cli_namespace(cli);
+    if (args_has(g, "field-selector"))
+        return err_set(e, ERR_UNSUPPORTED, "--field-selector is not supported: use --prefix, --status or -l");
+    if (args_on(g, "completed") && args_on(g, "running"))
+        return err_set(e, ERR_USAGE, "--completed and --running exclude each other");
+    o->completed = args_on(g, "completed") - args_on(g, "running");
+    if (status) phases_read(cli, status, o);
+    int64_t limit = args_int(g, "limit", args_int(g, "chunk-size", 0));
+    o->limit = limit > 0 && args_has(g, "limit") ? (size_t)limit : 0;
+    return age_read(cli, "since", &o->created_after_us, e) && age_read(cli, "older", &o->finished_before_us, e);
+}

@@ -1,0 +1,46 @@
+/* Opening the service and the small reads that several commands share. */
+#include "cli/session.h"
+
+#include "cli/wf.h"
+
+static struct service *open_with(struct cli *cli, struct service_opts o, struct err *e)
+{
+    const char *home = getenv("HOME");
+    o.config = &cli->config;
+    o.host_home = str_of(home && *home ? home : NULL);
+    if (!config_state_dir(&cli->a, &cli->config, &cli->world, &o.state_dir, e)) return NULL;
+    return service_open(&o, e);
+}
+
+struct service *reader_open(struct cli *cli, struct err *e)
+{
+    return open_with(cli, (struct service_opts){.read_only = true}, e);
+}
+
+struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e)
+{
+    return open_with(cli, (struct service_opts){.launcher = steps ? cli->env->steps : NULL, .resume = resume}, e);
+}
+
+bool workflow_ref(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e)
+{
+    return service_find(&cli->a, s, cli_namespace(cli), str_of(name), out, e);
+}
+
+bool workflow_read(struct cli *cli, struct service *s, const char *name, struct val *out, struct err *e)
+{
+    struct workflow_ref ref;
+    return workflow_ref(cli, s, name, &ref, e) && service_get(&cli->a, s, ref.ns, ref.name, out, e);
+}
+
+bool outcome_status(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, int *status,
+                    struct err *e)
+{
+    *status = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct val wf;
+        if (!service_get(&cli->a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
+        if (!str_is(wf_phase(&wf), "Succeeded")) *status = err_exit_status(ERR_WORKFLOW);
+    }
+    return true;
+}

@@ -1,0 +1,201 @@
+/* Step logs by way of the log folder's readers; one source for each step's file. */
+#include "cli/steplog.h"
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "cli/text.h"
+#include "logs/logs.h"
+#include "os/fd.h"
+
+struct source {
+    struct str prefix; /* "pod: ", coloured */
+    bool finished;
+};
+
+struct steplog {
+    struct cli *cli;
+    struct service *service;
+    const struct workflow_ref *refs;
+    size_t n_refs;
+    struct steplog_opts o;
+    struct logs_follow *follow;
+    struct loop_fd *watch;
+    struct map by_path; /* log path → index + 1 in sources */
+    VEC(struct source) sources;
+    VEC(struct logs_source) files; /* for printing at once; same order */
+    struct buf out;
+};
+
+static bool wanted(const struct steplog *l, const struct step_log *s)
+{
+    const struct steplog_opts *o = &l->o;
+    struct str container = s->container.n ? s->container : STR("main");
+    if (!str_eq(container, o->container.n ? o->container : STR("main"))) return false;
+    return !o->pod.n || str_eq(o->pod, s->pod_name) || str_eq(o->pod, s->node_id) || str_eq(o->pod, s->display_name);
+}
+
+/* One colour for one name, as argo: by the sum of its bytes. */
+static struct str prefix_of(struct steplog *l, struct str name)
+{
+    static const int colors[] = {32, 33, 34, 35, 36, 37};
+    unsigned sum = 0;
+    for (size_t i = 0; i < name.n; i++) sum += (unsigned char)name.p[i];
+    if (!l->o.style.color) return str_fmt(&l->cli->a, "%.*s: ", STR_ARG(name));
+    return str_fmt(&l->cli->a, "\033[%dm%.*s\033[0m: ", colors[sum % ARRAY_LEN(colors)], STR_ARG(name));
+}
+
+static void out_flush(struct steplog *l)
+{
+    if (l->o.fd == l->cli->env->out_fd) cli_out(l->cli, buf_view(&l->out));
+    else cli_err(l->cli, buf_view(&l->out));
+    buf_reset(&l->out);
+}
+
+static bool line_put(void *ctx, const struct logs_line *line, struct err *e)
+{
+    struct steplog *l = ctx;
+    struct buf *b = &l->out;
+    buf_str(b, l->sources.items[line->source].prefix);
+    logs_line_format(b, line, l->o.timestamps);
+    if (b->n >= 64 << 10) out_flush(l);
+    return true;
+}
+
+static bool source_add(struct steplog *l, const struct step_log *s, struct err *e)
+{
+    const char *path = str_dup(&l->cli->a, s->path).p; /* the step's text is short-lived */
+    struct logs_source file = {.path = path, .finished = s->finished};
+    size_t index = l->sources.n;
+    if (l->follow && !logs_follow_add(l->follow, &file, &index, e)) return false;
+    ASSERT(index == l->sources.n);
+    map_put(&l->by_path, str_of(path), NULL)->num = index + 1;
+    VEC_PUSH(&l->sources, ((struct source){prefix_of(l, l->o.labels ? s->display_name : s->pod_name), s->finished}));
+    VEC_PUSH(&l->files, file);
+    return true;
+}
+
+static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
+{
+    struct map_slot *slot = map_get(&l->by_path, s->path);
+    if (!slot) return !wanted(l, s) || source_add(l, s, e);
+    struct source *known = &l->sources.items[slot->num - 1];
+    if (s->finished && !known->finished && l->follow) logs_follow_finish(l->follow, slot->num - 1);
+    known->finished = s->finished;
+    return true;
+}
+
+static bool steps_see(struct steplog *l, struct err *e)
+{
+    CLEANUP(arena_fini) struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < l->n_refs; i++) {
+        struct step_log *steps;
+        size_t n;
+        if (!service_logs(&a, l->service, l->refs[i].ns, l->refs[i].name, &steps, &n, e)) return false;
+        for (size_t k = 0; k < n; k++)
+            if (!step_see(l, &steps[k], e)) return false;
+    }
+    return true;
+}
+
+static struct logs_query query_of(const struct steplog_opts *o)
+{
+    int64_t tail = o->tail < 0 ? 0 : o->tail == 0 ? LOGS_TAIL_NONE : o->tail; /* 0 means all there */
+    return (struct logs_query){.since_ns = o->since_ns, .tail = tail, .grep = o->grep};
+}
+
+static struct steplog *steplog_new(struct cli *cli, struct service *s, const struct steplog_opts *o)
+{
+    struct steplog *l = mem_zalloc(sizeof *l);
+    l->cli = cli;
+    l->service = s;
+    l->o = *o;
+    buf_init(&l->out, LIMIT_SHOWN_BYTES);
+    return l;
+}
+
+static void steplog_drop(struct steplog *l)
+{
+    loop_fd_free(l->watch);
+    logs_follow_close(l->follow);
+    map_fini(&l->by_path);
+    VEC_FINI(&l->sources);
+    VEC_FINI(&l->files);
+    buf_fini(&l->out);
+    free(l);
+}
+
+bool steplog_print(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n,
+                   const struct steplog_opts *o, struct err *e)
+{
+    struct steplog *l = steplog_new(cli, s, o);
+    struct logs_query q = query_of(o);
+    l->refs = refs;
+    l->n_refs = n;
+    bool ok = steps_see(l, e);
+    if (ok && o->pod.n && l->sources.n == 0)
+        ok = err_set(e, ERR_NOT_FOUND, "no pod or step '%.*s' with a log in this workflow", STR_ARG(o->pod));
+    ok = ok && logs_read(l->files.items, l->files.n, &q, line_put, l, e);
+    out_flush(l);
+    steplog_drop(l);
+    return ok;
+}
+
+/* The log's tail is help for a person; when it cannot be read there is none. */
+void steplog_tail(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct str node_id,
+                  struct str label, struct buf *out)
+{
+    struct steplog_opts o = {.pod = node_id, .tail = STEPLOG_TAIL_LINES, .style = cli->style, .fd = cli->env->out_fd};
+    struct steplog *l = steplog_new(cli, s, &o);
+    struct logs_query q = query_of(&o);
+    struct err ignored = {0};
+    l->refs = ref;
+    l->n_refs = 1;
+    bool ok = steps_see(l, &ignored);
+    for (size_t i = 0; i < l->sources.n; i++) l->sources.items[i].prefix = prefix_of(l, label);
+    if (ok && logs_read(l->files.items, l->files.n, &q, line_put, l, &ignored)) buf_str(out, buf_view(&l->out));
+    steplog_drop(l);
+}
+
+static bool unread_show(struct steplog *l, struct err *e)
+{
+    bool ok = logs_follow_read(l->follow, line_put, l, e);
+    out_flush(l);
+    return ok;
+}
+
+static void lines_ready(void *user, unsigned events)
+{
+    struct steplog *l = user;
+    struct err ignored = {0};
+    unread_show(l, &ignored);
+}
+
+bool steplog_refresh(struct steplog *l, struct err *e) { return steps_see(l, e) && unread_show(l, e); }
+
+struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n,
+                               const struct steplog_opts *o, struct err *e)
+{
+    struct steplog *l = steplog_new(cli, s, o);
+    struct logs_query q = query_of(o);
+    l->refs = refs;
+    l->n_refs = n;
+    l->follow = logs_follow_open(&q, e);
+    if (l->follow && steplog_refresh(l, e))
+        l->watch = loop_fd_new(service_loop(s), logs_follow_fd(l->follow), lines_ready, l, e);
+    if (!l->watch) {
+        steplog_drop(l);
+        return NULL;
+    }
+    loop_fd_watch(l->watch, LOOP_READ);
+    return l;
+}
+
+void steplog_free(struct steplog *l)
+{
+    struct err ignored = {0};
+    if (!l) return;
+    steplog_refresh(l, &ignored);
+    steplog_drop(l);
+}

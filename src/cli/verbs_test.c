@@ -1,0 +1,239 @@
+/* Whole commands over a fake service: what reaches stdout and stderr, and the exit status.
+ *
+ * With arguments this program is the command line itself over the fake service: test/pty runs it so. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <sys/wait.h>
+
+#include "cli/cli.h"
+#include "cli/cmds.h"
+#include "cli/fake_service.h"
+#include "cli/golden.h"
+
+static struct arena a;
+
+static int arena_up(void **state)
+{
+    arena_init(&a);
+    setenv("SKIFF_STATE", "/nonexistent/skiff-state", 1);
+    setenv("TZ", "UTC", 1);
+    unsetenv("CI"), unsetenv("CLICOLOR_FORCE"), unsetenv("XDG_CONFIG_HOME"), setenv("HOME", "/nonexistent", 1);
+    return 0;
+}
+static int arena_down(void **state)
+{
+    arena_fini(&a);
+    return 0;
+}
+
+struct said {
+    int status;
+    const char *out, *err;
+};
+
+static const char *drain(int fd)
+{
+    CLEANUP(buf_fini) struct buf b;
+    struct err e = {0};
+    buf_init(&b, 64 << 20);
+    lseek(fd, 0, SEEK_SET);
+    assert_true(fd_read_all(fd, &b, &e));
+    close(fd);
+    return buf_dup(&a, &b).p;
+}
+
+static struct said skiff(const char *line)
+{
+    char *argv[20] = {(char *)"skiff"};
+    int argc = 1;
+    struct str head, rest = str_of(line);
+    while (str_set(rest) && rest.n) {
+        str_cut(rest, ' ', &head, &rest);
+        argv[argc++] = (char *)str_dup(&a, head).p;
+    }
+    char out[] = "/tmp/skiff-out-XXXXXX", err[] = "/tmp/skiff-err-XXXXXX";
+    struct cli_env env = {mkstemp(out), mkstemp(err), NULL};
+    unlink(out), unlink(err);
+    struct said s = {.status = cli_main(argc, argv, &env)};
+    s.out = drain(env.out_fd);
+    s.err = drain(env.err_fd);
+    return s;
+}
+
+static void said_is(const char *line, int status, const char *out, const char *err)
+{
+    struct said s = skiff(line);
+    if (s.status != status) fail_msg("skiff %s: status %d: %s", line, s.status, s.err);
+    if (out) assert_string_equal(s.out, out);
+    if (err) assert_string_equal(s.err, err);
+}
+
+static void wrong_words_are_exit_2_with_a_hint(void **state)
+{
+    said_is("lst", 2, "", "error: no command 'lst', did you mean 'list'?\n");
+    said_is("frobnicate", 2, "", "error: no command 'frobnicate' (try: skiff help)\n");
+    said_is("list --staus x", 2, "", "error: 'list' has no flag --staus, did you mean --status?\n");
+    said_is("get", 2, "", "error: 'get' needs more words: skiff get NAME… [-o name|json|yaml|short|wide]\n");
+    said_is("get x -o xml", 2, "", "error: --output is one of name|json|yaml|short|wide, not 'xml'\n");
+    said_is("run", 2, "", "error: 'run' needs a file: skiff run pipeline.yaml\n");
+    said_is("run x.yaml -p novalue", 4, "", NULL);
+    said_is("delete", 2, "", NULL);
+    said_is("logs --since x y", 2, "", "error: --since is a duration such as 10m, not 'x'\n");
+    said_is("list --completed --running", 2, "", "error: --completed and --running exclude each other\n");
+    said_is("get x --status A --node-field-selector phase=B", 2, "", NULL);
+    said_is("list -s host:2746", 12, "", NULL);
+    said_is("explain nonsense.path", 4, "", NULL);
+}
+
+static void readers_print_objects(void **state)
+{
+    said_is("get nobody", 4, "", "error: no workflow 'nobody'\n");
+    said_is("get dag-y -o name", 0, "dag-y\n", "");
+    assert_non_null(strstr(skiff("get @latest").out, "\nSTEP "));
+    assert_non_null(strstr(skiff("get @latest -o json").out, "\"kind\": \"Workflow\""));
+    assert_non_null(strstr(skiff("get @latest --status Failed").out, "flaky(0)"));
+    assert_null(strstr(skiff("get @latest --status Failed").out, "notify"));
+    said_is("list -o name", 0, "steps-x\ndag-y\n", "");
+    said_is("list -A -o name", 0, "steps-x\ndag-y\nnew\n", "");
+    said_is("list -A --status Failed,Error -o name", 0, "steps-x\n", "");
+    said_is("-n team list -o name", 0, "new\n", "");
+    said_is("ls --prefix zzz", 0, "No workflows found\n", "");
+    said_is("list --prefix zzz -o json", 0, "[]\n", "");
+}
+
+static void following_tells_the_outcome(void **state)
+{
+    struct said s = skiff("watch steps-x");
+    assert_int_equal(s.status, 1);
+    assert_non_null(strstr(s.out, " extract SUCCEEDED 0.42s\n"));
+    assert_non_null(strstr(s.out, " etl FAILED 18.0s: child failed\n"));
+    assert_null(strchr(s.out, '\033'));
+    said_is("wait steps-x", 1, "steps-x Failed at 2026-11-21T10:01:12Z\n", "");
+    said_is("wait nobody", 4, "", NULL);
+    said_is("wait nobody --ignore-not-found", 0, "", "");
+}
+
+static const char hello[] = "examples-are-not-read.yaml";
+
+static void runs_are_shown_and_judged(void **state)
+{
+    char file[] = "/tmp/skiff-wf-XXXXXX.yaml";
+    int fd = mkstemps(file, 5);
+    static const char text[] = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {generateName: x-}\n"
+                               "spec: {entrypoint: a, templates: [{name: a, container: {image: busybox, command: [\"true\"]}}]}\n";
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    close(fd);
+    struct said s = skiff(str_fmt(&a, "run %s -p a=1 -p b=x=y", file).p);
+    assert_int_equal(s.status, 1);
+    assert_string_equal(fake_calls.params, "a=1;b=x=y;");
+    assert_non_null(strstr(s.out, " load FAILED 12.3s: exit code 1\n"));
+    s = skiff(str_fmt(&a, "run %s -o json", file).p);
+    struct val v;
+    struct err e = {0};
+    assert_true(json_parse(&a, str_of(s.out), NULL, &v, &e)); /* nothing else is on stdout */
+    assert_non_null(strstr(s.err, "SUCCEEDED"));
+    s = skiff(str_fmt(&a, "run -q %s -o name", file).p);
+    assert_string_equal(s.out, "steps-x\n");
+    assert_string_equal(s.err, "");
+    int submits = fake_calls.submits;
+    assert_int_equal(skiff(str_fmt(&a, "run %s --dry-run", file).p).status, 0);
+    assert_int_equal(fake_calls.submits, submits);
+    said_is("run --resume steps-x", 1, NULL, NULL);
+    assert_int_equal(fake_calls.resumes, 1);
+    said_is(str_fmt(&a, "run %s", hello).p, 4, "", NULL);
+    unlink(file);
+}
+
+static void control_verbs_reach_the_service(void **state)
+{
+    said_is("stop steps-x", 0, "workflow steps-x stopped\n", "");
+    said_is("terminate dag-y --dry-run", 0, "workflow dag-y terminated (dry-run)\n", "");
+    assert_int_equal(fake_calls.terminates, 0);
+    said_is("delete steps-x dag-y", 0, "Workflow 'steps-x' deleted\nWorkflow 'dag-y' deleted\n", "");
+    assert_int_equal(fake_calls.deletes, 2);
+    said_is("delete steps", 4, "", "error: no workflow 'steps'; delete takes whole names, did you mean 'steps-x'?\n");
+    said_is("delete --all --dry-run", 0, "Workflow 'steps-x' deleted (dry-run)\nWorkflow 'dag-y' deleted (dry-run)\n", "");
+    assert_int_equal(fake_calls.deletes, 2);
+}
+
+static void logs_are_merged_and_filtered(void **state)
+{
+    said_is("logs steps-x", 0,
+            "steps-x-say-2: extract begins\nsteps-x-work-1: loading\nsteps-x-say-2: extract ends\n"
+            "steps-x-work-1: Traceback: no such table\n", "");
+    said_is("logs steps-x load --tail 1 --timestamps", 0,
+            "steps-x-work-1: 2026-11-21T10:00:12.000000000Z Traceback: no such table\n", "");
+    said_is("logs steps-x --grep ^ext.*s$", 0, "steps-x-say-2: extract begins\nsteps-x-say-2: extract ends\n", "");
+    said_is("logs steps-x --since-time 2026-11-21T10:00:05Z", 0, "steps-x-work-1: Traceback: no such table\n", "");
+    said_is("logs steps-x nobody", 4, "", NULL);
+    said_is("logs -f steps-x -c main", 0, NULL, "");
+    assert_non_null(strstr(skiff("logs -f steps-x").out, "steps-x-work-1: loading\n"));
+}
+
+static void help_is_made_of_the_tables(void **state)
+{
+    for (size_t i = 0; i < n_cmds; i++) {
+        struct said s = skiff(str_fmt(&a, "%s --help", cmds[i]->name).p);
+        assert_int_equal(s.status, 0);
+        for (size_t k = 0; k < cmds[i]->n_flags; k++)
+            if (cmds[i]->flags[k].doc) assert_non_null(strstr(s.out, cmds[i]->flags[k].name));
+        assert_true(!cmds[i]->examples || strstr(s.out, "Examples:") < strstr(s.out, "Flags"));
+        assert_non_null(strstr(skiff("help").out, cmds[i]->summary));
+        /* letters and names are used once */
+        for (size_t k = 0; k < cmds[i]->n_flags; k++)
+            assert_ptr_equal(cmd_flag(cmds[i], str_of(cmds[i]->flags[k].name)), &cmds[i]->flags[k]);
+        for (size_t g = 0; g < n_global_flags; g++)
+            assert_ptr_equal(cmd_flag(cmds[i], str_of(global_flags[g].name)), &global_flags[g]);
+    }
+    assert_non_null(strstr(skiff("help exit-codes").out, "  3  a document is not valid\n"));
+    assert_non_null(strstr(skiff("help config").out, "SKIFF_STATE"));
+    assert_string_equal(skiff("--help").out, skiff("help").out);
+    assert_string_equal(skiff("--version").out, skiff("version").out);
+    said_is("help nothing", 2, "", NULL);
+}
+
+static void completion_scripts_are_valid_shell(void **state)
+{
+    static const char *const shells[] = {"bash", "zsh", "fish"};
+    for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
+        struct said s = skiff(str_fmt(&a, "completion %s", shells[i]).p);
+        assert_int_equal(s.status, 0);
+        assert_non_null(strstr(s.out, "doctor"));
+        assert_non_null(strstr(s.out, i == 2 ? "-l follow" : "--follow -f"));
+    }
+    char file[] = "/tmp/skiff-completion-XXXXXX";
+    const char *script = skiff("completion bash").out;
+    int fd = mkstemp(file);
+    assert_int_equal(write(fd, script, strlen(script)), strlen(script));
+    close(fd);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execlp("bash", "bash", "-n", file, (char *)NULL);
+        _exit(0); /* no bash here: nothing to check */
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    unlink(file);
+    said_is("completion tcsh", 2, "", "error: no completion for 'tcsh' (bash, zsh, fish)\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) return cli_main(argc, argv, &(struct cli_env){1, 2, NULL});
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_words_are_exit_2_with_a_hint),
+        cmocka_unit_test(readers_print_objects),
+        cmocka_unit_test(following_tells_the_outcome),
+        cmocka_unit_test(runs_are_shown_and_judged),
+        cmocka_unit_test(control_verbs_reach_the_service),
+        cmocka_unit_test(logs_are_merged_and_filtered),
+        cmocka_unit_test(help_is_made_of_the_tables),
+        cmocka_unit_test(completion_scripts_are_valid_shell),
+    };
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
+}
