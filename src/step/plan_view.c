@@ -118,6 +118,9 @@ static void escape_option(struct buf *out, const char *path)
 /* An overlay over `dir` of the read-only view, mounted aside before the pivot. */
 static bool open_up(struct plan *p, const char *dir, struct err *e)
 {
+    struct stat st;
+    const char *lower = str_fmt(p->arena, "/host%s", dir).p;
+    if (stat(lower, &st) != 0) return err_sys(e, "%s", dir);
     unsigned k = p->n_private++;
     const char *side = str_fmt(p->arena, "/m/%u", k).p, *name = str_fmt(p->arena, "cow-%u", k).p;
     if (mkdir(side, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", side);
@@ -128,7 +131,7 @@ static bool open_up(struct plan *p, const char *dir, struct err *e)
     plan_op(p, OP_CHDIR, p->work ? p->work : "/t");
     plan_op(p, OP_MKDIR, name)->flags = 0755;
     plan_op(p, OP_CHDIR, name);
-    plan_op(p, OP_MKDIR, "upper")->flags = 0777;
+    plan_op(p, OP_MKDIR, "upper")->flags = p->child.uid >= 0 ? 0777 : st.st_mode & 01777;
     plan_op(p, OP_MKDIR, "work")->flags = 0755;
     struct buf data;
     buf_init(&data, 3 * 4096);
@@ -145,7 +148,7 @@ static bool open_up(struct plan *p, const char *dir, struct err *e)
     if (p->work)
         VEC_PUSH(&p->views, ((struct plan_view){.target = dir,
                                                 .host = str_fmt(p->arena, "%s/%s/upper", p->work, name).p,
-                                                .lower = str_fmt(p->arena, "/host%s", dir).p}));
+                                                .lower = lower}));
     return true;
 }
 

@@ -1,0 +1,345 @@
+/* step: wire forms against damage, the log's lines and masks, the filter's verdicts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "step/filter_p.h"
+#include "step/io_p.h"
+#include "step/step_result.h"
+#include "step/step_spec.h"
+#include "step/steplog_p.h"
+
+static struct step_spec full_spec(void)
+{
+    static struct step_bind binds[] = {{STR("/a"), STR("/b"), true, false}};
+    static struct step_tmpfs tmpfs[] = {{STR("/t"), 4096}};
+    static struct step_file files[] = {{STR("/f"), STR("a\0b"), 0755}};
+    static struct step_output outs[] = {{STR("o"), STR("/o"), true}};
+    static struct step_rlimit limits[] = {{7, 10, 20}};
+    static struct str argv[] = {STR("sh"), STR("")}, env[] = {STR("A=b=c")}, masks[] = {STR("secret")};
+    struct step_spec s;
+    step_spec_init(&s);
+    s.id = 77;
+    s.tier = STEP_TIER_RO;
+    s.step_dir = STR("/state/steps/77");
+    s.argv = (struct step_strs){argv, 2};
+    s.env = (struct step_strs){env, 1};
+    s.masks = (struct step_strs){masks, 1};
+    s.binds.items = binds;
+    s.tmpfs.items = tmpfs;
+    s.files.items = files;
+    s.params.items = s.artifacts.items = outs;
+    s.rlimits.items = limits;
+    s.binds.n = s.tmpfs.n = s.files.n = s.params.n = s.artifacts.n = s.rlimits.n = 1;
+    s.uid = 5;
+    return s;
+}
+
+static void a_spec_survives_the_wire(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct buf b, again;
+    struct step_spec s = full_spec(), got;
+    arena_init(&a);
+    buf_init(&b, LIMIT_STEP_SPEC_BYTES);
+    buf_init(&again, LIMIT_STEP_SPEC_BYTES);
+    assert_true(step_spec_encode(&s, &b, &e));
+    assert_true(step_spec_decode(&a, buf_view(&b), &got, &e));
+    assert_int_equal(got.id, 77);
+    assert_int_equal(got.files.items[0].content.n, 3);
+    assert_true(str_is(got.env.items[0], "A=b=c"));
+    assert_false(str_set(got.cwd));
+    assert_true(step_spec_encode(&got, &again, &e));
+    assert_true(str_eq(buf_view(&b), buf_view(&again)));
+    buf_fini(&b);
+    buf_fini(&again);
+    arena_fini(&a);
+}
+
+/* Every cut is refused; every changed byte gives an error or a spec that passes its own check. */
+static void damage_is_never_trusted(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct buf b;
+    struct step_spec s = full_spec(), got;
+    arena_init(&a);
+    buf_init(&b, LIMIT_STEP_SPEC_BYTES);
+    assert_true(step_spec_encode(&s, &b, &e));
+    for (size_t n = 0; n < b.n; n++) {
+        char *copy = mem_alloc(n ? n : 1); /* exact, so that ASan sees a read past it */
+        memcpy(copy, b.p, n);
+        assert_false(step_spec_decode(&a, str_n(copy, n), &got, &e));
+        free(copy);
+    }
+    for (size_t i = 0; i < b.n; i++)
+        for (int bit = 0; bit < 256; bit += 51) {
+            char old = b.p[i];
+            b.p[i] = (char)(old ^ (bit ? bit : 1));
+            if (step_spec_decode(&a, buf_view(&b), &got, &e)) assert_true(step_spec_check(&got, &e));
+            b.p[i] = old;
+            arena_reset(&a);
+        }
+    buf_fini(&b);
+    arena_fini(&a);
+}
+
+static void bad_specs_are_refused(void **state)
+{
+    struct err e;
+    struct step_spec s = full_spec();
+    s.step_dir = STR("steps/1");
+    assert_false(step_spec_check(&s, &e));
+    s = full_spec();
+    s.argv.n = 0;
+    assert_false(step_spec_check(&s, &e));
+    static const char *const names[] = {"", ".", "..", "a/b"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct step_output o = {str_of(names[i]), STR("/x"), false};
+        s = full_spec();
+        s.artifacts.items = &o;
+        assert_false(step_spec_check(&s, &e));
+    }
+    s = full_spec();
+    s.tier = STEP_TIER_IMAGE;
+    assert_false(step_spec_check(&s, &e));
+    s = full_spec();
+    struct str env = STR("=x");
+    s.env = (struct step_strs){&env, 1};
+    assert_false(step_spec_check(&s, &e));
+}
+
+static char base[64];
+
+static int setup(void **state)
+{
+    snprintf(base, sizeof base, "/tmp/skiff-step-XXXXXX");
+    return mkdtemp(base) ? 0 : -1;
+}
+
+static int teardown(void **state) { return io_remove_tree(AT_FDCWD, base) ? 0 : -1; }
+
+static void a_torn_result_counts_as_absent(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct step_param_out params[] = {{.name = STR("p"), .found = true, .value = STR("v")}};
+    struct step_result r = {.id = 9, .end = STEP_END_SIGNAL, .signo = 9, .error = STR("x"), .result = STR("out"),
+                            .has_result = true, .params = {params, 1}}, got;
+    arena_init(&a);
+    int dir = open(base, O_RDONLY | O_DIRECTORY);
+    assert_false(step_result_read(&a, base, &got, &e));
+    assert_true(step_result_write(dir, &r, true, &e));
+    assert_true(step_result_read(&a, base, &got, &e));
+    assert_int_equal(step_result_status(&got), 137);
+    assert_true(str_is(got.params.items[0].value, "v"));
+    struct str bytes;
+    assert_true(io_read_file(&a, dir, "RESULT", 1 << 20, &bytes));
+    for (size_t i = 0; i < bytes.n; i++) {
+        char *copy = mem_alloc(bytes.n);
+        memcpy(copy, bytes.p, bytes.n);
+        copy[i] ^= 1;
+        assert_false(step_result_decode(&a, str_n(copy, bytes.n), &got, &e));
+        assert_false(step_result_decode(&a, str_n(bytes.p, i), &got, &e));
+        free(copy);
+    }
+    assert_true(io_write_file(dir, "RESULT", str_sub(bytes, 0, bytes.n / 2), false, &e));
+    assert_false(step_result_read(&a, base, &got, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    close(dir);
+    arena_fini(&a);
+}
+
+/* The texts of main.log's records, "F:text|P:text|". */
+static void log_texts(struct buf *out)
+{
+    struct arena a;
+    struct str text, line;
+    arena_init(&a);
+    int dir = open(base, O_RDONLY | O_DIRECTORY);
+    assert_true(io_read_file(&a, dir, "main.log", 1 << 20, &text));
+    close(dir);
+    while (str_cut(text, '\n', &line, &text)) {
+        assert_int_equal(line.p[29], 'Z');
+        buf_printf(out, "%c:%.*s|", line.p[38], STR_ARG(str_from(line, 40)));
+    }
+    assert_int_equal(line.n, 0);
+    arena_fini(&a);
+}
+
+static void secrets_are_masked_across_reads(void **state)
+{
+    static const char text[] = "a secret, secsecret, seecret\nmulti\nline x\rs secre";
+    struct str masks[] = {STR("secret"), STR("multi\nline"), STR(""), STR("secretx")};
+    struct step_spec spec;
+    step_spec_init(&spec);
+    spec.masks = (struct step_strs){masks, ARRAY_LEN(masks)};
+    for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+        struct steplog l;
+        struct buf got;
+        buf_init(&got, 1 << 20);
+        int dir = open(base, O_RDONLY | O_DIRECTORY);
+        steplog_init(&l, dir, &spec);
+        steplog_feed(&l, STEPLOG_OUT, text, cut);
+        steplog_feed(&l, STEPLOG_OUT, text + cut, sizeof text - 1 - cut);
+        steplog_end(&l);
+        log_texts(&got);
+        assert_string_equal(got.p, "F:a ***, sec***, seecret|F:*** x\rs secre|");
+        steplog_fini(&l);
+        buf_fini(&got);
+        unlinkat(dir, "main.log", 0);
+        close(dir);
+    }
+}
+
+static void long_lines_are_split_and_tails_kept(void **state)
+{
+    struct steplog l;
+    struct step_spec spec;
+    bool cut;
+    step_spec_init(&spec);
+    spec.capture_result = true;
+    int dir = open(base, O_RDONLY | O_DIRECTORY);
+    steplog_init(&l, dir, &spec);
+    static char big[LIMIT_LOG_LINE_BYTES];
+    memset(big, 'x', sizeof big);
+    steplog_feed(&l, STEPLOG_OUT, big, sizeof big);
+    steplog_feed(&l, STEPLOG_OUT, "y\n\n", 3);
+    struct str tail = steplog_result(&l, &cut);
+    assert_int_equal(tail.n, sizeof big + 2); /* one newline is dropped, not two */
+    assert_false(cut);
+    for (int i = 0; i < 40; i++) steplog_feed(&l, STEPLOG_OUT, big, sizeof big);
+    steplog_feed(&l, STEPLOG_OUT, "end\n", 4);
+    tail = steplog_result(&l, &cut);
+    assert_true(cut);
+    assert_int_equal(tail.n, LIMIT_RESULT_BYTES - 1);
+    assert_true(str_ends(tail, STR("xend")));
+    steplog_end(&l);
+    struct buf got;
+    buf_init(&got, 1 << 24);
+    log_texts(&got);
+    assert_int_equal(got.p[0], 'P');
+    assert_int_equal(str_find(buf_view(&got), STR("|F:y|F:|P:x"), 0), LIMIT_LOG_LINE_BYTES + 2);
+    buf_fini(&got);
+    steplog_fini(&l);
+    close(dir);
+}
+
+static void a_log_stops_at_its_size(void **state)
+{
+    struct steplog l;
+    struct step_spec spec;
+    struct buf got;
+    step_spec_init(&spec);
+    spec.log_max_bytes = 200;
+    int dir = open(base, O_RDONLY | O_DIRECTORY);
+    steplog_init(&l, dir, &spec);
+    for (int i = 0; i < 100; i++) steplog_feed(&l, STEPLOG_ERR, "0123456789\n", 11);
+    steplog_end(&l);
+    assert_true(l.cut);
+    buf_init(&got, 1 << 20);
+    log_texts(&got);
+    assert_true(got.n < 200);
+    assert_true(str_find(buf_view(&got), STR("log cut"), 0) > 0);
+    buf_fini(&got);
+    steplog_fini(&l);
+    close(dir);
+}
+
+/* The program run by hand, as the kernel would. */
+static uint32_t verdict(const struct sock_filter *code, size_t n, const struct seccomp_data *d)
+{
+    uint32_t acc = 0;
+    for (size_t pc = 0; pc < n; pc++) {
+        const struct sock_filter *f = &code[pc];
+        switch (f->code) {
+        case BPF_LD | BPF_W | BPF_ABS: memcpy(&acc, (const char *)d + f->k, 4); break;
+        case BPF_ALU | BPF_AND | BPF_K: acc &= f->k; break;
+        case BPF_JMP | BPF_JEQ | BPF_K: pc += acc == f->k ? f->jt : f->jf; break;
+        case BPF_JMP | BPF_JGE | BPF_K: pc += acc >= f->k ? f->jt : f->jf; break;
+        case BPF_RET | BPF_K: return f->k;
+        default: fail_msg("unexpected instruction %x", f->code);
+        }
+    }
+    fail_msg("no verdict");
+    return 0;
+}
+
+static void the_filter_follows_its_table(void **state)
+{
+    static struct sock_filter code[1000];
+    size_t n = filter_build(code, ARRAY_LEN(code));
+    uint32_t arch = code[1].k;
+    static const struct { uint32_t nr; uint64_t arg0, arg1; uint32_t want; } rows[] = {
+        {__NR_clone3, 0, 0, SECCOMP_RET_ERRNO | ENOSYS},
+        {__NR_clone, CLONE_NEWUSER | SIGCHLD, 0, SECCOMP_RET_ERRNO | EPERM},
+        {__NR_clone, CLONE_NEWNS | SIGCHLD, 0, SECCOMP_RET_ALLOW},
+        {__NR_clone, 0xffffffff00000000 | CLONE_NEWUSER, 0, SECCOMP_RET_ERRNO | EPERM},
+        {__NR_setns, 3, 0, SECCOMP_RET_ERRNO | EPERM},
+        {__NR_setns, 3, CLONE_NEWNET, SECCOMP_RET_ALLOW},
+        {__NR_setns, 3, CLONE_NEWNET | CLONE_NEWNS, SECCOMP_RET_ERRNO | EPERM},
+        {__NR_ptrace, PTRACE_TRACEME, 0, SECCOMP_RET_ALLOW},
+        {__NR_ptrace, PTRACE_ATTACH, 0, SECCOMP_RET_ERRNO | EPERM},
+        {__NR_read, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct seccomp_data d = {.nr = (int)rows[i].nr, .arch = arch, .args = {rows[i].arg0, rows[i].arg1}};
+        assert_int_equal(verdict(code, n, &d), rows[i].want);
+        d.arch = AUDIT_ARCH_I386;
+        assert_int_equal(verdict(code, n, &d), SECCOMP_RET_ERRNO | ENOSYS);
+    }
+#ifdef __x86_64__
+    struct seccomp_data x32 = {.nr = 0x40000000, .arch = arch};
+    assert_int_equal(verdict(code, n, &x32), SECCOMP_RET_ERRNO | ENOSYS);
+#endif
+}
+
+static void trees_are_copied_without_following(void **state)
+{
+    uint64_t size = 0;
+    int dir = open(base, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(mkdirat(dir, "src", 0755), 0);
+    int src = openat(dir, "src", O_RDONLY | O_DIRECTORY);
+    struct err e;
+    assert_true(io_write_file(src, "file", STR("12345"), false, &e));
+    assert_int_equal(symlinkat("/etc/passwd", src, "link"), 0);
+    assert_int_equal(mkfifoat(src, "fifo", 0600), 0);
+    assert_true(io_copy_tree(src, dir, "dst", &size));
+    assert_int_equal(size, 5);
+    char to[64];
+    assert_int_equal(readlinkat(dir, "dst/link", to, sizeof to), 11);
+    assert_int_equal(faccessat(dir, "dst/fifo", F_OK, 0), -1);
+    assert_true(io_remove_tree(dir, "dst"));
+    close(src);
+    close(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_spec_survives_the_wire),
+        cmocka_unit_test(damage_is_never_trusted),
+        cmocka_unit_test(bad_specs_are_refused),
+        cmocka_unit_test_setup_teardown(a_torn_result_counts_as_absent, setup, teardown),
+        cmocka_unit_test_setup_teardown(secrets_are_masked_across_reads, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_lines_are_split_and_tails_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_log_stops_at_its_size, setup, teardown),
+        cmocka_unit_test(the_filter_follows_its_table),
+        cmocka_unit_test_setup_teardown(trees_are_copied_without_following, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
