@@ -88,9 +88,10 @@ static void warn_unquoted(struct decoder *dec, const struct field_row *r, const 
                                r->name, v->kind == VAL_INT ? "an" : "a", val_kind_name(v->kind));
     diag_at(g, v);
     if (v->kind == VAL_BOOL)
-        diag_help(dec->d, g, "put the word in quotes; as it stands (true, yes, on, y …) it means \"%.*s\"", STR_ARG(text));
-    else
-        diag_help(dec->d, g, "put it in quotes: \"%.*s\"", STR_ARG(text));
+        diag_help(dec->d, g,
+                  "put the word in quotes; as it stands (true, yes, on, y …) it means \"%.*s\"",
+                  STR_ARG(text));
+    else diag_help(dec->d, g, "put it in quotes: \"%.*s\"", STR_ARG(text));
 }
 
 /* [+-]digits[.digits] and a suffix: n u m k M G T P E, Ki … Ei, or e±N */
@@ -98,7 +99,8 @@ static bool is_quantity(struct str s)
 {
     size_t i = 0, digits = 0;
     if (i < s.n && (s.p[i] == '+' || s.p[i] == '-')) i++;
-    for (bool dot = false; i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] == '.' && !dot)); i++) {
+    for (bool dot = false; i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] == '.' && !dot));
+         i++) {
         if (s.p[i] == '.') dot = true;
         else digits++;
     }
@@ -117,7 +119,8 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
 {
     bool number = v->kind == VAL_INT || v->kind == VAL_FLOAT;
     if (v->kind == VAL_LIST || v->kind == VAL_MAP) {
-        struct diag *g = wrong_kind(dec, r, r->kind == FIELD_ANYSTRING ? "a single value" : "a string", v);
+        struct diag *g = wrong_kind(dec, r,
+                                    r->kind == FIELD_ANYSTRING ? "a single value" : "a string", v);
         if (r->kind == FIELD_ANYSTRING) diag_help(dec->d, g, "write it as JSON text in quotes");
         return false;
     }
@@ -140,17 +143,20 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         return false;
     case FIELD_QUANTITY: {
         if (v->kind != VAL_BOOL && is_quantity(*out)) return true;
-        struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0106", "\"%.*s\" is not a quantity", STR_ARG(*out));
+        struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0106", "\"%.*s\" is not a quantity",
+                                   STR_ARG(*out));
         diag_at(g, v);
-        diag_help(dec->d, g, tags_in(*out) ? "tags are not replaced here: use podSpecPatch"
-                                           : "write a number with a unit, such as 500m, 2 or 1Gi");
+        diag_help(dec->d, g,
+                  tags_in(*out) ? "tags are not replaced here: use podSpecPatch"
+                                : "write a number with a unit, such as 500m, 2 or 1Gi");
         return false;
     }
     default: return true;
     }
 }
 
-static bool take_int(struct decoder *dec, const struct field_row *r, const struct val *v, int64_t *out)
+static bool take_int(struct decoder *dec, const struct field_row *r, const struct val *v,
+                     int64_t *out)
 {
     if (v->kind != VAL_INT) {
         struct diag *g = wrong_kind(dec, r, "an integer", v);
@@ -160,7 +166,8 @@ static bool take_int(struct decoder *dec, const struct field_row *r, const struc
         return false;
     }
     if (!val_i64(v, out) || (r->kind == FIELD_INT && (*out > INT32_MAX || *out < INT32_MIN))) {
-        struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0105", "`%s`: %.*s is too large", r->name, STR_ARG(v->s));
+        struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0105", "`%s`: %.*s is too large", r->name,
+                                   STR_ARG(v->s));
         diag_at(g, v);
         return false;
     }
@@ -204,11 +211,15 @@ static bool take_list(struct decoder *dec, const struct field_row *r, const stru
 {
     if (v->kind != VAL_LIST) {
         struct diag *g = wrong_kind(dec, r, "a list", v);
-        if (v->kind == VAL_STR && r->kind == FIELD_STRING)
+        if (v->kind == VAL_STR && r->kind == FIELD_ITEM)
+            diag_help(dec->d, g, "for a text that gives a list use withParam");
+        else if (v->kind == VAL_STR && r->kind == FIELD_STRING)
             diag_help(dec->d, g, "write [\"%.*s\"]", STR_ARG(v->s));
         else if (r->kind == FIELD_STRUCT)
-            diag_help(dec->d, g, r->type->wrap || dec->wrapped ? "it is a list of lists: begin each group with \"- - \""
-                                                          : "begin each item with \"- \"");
+            diag_help(dec->d, g,
+                      r->type->wrap || dec->wrapped
+                          ? "it is a list of lists: begin each group with \"- - \""
+                          : "begin each item with \"- \"");
         return false;
     }
     bool ok = true;
@@ -252,7 +263,8 @@ static bool take_map(struct decoder *dec, const struct field_row *r, const struc
     return ok;
 }
 
-static bool take_field(struct decoder *dec, const struct field_row *r, const struct val *v, void *out)
+static bool take_field(struct decoder *dec, const struct field_row *r, const struct val *v,
+                       void *out)
 {
     void *at = (char *)out + r->offset;
     if (v->kind == VAL_NULL) return true; /* as Go: the same as absent */
@@ -291,8 +303,8 @@ static void remark(struct decoder *dec, const struct field_row *r, const struct 
         g = diags_add(dec->d, DIAG_NOTE, "N0102", "`%s` is the form of Argo 3.x", r->name);
         diag_help(dec->d, g, "write %s", r->was);
     } else {
-        g = diags_add(dec->d, DIAG_WARNING, "W0101", "`%s` is accepted, but has no effect on one machine",
-                      r->name);
+        g = diags_add(dec->d, DIAG_WARNING, "W0101",
+                      "`%s` is accepted, but has no effect on one machine", r->name);
     }
     diag_at_key(g, pair, map->file);
 }
@@ -302,13 +314,15 @@ static void missing_fields(struct decoder *dec, const struct field_type *t, cons
 {
     for (size_t i = 0; i < t->n; i++) {
         if (!(t->required[i / 64] & ~seen[i / 64] & (1ull << (i % 64)))) continue;
-        struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0103", "%s has no `%s`", t->name, t->rows[i].name);
+        struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0103", "%s has no `%s`", t->name,
+                                   t->rows[i].name);
         diag_at(g, v);
         diag_help(dec->d, g, "add `%s:` (%s)", t->rows[i].name, t->rows[i].doc);
     }
 }
 
-static bool take_pairs(struct decoder *dec, const struct field_type *t, const struct val *v, void *out)
+static bool take_pairs(struct decoder *dec, const struct field_type *t, const struct val *v,
+                       void *out)
 {
     bool ok = true;
     uint64_t seen[2] = {0, 0};
@@ -333,7 +347,8 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
     return ok;
 }
 
-static bool take_struct(struct decoder *dec, const struct field_type *t, const struct val *v, void *out)
+static bool take_struct(struct decoder *dec, const struct field_type *t, const struct val *v,
+                        void *out)
 {
     *(const struct val **)out = v;
     if (t->wrap) {
@@ -347,8 +362,8 @@ static bool take_struct(struct decoder *dec, const struct field_type *t, const s
         return !(t->required[0] || t->required[1]);
     }
     const char *got = val_kind_name(v->kind);
-    struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0102", "%s: expected a map, got %s %s", t->name,
-                               strchr("aeiou", got[0]) ? "an" : "a", got);
+    struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0102", "%s: expected a map, got %s %s",
+                               t->name, strchr("aeiou", got[0]) ? "an" : "a", got);
     diag_at(g, v);
     return false;
 }

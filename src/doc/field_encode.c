@@ -30,7 +30,8 @@ struct str field_number_text(struct arena *a, struct str json)
 {
     enum { EXACT_DIGITS = 15 };
     double d;
-    if (json.n <= EXACT_DIGITS && str_find_char(json, '.', 0) < 0 && str_find_char(json, 'e', 0) < 0)
+    if (json.n <= EXACT_DIGITS && str_find_char(json, '.', 0) < 0 &&
+        str_find_char(json, 'e', 0) < 0)
         return json;
     if (!number_read(json, &d)) return json;
     char text[NUMBER_TEXT_MAX];
@@ -133,7 +134,8 @@ static bool encode_map(struct arena *a, const struct field_row *r, const void *a
     return true;
 }
 
-static bool encode_field(struct arena *a, const struct field_row *r, const void *in, struct val *out)
+static bool encode_field(struct arena *a, const struct field_row *r, const void *in,
+                         struct val *out)
 {
     const void *at = (const char *)in + r->offset;
     switch (r->shape) {
@@ -235,7 +237,10 @@ void field_copy(struct arena *a, const struct field_type *t, void *out, const vo
     }
 }
 
-static bool text_eq(struct str x, struct str y) { return (x.p == NULL) == (y.p == NULL) && str_eq(x, y); }
+static bool text_eq(struct str x, struct str y)
+{
+    return (x.p == NULL) == (y.p == NULL) && str_eq(x, y);
+}
 
 static bool array_eq(const struct field_row *r, const void *x, const void *y)
 {
@@ -245,7 +250,8 @@ static bool array_eq(const struct field_row *r, const void *x, const void *y)
     for (size_t i = 0; i < p->n; i++) {
         const char *m = (const char *)p->items + i * size, *n = (const char *)q->items + i * size;
         if (r->kind == FIELD_ITEM) {
-            if (!val_eq((const struct val *)p->items + i, (const struct val *)q->items + i)) return false;
+            if (!val_eq((const struct val *)p->items + i, (const struct val *)q->items + i))
+                return false;
             continue;
         }
         if (r->shape == FIELD_MAP) {
@@ -254,8 +260,9 @@ static bool array_eq(const struct field_row *r, const void *x, const void *y)
             n += sizeof(struct str);
         }
         bool same = r->kind == FIELD_STRUCT ? field_eq(r->type, m, n)
-                    : size == sizeof(int64_t) ? *(const int64_t *)m == *(const int64_t *)n
-                                              : str_eq(*(const struct str *)m, *(const struct str *)n);
+                    : size == sizeof(int64_t)
+                        ? *(const int64_t *)m == *(const int64_t *)n
+                        : str_eq(*(const struct str *)m, *(const struct str *)n);
         if (!same) return false;
     }
     return true;

@@ -14,9 +14,9 @@ struct field_array {
 /* Bytes of one list item, or of one map entry. */
 static inline size_t field_item_size(const struct field_row *r)
 {
-    size_t v = r->kind == FIELD_STRUCT                           ? r->type->size
+    size_t v = r->kind == FIELD_STRUCT                          ? r->type->size
                : r->kind == FIELD_INT || r->kind == FIELD_INT64 ? sizeof(int64_t)
-                                                                 : sizeof(struct str);
+                                                                : sizeof(struct str);
     return r->shape == FIELD_MAP ? v + sizeof(struct str) : v;
 }
 

@@ -3,12 +3,18 @@
 #include "doc/field_p.h"
 
 static const char *const kind_texts[FIELD_KIND_MAX] = {
-    [FIELD_STRING] = "string",      [FIELD_ANYSTRING] = "string, number or bool",
-    [FIELD_INTORSTRING] = "integer or string", [FIELD_QUANTITY] = "quantity",
-    [FIELD_DURATION] = "duration",  [FIELD_TIME] = "time",
-    [FIELD_NUMBER] = "number",      [FIELD_INT] = "integer",
-    [FIELD_INT64] = "integer",      [FIELD_BOOL] = "bool",
-    [FIELD_ANY] = "anything",       [FIELD_ITEM] = "anything",
+    [FIELD_STRING] = "string",
+    [FIELD_ANYSTRING] = "string, number or bool",
+    [FIELD_INTORSTRING] = "integer or string",
+    [FIELD_QUANTITY] = "quantity",
+    [FIELD_DURATION] = "duration",
+    [FIELD_TIME] = "time",
+    [FIELD_NUMBER] = "number",
+    [FIELD_INT] = "integer",
+    [FIELD_INT64] = "integer",
+    [FIELD_BOOL] = "bool",
+    [FIELD_ANY] = "anything",
+    [FIELD_ITEM] = "anything",
 };
 
 struct str field_kind_text(struct arena *a, const struct field_row *r)
@@ -43,7 +49,8 @@ bool field_lookup(const struct field_type *root, struct str path, const struct f
             last = r;
             t = r->kind == FIELD_STRUCT ? r->type : NULL;
             key_allowed = r->shape != FIELD_ONE || r->kind == FIELD_ANY;
-        } else if (key_allowed && (last->shape == FIELD_MAP || last->kind == FIELD_ANY || is_index(head))) {
+        } else if (key_allowed &&
+                   (last->shape == FIELD_MAP || last->kind == FIELD_ANY || is_index(head))) {
             key_allowed = last->kind == FIELD_ANY;
         } else {
             return false;

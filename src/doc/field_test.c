@@ -53,18 +53,24 @@ struct animal {
 
 /* Slots of these small tables: every multiplier 0 but one, found by hand; see name_slot. */
 #define ROW(field, json, kind, shape, flags, type, merge, words, was)                              \
-    {json, sizeof(json) - 1, FIELD_##kind, FIELD_##shape, flags, offsetof(struct animal, field),    \
-     type, merge, words, NULL, was, "what " json " is"}
+    {                                                                                              \
+        json, sizeof(json) - 1, FIELD_##kind, FIELD_##shape, flags,                                \
+            offsetof(struct animal, field), type, merge, words, NULL, was, "what " json " is"      \
+    }
 
 static const struct field_row leg_rows[] = {
-    {"name", 4, FIELD_STRING, FIELD_ONE, FIELD_REQUIRED, offsetof(struct leg, name), NULL, NULL, NULL, NULL, NULL, "its name"},
+    {"name", 4, FIELD_STRING, FIELD_ONE, FIELD_REQUIRED, offsetof(struct leg, name), NULL, NULL,
+     NULL, NULL, NULL, "its name"},
 };
 static const uint8_t one_slot[] = {1};
-static const struct field_type leg_type = {"Leg", "a leg", leg_rows, 1, sizeof(struct leg), false, 0, {0}, one_slot, {1, 0}};
+static const struct field_type leg_type = {"Leg", "a leg", leg_rows, 1,        sizeof(struct leg),
+                                           false, 0,       {0},      one_slot, {1, 0}};
 static const struct field_row pair_rows[] = {
-    {"legs", 4, FIELD_STRUCT, FIELD_LIST, 0, offsetof(struct pair, legs), &leg_type, NULL, NULL, NULL, NULL, "two legs"},
+    {"legs", 4, FIELD_STRUCT, FIELD_LIST, 0, offsetof(struct pair, legs), &leg_type, NULL, NULL,
+     NULL, NULL, "two legs"},
 };
-static const struct field_type pair_type = {"Pair", "legs side by side", pair_rows, 1, sizeof(struct pair), true, 0, {0}, one_slot, {0, 0}};
+static const struct field_type pair_type = {
+    "Pair", "legs side by side", pair_rows, 1, sizeof(struct pair), true, 0, {0}, one_slot, {0, 0}};
 
 static const struct field_row animal_rows[] = {
     ROW(name, "name", STRING, ONE, FIELD_REQUIRED, NULL, NULL, NULL, NULL),
@@ -88,8 +94,9 @@ static const struct field_row animal_rows[] = {
 };
 enum { SLOTS = 256 };
 static uint8_t animal_slots[SLOTS];
-static struct field_type animal_type = {"Animal", "an animal", animal_rows, ARRAY_LEN(animal_rows), sizeof(struct animal),
-                                        false, SLOTS - 1, {3, 7, 13, 29}, animal_slots, {1, 0}};
+static struct field_type animal_type = {
+    "Animal", "an animal", animal_rows,    ARRAY_LEN(animal_rows), sizeof(struct animal),
+    false,    SLOTS - 1,   {3, 7, 13, 29}, animal_slots,           {1, 0}};
 
 /* As tools/mkspec.py does, with fixed multipliers that happen to be free of collisions. */
 static int fill_slots(void **state)
@@ -97,7 +104,8 @@ static int fill_slots(void **state)
     for (size_t i = 0; i < ARRAY_LEN(animal_rows); i++) {
         const unsigned char *c = (const unsigned char *)animal_rows[i].name;
         uint32_t n = animal_rows[i].name_n;
-        uint32_t slot = (n + c[0] * 3u + c[n / 2] * 7u + c[n * 3 / 4] * 13u + c[n - 1] * 29u) & (SLOTS - 1);
+        uint32_t slot = (n + c[0] * 3u + c[n / 2] * 7u + c[n * 3 / 4] * 13u + c[n - 1] * 29u) &
+                        (SLOTS - 1);
         if (animal_slots[slot]) fail_msg("%s collides", animal_rows[i].name);
         animal_slots[slot] = (uint8_t)(i + 1);
     }
@@ -129,9 +137,11 @@ static void done(struct fixture *f)
 }
 
 static const char full[] =
-    "name: cat\nanyText: 1e3\nport: 80\namount: 2Gi\nsize: small\nage: 3\ntame: true\nraw: {a: [1]}\n"
+    "name: cat\nanyText: 1e3\nport: 80\namount: 2Gi\nsize: small\nage: 3\ntame: true\nraw: {a: "
+    "[1]}\n"
     "items: [1, {k: v}]\nleg: {name: l}\nlegs: [{name: a}, {name: b}]\nbyName: {x: {name: w}}\n"
-    "words: [u, v]\nnumbers: [1, 2]\nlabels: {k: v, e: ''}\npairs: [[{name: p}], [{name: q}, {name: r}]]\n";
+    "words: [u, v]\nnumbers: [1, 2]\nlabels: {k: v, e: ''}\npairs: [[{name: p}], [{name: q}, "
+    "{name: r}]]\n";
 
 static void decodes_every_kind(void **state)
 {
@@ -168,7 +178,8 @@ static void encodes_and_copies(void **state)
     struct val v = field_encode(&f.a, &animal_type, &f.x);
     for (uint32_t i = 0; i < v.n; i++) {
         const struct val *was = val_get(&f.v, v.map[i].key);
-        if (str_is(v.map[i].key, "anyText")) assert_int_equal(v.map[i].v.kind, VAL_STR); /* as Go prints it */
+        if (str_is(v.map[i].key, "anyText"))
+            assert_int_equal(v.map[i].v.kind, VAL_STR); /* as Go prints it */
         else assert_true(was && val_eq(was, &v.map[i].v));
     }
     assert_int_equal(v.n, f.v.n);
@@ -197,11 +208,14 @@ static void reports(void **state)
         {"{name: x, legs: [{}]}", "E0103", "Leg has no `name`", NULL},
         {"{name: [x]}", "E0102", "`name`: expected a string, got a list", NULL},
         {"{name: 1}", "W0103", "`name` is text, but this is an integer", NULL},
-        {"{name: x, size: smal}", "E0104", "`size`: \"smal\" is not allowed here", "did you mean `small`?"},
+        {"{name: x, size: smal}", "E0104", "`size`: \"smal\" is not allowed here",
+         "did you mean `small`?"},
         {"{name: x, amount: 1 Gi}", "E0106", "\"1 Gi\" is not a quantity", NULL},
         {"{name: x, tame: 1}", "E0102", "`tame`: expected true or false, got an integer", NULL},
-        {"{name: x, port: 1.5}", "E0102", "`port`: expected an integer or a string, got a number", NULL},
-        {"{name: x, weight: 1}", "W0101", "`weight` is accepted, but has no effect on one machine", NULL},
+        {"{name: x, port: 1.5}", "E0102", "`port`: expected an integer or a string, got a number",
+         NULL},
+        {"{name: x, weight: 1}", "W0101", "`weight` is accepted, but has no effect on one machine",
+         NULL},
         {"{name: x, old: w}", "N0102", "`old` is the form of Argo 3.x", NULL},
         {"{name: x, labels: [1]}", "E0102", "`labels`: expected a map, got a list", NULL},
         {"{age: 1}", "E0103", "Animal has no `name`", NULL},
@@ -235,13 +249,15 @@ static void names_match_in_any_case(void **state)
 
 static void quantities(void **state)
 {
-    static const char *const good[] = {"1", "0.5", "100m", "1Gi", "2e3", "+1", "1E", "1Ei", "5k", ".5"};
+    static const char *const good[] = {"1",  "0.5", "100m", "1Gi", "2e3",
+                                       "+1", "1E",  "1Ei",  "5k",  ".5"};
     static const char *const bad[] = {"''", "a", "1GB", "1e", "Gi", "1.2.3", "'1 '", "1i"};
     for (size_t i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
         bool wanted = i < ARRAY_LEN(good);
         char text[64];
         struct fixture f;
-        snprintf(text, sizeof text, "{name: x, amount: %s}", wanted ? good[i] : bad[i - ARRAY_LEN(good)]);
+        snprintf(text, sizeof text, "{name: x, amount: %s}",
+                 wanted ? good[i] : bad[i - ARRAY_LEN(good)]);
         decode(&f, text);
         if (f.ok != wanted) fail_msg("%s", text);
         done(&f);
@@ -251,8 +267,16 @@ static void quantities(void **state)
 static void any_text_as_go_prints_it(void **state)
 {
     static const char *const rows[][2] = {
-        {"1e3", "1000"}, {"1.0", "1"}, {"1.50", "1.5"}, {"true", "true"}, {"0x10", "16"}, {"1e22", "10000000000000000000000"},
-        {"9007199254740993", "9007199254740992"}, {"1e-7", "0.0000001"}, {"-1.5e-8", "-0.000000015"}, {"'007'", "007"},
+        {"1e3", "1000"},
+        {"1.0", "1"},
+        {"1.50", "1.5"},
+        {"true", "true"},
+        {"0x10", "16"},
+        {"1e22", "10000000000000000000000"},
+        {"9007199254740993", "9007199254740992"},
+        {"1e-7", "0.0000001"},
+        {"-1.5e-8", "-0.000000015"},
+        {"'007'", "007"},
         {"1.25e25", "12500000000000000000000000"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -300,7 +324,8 @@ static void emits_a_schema(void **state)
     assert_false(val_path(animal, "additionalProperties")->b);
     assert_true(str_is(val_text(val_path(animal, "properties.size.enum.1")), "large"));
     assert_true(str_is(val_text(val_path(animal, "properties.legs.items.$ref")), "#/$defs/Leg"));
-    assert_true(str_is(val_text(val_path(animal, "properties.byName.additionalProperties.$ref")), "#/$defs/Leg"));
+    assert_true(str_is(val_text(val_path(animal, "properties.byName.additionalProperties.$ref")),
+                       "#/$defs/Leg"));
     assert_true(str_is(val_text(val_path(&s, "$defs.Pair.type")), "array"));
     assert_true(val_path(animal, "properties.old.deprecated")->b);
     assert_int_equal(val_path(&s, "$defs")->n, 3);
@@ -310,10 +335,14 @@ static void emits_a_schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decodes_every_kind),  cmocka_unit_test(encodes_and_copies),
-        cmocka_unit_test(reports),             cmocka_unit_test(names_match_in_any_case),
-        cmocka_unit_test(quantities),          cmocka_unit_test(any_text_as_go_prints_it),
-        cmocka_unit_test(looks_up_documentation), cmocka_unit_test(emits_a_schema),
+        cmocka_unit_test(decodes_every_kind),
+        cmocka_unit_test(encodes_and_copies),
+        cmocka_unit_test(reports),
+        cmocka_unit_test(names_match_in_any_case),
+        cmocka_unit_test(quantities),
+        cmocka_unit_test(any_text_as_go_prints_it),
+        cmocka_unit_test(looks_up_documentation),
+        cmocka_unit_test(emits_a_schema),
     };
     return cmocka_run_group_tests(tests, fill_slots, NULL);
 }

@@ -18,6 +18,7 @@ const struct spec_code *spec_codes(size_t *n)
 const struct spec_code *spec_code_find(struct str code)
 {
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (strlen(codes[i].code) == code.n && strncasecmp(codes[i].code, code.p, code.n) == 0) return &codes[i];
+        if (strlen(codes[i].code) == code.n && strncasecmp(codes[i].code, code.p, code.n) == 0)
+            return &codes[i];
     return NULL;
 }

@@ -71,7 +71,8 @@ static bool has_older_forms(const struct diags *d, size_t from)
     return d->dropped > 0;
 }
 
-static bool decode(struct documents *d, struct document *doc, const struct val *v, struct diags *diags)
+static bool decode(struct documents *d, struct document *doc, const struct val *v,
+                   struct diags *diags)
 {
     const struct field_type *t = doc_kind_type(doc->kind);
     size_t before = diags->n;
@@ -92,16 +93,18 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     return ok;
 }
 
-static bool check_api_version(enum doc_kind kind, struct str given, const struct val *v, struct diags *diags)
+static bool check_api_version(enum doc_kind kind, struct str given, const struct val *v,
+                              struct diags *diags)
 {
     if (str_is(given, doc_kind_api_version(kind))) return true;
     struct diag *g;
     if (!given.p) {
-        g = diags_add(diags, DIAG_WARNING, "W0003", "this %s has no apiVersion", doc_kind_text(kind));
+        g = diags_add(diags, DIAG_WARNING, "W0003", "this %s has no apiVersion",
+                      doc_kind_text(kind));
         diag_at(g, v);
     } else {
-        g = diags_add(diags, DIAG_ERROR, "E0004", "apiVersion \"%.*s\" is not known for a %s", STR_ARG(given),
-                      doc_kind_text(kind));
+        g = diags_add(diags, DIAG_ERROR, "E0004", "apiVersion \"%.*s\" is not known for a %s",
+                      STR_ARG(given), doc_kind_text(kind));
         diag_at(g, val_get(v, STR("apiVersion")));
     }
     diag_help(diags, g, "write apiVersion: %s", doc_kind_api_version(kind));
@@ -117,7 +120,8 @@ static bool add_object(struct documents *d, enum doc_kind kind, const struct val
     bool ok = decode(d, &doc, v, diags);
     /* every kind has metadata at the same place in the tables */
     const struct field_row *row = field_find(doc_kind_type(kind), STR("metadata"));
-    doc.metadata = *(const struct argo_object_meta *const *)((const char *)doc.object + row->offset);
+    doc.metadata =
+        *(const struct argo_object_meta *const *)((const char *)doc.object + row->offset);
     if (doc.metadata) {
         doc.name = doc.metadata->name;
         doc.generate_name = doc.metadata->generate_name;
@@ -138,15 +142,16 @@ static bool unknown_kind(struct str kind, const struct val *v, struct diags *dia
     size_t n = 0;
     for (enum doc_kind k = DOC_NONE + 1; k < DOC_KIND_MAX; k++) names[n++] = str_of(kinds[k].text);
     struct str api = val_get_str(v, "apiVersion");
-    struct str near = str_starts(api, STR("argoproj.io/")) || !api.p ? str_closest(kind, names, n) : STR_NONE;
+    struct str near = str_starts(api, STR("argoproj.io/")) || !api.p ? str_closest(kind, names, n)
+                                                                     : STR_NONE;
     struct diag *g;
     if (near.p) {
         g = diags_add(diags, DIAG_ERROR, "E0003", "unknown kind `%.*s`", STR_ARG(kind));
         diag_label(diags, g, "did you mean `%.*s`?", STR_ARG(near));
         g->fix = near;
     } else {
-        g = diags_add(diags, DIAG_WARNING, "W0002", "kind `%.*s` is not used here; the document is skipped",
-                      STR_ARG(kind));
+        g = diags_add(diags, DIAG_WARNING, "W0002",
+                      "kind `%.*s` is not used here; the document is skipped", STR_ARG(kind));
     }
     diag_at(g, val_get(v, STR("kind")));
     return !near.p;
@@ -163,13 +168,15 @@ bool documents_add_val(struct documents *d, const struct val *v, uint16_t file, 
     if (v->kind == VAL_NULL) return true;
     if (v->kind != VAL_MAP) {
         diag_at(diags_add(diags, DIAG_ERROR, "E0002", "a document is a map, but this is a %s",
-                          val_kind_name(v->kind)), v);
+                          val_kind_name(v->kind)),
+                v);
         return false;
     }
     struct str kind = val_get_str(v, "kind");
     const struct val *items = val_get(v, STR("items"));
     if (kind.n == 0) {
-        struct diag *g = diags_add(diags, DIAG_WARNING, "W0001", "a document without a kind is skipped");
+        struct diag *g = diags_add(diags, DIAG_WARNING, "W0001",
+                                   "a document without a kind is skipped");
         diag_at(g, v);
         diag_help(diags, g, "write kind: Workflow");
         return true;

@@ -1,4 +1,5 @@
-/* Documents: kinds, lists, older forms; and every corpus file there and back (when SKIFF_CORPUS names the folder). */
+/* Documents: kinds, lists, older forms; and every corpus file there and back (when SKIFF_CORPUS
+ * names the folder). */
 #include <dirent.h>
 
 #include "spec/template.h"
@@ -43,7 +44,8 @@ static void flattens_lists(void **state)
     fixture_init(&f);
     struct str text = STR("apiVersion: v1\nkind: List\nitems:\n"
                           "- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n"
-                          "- {apiVersion: v1, kind: ConfigMapList, items: [{apiVersion: v1, metadata: {name: c}}]}\n");
+                          "- {apiVersion: v1, kind: ConfigMapList, items: [{apiVersion: v1, "
+                          "metadata: {name: c}}]}\n");
     assert_true(fixture_add(&f, "a.yaml", text));
     assert_int_equal(f.docs.n, 2);
     assert_int_equal(f.docs.items[0].kind, DOC_SECRET);
@@ -55,20 +57,21 @@ static void converts_older_forms(void **state)
 {
     struct fixture f;
     fixture_init(&f);
-    struct str text = STR("apiVersion: argoproj.io/v1alpha1\n"
-                          "kind: CronWorkflow\n"
-                          "metadata: {name: c}\n"
-                          "spec:\n"
-                          "  schedule: '* * * * *'\n"
-                          "  stopStrategy: {condition: 'true'}\n"
-                          "  workflowSpec:\n"
-                          "    entrypoint: m\n"
-                          "    ttlSecondsAfterFinished: 5\n"
-                          "    synchronization: {mutex: {name: w}}\n"
-                          "    templates:\n"
-                          "    - name: m\n"
-                          "      synchronization: {semaphore: {configMapKeyRef: {name: c, key: k}}, semaphores: []}\n"
-                          "      suspend: {}\n");
+    struct str text = STR(
+        "apiVersion: argoproj.io/v1alpha1\n"
+        "kind: CronWorkflow\n"
+        "metadata: {name: c}\n"
+        "spec:\n"
+        "  schedule: '* * * * *'\n"
+        "  stopStrategy: {condition: 'true'}\n"
+        "  workflowSpec:\n"
+        "    entrypoint: m\n"
+        "    ttlSecondsAfterFinished: 5\n"
+        "    synchronization: {mutex: {name: w}}\n"
+        "    templates:\n"
+        "    - name: m\n"
+        "      synchronization: {semaphore: {configMapKeyRef: {name: c, key: k}}, semaphores: []}\n"
+        "      suspend: {}\n");
     assert_true(fixture_add(&f, "a.yaml", text));
     const struct argo_cron_workflow_spec *spec = f.docs.items[0].cron_workflow->spec;
     assert_int_equal(spec->schedules.n, 1);
@@ -91,7 +94,8 @@ static void reports_kinds(void **state)
 {
     struct fixture f;
     fixture_init(&f);
-    assert_false(fixture_add(&f, "a.yaml", STR("apiVersion: argoproj.io/v1alpha1\nkind: Worfklow\n")));
+    assert_false(
+        fixture_add(&f, "a.yaml", STR("apiVersion: argoproj.io/v1alpha1\nkind: Worfklow\n")));
     assert_string_equal(f.d.items[0].code, "E0003");
     assert_true(str_is(f.d.items[0].fix, "Workflow"));
     assert_false(fixture_add(&f, "b.yaml", STR("apiVersion: argoproj.io/v2\nkind: Workflow\n")));
@@ -219,10 +223,14 @@ static void explains_fields(void **state)
 {
     const struct field_row *row;
     const struct field_type *type;
-    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.container.env.valueFrom.secretKeyRef.key"), &row, &type));
-    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.steps.withItems"), &row, &type));
+    assert_true(field_lookup(&argo_workflow_type,
+                             STR("spec.templates.container.env.valueFrom.secretKeyRef.key"), &row,
+                             &type));
+    assert_true(
+        field_lookup(&argo_workflow_type, STR("spec.templates.steps.withItems"), &row, &type));
     assert_true(field_lookup(&argo_workflow_type, STR("spec.hooks.exit.template"), &row, &type));
-    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.dag.tasks.inline.script"), &row, &type));
+    assert_true(field_lookup(&argo_workflow_type, STR("spec.templates.dag.tasks.inline.script"),
+                             &row, &type));
     assert_string_equal(type->name, "ScriptTemplate");
     assert_false(field_lookup(&argo_workflow_type, STR("spec.templates.containr"), &row, &type));
     assert_string_equal(field_suggest(&argo_template_type, STR("containr")), "container");
@@ -232,8 +240,9 @@ static void scripts_are_containers_too(void **state)
 {
     struct fixture f;
     fixture_init(&f);
-    struct str text = STR("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\n"
-                          "spec: {templates: [{name: main, script: {image: i, command: [sh], source: s}}]}\n");
+    struct str text = STR(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\n"
+        "spec: {templates: [{name: main, script: {image: i, command: [sh], source: s}}]}\n");
     assert_true(fixture_add(&f, "a.yaml", text));
     const struct argo_template *t = &f.docs.items[0].spec->templates.items[0];
     assert_true(str_is(t->script->image, "i"));
@@ -246,10 +255,11 @@ static void scripts_are_containers_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_several_documents), cmocka_unit_test(flattens_lists),
-        cmocka_unit_test(converts_older_forms),    cmocka_unit_test(reports_kinds),
-        cmocka_unit_test(tables_are_consistent),   cmocka_unit_test(explains_fields),
-        cmocka_unit_test(scripts_are_containers_too), cmocka_unit_test(finds_templates),         cmocka_unit_test(corpus_there_and_back),
+        cmocka_unit_test(reads_several_documents),    cmocka_unit_test(flattens_lists),
+        cmocka_unit_test(converts_older_forms),       cmocka_unit_test(reports_kinds),
+        cmocka_unit_test(tables_are_consistent),      cmocka_unit_test(explains_fields),
+        cmocka_unit_test(scripts_are_containers_too), cmocka_unit_test(finds_templates),
+        cmocka_unit_test(corpus_there_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,13 +3,20 @@
 
 #include "spec/merge.h"
 
-enum { WORKFLOW_NAME_BYTES = 63, CRON_NAME_BYTES = 52, TEMPLATES_OF_ARGO = 200, PARAMETERS_OF_ARGO = 500 };
+enum {
+    WORKFLOW_NAME_BYTES = 63,
+    CRON_NAME_BYTES = 52,
+    TEMPLATES_OF_ARGO = 200,
+    PARAMETERS_OF_ARGO = 500
+};
 
 static void check_meta(struct lint *l, const struct document *doc)
 {
     static const size_t longest[DOC_KIND_MAX] = {
-        [DOC_WORKFLOW] = WORKFLOW_NAME_BYTES, [DOC_WORKFLOW_TEMPLATE] = WORKFLOW_NAME_BYTES,
-        [DOC_CLUSTER_WORKFLOW_TEMPLATE] = WORKFLOW_NAME_BYTES, [DOC_CRON_WORKFLOW] = CRON_NAME_BYTES,
+        [DOC_WORKFLOW] = WORKFLOW_NAME_BYTES,
+        [DOC_WORKFLOW_TEMPLATE] = WORKFLOW_NAME_BYTES,
+        [DOC_CLUSTER_WORKFLOW_TEMPLATE] = WORKFLOW_NAME_BYTES,
+        [DOC_CRON_WORKFLOW] = CRON_NAME_BYTES,
     };
     const struct val *meta = doc->metadata ? doc->metadata->src : doc->val;
     const char *what = doc_kind_text(doc->kind);
@@ -23,7 +30,8 @@ static void check_meta(struct lint *l, const struct document *doc)
     if (doc->name.n > 0) lint_name(l, meta, doc->name, what, NAME_OBJECT);
     size_t max = longest[doc->kind];
     if (max > 0 && doc->name.n > max)
-        LINT(l, DIAG_ERROR, "E0205", lint_at(meta, "name"), "the name of a %s has at most %zu bytes; this one has %zu", what, max, doc->name.n);
+        LINT(l, DIAG_ERROR, "E0205", lint_at(meta, "name"),
+             "the name of a %s has at most %zu bytes; this one has %zu", what, max, doc->name.n);
 }
 
 /* Names that any template publishes; computed ones leave the set open. */
@@ -61,8 +69,8 @@ static void check_templates(struct lint_doc *ld)
     const struct argo_template_list *list = &ld->spec->templates;
     struct unique seen CLEANUP(unique_fini) = {0};
     if (list->n > TEMPLATES_OF_ARGO)
-        LINT(ld->l, DIAG_WARNING, "W0501", lint_at(ld->spec->src, "templates"), "a cluster accepts at most %d templates; there are %zu",
-             TEMPLATES_OF_ARGO, list->n);
+        LINT(ld->l, DIAG_WARNING, "W0501", lint_at(ld->spec->src, "templates"),
+             "a cluster accepts at most %d templates; there are %zu", TEMPLATES_OF_ARGO, list->n);
     for (size_t i = 0; i < list->n; i++) {
         const struct argo_template *t = &list->items[i];
         if (lint_name(ld->l, t->src, t->name, "template", NAME_FIELD))
@@ -80,8 +88,10 @@ static void check_entry(struct lint_doc *ld)
     if (spec->entrypoint.n == 0) {
         if (ld->is_template || ld->open) return;
         struct diag *g = LINT(l, DIAG_ERROR, "E0201", spec->src, "the workflow has no entrypoint");
-        diag_help(l->d, g, spec->templates.n == 1 && spec->templates.items[0].name.p
-                               ? "add `entrypoint: %.*s`" : "add `entrypoint:` with the name of the template to start with",
+        diag_help(l->d, g,
+                  spec->templates.n == 1 && spec->templates.items[0].name.p
+                      ? "add `entrypoint: %.*s`"
+                      : "add `entrypoint:` with the name of the template to start with",
                   STR_ARG(spec->templates.n ? spec->templates.items[0].name : STR_NONE));
         return;
     }
@@ -105,7 +115,8 @@ static void check_volumes(struct lint_doc *ld)
     struct unique seen CLEANUP(unique_fini) = {0};
     const struct argo_workflow_spec *spec = ld->spec;
     for (size_t i = 0; i < spec->volumes.n; i++)
-        unique_add(ld->l, &seen, spec->volumes.items[i].src, spec->volumes.items[i].name, "volumes");
+        unique_add(ld->l, &seen, spec->volumes.items[i].src, spec->volumes.items[i].name,
+                   "volumes");
     for (size_t i = 0; i < spec->volume_claim_templates.n; i++) {
         const struct argo_persistent_volume_claim *c = &spec->volume_claim_templates.items[i];
         if (!c->metadata || c->metadata->name.n == 0)
@@ -118,12 +129,17 @@ static void check_numbers(struct lint_doc *ld)
 {
     const struct argo_workflow_spec *spec = ld->spec;
     if (spec->parallelism.set && spec->parallelism.v < 1)
-        LINT(ld->l, DIAG_ERROR, "E0305", lint_at(spec->src, "parallelism"), "`parallelism` must be at least 1");
+        LINT(ld->l, DIAG_ERROR, "E0305", lint_at(spec->src, "parallelism"),
+             "`parallelism` must be at least 1");
     if (spec->active_deadline_seconds.set && spec->active_deadline_seconds.v < 0)
-        LINT(ld->l, DIAG_ERROR, "E0305", lint_at(spec->src, "activeDeadlineSeconds"), "`activeDeadlineSeconds` must not be negative");
-    if (spec->pod_gc) lint_duration(ld->l, spec->pod_gc->src, "deleteDelayDuration", spec->pod_gc->delete_delay_duration, false);
+        LINT(ld->l, DIAG_ERROR, "E0305", lint_at(spec->src, "activeDeadlineSeconds"),
+             "`activeDeadlineSeconds` must not be negative");
+    if (spec->pod_gc)
+        lint_duration(ld->l, spec->pod_gc->src, "deleteDelayDuration",
+                      spec->pod_gc->delete_delay_duration, false);
     if (spec->arguments && spec->arguments->parameters.n > PARAMETERS_OF_ARGO)
-        LINT(ld->l, DIAG_WARNING, "W0503", spec->arguments->src, "a cluster accepts at most %d parameters", PARAMETERS_OF_ARGO);
+        LINT(ld->l, DIAG_WARNING, "W0503", spec->arguments->src,
+             "a cluster accepts at most %d parameters", PARAMETERS_OF_ARGO);
 }
 
 static void check_spec(struct lint_doc *ld)
@@ -154,9 +170,12 @@ static bool resolve_spec(struct lint_doc *ld)
         return false;
     }
     if (ld->spec->templates.n > 0)
-        LINT(l, DIAG_ERROR, "E0208", lint_at(ld->spec->src, "templates"), "a workflow has either templates or a workflowTemplateRef");
-    enum doc_kind kind = ref->cluster_scope.v ? DOC_CLUSTER_WORKFLOW_TEMPLATE : DOC_WORKFLOW_TEMPLATE;
-    const struct document *other = lint_document(l, ld->doc, kind, ref->name, lint_at(ref->src, "name"));
+        LINT(l, DIAG_ERROR, "E0208", lint_at(ld->spec->src, "templates"),
+             "a workflow has either templates or a workflowTemplateRef");
+    enum doc_kind kind = ref->cluster_scope.v ? DOC_CLUSTER_WORKFLOW_TEMPLATE
+                                              : DOC_WORKFLOW_TEMPLATE;
+    const struct document *other = lint_document(l, ld->doc, kind, ref->name,
+                                                 lint_at(ref->src, "name"));
     if (!other || !other->spec || other->broken) {
         ld->open = true;
         return true;
@@ -165,7 +184,8 @@ static bool resolve_spec(struct lint_doc *ld)
     struct diags quiet;
     *merged = merge_workflow_spec(l->a, ld->spec->src, other->spec->src, NULL);
     diags_init(&quiet, l->a);
-    const struct argo_workflow_spec *spec = field_new(l->a, &argo_workflow_spec_type, merged, &quiet);
+    const struct argo_workflow_spec *spec = field_new(l->a, &argo_workflow_spec_type, merged,
+                                                      &quiet);
     diags_fini(&quiet);
     if (spec) ld->spec = spec;
     else ld->open = true;
@@ -175,7 +195,8 @@ static bool resolve_spec(struct lint_doc *ld)
 static void lint_workflow(struct lint *l, const struct document *doc)
 {
     struct lint_doc ld = {.l = l, .doc = doc, .spec = doc->spec};
-    ld.is_template = doc->kind == DOC_WORKFLOW_TEMPLATE || doc->kind == DOC_CLUSTER_WORKFLOW_TEMPLATE;
+    ld.is_template = doc->kind == DOC_WORKFLOW_TEMPLATE ||
+                     doc->kind == DOC_CLUSTER_WORKFLOW_TEMPLATE;
     if (ld.spec && resolve_spec(&ld)) check_spec(&ld);
 }
 
@@ -184,7 +205,8 @@ static bool looks_like_schedule(struct str s)
 {
     size_t fields = 0;
     struct str rest = str_trim(s), part;
-    if (str_starts(rest, STR("CRON_TZ=")) || str_starts(rest, STR("TZ="))) str_cut(rest, ' ', &part, &rest);
+    if (str_starts(rest, STR("CRON_TZ=")) || str_starts(rest, STR("TZ=")))
+        str_cut(rest, ' ', &part, &rest);
     rest = str_trim(rest);
     if (rest.n > 0 && rest.p[0] == '@') return rest.n > 1;
     while (rest.n > 0) {
@@ -205,12 +227,15 @@ static void lint_cron(struct lint *l, const struct document *doc)
     const struct val *list = val_get(c->src, STR("schedules"));
     for (size_t i = 0; i < c->schedules.n; i++) {
         if (looks_like_schedule(c->schedules.items[i])) continue;
-        struct diag *g = LINT(l, DIAG_ERROR, "E0702", list && i < list->n ? &list->items[i] : c->src, "\"%.*s\" is not a schedule",
-                              STR_ARG(c->schedules.items[i]));
-        diag_help(l->d, g, "write minute, hour, day, month and weekday, or @hourly, @daily, @every 10m");
+        struct diag *g = LINT(l, DIAG_ERROR, "E0702",
+                              list && i < list->n ? &list->items[i] : c->src,
+                              "\"%.*s\" is not a schedule", STR_ARG(c->schedules.items[i]));
+        diag_help(l->d, g,
+                  "write minute, hour, day, month and weekday, or @hourly, @daily, @every 10m");
     }
     if (c->starting_deadline_seconds.set && c->starting_deadline_seconds.v < 0)
-        LINT(l, DIAG_ERROR, "E0305", lint_at(c->src, "startingDeadlineSeconds"), "`startingDeadlineSeconds` must not be negative");
+        LINT(l, DIAG_ERROR, "E0305", lint_at(c->src, "startingDeadlineSeconds"),
+             "`startingDeadlineSeconds` must not be negative");
     if (c->stop_strategy && c->stop_strategy->expression.n == 0)
         LINT(l, DIAG_ERROR, "E0703", c->stop_strategy->src, "a stop strategy needs an expression");
     lint_workflow(l, doc);
@@ -220,11 +245,15 @@ static void lint_binding(struct lint *l, const struct document *doc)
 {
     const struct argo_workflow_event_binding_spec *b = doc->event_binding->spec;
     if (!b) return;
-    if (b->event && b->event->selector.n == 0) LINT(l, DIAG_ERROR, "E0704", b->event->src, "the selector is empty");
-    const struct argo_workflow_template_ref *ref = b->submit ? b->submit->workflow_template_ref : NULL;
+    if (b->event && b->event->selector.n == 0)
+        LINT(l, DIAG_ERROR, "E0704", b->event->src, "the selector is empty");
+    const struct argo_workflow_template_ref *ref = b->submit ? b->submit->workflow_template_ref
+                                                             : NULL;
     if (!ref) return;
-    enum doc_kind kind = ref->cluster_scope.v ? DOC_CLUSTER_WORKFLOW_TEMPLATE : DOC_WORKFLOW_TEMPLATE;
-    if (ref->name.n == 0) LINT(l, DIAG_ERROR, "E0406", ref->src, "a workflowTemplateRef needs a name");
+    enum doc_kind kind = ref->cluster_scope.v ? DOC_CLUSTER_WORKFLOW_TEMPLATE
+                                              : DOC_WORKFLOW_TEMPLATE;
+    if (ref->name.n == 0)
+        LINT(l, DIAG_ERROR, "E0406", ref->src, "a workflowTemplateRef needs a name");
     else lint_document(l, doc, kind, ref->name, lint_at(ref->src, "name"));
 }
 
@@ -241,7 +270,8 @@ static void lint_one(struct lint *l, const struct document *doc)
     }
 }
 
-bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_opts *opts, struct diags *d)
+bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_opts *opts,
+               struct diags *d)
 {
     static const struct lint_opts defaults = {0};
     struct lint l = {.a = a, .d = d, .docs = docs, .opts = opts ? opts : &defaults};

@@ -1,7 +1,7 @@
 /* The graph of a DAG template: dependencies as arrays, order, cycles, ancestors.
  *
- * Edges lie in one array (task i's dependencies are edges[first[i]] … edges[first[i + 1]]); rank[i] is
- * the place in a topological order, so that a search for an ancestor never goes below it. */
+ * Edges lie in one array (task i's dependencies are edges[first[i]] … edges[first[i + 1]]); rank[i]
+ * is the place in a topological order, so that a search for an ancestor never goes below it. */
 #include "lang/depends.h"
 #include "spec/lint_p.h"
 
@@ -12,7 +12,7 @@ struct dag {
     size_t n;
     uint32_t *first, *rank, *stamp, *stack;
     VEC(uint32_t) edges;
-    size_t searched;   /* task whose ancestors are stamped, + 1 */
+    size_t searched; /* task whose ancestors are stamped, + 1 */
     uint32_t round;
     bool cyclic;
 };
@@ -28,7 +28,8 @@ static void unknown_dependency(struct dag *g, const struct val *at, struct str n
     size_t n = MIN(g->n, 1000u);
     struct str *names = ARENA_ARRAY(l->a, struct str, MAX(n, 1u));
     for (size_t i = 0; i < n; i++) names[i] = g->t->tasks.items[i].name;
-    struct diag *d = LINT(l, DIAG_ERROR, "E0502", at, "dependency `%.*s` is not a task of this DAG", STR_ARG(name));
+    struct diag *d = LINT(l, DIAG_ERROR, "E0502", at, "dependency `%.*s` is not a task of this DAG",
+                          STR_ARG(name));
     lint_did_you_mean(l, d, name, names, n);
 }
 
@@ -45,14 +46,16 @@ static void add_condition(struct dag *g, const struct val *at, const struct depe
     if (!(x->asked & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED))) return;
     const struct map_slot *slot = map_get(g->by_name, x->name);
     if (!slot || is_loop(&g->t->tasks.items[slot->num])) return;
-    struct diag *d = LINT(g->l, DIAG_ERROR, "E0507", at, "`%.*s` has no items, so AnySucceeded and AllFailed do not apply",
+    struct diag *d = LINT(g->l, DIAG_ERROR, "E0507", at,
+                          "`%.*s` has no items, so AnySucceeded and AllFailed do not apply",
                           STR_ARG(x->name));
     diag_help(g->l->d, d, "use %.*s.Succeeded or %.*s.Failed", STR_ARG(x->name), STR_ARG(x->name));
 }
 
 static bool is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
 }
 
 static struct str take_word(struct str *s)
@@ -167,8 +170,10 @@ static void report_cycle(struct dag *g)
     for (size_t i = from; i < n; i++)
         buf_printf(&path, "%.*s -> ", STR_ARG(g->t->tasks.items[g->stack[i]].name));
     const struct argo_dag_task *first = &g->t->tasks.items[at];
-    struct diag *d = LINT(g->l, DIAG_ERROR, "E0503", lint_at(first->src, "name"), "tasks wait for one another in a circle: %.*s%s%.*s",
-                          STR_ARG(buf_view(&path)), path.overflow ? "... -> " : "", STR_ARG(first->name));
+    struct diag *d = LINT(g->l, DIAG_ERROR, "E0503", lint_at(first->src, "name"),
+                          "tasks wait for one another in a circle: %.*s%s%.*s",
+                          STR_ARG(buf_view(&path)), path.overflow ? "... -> " : "",
+                          STR_ARG(first->name));
     diag_help(g->l->d, d, "remove one of these dependencies");
     memset(g->stamp, 0, g->n * sizeof *g->stamp);
 }
@@ -181,15 +186,18 @@ static void check_rules(struct dag *g)
         const struct argo_dag_task *t = &g->t->tasks.items[i];
         bool digit = t->name.n > 0 && t->name.p[0] >= '0' && t->name.p[0] <= '9';
         if (digit && (any_depends || t->dependencies.n > 0))
-            LINT(g->l, DIAG_ERROR, "E0505", lint_at(t->src, "name"), "`%.*s` begins with a digit, which a DAG with dependencies does not allow",
+            LINT(g->l, DIAG_ERROR, "E0505", lint_at(t->src, "name"),
+                 "`%.*s` begins with a digit, which a DAG with dependencies does not allow",
                  STR_ARG(t->name));
         if (!any_depends) continue;
         if (t->dependencies.n > 0)
-            LINT(g->l, DIAG_ERROR, "E0501", lint_at(t->src, "dependencies"), "a DAG uses either `depends` or `dependencies`, not both");
+            LINT(g->l, DIAG_ERROR, "E0501", lint_at(t->src, "dependencies"),
+                 "a DAG uses either `depends` or `dependencies`, not both");
         if (!t->continue_on) continue;
-        struct diag *d = LINT(g->l, DIAG_ERROR, "E0508", lint_at(t->src, "continueOn"), "`continueOn` does not go together with `depends`");
-        diag_help(g->l->d, d, "in the tasks that depend on it write %.*s.Failed or %.*s.Errored", STR_ARG(t->name),
-                  STR_ARG(t->name));
+        struct diag *d = LINT(g->l, DIAG_ERROR, "E0508", lint_at(t->src, "continueOn"),
+                              "`continueOn` does not go together with `depends`");
+        diag_help(g->l->d, d, "in the tasks that depend on it write %.*s.Failed or %.*s.Errored",
+                  STR_ARG(t->name), STR_ARG(t->name));
     }
 }
 
@@ -200,8 +208,8 @@ static void check_target(struct dag *g)
         str_cut(rest, ' ', &name, &rest);
         if (name.n == 0 || has_tag(name) || str_ends(name, STR("}}"))) continue;
         if (map_get(g->by_name, name)) continue;
-        struct diag *d = LINT(g->l, DIAG_ERROR, "E0504", lint_at(g->t->src, "target"), "target `%.*s` is not a task of this DAG",
-                              STR_ARG(name));
+        struct diag *d = LINT(g->l, DIAG_ERROR, "E0504", lint_at(g->t->src, "target"),
+                              "target `%.*s` is not a task of this DAG", STR_ARG(name));
         struct str names[256];
         size_t n = 0;
         for (; n < g->n && n < ARRAY_LEN(names); n++) names[n] = g->t->tasks.items[n].name;

@@ -2,9 +2,13 @@
 #include "doc/yaml.h"
 #include "spec/lint_p.h"
 
-static const struct argo_template *defaults_of(const struct lint_doc *ld) { return ld->spec->template_defaults; }
+static const struct argo_template *defaults_of(const struct lint_doc *ld)
+{
+    return ld->spec->template_defaults;
+}
 
-static void image_needed(struct lint_doc *ld, const struct val *src, struct str image, struct str from_defaults)
+static void image_needed(struct lint_doc *ld, const struct val *src, struct str image,
+                         struct str from_defaults)
 {
     if (image.n > 0 || from_defaults.n > 0 || ld->open) return;
     struct diag *g = LINT(ld->l, DIAG_ERROR, "E0303", src, "this container has no image");
@@ -24,7 +28,8 @@ static bool volumes_open(const struct lint_doc *ld, const struct argo_template *
     return ld->open || ld->is_template || t->pod_spec_patch.n > 0 || ld->spec->pod_spec_patch.n > 0;
 }
 
-static void check_mount(struct lint_doc *ld, const struct argo_template *t, const struct argo_volume_mount *m)
+static void check_mount(struct lint_doc *ld, const struct argo_template *t,
+                        const struct argo_volume_mount *m)
 {
     const struct argo_workflow_spec *spec = ld->spec;
     if (!m->name.p || has_tag(m->name) || volumes_open(ld, t)) return;
@@ -38,13 +43,17 @@ static void check_mount(struct lint_doc *ld, const struct argo_template *t, cons
         if (str_eq(meta->name, m->name)) return;
         if (n < ARRAY_LEN(names)) names[n++] = meta->name;
     }
-    for (size_t i = 0; i < spec->volumes.n && n < ARRAY_LEN(names); i++) names[n++] = spec->volumes.items[i].name;
-    for (size_t i = 0; i < t->volumes.n && n < ARRAY_LEN(names); i++) names[n++] = t->volumes.items[i].name;
-    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0307", lint_at(m->src, "name"), "there is no volume `%.*s`", STR_ARG(m->name));
+    for (size_t i = 0; i < spec->volumes.n && n < ARRAY_LEN(names); i++)
+        names[n++] = spec->volumes.items[i].name;
+    for (size_t i = 0; i < t->volumes.n && n < ARRAY_LEN(names); i++)
+        names[n++] = t->volumes.items[i].name;
+    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0307", lint_at(m->src, "name"),
+                          "there is no volume `%.*s`", STR_ARG(m->name));
     lint_did_you_mean(ld->l, g, m->name, names, n);
 }
 
-static void check_mounts(struct lint_doc *ld, const struct argo_template *t, const struct argo_volume_mount_list *mounts,
+static void check_mounts(struct lint_doc *ld, const struct argo_template *t,
+                         const struct argo_volume_mount_list *mounts,
                          const struct argo_artifact_list *artifacts)
 {
     struct map paths CLEANUP(map_fini) = {0};
@@ -54,13 +63,17 @@ static void check_mounts(struct lint_doc *ld, const struct argo_template *t, con
         check_mount(ld, t, m);
         if (!m->mount_path.p) continue;
         map_put(&paths, m->mount_path, &fresh);
-        if (!fresh) LINT(ld->l, DIAG_ERROR, "E0308", lint_at(m->src, "mountPath"), "something is mounted at \"%.*s\" already", STR_ARG(m->mount_path));
+        if (!fresh)
+            LINT(ld->l, DIAG_ERROR, "E0308", lint_at(m->src, "mountPath"),
+                 "something is mounted at \"%.*s\" already", STR_ARG(m->mount_path));
     }
     for (size_t i = 0; artifacts && i < artifacts->n; i++) {
         const struct argo_artifact *x = &artifacts->items[i];
         if (x->path.n == 0) continue;
         map_put(&paths, x->path, &fresh);
-        if (!fresh) LINT(ld->l, DIAG_ERROR, "E0308", lint_at(x->src, "path"), "something is at \"%.*s\" already", STR_ARG(x->path));
+        if (!fresh)
+            LINT(ld->l, DIAG_ERROR, "E0308", lint_at(x->src, "path"),
+                 "something is at \"%.*s\" already", STR_ARG(x->path));
     }
 }
 
@@ -68,19 +81,22 @@ static void check_env(struct lint *l, const struct argo_container *c)
 {
     for (size_t i = 0; i < c->env.n; i++) {
         const struct argo_env_var *v = &c->env.items[i];
-        if (v->name.n == 0) LINT(l, DIAG_ERROR, "E0206", v->src, "this environment variable has no name");
+        if (v->name.n == 0)
+            LINT(l, DIAG_ERROR, "E0206", v->src, "this environment variable has no name");
         if (v->value.n > 0 && v->value_from)
-            LINT(l, DIAG_ERROR, "E0313", v->src, "variable `%.*s` has both value and valueFrom", STR_ARG(v->name));
+            LINT(l, DIAG_ERROR, "E0313", v->src, "variable `%.*s` has both value and valueFrom",
+                 STR_ARG(v->name));
     }
 }
 
-static void check_helpers(struct lint_doc *ld, const struct argo_template *t, const struct argo_user_container_list *list,
-                          const char *what)
+static void check_helpers(struct lint_doc *ld, const struct argo_template *t,
+                          const struct argo_user_container_list *list, const char *what)
 {
     struct unique seen CLEANUP(unique_fini) = {0};
     for (size_t i = 0; i < list->n; i++) {
         const struct argo_user_container *c = &list->items[i];
-        if (lint_name(ld->l, c->src, c->name, what, NAME_FIELD)) unique_add(ld->l, &seen, c->src, c->name, "containers");
+        if (lint_name(ld->l, c->src, c->name, what, NAME_FIELD))
+            unique_add(ld->l, &seen, c->src, c->name, "containers");
         image_needed(ld, c->src, c->image, STR_NONE);
         check_mounts(ld, t, &c->volume_mounts, NULL);
         check_env(ld->l, &c->container);
@@ -88,7 +104,8 @@ static void check_helpers(struct lint_doc *ld, const struct argo_template *t, co
 }
 
 /* Depth first over the dependencies of a container set: state 1 = on the way, 2 = done. */
-static bool set_is_cyclic(const struct argo_container_node_list *list, const struct map *by_name, uint8_t *state, size_t at)
+static bool set_is_cyclic(const struct argo_container_node_list *list, const struct map *by_name,
+                          uint8_t *state, size_t at)
 {
     if (state[at] == 2) return false;
     if (state[at] == 1) return true;
@@ -111,12 +128,14 @@ static void check_set_order(struct lint_doc *ld, const struct argo_container_nod
         const struct argo_container_node *c = &list->items[i];
         for (size_t k = 0; k < c->dependencies.n; k++)
             if (!map_get(&by_name, c->dependencies.items[k]))
-                LINT(ld->l, DIAG_ERROR, "E0309", lint_at(c->src, "dependencies"), "dependency `%.*s` is not a container of this set",
+                LINT(ld->l, DIAG_ERROR, "E0309", lint_at(c->src, "dependencies"),
+                     "dependency `%.*s` is not a container of this set",
                      STR_ARG(c->dependencies.items[k]));
     }
     for (size_t i = 0; i < list->n; i++) {
         if (!set_is_cyclic(list, &by_name, state, i)) continue;
-        LINT(ld->l, DIAG_ERROR, "E0309", lint_at(list->items[i].src, "name"), "the containers of this set wait for one another in a circle");
+        LINT(ld->l, DIAG_ERROR, "E0309", lint_at(list->items[i].src, "name"),
+             "the containers of this set wait for one another in a circle");
         return;
     }
 }
@@ -127,18 +146,21 @@ static void check_set(struct lint_doc *ld, const struct argo_template *t)
     struct unique seen CLEANUP(unique_fini) = {0};
     bool files = (t->inputs && t->inputs->artifacts.n > 0) ||
                  (t->outputs && (t->outputs->parameters.n > 0 || t->outputs->artifacts.n > 0));
-    if (set->containers.n == 0) LINT(ld->l, DIAG_ERROR, "E0309", set->src, "a container set needs at least one container");
+    if (set->containers.n == 0)
+        LINT(ld->l, DIAG_ERROR, "E0309", set->src, "a container set needs at least one container");
     check_mounts(ld, t, &set->volume_mounts, NULL);
     for (size_t i = 0; i < set->containers.n; i++) {
         const struct argo_container_node *c = &set->containers.items[i];
-        if (lint_name(ld->l, c->src, c->name, "container", NAME_FIELD)) unique_add(ld->l, &seen, c->src, c->name, "containers");
+        if (lint_name(ld->l, c->src, c->name, "container", NAME_FIELD))
+            unique_add(ld->l, &seen, c->src, c->name, "containers");
         image_needed(ld, c->src, c->image, STR_NONE);
         check_mounts(ld, t, &c->volume_mounts, NULL);
         check_env(ld->l, &c->container);
     }
     check_set_order(ld, &set->containers);
     if (!files || template_container(t)) return;
-    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0309", set->src, "no container of this set is named main");
+    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0309", set->src,
+                          "no container of this set is named main");
     diag_help(ld->l->d, g, "input artifacts and outputs belong to the container named main");
 }
 
@@ -148,7 +170,8 @@ static void check_manifest_text(struct lint *l, const struct argo_resource_templ
     struct err e = {0};
     if (has_tag(r->manifest)) return;
     if (yaml_parse(l->a, r->manifest, NULL, &v, &e)) return;
-    LINT(l, DIAG_ERROR, "E0314", lint_at(r->src, "manifest"), "the manifest is not valid YAML: %s", e.text);
+    LINT(l, DIAG_ERROR, "E0314", lint_at(r->src, "manifest"), "the manifest is not valid YAML: %s",
+         e.text);
 }
 
 static void check_resource(struct lint *l, const struct argo_template *t)
@@ -159,11 +182,13 @@ static void check_resource(struct lint *l, const struct argo_template *t)
     if (r->manifest.n > 0 && r->manifest_from)
         LINT(l, DIAG_ERROR, "E0314", r->src, "a resource has either manifest or manifestFrom");
     else if (r->manifest.n == 0 && !r->manifest_from)
-        LINT(l, DIAG_ERROR, "E0314", r->src, "to %.*s a resource, manifest or manifestFrom is needed", STR_ARG(r->action));
+        LINT(l, DIAG_ERROR, "E0314", r->src,
+             "to %.*s a resource, manifest or manifestFrom is needed", STR_ARG(r->action));
     if (r->manifest.n > 0) check_manifest_text(l, r);
     const struct argo_artifact *x = r->manifest_from ? r->manifest_from->artifact : NULL;
     if (x && x->name.p && !(t->inputs && artifact_find(&t->inputs->artifacts, x->name)))
-        LINT(l, DIAG_ERROR, "E0314", lint_at(x->src, "name"), "`%.*s` is not an input artifact of this template", STR_ARG(x->name));
+        LINT(l, DIAG_ERROR, "E0314", lint_at(x->src, "name"),
+             "`%.*s` is not an input artifact of this template", STR_ARG(x->name));
 }
 
 static void check_container(struct lint_doc *ld, const struct argo_template *t)
@@ -183,25 +208,33 @@ static void check_script(struct lint_doc *ld, const struct argo_template *t)
     image_needed(ld, t->script->src, t->script->image, fallback);
     check_mounts(ld, t, &t->script->volume_mounts, t->inputs ? &t->inputs->artifacts : NULL);
     check_env(ld->l, &t->script->container);
-    if (t->script->source.n == 0) LINT(ld->l, DIAG_ERROR, "E0315", lint_at(t->script->src, "source"), "the source of this script is empty");
+    if (t->script->source.n == 0)
+        LINT(ld->l, DIAG_ERROR, "E0315", lint_at(t->script->src, "source"),
+             "the source of this script is empty");
     if (command || ld->open) return;
-    struct diag *g = LINT(ld->l, DIAG_WARNING, "W0315", t->script->src, "this script has no command, so its image's entrypoint gets the file");
+    struct diag *g = LINT(ld->l, DIAG_WARNING, "W0315", t->script->src,
+                          "this script has no command, so its image's entrypoint gets the file");
     diag_help(ld->l->d, g, "add `command:`, such as [python]");
 }
 
 static void check_http(struct lint *l, const struct argo_http *h)
 {
-    if (h->url.n == 0) LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "url"), "the request has no address");
-    if (h->body.n > 0 && h->body_from) LINT(l, DIAG_ERROR, "E0316", h->src, "a request has either body or bodyFrom");
+    if (h->url.n == 0)
+        LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "url"), "the request has no address");
+    if (h->body.n > 0 && h->body_from)
+        LINT(l, DIAG_ERROR, "E0316", h->src, "a request has either body or bodyFrom");
     if (h->timeout_seconds.set && h->timeout_seconds.v < 1)
-        LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "timeoutSeconds"), "`timeoutSeconds` must be at least 1");
+        LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "timeoutSeconds"),
+             "`timeoutSeconds` must be at least 1");
 }
 
 static void check_data(struct lint *l, const struct argo_data *d)
 {
     if (d->source && !d->source->artifact_paths)
-        LINT(l, DIAG_ERROR, "E0317", d->source->src, "the source of the data is missing: artifactPaths");
-    if (d->transformation.n == 0) LINT(l, DIAG_ERROR, "E0317", d->src, "a data template needs at least one transformation");
+        LINT(l, DIAG_ERROR, "E0317", d->source->src,
+             "the source of the data is missing: artifactPaths");
+    if (d->transformation.n == 0)
+        LINT(l, DIAG_ERROR, "E0317", d->src, "a data template needs at least one transformation");
 }
 
 void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template_type type)
@@ -215,7 +248,9 @@ void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template
     case TEMPLATE_RESOURCE: check_resource(ld->l, t); return;
     case TEMPLATE_HTTP: check_http(ld->l, t->http); return;
     case TEMPLATE_DATA: check_data(ld->l, t->data); return;
-    case TEMPLATE_SUSPEND: lint_duration(ld->l, t->suspend->src, "duration", t->suspend->duration, false); return;
+    case TEMPLATE_SUSPEND:
+        lint_duration(ld->l, t->suspend->src, "duration", t->suspend->duration, false);
+        return;
     default: return;
     }
 }

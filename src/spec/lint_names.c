@@ -25,7 +25,8 @@ static const char *const form_texts[] = {
     [NAME_FIELD] = "letters, digits and -, beginning with a letter or digit",
     [NAME_PARAMETER] = "letters, digits, - and _",
     [NAME_ARTIFACT] = "letters, digits and -_{}.",
-    [NAME_OBJECT] = "lower-case letters, digits, - and ., beginning and ending with a letter or digit",
+    [NAME_OBJECT] =
+        "lower-case letters, digits, - and ., beginning and ending with a letter or digit",
 };
 
 static bool well_formed(struct str s, enum name_form form)
@@ -36,7 +37,8 @@ static bool well_formed(struct str s, enum name_form form)
     return form != NAME_OBJECT || (is_alnum(s.p[0]) && is_alnum(s.p[s.n - 1]));
 }
 
-bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what, enum name_form form)
+bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what,
+               enum name_form form)
 {
     if (name.n == 0) {
         struct diag *g = LINT(l, DIAG_ERROR, "E0206", src, "this %s has no name", what);
@@ -45,11 +47,13 @@ bool lint_name(struct lint *l, const struct val *src, struct str name, const cha
     }
     const struct val *at = lint_at(src, "name");
     if (form == NAME_FIELD && name.n > FIELD_NAME_BYTES) {
-        LINT(l, DIAG_ERROR, "E0205", at, "the %s name is longer than %d bytes", what, FIELD_NAME_BYTES);
+        LINT(l, DIAG_ERROR, "E0205", at, "the %s name is longer than %d bytes", what,
+             FIELD_NAME_BYTES);
         return false;
     }
     if (well_formed(name, form)) return true;
-    struct diag *g = LINT(l, DIAG_ERROR, "E0204", at, "`%.*s` cannot be the name of a %s", STR_ARG(name), what);
+    struct diag *g = LINT(l, DIAG_ERROR, "E0204", at, "`%.*s` cannot be the name of a %s",
+                          STR_ARG(name), what);
     diag_help(l->d, g, "use %s", form_texts[form]);
     return false;
 }
@@ -59,13 +63,14 @@ void unique_fini(struct unique *u) { map_fini(&u->many); }
 void lint_not_unique(struct lint *l, const struct val *src, struct str name, const char *what,
                      const struct val *first)
 {
-    struct diag *g = LINT(l, DIAG_ERROR, "E0203", lint_at(src, "name"), "there are two %s named `%.*s`", what,
-                          STR_ARG(name));
+    struct diag *g = LINT(l, DIAG_ERROR, "E0203", lint_at(src, "name"),
+                          "there are two %s named `%.*s`", what, STR_ARG(name));
     if (first && first->line) diag_note(l->d, g, "the first one stands in line %u", first->line);
 }
 
 /* Most lists are short: those are compared one by one. */
-void unique_add(struct lint *l, struct unique *u, const struct val *src, struct str name, const char *what)
+void unique_add(struct lint *l, struct unique *u, const struct val *src, struct str name,
+                const char *what)
 {
     bool fresh;
     if (name.n == 0) return;
@@ -84,7 +89,8 @@ void unique_add(struct lint *l, struct unique *u, const struct val *src, struct 
     else lint_not_unique(l, src, name, what, slot->ptr);
 }
 
-void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names, size_t n)
+void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names,
+                       size_t n)
 {
     struct str near = str_closest(word, names, n);
     if (!near.p) return;
@@ -92,16 +98,18 @@ void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const st
     g->fix = near;
 }
 
-bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text, bool unit_needed)
+bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text,
+                   bool unit_needed)
 {
     int64_t ns;
     struct err e = {0};
     if (!text.p || has_tag(text)) return true;
     bool ok = unit_needed ? duration_parse(text, &ns, &e) : duration_parse_seconds(text, &ns, &e);
     if (ok && ns >= 0) return true;
-    struct diag *g = LINT(l, DIAG_ERROR, "E0305", lint_at(src, field), "`%s`: \"%.*s\" is not a duration", field,
-                          STR_ARG(text));
-    diag_help(l->d, g, unit_needed ? "write a number with a unit, such as 90s, 10m or 1h30m"
-                                   : "write seconds, or a number with a unit, such as 90s or 10m");
+    struct diag *g = LINT(l, DIAG_ERROR, "E0305", lint_at(src, field),
+                          "`%s`: \"%.*s\" is not a duration", field, STR_ARG(text));
+    diag_help(l->d, g,
+              unit_needed ? "write a number with a unit, such as 90s, 10m or 1h30m"
+                          : "write seconds, or a number with a unit, such as 90s or 10m");
     return false;
 }

@@ -1,7 +1,8 @@
 /* Shared by the validator's files; private to the folder.
  *
- * lint.c goes over documents, lint_template.c over templates, lint_io.c over their inputs and outputs,
- * lint_calls.c over steps, tasks and hooks, lint_dag.c over the graph of a DAG, lint_tags.c over
+ * lint.c goes over documents, lint_template.c over templates, lint_io.c over their inputs and
+ * outputs, lint_calls.c over steps, tasks and hooks, lint_dag.c over the graph of a DAG,
+ * lint_tags.c over
  * {{tags}}. Runs on: one thread per lint. */
 #pragma once
 #include "base/vec.h"
@@ -31,10 +32,10 @@ struct lint_doc {
     const struct document *doc;
     const struct argo_workflow_spec *spec; /* merged with the template that it refers to */
     struct template_index index;
-    bool is_template;    /* a stored template: parameters may come from the run that uses it */
-    bool open;           /* parts are not known here (a missing reference): nothing is "undefined" */
-    struct map outputs;  /* "parameters.x", "artifacts.x": published by globalName */
-    bool outputs_open;   /* a published name is computed, or a callee is not known */
+    bool is_template;   /* a stored template: parameters may come from the run that uses it */
+    bool open;          /* parts are not known here (a missing reference): nothing is "undefined" */
+    struct map outputs; /* "parameters.x", "artifacts.x": published by globalName */
+    bool outputs_open;  /* a published name is computed, or a callee is not known */
 };
 
 /* A call of a template: a step, a task, a hook or the entrypoint. */
@@ -63,10 +64,10 @@ struct tag_scope {
     const char *calls_prefix; /* "steps", "tasks" or NULL */
     const struct call *calls;
     size_t n_calls;
-    const struct map *by_name;      /* name -> index in calls */
-    struct dag *dag;                /* tasks: who is whose ancestor */
-    const struct call *self;        /* the call that the text belongs to; NULL: all calls are visible */
-    const struct tag_scope *outer;  /* of an inline template: the call that holds it */
+    const struct map *by_name; /* name -> index in calls */
+    struct dag *dag;           /* tasks: who is whose ancestor */
+    const struct call *self;   /* the call that the text belongs to; NULL: all calls are visible */
+    const struct tag_scope *outer; /* of an inline template: the call that holds it */
 };
 
 static inline struct diag *lint_place(struct diag *g, const struct val *at)
@@ -85,7 +86,8 @@ static inline bool has_tag(struct str s) { return s.p && str_find(s, STR("{{"), 
 /* lint_names.c */
 enum name_form { NAME_FIELD, NAME_PARAMETER, NAME_ARTIFACT, NAME_OBJECT };
 /* Reports a missing or malformed name of a "step", "template", … */
-bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what, enum name_form form);
+bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what,
+               enum name_form form);
 struct unique {
     struct {
         struct str name;
@@ -95,14 +97,18 @@ struct unique {
     struct map many; /* name -> source value, from the ninth on */
 };
 void unique_fini(struct unique *u);
-void unique_add(struct lint *l, struct unique *u, const struct val *src, struct str name, const char *what);
+void unique_add(struct lint *l, struct unique *u, const struct val *src, struct str name,
+                const char *what);
 void lint_not_unique(struct lint *l, const struct val *src, struct str name, const char *what,
                      const struct val *first);
-void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names, size_t n);
-bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text, bool unit_needed);
+void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names,
+                       size_t n);
+bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text,
+                   bool unit_needed);
 
 /* lint_template.c */
-void lint_template(struct lint_doc *ld, const struct argo_template *t, const struct tag_scope *outer);
+void lint_template(struct lint_doc *ld, const struct argo_template *t,
+                   const struct tag_scope *outer);
 
 /* lint_leaf.c */
 void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template_type type);
@@ -115,7 +121,8 @@ bool artifact_has_location(const struct argo_artifact_location *x);
 
 /* lint_calls.c */
 void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct tag_scope *outer);
-void lint_dag_template(struct lint_doc *ld, const struct argo_template *t, const struct tag_scope *outer);
+void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
+                       const struct tag_scope *outer);
 void lint_call(struct lint_doc *ld, struct call *c, const char *what);
 /* The call's arguments against the inputs of its callee; `fallback` may supply more. */
 void lint_supply(struct lint_doc *ld, const struct call *c, const struct argo_arguments *fallback);
@@ -132,6 +139,7 @@ void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_
 
 /* lint_refs.c */
 /* Finds the document; NULL when there is none, which is reported unless opts say otherwise. */
-const struct document *lint_document(struct lint *l, const struct document *from, enum doc_kind kind,
-                                     struct str name, const struct val *at);
-const struct argo_template *lint_other_template(struct lint *l, const struct document *doc, struct str name);
+const struct document *lint_document(struct lint *l, const struct document *from,
+                                     enum doc_kind kind, struct str name, const struct val *at);
+const struct argo_template *lint_other_template(struct lint *l, const struct document *doc,
+                                                struct str name);

@@ -7,8 +7,8 @@ static struct str ns_of(const struct lint *l, const struct document *doc)
     return l->opts->default_ns.p ? l->opts->default_ns : STR("default");
 }
 
-const struct document *lint_document(struct lint *l, const struct document *from, enum doc_kind kind,
-                                     struct str name, const struct val *at)
+const struct document *lint_document(struct lint *l, const struct document *from,
+                                     enum doc_kind kind, struct str name, const struct val *at)
 {
     struct str ns = ns_of(l, from);
     const struct document *doc = documents_find(l->docs, kind, ns, name);
@@ -17,19 +17,22 @@ const struct document *lint_document(struct lint *l, const struct document *from
     struct str names[64];
     size_t n = 0;
     for (size_t i = 0; i < l->docs->n && n < ARRAY_LEN(names); i++)
-        if (l->docs->items[i].kind == kind && l->docs->items[i].name.p) names[n++] = l->docs->items[i].name;
+        if (l->docs->items[i].kind == kind && l->docs->items[i].name.p)
+            names[n++] = l->docs->items[i].name;
     struct diag *g = LINT(l, l->opts->refs_required ? DIAG_ERROR : DIAG_WARNING,
                           l->opts->refs_required ? "E0209" : "W0209", at,
-                          "%s `%.*s` is not known here, so calls of it are not checked", doc_kind_text(kind),
-                          STR_ARG(name));
+                          "%s `%.*s` is not known here, so calls of it are not checked",
+                          doc_kind_text(kind), STR_ARG(name));
     lint_did_you_mean(l, g, name, names, n);
     return NULL;
 }
 
-const struct argo_template *lint_other_template(struct lint *l, const struct document *doc, struct str name)
+const struct argo_template *lint_other_template(struct lint *l, const struct document *doc,
+                                                struct str name)
 {
     for (size_t i = 0; i < l->indexes.n; i++)
-        if (l->indexes.items[i]->doc == doc) return template_find(&l->indexes.items[i]->index, name);
+        if (l->indexes.items[i]->doc == doc)
+            return template_find(&l->indexes.items[i]->index, name);
     if (!doc->spec) return NULL;
     struct lint_index *x = mem_zalloc(sizeof *x);
     x->doc = doc;

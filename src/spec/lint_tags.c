@@ -1,5 +1,6 @@
-/* {{tags}}: what each may refer to, by where it stands. Only tags that begin with item. steps. inputs.
- * outputs. pod. workflow. tasks. are checked, as by Argo; expression tags {{=…}} never are. */
+/* {{tags}}: what each may refer to, by where it stands. Only tags that begin with item. steps.
+ * inputs. outputs. pod. workflow. tasks. are checked, as by Argo; expression tags {{=…}} never are.
+ */
 #include "spec/lint_p.h"
 
 enum tag_answer { TAG_KNOWN, TAG_UNKNOWN, TAG_TOO_LATE };
@@ -8,7 +9,7 @@ struct tag_check {
     const struct tag_scope *scope;
     struct str near[64]; /* names that could have been meant */
     size_t n_near;
-    struct str word;     /* the part that is not known */
+    struct str word; /* the part that is not known */
 };
 
 /* Takes "prefix" off the front. */
@@ -24,7 +25,8 @@ static void candidate(struct tag_check *c, struct str name)
     if (c->n_near < ARRAY_LEN(c->near) && name.p) c->near[c->n_near++] = name;
 }
 
-static bool known_parameter(struct tag_check *c, const struct argo_parameter_list *list, struct str name)
+static bool known_parameter(struct tag_check *c, const struct argo_parameter_list *list,
+                            struct str name)
 {
     if (parameter_find(list, name)) return true;
     c->word = name;
@@ -32,7 +34,8 @@ static bool known_parameter(struct tag_check *c, const struct argo_parameter_lis
     return false;
 }
 
-static bool known_artifact(struct tag_check *c, const struct argo_artifact_list *list, struct str name)
+static bool known_artifact(struct tag_check *c, const struct argo_artifact_list *list,
+                           struct str name)
 {
     if (artifact_find(list, name)) return true;
     c->word = name;
@@ -85,9 +88,20 @@ static bool has_label(const struct lint_doc *ld, struct str name, bool labels)
 static bool workflow_known(struct tag_check *c, struct str rest)
 {
     static const char *const plain[] = {
-        "name", "namespace", "uid", "mainEntrypoint", "serviceAccountName", "parameters",
-        "parameters.json", "labels", "labels.json", "annotations", "annotations.json", "priority",
-        "status", "failures",
+        "name",
+        "namespace",
+        "uid",
+        "mainEntrypoint",
+        "serviceAccountName",
+        "parameters",
+        "parameters.json",
+        "labels",
+        "labels.json",
+        "annotations",
+        "annotations.json",
+        "priority",
+        "status",
+        "failures",
     };
     static const char *const prefixes[] = {"creationTimestamp", "duration", "scheduledTime"};
     const struct lint_doc *ld = c->scope->ld;
@@ -101,7 +115,8 @@ static bool workflow_known(struct tag_check *c, struct str rest)
     if (cut_prefix(&rest, "parameters.")) return known_parameter(c, &args->parameters, rest);
     if (cut_prefix(&rest, "labels.")) return has_label(ld, rest, true);
     if (cut_prefix(&rest, "annotations.")) return has_label(ld, rest, false);
-    if (cut_prefix(&rest, "outputs.")) return ld->outputs_open || map_get(&ld->outputs, rest) != NULL;
+    if (cut_prefix(&rest, "outputs."))
+        return ld->outputs_open || map_get(&ld->outputs, rest) != NULL;
     c->word = rest;
     for (size_t i = 0; i < ARRAY_LEN(plain); i++) candidate(c, str_of(plain[i]));
     return false;
@@ -175,9 +190,12 @@ static enum tag_answer tag_known(struct tag_check *c, struct str tag)
     const char *calls = c->scope->calls_prefix;
     if (cut_prefix(&rest, "workflow.")) return workflow_known(c, rest) ? TAG_KNOWN : TAG_UNKNOWN;
     if (cut_prefix(&rest, "inputs.")) return input_known(c, rest) ? TAG_KNOWN : TAG_UNKNOWN;
-    if (cut_prefix(&rest, "item.")) return item_known(c->scope->self, rest) ? TAG_KNOWN : TAG_UNKNOWN;
+    if (cut_prefix(&rest, "item."))
+        return item_known(c->scope->self, rest) ? TAG_KNOWN : TAG_UNKNOWN;
     if (cut_prefix(&rest, "pod."))
-        return str_is(rest, "name") && template_type_leaf(template_type(c->scope->tmpl)) ? TAG_KNOWN : TAG_UNKNOWN;
+        return str_is(rest, "name") && template_type_leaf(template_type(c->scope->tmpl))
+                   ? TAG_KNOWN
+                   : TAG_UNKNOWN;
     if (str_starts(tag, STR("outputs."))) return TAG_KNOWN;
     bool steps = cut_prefix(&rest, "steps.");
     if (!steps && !cut_prefix(&rest, "tasks.")) return TAG_KNOWN;
@@ -186,13 +204,17 @@ static enum tag_answer tag_known(struct tag_check *c, struct str tag)
     return call_known(c, rest);
 }
 
-static void report(struct tag_check *c, const struct val *at, struct str tag, enum tag_answer answer)
+static void report(struct tag_check *c, const struct val *at, struct str tag,
+                   enum tag_answer answer)
 {
     struct lint *l = c->scope->ld->l;
     if (answer == TAG_TOO_LATE) {
-        struct diag *g = LINT(l, DIAG_ERROR, "E0602", at, "{{%.*s}} is not known yet at this point", STR_ARG(tag));
-        if (c->scope->self && str_eq(c->scope->self->name, c->word)) diag_help(l->d, g, "it is set when this one has ended");
-        else if (c->scope->dag) diag_help(l->d, g, "add `%.*s` to the dependencies of this task", STR_ARG(c->word));
+        struct diag *g = LINT(l, DIAG_ERROR, "E0602", at, "{{%.*s}} is not known yet at this point",
+                              STR_ARG(tag));
+        if (c->scope->self && str_eq(c->scope->self->name, c->word))
+            diag_help(l->d, g, "it is set when this one has ended");
+        else if (c->scope->dag)
+            diag_help(l->d, g, "add `%.*s` to the dependencies of this task", STR_ARG(c->word));
         else diag_help(l->d, g, "only steps of earlier groups can be referred to");
         return;
     }

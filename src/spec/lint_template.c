@@ -10,8 +10,10 @@ static enum template_type check_body(struct lint *l, const struct argo_template 
     buf_init(&fields, 1000);
     for (enum template_type k = TEMPLATE_NONE + 1; k < TEMPLATE_TYPE_MAX; k++)
         buf_printf(&fields, "%s%s", k > TEMPLATE_NONE + 1 ? ", " : "", template_type_field(k));
-    struct diag *g = n == 0 ? LINT(l, DIAG_ERROR, "E0301", lint_at(t->src, "name"), "template `%.*s` does nothing: it has no body", STR_ARG(t->name))
-                            : LINT(l, DIAG_ERROR, "E0302", lint_at(t->src, "name"), "template `%.*s` has %zu bodies", STR_ARG(t->name), n);
+    struct diag *g = n == 0 ? LINT(l, DIAG_ERROR, "E0301", lint_at(t->src, "name"),
+                                   "template `%.*s` does nothing: it has no body", STR_ARG(t->name))
+                            : LINT(l, DIAG_ERROR, "E0302", lint_at(t->src, "name"),
+                                   "template `%.*s` has %zu bodies", STR_ARG(t->name), n);
     diag_help(l->d, g, "give exactly one of %.*s", STR_ARG(buf_view(&fields)));
     return n == 0 ? TEMPLATE_NONE : type;
 }
@@ -26,15 +28,18 @@ static void check_retry(struct lint *l, const struct argo_retry_strategy *r)
 {
     if (!r) return;
     if (r->limit.p && !is_int_or_tag(r->limit, 0))
-        LINT(l, DIAG_ERROR, "E0306", lint_at(r->src, "limit"), "`limit` is a number of retries, not \"%.*s\"", STR_ARG(r->limit));
+        LINT(l, DIAG_ERROR, "E0306", lint_at(r->src, "limit"),
+             "`limit` is a number of retries, not \"%.*s\"", STR_ARG(r->limit));
     const struct argo_backoff *b = r->backoff;
     if (!b) return;
     if (b->duration.n == 0) {
-        struct diag *g = LINT(l, DIAG_ERROR, "E0306", b->src, "this backoff has no duration to begin with");
+        struct diag *g = LINT(l, DIAG_ERROR, "E0306", b->src,
+                              "this backoff has no duration to begin with");
         diag_help(l->d, g, "add `duration:`, such as 10s");
     }
     if (b->factor.p && !is_int_or_tag(b->factor, 0))
-        LINT(l, DIAG_ERROR, "E0306", lint_at(b->src, "factor"), "`factor` is a whole number, not \"%.*s\"", STR_ARG(b->factor));
+        LINT(l, DIAG_ERROR, "E0306", lint_at(b->src, "factor"),
+             "`factor` is a whole number, not \"%.*s\"", STR_ARG(b->factor));
     lint_duration(l, b->src, "duration", b->duration, false);
     lint_duration(l, b->src, "cap", b->cap, false);
     lint_duration(l, b->src, "maxDuration", b->max_duration, false);
@@ -46,15 +51,19 @@ static void check_times(struct lint *l, const struct argo_template *t, enum temp
     for (size_t i = 0; i < ARRAY_LEN(leaf_only) && type && !template_type_leaf(type); i++) {
         const struct val *v = val_get(t->src, str_of(leaf_only[i]));
         if (!v || v->kind == VAL_NULL) continue;
-        struct diag *g = LINT(l, DIAG_ERROR, "E0304", v, "`%s` has no meaning for a %s template", leaf_only[i], template_type_field(type));
+        struct diag *g = LINT(l, DIAG_ERROR, "E0304", v, "`%s` has no meaning for a %s template",
+                              leaf_only[i], template_type_field(type));
         diag_help(l->d, g, "set it on the templates that it calls");
     }
     if (type && template_type_leaf(type) && t->parallelism.set)
-        LINT(l, DIAG_ERROR, "E0304", lint_at(t->src, "parallelism"), "`parallelism` is only for steps and dag templates");
+        LINT(l, DIAG_ERROR, "E0304", lint_at(t->src, "parallelism"),
+             "`parallelism` is only for steps and dag templates");
     if (t->parallelism.set && t->parallelism.v < 1)
-        LINT(l, DIAG_ERROR, "E0305", lint_at(t->src, "parallelism"), "`parallelism` must be at least 1");
+        LINT(l, DIAG_ERROR, "E0305", lint_at(t->src, "parallelism"),
+             "`parallelism` must be at least 1");
     if (t->active_deadline_seconds.p && !is_int_or_tag(t->active_deadline_seconds, 1))
-        LINT(l, DIAG_ERROR, "E0305", lint_at(t->src, "activeDeadlineSeconds"), "`activeDeadlineSeconds` is a number of seconds above 0");
+        LINT(l, DIAG_ERROR, "E0305", lint_at(t->src, "activeDeadlineSeconds"),
+             "`activeDeadlineSeconds` is a number of seconds above 0");
     lint_duration(l, t->src, "timeout", t->timeout, true);
     lint_duration(l, t->src, "pendingTimeout", t->pending_timeout, true);
 }
@@ -64,7 +73,8 @@ static bool metric_name_ok(struct str s)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         bool digit = c >= '0' && c <= '9';
-        if (!(c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (digit && i > 0))) return false;
+        if (!(c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (digit && i > 0)))
+            return false;
     }
     return s.n > 0;
 }
@@ -75,16 +85,20 @@ static void check_metrics(struct lint *l, const struct argo_metrics *m)
         const struct argo_prometheus *p = &m->prometheus.items[i];
         int kinds = (p->gauge != NULL) + (p->histogram != NULL) + (p->counter != NULL);
         if (!metric_name_ok(p->name))
-            LINT(l, DIAG_ERROR, "E0310", lint_at(p->src, "name"), "`%.*s` cannot be the name of a metric", STR_ARG(p->name));
-        if (p->help.n == 0) LINT(l, DIAG_ERROR, "E0310", p->src, "metric `%.*s` has an empty help text", STR_ARG(p->name));
+            LINT(l, DIAG_ERROR, "E0310", lint_at(p->src, "name"),
+                 "`%.*s` cannot be the name of a metric", STR_ARG(p->name));
+        if (p->help.n == 0)
+            LINT(l, DIAG_ERROR, "E0310", p->src, "metric `%.*s` has an empty help text",
+                 STR_ARG(p->name));
         if (kinds != 1) {
-            struct diag *g = LINT(l, DIAG_ERROR, "E0310", p->src, "metric `%.*s` has %s", STR_ARG(p->name), kinds ? "several kinds" : "no kind");
+            struct diag *g = LINT(l, DIAG_ERROR, "E0310", p->src, "metric `%.*s` has %s",
+                                  STR_ARG(p->name), kinds ? "several kinds" : "no kind");
             diag_help(l->d, g, "give exactly one of gauge, histogram and counter");
         }
         for (size_t k = 0; k < p->labels.n; k++)
             if (!metric_name_ok(p->labels.items[k].key))
-                LINT(l, DIAG_ERROR, "E0310", lint_at(p->labels.items[k].src, "key"), "`%.*s` cannot be the name of a label",
-                     STR_ARG(p->labels.items[k].key));
+                LINT(l, DIAG_ERROR, "E0310", lint_at(p->labels.items[k].src, "key"),
+                     "`%.*s` cannot be the name of a label", STR_ARG(p->labels.items[k].key));
     }
 }
 
@@ -93,10 +107,12 @@ static void check_locks(struct lint *l, const struct argo_synchronization *s)
     for (size_t i = 0; s && i < s->semaphores.n; i++) {
         const struct argo_semaphore_ref *x = &s->semaphores.items[i];
         if ((x->config_map_key_ref != NULL) == (x->database != NULL))
-            LINT(l, DIAG_ERROR, "E0311", x->src, "a semaphore needs either configMapKeyRef or database");
+            LINT(l, DIAG_ERROR, "E0311", x->src,
+                 "a semaphore needs either configMapKeyRef or database");
     }
     for (size_t i = 0; s && i < s->mutexes.n; i++)
-        if (s->mutexes.items[i].name.n == 0) LINT(l, DIAG_ERROR, "E0311", s->mutexes.items[i].src, "a mutex needs a name");
+        if (s->mutexes.items[i].name.n == 0)
+            LINT(l, DIAG_ERROR, "E0311", s->mutexes.items[i].src, "a mutex needs a name");
 }
 
 static void check_memoize(struct lint *l, const struct argo_memoize *m)
@@ -104,10 +120,12 @@ static void check_memoize(struct lint *l, const struct argo_memoize *m)
     if (!m) return;
     lint_duration(l, m->src, "maxAge", m->max_age, true);
     if (m->cache && m->cache->config_map && m->cache->config_map->name.n == 0)
-        LINT(l, DIAG_ERROR, "E0312", m->cache->config_map->src, "a memoization cache needs the name of a ConfigMap");
+        LINT(l, DIAG_ERROR, "E0312", m->cache->config_map->src,
+             "a memoization cache needs the name of a ConfigMap");
 }
 
-void lint_template(struct lint_doc *ld, const struct argo_template *t, const struct tag_scope *outer)
+void lint_template(struct lint_doc *ld, const struct argo_template *t,
+                   const struct tag_scope *outer)
 {
     struct lint *l = ld->l;
     enum template_type type = check_body(l, t);

@@ -126,10 +126,14 @@ static bool lints(struct fixture *f, const struct lint_opts *opts)
 
 static void references_are_looked_up(void **state)
 {
-    static const char user[] = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {generateName: a-}\n"
-                               "spec: {workflowTemplateRef: {name: stored}, arguments: {parameters: [{name: p, value: x}]}}\n";
-    static const char stored[] = "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: stored}\n"
-                                 "spec: {entrypoint: m, templates: [{name: m, inputs: {parameters: [{name: p}]}, suspend: {}}]}\n";
+    static const char user[] =
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {generateName: a-}\n"
+        "spec: {workflowTemplateRef: {name: stored}, arguments: {parameters: [{name: p, value: "
+        "x}]}}\n";
+    static const char stored[] =
+        "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: stored}\n"
+        "spec: {entrypoint: m, templates: [{name: m, inputs: {parameters: [{name: p}]}, suspend: "
+        "{}}]}\n";
     struct fixture f, other;
     fixture_init(&f);
     fixture_init(&other);
@@ -153,10 +157,14 @@ static void large_dags_are_fast(void **state)
     struct buf b;
     fixture_init(&f);
     buf_init(&b, 16 << 20);
-    buf_printf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: big}\nspec:\n  entrypoint: d\n"
-                   "  templates:\n  - {name: w, inputs: {parameters: [{name: p}]}, suspend: {}}\n  - name: d\n    dag:\n      tasks:\n");
+    buf_printf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: "
+                   "big}\nspec:\n  entrypoint: d\n"
+                   "  templates:\n  - {name: w, inputs: {parameters: [{name: p}]}, suspend: {}}\n  "
+                   "- name: d\n    dag:\n      tasks:\n");
     for (int i = 0; i < N; i++) {
-        buf_printf(&b, "      - name: t%d\n        template: w\n        arguments: {parameters: [{name: p, value: \"{{%s%d.id}}\"}]}\n",
+        buf_printf(&b,
+                   "      - name: t%d\n        template: w\n        arguments: {parameters: "
+                   "[{name: p, value: \"{{%s%d.id}}\"}]}\n",
                    i, "tasks.t", i ? i - 1 : 0);
         if (i > 0) buf_printf(&b, "        dependencies: [t%d]\n", i - 1);
     }
@@ -171,10 +179,8 @@ static void large_dags_are_fast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(codes_are_found),
-        cmocka_unit_test(references_are_looked_up),
-        cmocka_unit_test(large_dags_are_fast),
-        cmocka_unit_test(broken_documents_are_explained),
+        cmocka_unit_test(codes_are_found),      cmocka_unit_test(references_are_looked_up),
+        cmocka_unit_test(large_dags_are_fast),  cmocka_unit_test(broken_documents_are_explained),
         cmocka_unit_test(corpus_has_no_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,8 @@ static ptrdiff_t index_by_key(const struct val *list, const char *key, const str
 static struct val weave(struct arena *a, const struct val *base, const struct val *merged,
                         const bool *dropped, const char *key)
 {
-    struct val out = {.kind = VAL_LIST, .file = merged->file, .line = merged->line, .col = merged->col};
+    struct val out = {
+        .kind = VAL_LIST, .file = merged->file, .line = merged->line, .col = merged->col};
     struct val *items = ARENA_ARRAY(a, struct val, MAX(base->n + merged->n, 1u));
     uint32_t i = 0, j = 0;
     while (i < base->n || j < merged->n) {
@@ -117,7 +118,8 @@ struct val merge_strategic(struct arena *a, const struct field_type *t, const st
                            const struct val *overlay)
 {
     if (!overlay) return absent_or(base);
-    if (!base || base->kind != VAL_MAP || overlay->kind != VAL_MAP || has_directive(overlay, "replace"))
+    if (!base || base->kind != VAL_MAP || overlay->kind != VAL_MAP ||
+        has_directive(overlay, "replace"))
         return strip(a, overlay);
     if (has_directive(overlay, "delete")) return (struct val){.kind = VAL_MAP};
     struct val out = *overlay;
@@ -181,7 +183,8 @@ static enum template_type body_of(const struct val *tmpl)
     return TEMPLATE_NONE;
 }
 
-struct val merge_template_defaults(struct arena *a, const struct val *defaults, const struct val *tmpl)
+struct val merge_template_defaults(struct arena *a, const struct val *defaults,
+                                   const struct val *tmpl)
 {
     enum template_type type = body_of(tmpl);
     struct val out = merge_strategic(a, &argo_template_type, defaults, tmpl);
@@ -197,7 +200,8 @@ struct val merge_spec_defaults(struct arena *a, const struct val *spec)
 {
     const struct val *defaults = val_get(spec, STR("templateDefaults"));
     const struct val *templates = val_get(spec, STR("templates"));
-    if (!defaults || defaults->kind != VAL_MAP || !templates || templates->kind != VAL_LIST) return *spec;
+    if (!defaults || defaults->kind != VAL_MAP || !templates || templates->kind != VAL_LIST)
+        return *spec;
     struct val list = *templates, out = *spec;
     struct val *items = ARENA_ARRAY(a, struct val, MAX(list.n, 1u));
     struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, out.n);

@@ -33,21 +33,28 @@ static void strategic_vectors(void **state)
          "{env: [{name: a, value: '1'}, {name: b, value: '3'}, {name: c, value: '4'}]}"},
         {&argo_container_type, "{env: [{name: a}, {name: b}]}", "{env: [{name: x}]}",
          "{env: [{name: x}, {name: a}, {name: b}]}"},
-        {&argo_container_type, "{env: [{name: a, value: '1'}]}", "{env: [{name: a, $patch: delete}]}", "{env: []}"},
-        {&argo_container_type, "{env: [{name: a}]}", "{env: [{name: b}, {$patch: replace}]}", "{env: [{name: b}]}"},
+        {&argo_container_type, "{env: [{name: a, value: '1'}]}",
+         "{env: [{name: a, $patch: delete}]}", "{env: []}"},
+        {&argo_container_type, "{env: [{name: a}]}", "{env: [{name: b}, {$patch: replace}]}",
+         "{env: [{name: b}]}"},
         {&argo_container_type, "{env: [{name: a, valueFrom: {fieldRef: {fieldPath: x}}}]}",
          "{env: [{name: a, valueFrom: {$patch: replace, secretKeyRef: {name: s, key: k}}}]}",
          "{env: [{name: a, valueFrom: {secretKeyRef: {name: s, key: k}}}]}"},
-        {&argo_container_type, "{ports: [{containerPort: 80, name: x}]}", "{ports: [{containerPort: 80, name: y}]}",
-         "{ports: [{containerPort: 80, name: y}]}"},
-        {&argo_container_type, "{resources: {limits: {cpu: 1, memory: 1Gi}}}", "{resources: {limits: {cpu: 2}}}",
-         "{resources: {limits: {cpu: 2, memory: 1Gi}}}"},
-        {&argo_container_type, "{envFrom: [{prefix: a}]}", "{envFrom: [{prefix: b}]}", "{envFrom: [{prefix: b}]}"},
-        {&argo_container_type, "{volumeMounts: [{name: v, mountPath: /a}]}", "{volumeMounts: [{name: v, mountPath: /b}]}",
+        {&argo_container_type, "{ports: [{containerPort: 80, name: x}]}",
+         "{ports: [{containerPort: 80, name: y}]}", "{ports: [{containerPort: 80, name: y}]}"},
+        {&argo_container_type, "{resources: {limits: {cpu: 1, memory: 1Gi}}}",
+         "{resources: {limits: {cpu: 2}}}", "{resources: {limits: {cpu: 2, memory: 1Gi}}}"},
+        {&argo_container_type, "{envFrom: [{prefix: a}]}", "{envFrom: [{prefix: b}]}",
+         "{envFrom: [{prefix: b}]}"},
+        {&argo_container_type, "{volumeMounts: [{name: v, mountPath: /a}]}",
+         "{volumeMounts: [{name: v, mountPath: /b}]}",
          "{volumeMounts: [{name: v, mountPath: /b}, {name: v, mountPath: /a}]}"},
-        {&argo_workflow_spec_type, "{hooks: {exit: {template: a}, x: {template: b, expression: e}}}",
-         "{hooks: {exit: {template: c}}}", "{hooks: {exit: {template: c}, x: {template: b, expression: e}}}"},
-        {&argo_workflow_spec_type, "{arguments: {parameters: [{name: p, value: '1', description: d}]}}",
+        {&argo_workflow_spec_type,
+         "{hooks: {exit: {template: a}, x: {template: b, expression: e}}}",
+         "{hooks: {exit: {template: c}}}",
+         "{hooks: {exit: {template: c}, x: {template: b, expression: e}}}"},
+        {&argo_workflow_spec_type,
+         "{arguments: {parameters: [{name: p, value: '1', description: d}]}}",
          "{arguments: {parameters: [{name: p, value: '2'}]}}",
          "{arguments: {parameters: [{name: p, value: '2', description: d}]}}"},
         {NULL, "{a: {b: 1, c: 2}, l: [1]}", "{a: {b: null}, l: [2]}", "{a: {c: 2}, l: [2]}"},
@@ -67,14 +74,17 @@ static void workflow_over_template_over_defaults(void **state)
 {
     struct arena a;
     arena_init(&a);
-    struct val wf = read_val(&a, "{workflowTemplateRef: {name: t}, arguments: {parameters: [{name: p, value: mine}]}}");
-    struct val tmpl = read_val(&a, "{entrypoint: m, suspend: true, priority: 5, templates: [{name: m, suspend: {}}],"
-                                   " arguments: {parameters: [{name: p, value: theirs}, {name: q, value: x}]}}");
+    struct val wf = read_val(
+        &a, "{workflowTemplateRef: {name: t}, arguments: {parameters: [{name: p, value: mine}]}}");
+    struct val tmpl = read_val(
+        &a, "{entrypoint: m, suspend: true, priority: 5, templates: [{name: m, suspend: {}}],"
+            " arguments: {parameters: [{name: p, value: theirs}, {name: q, value: x}]}}");
     struct val defaults = read_val(&a, "{entrypoint: other, parallelism: 3, priority: 1}");
     struct val got = merge_workflow_spec(&a, &wf, &tmpl, &defaults);
-    struct val wanted = read_val(&a, "{workflowTemplateRef: {name: t}, entrypoint: m, parallelism: 3, priority: 1,"
-                                     " templates: [{name: m, suspend: {}}],"
-                                     " arguments: {parameters: [{name: p, value: mine}, {name: q, value: x}]}}");
+    struct val wanted =
+        read_val(&a, "{workflowTemplateRef: {name: t}, entrypoint: m, parallelism: 3, priority: 1,"
+                     " templates: [{name: m, suspend: {}}],"
+                     " arguments: {parameters: [{name: p, value: mine}, {name: q, value: x}]}}");
     expect("spec", &got, &wanted);
     arena_fini(&a);
 }
@@ -83,13 +93,15 @@ static void defaults_fill_templates_of_their_type(void **state)
 {
     struct arena a;
     arena_init(&a);
-    struct val spec = read_val(&a, "{templateDefaults: {timeout: 30s, container: {image: busybox, env: [{name: a}]}},"
-                                   " templates: [{name: c, container: {args: [x]}}, {name: s, script: {source: y}},"
-                                   " {name: t, timeout: 1s, container: {image: own}}]}");
+    struct val spec = read_val(
+        &a, "{templateDefaults: {timeout: 30s, container: {image: busybox, env: [{name: a}]}},"
+            " templates: [{name: c, container: {args: [x]}}, {name: s, script: {source: y}},"
+            " {name: t, timeout: 1s, container: {image: own}}]}");
     struct val got = merge_spec_defaults(&a, &spec);
-    struct val wanted = read_val(&a, "[{name: c, timeout: 30s, container: {image: busybox, env: [{name: a}], args: [x]}},"
-                                     " {name: s, timeout: 30s, script: {source: y}},"
-                                     " {name: t, timeout: 1s, container: {image: own, env: [{name: a}]}}]");
+    struct val wanted = read_val(
+        &a, "[{name: c, timeout: 30s, container: {image: busybox, env: [{name: a}], args: [x]}},"
+            " {name: s, timeout: 30s, script: {source: y}},"
+            " {name: t, timeout: 1s, container: {image: own, env: [{name: a}]}}]");
     expect("templates", val_get(&got, STR("templates")), &wanted);
     struct val plain = read_val(&a, "{templates: []}");
     got = merge_spec_defaults(&a, &plain);
@@ -103,12 +115,15 @@ static void json_patches(void **state)
         const char *base, *operations, *result; /* result NULL: must fail */
     } vectors[] = {
         {"{a: 1}", "[{op: add, path: /b, value: 2}]", "{a: 1, b: 2}"},
-        {"{a: 1}", "[{op: replace, path: /a, value: {c: 3}}, {op: add, path: /a/d, value: 4}]", "{a: {c: 3, d: 4}}"},
-        {"{l: [1, 2]}", "[{op: add, path: /l/-, value: 3}, {op: add, path: /l/0, value: 0}]", "{l: [0, 1, 2, 3]}"},
+        {"{a: 1}", "[{op: replace, path: /a, value: {c: 3}}, {op: add, path: /a/d, value: 4}]",
+         "{a: {c: 3, d: 4}}"},
+        {"{l: [1, 2]}", "[{op: add, path: /l/-, value: 3}, {op: add, path: /l/0, value: 0}]",
+         "{l: [0, 1, 2, 3]}"},
         {"{l: [1, 2]}", "[{op: remove, path: /l/0}]", "{l: [2]}"},
         {"{a: {b: 1}}", "[{op: move, from: /a/b, path: /c}]", "{a: {}, c: 1}"},
         {"{a: [1]}", "[{op: copy, from: /a, path: /b}]", "{a: [1], b: [1]}"},
-        {"{a/b: 1, m~n: 2}", "[{op: replace, path: /a~1b, value: 3}, {op: remove, path: /m~0n}]", "{a/b: 3}"},
+        {"{a/b: 1, m~n: 2}", "[{op: replace, path: /a~1b, value: 3}, {op: remove, path: /m~0n}]",
+         "{a/b: 3}"},
         {"{a: 1}", "[{op: test, path: /a, value: 1}, {op: replace, path: '', value: [1]}]", "[1]"},
         {"{a: 1}", "[{op: test, path: /a, value: 2}]", NULL},
         {"{a: 1}", "[{op: remove, path: /b}]", NULL},
@@ -123,7 +138,8 @@ static void json_patches(void **state)
         struct arena a;
         struct err e = {0};
         arena_init(&a);
-        struct val base = read_val(&a, vectors[i].base), ops = read_val(&a, vectors[i].operations), got;
+        struct val base = read_val(&a, vectors[i].base), ops = read_val(&a, vectors[i].operations),
+                   got;
         bool ok = patch_json(&a, &base, &ops, &got, &e);
         if (ok != (vectors[i].result != NULL)) fail_msg("%s: %s", vectors[i].operations, e.text);
         if (ok) {

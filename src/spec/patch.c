@@ -38,14 +38,16 @@ static bool list_index(const struct val *list, struct str part, bool end_allowed
         *out = list->n;
         return true;
     }
-    if (!str_to_i64(part, &i) || i < 0 || i > (int64_t)list->n - (end_allowed ? 0 : 1)) return false;
+    if (!str_to_i64(part, &i) || i < 0 || i > (int64_t)list->n - (end_allowed ? 0 : 1))
+        return false;
     *out = (size_t)i;
     return true;
 }
 
 static bool apply(struct patch *p, const struct val *at, struct str rest, struct val *out);
 
-static bool apply_list(struct patch *p, const struct val *at, struct str part, struct str rest, struct val *out)
+static bool apply_list(struct patch *p, const struct val *at, struct str part, struct str rest,
+                       struct val *out)
 {
     size_t i;
     bool last = !rest.p;
@@ -67,7 +69,8 @@ static bool apply_list(struct patch *p, const struct val *at, struct str part, s
     return true;
 }
 
-static bool apply_map(struct patch *p, const struct val *at, struct str part, struct str rest, struct val *out)
+static bool apply_map(struct patch *p, const struct val *at, struct str part, struct str rest,
+                      struct val *out)
 {
     bool last = !rest.p;
     const struct val *member = val_get(at, part);
@@ -106,7 +109,9 @@ static bool change(struct patch *p, const struct val *root, struct val *out)
         *out = p->op == OP_REMOVE ? val_null : *p->value;
         return true;
     }
-    if (p->path.p[0] != '/') return err_set(p->e, ERR_SPEC, "json patch: path \"%.*s\" does not begin with /", STR_ARG(p->path));
+    if (p->path.p[0] != '/')
+        return err_set(p->e, ERR_SPEC, "json patch: path \"%.*s\" does not begin with /",
+                       STR_ARG(p->path));
     return apply(p, root, str_from(p->path, 1), out);
 }
 
@@ -126,15 +131,20 @@ static const struct val *look_up(struct arena *a, const struct val *v, struct st
 static bool apply_operation(struct arena *a, const struct val *op, struct val *root, struct err *e)
 {
     struct str name = val_get_str(op, "op"), from = val_get_str(op, "from");
-    struct patch p = {.a = a, .value = val_get(op, STR("value")), .path = val_get_str(op, "path"), .e = e};
-    if (!name.p || !p.path.p) return err_set(e, ERR_SPEC, "json patch: an operation needs op and path");
+    struct patch p = {
+        .a = a, .value = val_get(op, STR("value")), .path = val_get_str(op, "path"), .e = e};
+    if (!name.p || !p.path.p)
+        return err_set(e, ERR_SPEC, "json patch: an operation needs op and path");
     bool moves = str_is(name, "move"), copies = str_is(name, "copy"), tests = str_is(name, "test");
     if (moves || copies) p.value = look_up(a, root, from);
-    if (!p.value && !str_is(name, "remove")) return err_set(e, ERR_SPEC, "json patch: \"%.*s\" at \"%.*s\" has no value", STR_ARG(name), STR_ARG(p.path));
+    if (!p.value && !str_is(name, "remove"))
+        return err_set(e, ERR_SPEC, "json patch: \"%.*s\" at \"%.*s\" has no value", STR_ARG(name),
+                       STR_ARG(p.path));
     if (tests) {
         const struct val *have = look_up(a, root, p.path);
         if (have && val_eq(have, p.value)) return true;
-        return err_set(e, ERR_SPEC, "json patch: the test of \"%.*s\" does not hold", STR_ARG(p.path));
+        return err_set(e, ERR_SPEC, "json patch: the test of \"%.*s\" does not hold",
+                       STR_ARG(p.path));
     }
     struct val next;
     if (moves) {
@@ -151,10 +161,11 @@ static bool apply_operation(struct arena *a, const struct val *op, struct val *r
     return true;
 }
 
-bool patch_json(struct arena *a, const struct val *base, const struct val *operations, struct val *out,
-                struct err *e)
+bool patch_json(struct arena *a, const struct val *base, const struct val *operations,
+                struct val *out, struct err *e)
 {
-    if (operations->kind != VAL_LIST) return err_set(e, ERR_SPEC, "json patch: not a list of operations");
+    if (operations->kind != VAL_LIST)
+        return err_set(e, ERR_SPEC, "json patch: not a list of operations");
     struct val root = *base;
     for (uint32_t i = 0; i < operations->n; i++)
         if (!apply_operation(a, &operations->items[i], &root, e)) return false;

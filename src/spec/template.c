@@ -54,7 +54,8 @@ void template_index_init(struct template_index *x, const struct argo_template_li
     *x = (struct template_index){.items = list->items, .n = list->n};
     if (x->n <= SCAN_MAX) return;
     for (size_t i = x->n; i-- > 0;) /* the first of equal names wins */
-        if (x->items[i].name.p) map_set_ptr(&x->by_name, x->items[i].name, (void *)(uintptr_t)&x->items[i]);
+        if (x->items[i].name.p)
+            map_set_ptr(&x->by_name, x->items[i].name, (void *)(uintptr_t)&x->items[i]);
 }
 
 void template_index_fini(struct template_index *x)

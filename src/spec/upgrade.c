@@ -1,7 +1,8 @@
 /* Argo 3.x forms become 4.x forms, on values, guided by the field tables. See documents.h. */
 #include "spec/documents.h"
 
-static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v, struct val *out);
+static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v,
+                    struct val *out);
 
 static struct val with_position(struct val v, const struct val *of)
 {
@@ -12,19 +13,21 @@ static struct val with_position(struct val v, const struct val *of)
 }
 
 /* `from: X` becomes an item at the end of the list `to`. */
-static void single_to_list(struct arena *a, struct val_builder *b, const struct val *v, const char *from,
-                           const char *to)
+static void single_to_list(struct arena *a, struct val_builder *b, const struct val *v,
+                           const char *from, const char *to)
 {
     const struct val *single = val_get(v, str_of(from)), *list = val_get(v, str_of(to));
     if (!single || single->kind == VAL_NULL) return;
     struct val_builder l;
     list_begin(&l, a);
-    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) list_add(&l, list->items[i]);
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        list_add(&l, list->items[i]);
     list_add(&l, *single);
     map_set(b, str_of(to), with_position(list_done(&l), list ? list : single));
 }
 
-static void rename_field(struct val_builder *b, const struct val *v, const char *from, const char *to)
+static void rename_field(struct val_builder *b, const struct val *v, const char *from,
+                         const char *to)
 {
     const struct val *x = val_get(v, str_of(from));
     if (x && x->kind != VAL_NULL && !val_get(v, str_of(to))) map_set(b, str_of(to), *x);
@@ -34,7 +37,8 @@ static void ttl_to_strategy(struct arena *a, struct val_builder *b, const struct
 {
     const struct val *seconds = val_get(v, STR("ttlSecondsAfterFinished"));
     const struct val *strategy = val_get(v, STR("ttlStrategy"));
-    if (!seconds || seconds->kind == VAL_NULL || val_get(strategy, STR("secondsAfterCompletion"))) return;
+    if (!seconds || seconds->kind == VAL_NULL || val_get(strategy, STR("secondsAfterCompletion")))
+        return;
     struct val_builder m;
     map_begin(&m, a);
     for (uint32_t i = 0; strategy && strategy->kind == VAL_MAP && i < strategy->n; i++)
@@ -50,8 +54,10 @@ static bool is_converted(const struct field_type *t, struct str name)
         const struct field_type *type;
         const char *field;
     } rows[] = {
-        {&argo_cron_workflow_spec_type, "schedule"}, {&argo_stop_strategy_type, "condition"},
-        {&argo_synchronization_type, "mutex"},       {&argo_synchronization_type, "semaphore"},
+        {&argo_cron_workflow_spec_type, "schedule"},
+        {&argo_stop_strategy_type, "condition"},
+        {&argo_synchronization_type, "mutex"},
+        {&argo_synchronization_type, "semaphore"},
         {&argo_workflow_spec_type, "ttlSecondsAfterFinished"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -59,7 +65,8 @@ static bool is_converted(const struct field_type *t, struct str name)
     return false;
 }
 
-static void convert(struct arena *a, const struct field_type *t, const struct val *v, struct val_builder *b)
+static void convert(struct arena *a, const struct field_type *t, const struct val *v,
+                    struct val_builder *b)
 {
     if (t == &argo_cron_workflow_spec_type) single_to_list(a, b, v, "schedule", "schedules");
     if (t == &argo_stop_strategy_type) rename_field(b, v, "condition", "expression");
@@ -69,7 +76,8 @@ static void convert(struct arena *a, const struct field_type *t, const struct va
     single_to_list(a, b, v, "semaphore", "semaphores");
 }
 
-static bool upgrade_items(struct arena *a, const struct field_type *t, const struct val *v, struct val *out)
+static bool upgrade_items(struct arena *a, const struct field_type *t, const struct val *v,
+                          struct val *out)
 {
     bool changed = false;
     struct val *items = ARENA_ARRAY(a, struct val, MAX(v->n, 1u));
@@ -83,7 +91,8 @@ static bool upgrade_items(struct arena *a, const struct field_type *t, const str
     return true;
 }
 
-static bool upgrade_entries(struct arena *a, const struct field_type *t, const struct val *v, struct val *out)
+static bool upgrade_entries(struct arena *a, const struct field_type *t, const struct val *v,
+                            struct val *out)
 {
     bool changed = false;
     struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, MAX(v->n, 1u));
@@ -97,7 +106,8 @@ static bool upgrade_entries(struct arena *a, const struct field_type *t, const s
     return true;
 }
 
-static bool upgrade_field(struct arena *a, const struct field_row *r, const struct val *v, struct val *out)
+static bool upgrade_field(struct arena *a, const struct field_row *r, const struct val *v,
+                          struct val *out)
 {
     if (!r || r->kind != FIELD_STRUCT) return false;
     if (r->shape == FIELD_LIST) return v->kind == VAL_LIST && upgrade_items(a, r->type, v, out);
@@ -105,7 +115,8 @@ static bool upgrade_field(struct arena *a, const struct field_row *r, const stru
     return upgrade(a, r->type, v, out);
 }
 
-static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v, struct val *out)
+static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v,
+                    struct val *out)
 {
     if (t->wrap) return upgrade_field(a, &t->rows[0], v, out);
     if (v->kind != VAL_MAP) return false;
