@@ -58,6 +58,7 @@ static bool head_route(struct http_req *r)
 {
     struct err e = {0};
     if (!target_parse(&r->arena, r->target.raw, &r->target, &e)) {
+        r->closing = true;
         refuse_err(r, &e);
         return false;
     }

@@ -22,7 +22,8 @@ static int64_t server_run_us(struct http_server *s)
 static void server_pump(struct http_server *s)
 {
     int64_t us = server_run_us(s);
-    if (s->connections) loop_timer_arm_us(s->timer, us);
+    if (us == 0) s->dirty = true;
+    if (us && s->connections) loop_timer_arm_us(s->timer, us);
     else loop_timer_disarm(s->timer);
 }
 
@@ -43,14 +44,15 @@ static void server_release(struct http_server *s)
     }
 }
 
-/* What a handler did inside this has to pass the commit hooks before it is sent: one turn more. */
+/* What a handler did inside this has to pass the commit hooks before it is sent: one turn more.
+ * So too when libmicrohttpd is not ready yet; a timer would cost a millisecond. */
 static void on_send(void *user)
 {
     struct http_server *s = user;
     s->handled = false;
     server_release(s);
     if (s->dirty) server_pump(s);
-    if (s->handled || !TAILQ_EMPTY(&s->ready)) loop_again(s->loop);
+    if (s->dirty || s->handled || !TAILQ_EMPTY(&s->ready)) loop_again(s->loop);
 }
 
 /* Paths and queries are decoded by target.c. */

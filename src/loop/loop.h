@@ -30,7 +30,8 @@ bool loop_turn(struct loop *l, bool may_sleep);
 void loop_again(struct loop *l);
 int64_t loop_now_us(void); /* monotonic */
 
-/* One-shot timers. Arming an armed timer moves it. Never early, late by at most about 1 ms. */
+/* One-shot timers. Arming an armed timer moves it. Never early, late by about 1 ms, also with 0 or
+ * less: what is to be done at once belongs into a hook, after loop_again. */
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *user);
 void loop_timer_arm_us(struct loop_timer *t, int64_t after_us);
 void loop_timer_disarm(struct loop_timer *t);

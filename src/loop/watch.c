@@ -44,12 +44,13 @@ struct loop_timer *loop_timer_new(struct loop *l, loop_fn *fn, void *user)
 }
 
 /* libuv counts whole milliseconds from the loop's own, older clock: from the absolute deadline,
- * rounded up, the timer is never early. */
+ * rounded up, the timer is never early. At least 1 ms: libuv 1.44 would fire a timer that re-arms
+ * itself with 0 over and over in the same turn. */
 void loop_timer_arm_us(struct loop_timer *t, int64_t after_us)
 {
     int64_t due_us = loop_now_us() + MAX(after_us, (int64_t)0);
     int64_t wait_ms = (due_us + 999) / 1000 - (int64_t)uv_now(t->uv.loop);
-    uv_timer_start(&t->uv, timer_cb, wait_ms > 0 ? (uint64_t)wait_ms : 0, 0);
+    uv_timer_start(&t->uv, timer_cb, (uint64_t)MAX(wait_ms, (int64_t)1), 0);
 }
 
 void loop_timer_disarm(struct loop_timer *t) { uv_timer_stop(&t->uv); }
