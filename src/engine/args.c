@@ -182,7 +182,7 @@ bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct
 {
     *out = STR_NONE;
     if (!val_get(s->tmpl->src, STR("inputs"))) return true;
-    struct scope locals CLEANUP(scope_fini);
+    struct scope locals CLEANUP(scope_fini) = {0};
     scope_init(&locals, &r->globals);
     scope_set(&locals, STR("node.name"), s->name);
     if (tmpl_is_pod(s->tmpl)) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
@@ -282,7 +282,7 @@ bool pod_template(struct run *r, struct node *n, const struct val **out, struct 
     struct val *v = ARENA_NEW(&r->scratch, struct val);
     *v = *n->tmpl->src;
     if (n->tmpl->has_tags) {
-        struct scope locals CLEANUP(scope_fini), inputs CLEANUP(scope_fini);
+        struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
         bool is_inline = !n->tmpl->name.n && n->boundary && n->boundary->body;
         scope_init(&locals, is_inline ? &n->boundary->body->inputs : &r->globals);
         scope_init(&inputs, &locals);

@@ -64,7 +64,6 @@ static void end_at_once(struct run *r, struct node *dag, const struct call *c, e
     struct start s = {.parent = dag, .boundary = dag, .call = c,
                       .name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(dag->name),
                                       STR_ARG(c->name))};
-    tmpl_resolve(r, dag->tmpl->scope, dag->tmpl, c, c->src, &s.tmpl, NULL);
     struct node *n = start_skipped(r, &s, p, message);
     dag->body->calls[c->idx].node = n;
     dag_link(r, dag, c, n);
@@ -91,7 +90,7 @@ static void start_loop(struct run *r, struct node *dag, const struct call *c,
 {
     struct err e;
     struct val items;
-    if (!loop_expand(r, task, &items, &e)) {
+    if (!loop_expand(r, task, &items, &e) || !loop_check(r, c, task, &items, &e)) {
         end_at_once(r, dag, c, NODE_ERROR, str_of(e.text));
         return;
     }
@@ -122,10 +121,8 @@ static void task_begin(struct run *r, struct node *dag, const struct call *c)
         end_at_once(r, dag, c, NODE_ERROR, str_of(e.text));
         return;
     }
-    bool loops = c->loops && (val_get(&task, STR("withItems")) || val_get(&task, STR("withParam")) ||
-                              val_get(&task, STR("withSequence")));
     struct blocked b = {.parent = dag, .call = c};
-    if (loops) start_loop(r, dag, c, &task);
+    if (task_loops(&task)) start_loop(r, dag, c, &task);
     else call_start(r, dag, &b, &task);
 }
 

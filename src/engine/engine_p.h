@@ -161,6 +161,7 @@ struct run {
     VEC(struct node *) nodes;
     struct node *root, *exit_node;
     bool dirty, done, exit_started;
+    bool entry_error; /* the entry template itself could not be judged: the message says so */
     bool releasing; /* the next limit_pass is for something whose turn has come */
     enum node_phase phase;
     struct str message;
@@ -241,6 +242,11 @@ bool pod_template(struct run *r, struct node *n, const struct val **out, struct 
 bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e);
 struct str loop_name(struct arena *a, struct str base, uint32_t idx, const struct val *item);
 void item_scope(struct arena *a, struct scope *s, const struct val *item);
+bool item_task(struct run *r, const struct val *task, const struct val *item, struct val *out,
+               struct err *e);
+bool task_loops(const struct val *task); /* a resolved task that is to be expanded */
+bool loop_check(struct run *r, const struct call *c, const struct val *task, const struct val *items,
+                struct err *e);
 
 /* references between steps: refs.c */
 void refs_scope(struct run *r, struct scope *s, struct node *boundary);
@@ -262,6 +268,7 @@ bool outputs_of_step(struct run *r, struct node *n, const struct step_outcome *h
 void outputs_globalize(struct run *r, const struct node *n);
 void global_put(struct run *r, bool artifact, struct str name, const struct val *v);
 const struct val *node_outputs_val(struct arena *a, const struct node *n);
+bool loop_results_valid(struct run *r, const struct group_frame *g, const struct node **which);
 bool loop_aggregate(struct run *r, const struct group_frame *g, struct str what,
                     struct scope_value *out);
 
@@ -280,6 +287,10 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks
 /* retry.c */
 void retry_child_done(struct run *r, struct node *retry);
 void retry_decide(struct run *r, struct node *retry);
+
+/* suspend.c */
+void suspend_begin(struct run *r, struct node *n);
+void suspend_resume(struct run *r, struct node *n); /* to Succeeded, or Error when an output is not set */
 
 /* hooks.c */
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */

@@ -23,7 +23,7 @@ static const struct val *exit_hook(struct run *r, const struct val *src)
 /* A hook of an item sees that item. */
 static bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct err *e)
 {
-    struct scope s CLEANUP(scope_fini);
+    struct scope s CLEANUP(scope_fini) = {0};
     if (!n->item.p) return true;
     scope_init(&s, &r->globals);
     struct val item = parsed(&r->scratch, n->item);
@@ -35,7 +35,7 @@ static bool hook_of_item(struct run *r, const struct node *n, struct val *hook, 
 static bool hook_wanted(struct run *r, struct node *boundary, const struct val *hook, bool *out,
                         struct err *e)
 {
-    struct scope s CLEANUP(scope_fini);
+    struct scope s CLEANUP(scope_fini) = {0};
     struct str expr = val_get_str(hook, "expression");
     *out = true;
     if (!expr.n) return true;

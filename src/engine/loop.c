@@ -73,10 +73,39 @@ bool loop_expand(struct run *r, const struct val *task, struct val *items, struc
     return true;
 }
 
+/* Go prints the keys of a map sorted. */
+static int key_order(const void *x, const void *y)
+{
+    return str_cmp(((const struct val_pair *)x)->key, ((const struct val_pair *)y)->key);
+}
+
+static struct val sorted(struct arena *a, const struct val *v)
+{
+    struct val out = *v;
+    if (v->kind == VAL_LIST) {
+        struct val *items = ARENA_ARRAY(a, struct val, v->n + 1);
+        for (uint32_t i = 0; i < v->n; i++) items[i] = sorted(a, &v->items[i]);
+        out.items = items;
+    }
+    if (v->kind == VAL_MAP) {
+        struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, v->n + 1);
+        for (uint32_t i = 0; i < v->n; i++) {
+            pairs[i] = v->map[i];
+            pairs[i].v = sorted(a, &v->map[i].v);
+        }
+        qsort(pairs, v->n, sizeof *pairs, key_order);
+        out.map = pairs;
+    }
+    return out;
+}
+
 /* How an item, or a member of one, reads in text. */
 static struct str item_text(struct arena *a, const struct val *v)
 {
-    if (v->kind == VAL_LIST || v->kind == VAL_MAP) return json_text(a, v);
+    if (v->kind == VAL_LIST || v->kind == VAL_MAP) {
+        struct val s = sorted(a, v);
+        return json_text(a, &s);
+    }
     if (v->kind == VAL_NULL) return STR("null");
     return text_of(a, v);
 }
@@ -112,6 +141,25 @@ struct str loop_name(struct arena *a, struct str base, uint32_t idx, const struc
     for (size_t i = 0; i < words.n; i++)
         if (words.p[i] != '(' && words.p[i] != ')') kept[n++] = words.p[i];
     return str_fmt(a, "%.*s(%u:%.*s)", STR_ARG(base), idx, (int)n, kept);
+}
+
+bool task_loops(const struct val *task)
+{
+    return val_get(task, STR("withItems")) || val_get_str(task, "withParam").p ||
+           val_get(task, STR("withSequence"));
+}
+
+/* Every item is put into the task before any is started: one that leaves a tag is an error of the
+ * whole (steps.go processItem). */
+bool loop_check(struct run *r, const struct call *c, const struct val *task, const struct val *items,
+                struct err *e)
+{
+    bool maps = items->n && items->items[0].kind == VAL_MAP;
+    for (uint32_t i = 0; c->has_tags && i < (maps ? items->n : MIN(items->n, 1)); i++) {
+        struct val v;
+        if (!item_task(r, task, &items->items[i], &v, e)) return false;
+    }
+    return true;
 }
 
 void item_scope(struct arena *a, struct scope *s, const struct val *item)

@@ -224,6 +224,20 @@ static struct val aggregate_params(struct run *r, const struct group_frame *g, s
     return name.p && all_trees && nested.n ? nested : strings;
 }
 
+/* False: a result that a fan-in would need is no JSON; *which is its node. */
+bool loop_results_valid(struct run *r, const struct group_frame *g, const struct node **which)
+{
+    for (uint32_t i = 0; i < g->n_items; i++) {
+        const struct node *n = g->items[i];
+        struct val v;
+        if (!n || n->phase != NODE_SUCCEEDED || str_find(n->outputs, STR("\"result\""), 0) < 0) continue;
+        const struct val *result = val_get(node_outputs_val(&r->scratch, n), STR("result"));
+        *which = n;
+        if (result && !json_parse(&r->scratch, val_text(result), NULL, &v, NULL)) return false;
+    }
+    return true;
+}
+
 bool loop_aggregate(struct run *r, const struct group_frame *g, struct str what,
                     struct scope_value *out)
 {

@@ -252,7 +252,7 @@ static bool resolve_args(struct resolving *x, const struct val *args, struct val
 bool args_resolve(struct run *r, struct node *boundary, const struct val *args, struct val *out,
                   struct err *e)
 {
-    struct scope refs CLEANUP(scope_fini), arts CLEANUP(scope_fini);
+    struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
     scope_init(&arts, boundary ? &boundary->body->inputs : &r->globals);
     if (boundary) refs_scope(r, &refs, boundary);
@@ -284,8 +284,9 @@ static bool resolve_when(struct resolving *x, const struct call *c, struct val_b
     if (!when) return true;
     if (!both_passes(x, when, &v, e)) return false;
     map_add(b, STR("when"), v);
-    if (v.kind != VAL_STR || !v.s.n || (c->loops && tags_present(v.s))) return true;
-    return when_decide(x->r, v.s, go, e);
+    if (v.kind != VAL_STR || when_decide(x->r, v.s, go, e)) return true;
+    *go = true;
+    return c->loops; /* an item may still be missing in it */
 }
 
 static bool resolve_members(struct resolving *x, const struct call *c, struct val_builder *b,
@@ -318,8 +319,9 @@ bool call_resolve(struct run *r, struct node *boundary, const struct call *c, st
                   struct err *e)
 {
     *out = *c->src;
-    if (!c->has_tags) return true;
-    struct scope refs CLEANUP(scope_fini), arts CLEANUP(scope_fini);
+    bool go, ok;
+    if (!c->has_tags) return c->loops || when_decide(r, val_get_str(c->src, "when"), &go, e);
+    struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
     scope_init(&arts, &boundary->body->inputs);
     refs_scope(r, &refs, boundary);
@@ -331,7 +333,6 @@ bool call_resolve(struct run *r, struct node *boundary, const struct call *c, st
         .artifacts = &arts,
     };
     struct val_builder b;
-    bool go, ok;
     map_begin(&b, &r->scratch);
     ok = resolve_when(&x, c, &b, &go, e);
     if (ok && go) ok = resolve_members(&x, c, &b, e);

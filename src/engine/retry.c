@@ -29,7 +29,7 @@ static bool policy_read(const struct strategy *s, enum retry_policy *out, struct
 
 static bool strategy_read(struct run *r, const struct node *retry, struct strategy *s, struct err *e)
 {
-    struct scope inputs CLEANUP(scope_fini);
+    struct scope inputs CLEANUP(scope_fini) = {0};
     struct val *src = ARENA_NEW(&r->scratch, struct val);
     scope_init(&inputs, &r->globals);
     inputs_scope(r, &r->scratch, &inputs, retry);
@@ -58,7 +58,7 @@ static bool seconds_of(const struct val *backoff, const char *key, int64_t *us, 
 /* duration x factor^(attempts-1), at most cap. */
 static bool backoff_us(const struct strategy *s, uint32_t attempts, int64_t *out, struct err *e)
 {
-    int64_t base, cap, factor = 1;
+    int64_t base = 0, cap = 0, factor = 1;
     struct str text = val_text(val_get(s->backoff, STR("factor")));
     if (!val_get_str(s->backoff, "duration").n)
         return err_set(e, ERR_SPEC, "no base duration specified for retryStrategy");
@@ -85,7 +85,7 @@ static bool backoff_passed(struct run *r, struct node *retry, const struct strat
 {
     struct retry_frame *f = retry->retry;
     struct err e;
-    int64_t most, wait;
+    int64_t most = 0, wait = 0;
     if (!seconds_of(s->backoff, "maxDuration", &most, &e) ||
         !backoff_us(s, f->attempts, &wait, &e)) {
         node_finish(r, retry, NODE_ERROR, str_of(e.text));
@@ -131,7 +131,7 @@ static bool policy_allows(const struct strategy *s, const struct node *last)
 static bool expression_allows(struct run *r, struct node *retry, const struct strategy *s,
                               bool *out, struct err *e)
 {
-    struct scope scope CLEANUP(scope_fini);
+    struct scope scope CLEANUP(scope_fini) = {0};
     *out = true;
     if (!s->expression.n) return true;
     scope_init(&scope, &r->globals);

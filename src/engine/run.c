@@ -291,7 +291,7 @@ bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (n->type != NTYPE_SUSPEND || phase_fulfilled(n->phase)) continue;
-        node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+        suspend_resume(r, n);
         any = true;
     }
     r->dirty = r->dirty || any;
@@ -344,6 +344,8 @@ static void run_end(struct run *r)
     r->finished_us = r->now_us;
     r->phase = phase_failed(r->root->phase) ? r->root->phase : NODE_SUCCEEDED;
     r->message = r->root->message;
+    if (r->entry_error)
+        r->message = str_fmt(&r->arena, "error in entry template execution: %.*s", STR_ARG(r->message));
     if (r->phase != NODE_SUCCEEDED && r->stop)
         r->message = r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'")
                                           : STR("Stopped with strategy 'Terminate'");

@@ -33,10 +33,13 @@ static struct node *make(struct run *r, const struct start *s, enum node_type ty
     return n;
 }
 
-struct node *start_skipped(struct run *r, const struct start *s, enum node_phase p,
+struct node *start_skipped(struct run *r, const struct start *start, enum node_phase p,
                            struct str message)
 {
-    struct node *n = make(r, s, NTYPE_SKIP);
+    struct start s = *start;
+    if (!s.tmpl && s.call && s.boundary) /* only to show what it would have been */
+        tmpl_resolve(r, s.boundary->tmpl->scope, s.boundary->tmpl, s.call, s.call->src, &s.tmpl, NULL);
+    struct node *n = make(r, &s, NTYPE_SKIP);
     node_finish(r, n, p, message);
     return n;
 }
@@ -50,12 +53,11 @@ static bool too_deep(const struct start *s)
     return false;
 }
 
-static int64_t duration_us(struct run *r, struct str text, struct err *e)
+/* -1 with e set: not a duration. */
+int64_t duration_us(struct str text, struct err *e)
 {
     int64_t ns;
-    (void)r;
-    if (!duration_parse_seconds(text, &ns, e)) return -1;
-    return ns / 1000;
+    return duration_parse_seconds(text, &ns, e) ? ns / 1000 : -1;
 }
 
 /* timeout and activeDeadlineSeconds of a leaf, whichever ends first; 0 = none, -1 = error. */
@@ -65,7 +67,7 @@ static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct er
     struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
     int64_t best = 0;
     if (timeout.n) {
-        int64_t us = duration_us(r, timeout, e);
+        int64_t us = duration_us(timeout, e);
         if (us < 0) return err_ctx(e, "timeout"), -1;
         best = r->now_us + us;
     }
@@ -92,25 +94,6 @@ static void start_pod(struct run *r, struct node *n)
     if (deadline) timer_add(r, deadline, n);
     struct action a = {.kind = ACTION_START, .node = n, .tmpl = tmpl};
     VEC_PUSH(&r->actions, a);
-}
-
-static void start_suspend(struct run *r, struct node *n)
-{
-    struct err e;
-    const struct val *tmpl;
-    struct str text = STR_NONE;
-    int64_t us = 0;
-    bool ok = pod_template(r, n, &tmpl, &e);
-    if (ok) text = val_text(val_path(tmpl, "suspend.duration"));
-    if (ok && text.n) ok = (us = duration_us(r, text, &e)) >= 0;
-    if (!ok) {
-        node_finish(r, n, NODE_ERROR, str_of(e.text));
-        return;
-    }
-    node_phase_set(r, n, NODE_RUNNING);
-    if (!text.n) return;
-    n->deadline_us = r->now_us + us;
-    timer_add(r, n->deadline_us, n);
 }
 
 /* A stopped or overdue workflow starts nothing but its exit handlers. */
@@ -140,7 +123,7 @@ static struct node *begin(struct run *r, const struct start *s)
     case TMPL_CONTAINER:
     case TMPL_CONTAINERSET:
     case TMPL_SCRIPT: start_pod(r, n); break;
-    case TMPL_SUSPEND: start_suspend(r, n); break;
+    case TMPL_SUSPEND: suspend_begin(r, n); break;
     case TMPL_STEPS: node_phase_set(r, n, NODE_RUNNING); steps_begin(r, n); break;
     case TMPL_DAG: node_phase_set(r, n, NODE_RUNNING); dag_begin(r, n); break;
     default:
@@ -192,14 +175,25 @@ struct node *start_template(struct run *r, const struct start *start)
 
 /* ---- one step or task, one item ---- */
 
-static bool item_task(struct run *r, const struct val *task, const struct val *item,
-                      struct val *out, struct err *e)
+/* Hooks and inline templates have tags of their own, which are filled in later. */
+bool item_task(struct run *r, const struct val *task, const struct val *item, struct val *out,
+               struct err *e)
 {
-    struct scope s CLEANUP(scope_fini);
+    struct scope s CLEANUP(scope_fini) = {0};
+    struct val_builder b;
+    bool ok = true;
     scope_init(&s, &r->globals);
     item_scope(&r->scratch, &s, item);
-    struct tags_opts opts = {.scope = &s, .policy = TAGS_LEAVE, .clock = run_clock(r)};
-    return tags_replace_val(&r->scratch, task, &opts, out, e);
+    struct tags_opts opts = {.scope = &s, .policy = TAGS_FAIL, .clock = run_clock(r)};
+    map_begin(&b, &r->scratch);
+    for (uint32_t i = 0; ok && i < task->n; i++) {
+        struct val v = task->map[i].v;
+        bool later = str_is(task->map[i].key, "hooks") || str_is(task->map[i].key, "inline");
+        if (!later) ok = tags_replace_val(&r->scratch, &task->map[i].v, &opts, &v, e);
+        map_add(&b, task->map[i].key, v);
+    }
+    *out = map_done(&b);
+    return ok;
 }
 
 /* Joins a new node to the graph: below its group, or after the tasks that it depends on. */
@@ -216,7 +210,6 @@ static void link_call(struct run *r, struct node *boundary, const struct blocked
 static bool call_wanted(struct run *r, const struct val *task, struct start *s, struct node **n)
 {
     struct str when = val_get_str(task, "when");
-    struct tmpl_scope *scope = s->boundary->tmpl->scope;
     struct err e;
     bool go;
     if (!when_decide(r, when, &go, &e)) {
@@ -224,7 +217,6 @@ static bool call_wanted(struct run *r, const struct val *task, struct start *s, 
         return false;
     }
     if (go) return true;
-    tmpl_resolve(r, scope, s->boundary->tmpl, s->call, s->call->src, &s->tmpl, NULL);
     *n = start_skipped(r, s, NODE_SKIPPED,
                        str_fmt(&r->scratch, "when '%.*s' evaluated false", STR_ARG(when)));
     return false;

@@ -44,7 +44,9 @@ static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint
         if (t->calls[i].group != n->body->group) continue;
         p->call = &t->calls[i];
         if (!call_resolve(r, n, p->call, &p->task, e)) return false;
-        if (p->call->loops && !loop_expand(r, &p->task, &p->items, e)) return false;
+        if (task_loops(&p->task) && (!loop_expand(r, &p->task, &p->items, e) ||
+                                     !loop_check(r, p->call, &p->task, &p->items, e)))
+            return false;
         (*out_n)++;
     }
     return true;
@@ -55,7 +57,6 @@ static void start_empty(struct run *r, struct node *n, struct node *group, const
     struct start s = {.parent = group, .boundary = n, .call = c,
                       .name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(group->name),
                                       STR_ARG(c->name))};
-    tmpl_resolve(r, n->tmpl->scope, n->tmpl, c, c->src, &s.tmpl, NULL);
     struct node *child = start_skipped(r, &s, NODE_SKIPPED, STR("Skipped, empty params"));
     n->body->calls[c->idx].node = child;
     node_child(r, group, child);
@@ -65,9 +66,7 @@ static void start_planned(struct run *r, struct node *n, struct node *group,
                           const struct planned *p)
 {
     struct blocked b = {.parent = group, .call = p->call};
-    bool loops = p->call->loops && (p->items.n || val_get(&p->task, STR("arguments")) ||
-                                    val_get(&p->task, STR("withParam")));
-    if (!loops) {
+    if (!task_loops(&p->task)) {
         group->group->open++;
         call_start(r, n, &b, &p->task);
         return;
@@ -144,6 +143,21 @@ void steps_child_done(struct run *r, struct node *group)
     node_finish(r, group, NODE_SUCCEEDED, STR_NONE);
 }
 
+/* What later groups could not even ask for is an error now (steps.go, after each group). */
+static bool fan_in_fails(struct run *r, struct node *n)
+{
+    struct body *b = n->body;
+    const struct node *bad;
+    for (uint32_t i = 0; i < n->tmpl->n_calls; i++) {
+        if (n->tmpl->calls[i].group != b->group || !b->calls[i].loop) continue;
+        if (loop_results_valid(r, b->calls[i].loop, &bad)) continue;
+        r->entry_error = r->entry_error || n == r->root;
+        body_finish(r, n, NODE_ERROR, str_fmt(&r->scratch, "result of %.*s is not JSON", STR_ARG(bad->name)));
+        return true;
+    }
+    return false;
+}
+
 /* A failed group fails the instance, also when the group itself is Error (steps.go). */
 void steps_group_done(struct run *r, struct node *n, struct node *group)
 {
@@ -153,6 +167,7 @@ void steps_group_done(struct run *r, struct node *n, struct node *group)
         body_finish(r, n, NODE_FAILED, group->message);
         return;
     }
+    if (fan_in_fails(r, n)) return;
     if (++n->body->group < n->tmpl->n_groups) group_begin(r, n);
     else steps_end(r, n);
 }

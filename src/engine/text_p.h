@@ -13,6 +13,7 @@ struct val parsed(struct arena *a, struct str json); /* of our own text; empty: 
 bool param_value_from(struct run *r, const struct val *p, struct str *out, struct err *e);
 void retry_scope(struct run *r, struct arena *a, struct scope *s, const struct node *last,
                  uint32_t retries);
+int64_t duration_us(struct str text, struct err *e); /* -1: not a duration */
 struct expr_clock run_clock(struct run *r);
 struct str start_pod_name(struct run *r, const struct start *s);
 

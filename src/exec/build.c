@@ -67,7 +67,7 @@ static bool inputs(struct job *j, struct pod_input *in, struct err *e)
 
 bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
 {
-    struct live *l = j->live;
+    struct active *l = j->live;
     struct exec *x = l->x;
     struct arena *a = &x->scratch;
     const struct val *tmpl = node_template(l->run, j->node, e);

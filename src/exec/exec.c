@@ -55,7 +55,7 @@ void exec_rollback(struct exec *x)
     if (x->dirty) store_rollback(x->store);
     x->dirty = false;
     jobs_dropped(x);
-    lives_drop(x);
+    actives_drop(x);
 }
 
 /* At the end of each turn: commit, then act; acting may decide anew, which is the next turn's. */
@@ -76,11 +76,11 @@ static void on_timer(void *user)
     int64_t now = clock_now_us();
     struct err e;
     for (size_t i = 0; i < x->lives.n && !x->failed; i++) {
-        struct live *l = x->lives.items[i];
+        struct active *l = x->lives.items[i];
         for (int64_t at = run_next_timer_us(l->run); at && at <= now; at = run_next_timer_us(l->run)) {
             struct outbox out;
             run_tick(l->run, now, &out);
-            if (!exec_begin(x, &e) || !live_event(l, &out, &e)) {
+            if (!exec_begin(x, &e) || !active_event(l, &out, &e)) {
                 exec_fail(x, &e);
                 return;
             }
@@ -181,7 +181,7 @@ void exec_close(struct exec *x)
     loop_timer_free(x->fresh_timer);
     loop_hook_free(x->commit_hook);
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
-    for (size_t i = 0; i < x->lives.n; i++) live_free(x->lives.items[i]);
+    for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
     VEC_FINI(&x->jobs);
     VEC_FINI(&x->lives);
     VEC_FINI(&x->queue);

@@ -12,7 +12,7 @@ enum { FRESH_US = 30000 }; /* a step younger than this counts as busy starting *
 struct job;
 
 /* A run in memory. */
-struct live {
+struct active {
     struct exec *x;
     int64_t id;
     struct arena arena; /* of the workflow value */
@@ -31,7 +31,7 @@ enum job_state {
 
 /* One step of one run: a command and what became of it. */
 struct job {
-    struct live *live;
+    struct active *live;
     struct node *node;
     int64_t id; /* of the command, and of the step */
     enum job_state state;
@@ -64,7 +64,7 @@ struct exec {
     bool dirty;  /* the open transaction holds something */
     bool failed; /* the store failed; nothing goes on */
     bool plain;  /* --runtime=none */
-    VEC(struct live *) lives;
+    VEC(struct active *) lives;
     VEC(struct job *) jobs;   /* not ended */
     VEC(struct job *) queue;  /* JOB_QUEUED, in order; queue_head is the next */
     size_t queue_head;
@@ -75,18 +75,18 @@ struct exec {
 };
 
 /* run.c */
-bool live_new(struct exec *x, int64_t id, const struct val *workflow, struct live **out, struct err *e);
-void live_free(struct live *l);
-bool live_persist(struct live *l, const struct outbox *out, struct err *e);
-bool live_event(struct live *l, const struct outbox *out, struct err *e); /* persist and act */
-void lives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
-void lives_drop(struct exec *x); /* those whose submission was rolled back */
+bool active_new(struct exec *x, int64_t id, const struct val *workflow, struct active **out, struct err *e);
+void active_free(struct active *l);
+bool active_persist(struct active *l, const struct outbox *out, struct err *e);
+bool active_event(struct active *l, const struct outbox *out, struct err *e); /* persist and act */
+void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
+void actives_drop(struct exec *x); /* those whose submission was rolled back */
 void exec_fail(struct exec *x, const struct err *e);
 void timers_arm(struct exec *x);
 
 /* job.c */
-struct job *job_new(struct live *l, struct node *n, struct err *e);
-struct job *job_of(struct exec *x, const struct live *l, const struct node *n);
+struct job *job_new(struct active *l, struct node *n, struct err *e);
+struct job *job_of(struct exec *x, const struct active *l, const struct node *n);
 void jobs_dispatch(struct exec *x);
 void jobs_committed(struct exec *x);
 void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
@@ -108,4 +108,4 @@ bool exec_load(struct exec *x, struct err *e);
 
 /* lookup.c */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name);
-struct pod_lookup pod_lookup_of(struct live *l);
+struct pod_lookup pod_lookup_of(struct active *l);

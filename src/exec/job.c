@@ -24,14 +24,14 @@ static void job_forget(struct job *j)
     free(j);
 }
 
-struct job *job_of(struct exec *x, const struct live *l, const struct node *n)
+struct job *job_of(struct exec *x, const struct active *l, const struct node *n)
 {
     for (size_t i = 0; i < x->jobs.n; i++)
         if (x->jobs.items[i]->live == l && x->jobs.items[i]->node == n) return x->jobs.items[i];
     return NULL;
 }
 
-struct job *job_new(struct live *l, struct node *n, struct err *e)
+struct job *job_new(struct active *l, struct node *n, struct err *e)
 {
     struct exec *x = l->x;
     struct command_row row = {.run = l->id, .node = node_index(n), .kind = 1, .payload = STR("")};
@@ -50,7 +50,7 @@ struct job *job_new(struct live *l, struct node *n, struct err *e)
 /* An event of the engine about this job's node; the job is over when `how` is given. */
 static void job_event(struct job *j, const struct step_outcome *how)
 {
-    struct live *l = j->live;
+    struct active *l = j->live;
     struct exec *x = l->x;
     struct outbox out;
     struct err e;
@@ -58,7 +58,7 @@ static void job_event(struct job *j, const struct step_outcome *how)
     if (!exec_begin(x, &e)) return;
     if (how) run_step_done(l->run, j->node, how, now, &out);
     else run_step_started(l->run, j->node, now, &out);
-    bool ok = live_event(l, &out, &e);
+    bool ok = active_event(l, &out, &e);
     if (ok && how) ok = store_command_ack(x->store, j->id, &e);
     if (!ok) exec_fail(x, &e);
     if (how) job_forget(j);
@@ -250,7 +250,7 @@ void jobs_committed(struct exec *x)
     for (size_t i = 0; i < x->kills.n; i++)
         if (x->kills.items[i]) job_kill(x->kills.items[i]);
     x->kills.n = 0;
-    lives_reap(x);
+    actives_reap(x);
 }
 
 void jobs_dropped(struct exec *x)

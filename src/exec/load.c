@@ -29,7 +29,7 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
     return true;
 }
 
-static bool run_restore(struct live *l, struct err *e)
+static bool run_restore(struct active *l, struct err *e)
 {
     struct exec *x = l->x;
     struct rows rows = {.a = &l->arena};
@@ -57,7 +57,7 @@ static void queue(struct exec *x, struct job *j)
 }
 
 /* Started again under a new command: the old step's directory stays what it is. */
-static bool start_again(struct live *l, struct node *n, int64_t old, struct err *e)
+static bool start_again(struct active *l, struct node *n, int64_t old, struct err *e)
 {
     struct exec *x = l->x;
     return exec_begin(x, e) && store_command_ack(x->store, old, e) && job_new(l, n, e);
@@ -71,7 +71,7 @@ static bool wait_a_moment(void)
     return true;
 }
 
-static bool step_restore(struct live *l, const struct command_row *c, struct err *e)
+static bool step_restore(struct active *l, const struct command_row *c, struct err *e)
 {
     struct exec *x = l->x;
     struct node *n = c->node < run_node_count(l->run) ? run_node_at(l->run, c->node) : NULL;
@@ -110,11 +110,11 @@ static bool run_take_over(struct exec *x, const struct run_row *row, struct err 
 {
     struct str doc;
     struct val workflow;
-    struct live *l;
+    struct active *l;
     struct command_row *commands;
     size_t n;
     if (!store_run_doc(&x->scratch, x->store, row->run, &doc, e) ||
-        !json_parse(&x->scratch, doc, NULL, &workflow, e) || !live_new(x, row->run, &workflow, &l, e) ||
+        !json_parse(&x->scratch, doc, NULL, &workflow, e) || !active_new(x, row->run, &workflow, &l, e) ||
         !run_restore(l, e) || !store_commands_load(&x->scratch, x->store, row->run, &commands, &n, e))
         return err_ctx(e, "workflow '%.*s'", STR_ARG(row->name));
     struct arena kept CLEANUP(arena_fini);
@@ -125,7 +125,7 @@ static bool run_take_over(struct exec *x, const struct run_row *row, struct err 
         if (!step_restore(l, &mine[i], e)) return false;
     struct outbox out;
     run_continue(l->run, clock_now_us(), &out);
-    return exec_begin(x, e) && live_event(l, &out, e);
+    return exec_begin(x, e) && active_event(l, &out, e);
 }
 
 bool exec_load(struct exec *x, struct err *e)

@@ -17,7 +17,7 @@ const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct 
 static bool lookup_value(void *ctx, bool secret, struct str name, struct str key, struct str *out,
                          struct err *e)
 {
-    struct live *l = ctx;
+    struct active *l = ctx;
     struct value_key k = {.ns = run_namespace(l->run), .name = name, .key = key};
     struct exec *x = l->x;
     return secret ? secret_value(&x->scratch, x->store, &k, out, e)
@@ -37,7 +37,7 @@ static bool decode_all(struct arena *a, const struct val *data, struct val_build
 
 static bool lookup_all(void *ctx, bool secret, struct str name, struct val *map, struct err *e)
 {
-    struct live *l = ctx;
+    struct active *l = ctx;
     struct exec *x = l->x;
     struct resource_key key = {.kind = secret ? RESOURCE_SECRET : RESOURCE_CONFIG_MAP,
                                .ns = run_namespace(l->run), .name = name};
@@ -54,7 +54,7 @@ static bool lookup_all(void *ctx, bool secret, struct str name, struct val *map,
     return ok;
 }
 
-struct pod_lookup pod_lookup_of(struct live *l)
+struct pod_lookup pod_lookup_of(struct active *l)
 {
     return (struct pod_lookup){.value = lookup_value, .all = lookup_all, .ctx = l};
 }

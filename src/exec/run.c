@@ -7,9 +7,9 @@
 
 enum { ROW_MAX = 256 << 20 };
 
-bool live_new(struct exec *x, int64_t id, const struct val *workflow, struct live **out, struct err *e)
+bool active_new(struct exec *x, int64_t id, const struct val *workflow, struct active **out, struct err *e)
 {
-    struct live *l = mem_zalloc(sizeof *l);
+    struct active *l = mem_zalloc(sizeof *l);
     (void)e;
     arena_init(&l->arena);
     l->x = x;
@@ -20,14 +20,14 @@ bool live_new(struct exec *x, int64_t id, const struct val *workflow, struct liv
     return true;
 }
 
-void live_free(struct live *l)
+void active_free(struct active *l)
 {
     run_free(l->run);
     arena_fini(&l->arena);
     free(l);
 }
 
-static void live_forget(struct live *l)
+static void active_forget(struct active *l)
 {
     struct exec *x = l->x;
     for (size_t i = 0; i < x->lives.n; i++)
@@ -35,10 +35,10 @@ static void live_forget(struct live *l)
             x->lives.items[i] = VEC_POP(&x->lives);
             break;
         }
-    live_free(l);
+    active_free(l);
 }
 
-static bool put_node(struct live *l, const struct node *n, struct buf *status, struct buf *priv,
+static bool put_node(struct active *l, const struct node *n, struct buf *status, struct buf *priv,
                      struct err *e)
 {
     struct exec *x = l->x;
@@ -55,7 +55,7 @@ static bool put_node(struct live *l, const struct node *n, struct buf *status, s
     return store_node_put(x->store, &row, e) && store_change_add(x->store, &change, NULL, e);
 }
 
-static bool put_run(struct live *l, struct buf *b, struct err *e)
+static bool put_run(struct active *l, struct buf *b, struct err *e)
 {
     struct exec *x = l->x;
     struct val status, priv;
@@ -80,7 +80,7 @@ static bool put_run(struct live *l, struct buf *b, struct err *e)
     return store_run_update(x->store, &row, fields, e) && store_change_add(x->store, &change, NULL, e);
 }
 
-bool live_persist(struct live *l, const struct outbox *out, struct err *e)
+bool active_persist(struct active *l, const struct outbox *out, struct err *e)
 {
     struct buf status CLEANUP(buf_fini), priv CLEANUP(buf_fini);
     bool ok = true;
@@ -91,7 +91,7 @@ bool live_persist(struct live *l, const struct outbox *out, struct err *e)
     return ok;
 }
 
-static bool act(struct live *l, const struct action *a, struct err *e)
+static bool act(struct active *l, const struct action *a, struct err *e)
 {
     struct exec *x = l->x;
     struct job *j;
@@ -105,9 +105,9 @@ static bool act(struct live *l, const struct action *a, struct err *e)
     return false;
 }
 
-bool live_event(struct live *l, const struct outbox *out, struct err *e)
+bool active_event(struct active *l, const struct outbox *out, struct err *e)
 {
-    if (!live_persist(l, out, e)) return false;
+    if (!active_persist(l, out, e)) return false;
     for (size_t i = 0; i < out->n_actions; i++)
         if (!act(l, &out->actions[i], e)) return false;
     arena_reset(&l->x->scratch);
@@ -127,22 +127,22 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
                           .name = val_get_str(meta, "name"), .phase = STR("Pending"),
                           .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
                           .message = STR(""), .progress = STR("")};
-    struct live *l;
+    struct active *l;
     struct outbox out;
     if (!exec_begin(x, e)) return false;
     if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
-    if (!live_new(x, *out_run, workflow, &l, e)) return false;
+    if (!active_new(x, *out_run, workflow, &l, e)) return false;
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = x,
                             .seed = random_u64() >> 1};
     if (!(l->run = run_new(&opts, e))) {
-        live_forget(l);
+        active_forget(l);
         return false;
     }
     run_start(l->run, clock_now_us(), &out);
-    return live_event(l, &out, e);
+    return active_event(l, &out, e);
 }
 
-static struct live *live_of(const struct exec *x, int64_t run)
+static struct active *active_of(const struct exec *x, int64_t run)
 {
     for (size_t i = 0; i < x->lives.n; i++)
         if (x->lives.items[i]->id == run) return x->lives.items[i];
@@ -151,31 +151,31 @@ static struct live *live_of(const struct exec *x, int64_t run)
 
 bool exec_has_run(const struct exec *x, int64_t run)
 {
-    struct live *l = live_of(x, run);
+    struct active *l = active_of(x, run);
     return l && !l->over;
 }
 
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e)
 {
-    struct live *l = live_of(x, run);
+    struct active *l = active_of(x, run);
     struct outbox out;
     if (!l) return err_set(e, ERR_NOT_FOUND, "the workflow is not running");
     if (!exec_begin(x, e)) return false;
     run_stop(l->run, how, clock_now_us(), &out);
-    return live_event(l, &out, e);
+    return active_event(l, &out, e);
 }
 
 /* Finished runs leave memory once their end is committed. */
-void lives_reap(struct exec *x)
+void actives_reap(struct exec *x)
 {
     for (size_t i = x->lives.n; i-- > 0;) {
         x->lives.items[i]->committed = true;
-        if (x->lives.items[i]->over) live_forget(x->lives.items[i]);
+        if (x->lives.items[i]->over) active_forget(x->lives.items[i]);
     }
 }
 
-void lives_drop(struct exec *x)
+void actives_drop(struct exec *x)
 {
     for (size_t i = x->lives.n; i-- > 0;)
-        if (!x->lives.items[i]->committed) live_forget(x->lives.items[i]);
+        if (!x->lives.items[i]->committed) active_forget(x->lives.items[i]);
 }
