@@ -375,7 +375,7 @@ class Generator:
             step["arguments"] = {"parameters": params}
 
     def when(self, step, called, before, inputs, kind):
-        if not self.chance(0.35 if called.made.outs else 0.18):
+        if called.maybe_empty or not self.chance(0.35 if called.made.outs else 0.18):
             return
         called.skippable = True
         choices = ["1 == 1", "1 == 2", "lit == lit && true != false", "\"a\" == 'b' || 2 >= 3", "{{workflow.name}} == wf",
@@ -414,7 +414,7 @@ class Generator:
                 source = {"parameter": "{{%s}}" % ref} if self.chance(0.7) else {"expression": ref + " + '!'"}
                 names.append("o%d" % len(names))
                 params.append({"name": names[-1], "valueFrom": source})
-        if not params and before and self.chance(0.2):
+        if not params and before and not before[0].loop and self.chance(0.2):
             names = ["o"]
             params = [{"name": "o", "valueFrom": {"parameter": "{{%s.%s.outputs.parameters.nope}}" % (kind, before[0].name),
                                                   "default": "dd"}}]

@@ -226,7 +226,7 @@ class Model(Scopes, Retries):
         self.check_fail_fast(tmpl, node, place)
         if node is None:
             self.check_limits(place)
-        retry = tmpl.get("retryStrategy") or self.spec.get("retryStrategy")
+        retry = tmpl.get("retryStrategy", self.spec.get("retryStrategy"))  # {} means: for ever
         if retry is None:
             return self.execute_type(name, raw, tmpl, holder, inner_library, place)
         return self.execute_retried(name, node, raw, tmpl, retry, holder, library, inner_library, args, place)
