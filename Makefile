@@ -1,0 +1,50 @@
+# The menu. Everything is built by meson and ninja in build/; `make help` lists the targets.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+PREFIX ?= /usr/local
+STATE := build/demo-state
+
+.PHONY: help demo build check bench fuzz asan install clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: build ## hello world, then a real training pipeline
+	build/skiff run examples/hello-world.yaml --state $(STATE)
+	@echo
+	@echo "Next: a training pipeline on real data. It needs python3 with scikit-learn (about 150 MB of packages)."
+	@tools/setup.sh demo
+	build/skiff run examples/training/pipeline.yaml --state $(STATE)
+	@echo
+	@echo "Look around:  build/skiff list --state $(STATE)"
+	@echo "              build/skiff get @latest --state $(STATE)"
+	@echo "              build/skiff logs @latest --state $(STATE)"
+
+build: ## the program, as build/skiff
+	@tools/setup.sh build
+	@[ -f build/build.ninja ] || meson setup build
+	@ninja -C build
+
+check: ## every test that ends within minutes
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) tools/check.py $(CHECK)
+
+asan: ## the unit tests under AddressSanitizer and UBSan
+	@tools/setup.sh test
+	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
+	@ninja -C build-asan
+	@$(PYTHON) tools/check.py --build build-asan --only unit --only sim
+
+bench: build ## measures against floors and peers, prints the table
+	@tools/setup.sh bench
+	@$(PYTHON) bench/run.py $(BENCH)
+
+fuzz: ## every fuzz target for a minute
+	@tools/setup.sh fuzz
+	@tools/fuzz.sh $(FUZZ)
+
+install: build ## copies the program to $(PREFIX)/bin
+	install -D -m 755 build/skiff $(DESTDIR)$(PREFIX)/bin/skiff
+
+clean: ## removes what was built
+	rm -rf build build-asan build-fuzz

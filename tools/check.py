@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Runs the project's checks and ends with the line `N passed, N failed`.
+
+A check is a row of CHECKS: its name, the file without which it does not exist, its command, and its
+time limit. A suite prints `N passed, N failed` (or `N passed, N failed, N skipped`) as its last line
+and exits with 0 only when nothing failed; a suite that exits otherwise counts as at least one failure.
+A suite is any test/NAME/run.py; it runs in the project's directory with SKIFF (the program) and BUILD
+(the build directory) in its environment. Whatever is skipped says why, and is not counted as passed.
+
+usage: check.py [--build DIR] [--only NAME]... [--list]
+"""
+import argparse
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PY = sys.executable
+TAIL_LINES = 40
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\b(?: \((.*)\))?")
+
+# name, file that must exist, command ({build}: the build directory), time limit in seconds
+CHECKS = [
+    ("tree", "tools/check_tree.py", [PY, "tools/check_tree.py", "--build", "{build}"], 60),
+    ("unit", "{build}/build.ninja", ["meson", "test", "-C", "{build}", "--no-rebuild", "--print-errorlogs", "--suite", "unit"], 420),
+    ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
+    ("sim random", "{build}/test/sim/sim",
+     [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 180),
+]
+OWN_ROWS = {"sim"}
+SUITE_LIMIT_S = 300
+
+
+def table(build):
+    rows = list(CHECKS)
+    for path in sorted(glob.glob(os.path.join(ROOT, "test/*/run.py"))):
+        name = path.split("/")[-2]
+        if name not in OWN_ROWS:
+            rows.append((name, path, [PY, "test/%s/run.py" % name], SUITE_LIMIT_S))
+    return [(name, os.path.join(ROOT, need.format(build=build)), [w.format(build=build) for w in command], limit)
+            for name, need, command, limit in rows]
+
+
+def count_units(build):
+    """(passed, failed, skipped) of meson's test programs: their TAP tests, from the JUnit file."""
+    passed = failed = skipped = 0
+    for suite in xml.etree.ElementTree.parse(os.path.join(build, "meson-logs/testlog.junit.xml")).iter("testsuite"):
+        cases = list(suite.iter("testcase"))
+        bad = sum(1 for c in cases if c.find("failure") is not None or c.find("error") is not None)
+        bad = max(bad, int(suite.get("failures", 0)) + int(suite.get("errors", 0)))
+        left_out = sum(1 for c in cases if c.find("skipped") is not None)
+        passed += max(len(cases) - bad - left_out, 0)
+        failed += bad
+        skipped += left_out
+    return passed, failed, skipped
+
+
+def count_suite(log):
+    """The numbers of the log's last counting line, or None."""
+    for line in reversed(log.splitlines()):
+        m = COUNTS.match(line)
+        if m:
+            return int(m.group(1)), int(m.group(2)), int(m.group(3) or 0)
+    return None
+
+
+def run(command, env, log_name, limit):
+    """(exit status or None when time ran out, output); the log is kept."""
+    with open(log_name, "w+", encoding="utf-8", errors="replace") as log:
+        p = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log,
+                             stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            status = p.wait(limit)
+        except subprocess.TimeoutExpired:
+            status = None
+        try:
+            os.killpg(p.pid, signal.SIGKILL)  # whatever a suite left behind
+        except ProcessLookupError:
+            pass
+        p.wait()
+        log.seek(0)
+        return status, log.read()
+
+
+def show_tail(log, log_name):
+    for line in log.splitlines()[-TAIL_LINES:]:
+        print("    | " + line)
+    print("    the whole log: " + os.path.relpath(log_name, ROOT))
+
+
+def check(row, args):
+    name, _, command, limit = row
+    log_name = os.path.join(args.build, "check-%s.log" % name.replace(" ", "-"))
+    env = dict(os.environ, BUILD=args.build, SKIFF=os.path.join(args.build, "skiff"), LC_ALL="C.UTF-8")
+    started = time.monotonic()
+    status, log = run(command, env, log_name, limit)
+    took = time.monotonic() - started
+    counts = count_units(args.build) if name == "unit" and status is not None else count_suite(log)
+    passed, failed, skipped = counts or (int(status == 0), 0, 0)
+    if status != 0:
+        failed = max(failed, 1)
+    print("%6d passed  %4d failed%s  %6.1f s" % (passed, failed, "  %d skipped" % skipped if skipped else "", took))
+    if status is None:
+        print("    stopped after %d s" % limit)
+    if failed:
+        show_tail(log, log_name)
+    for line in log.splitlines():
+        if line.startswith("skipped: "):
+            print("    " + line)
+    sys.stdout.flush()
+    return passed, failed, skipped
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", default=os.path.join(ROOT, "build"))
+    p.add_argument("--only", action="append", help="rows whose name begins so")
+    p.add_argument("--list", action="store_true", help="only print the rows")
+    args = p.parse_args()
+    args.build = os.path.abspath(args.build)
+    rows = [r for r in table(args.build) if not args.only or r[0].startswith(tuple(args.only))]
+    if args.list:
+        print("\n".join("%-12s %s" % (r[0], " ".join(r[2])) for r in rows))
+        return
+    total = [0, 0, 0]
+    for i, row in enumerate(rows, 1):
+        print("[%2d/%d] %-12s" % (i, len(rows), row[0]), end=" ", flush=True)
+        if not os.path.exists(row[1]):
+            print("not here (%s)" % os.path.relpath(row[1], ROOT))
+            continue
+        total = [a + b for a, b in zip(total, check(row, args))]
+    if total[2]:
+        print("%d skipped, see above" % total[2])
+    print("%d passed, %d failed" % (total[0], total[1]))
+    sys.exit(1 if total[1] or not total[0] else 0)
+
+
+if __name__ == "__main__":
+    main()
