@@ -235,6 +235,7 @@ static bool take_list(struct decoder *dec, const struct field_row *r, const stru
         char *item = (char *)out->items + i * size;
         if (r->kind == FIELD_STRUCT) ok &= take_struct(dec, r->type, &v->items[i], item);
         else if (size == sizeof(int64_t)) ok &= take_int(dec, r, &v->items[i], (int64_t *)item);
+        else if (v->items[i].kind == VAL_NULL) *(struct str *)item = STR("");
         else ok &= take_text(dec, r, &v->items[i], (struct str *)item);
     }
     return ok;

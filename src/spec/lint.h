@@ -7,6 +7,7 @@
 #include "spec/documents.h"
 
 struct lint_opts {
+    const struct source_files *files; /* lets findings point into texts of several lines; may be NULL */
     const struct documents *others; /* where templateRef and the like are looked up as well; may be NULL */
     struct str default_ns;          /* absent: "default" */
     bool refs_required;             /* a reference to a document that is not there is an error, not a warning */

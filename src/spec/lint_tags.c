@@ -204,33 +204,65 @@ static enum tag_answer tag_known(struct tag_check *c, struct str tag)
     return call_known(c, rest);
 }
 
-static void report(struct tag_check *c, const struct val *at, struct str tag,
-                   enum tag_answer answer)
+/* From the whole text to the very tag: the first place at or behind the value's start where the tag
+ * stands as it does in the value. */
+static bool point_at(const struct lint *l, struct diag *g, const struct val *v, struct str raw)
 {
-    struct lint *l = c->scope->ld->l;
-    if (answer == TAG_TOO_LATE) {
-        struct diag *g = LINT(l, DIAG_ERROR, "E0602", at, "{{%.*s}} is not known yet at this point",
-                              STR_ARG(tag));
-        if (c->scope->self && str_eq(c->scope->self->name, c->word))
-            diag_help(l->d, g, "it is set when this one has ended");
-        else if (c->scope->dag)
-            diag_help(l->d, g, "add `%.*s` to the dependencies of this task", STR_ARG(c->word));
-        else diag_help(l->d, g, "only steps of earlier groups can be referred to");
-        return;
+    const struct source_file *f = l->opts->files ? source_files_get(l->opts->files, v->file) : NULL;
+    size_t lines = 2; /* a block begins on the line behind its indicator */
+    for (size_t i = 0; i < v->s.n; i++) lines += v->s.p[i] == '\n';
+    for (uint32_t i = 0; f && v->line && i < lines; i++) {
+        struct str line = source_line(f, v->line + i);
+        ptrdiff_t col = line.p ? str_find(line, raw, i == 0 ? v->col - 1 : 0) : -1;
+        if (col < 0) continue;
+        g->line = v->line + i;
+        g->col = (uint32_t)col + 1;
+        g->len = (uint32_t)raw.n;
+        return true;
     }
-    struct diag *g = LINT(l, DIAG_ERROR, "E0601", at, "failed to resolve {{%.*s}}", STR_ARG(tag));
-    if (c->word.p) lint_did_you_mean(l, g, c->word, c->near, c->n_near);
+    return false;
 }
 
-static void check_tag(const struct tag_scope *s, const struct val *at, struct str tag)
+static void report_too_late(struct tag_check *c, const struct val *at, struct str raw,
+                            struct str tag)
+{
+    struct lint *l = c->scope->ld->l;
+    struct diag *g = LINT(l, DIAG_ERROR, "E0602", at, "{{%.*s}} is not known yet at this point",
+                          STR_ARG(tag));
+    point_at(l, g, at, raw);
+    if (c->scope->self && str_eq(c->scope->self->name, c->word))
+        diag_help(l->d, g, "it is set when this one has ended");
+    else if (c->scope->dag)
+        diag_help(l->d, g, "add `%.*s` to the dependencies of this task", STR_ARG(c->word));
+    else diag_help(l->d, g, "only steps of earlier groups can be referred to");
+}
+
+static void report_unknown(struct tag_check *c, const struct val *at, struct str raw,
+                           struct str tag)
+{
+    struct lint *l = c->scope->ld->l;
+    struct diag *g = LINT(l, DIAG_ERROR, "E0601", at, "failed to resolve {{%.*s}}", STR_ARG(tag));
+    bool exact = point_at(l, g, at, raw);
+    if (!c->word.p) return;
+    lint_did_you_mean(l, g, c->word, c->near, c->n_near);
+    if (!g->fix.p) return;
+    ptrdiff_t i = str_find(raw, c->word, 0);
+    g->fix = exact && i >= 0 ? str_fmt(l->a, "%.*s%.*s%.*s", (int)i, raw.p, STR_ARG(g->fix),
+                                       STR_ARG(str_from(raw, (size_t)i + c->word.n)))
+                             : STR_NONE;
+}
+
+static void check_tag(const struct tag_scope *s, const struct val *at, struct str raw)
 {
     struct tag_check c = {.scope = s};
+    struct str tag = str_trim(str_sub(raw, 2, raw.n - 4));
     enum tag_answer answer = tag_known(&c, tag);
     for (const struct tag_scope *o = s->outer; o && answer != TAG_KNOWN; o = o->outer) {
         struct tag_check up = {.scope = o};
         if (tag_known(&up, tag) == TAG_KNOWN) return;
     }
-    if (answer != TAG_KNOWN) report(&c, at, tag, answer);
+    if (answer == TAG_TOO_LATE) report_too_late(&c, at, raw, tag);
+    if (answer == TAG_UNKNOWN) report_unknown(&c, at, raw, tag);
 }
 
 /* Inner tags first: of "{{a.{{b}}}}" only b can be looked at. */
@@ -247,8 +279,8 @@ static void check_text(const struct tag_scope *s, const struct val *v)
             at = (size_t)inner;
             continue;
         }
-        struct str tag = str_sub(v->s, (size_t)open + 2, (size_t)(close - open) - 2);
-        if (tag.n > 0 && tag.p[0] != '=') check_tag(s, v, str_trim(tag));
+        struct str raw = str_sub(v->s, (size_t)open, (size_t)(close - open) + 2);
+        if (raw.n > 4 && raw.p[2] != '=') check_tag(s, v, raw);
         at = (size_t)close + 2;
     }
 }

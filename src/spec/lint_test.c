@@ -55,7 +55,7 @@ static struct str lint_text(struct fixture *f, const char *path)
 {
     struct str text = fixture_read(&f->a, path), base = str_of(path), head;
     for (struct str rest = base; rest.p; base = head) str_cut(rest, '/', &head, &rest);
-    struct lint_opts opts = {.values_required = true};
+    struct lint_opts opts = {.values_required = true, .files = &f->files};
     fixture_add(f, str_z(&f->a, base), text);
     spec_lint(&f->a, &f->docs, &opts, &f->d);
     diags_sort(&f->d);
