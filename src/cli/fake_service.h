@@ -72,7 +72,7 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
 {
     const struct val *wf = fake_find(s, name);
     if (!wf) return err_set(e, ERR_NOT_FOUND, "no workflow '%.*s'", STR_ARG(name));
-    *out = (struct workflow_ref){wf_namespace(wf), wf_name(wf)};
+    *out = (struct workflow_ref){str_dup(a, wf_namespace(wf)), str_dup(a, wf_name(wf))};
     return true;
 }
 
@@ -80,7 +80,7 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
 {
     const struct val *wf = fake_find(s, name);
     if (!wf) return err_set(e, ERR_NOT_FOUND, "no workflow '%.*s'", STR_ARG(name));
-    *out = *wf;
+    *out = val_copy(a, wf);
     return true;
 }
 
@@ -92,7 +92,7 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
         const struct val *wf = &s->workflows.items[i];
         bool match = !o->n_phases;
         for (size_t k = 0; k < o->n_phases; k++) match |= str_eq(o->phases[k], wf_phase(wf));
-        if (match && (!o->ns.n || str_eq(o->ns, wf_namespace(wf))) && str_starts(wf_name(wf), o->prefix)) list_add(&b, *wf);
+        if (match && (!o->ns.n || str_eq(o->ns, wf_namespace(wf))) && str_starts(wf_name(wf), o->prefix)) list_add(&b, val_copy(a, wf));
     }
     *out = list_done(&b);
     return true;
@@ -130,7 +130,7 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs, const struct submit_opts *o,
                      struct diags *diags, struct val *objects, struct err *e)
 {
-    *objects = s->workflows;
+    *objects = val_copy(a, &s->workflows);
     return true;
 }
 
