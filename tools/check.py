@@ -2,9 +2,9 @@
 """Runs the project's checks and ends with the line `N passed, N failed`.
 
 A check is a row of CHECKS: its name, the file without which it does not exist, its command, and its
-time limit. A suite prints `N passed, N failed` (or `N passed, N failed, N skipped`) as its last line
-and exits with 0 only when nothing failed; a suite that exits otherwise counts as at least one failure.
-A suite is any test/NAME/run.py; it runs in the project's directory with SKIFF (the program) and BUILD
+time limit. A suite prints either TAP lines or `N passed, N failed[, N skipped]` as its last line, and
+exits with 0 only when nothing failed; otherwise it counts as at least one failure. Every
+test/NAME/run.py is a suite without a row of its own; it runs in the project's directory with SKIFF (the program) and BUILD
 (the build directory) in its environment. Whatever is skipped says why, and is not counted as passed.
 
 usage: check.py [--build DIR] [--only NAME]... [--list]
@@ -22,7 +22,8 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PY = sys.executable
 TAIL_LINES = 40
-COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\b(?: \((.*)\))?")
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\b")
+TAP = re.compile(r"^(not )?ok \d+")
 
 # name, file that must exist, command ({build}: the build directory), time limit in seconds
 CHECKS = [
@@ -31,6 +32,7 @@ CHECKS = [
     ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
     ("sim random", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 180),
+    ("live view", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
 ]
 OWN_ROWS = {"sim"}
 SUITE_LIMIT_S = 300
@@ -61,12 +63,15 @@ def count_units(build):
 
 
 def count_suite(log):
-    """The numbers of the log's last counting line, or None."""
+    """The numbers of the log's last counting line, else of its TAP lines, else None."""
     for line in reversed(log.splitlines()):
         m = COUNTS.match(line)
         if m:
             return int(m.group(1)), int(m.group(2)), int(m.group(3) or 0)
-    return None
+    tap = [line for line in log.splitlines() if TAP.match(line)]
+    failed = sum(1 for line in tap if line.startswith("not ok"))
+    skipped = sum(1 for line in tap if "# SKIP" in line)
+    return (len(tap) - failed - skipped, failed, skipped) if tap else None
 
 
 def run(command, env, log_name, limit):
@@ -110,7 +115,7 @@ def check(row, args):
     if failed:
         show_tail(log, log_name)
     for line in log.splitlines():
-        if line.startswith("skipped: "):
+        if line.startswith("skipped: ") or "# SKIP" in line:
             print("    " + line)
     sys.stdout.flush()
     return passed, failed, skipped
