@@ -29,9 +29,18 @@ static void spaces(struct buf *b, size_t n)
     while (n--) buf_char(b, ' ');
 }
 
+/* Control bytes could drive the terminal; they are shown as spaces or '?'. */
+static void text_show(struct buf *b, struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        buf_char(b, c == '\t' ? ' ' : c < 0x20 || c == 0x7f ? '?' : (char)c);
+    }
+}
+
 static void place_write(struct buf *b, const struct diag *d, const struct source_file *f)
 {
-    if (f) buf_str(b, f->path);
+    if (f) text_show(b, f->path);
     if (d->line) buf_printf(b, "%s%u:%u", f ? ":" : "", d->line, d->col);
 }
 
@@ -44,7 +53,7 @@ static void title_write(struct painter *p, const struct diag *d)
     paint(p, off);
     paint(p, bold);
     buf_str(p->b, STR(": "));
-    buf_str(p->b, d->message);
+    text_show(p->b, d->message);
     paint(p, off);
     buf_char(p->b, '\n');
 }
@@ -64,15 +73,6 @@ static size_t columns(struct str line, size_t n)
     return c;
 }
 
-/* Control bytes could drive the terminal; they are shown as spaces or '?'. */
-static void line_write(struct buf *b, struct str line)
-{
-    for (size_t i = 0; i < line.n; i++) {
-        unsigned char c = (unsigned char)line.p[i];
-        buf_char(b, c == '\t' ? ' ' : c < 0x20 || c == 0x7f ? '?' : (char)c);
-    }
-}
-
 static void gutter(struct painter *p, size_t width, const char *text)
 {
     spaces(p->b, width);
@@ -88,7 +88,7 @@ static void carets_write(struct painter *p, const struct diag *d, struct str lin
     while (n--) buf_char(p->b, '^');
     if (str_set(d->label)) {
         buf_char(p->b, ' ');
-        buf_str(p->b, d->label);
+        text_show(p->b, d->label);
     }
     paint(p, off);
     buf_char(p->b, '\n');
@@ -105,7 +105,7 @@ static void source_write(struct painter *p, const struct diag *d, const struct s
     buf_printf(p->b, "%*u |", (int)width, d->line);
     paint(p, off);
     buf_char(p->b, ' ');
-    line_write(p->b, line);
+    text_show(p->b, line);
     buf_char(p->b, '\n');
     if (!d->col || d->col > line.n + 1) return;
     gutter(p, width, " | ");
@@ -117,7 +117,7 @@ static void remark_write(struct painter *p, size_t width, const char *kind, stru
     if (!str_set(text)) return;
     gutter(p, width, " = ");
     painted(p, bold, kind);
-    buf_str(p->b, text);
+    text_show(p->b, text);
     buf_char(p->b, '\n');
 }
 
@@ -142,7 +142,7 @@ static void short_write(struct buf *b, const struct diag *d, const struct source
         buf_str(b, STR(": "));
     }
     buf_printf(b, "%s: ", severity_names[d->severity]);
-    buf_str(b, d->message);
+    text_show(b, d->message);
     if (d->code) buf_printf(b, " [%s]", d->code);
     buf_char(b, '\n');
 }

@@ -100,6 +100,30 @@ static void odd_positions_do_not_break_the_shape(void **state)
     arena_fini(&a);
 }
 
+static void terminal_controls_are_not_passed_on(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct buf b;
+    struct source_files files = {0};
+    struct diags d;
+    arena_init(&a);
+    buf_init(&b, 1 << 16);
+    diags_init(&d, &a);
+    source_files_add(&files, STR("f\033"), STR("\033[2Jx\ty"));
+    struct diag *g = diags_add(&d, DIAG_ERROR, "E1", "bad %s", "\033]0;title\a");
+    g->file = 1, g->line = 1, g->col = 5;
+    diag_note(&d, g, "two\nlines");
+    diags_render(&b, &d, &files, (struct diag_style){DIAG_HUMAN, false});
+    diags_render(&b, &d, &files, (struct diag_style){DIAG_SHORT, false});
+    assert_string_equal(b.p, "error[E1]: bad ?]0;title?\n --> f?:1:5\n  |\n1 | ?[2Jx y\n  |     ^\n"
+                             "  = note: two?lines\n\nf?:1:5: error: bad ?]0;title? [E1]\n");
+    source_files_fini(&files);
+    diags_fini(&d);
+    buf_fini(&b);
+    arena_fini(&a);
+}
+
 static void list_stops_at_its_limit_and_counts_on(void **state)
 {
     (void)state;
@@ -166,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_are_golden),
         cmocka_unit_test(odd_positions_do_not_break_the_shape),
+        cmocka_unit_test(terminal_controls_are_not_passed_on),
         cmocka_unit_test(list_stops_at_its_limit_and_counts_on),
         cmocka_unit_test(reader_errors_become_diagnostics),
         cmocka_unit_test(nearest_word_is_found),
