@@ -109,7 +109,7 @@ static la_ssize_t fd_write(struct archive *ar, void *ctx, const void *p, size_t 
 
 bool pack_tree(int dir_fd, const char *name, const struct artifact_export *how, struct err *e)
 {
-    struct archive_locale loc CLEANUP(archive_locale_restore) = archive_locale_utf8();
+    struct archive_locale loc UNUSED CLEANUP(archive_locale_restore) = archive_locale_utf8();
     char *buf CLEANUP(free_ptr) = mem_alloc(BUFFER);
     struct packer p = {.ar = archive_write_new(), .name = how->name ? how->name : "data", .buf = buf,
                        .fd = how->fd};

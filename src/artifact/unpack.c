@@ -239,7 +239,7 @@ static struct archive *reader_new(enum artifact_archive archive)
 
 bool unpack_is_tgz(int fd)
 {
-    struct archive_locale loc CLEANUP(archive_locale_restore) = archive_locale_utf8();
+    struct archive_locale loc UNUSED CLEANUP(archive_locale_restore) = archive_locale_utf8();
     struct archive_entry *ae;
     unsigned char magic[2];
     if (pread(fd, magic, 2, 0) != 2 || magic[0] != 0x1f || magic[1] != 0x8b) return false;
@@ -256,7 +256,7 @@ bool unpack_is_tgz(int fd)
 bool unpack_archive(int fd, int dir_fd, enum artifact_archive archive, uint64_t max_bytes,
                     struct err *e)
 {
-    struct archive_locale loc CLEANUP(archive_locale_restore) = archive_locale_utf8();
+    struct archive_locale loc UNUSED CLEANUP(archive_locale_restore) = archive_locale_utf8();
     struct unpacker u = {.ar = reader_new(archive), .root = dir_fd, .max_bytes = max_bytes, .e = e};
     struct stat st;
     arena_init(&u.a);
