@@ -277,21 +277,21 @@ class Generator:
         step, called = {"name": self.fresh(prefix)}, Called("", made)
         called.name = step["name"]
         self.budget -= made.size
-        self.refer(step, made)
         self.loop(step, called, before, kind)
+        self.refer(step, made, called.loop)
         self.arguments(step, made, before, inputs, kind, called, alone)
         self.when(step, called, before, inputs, kind)
         if not dag_depends and self.chance(0.15):
             step["continueOn"] = self.r.choice(({"failed": True}, {"error": True}, {"failed": True, "error": True}))
             called.forgiven = True
-        if not plain and self.chance(0.08):
+        if not plain and not self.limits and self.chance(0.1):
             self.hook(step, made, kind, called)
         return step, called
 
-    def refer(self, step, made):
+    def refer(self, step, made, loop):
         if made.library and not self.in_library:
             step["templateRef"] = {"name": made.library, "template": made.tmpl["name"]}
-        elif made.leaf and not made.inputs and self.chance(0.05):
+        elif made.leaf and not made.inputs and not (loop and made.outs) and self.chance(0.05):
             step["inline"] = {k: v for k, v in made.tmpl.items() if k != "name"}
         else:
             step["template"] = made.tmpl["name"]
