@@ -264,7 +264,7 @@ int main(int argc, char **argv)
     parse(&o, argc, argv);
     if (o.adopt) return adopt(&o);
     if (!o.spec.argv.n) die("no command");
-    struct launcher *l = launcher_start(0, NULL, &e);
+    struct launcher *l = launcher_start(argc, argv, &e);
     if (!l) die(e.text);
     struct slot_config c = {.state_dir = o.state, .plain = o.spec.tier == STEP_TIER_NONE, .masked = o.hide,
                             .realtime = o.realtime};
