@@ -19,7 +19,9 @@ struct service *reader_open(struct cli *cli, struct err *e)
 
 struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e)
 {
-    return open_with(cli, (struct service_opts){.launcher = steps ? cli->env->steps : NULL, .resume = resume}, e);
+    struct service_opts o = {.launcher = steps ? cli->env->steps : NULL, .resume = resume,
+                             .serve = cli->env->serve, .unserve = cli->env->unserve};
+    return open_with(cli, o, e);
 }
 
 bool workflow_ref(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e)
