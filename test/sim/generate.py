@@ -208,6 +208,7 @@ class Generator:
                 size += c.made.size
             if len(group) == 1 and self.chance(0.02):
                 group[0]["when"] = "a/b == x"
+                group[0].pop("hooks", None)
             groups.append(group)
             before = before + called
         tmpl["steps"] = groups
@@ -278,7 +279,7 @@ class Generator:
         called.name = step["name"]
         self.budget -= made.size
         self.loop(step, called, before, kind)
-        self.refer(step, made, called.loop)
+        self.refer(step, made)
         self.arguments(step, made, before, inputs, kind, called, alone)
         self.when(step, called, before, inputs, kind)
         if not dag_depends and self.chance(0.15):
@@ -288,10 +289,10 @@ class Generator:
             self.hook(step, made, kind, called)
         return step, called
 
-    def refer(self, step, made, loop):
+    def refer(self, step, made):
         if made.library and not self.in_library:
             step["templateRef"] = {"name": made.library, "template": made.tmpl["name"]}
-        elif made.leaf and not made.inputs and not (loop and made.outs) and self.chance(0.05):
+        elif made.leaf and not made.inputs and not made.outs and self.chance(0.05):
             step["inline"] = {k: v for k, v in made.tmpl.items() if k != "name"}
         else:
             step["template"] = made.tmpl["name"]

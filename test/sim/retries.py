@@ -64,7 +64,7 @@ class Retries:
             node.outputs = None if last.outputs is None else json.loads(json.dumps(last.outputs))
             self.mark(node, "Succeeded")
             return True
-        if self.past_deadline():
+        if self.past_deadline() and not node.on_exit:
             self.mark(node, last.phase, "retry exceeded workflow deadline")
             return True
         limit = None if retry.get("limit") is None else int(tags.any_string(retry["limit"]))

@@ -94,8 +94,11 @@ static void fate_params(struct world *w, const struct val *tmpl, struct stream *
     how->params = out;
 }
 
-static struct fate fate_of(struct world *w, const struct node *n, const struct val *tmpl)
+static struct fate fate_of(struct world *w, const struct node *n, const struct val *given)
 {
+    /* the engine's own copy lives only until its next event */
+    struct val copy = val_copy(&w->arena, given);
+    const struct val *tmpl = &copy;
     struct str name = node_name(n);
     struct str seed = str_fmt(&w->arena, "%lld/%.*s", (long long)number(w->fate, "seed"), STR_ARG(name));
     struct stream s = {fnv64(seed)};
@@ -120,8 +123,8 @@ static struct fate fate_of(struct world *w, const struct node *n, const struct v
         fate_error(&f.how);
         return f;
     }
-    struct str given = note(tmpl, "result", STR(""));
-    if (node_captures_result(n)) f.how.result = given.p ? given : result;
+    struct str result_note = note(tmpl, "result", STR(""));
+    if (node_captures_result(n)) f.how.result = result_note.p ? result_note : result;
     fate_params(w, tmpl, &s, &f.how);
     return f;
 }
