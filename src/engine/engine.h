@@ -143,8 +143,8 @@ struct str node_pod_name(struct arena *a, const struct run *r, const struct node
 struct str node_template_name(const struct node *n);
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
-/* The template of a pod node that has not ended, substituted again from what was decided:
- * for a runtime that must start it anew after a crash. */
+/* The template of a pod node that has not ended, substituted again from what was decided. Lives
+ * until the next event of the run. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);
 
 /* ---- status as JSON, and back ---- */

@@ -44,6 +44,7 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
         return false;
     }
     jobs_committed(x);
+    loop_timer_arm_us(x->timer, 0); /* a turn is to follow, whatever else the loop has to wait for */
     x->o.on_commit(x->o.user);
     return true;
 }

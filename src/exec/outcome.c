@@ -158,8 +158,10 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;
     if (r->has_result) out->result = r->result.p ? r->result : STR("");
     params(a, r, out);
-    const struct val *tmpl = node_template(j->live->run, j->node, e);
-    if (!tmpl) return false;
+    const struct val *given = node_template(j->live->run, j->node, e);
+    if (!given) return false;
+    struct val *tmpl = ARENA_NEW(a, struct val); /* the engine's own lives only until its next event */
+    *tmpl = val_copy(a, given);
     if (!artifacts(j, tmpl, r, arts, &lost) && out->phase == NODE_SUCCEEDED) {
         out->phase = NODE_ERROR;
         out->message = str_dup(a, str_of(lost.text));
