@@ -40,7 +40,7 @@ class Generator:
         self.templates, self.library, self.globals = [], [], []
         self.limits = self.chance(0.25)
         self.long = self.chance(0.12)
-        self.in_library = False
+        self.in_library = self.hooked = False
 
     def chance(self, p):
         return self.r.random() < p
@@ -164,7 +164,7 @@ class Generator:
         if self.chance(0.35) and "limit" in s:
             s["backoff"] = {"duration": self.r.choice(("1", "500ms", "2s"))}
             for key, values in (("factor", (2, "3")), ("cap", ("1500ms", "3s")), ("maxDuration", ("2s", "5s", "1m"))):
-                if self.chance(0.4):
+                if self.chance(0.4) and not (key == "maxDuration" and self.limits):
                     s["backoff"][key] = self.r.choice(values)
         if self.chance(0.2) and "limit" in s:
             s["expression"] = self.r.choice(("asInt(lastRetry.exitCode) > 1", "lastRetry.status == 'Failed'",
@@ -404,6 +404,7 @@ class Generator:
         if not called.loop and self.chance(0.3):
             hook["expression"] = "%s['%s'].status == '%s'" % (kind, step["name"], self.r.choice(("Failed", "Succeeded")))
         step["hooks"] = {"exit": hook}
+        self.hooked = True
 
     def outputs_of(self, tmpl, before, kind):
         """Outputs of a composite that are there whenever it succeeds. In a dag only what must have succeeded counts."""
@@ -460,7 +461,7 @@ class Generator:
             self.global_output(entry)
         if self.limits and self.chance(0.6):
             spec["parallelism"] = self.r.randint(1, 3)
-        if self.chance(0.03):
+        if self.chance(0.04) and not self.hooked:
             spec["retryStrategy"] = {"limit": 1}
         if self.long and self.chance(0.6):
             spec["activeDeadlineSeconds"] = self.r.randint(1, 4)
