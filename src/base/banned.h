@@ -5,4 +5,4 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol localtime gmtime popen tmpnam
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets localtime gmtime popen tmpnam

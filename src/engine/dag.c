@@ -94,11 +94,11 @@ static void start_loop(struct run *r, struct node *dag, const struct call *c,
         end_at_once(r, dag, c, NODE_ERROR, str_of(e.text));
         return;
     }
-    struct node *group = group_make(r, dag, c, &items);
     if (!items.n) {
-        node_finish(r, group, NODE_SKIPPED, STR("Skipped, empty params"));
+        end_at_once(r, dag, c, NODE_SKIPPED, STR("Skipped, empty params"));
         return;
     }
+    struct node *group = group_make(r, dag, c, &items);
     node_phase_set(r, group, NODE_RUNNING);
     for (uint32_t i = 0; i < items.n; i++) {
         struct blocked b = {.parent = group, .call = c, .item_idx = i,

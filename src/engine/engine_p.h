@@ -116,6 +116,7 @@ struct body {
     uint32_t group;            /* steps: the group at work */
     struct node *group_node;
     uint32_t active_children;  /* Pod, Steps, DAG nodes in Pending or Running, for parallelism */
+    uint32_t active_pods;      /* of those, the pods, for failFast */
     uint32_t bad_children;     /* of those types, Failed or Error, for failFast */
     uint32_t open;             /* dag: children not fulfilled */
     VEC(struct blocked) blocked; /* in the order of Argo's walk */

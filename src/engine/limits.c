@@ -183,10 +183,10 @@ void limit_release(struct run *r)
     while (r->held.n && !r->finished.n && (boundary = next_in_walk(r))) release(r, boundary);
 }
 
-/* True when a failed child forbids further ones, some are held back and nothing runs any more: the
- * instance has then failed. */
+/* True when a child has failed and no pod of the instance runs any more: Argo then fails it before
+ * it looks at anything else, retries included. */
 bool limit_fail_fast(const struct node *boundary)
 {
     const struct body *b = boundary->body;
-    return b->fail_fast && b->bad_children && b->blocked.n && !b->active_children;
+    return b->fail_fast && b->bad_children && !b->active_pods;
 }

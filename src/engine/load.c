@@ -149,6 +149,7 @@ static void count(struct run *r, struct node *n)
     if (!counted_type(n)) return;
     n->counted = alive(n);
     if (b && alive(n)) b->active_children++;
+    if (b && alive(n) && n->type == NTYPE_POD) b->active_pods++;
     if (b && phase_failed(n->phase)) b->bad_children++;
 }
 

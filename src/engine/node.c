@@ -71,7 +71,9 @@ static void count_begin(struct run *r, struct node *n)
         r->active_pods++;
         r->pods_total++;
     }
-    if (n->boundary && n->boundary->body) n->boundary->body->active_children++;
+    if (!n->boundary || !n->boundary->body) return;
+    n->boundary->body->active_children++;
+    if (n->type == NTYPE_POD) n->boundary->body->active_pods++;
 }
 
 static void count_end(struct run *r, struct node *n)
@@ -87,6 +89,7 @@ static void count_end(struct run *r, struct node *n)
     if (!b) return;
     ASSERT(b->active_children > 0);
     b->active_children--;
+    if (n->type == NTYPE_POD) b->active_pods--;
     if (phases[n->phase].failed) b->bad_children++;
 }
 

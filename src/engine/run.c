@@ -328,13 +328,13 @@ static void tell(struct run *r, struct node *n)
 static void node_done(struct run *r, struct node *n)
 {
     bool is_hook = n->hooked && !n->retried && n->parent;
+    struct node *b = n->boundary;
     if (n->outputs.n) outputs_globalize(r, n);
+    if (b && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
     if (!is_hook && hook_begin(r, n)) return;
     if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
     if (is_hook) node_done(r, n->parent); /* told late, because it had a hook */
     else tell(r, n);
-    struct node *b = n->boundary;
-    if (b && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
 }
 
 static void run_end(struct run *r)

@@ -31,7 +31,8 @@ enum job_state {
 
 /* One step of one run: a command and what became of it. */
 struct job {
-    struct active *live;
+    struct exec *x;
+    struct active *live; /* NULL: its workflow is over */
     struct node *node;
     int64_t id; /* of the command, and of the step */
     enum job_state state;
@@ -93,6 +94,7 @@ void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
 void job_result(struct job *j, const struct step_result *r);
 void job_failed(struct job *j, const char *text);
 void job_kill(struct job *j);
+void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
 void job_adopt(struct job *j, struct slot *s);
 void lanes_close(struct exec *x);
 

@@ -13,7 +13,7 @@
 
 static void job_forget(struct job *j)
 {
-    struct exec *x = j->live->x;
+    struct exec *x = j->x;
     for (size_t i = 0; i < x->jobs.n; i++)
         if (x->jobs.items[i] == j) {
             x->jobs.items[i] = VEC_POP(&x->jobs);
@@ -41,7 +41,7 @@ struct job *job_new(struct active *l, struct node *n, struct err *e)
     struct str key = str_fmt(a, "step/%u", node_index(n)), value = str_fmt(a, "%lld", (long long)id);
     if (!store_value_put(x->store, l->id, key, value, e)) return NULL;
     struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.live = l, .node = n, .id = id, .state = JOB_DECIDED};
+    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .state = JOB_DECIDED};
     VEC_PUSH(&x->jobs, j);
     VEC_PUSH(&x->decided, j);
     return j;
@@ -65,17 +65,45 @@ static void job_event(struct job *j, const struct step_outcome *how)
     loop_again(x->o.loop);
 }
 
+/* Its workflow is over (failFast can end one while others of its steps run): only the command is
+ * left to be forgotten. */
+static void job_orphan_done(struct job *j)
+{
+    struct exec *x = j->x;
+    struct err e;
+    if (!exec_begin(x, &e) || !store_command_ack(x->store, j->id, &e)) exec_fail(x, &e);
+    job_forget(j);
+    loop_again(x->o.loop);
+}
+
 void job_failed(struct job *j, const char *text)
 {
+    if (!j->live) {
+        job_orphan_done(j);
+        return;
+    }
     struct step_outcome how = {.phase = NODE_ERROR, .exit_code = STEP_NO_EXIT_CODE, .message = str_of(text)};
     job_event(j, &how);
+}
+
+void jobs_orphan(struct active *l)
+{
+    struct exec *x = l->x;
+    for (size_t i = 0; i < x->jobs.n; i++) {
+        struct job *j = x->jobs.items[i];
+        if (j->live != l) continue;
+        j->live = NULL;
+        j->node = NULL;
+        job_kill(j);
+    }
 }
 
 void job_result(struct job *j, const struct step_result *r)
 {
     struct step_outcome how;
     struct err e;
-    if (exec_begin(j->live->x, &e) && job_outcome(j, r, &how, &e)) job_event(j, &how);
+    if (!j->live) job_orphan_done(j);
+    else if (exec_begin(j->x, &e) && job_outcome(j, r, &how, &e)) job_event(j, &how);
     else job_failed(j, e.text);
 }
 
@@ -178,7 +206,7 @@ static void lane_take(struct lane *l, struct job *j)
 void job_adopt(struct job *j, struct slot *s)
 {
     struct err e;
-    struct lane *l = lane_add(j->live->x, s, &e);
+    struct lane *l = lane_add(j->x, s, &e);
     if (!l) {
         job_failed(j, e.text);
         return;
@@ -192,7 +220,7 @@ void job_adopt(struct job *j, struct slot *s)
 
 static bool job_start(struct job *j, struct err *e)
 {
-    struct exec *x = j->live->x;
+    struct exec *x = j->x;
     struct buf wire CLEANUP(buf_fini);
     struct pod_plan plan;
     buf_init(&wire, LIMIT_STEP_SPEC_BYTES);
@@ -213,7 +241,7 @@ static void tell_started(struct exec *x)
     bool more = false;
     for (size_t i = 0; i < x->jobs.n; i++) {
         struct job *j = x->jobs.items[i];
-        if (j->state != JOB_RUNNING || j->told_started) continue;
+        if (j->state != JOB_RUNNING || j->told_started || !j->live) continue;
         if (now - j->started_us < FRESH_US) {
             more = true;
             continue;
@@ -262,7 +290,7 @@ void jobs_dropped(struct exec *x)
 void job_kill(struct job *j)
 {
     struct err e;
-    uint32_t grace_ms = (uint32_t)config_int(j->live->x->o.config, CONFIG_GRACE) * 1000;
+    uint32_t grace_ms = (uint32_t)config_int(j->x->o.config, CONFIG_GRACE) * 1000;
     j->killed = true;
     if (j->lane) slot_kill(j->lane->slot, SIGTERM, grace_ms, &e);
 }

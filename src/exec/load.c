@@ -77,7 +77,7 @@ static bool step_restore(struct active *l, const struct command_row *c, struct e
     struct node *n = c->node < run_node_count(l->run) ? run_node_at(l->run, c->node) : NULL;
     if (!n || phase_fulfilled(node_phase(n))) return exec_begin(x, e) && store_command_ack(x->store, c->id, e);
     struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.live = l, .node = n, .id = c->id, .state = JOB_DECIDED,
+    *j = (struct job){.x = x, .live = l, .node = n, .id = c->id, .state = JOB_DECIDED,
                       .told_started = node_phase(n) == NODE_RUNNING};
     VEC_PUSH(&x->jobs, j);
     if (never_began(x, c->id)) {

@@ -170,7 +170,9 @@ void actives_reap(struct exec *x)
 {
     for (size_t i = x->lives.n; i-- > 0;) {
         x->lives.items[i]->committed = true;
-        if (x->lives.items[i]->over) active_forget(x->lives.items[i]);
+        if (!x->lives.items[i]->over) continue;
+        jobs_orphan(x->lives.items[i]);
+        active_forget(x->lives.items[i]);
     }
 }
 
