@@ -135,6 +135,9 @@ static bool logs_run(struct cli *cli, struct err *e)
     };
     if (g->n_words == 0 && !args_has(g, "selector")) return err_set(e, ERR_USAGE, "'logs' needs a run: skiff logs @latest");
     if (!since_read(cli, &o, e)) return false;
+    bool ended = false;
+    if (follow && g->n_words > 0 && !runs_ended(cli, g->words, 1, &ended, e)) return false;
+    follow = follow && !ended;
     struct service *s = follow ? writer_open(cli, false, false, e) : reader_open(cli, e);
     if (!s) return false;
     bool ok = refs_read(cli, s, &refs, &n, e) &&

@@ -157,6 +157,8 @@ static bool results_put(struct cli *cli, struct service *s, const struct workflo
 
 static bool refs_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
 {
+    struct str notice = service_notice(s);
+    if (notice.n) cli_note(cli, "%.*s", STR_ARG(notice));
     bool with_output = args_has(&cli->args, "output");
     int fd = with_output ? cli->env->err_fd : cli->env->out_fd;
     bool logs = args_on(&cli->args, "log");

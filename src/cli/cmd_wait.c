@@ -35,17 +35,39 @@ static bool outcomes_put(struct cli *cli, struct service *s, const struct workfl
     return true;
 }
 
+static bool wait_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
+{
+    struct follow_opts f = {.refs = refs, .n = n, .fd = cli->env->err_fd, .progress = PROGRESS_QUIET,
+                            .on_interrupt = INTERRUPT_DETACH};
+    return follow_run(cli, s, &f, e) && (cli->exit_status > 128 || outcomes_put(cli, s, refs, n, e));
+}
+
+static bool all_ended(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, bool *ended,
+                      struct err *e)
+{
+    *ended = true;
+    for (size_t i = 0; i < n && *ended; i++) {
+        struct val wf;
+        if (!service_get(&cli->a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
+        *ended = wf_ended(&wf);
+    }
+    return true;
+}
+
 static bool wait_run(struct cli *cli, struct err *e)
 {
     struct workflow_ref *refs = ARENA_ARRAY(&cli->a, struct workflow_ref, cli->args.n_words);
     size_t n;
-    struct service *s = writer_open(cli, false, false, e);
+    bool ended;
+    struct service *s = reader_open(cli, e);
     if (!s) return false;
-    bool ok = refs_read(cli, s, refs, &n, e);
-    if (ok && n > 0) {
-        struct follow_opts f = {.refs = refs, .n = n, .fd = cli->env->err_fd, .progress = PROGRESS_QUIET,
-                                .on_interrupt = INTERRUPT_DETACH};
-        ok = follow_run(cli, s, &f, e) && (cli->exit_status > 128 || outcomes_put(cli, s, refs, n, e));
+    bool ok = refs_read(cli, s, refs, &n, e) && all_ended(cli, s, refs, n, &ended, e);
+    if (ok && ended) {
+        ok = outcome_status(cli, s, refs, n, &cli->exit_status, e) && outcomes_put(cli, s, refs, n, e);
+    } else if (ok) {
+        service_close(s); /* the names belong to it */
+        s = writer_open(cli, false, false, e);
+        ok = s && refs_read(cli, s, refs, &n, e) && wait_follow(cli, s, refs, n, e);
     }
     service_close(s);
     return ok;

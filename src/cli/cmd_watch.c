@@ -1,4 +1,5 @@
 /* skiff watch */
+#include "base/limits.h"
 #include "cli/cmds.h"
 #include "cli/session.h"
 
@@ -9,7 +10,7 @@ static const struct flag flags[] = {
     {"node-field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "only these nodes in the final tree"},
 };
 
-static bool watch_run(struct cli *cli, struct err *e)
+static bool follow(struct cli *cli, struct err *e)
 {
     struct workflow_ref ref;
     int fd = cli->env->out_fd;
@@ -22,6 +23,30 @@ static bool watch_run(struct cli *cli, struct err *e)
     bool ok = workflow_ref(cli, s, cli->args.words[0], &ref, e) && follow_run(cli, s, &f, e);
     service_close(s);
     return ok;
+}
+
+/* Of a run that is over: what a watch would have ended in. */
+static bool outcome_show(struct cli *cli, struct err *e)
+{
+    struct workflow_ref ref;
+    struct view_opts v;
+    struct val wf;
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_SHOWN_BYTES);
+    struct service *s = reader_open(cli, e);
+    bool ok = s && cli_view_opts(cli, &v, e) && workflow_ref(cli, s, cli->args.words[0], &ref, e) &&
+              service_get(&cli->a, s, ref.ns, ref.name, &wf, e) && outcome_status(cli, s, &ref, 1, &cli->exit_status, e);
+    if (ok) view_workflow(&cli->a, &wf, &v, &b);
+    if (ok && !cli->quiet) cli_out(cli, buf_view(&b));
+    service_close(s);
+    return ok;
+}
+
+static bool watch_run(struct cli *cli, struct err *e)
+{
+    bool ended;
+    if (!runs_ended(cli, cli->args.words, 1, &ended, e)) return false;
+    return ended ? outcome_show(cli, e) : follow(cli, e);
 }
 
 const struct cmd cmd_watch = {

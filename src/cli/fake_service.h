@@ -58,6 +58,7 @@ void service_close(struct service *s)
 }
 
 struct loop *service_loop(struct service *s) { return s->loop; }
+struct str service_notice(const struct service *s) { return STR_NONE; }
 bool service_is_engine(const struct service *s) { return s->loop != NULL; }
 
 static const struct val *fake_find(const struct service *s, struct str name)

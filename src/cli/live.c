@@ -107,11 +107,17 @@ static void text_update(struct live *l, struct str *old, struct str s)
     if (!str_eq(*old, s)) *old = clean_dup(l, s);
 }
 
-static void state_update(struct live *l, struct lnode *n, const struct val *node, int64_t at_us)
+/* Times in objects are whole seconds: what was seen is finer, unless the first sight is of an old story. */
+static int64_t begun(int64_t started_us, int64_t seen_us)
+{
+    return started_us && seen_us - started_us > 2000000 ? started_us : seen_us;
+}
+
+static void state_update(struct live *l, struct lnode *n, const struct val *node, int64_t at_us, bool first)
 {
     n->icon = icon_of(change_node_phase(node));
     int64_t started = wf_time(node, "startedAt"), finished = wf_time(node, "finishedAt");
-    if (!n->started_us && lnode_running(n)) n->started_us = at_us;
+    if (!n->started_us && lnode_running(n)) n->started_us = begun(first ? started : 0, at_us);
     if (lnode_ended(n) && !n->ended_us) {
         bool seen = n->started_us != 0;
         n->ended_us = seen || !finished ? at_us : finished;
@@ -134,23 +140,26 @@ static void node_feed(struct live *l, const struct val *node, int64_t at_us)
     uint32_t i = node_index(l, id);
     uint32_t parent = boundary.n ? node_index(l, boundary) : 0;
     struct lnode *n = &l->nodes.items[i];
-    if (!n->known) {
+    bool first = !n->known;
+    if (first) {
         n->known = true;
         n->leaf = change_node_is_leaf(node);
         n->retry = str_is(val_get_str(node, "type"), "Retry");
         n->label = clean_dup(l, val_get_str(node, "displayName"));
         if (!n->fixed) node_move(l, i, parent);
     }
-    state_update(l, n, node, at_us);
+    state_update(l, n, node, at_us, first);
     if (n->retry) attempts_link(l, i, node);
 }
 
 static void status_feed(struct live *l, const struct val *status, int64_t at_us)
 {
     l->icon = icon_of(val_get_str(status, "phase"));
-    if (!l->started_us) l->started_us = at_us;
+    if (!l->has_status) l->started_us = begun(wf_time(status, "startedAt"), at_us);
+    l->has_status = true;
     l->ended = l->icon->role == STYLE_OK || l->icon->role == STYLE_FAILED;
-    if (l->ended && !l->ended_us) l->ended_us = at_us;
+    int64_t finished = wf_time(status, "finishedAt");
+    if (l->ended && !l->ended_us) l->ended_us = finished && at_us - finished > 2000000 ? finished : at_us;
     text_update(l, &l->message, val_get_str(status, "message"));
 }
 

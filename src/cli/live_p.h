@@ -25,7 +25,7 @@ struct live {
     const struct icon *icon; /* of the workflow */
     int64_t started_us, ended_us;
     int64_t drawn_us; /* 0: never */
-    bool changed, ended;
+    bool changed, ended, has_status;
     VEC(size_t) widths; /* cells of each line of the frame on the screen */
 };
 

@@ -12,6 +12,7 @@ struct seen {
     const struct icon *icon; /* state shown last; NULL: none */
     int64_t running_us;      /* when RUNNING was seen; 0: not */
     uint64_t message_hash;
+    bool known;              /* not its first change */
 };
 
 struct plain {
@@ -93,6 +94,12 @@ static int64_t took(const struct seen *s, const struct val *v, int64_t at_us)
     return started && finished ? MAX(finished - started, 0) : -1;
 }
 
+/* Times in objects are whole seconds: what was seen is finer, unless the first sight is of an old story. */
+static int64_t begun(int64_t started_us, int64_t seen_us)
+{
+    return started_us && seen_us - started_us > 2000000 ? started_us : seen_us;
+}
+
 static bool worth_a_line(const struct seen *s, const struct icon *i, struct str message)
 {
     if (!i->plain[0]) return false;
@@ -104,10 +111,13 @@ static bool worth_a_line(const struct seen *s, const struct icon *i, struct str 
 static bool state_feed(struct plain *p, struct str key, struct line l, const struct val *v, struct buf *out)
 {
     struct seen *s = seen_of(p, key);
+    bool first = !s->known;
+    s->known = true;
     if (!worth_a_line(s, l.icon, l.message)) return false;
     bool ends = icon_ends(l.icon);
     l.took_us = ends && l.icon->role != STYLE_SKIPPED ? took(s, v, l.at_us) : -1;
-    if (!ends && !s->running_us && strcmp(l.icon->plain, "PENDING") != 0) s->running_us = l.at_us;
+    if (!ends && !s->running_us && strcmp(l.icon->plain, "PENDING") != 0)
+        s->running_us = begun(first ? wf_time(v, "startedAt") : 0, l.at_us);
     s->icon = l.icon;
     s->message_hash = str_hash(l.message);
     line_put(p, &l, out);

@@ -46,3 +46,17 @@ bool outcome_status(struct cli *cli, struct service *s, const struct workflow_re
     }
     return true;
 }
+
+bool runs_ended(struct cli *cli, const char *const *names, size_t n, bool *ended, struct err *e)
+{
+    struct service *s = reader_open(cli, e);
+    bool ok = s != NULL;
+    *ended = true;
+    for (size_t i = 0; i < n && ok && *ended; i++) {
+        struct val wf;
+        ok = workflow_read(cli, s, names[i], &wf, e);
+        *ended = ok && wf_ended(&wf);
+    }
+    service_close(s);
+    return ok;
+}

@@ -32,3 +32,6 @@ bool follow_run(struct cli *cli, struct service *s, const struct follow_opts *o,
 /* 1 unless every one of them Succeeded; reads each. */
 bool outcome_status(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, int *status,
                     struct err *e);
+
+/* Have all of them ended? Then nothing needs to be followed, and no engine is looked for. */
+bool runs_ended(struct cli *cli, const char *const *names, size_t n, bool *ended, struct err *e);

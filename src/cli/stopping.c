@@ -45,7 +45,7 @@ bool stopping_run(struct cli *cli, enum service_stop how, const char *done, stru
     struct stopping t = {.cli = cli, .how = how, .done = done};
     bool select = select_given(cli), ok;
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
-    t.service = writer_open(cli, false, false, e);
+    t.service = writer_open(cli, true, false, e);
     buf_init(&t.out, LIMIT_SHOWN_BYTES);
     ok = t.service != NULL;
     if (ok && select) ok = selected_stop(&t, e);

@@ -107,11 +107,15 @@ static void readers_print_objects(void **state)
 
 static void following_tells_the_outcome(void **state)
 {
-    struct said s = skiff("watch steps-x");
+    struct said s = skiff("watch dag-y");
     assert_int_equal(s.status, 1);
     assert_non_null(strstr(s.out, " extract SUCCEEDED 0.42s\n"));
     assert_non_null(strstr(s.out, " etl FAILED 18.0s: child failed\n"));
     assert_null(strchr(s.out, '\033'));
+    s = skiff("watch steps-x"); /* is over: its tree at once */
+    assert_int_equal(s.status, 1);
+    assert_string_equal(s.out, skiff("get steps-x").out);
+    said_is("wait dag-y", 1, "dag-y Running at \n", "");
     said_is("wait steps-x", 1, "steps-x Failed at 2026-11-21T10:01:12Z\n", "");
     said_is("wait nobody", 4, "", NULL);
     said_is("wait nobody --ignore-not-found", 0, "", "");
