@@ -364,7 +364,9 @@ void run_advance(struct run *r)
         while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
         r->finished_head = r->finished.n = 0;
         limit_release(r);
-        if (!r->finished.n && r->root && phase_fulfilled(r->root->phase)) exit_begin(r);
+        if (r->finished.n || !r->root || !phase_fulfilled(r->root->phase)) continue;
+        exit_begin(r);
+        limit_release(r);
     } while (r->finished.n);
     if (r->done || !r->root || !phase_fulfilled(r->root->phase)) return;
     if (!r->exit_node || phase_fulfilled(r->exit_node->phase)) run_end(r);
