@@ -9,6 +9,7 @@ import argparse
 import collections
 import json
 import multiprocessing
+import shutil
 import subprocess
 import sys
 import time
@@ -170,6 +171,8 @@ def main():
     p.add_argument("--print", action="store_true", help="only print the case as the simulator gets it")
     p.add_argument("--verbose", action="store_true", help="with --seed: print the workflow too")
     args = p.parse_args()
+    if args.sim and not shutil.which(args.sim):
+        p.error("%s is not a program" % args.sim)
     passed = run_cases(args) if args.cases else run_seed(args) if args.seed is not None else run_random(args)
     sys.exit(0 if passed else 1)
 
