@@ -28,7 +28,9 @@ struct str change_node_label(struct str workflow, const struct val *node)
 {
     struct str name = val_get_str(node, "name");
     if (!name.n) return val_get_str(node, "displayName");
-    if (str_eq(name, workflow) || !str_starts(name, workflow)) return name;
+    struct str template_name = val_get_str(node, "templateName");
+    if (str_eq(name, workflow)) return template_name.n ? template_name : name; /* the whole run is one step */
+    if (!str_starts(name, workflow)) return name;
     struct str rest = str_from(name, workflow.n);
     if (rest.p[0] == '[') {
         ptrdiff_t close = str_find(rest, STR("]."), 0);

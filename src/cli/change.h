@@ -16,7 +16,8 @@ bool change_read(const struct val *v, struct change *out);
 
 /* "Succeeded", …; "Cached" for a memoized hit, "Suspended" for a suspend step that waits. */
 struct str change_node_phase(const struct val *node);
-/* A node's name as a person writes it: without the workflow's name and leading "[0]." or ".". */
+/* A node's name as a person writes it: without the workflow's name and leading "[0]." or "."; the
+ * template's name for a run of one step. */
 struct str change_node_label(struct str workflow, const struct val *node);
 /* Does this node run something (or wait), rather than group others? */
 bool change_node_is_leaf(const struct val *node);

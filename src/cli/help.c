@@ -2,7 +2,11 @@
 #include "base/err.h"
 #include "base/version.h"
 #include "cli/cmd.h"
+#include "cli/text.h"
 
+enum { DOC_COLUMN = 34 };
+
+/* "  -o, --output FORM      what it does"; a long flag has its text on the next line. */
 static void flag_line(struct buf *b, const struct flag *f)
 {
     size_t start = b->n;
@@ -10,8 +14,10 @@ static void flag_line(struct buf *b, const struct flag *f)
     if (f->letter) buf_printf(b, "  -%c, --%s", f->letter, f->name);
     else buf_printf(b, "      --%s", f->name);
     if (f->kind != FLAG_BOOL) buf_printf(b, " %s", f->arg);
-    size_t used = b->n - start;
-    buf_printf(b, "%*s%s%s\n", used < 34 ? (int)(34 - used) : 2, "", f->doc, f->kind == FLAG_LIST ? " (may be repeated)" : "");
+    size_t used = text_width(str_from(buf_view(b), start));
+    if (used + 2 > DOC_COLUMN) buf_char(b, '\n'), used = 0;
+    text_pad(b, DOC_COLUMN - used);
+    buf_printf(b, "%s%s\n", f->doc, f->kind == FLAG_LIST ? " (may be repeated)" : "");
 }
 
 void help_command(struct buf *b, const struct cmd *c)

@@ -66,6 +66,7 @@ struct line {
     struct str label, message;
     const struct icon *icon;
     int64_t at_us, took_us; /* took_us -1: not shown */
+    bool coarse;            /* took_us is in whole seconds */
 };
 
 static void line_put(const struct plain *p, const struct line *l, struct buf *out)
@@ -77,7 +78,8 @@ static void line_put(const struct plain *p, const struct line *l, struct buf *ou
     style_put(out, &p->style, l->icon->role, str_of(l->icon->plain));
     if (l->took_us >= 0) {
         buf_char(out, ' ');
-        human_exact(out, l->took_us);
+        if (l->coarse) human_short(out, l->took_us);
+        else human_exact(out, l->took_us);
     }
     if (l->message.n) {
         buf_str(out, STR(": "));
@@ -115,6 +117,7 @@ static bool state_feed(struct plain *p, struct str key, struct line l, const str
     s->known = true;
     if (!worth_a_line(s, l.icon, l.message)) return false;
     bool ends = icon_ends(l.icon);
+    l.coarse = !s->running_us;
     l.took_us = ends && l.icon->role != STYLE_SKIPPED ? took(s, v, l.at_us) : -1;
     if (!ends && !s->running_us && strcmp(l.icon->plain, "PENDING") != 0)
         s->running_us = begun(first ? wf_time(v, "startedAt") : 0, l.at_us);
