@@ -237,19 +237,18 @@ void inputs_scope(struct run *r, struct arena *a, struct scope *s, const struct 
 }
 
 /* retries and lastRetry.* of an attempt (operator.go buildRetryStrategyLocalScope). */
-void retry_scope(struct run *r, struct arena *a, struct scope *s, const struct node *last,
-                 uint32_t retries)
+void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint32_t retries,
+                 struct str no_code)
 {
     struct val *outputs = ARENA_NEW(a, struct val);
     *outputs = parsed(a, last ? last->outputs : STR_NONE);
     struct str code = val_get_str(outputs, "exitCode");
     int64_t took = last ? (last->finished_us - last->started_us) / 1000000 : 0;
     scope_set(s, STR("retries"), str_fmt(a, "%u", retries));
-    scope_set(s, STR("lastRetry.exitCode"), !last ? STR("0") : code.p ? code : STR("-1"));
+    scope_set(s, STR("lastRetry.exitCode"), code.p ? code : no_code);
     scope_set(s, STR("lastRetry.status"), last ? str_of(phase_text(last->phase)) : STR(""));
     scope_set(s, STR("lastRetry.duration"), str_fmt(a, "%lld", (long long)took));
     scope_set(s, STR("lastRetry.message"), last && last->message.p ? last->message : STR(""));
-    (void)r;
 }
 
 void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n)
@@ -264,7 +263,7 @@ void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct 
         const struct node *c = r->nodes.items[n->parent->children[i]];
         if (c->retried && c->idx < n->idx) last = c;
     }
-    retry_scope(r, a, s, last, n->attempt);
+    retry_scope(a, s, last, n->attempt, STR("0"));
 }
 
 /* ---- the text a runtime gets ---- */

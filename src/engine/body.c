@@ -39,7 +39,9 @@ void body_end(struct run *r, struct node *n)
     }
     r->frame_bytes -= b->tmpl->n_calls * sizeof *b->calls;
     free(b->calls);
+    free(b->targets);
     b->calls = NULL;
+    b->targets = NULL;
     VEC_FINI(&b->blocked);
     scope_fini(&b->inputs);
     arena_fini(&b->arena);
@@ -65,9 +67,9 @@ static void outbound_set(struct run *r, struct node *n)
     if (n->type == NTYPE_STEPS && b->group_node)
         for (uint32_t i = 0; i < b->group_node->n_children; i++)
             node_outbound(r, r->nodes.items[b->group_node->children[i]], outbound_add, &o);
-    for (uint32_t i = 0; n->type == NTYPE_DAG && i < b->tmpl->n_calls; i++)
-        if (b->calls[i].target && b->calls[i].node)
-            node_outbound(r, b->calls[i].node, outbound_add, &o);
+    for (uint32_t i = 0; i < b->n_targets; i++)
+        if (b->calls[b->targets[i]].node)
+            node_outbound(r, b->calls[b->targets[i]].node, outbound_add, &o);
     b->outbound = o.found.items;
     b->n_outbound = (uint32_t)o.found.n;
 }

@@ -199,11 +199,18 @@ static void need(struct body *b, uint32_t idx)
 
 /* ---- targets ---- */
 
+static void target_put(struct body *b, uint32_t call)
+{
+    if (!b->targets) b->targets = mem_alloc(b->tmpl->n_calls * sizeof *b->targets);
+    if (b->n_targets < b->tmpl->n_calls) b->targets[b->n_targets++] = call;
+}
+
 static bool target_add(struct body *b, struct str name, struct err *e)
 {
     struct map_slot *s = map_get(&b->tmpl->call_by_name, name);
     if (!s) return err_set(e, ERR_SPEC, "target '%.*s' is not defined", STR_ARG(name));
     b->calls[s->num].target = true;
+    target_put(b, (uint32_t)s->num);
     need(b, (uint32_t)s->num);
     return true;
 }
@@ -229,7 +236,10 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e)
     for (uint32_t i = 0; !text.n && i < b->tmpl->n_calls; i++) {
         b->calls[i].target = b->tmpl->calls[i].is_target;
         b->calls[i].needed = true;
+        if (b->calls[i].target) target_put(b, i);
     }
+    if (!text.n && b->n_targets)
+        qsort_r(b->targets, b->n_targets, sizeof *b->targets, name_order, b->tmpl->calls);
     if (text.n && !targets_of_text(r, b, text, e)) return false;
     if (limit_exists(r, b)) ranks_set(r, b);
     return true;
@@ -314,11 +324,16 @@ static enum node_phase dag_phase(struct run *r, struct node *dag)
         else walk = true;
     }
     if (walk) branch_phases(r, dag, phases);
-    for (uint32_t i = 0; i < b->tmpl->n_calls; i++)
-        if (b->calls[i].target && phase_failed(phases[i]) &&
-            !continues_on(&b->tmpl->calls[i], phases[i]))
-            return phases[i];
-    return NODE_SUCCEEDED;
+    const struct val *fast = val_path(dag->tmpl->src, "dag.failFast");
+    bool fail_fast = !fast || fast->kind != VAL_BOOL || fast->b;
+    enum node_phase whole = NODE_SUCCEEDED;
+    for (uint32_t i = 0; i < b->n_targets; i++) {
+        uint32_t t = b->targets[i];
+        if (!phase_failed(phases[t]) || continues_on(&b->tmpl->calls[t], phases[t])) continue;
+        whole = phases[t];
+        if (fail_fast) break;
+    }
+    return whole;
 }
 
 static void dag_settle(struct run *r, struct node *dag)

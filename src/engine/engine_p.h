@@ -122,6 +122,8 @@ struct body {
     VEC(struct blocked) blocked; /* in the order of Argo's walk */
     size_t blocked_head;         /* first entry that still waits */
     bool queued;               /* stands in run.held */
+    uint32_t *targets;         /* dag: calls in the order in which they are judged */
+    uint32_t n_targets;
     uint32_t *outbound;        /* node indexes, set at the end */
     uint32_t n_outbound;
     int64_t parallelism;       /* 0 = no limit */

@@ -284,9 +284,10 @@ static bool resolve_when(struct resolving *x, const struct call *c, struct val_b
     if (!when) return true;
     if (!both_passes(x, when, &v, e)) return false;
     map_add(b, STR("when"), v);
-    if (v.kind != VAL_STR || when_decide(x->r, v.s, go, e)) return true;
+    if (v.kind != VAL_STR || (c->loops && tags_present(v.s))) return true; /* an item is missing */
+    if (when_decide(x->r, v.s, go, e)) return true;
     *go = true;
-    return c->loops; /* an item may still be missing in it */
+    return c->loops;
 }
 
 static bool resolve_members(struct resolving *x, const struct call *c, struct val_builder *b,

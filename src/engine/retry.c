@@ -135,7 +135,7 @@ static bool expression_allows(struct run *r, struct node *retry, const struct st
     *out = true;
     if (!s->expression.n) return true;
     scope_init(&scope, &r->globals);
-    retry_scope(r, &r->scratch, &scope, retry->retry->last, retry->retry->attempts - 1);
+    retry_scope(&r->scratch, &scope, retry->retry->last, retry->retry->attempts - 1, STR("-1"));
     struct expr_env env = {.scope = &scope, .clock = run_clock(r)};
     return expr_eval_bool(&r->scratch, s->expression, &env, out, e);
 }

@@ -11,8 +11,9 @@ struct val with_pair(struct arena *a, const struct val *map, struct str key, str
 bool val_is_true(const struct val *map, const char *key);
 struct val parsed(struct arena *a, struct str json); /* of our own text; empty: null */
 bool param_value_from(struct run *r, const struct val *p, struct str *out, struct err *e);
-void retry_scope(struct run *r, struct arena *a, struct scope *s, const struct node *last,
-                 uint32_t retries);
+/* `no_code`: what lastRetry.exitCode reads when there was none; templates see 0, expressions -1. */
+void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint32_t retries,
+                 struct str no_code);
 int64_t duration_us(struct str text, struct err *e); /* -1: not a duration */
 struct expr_clock run_clock(struct run *r);
 struct str start_pod_name(struct run *r, const struct start *s);
