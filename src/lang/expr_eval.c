@@ -246,7 +246,9 @@ static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, s
         size_t end = c[1] == '*' ? n : i + 1;
         for (; i < end; i++)
             if (!kind_fits(*c, args[i].kind))
-                return xfail(x, "reflect: Call using %s as type %s", xv_type(&args[i]), letter_type(*c));
+                return xfail(x, c[1] == '*' ? "reflect: cannot use %s as type %s in Call"
+                                            : "reflect: Call using %s as type %s",
+                             xv_type(&args[i]), letter_type(*c));
     }
     return true;
 }

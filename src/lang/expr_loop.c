@@ -37,7 +37,7 @@ static bool quantify(struct loop *l, bool stop_at, bool stopped, struct xv *out)
 {
     *out = xv_bool(!stopped);
     for (size_t i = 0; i < l->list.list->n; i++) {
-        bool hit;
+        bool hit = false;
         if (!body_bool(l, i, &hit)) return false;
         if (hit != stop_at) continue;
         out->b = stopped;
@@ -54,7 +54,7 @@ static bool loop_count(struct loop *l, struct xv *out)
 {
     int64_t count = 0;
     for (size_t i = 0; i < l->list.list->n; i++) {
-        bool hit;
+        bool hit = false;
         if (!body_bool(l, i, &hit)) return false;
         count += hit;
     }
@@ -73,7 +73,7 @@ static bool loop_filter(struct loop *l, struct xv *out)
 {
     struct xbuild b = {.a = l->x->a};
     for (size_t i = 0; i < l->list.list->n; i++) {
-        bool hit;
+        bool hit = false;
         if (!body_bool(l, i, &hit)) return false;
         if (hit) xbuild_add(&b, xv_nil(), l->list.list->items[i]);
     }
@@ -110,7 +110,7 @@ static bool search(struct loop *l, bool backwards, int64_t *at)
     *at = -1;
     for (size_t step = 0; step < n && *at < 0; step++) {
         size_t i = backwards ? n - 1 - step : step;
-        bool hit;
+        bool hit = false;
         if (!body_bool(l, i, &hit)) return false;
         if (hit) *at = (int64_t)i;
     }

@@ -81,7 +81,8 @@ enum xkind {
     X_NIL, X_BOOL, X_INT, X_FLOAT, X_STR, X_LIST, X_MAP, X_TIME, X_DURATION, X_FUNC, X_SPRIG, X_ZONE,
 };
 
-/* What Go would call the elements of a list; only messages show it. */
+/* What Go would call the elements of a list; only messages show it. In integers 1 = int64, in maps
+ * 1 = map[string]string. */
 enum xsub { XS_ANY, XS_STR, XS_INT, XS_FLOAT };
 
 struct xv {

@@ -58,6 +58,8 @@ static void golden_vectors_hold(void **state)
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);
     assert_true(each_line(&a, "test/data/lang/expr.txt", check_vector) > 480);
+    assert_true(each_line(&a, "test/data/lang/sprig.txt", check_vector) > 300);
+    assert_true(each_line(&a, "test/data/lang/jsonpath.txt", check_vector) > 25);
 }
 
 static void faults_tell_compile_from_run(void **state)
@@ -173,7 +175,7 @@ static void limits_are_errors(void **state)
         "1..9000000000", "map(1..1000, map(1..1000, map(1..1000, 1)))", "repeat('abc', 1000000000)",
         "repeat(repeat('abcdefghij', 1000000), 1000000)", "reduce(1..100, #acc + #acc, 'xxxxxxxxxx')",
         "-9223372036854775807..9223372036854775807", "replace(repeat('a', 1000000), 'a', repeat('b', 1000))",
-        "uniq(1..100000)",
+        "uniq(1..100000)", "sprig.repeat(1000000000, 'a')", "sprig.until(100000000)",
     };
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);

@@ -95,11 +95,11 @@ const char *xv_type(const struct xv *v)
     switch ((enum xkind)v->kind) {
     case X_NIL: return "<nil>";
     case X_BOOL: return "bool";
-    case X_INT: return "int";
+    case X_INT: return v->sub ? "int64" : "int";
     case X_FLOAT: return "float64";
     case X_STR: return "string";
     case X_LIST: return lists[v->sub];
-    case X_MAP:
+    case X_MAP: return v->sub ? "map[string]string" : "map[string]interface {}";
     case X_SPRIG: return "map[string]interface {}";
     case X_TIME: return "time.Time";
     case X_DURATION: return "time.Duration";

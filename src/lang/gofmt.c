@@ -44,7 +44,7 @@ struct str gofmt_quote(struct arena *a, struct str s)
 static size_t double_digits(double d, char digits[20], int *point)
 {
     char text[40];
-    for (int precision = 14; precision <= 16; precision++) {
+    for (int precision = d < 2.3e-308 ? 0 : 14; precision <= 16; precision++) { /* subnormals: few digits */
         snprintf(text, sizeof text, "%.*e", precision, d);
         if (precision == 16 || strtod(text, NULL) == d) break;
     }

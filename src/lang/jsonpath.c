@@ -73,6 +73,9 @@ static bool select_name(struct path *p, const struct xv *v, struct str name, str
     }
     if (p->many) return true;
     if (p->lenient) return xfail(p->x, "%.*s is not found", STR_ARG(name));
+    if (v->kind != X_MAP)
+        return xfail(p->x, "key: invalid token target. expected [map] got [%s]",
+                     v->kind == X_LIST ? "slice" : v->kind == X_NIL ? "nil" : xv_type(v));
     return xfail(p->x, "key: invalid token key '%.*s' not found", STR_ARG(name));
 }
 
@@ -83,7 +86,7 @@ static bool select_index(struct path *p, const struct xv *v, int64_t i, struct h
     if (v->kind == X_LIST && i >= 0 && i < n) return push(p, h, &v->list->items[i]);
     if (p->many) return true;
     if (v->kind != X_LIST) return xfail(p->x, "index: invalid token target. expected [array] got [%s]", xv_type(v));
-    return xfail(p->x, "index: invalid token index out of range");
+    return xfail(p->x, "index: invalid token out of range");
 }
 
 /* "from:to:step", each optional. */
@@ -318,7 +321,8 @@ bool xjsonpath(struct xctx *x, const struct xv *root, struct str path, struct xv
 {
     struct path p = {.x = x, .text = str_trim(path), .root = *root};
     if (!p.text.n || p.text.p[0] != '$')
-        return xfail(x, "unexpected token '%.*s' at index 0", (int)MIN(p.text.n, (size_t)1), p.text.p);
+        return xfail(x, "invalid JSONPath selector '%.*s' unexpected token '%.*s' at index 0",
+                     STR_ARG(p.text), (int)MIN(p.text.n, (size_t)1), p.text.p);
     p.at = 1;
     if (!run(&p, root)) return false;
     if (!p.many) {

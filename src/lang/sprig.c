@@ -1,4 +1,5 @@
-/* sprig.*: looking a function up. See sprig.def. */
+/* sprig.*: looking a function up, and what its files share. See sprig.def. */
+#include "base/limits.h"
 #include "lang/sprig_p.h"
 
 static const struct xfunc functions[] = {
@@ -7,9 +8,104 @@ static const struct xfunc functions[] = {
 #undef SP
 };
 
-const struct xfunc *sprig_find(struct str name)
+static const struct xfunc *find(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
         if (str_is(name, functions[i].name)) return &functions[i];
     return NULL;
+}
+
+const struct xfunc *sprig_find(struct str name)
+{
+    const struct xfunc *f = find(name);
+    bool must = !f && name.n > 4 && name.n < 40 && str_starts(name, STR("must"));
+    if (!must) return f;
+    char plain[40];
+    struct str rest = str_from(name, name.p[4] == '_' ? 5 : 4);
+    if (!rest.n) return NULL;
+    memcpy(plain, rest.p, rest.n);
+    plain[0] |= 32;
+    return find(str_n(plain, rest.n));
+}
+
+
+/* spf13/cast: integers with Go's prefixes; what is no number is 0. */
+static int64_t int_of_text(struct str s)
+{
+    ptrdiff_t dot = str_find_char(s, '.', 0);
+    for (size_t i = dot < 0 ? s.n : (size_t)dot + 1; i < s.n; i++)
+        if (s.p[i] != '0') return 0;
+    if (dot >= 0) s = str_sub(s, 0, (size_t)dot);
+    bool minus = s.n && s.p[0] == '-';
+    if (s.n && (s.p[0] == '-' || s.p[0] == '+')) s = str_from(s, 1);
+    unsigned base = 10;
+    if (s.n > 1 && s.p[0] == '0') {
+        char c = (char)(s.p[1] | 32);
+        base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
+        s = str_from(s, base != 8 || c == 'o' ? 2 : 1);
+    }
+    int64_t v = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+                         : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 99;
+        if (digit >= base || __builtin_mul_overflow(v, (int64_t)base, &v) ||
+            __builtin_add_overflow(v, (int64_t)digit, &v))
+            return 0;
+    }
+    return minus ? -v : v;
+}
+
+int64_t sprig_int_of(const struct xv *v)
+{
+    switch ((enum xkind)v->kind) {
+    case X_INT:
+    case X_DURATION: return v->i;
+    case X_FLOAT: return xv_to_int(v->d);
+    case X_BOOL: return v->b;
+    case X_STR: return int_of_text(v->s);
+    default: return 0;
+    }
+}
+
+double sprig_float_of(const struct xv *v)
+{
+    double d;
+    switch ((enum xkind)v->kind) {
+    case X_FLOAT: return v->d;
+    case X_STR: return xv_parse_float(v->s, &d) ? d : 0;
+    default: return (double)sprig_int_of(v);
+    }
+}
+
+uint64_t sprig_random(struct xctx *x)
+{
+    if (x->env && x->env->clock.random) return x->env->clock.random(x->env->clock.random_ctx);
+    uint64_t z = (x->seed += 0x9e3779b97f4a7c15u); /* splitmix64 */
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+bool sprig_empty_value(const struct xv *v)
+{
+    switch ((enum xkind)v->kind) {
+    case X_NIL: return true;
+    case X_BOOL: return !v->b;
+    case X_INT:
+    case X_DURATION: return !v->i;
+    case X_FLOAT: return v->d == 0;
+    case X_STR: return !v->s.n;
+    case X_LIST: return !v->list->n;
+    case X_MAP: return !v->map->n;
+    default: return false;
+    }
+}
+
+bool sprig_done(struct xctx *x, struct buf *b, struct xv *out)
+{
+    bool fits = !b->overflow;
+    if (fits) *out = xv_str(buf_dup(x->a, b));
+    buf_fini(b);
+    return fits ? xcharge(x, out->s.n / 64) : xlimit(x, "the text is too long", LIMIT_VALUE_BYTES);
 }

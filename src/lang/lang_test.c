@@ -1,0 +1,368 @@
+/* lang: scopes, depends logic, durations, Go formats, times, patterns, kubectl's JSONPath. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "doc/json.h"
+#include "lang/depends.h"
+#include "lang/duration.h"
+#include "lang/gofmt.h"
+#include "lang/jsonpath.h"
+#include "lang/regex.h"
+#include "lang/rune.h"
+#include "lang/scope.h"
+#include "lang/timefmt.h"
+
+static struct arena a;
+
+static int open_arena(void **state)
+{
+    (void)state;
+    arena_init(&a);
+    return 0;
+}
+static int close_arena(void **state)
+{
+    (void)state;
+    arena_fini(&a);
+    return 0;
+}
+
+static bool upper_names(void *ctx, struct str key, struct scope_value *out)
+{
+    *out = (struct scope_value){.kind = SCOPE_STR, .str = *(struct str *)ctx};
+    return key.n && key.p[0] == 'L';
+}
+
+static void count_entry(void *ctx, const struct scope_entry *entry) { ++*(int *)ctx; }
+
+static void scopes_chain(void **state)
+{
+    (void)state;
+    struct scope parent CLEANUP(scope_fini), child CLEANUP(scope_fini);
+    struct str lazy = STR("lazy");
+    struct val one = val_of_bool(true);
+    struct scope_value v;
+    scope_init(&parent, NULL);
+    scope_init(&child, &parent);
+    scope_set(&parent, STR("a"), STR("parent"));
+    scope_set(&parent, STR("b"), STR("b"));
+    scope_set(&child, STR("a"), STR("first"));
+    scope_set(&child, STR("a"), STR("child"));
+    scope_set_nil(&child, STR("n"));
+    scope_set_val(&child, STR("v"), &one);
+    assert_true(scope_get(&child, STR("a"), &v) && str_is(v.str, "child"));
+    assert_true(scope_get(&child, STR("b"), &v) && str_is(v.str, "b"));
+    assert_true(scope_get(&child, STR("n"), &v) && v.kind == SCOPE_NIL);
+    assert_true(scope_get(&child, STR("v"), &v) && v.kind == SCOPE_VAL && v.val == &one);
+    assert_false(scope_get(&child, STR("Lx"), &v));
+    scope_set_lookup(&parent, upper_names, &lazy);
+    assert_true(scope_get(&child, STR("Lx"), &v) && str_is(v.str, "lazy"));
+    assert_false(scope_get(&child, STR("x"), &v));
+    assert_false(scope_get(NULL, STR("x"), &v));
+    int n = 0;
+    scope_each(&child, count_entry, &n);
+    assert_int_equal(n, 4);
+}
+
+/* --- depends --- */
+
+static uint32_t results_of(void *ctx, size_t i) { return ((const uint32_t *)ctx)[i]; }
+
+static bool holds(const char *text, uint32_t first, uint32_t second)
+{
+    const struct depends *d;
+    struct err e;
+    uint32_t results[] = {first, second};
+    if (!depends_parse(&a, str_of(text), &d, &e)) fail_msg("%s: %s", text, e.text);
+    return depends_eval(d, results_of, results);
+}
+
+static void depends_logic_is_evaluated(void **state)
+{
+    (void)state;
+    const uint32_t ok = DEPENDS_SUCCEEDED, bad = DEPENDS_FAILED;
+    assert_true(holds("", 0, 0));
+    assert_true(holds("A", ok, 0) && holds("A", DEPENDS_SKIPPED, 0) && holds("A", DEPENDS_DAEMONED, 0));
+    assert_false(holds("A", bad, 0) || holds("A", DEPENDS_OMITTED, 0) || holds("A", DEPENDS_ERRORED, 0));
+    assert_true(holds("A && B", ok, ok));
+    assert_false(holds("A && B", ok, bad));
+    assert_true(holds("A || B", bad, ok));
+    assert_true(holds("!A", bad, 0));
+    assert_true(holds("A.Failed", bad, 0));
+    assert_true(holds("task-1 && (task-2.Succeeded || task-2.Errored)", ok, DEPENDS_ERRORED));
+    assert_true(holds("A.Failed || B.Failed && A.Succeeded", bad, ok));
+    assert_false(holds("(A.Failed || B.Failed) && A.Succeeded", bad, ok));
+    assert_true(holds("  ( A.AnySucceeded )&&!B.AllFailed", DEPENDS_ANY_SUCCEEDED, 0));
+    assert_true(holds("!!A", ok, 0));
+}
+
+static void depends_names_are_listed(void **state)
+{
+    (void)state;
+    const struct depends *d;
+    struct err e;
+    assert_true(depends_parse(&a, STR("a-b.Failed || (c && a-b.Succeeded) || c.AllFailed"), &d, &e));
+    assert_int_equal(d->n_names, 2);
+    assert_true(str_is(d->names[0].name, "a-b"));
+    assert_int_equal(d->names[0].asked, DEPENDS_FAILED | DEPENDS_SUCCEEDED);
+    assert_int_equal(d->names[0].bare, 0);
+    assert_int_equal(d->names[1].asked, DEPENDS_ALL_FAILED);
+    assert_int_equal(d->names[1].bare, DEPENDS_BARE);
+    assert_true(str_is(d->text, "a-b.Failed || ((c.Succeeded || c.Skipped || c.Daemoned) && "
+                                "a-b.Succeeded) || c.AllFailed"));
+    static const char *const wrong[] = {"A &&", "A B", "(A", "A)", "A.Foo", "A.succeeded", "A_B", "&& A",
+                                        "A and B", "A.", "!", "A & B", "A.Failed.Failed", "\"A\""};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        if (depends_parse(&a, str_of(wrong[i]), &d, &e)) fail_msg("accepted: %s", wrong[i]);
+    depends_parse(&a, STR("A.Foo"), &d, &e);
+    assert_string_equal(e.text, "task result 'Foo' for task 'A' is invalid");
+}
+
+static void dependencies_use_the_same_tree(void **state)
+{
+    (void)state;
+    struct depends_item items[] = {{STR("A"), false, true}, {STR("B"), true, false}};
+    const struct depends *d = depends_from_list(&a, items, 2);
+    uint32_t results[] = {DEPENDS_FAILED, DEPENDS_ERRORED};
+    assert_true(depends_eval(d, results_of, results));
+    results[1] = DEPENDS_FAILED;
+    assert_false(depends_eval(d, results_of, results));
+    assert_true(str_is(d->text, "(A.Succeeded || A.Skipped || A.Daemoned || A.Failed) && "
+                                "(B.Succeeded || B.Skipped || B.Daemoned || B.Errored)"));
+    assert_true(depends_eval(depends_from_list(&a, NULL, 0), results_of, results));
+}
+
+static void depends_is_bounded(void **state)
+{
+    (void)state;
+    char deep[2 * LIMIT_EXPR_DEPTH + 200];
+    memset(deep, '(', sizeof deep);
+    const struct depends *d;
+    struct err e;
+    assert_false(depends_parse(&a, str_n(deep, sizeof deep), &d, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, 1 << 20);
+    buf_char(&b, 'A');
+    for (int i = 0; i < 50000; i++) buf_str(&b, STR(" && A"));
+    assert_true(depends_parse(&a, buf_view(&b), &d, &e));
+    uint32_t ok = DEPENDS_SUCCEEDED;
+    assert_true(depends_eval(d, results_of, &ok));
+}
+
+/* --- durations --- */
+
+static void durations_are_gos(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ns;
+        const char *back;
+    } rows[] = {
+        {"0", 0, "0s"}, {"5s", 5000000000, "5s"}, {"30s", 30000000000, "30s"}, {"1478s", 1478000000000, "24m38s"},
+        {"-5s", -5000000000, "-5s"}, {"+5s", 5000000000, "5s"}, {"5.0s", 5000000000, "5s"}, {"5.6s", 5600000000, "5.6s"},
+        {"5.s", 5000000000, "5s"}, {".5s", 500000000, "500ms"}, {"100.00100s", 100001000000, "1m40.001s"},
+        {"10ns", 10, "10ns"}, {"11us", 11000, "11\xc2\xb5s"}, {"12\xc2\xb5s", 12000, "12\xc2\xb5s"},
+        {"12\xce\xbcs", 12000, "12\xc2\xb5s"}, {"13ms", 13000000, "13ms"}, {"14s", 14000000000, "14s"},
+        {"15m", 900000000000, "15m0s"}, {"16h", 57600000000000, "16h0m0s"}, {"3h30m", 12600000000000, "3h30m0s"},
+        {"-1.5h", -5400000000000, "-1h30m0s"}, {"1h15m30.918273645s", 4530918273645, "1h15m30.918273645s"},
+        {"1.5us", 1500, "1.5\xc2\xb5s"}, {"9223372036854775807ns", INT64_MAX, "2562047h47m16.854775807s"},
+        {"-9223372036854775808ns", INT64_MIN, "-2562047h47m16.854775808s"},
+        {"0.3333333333333333333h", 1200000000000, "20m0s"}, {"0.9223372036854775807s", 922337203, "922.337203ms"},
+    };
+    int64_t ns;
+    struct err e;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (!duration_parse(str_of(rows[i].text), &ns, &e)) fail_msg("%s: %s", rows[i].text, e.text);
+        if (ns != rows[i].ns) fail_msg("%s: %lld", rows[i].text, (long long)ns);
+        assert_string_equal(duration_text(&a, ns).p, rows[i].back);
+    }
+    static const char *const wrong[] = {"", "3", "-", "s", ".", "-.", ".s", "+.s", "1d", "9223372036854775808ns",
+                                        "3000000h", "1 s", "1x", "1.2.3s", "10seconds"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        if (duration_parse(str_of(wrong[i]), &ns, &e)) fail_msg("accepted: %s", wrong[i]);
+    duration_parse(STR("3"), &ns, &e);
+    assert_string_equal(e.text, "time: missing unit in duration \"3\"");
+    assert_true(duration_parse_seconds(STR("3"), &ns, &e) && ns == 3000000000);
+    assert_true(duration_parse_seconds(STR("2m"), &ns, &e) && ns == 120000000000);
+    assert_false(duration_parse_seconds(STR("99999999999999"), &ns, &e));
+}
+
+/* --- Go formats --- */
+
+static void formats_are_gos(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format;
+        int64_t value;
+        const char *want;
+    } rows[] = {
+        {"%d", 5, "5"}, {"testuser%02X", 10, "testuser0A"}, {"%02x", 255, "ff"}, {"%5d|", 42, "   42|"},
+        {"%-5d|", 42, "42   |"}, {"%05d", 42, "00042"}, {"%05d", -42, "-0042"}, {"%+d", 5, "+5"}, {"% d", 5, " 5"},
+        {"%b", 5, "101"}, {"%o", 8, "10"}, {"%O", 8, "0o10"}, {"%#x", 255, "0xff"}, {"%#X", 255, "0XFF"},
+        {"%#o", 8, "010"}, {"%#b", 5, "0b101"}, {"%.3d", 5, "005"}, {"%8.3d|", 5, "     005|"}, {"%08.3d", 5, "     005"},
+        {"%.0d", 0, ""}, {"%v", 7, "7"}, {"%+v", 7, "7"}, {"%c", 65, "A"}, {"%q", 65, "'A'"}, {"%q", 39, "'\\''"},
+        {"%U", 8364, "U+20AC"}, {"%#U", 8364, "U+20AC '\xe2\x82\xac'"}, {"%T", 1, "int"}, {"%%", 1, "%%!(EXTRA int=1)"},
+        {"%s", 5, "%!s(int=5)"}, {"%f", 5, "%!f(int=5)"}, {"x", 5, "x%!(EXTRA int=5)"}, {"%", 5, "%!(NOVERB)%!(EXTRA int=5)"},
+        {"%d %d", 5, "5 %!d(MISSING)"}, {"%[1]d-%[1]d", 5, "5-5"}, {"%[2]d", 5, "%!d(BADINDEX)"}, {"%-05d|", 4, "4    |"},
+        {"%d\xc3\xa9", -3, "-3\xc3\xa9"}, {"%x", -255, "-ff"}, {"", 5, "%!(EXTRA int=5)"}, {"%5c|", 65, "    A|"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str got = gofmt_int(&a, str_of(rows[i].format), rows[i].value);
+        if (!str_is(got, rows[i].want)) fail_msg("%s: got %s, want %s", rows[i].format, got.p, rows[i].want);
+    }
+}
+
+static void values_are_shown_as_gos(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"[1,2]", "[1 2]"}, {"{\"b\":1,\"a\":[true,null]}", "map[a:[true <nil>] b:1]"}, {"\"x\"", "x"}, {"null", "<nil>"},
+        {"1.5", "1.5"}, {"1000000", "1e+06"}, {"123456789", "1.23456789e+08"}, {"[]", "[]"}, {"{}", "map[]"}, {"0.00001", "1e-05"},
+    };
+    struct val v;
+    struct err e;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_true(json_parse(&a, str_of(rows[i][0]), NULL, &v, &e));
+        assert_string_equal(gofmt_value(&a, &v).p, rows[i][1]);
+    }
+    assert_string_equal(gofmt_double(&a, 1e21).p, "1000000000000000000000");
+    assert_string_equal(gofmt_double(&a, 0.1).p, "0.1");
+    assert_string_equal(gofmt_double(&a, 1e-7).p, "0.0000001");
+    assert_string_equal(gofmt_double(&a, -2.5).p, "-2.5");
+    assert_string_equal(gofmt_double_json(&a, 1e-7).p, "1e-7");
+    assert_string_equal(gofmt_double_json(&a, 1e21).p, "1e+21");
+    assert_string_equal(gofmt_double_json(&a, 5e-324).p, "5e-324");
+    assert_string_equal(gofmt_double_g(&a, 1.0 / 3).p, "0.3333333333333333");
+    assert_string_equal(gofmt_quote(&a, STR("a\"b\\c\n\t\x01\x7f\xc3\xa9\xff\xe2\x80\x8b")).p,
+                        "\"a\\\"b\\\\c\\n\\t\\x01\\x7f\xc3\xa9\\xff\\u200b\"");
+}
+
+/* --- times --- */
+
+static void creation_timestamps_have_letters(void **state)
+{
+    (void)state;
+    int64_t us = 1700000000123456; /* 2023-11-14T22:13:20.123456Z, a Tuesday */
+    static const char *const rows[][2] = {
+        {"Y", "2023"}, {"m", "11"}, {"d", "14"}, {"H", "22"}, {"M", "13"}, {"S", "20"}, {"y", "23"}, {"B", "November"},
+        {"b", "Nov"}, {"A", "Tuesday"}, {"a", "Tue"}, {"I", "10"}, {"p", "PM"}, {"Z", "UTC"}, {"z", "+0000"}, {"L", ".123"},
+        {"s", "1700000000"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_string_equal(timefmt_char(&a, rows[i][0][0], us).p, rows[i][1]);
+    assert_false(str_set(timefmt_char(&a, 'Q', us)));
+}
+
+static void layouts_write_and_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *layout, *text;
+        int64_t s;
+    } rows[] = {
+        {"2006-01-02T15:04:05Z07:00", "2023-11-14T22:13:20Z", 1700000000},
+        {"Mon Jan _2 15:04:05 2006", "Sat Nov  4 00:00:00 2023", 1699056000},
+        {"Monday, 02-Jan-06 15:04:05 MST", "Tuesday, 14-Nov-23 22:13:20 UTC", 1700000000},
+        {"2006-01-02 15:04:05 -0700", "2023-11-14 22:13:20 +0000", 1700000000}, {"2006-01-02", "1969-12-31", -86400},
+        {"Jan 2, 2006 at 3:04pm (MST)", "Nov 14, 2023 at 10:13pm (UTC)", 1699999980}, {"20060102", "20240229", 1709164800},
+        {"2006-01-02 15:04:05.000", "2023-11-14 22:13:20.000", 1700000000},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct moment m;
+        if (!timefmt_parse(str_of(rows[i].layout), str_of(rows[i].text), &m)) fail_msg("%s", rows[i].text);
+        assert_int_equal(m.s, rows[i].s);
+        assert_string_equal(timefmt_layout(&a, str_of(rows[i].layout), m).p, rows[i].text);
+    }
+    static const char *const wrong[] = {"2023-02-29", "2023-13-01", "2023-1-01", "2023-01-01x", "", "2023-01-00"};
+    struct moment m;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        if (timefmt_parse(STR("2006-01-02"), str_of(wrong[i]), &m)) fail_msg("accepted %s", wrong[i]);
+    assert_true(timefmt_parse(STR("2006-01-02T15:04:05Z07:00"), STR("2023-11-15T00:13:20.5+02:00"), &m));
+    assert_true(m.s == 1700000000 && m.ns == 500000000 && m.offset_s == 7200);
+    assert_string_equal(timefmt_rfc3339(&a, m).p, "2023-11-15T00:13:20.5+02:00");
+    assert_string_equal(timefmt_string(&a, m).p, "2023-11-15 00:13:20.5 +0200 +02");
+}
+
+/* --- patterns, characters --- */
+
+static void patterns_are_re2s(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"(a", "a)", "[a", "*", "a**", "a++", "(?=a)", "(?!a)", "(?<=a)", "(?>a)", "\\1", "(a)\\1",
+                                        "\\Z", "\\", "a{1001}", "(?P=n)", "(?R)", "(*FAIL)", "(?x)a", "\\K", "|*", "x{2,1}"};
+    bool hit;
+    struct err e;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        if (regex_match(str_of(wrong[i]), STR("a"), &hit, &e)) fail_msg("accepted %s", wrong[i]);
+    static const struct {
+        const char *re, *text;
+        bool hit;
+    } rows[] = {
+        {"^a.c$", "abc", true}, {"^a.c$", "abc\n", false}, {"(?i)ABC", "xabcx", true}, {"a{2,3}", "caab", true}, {"a{,3}", "a{,3}", true},
+        {"[[:alpha:]]+", "1a", true}, {"[]a]", "]", true}, {"\\pL", "\xc3\xa9", true}, {"\\bfoo\\b", "a foo b", true},
+        {"(?P<y>a)(?:b)(?<z>c)", "abc", true}, {"\\Qa.b\\E", "a.b", true}, {"\\Qa.b\\E", "axb", false}, {"a|b|", "zzz", true}, {"^$", "", true},
+        {"(?s)a.b", "a\nb", true}, {"a.b", "a\nb", false}, {"\\d+?", "12", true}, {"\\x41\\x{42}", "AB", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (!regex_match(str_of(rows[i].re), str_of(rows[i].text), &hit, &e)) fail_msg("%s: %s", rows[i].re, e.text);
+        if (hit != rows[i].hit) fail_msg("%s on %s: %d", rows[i].re, rows[i].text, hit);
+    }
+    assert_true(regex_match(STR("."), STR("\xff"), &hit, &e));
+}
+
+static void characters_have_cases(void **state)
+{
+    (void)state;
+    assert_string_equal(rune_upper_all(&a, STR("a\xc3\xa9\xc3\xbf\xcf\x89\xd1\x8f\xc5\x82")).p, "A\xc3\x89\xc5\xb8\xce\xa9\xd0\xaf\xc5\x81");
+    assert_string_equal(rune_lower_all(&a, STR("A\xc3\x89\xce\xa9\xd0\xaf\xc5\x81")).p, "a\xc3\xa9\xcf\x89\xd1\x8f\xc5\x82");
+    assert_int_equal(rune_count(STR("h\xc3\xa9llo\xff")), 6);
+    assert_int_equal(rune_offset(STR("h\xc3\xa9llo"), 2), 3);
+    assert_true(str_is(rune_trim_space(STR("\xc2\xa0 a\xe2\x80\x83")), "a"));
+    assert_true(rune_is_letter(0xe9) && !rune_is_letter(0x2014) && !rune_is_letter('1'));
+}
+
+/* --- kubectl's JSONPath --- */
+
+static void templates_of_kubectl(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{.status.phase}", "Running"}, {"phase={.status.phase}!", "phase=Running!"}, {"{.items[*].name}", "a b"},
+        {"{.items[0].n}", "1"}, {"{.items[-1:].name}", "b"}, {"{.status}", "{\"phase\":\"Running\"}"}, {"{$.status.phase}", "Running"},
+        {"{range .items[*]}{.name}={.n}{\"\\n\"}{end}", "a=1\nb=2\n"}, {"{.items[?(@.n==2)].name}", "b"}, {"{..name}", "a b"},
+        {"{.items[?(@.name=='zz')].n}", ""}, {"{.meta.labels.a\\.b/c}", "v"}, {"{.meta.labels['a.b/c']}", "v"}, {"plain", "plain"}, {"", ""},
+        {"{range .items[?(@.n>5)]}x{range .q}{.z}{end}{end}y", "y"}, {"{@.status.phase}", "Running"}, {"{.n}", "1.5"},
+    };
+    struct val v;
+    struct str out;
+    struct err e;
+    assert_true(json_parse(&a, STR("{\"status\":{\"phase\":\"Running\"},\"n\":1.5,\"meta\":{\"labels\":{\"a.b/c\":\"v\"}},"
+                                   "\"items\":[{\"name\":\"a\",\"n\":1},{\"name\":\"b\",\"n\":2}]}"), NULL, &v, &e));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (!jsonpath_template(&a, str_of(rows[i][0]), &v, &out, &e)) fail_msg("%s: %s", rows[i][0], e.text);
+        assert_string_equal(out.p, rows[i][1]);
+    }
+    static const char *const wrong[] = {"{.nope}", "{.status", "{range .items[*]}x", "{end}", "{.items[}", "{.status.phase.x}"};
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        if (jsonpath_template(&a, str_of(wrong[i]), &v, &out, &e)) fail_msg("accepted %s", wrong[i]);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, open_arena, close_arena)
+    const struct CMUnitTest tests[] = {
+        TEST(scopes_chain), TEST(depends_logic_is_evaluated), TEST(depends_names_are_listed),
+        TEST(dependencies_use_the_same_tree), TEST(depends_is_bounded), TEST(durations_are_gos),
+        TEST(formats_are_gos), TEST(values_are_shown_as_gos), TEST(creation_timestamps_have_letters),
+        TEST(layouts_write_and_read), TEST(patterns_are_re2s), TEST(characters_have_cases),
+        TEST(templates_of_kubectl),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
