@@ -273,14 +273,30 @@ struct walk {
     struct arena arena;
 };
 
-static void walk_add(struct walk *w, const struct node *parent, enum node_phase phase)
+static void walk_add(struct walk *w, uint32_t node, enum node_phase phase)
 {
-    for (uint32_t i = 0; i < parent->n_children; i++) {
-        struct visit v = {parent->children[i], (uint8_t)phase};
-        bool fresh;
-        struct str key = str_fmt(&w->arena, "%u/%u", v.node, v.phase);
-        map_put(&w->seen, key, &fresh);
-        if (fresh) VEC_PUSH(&w->queue, v);
+    struct visit v = {node, (uint8_t)phase};
+    bool fresh;
+    map_put(&w->seen, str_fmt(&w->arena, "%u/%u", v.node, v.phase), &fresh);
+    if (fresh) VEC_PUSH(&w->queue, v);
+}
+
+static void walk_children(struct walk *w, const struct node *n, enum node_phase phase)
+{
+    for (uint32_t i = 0; i < n->n_children; i++) walk_add(w, n->children[i], phase);
+}
+
+/* Attempts do not count: the walk goes on behind them, last one first (getRetryNodeChildrenIds). */
+static void walk_on(struct run *r, struct walk *w, const struct node *n, enum node_phase phase)
+{
+    if (n->type != NTYPE_RETRY) {
+        walk_children(w, n, phase);
+        return;
+    }
+    for (uint32_t i = n->n_children; i-- > 0;) {
+        const struct node *c = r->nodes.items[n->children[i]];
+        if (c->retried) walk_children(w, c, phase);
+        else walk_add(w, c->idx, phase);
     }
 }
 
@@ -291,7 +307,7 @@ static void branch_phases(struct run *r, struct node *dag, uint8_t *of_call)
 {
     struct walk w = {0};
     arena_init(&w.arena);
-    walk_add(&w, dag, NODE_SUCCEEDED);
+    walk_children(&w, dag, NODE_SUCCEEDED);
     for (size_t i = 0; i < w.queue.n; i++) {
         struct visit v = w.queue.items[i];
         struct node *n = r->nodes.items[v.node];
@@ -299,13 +315,7 @@ static void branch_phases(struct run *r, struct node *dag, uint8_t *of_call)
         bool is_target = n->call && n->boundary == dag && dag->body->calls[n->call->idx].node == n &&
                          dag->body->calls[n->call->idx].target;
         if (is_target && !phase_failed(of_call[n->call->idx])) of_call[n->call->idx] = (uint8_t)branch;
-        const struct node *from = n;
-        if (n->type == NTYPE_RETRY && n->n_children) {
-            from = NULL; /* a hook may be a child as well: the last attempt goes on */
-            for (uint32_t k = 0; k < n->n_children; k++)
-                if (r->nodes.items[n->children[k]]->retried) from = r->nodes.items[n->children[k]];
-        }
-        if (from) walk_add(&w, from, branch);
+        walk_on(r, &w, n, branch);
     }
     VEC_FINI(&w.queue);
     map_fini(&w.seen);

@@ -14,7 +14,8 @@ static bool run_has_room(const struct run *r)
 
 static bool instance_has_room(const struct body *b)
 {
-    if (b->fail_fast && b->bad_children) return false;
+    bool attempt = b->blocked.items[b->blocked_head].retry != NULL; /* failFast is about new children */
+    if (b->fail_fast && b->bad_children && !attempt) return false;
     return b->parallelism <= 0 || b->active_children < (uint64_t)b->parallelism;
 }
 
@@ -154,6 +155,11 @@ static struct node *next_in_walk(struct run *r)
             b->body->queued = false;
             continue;
         }
+        if (limit_fail_fast(b)) {
+            b->body->queued = false;
+            body_fail_fast(r, b);
+            continue;
+        }
         r->held.items[kept++] = b;
         if (may_go(r, b) && (!best || walk_before(b, best))) best = b;
     }
@@ -184,9 +190,11 @@ void limit_release(struct run *r)
 }
 
 /* True when a child has failed and no pod of the instance runs any more: Argo then fails it before
- * it looks at anything else, retries included. */
+ * it looks at anything else, retries included; an attempt of a retry only when it is about to make a
+ * new child. */
 bool limit_fail_fast(const struct node *boundary)
 {
     const struct body *b = boundary->body;
-    return b->fail_fast && b->bad_children && !b->active_pods;
+    bool waits = b->blocked_head < b->blocked.n && !b->blocked.items[b->blocked_head].retry;
+    return b->fail_fast && b->bad_children && !b->active_pods && (!boundary->retried || waits);
 }
