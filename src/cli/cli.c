@@ -161,6 +161,13 @@ static bool words_run(struct cli *cli, int argc, char **argv, struct err *e)
     return args_parse(&cli->a, c, n, rest, &cli->args, e) && cmd_run(cli, c, e);
 }
 
+bool cli_needs_steps(int argc, char **argv)
+{
+    int verb = verb_index(argc, argv);
+    const struct cmd *c = verb < argc ? cmd_find(argv[verb]) : NULL;
+    return c && c->steps;
+}
+
 int cli_main(int argc, char **argv, struct cli_env *env)
 {
     struct cli cli = {.env = env};

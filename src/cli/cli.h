@@ -15,3 +15,6 @@ struct cli_env {
 };
 
 int cli_main(int argc, char **argv, struct cli_env *env);
+
+/* Does this command line name a command that may run steps? Then main starts the launcher first. */
+bool cli_needs_steps(int argc, char **argv);

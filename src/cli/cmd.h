@@ -34,6 +34,7 @@ struct cmd {
     const char *examples;
     const struct flag *flags;
     size_t n_flags;
+    bool steps; /* may become the engine and run steps: needs the launcher */
     int min_words, max_words; /* of arguments; max -1: any */
     enum word_kind word;
     bool (*run)(struct cli *cli, struct err *e); /* false: exit status of e */

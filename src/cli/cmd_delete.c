@@ -69,6 +69,7 @@ static bool delete_run(struct cli *cli, struct err *e)
 const struct cmd cmd_delete = {
     .name = "delete",
     .aliases = "rm",
+    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | --all | --completed | --older AGE | --prefix PREFIX | -l LABELS",
     .summary = "delete runs with their logs and artifacts",

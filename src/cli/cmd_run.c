@@ -228,6 +228,7 @@ static bool run_run(struct cli *cli, struct err *e)
 const struct cmd cmd_run = {
     .name = "run",
     .aliases = "submit",
+    .steps = true,
     .group = "RUN",
     .usage = "FILE… [flags] | --resume NAME",
     .summary = "run workflows here and show them until they end",

@@ -6,6 +6,7 @@ static bool stop_run(struct cli *cli, struct err *e) { return stopping_run(cli, 
 
 const struct cmd cmd_stop = {
     .name = "stop",
+    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | -l LABELS",
     .summary = "stop runs; their exit handlers still run",

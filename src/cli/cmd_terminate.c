@@ -6,6 +6,7 @@ static bool terminate_run(struct cli *cli, struct err *e) { return stopping_run(
 
 const struct cmd cmd_terminate = {
     .name = "terminate",
+    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | -l LABELS",
     .summary = "stop runs at once, without exit handlers",

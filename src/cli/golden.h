@@ -6,11 +6,16 @@
 
 #include "doc/json.h"
 
+static inline const char *golden_path(struct arena *a, const char *name)
+{
+    return strchr(name, '/') ? name : str_fmt(a, "src/cli/golden/%s", name).p;
+}
+
 static inline struct str golden_read(struct arena *a, const char *name)
 {
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, 16 << 20);
-    int fd = open(str_fmt(a, "src/cli/golden/%s", name).p, O_RDONLY | O_CLOEXEC);
+    int fd = open(golden_path(a, name), O_RDONLY | O_CLOEXEC);
     if (fd < 0) fail_msg("golden file %s is missing (run from the source directory)", name);
     ssize_t n;
     char chunk[4096];
@@ -22,7 +27,7 @@ static inline struct str golden_read(struct arena *a, const char *name)
 static inline void golden_check(struct arena *a, const char *name, const struct buf *got)
 {
     if (getenv("GOLDEN_WRITE")) {
-        int fd = open(str_fmt(a, "src/cli/golden/%s", name).p, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+        int fd = open(golden_path(a, name), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
         assert_int_equal(write(fd, got->p ? got->p : "", got->n), got->n);
         close(fd);
         return;

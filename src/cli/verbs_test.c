@@ -89,6 +89,19 @@ static void wrong_words_are_exit_2_with_a_hint(void **state)
     said_is("explain nonsense.path", 4, "", NULL);
 }
 
+static void only_some_commands_run_steps(void **state)
+{
+    static const struct { const char *words[4]; bool want; } rows[] = {
+        {{"skiff", "run", "x"}, true}, {{"skiff", "-n", "run", "list"}, false}, {{"skiff", "-n", "x", "rm"}, true},
+        {{"skiff", "get", "run"}, false}, {{"skiff"}, false}, {{"skiff", "--state=x", "terminate", "y"}, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int argc = 0;
+        while (argc < 4 && rows[i].words[argc]) argc++;
+        assert_int_equal(cli_needs_steps(argc, (char **)rows[i].words), rows[i].want);
+    }
+}
+
 static void readers_print_objects(void **state)
 {
     said_is("get nobody", 4, "", "error: no workflow 'nobody'\n");
@@ -231,6 +244,7 @@ int main(int argc, char **argv)
     if (argc > 1) return cli_main(argc, argv, &(struct cli_env){1, 2, NULL});
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_words_are_exit_2_with_a_hint),
+        cmocka_unit_test(only_some_commands_run_steps),
         cmocka_unit_test(readers_print_objects),
         cmocka_unit_test(following_tells_the_outcome),
         cmocka_unit_test(runs_are_shown_and_judged),

@@ -1,0 +1,114 @@
+/* docs/cli.md and docs/exit-codes.md say what the tables say. GOLDEN_WRITE=1 writes them anew. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "cli/cmds.h"
+#include "cli/fake_service.h"
+#include "cli/golden.h"
+
+static struct arena a;
+static int arena_up(void **state)
+{
+    arena_init(&a);
+    return 0;
+}
+static int arena_down(void **state)
+{
+    arena_fini(&a);
+    return 0;
+}
+
+/* In a table cell a bar must be escaped. */
+static void cell_put(struct buf *b, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '|') buf_char(b, '\\');
+        buf_char(b, *text);
+    }
+}
+
+static void flags_put(struct buf *b, const struct flag *flags, size_t n)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < n; i++) shown += flags[i].doc != NULL;
+    if (!shown) return;
+    buf_str(b, STR("\n| flag | meaning |\n|---|---|\n"));
+    for (size_t i = 0; i < n; i++) {
+        const struct flag *f = &flags[i];
+        if (!f->doc) continue;
+        buf_str(b, STR("| `"));
+        if (f->letter) buf_printf(b, "-%c, ", f->letter);
+        buf_printf(b, "--%s", f->name);
+        if (f->kind != FLAG_BOOL) buf_char(b, ' '), cell_put(b, f->arg);
+        buf_printf(b, "` | %s%s |\n", f->doc, f->kind == FLAG_LIST ? " (may be repeated)" : "");
+    }
+}
+
+static void cmd_put(struct buf *b, const struct cmd *c)
+{
+    buf_printf(b, "\n## skiff %s\n\n`skiff %s %s`\n\nPurpose: %s.", c->name, c->name, c->usage, c->summary);
+    if (c->details) buf_printf(b, "\n%s", c->details);
+    buf_char(b, '\n');
+    if (c->examples) buf_printf(b, "\n```sh\n%s\n```\n", c->examples);
+    flags_put(b, c->flags, c->n_flags);
+    if (c->aliases) buf_printf(b, "\nAlso called: `%s`.\n", c->aliases);
+}
+
+static const char intro[] =
+    "# The command line\n\n"
+    "This page is made from the tables of the program; `skiff help COMMAND` prints the same.\n\n"
+    "Every command works on the state directory alone: no server is needed. Data goes to stdout; progress, notices\n"
+    "and errors go to stderr (`run` and `watch` without `-o` show the run on stdout). `NAME` is a run's name, a unique\n"
+    "beginning of it, or `@latest`. Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
+    "On a terminal a run is redrawn in place, at most ten times a second and never taller than the screen; what has\n"
+    "ended folds into a count when there is no room. Elsewhere, and where `CI` is set, every transition is one line:\n\n"
+    "```\n12:03:04.120 train(3) SUCCEEDED 12.3s\n12:03:04.180 eval FAILED 0.42s: exit code 1\n```\n\n"
+    "Colours are used on terminals only; `NO_COLOR`, `TERM=dumb` and `--no-color` turn them off, `CLICOLOR_FORCE=1`\n"
+    "turns them on. `--ascii` replaces symbols by words. Ctrl-C stops a `run` as `skiff stop` would, a second one\n"
+    "kills its steps; in `watch`, `wait` and `logs -f` it only stops looking.\n\n"
+    "## Flags of every command\n";
+
+static void the_command_page_is_current(void **state)
+{
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_str(&b, str_of(intro));
+    flags_put(&b, global_flags, n_global_flags);
+    for (size_t i = 0; i < n_cmds; i++) cmd_put(&b, cmds[i]);
+    golden_check(&a, "docs/cli.md", &b);
+}
+
+static const struct { enum err_code code; const char *name; } codes[] = {
+#define ERR(name, exit_status, http, grpc, meaning) {ERR_##name, #name},
+#include "base/errors.def"
+#undef ERR
+};
+
+static void the_page_of_exit_codes_is_current(void **state)
+{
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_str(&b, STR("# Exit statuses\n\nThe same number always means the same thing, whatever the command.\n\n"
+                    "| status | name | meaning |\n|---|---|---|\n"
+                    "| 0 | | done; for `run`, `watch` and `wait`: the workflow succeeded |\n"));
+    for (int status = 1; status < 128; status++)
+        for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+            if (err_exit_status(codes[i].code) == status)
+                buf_printf(&b, "| %d | %s | %s |\n", status, codes[i].name, err_meaning(codes[i].code));
+    buf_str(&b, STR("| 130 | | ended by Ctrl-C |\n| 141 | | the reader of the output went away |\n| 143 | | ended by SIGTERM |\n\n"
+                    "`lint` ends with 3 when a document has errors, `doctor` with 1 when something that runs need is missing.\n"));
+    golden_check(&a, "docs/exit-codes.md", &b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_command_page_is_current),
+        cmocka_unit_test(the_page_of_exit_codes_is_current),
+    };
+    return cmocka_run_group_tests(tests, arena_up, arena_down);
+}
