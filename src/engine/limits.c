@@ -140,7 +140,6 @@ void limit_drop(struct node *boundary)
 
 static bool may_go(const struct run *r, const struct node *boundary)
 {
-    if (r->stop || r->deadline_passed) return true; /* it will be refused, not held */
     return !r->suspended && run_has_room(r) && instance_has_room(boundary->body);
 }
 

@@ -330,7 +330,8 @@ static void node_done(struct run *r, struct node *n)
     bool is_hook = n->hooked && !n->retried && n->parent;
     struct node *b = n->boundary;
     if (n->outputs.n) outputs_globalize(r, n);
-    if (b && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
+    bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
+    if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
     if (!is_hook && hook_begin(r, n)) return;
     if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
     if (is_hook) node_done(r, n->parent); /* told late, because it had a hook */
