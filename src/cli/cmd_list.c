@@ -26,7 +26,11 @@ static bool items_read(struct cli *cli, struct val *items, struct err *e)
 {
     struct list_opts o;
     if (!select_read(cli, &o, e)) return false;
-    struct service *s = reader_open(cli, e);
+    struct err none = {0};
+    struct service *s = reader_open(cli, &none);
+    *items = (struct val){.kind = VAL_LIST};
+    if (!s && none.code == ERR_NOT_FOUND) return true; /* nothing has run here yet */
+    if (!s) *e = none;
     bool ok = s && service_list(&cli->a, s, &o, items, e);
     service_close(s);
     return ok;

@@ -57,6 +57,8 @@ static bool refs_read(struct cli *cli, struct service *s, struct workflow_ref **
 
 /* --- following --- */
 
+enum { LOOK_US = 50000 }; /* how often new steps are looked for, at most */
+
 struct tailing {
     struct service *service;
     struct steplog *log;
@@ -70,7 +72,7 @@ struct tailing {
 static void changed(void *user, const struct val *change)
 {
     struct tailing *t = user;
-    if (!loop_timer_armed(t->look)) loop_timer_arm_us(t->look, 50000);
+    if (!loop_timer_armed(t->look)) loop_timer_arm_us(t->look, LOOK_US);
 }
 
 static void look(void *user)
@@ -78,6 +80,7 @@ static void look(void *user)
     struct tailing *t = user;
     struct err ignored = {0}; /* tried again with the next change */
     steplog_refresh(t->log, &ignored);
+    if (steplog_waits(t->log)) loop_timer_arm_us(t->look, LOOK_US);
 }
 
 static void ended(void *user, const struct err *e)

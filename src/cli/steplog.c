@@ -25,6 +25,7 @@ struct steplog {
     VEC(struct source) sources;
     VEC(struct logs_source) files; /* for printing at once; same order */
     struct buf out;
+    bool waits; /* a step's directory is not there yet */
 };
 
 static bool wanted(const struct steplog *l, const struct step_log *s)
@@ -75,10 +76,25 @@ static bool source_add(struct steplog *l, const struct step_log *s, struct err *
     return true;
 }
 
+/* A file can be followed as soon as its directory is there. */
+static bool can_follow(struct steplog *l, const struct step_log *s)
+{
+    size_t n = s->path.n;
+    while (n > 0 && s->path.p[n - 1] != '/') n--;
+    CLEANUP(arena_fini) struct arena a;
+    arena_init(&a);
+    return n == 0 || file_exists(str_dup(&a, str_sub(s->path, 0, n)).p);
+}
+
 static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&l->by_path, s->path);
-    if (!slot) return !wanted(l, s) || source_add(l, s, e);
+    if (!slot && !wanted(l, s)) return true;
+    if (!slot && l->follow && !can_follow(l, s)) {
+        l->waits |= !s->finished;
+        return true;
+    }
+    if (!slot) return source_add(l, s, e);
     struct source *known = &l->sources.items[slot->num - 1];
     if (s->finished && !known->finished && l->follow) logs_follow_finish(l->follow, slot->num - 1);
     known->finished = s->finished;
@@ -89,6 +105,7 @@ static bool steps_see(struct steplog *l, struct err *e)
 {
     CLEANUP(arena_fini) struct arena a;
     arena_init(&a);
+    l->waits = false;
     for (size_t i = 0; i < l->n_refs; i++) {
         struct step_log *steps;
         size_t n;
@@ -171,6 +188,8 @@ static void lines_ready(void *user, unsigned events)
     struct err ignored = {0};
     unread_show(l, &ignored);
 }
+
+bool steplog_waits(const struct steplog *l) { return l->waits; }
 
 bool steplog_refresh(struct steplog *l, struct err *e) { return steps_see(l, e) && unread_show(l, e); }
 

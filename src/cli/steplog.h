@@ -32,4 +32,6 @@ struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct 
                                const struct steplog_opts *o, struct err *e);
 /* Looks for steps that have begun or ended since; call it after changes. */
 bool steplog_refresh(struct steplog *l, struct err *e);
+/* A step had begun whose log cannot be followed yet: look again soon, without waiting for a change. */
+bool steplog_waits(const struct steplog *l);
 void steplog_free(struct steplog *l); /* NULL is fine; shows what is still unread first */
