@@ -57,7 +57,14 @@ static void kernel_check(struct checkup *c)
     report(c, ok ? GOOD : BAD, "kernel", DETAIL(c, "%s %s on %s", u.sysname, u.release, u.machine), "Linux 5.10 or later");
 }
 
-/* Optional ones say so in the table. */
+/* Optional ones say so in the table. Without root steps get read-only views: no overlay is needed. */
+static enum health cap_health(const struct host_caps *caps, enum host_cap id)
+{
+    if (caps->has[id]) return GOOD;
+    bool optional = strstr(host_cap_what(id), "(optional)") || (id == HOST_CAP_OVERLAY && !caps->root);
+    return optional || !host_caps_sandbox(caps) ? POOR : BAD;
+}
+
 static void caps_check(struct checkup *c)
 {
     struct host_caps caps;
@@ -68,11 +75,12 @@ static void caps_check(struct checkup *c)
     for (int i = 0; i < HOST_CAP_MAX; i++) {
         enum host_cap id = (enum host_cap)i;
         if (caps.root && id == HOST_CAP_USER_NS) continue;
-        bool optional = strstr(host_cap_what(id), "(optional)") != NULL;
         struct str detail = caps.has[i] ? str_of(host_cap_what(id))
                                         : DETAIL(c, "%s: %s", host_cap_what(id), strerror(caps.error[i]));
-        report(c, caps.has[i] ? GOOD : optional || !host_caps_sandbox(&caps) ? POOR : BAD, host_cap_name(id), detail,
-               host_cap_remedy(id));
+        bool rootless_overlay = id == HOST_CAP_OVERLAY && !caps.root;
+        report(c, cap_health(&caps, id), host_cap_name(id), detail,
+               rootless_overlay ? "nothing for most runs: steps see the host read-only; as root writes to any path work"
+                                : host_cap_remedy(id));
     }
     bool sandbox = host_caps_sandbox(&caps);
     report(c, sandbox ? GOOD : POOR, "isolation",
