@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "doc/json.h"
 #include "lang/depends.h"
+#include "lang/digest.h"
 #include "lang/duration.h"
 #include "lang/gofmt.h"
 #include "lang/jsonpath.h"
@@ -328,6 +329,64 @@ static void characters_have_cases(void **state)
     assert_true(rune_is_letter(0xe9) && !rune_is_letter(0x2014) && !rune_is_letter('1'));
 }
 
+static void digests_hold_at_block_borders(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n; /* times 'a' */
+        const char *sha1, *sha256, *sha512;
+    } rows[] = {
+        {0, "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+         "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
+         "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"},
+        {55, "c1c8bbdc22796e28c0e15163d20899b65621d65a",
+         "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318",
+         "b0220c772cbf6c1822e2cb38a437d0e1d58772417a4bbb21c961364f8b6143e0"
+         "5aa6316dca8d1d7b19e16448419076395f6086cb55101fbd6d5497b148e1745f"},
+        {56, "c2db330f6083854c99d4b5bfb6e8f29f201be699",
+         "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a",
+         "962b64aae357d2a4fee3ded8b539bdc9d325081822b0bfc55583133aab44f18b"
+         "afe11d72a7ae16c79ce2ba620ae2242d5144809161945f1367f41b3972e26e04"},
+        {64, "0098ba824b5c16427bd7a1122a5a442a25ec644d",
+         "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb",
+         "01d35c10c6c38c2dcf48f7eebb3235fb5ad74a65ec4cd016e2354c637a8fb49b"
+         "695ef3c1d6f7ae4cd74d78cc9c9bcac9d4f23a73019998a7f73038a5c9b2dbde"},
+        {65, "11655326c708d70319be2610e8a57d9a5b959d3b",
+         "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0",
+         "b83086cd8494e55708ad7ecd82dfb4bca1bda61ecbb7caf0c68967902e709345"
+         "e5d8305eb7ac0d588afc6cbb75161aa9c8c7e0ea986bd833dafe5e1ccd37345a"},
+        {111, "ac877859d427d9192054eea8feb3b8a403ef83a5",
+         "6374f73208854473827f6f6a3f43b1f53eaa3b82c21c1a6d69a2110b2a79baad",
+         "fa9121c7b32b9e01733d034cfc78cbf67f926c7ed83e82200ef8681819692176"
+         "0b4beff48404df811b953828274461673c68d04e297b0eb7b2b4d60fc6b566a2"},
+        {112, "689993727ba37386bb032495e9dbdfb4dd1ba744",
+         "f54353008a2553262ecdc4a34749563ba0950e8b0fc8652780b0a614b99683c1",
+         "c01d080efd492776a1c43bd23dd99d0a2e626d481e16782e75d54c2503b5dc32"
+         "bd05f0f1ba33e568b88fd2d970929b719ecbb152f58f130a407c8830604b70ca"},
+        {127, "89d95fa32ed44a7c610b7ee38517ddf57e0bb975",
+         "c57e9278af78fa3cab38667bef4ce29d783787a2f731d4e12200270f0c32320a",
+         "828613968b501dc00a97e08c73b118aa8876c26b8aac93df128502ab360f91ba"
+         "b50a51e088769a5c1eff4782ace147dce3642554199876374291f5d921629502"},
+        {128, "ad5b3fdbcb526778c2839d2f151ea753995e26a0",
+         "6836cf13bac400e9105071cd6af47084dfacad4e5e302c94bfed24e013afb73e",
+         "b73d1929aa615934e61a871596b3f3b33359f42b8175602e89f7e06e5f658a24"
+         "3667807ed300314b95cacdd579f3e33abdfbe351909519a846d465c59582f321"},
+        {129, "d96debf1bdcbc896e6c134ea76e8141f40d78536",
+         "c12cb024a2e5551cca0e08fce8f1c5e314555cc3fef6329ee994a3db752166ae",
+         "4f681e0bd53cda4b5a2041cc8a06f2eabde44fb16c951fbd5b87702f07aeab61"
+         "1565b19c47fde30587177ebb852e3971bbd8d3fd30da18d71037dfbd98420429"},
+    };
+    char text[256];
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str s = str_n(text, rows[i].n);
+        assert_string_equal(digest_sha1(&a, s).p, rows[i].sha1);
+        assert_string_equal(digest_sha256(&a, s).p, rows[i].sha256);
+        assert_string_equal(digest_sha512(&a, s).p, rows[i].sha512);
+    }
+}
+
 /* --- kubectl's JSONPath --- */
 
 static void templates_of_kubectl(void **state)
@@ -362,7 +421,7 @@ int main(void)
         TEST(dependencies_use_the_same_tree), TEST(depends_is_bounded), TEST(durations_are_gos),
         TEST(formats_are_gos), TEST(values_are_shown_as_gos), TEST(creation_timestamps_have_letters),
         TEST(layouts_write_and_read), TEST(patterns_are_re2s), TEST(characters_have_cases),
-        TEST(templates_of_kubectl),
+        TEST(digests_hold_at_block_borders), TEST(templates_of_kubectl),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,9 @@
 /* sprig.*: defaults, types, encodings, hashes, random texts, times. See sprig.def. */
-#include <openssl/evp.h>
-
 #include "base/id.h"
 #include "base/limits.h"
 #include "doc/base64.h"
 #include "doc/json_write.h"
+#include "lang/digest.h"
 #include "lang/duration.h"
 #include "lang/expr_builtin.h"
 #include "lang/rune.h"
@@ -182,28 +181,20 @@ bool sprig_b32dec(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
     return sprig_done(x, &b, out);
 }
 
-static bool digest(struct xctx *x, struct str s, const EVP_MD *md, struct xv *out)
-{
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    struct buf b;
-    if (!EVP_Digest(s.p ? s.p : "", s.n, sum, &len, md, NULL)) return xfail(x, "the digest is not available");
-    buf_init(&b, sizeof sum * 2);
-    for (unsigned i = 0; i < len; i++) buf_printf(&b, "%02x", sum[i]);
-    return sprig_done(x, &b, out) && xcharge(x, s.n / 64);
-}
-
 bool sprig_sha1sum(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return digest(x, args[0].s, EVP_sha1(), out);
+    *out = xv_str(digest_sha1(x->a, args[0].s));
+    return xcharge(x, args[0].s.n / 64);
 }
 bool sprig_sha256sum(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return digest(x, args[0].s, EVP_sha256(), out);
+    *out = xv_str(digest_sha256(x->a, args[0].s));
+    return xcharge(x, args[0].s.n / 64);
 }
 bool sprig_sha512sum(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return digest(x, args[0].s, EVP_sha512(), out);
+    *out = xv_str(digest_sha512(x->a, args[0].s));
+    return xcharge(x, args[0].s.n / 64);
 }
 
 bool sprig_adler32sum(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
