@@ -184,7 +184,7 @@ def probe_finds_no_way_out_of_an_image(b):
     os.makedirs(os.path.join(layer, "etc"))
     os.symlink("/hostrw" + b.home, os.path.join(layer, "lure"))
     os.symlink("../../../../../.." + b.home, os.path.join(layer, "lure2"))
-    probe(b, "image", layer=layer, file="/etc/file=y")
+    probe(b, "image", layer=layer, file="/etc/file=y", writable="/tmp")
     for lure in ("lure", "lure2"):
         r = b.run(["/probe"], tier="image", layer=layer, file="/%s/planted=x" % lure, bind=b.probe + ":/probe:ro")
         check(r["end"] == "error" or lure == "lure2", r["text"])
