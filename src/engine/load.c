@@ -175,10 +175,7 @@ static void place(struct run *r, struct node *n)
     }
     if (!alive(b)) return;
     if (n->type == NTYPE_STEPGROUP) {
-        int64_t g = 0;
-        struct str d = str_from(n->name, b->name.n + 1);
-        str_to_i64(str_sub(d, 0, d.n ? d.n - 1 : 0), &g);
-        b->body->group = (uint32_t)g;
+        b->body->group = step_group_index(n);
         b->body->group_node = n;
     }
     if (!n->call || n->hooked) return;

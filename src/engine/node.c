@@ -187,6 +187,14 @@ struct str node_display(const struct node *n)
     return d.n && d.p[0] == '.' ? str_from(d, 1) : d;
 }
 
+uint32_t step_group_index(const struct node *n)
+{
+    struct str d = str_from(n->name, n->boundary->name.n + 1);
+    int64_t i = 0;
+    str_to_i64(str_sub(d, 0, d.n ? d.n - 1 : 0), &i);
+    return (uint32_t)i;
+}
+
 uint32_t node_index(const struct node *n) { return n->idx; }
 enum node_phase node_phase(const struct node *n) { return (enum node_phase)n->phase; }
 enum node_type node_type(const struct node *n) { return (enum node_type)n->type; }

@@ -128,19 +128,20 @@ static void put_indexes(struct buf *b, const char *name, const uint32_t *idx, ui
     buf_char(b, ']');
 }
 
-/* Items that a loop was expanded to: of a task group, or of each loop of a step group. */
+/* Items that a loop was expanded to: of a task group, or of each loop of a step group. They are
+ * needed as long as the instance lives, for what later calls refer to. */
 static void put_loops(struct buf *b, const struct node *n)
 {
     const struct body *body = n->boundary ? n->boundary->body : NULL;
     bool group = n->type == NTYPE_TASKGROUP || n->type == NTYPE_STEPGROUP;
-    if (!group || phase_fulfilled(n->phase) || !body || !body->calls) return;
+    if (!group || !body || !body->calls) return;
+    uint32_t from = n->call ? n->call->idx : 0, to = n->call ? from + 1 : body->tmpl->n_calls;
+    uint32_t index = n->call ? 0 : step_group_index(n);
     key(b, "loops");
     buf_char(b, '{');
-    for (uint32_t i = 0; i < body->tmpl->n_calls; i++) {
+    for (uint32_t i = from; i < to; i++) {
         const struct group_frame *g = body->calls[i].loop;
-        bool mine = n->type == NTYPE_TASKGROUP ? body->calls[i].node == n
-                                               : body->tmpl->calls[i].group == body->group;
-        if (!g || !mine) continue;
+        if (!g || body->tmpl->calls[i].group != index) continue;
         char text[16];
         snprintf(text, sizeof text, "%u", i);
         put_raw(b, text, g->items_json);
