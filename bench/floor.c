@@ -106,11 +106,11 @@ static void enter_namespaces(void)
 static void make_dev(void)
 {
     static const char *const nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
-    mount_must("tmpfs", BASE "/root/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755");
+    mount_must("tmpfs", BASE "/view/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755");
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
         char from[64], at[64];
         snprintf(from, sizeof from, "/dev/%s", nodes[i]);
-        snprintf(at, sizeof at, BASE "/root/dev/%s", nodes[i]);
+        snprintf(at, sizeof at, BASE "/view/dev/%s", nodes[i]);
         close(open(at, O_WRONLY | O_CREAT, 0666));
         mount_must(from, at, NULL, MS_BIND, NULL);
     }
@@ -144,16 +144,16 @@ static void prepare(void)
     struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
     enter_namespaces();
     mount_must("tmpfs", BASE, "tmpfs", 0, "mode=0755");
-    must(mkdir(BASE "/root", 0755) == 0, BASE "/root");
+    must(mkdir(BASE "/view", 0755) == 0, BASE "/view");
     int host = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (opt.rootless ? AT_RECURSIVE : 0));
     must(host >= 0, "view of /");
     must(mount_setattr(host, "", AT_EMPTY_PATH | (opt.rootless ? AT_RECURSIVE : 0), &ro, sizeof ro) == 0, "read-only view");
-    must(move_mount(host, "", AT_FDCWD, BASE "/root", MOVE_MOUNT_F_EMPTY_PATH) == 0, "move_mount");
+    must(move_mount(host, "", AT_FDCWD, BASE "/view", MOVE_MOUNT_F_EMPTY_PATH) == 0, "move_mount");
     make_dev();
-    mount_must("tmpfs", BASE "/root/mnt", "tmpfs", 0, "size=1m,mode=0755");
-    must(!mkdir(BASE "/root/mnt/in", 0755) && !mkdir(BASE "/root/mnt/out", 0755) && !mkdir(BASE "/root/mnt/t", 0755), "mkdir");
-    if (opt.rootless) mount_must("/proc", BASE "/root/proc", NULL, MS_BIND | MS_REC, NULL);
-    must(chdir(BASE "/root") == 0 && syscall(SYS_pivot_root, ".", ".") == 0, "pivot_root");
+    mount_must("tmpfs", BASE "/view/mnt", "tmpfs", 0, "size=1m,mode=0755");
+    must(!mkdir(BASE "/view/mnt/in", 0755) && !mkdir(BASE "/view/mnt/out", 0755) && !mkdir(BASE "/view/mnt/t", 0755), "mkdir");
+    if (opt.rootless) mount_must("/proc", BASE "/view/proc", NULL, MS_BIND | MS_REC, NULL);
+    must(chdir(BASE "/view") == 0 && syscall(SYS_pivot_root, ".", ".") == 0, "pivot_root");
     must(umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "umount of the old root");
     for (int cap = 0; cap < 64; cap++)
         if (prctl(PR_CAPBSET_DROP, cap) != 0) break;
