@@ -168,5 +168,6 @@ struct saved_node {
  * the caller reports what became of nodes in Pending or Running, then calls run_tick. */
 struct run *run_load(const struct run_opts *opts, struct str status, struct str priv,
                      const struct saved_node *rows, size_t n_rows, struct err *e);
-/* After run_load and the look at running steps: goes on with whatever was ready. */
+/* After run_load and the look at running steps: goes on with whatever was ready. Timers that are due
+ * fire with run_tick, as ever. */
 void run_continue(struct run *r, int64_t now_us, struct outbox *out);

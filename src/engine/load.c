@@ -357,7 +357,3 @@ struct run *run_load(const struct run_opts *opts, struct str status, struct str 
     return r;
 }
 
-void run_continue(struct run *r, int64_t now_us, struct outbox *out)
-{
-    run_tick(r, now_us, out);
-}

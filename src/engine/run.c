@@ -269,6 +269,12 @@ void run_tick(struct run *r, int64_t now_us, struct outbox *out)
     event_end(r, out);
 }
 
+void run_continue(struct run *r, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    event_end(r, out);
+}
+
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
