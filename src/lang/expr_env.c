@@ -32,7 +32,7 @@ static struct str chain_name(struct arena *a, const struct xnode *n)
     if (n->kind != XN_MEMBER || n->kids[1]->kind != XN_STR) return STR_NONE;
     struct str base = chain_name(a, n->kids[0]);
     if (!str_set(base)) return base;
-    return str_fmt(a, "%.*s.%.*s", STR_ARG(base), STR_ARG(n->kids[1]->s));
+    return str_cat(a, str_cat(a, base, STR(".")), n->kids[1]->s);
 }
 
 static struct str first_part(struct str dotted)

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/limits.h"
+#include "doc/json_write.h"
 #include "lang/rune.h"
 
 static void quote_rune(struct buf *b, uint32_t rune, bool bad_byte, unsigned char byte)
@@ -169,5 +170,24 @@ struct str gofmt_value(struct arena *a, const struct val *v)
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_VALUE_BYTES);
     put_value(&b, a, v, 0);
+    return buf_dup(a, &b);
+}
+
+static struct str item_text(struct arena *a, const struct val *v)
+{
+    return v->kind == VAL_STR ? v->s : json_text(a, v);
+}
+
+struct str gofmt_item(struct arena *a, const struct val *v)
+{
+    if (v->kind != VAL_LIST) return item_text(a, v);
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, LIMIT_VALUE_BYTES);
+    buf_char(&b, '[');
+    for (uint32_t i = 0; i < v->n; i++) {
+        if (i) buf_char(&b, ' ');
+        buf_str(&b, item_text(a, &v->items[i]));
+    }
+    buf_char(&b, ']');
     return buf_dup(a, &b);
 }

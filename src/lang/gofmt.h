@@ -11,6 +11,10 @@ struct str gofmt_int(struct arena *a, struct str format, int64_t value);
 
 /* fmt.Sprintf("%v", v) of decoded JSON: [1 2], map[a:1 b:2], <nil>, strings raw. */
 struct str gofmt_value(struct arena *a, const struct val *v);
+/* The same of a withItems element, as in names of loop nodes: the elements of a list between
+ * brackets, strings raw and everything else as its JSON text ("[1000000 a {\"k\":1}]"); any other
+ * value as its text. */
+struct str gofmt_item(struct arena *a, const struct val *v);
 
 struct str gofmt_quote(struct arena *a, struct str s); /* strconv.Quote */
 struct str gofmt_double(struct arena *a, double d);    /* strconv 'f', -1: "1000", "1.5" */

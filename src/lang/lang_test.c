@@ -233,6 +233,10 @@ static void values_are_shown_as_gos(void **state)
         assert_true(json_parse(&a, str_of(rows[i][0]), NULL, &v, &e));
         assert_string_equal(gofmt_value(&a, &v).p, rows[i][1]);
     }
+    assert_true(json_parse(&a, STR("[1000000,\"a b\",{\"k\":[1]},[1,2],null,true]"), NULL, &v, &e));
+    assert_string_equal(gofmt_item(&a, &v).p, "[1000000 a b {\"k\":[1]} [1,2] null true]");
+    assert_string_equal(gofmt_item(&a, &v.items[1]).p, "a b");
+    assert_string_equal(gofmt_item(&a, &v.items[2]).p, "{\"k\":[1]}");
     assert_string_equal(gofmt_double(&a, 1e21).p, "1000000000000000000000");
     assert_string_equal(gofmt_double(&a, 0.1).p, "0.1");
     assert_string_equal(gofmt_double(&a, 1e-7).p, "0.0000001");

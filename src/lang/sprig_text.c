@@ -187,6 +187,13 @@ bool sprig_wrap_with(struct xctx *x, const struct xv *args, size_t n, struct xv 
     return wrap(x, args[2].s, w, out);
 }
 
+static void quoted_with(struct buf *b, struct str s, char quote)
+{
+    buf_char(b, quote);
+    buf_str(b, s);
+    buf_char(b, quote);
+}
+
 /* Arguments as texts, nil left out, each with `quote` around (0: none, joined by spaces). */
 static bool quoted(struct xctx *x, const struct xv *args, size_t n, char quote, struct xv *out)
 {
@@ -199,7 +206,7 @@ static bool quoted(struct xctx *x, const struct xv *args, size_t n, char quote, 
         any = true;
         struct str s = xv_text(x, &args[i]);
         if (quote == '"') buf_str(&b, gofmt_quote(x->a, s));
-        else if (quote) buf_printf(&b, "'%.*s'", STR_ARG(s));
+        else if (quote) quoted_with(&b, s, quote);
         else buf_str(&b, s);
     }
     return sprig_done(x, &b, out);

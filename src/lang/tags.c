@@ -93,9 +93,9 @@ static bool unresolved(struct replacer *r, struct str tag, struct str as_left)
 
 /* "a.{{b": the inner tag is replaced, and with what follows up to the next end may complete the
  * name of the outer. *rest moves past what was used. */
-static bool replace_nested(struct replacer *r, struct str tag, struct str *rest)
+static bool replace_nested(struct replacer *r, struct str tag, struct str whole, struct str *rest)
 {
-    struct str literal = str_fmt(r->a, "{{%.*s}}", STR_ARG(tag)), left = *rest, name = tag;
+    struct str literal = whole, left = *rest, name = tag;
     for (int depth = 0; depth < NESTING_MAX; depth++) {
         struct scope_value v;
         if (lookup(r, str_trim(name), &v)) {
@@ -113,15 +113,14 @@ static bool replace_nested(struct replacer *r, struct str tag, struct str *rest)
         name = str_cat(r->a, name, str_sub(left, 0, (size_t)end));
         left = str_from(left, (size_t)end + 2);
     }
-    bool inner = !str_ends(literal, STR("}}"));
-    return unresolved(r, inner ? str_from(literal, 2) : tag, literal);
+    return unresolved(r, literal.p == whole.p ? tag : str_from(literal, 2), literal);
 }
 
 static bool replace_simple(struct replacer *r, struct str tag, struct str whole, struct str *rest)
 {
     struct scope_value v;
     if (lookup(r, str_trim(tag), &v)) return put_value(r, tag, &v);
-    if (last_open(tag) > 0) return replace_nested(r, tag, rest);
+    if (last_open(tag) > 0) return replace_nested(r, tag, whole, rest);
     return unresolved(r, tag, whole);
 }
 
