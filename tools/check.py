@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Runs the project's checks and ends with the line `N passed, N failed`.
 
-A check is a row of CHECKS: its name, the file without which it does not exist, its command, and its
-time limit. A suite prints either TAP lines or `N passed, N failed[, N skipped]` as its last line, and
-exits with 0 only when nothing failed; otherwise it counts as at least one failure. Every
-test/NAME/run.py is a suite without a row of its own; it runs in the project's directory with SKIFF (the program) and BUILD
-(the build directory) in its environment. Whatever is skipped says why, and is not counted as passed.
+A check is a row: its name, the file without which it does not exist, its command and its time limit.
+Every suite of meson's tests is a row; other programs stand in CHECKS; every test/NAME/run.py is a
+row without being listed. A program prints TAP lines, or `N passed, N failed[, N skipped]` as its last
+line, and exits with 0 only when nothing failed; otherwise it counts as at least one failure. It runs
+in the project's directory with SKIFF (the program) and BUILD (the build directory) in its
+environment. What is skipped says why (`skipped: REASON`, or TAP's `# SKIP`), and is not counted as passed.
 
 usage: check.py [--build DIR] [--only NAME]... [--list]
 """
 import argparse
 import glob
+import json
 import os
 import re
 import signal
@@ -28,30 +30,45 @@ TAP = re.compile(r"^(not )?ok \d+")
 # name, file that must exist, command ({build}: the build directory), time limit in seconds
 CHECKS = [
     ("tree", "tools/check_tree.py", [PY, "tools/check_tree.py", "--build", "{build}"], 60),
-    ("unit", "{build}/build.ninja", ["meson", "test", "-C", "{build}", "--no-rebuild", "--print-errorlogs", "--suite", "unit"], 420),
     ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
     ("sim random", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 180),
-    ("live view", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
+    ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
 ]
-OWN_ROWS = {"sim"}
-SUITE_LIMIT_S = 300
+LISTED = {"sim"}  # directories of test whose run.py stands above
+LIMIT_S = 420
+
+
+def meson_suites(build):
+    """Names of meson's test suites, `unit` first."""
+    if not os.path.exists(os.path.join(build, "build.ninja")):
+        return []
+    tests = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, text=True, check=True).stdout
+    names = {s.split(":")[-1] for t in json.loads(tests) for s in t["suite"]}
+    return sorted(names, key=lambda n: (n != "unit", n))
 
 
 def table(build):
-    rows = list(CHECKS)
+    suites = meson_suites(build)
+    rows = [(s, build, ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--logbase", "check-" + s,
+                        "--suite", s], LIMIT_S) for s in suites]
+    rows[:0] = CHECKS[:1]
+    rows += [row for row in CHECKS[1:] if row[0] not in suites]
     for path in sorted(glob.glob(os.path.join(ROOT, "test/*/run.py"))):
         name = path.split("/")[-2]
-        if name not in OWN_ROWS:
-            rows.append((name, path, [PY, "test/%s/run.py" % name], SUITE_LIMIT_S))
+        if name not in LISTED:
+            rows.append((name, path, [PY, "test/%s/run.py" % name], LIMIT_S))
     return [(name, os.path.join(ROOT, need.format(build=build)), [w.format(build=build) for w in command], limit)
             for name, need, command, limit in rows]
 
 
-def count_units(build):
-    """(passed, failed, skipped) of meson's test programs: their TAP tests, from the JUnit file."""
+def count_meson(build, suite):
+    """(passed, failed, skipped) of meson's test programs: their TAP tests, from the JUnit file; or None."""
     passed = failed = skipped = 0
-    for suite in xml.etree.ElementTree.parse(os.path.join(build, "meson-logs/testlog.junit.xml")).iter("testsuite"):
+    path = os.path.join(build, "meson-logs/check-%s.junit.xml" % suite)
+    if not os.path.exists(path):
+        return None
+    for suite in xml.etree.ElementTree.parse(path).iter("testsuite"):
         cases = list(suite.iter("testcase"))
         bad = sum(1 for c in cases if c.find("failure") is not None or c.find("error") is not None)
         bad = max(bad, int(suite.get("failures", 0)) + int(suite.get("errors", 0)))
@@ -93,7 +110,8 @@ def run(command, env, log_name, limit):
 
 
 def show_tail(log, log_name):
-    for line in log.splitlines()[-TAIL_LINES:]:
+    lines = [line for line in log.splitlines() if not re.match(r"\s*\d+/\d+ .* OK ", line)]
+    for line in lines[-TAIL_LINES:]:
         print("    | " + line)
     print("    the whole log: " + os.path.relpath(log_name, ROOT))
 
@@ -105,7 +123,7 @@ def check(row, args):
     started = time.monotonic()
     status, log = run(command, env, log_name, limit)
     took = time.monotonic() - started
-    counts = count_units(args.build) if name == "unit" and status is not None else count_suite(log)
+    counts = count_meson(args.build, name) if command[0] == "meson" else count_suite(log)
     passed, failed, skipped = counts or (int(status == 0), 0, 0)
     if status != 0:
         failed = max(failed, 1)
