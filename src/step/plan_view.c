@@ -207,8 +207,8 @@ bool plan_assembled_private(struct plan *p, struct err *e)
     if (access("/host/var/tmp", F_OK) == 0 && !plan_private_dir(p, "/var/tmp", 01777, e)) return false;
     for (size_t i = 0; i < p->sb->n_private; i++) {
         const char *at = p->sb->private_dirs[i].p;
-        bool mount_it = p->spec->tier == STEP_TIER_RO || in_tops(p->sb, at);
-        if (mount_it ? !plan_private_dir(p, at, 0755, e) : (plan_mkdirs(p, at, 0755), false)) return false;
+        if (p->spec->tier != STEP_TIER_RO && !in_tops(p->sb, at)) plan_mkdirs(p, at, 0755);
+        else if (!plan_private_dir(p, at, 0755, e)) return false;
     }
     for (size_t i = 0; i < p->opened.n; i++) plan_op(p, OP_ATTACH, p->opened.items[i].dir)->fd_at = p->opened.items[i].fd_at;
     for (size_t i = 0; i < p->own_dirs.n; i++)
