@@ -6,7 +6,7 @@ Every suite of meson's tests is a row; other programs stand in CHECKS; every tes
 row without being listed. A program prints TAP lines, or `N passed, N failed[, N skipped]` as its last
 line, and exits with 0 only when nothing failed; otherwise it counts as at least one failure. It runs
 in the project's directory with SKIFF (the program) and BUILD (the build directory) in its
-environment. What is skipped says why (`skipped: REASON`, or TAP's `# SKIP`), and is not counted as passed.
+environment, and SKIFF_CORPUS, a folder of documents written by others, when there is one. What is skipped says why (`skipped: REASON`, or TAP's `# SKIP`), and is not counted as passed.
 
 usage: check.py [--build DIR] [--only NAME]... [--list]
 """
@@ -116,12 +116,19 @@ def show_tail(log, log_name):
     print("    the whole log: " + os.path.relpath(log_name, ROOT))
 
 
+def environment(args):
+    env = dict(os.environ, BUILD=args.build, SKIFF=os.path.join(args.build, "skiff"), LC_ALL="C.UTF-8")
+    corpus = sorted(glob.glob(os.path.join(ROOT, "../*/corpus/argo-examples")))
+    if corpus:
+        env.setdefault("SKIFF_CORPUS", os.path.abspath(corpus[0]))
+    return env
+
+
 def check(row, args):
     name, _, command, limit = row
     log_name = os.path.join(args.build, "check-%s.log" % name.replace(" ", "-"))
-    env = dict(os.environ, BUILD=args.build, SKIFF=os.path.join(args.build, "skiff"), LC_ALL="C.UTF-8")
     started = time.monotonic()
-    status, log = run(command, env, log_name, limit)
+    status, log = run(command, environment(args), log_name, limit)
     took = time.monotonic() - started
     counts = count_meson(args.build, name) if command[0] == "meson" else count_suite(log)
     passed, failed, skipped = counts or (int(status == 0), 0, 0)
