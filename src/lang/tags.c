@@ -155,8 +155,10 @@ static bool note_missing(void *ctx, struct str dotted)
     return true;
 }
 
-static bool expr_failed(struct replacer *r)
+/* `why` may be where the text already is. */
+static bool expr_failed(struct replacer *r, const struct err *why)
 {
+    if (r->e && r->e != why) *r->e = *why;
     err_ctx(r->e, "failed to evaluate expression");
     return fail(r, TAGS_ERROR);
 }
@@ -168,7 +170,7 @@ static bool put_result(struct replacer *r, struct xctx *x, const struct xv *v)
         return true;
     }
     struct str text = v->kind == X_TIME ? timefmt_rfc3339(r->a, *v->time) : xv_json(x, v, 0);
-    if (!str_set(text)) return expr_failed(r);
+    if (!str_set(text)) return expr_failed(r, x->e);
     put(&r->out, text);
     return true;
 }
@@ -177,9 +179,8 @@ static bool replace_expr(struct replacer *r, struct str text, struct str whole)
 {
     struct expr_env env = {.scope = r->opts->scope, .clock = r->opts->clock};
     struct xctx x;
-    struct err scratch = {0};
-    struct err *e = r->e ? r->e : &scratch;
-    if (!xctx_open(&x, r->a, text, &env, e)) return expr_failed(r);
+    struct err inner = {0};
+    if (!xctx_open(&x, r->a, text, &env, &inner)) return expr_failed(r, &inner);
     struct missing m = {.r = r, .x = &x};
     xnames(r->a, x.tree, note_missing, &m);
     if (str_set(m.fatal)) {
@@ -187,8 +188,6 @@ static bool replace_expr(struct replacer *r, struct str text, struct str whole)
         return fail(r, TAGS_UNRESOLVED);
     }
     struct xv v = {0};
-    struct err inner = {0};
-    x.e = &inner;
     bool ok = !m.late && xcheck(&x, x.tree) && xeval(&x, x.tree, &v);
     if (ok && v.kind != X_NIL) return put_result(r, &x, &v);
     if (m.any) {
@@ -196,10 +195,7 @@ static bool replace_expr(struct replacer *r, struct str text, struct str whole)
         put(&r->out, whole);
         return true;
     }
-    if (!ok) {
-        if (r->e) *r->e = inner;
-        return expr_failed(r);
-    }
+    if (!ok) return expr_failed(r, &inner);
     err_set(r->e, ERR_SPEC, "failed to evaluate expression \"%.*s\": absent optional value",
             STR_ARG(text));
     return fail(r, TAGS_ABSENT);

@@ -95,6 +95,7 @@ static void expressions_are_replaced(void **state)
         {"{{=workflow.failures ?? 1}}", "{{=workflow.failures ?? 1}}"}, {"{{=let q = foo; q}}", "bar"},
         {"{{=date('2023-01-02')}}", "2023-01-02T00:00:00Z"}, {"{{=1..3}}", "[1,2,3]"},
         {"{{=int(foo)}}", "error: failed to evaluate expression: invalid operation: int(bar) (1:1)"},
+        {"{{=toJson}}", "error: failed to evaluate expression: json: unsupported value: func (1:1)"},
         {"{{=!}}", "error: failed to evaluate expression: unexpected token EOF (1:1)"},
     };
     struct fixture f CLEANUP(fixture_fini);
