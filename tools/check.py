@@ -33,6 +33,9 @@ CHECKS = [
     ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
     ("sim random", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 180),
+    ("sim crashes", "{build}/test/sim/sim",
+     [PY, "test/sim/run.py", "--runs", "2000", "--first", "50000", "--crash", "15", "--quiet", "--sim",
+      "{build}/test/sim/sim"], 180),
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
 ]
 LISTED = {"sim"}  # directories of test whose run.py stands above

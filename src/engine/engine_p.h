@@ -256,8 +256,8 @@ bool loop_check(struct run *r, const struct call *c, const struct val *task, con
 void refs_scope(struct run *r, struct scope *s, struct node *boundary);
 bool call_resolve(struct run *r, struct node *boundary, const struct call *c, struct val *out,
                   struct err *e);
-bool args_resolve(struct run *r, struct node *boundary, const struct val *args, struct val *out,
-                    struct err *e);
+bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
+                  enum tags_policy policy, struct val *out, struct err *e);
 
 /* One artifact argument or output: `from` and `fromExpression` looked up. */
 bool artifact_resolve(struct run *r, const struct scope *scope, const struct val *art,

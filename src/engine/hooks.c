@@ -55,7 +55,7 @@ static void hook_start(struct run *r, struct node *n, struct val hook)
     struct val args;
     struct err e;
     struct node *h;
-    if ((given && !args_resolve(r, n->boundary, given, &args, &e)) ||
+    if ((given && !args_resolve(r, n->boundary, given, TAGS_LEAVE, &args, &e)) ||
         !tmpl_resolve(r, n->boundary->tmpl->scope, n->boundary->tmpl, NULL, &hook, &s.tmpl, &e)) {
         h = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
     } else {
@@ -135,7 +135,7 @@ static bool exit_start(struct run *r)
     const struct val *given = val_get(hook, STR("arguments"));
     struct val args;
     struct err e;
-    if ((given && !args_resolve(r, NULL, given, &args, &e)) ||
+    if ((given && !args_resolve(r, NULL, given, TAGS_LEAVE, &args, &e)) ||
         !tmpl_resolve(r, r->local, NULL, NULL, hook, &s.tmpl, &e)) {
         r->exit_node = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
         return true;

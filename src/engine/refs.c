@@ -249,8 +249,8 @@ static bool resolve_args(struct resolving *x, const struct val *args, struct val
     return ok;
 }
 
-bool args_resolve(struct run *r, struct node *boundary, const struct val *args, struct val *out,
-                  struct err *e)
+bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
+                  enum tags_policy policy, struct val *out, struct err *e)
 {
     struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
@@ -260,7 +260,7 @@ bool args_resolve(struct run *r, struct node *boundary, const struct val *args, 
     struct resolving x = {
         .r = r,
         .first = {.scope = arts.parent, .policy = TAGS_LEAVE, .clock = run_clock(r)},
-        .second = {.scope = &refs, .policy = TAGS_FAIL_PREFIXES, .clock = run_clock(r)},
+        .second = {.scope = &refs, .policy = policy, .clock = run_clock(r)},
         .artifacts = &arts,
     };
     return resolve_args(&x, args, out, e);

@@ -154,23 +154,29 @@ struct node *start_attempt(struct run *r, struct node *retry)
     return n;
 }
 
-struct node *start_template(struct run *r, const struct start *start)
+/* Inputs are decided: a retry node with its first attempt, or the thing itself. */
+static struct node *start_prepared(struct run *r, const struct start *s)
 {
-    struct start s = *start;
-    struct err e;
-    if (too_deep(&s))
-        return start_skipped(r, &s, NODE_ERROR,
+    if (too_deep(s))
+        return start_skipped(r, s, NODE_ERROR,
                              STR("Maximum recursion depth exceeded: a template calls itself more "
                                  "than 100 levels deep"));
-    if (!inputs_decide(r, &s, &s.inputs, &e))
-        return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
-    if (!s.tmpl->retry) return begin(r, &s);
-    struct node *n = make(r, &s, NTYPE_RETRY);
+    if (!s->tmpl->retry) return begin(r, s);
+    struct node *n = make(r, s, NTYPE_RETRY);
     n->retry = mem_zalloc(sizeof *n->retry);
     n->retry->first_started_us = r->now_us;
     node_phase_set(r, n, NODE_RUNNING);
     start_attempt(r, n);
     return n;
+}
+
+struct node *start_template(struct run *r, const struct start *start)
+{
+    struct start s = *start;
+    struct err e;
+    if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
+    if (!s.boundary) r->entry_error = true;
+    return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
 }
 
 /* ---- one step or task, one item ---- */
@@ -222,21 +228,21 @@ static bool call_wanted(struct run *r, const struct val *task, struct start *s, 
     return false;
 }
 
-static struct node *call_execute(struct run *r, const struct val *task, struct start *s)
+/* Template, arguments and inputs, which can fail, come before a limit is asked; false: *n shows why. */
+static bool call_prepare(struct run *r, const struct val *task, struct start *s, struct node **n)
 {
     struct node *boundary = s->boundary;
-    const struct val *given = val_get(task, STR("arguments"));
+    struct val *args = ARENA_NEW(&r->scratch, struct val);
     struct err e;
-    struct val args;
-    if (!tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, s->call, task, &s->tmpl, &e))
-        return start_skipped(r, s, NODE_ERROR, str_of(e.text));
-    if (s->item.p && val_get(given, STR("artifacts"))) { /* an item may stand in a `from` */
-        if (!args_resolve(r, boundary, given, &args, &e))
-            return start_skipped(r, s, NODE_ERROR, str_of(e.text));
-        given = &args;
+    s->args = val_get(task, STR("arguments"));
+    bool ok = tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, s->call, task, &s->tmpl, &e);
+    if (ok && s->item.p && val_get(s->args, STR("artifacts"))) { /* an item may stand in a `from` */
+        ok = args_resolve(r, boundary, s->args, TAGS_FAIL_PREFIXES, args, &e);
+        s->args = args;
     }
-    s->args = given;
-    return start_template(r, s);
+    if (ok && inputs_decide(r, s, &s->inputs, &e)) return true;
+    *n = start_skipped(r, s, NODE_ERROR, str_of(e.text));
+    return false;
 }
 
 /* A step that could not even be started makes its whole group an error, and those after it in the
@@ -272,9 +278,9 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
         task = &mine;
     }
     if (!ok) n = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
-    else if (call_wanted(r, task, &s, &n)) {
+    else if (call_wanted(r, task, &s, &n) && call_prepare(r, task, &s, &n)) {
         if (!limit_pass(r, boundary, b)) return;
-        n = call_execute(r, task, &s);
+        n = start_prepared(r, &s);
     }
     link_call(r, boundary, b, n);
     group_fault(r, b, n);

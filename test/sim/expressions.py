@@ -17,6 +17,7 @@ TOKEN = re.compile(r"""\s*(?:
     (?P<number>0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)
   | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
   | (?P<name>[A-Za-z_]\w*)
+  | (?P<bracketed>\[[^\]]*\])
   | (?P<op>\?\.|\?\?|\*\*|==|!=|>=|<=|&&|\|\||=~|!~|[-+*/%<>!()?:,.\[\]]))""", re.X)
 
 BINARY = {"?": 1, "??": 2, "||": 3, "or": 3, "&&": 4, "and": 4, "==": 6, "!=": 6, "<": 7, ">": 7, "<=": 7, ">=": 7,
@@ -34,6 +35,12 @@ def tokens(text, word_operators):
             raise ExprError("Invalid token: '%s'" % text[at:].strip()[:2])
         kind = m.lastgroup
         value = m.group(kind)
+        if kind == "bracketed":
+            if word_operators:  # expr: a list or an index
+                out.append(("op", "["))
+                at = m.start(kind) + 1
+                continue
+            kind, value = "string", value[1:-1]  # govaluate: a name in brackets, and names are strings
         if kind == "name" and (value == "in" or (word_operators and value in WORD_OPERATORS | {"not"})):
             kind = "op"
         if kind == "string":

@@ -39,13 +39,16 @@ valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalN
     "\\|\\|", "OR").replace("\n", "|").split("|")
 
 
+SIM_ARGS = []  # set before the worker processes begin
+
+
 def run_sim(program, batch):
     """The normal forms of the C simulator, one line each. When it dies, the rest goes to a new one."""
     forms = []
     while len(forms) < len(batch):
         rest = batch[len(forms):]
         text = "".join(json.dumps(c, separators=(",", ":")) + "\n" for c in rest)
-        done = subprocess.run([program], input=text, capture_output=True, text=True)
+        done = subprocess.run([program, *SIM_ARGS], input=text, capture_output=True, text=True)
         lines = done.stdout.splitlines()[:len(rest)]
         forms += [json.loads(line) for line in lines]
         if len(lines) < len(rest):
@@ -161,6 +164,8 @@ def run_cases(args):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--sim", help="the C simulator; without it the model runs alone")
+    p.add_argument("--crash", type=int, default=0, metavar="PCT",
+                   help="the simulator loses its engine before PCT %% of its commits, and after as many")
     p.add_argument("--runs", type=int, default=1000)
     p.add_argument("--first", type=int, default=1)
     p.add_argument("--jobs", type=int, default=2)
@@ -171,6 +176,7 @@ def main():
     p.add_argument("--print", action="store_true", help="only print the case as the simulator gets it")
     p.add_argument("--verbose", action="store_true", help="with --seed: print the workflow too")
     args = p.parse_args()
+    SIM_ARGS[:] = ["--crash", str(args.crash), "--crash-seed", str(args.first)] if args.crash else []
     if args.sim and not shutil.which(args.sim):
         p.error("%s is not a program" % args.sim)
     passed = run_cases(args) if args.cases else run_seed(args) if args.seed is not None else run_random(args)
