@@ -199,6 +199,7 @@ static void deliver(struct supervisor *sv)
         ASSERT(step_result_encode(&r->result, &b, &e));
     }
     bool kept = r->dir_fd >= 0 && io_write_file(r->dir_fd, "RESULT", buf_view(&b), r->spec.fsync_result, &e);
+    if (kept || sv->sock >= 0) unlisten(sv); /* before the result is known: nobody comes any more */
     if (sv->sock >= 0) send_engine(sv, PROTO_RESULT, buf_view(&b));
     else if (!kept && r->dir_fd >= 0) linger(sv, buf_view(&b));
     unlisten(sv);

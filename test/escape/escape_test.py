@@ -459,7 +459,7 @@ def parent_supervisor(pid):
 def a_step_outlives_its_engine_and_is_adopted(b):
     for tier in ("none", "overlay"):
         m = marker(b)
-        gate = os.path.join(b.base, "gate-" + tier)
+        gate = os.path.join(b.base, "gate-%d" % b.next_id)
         os.mkdir(gate)
         os.chmod(gate, 0o777)
         where = gate if tier == "none" else "/gate"
