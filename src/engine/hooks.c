@@ -82,7 +82,7 @@ void hook_run(struct run *r, struct node *n)
 bool hook_begin(struct run *r, struct node *n)
 {
     bool direct = n->call && n->boundary && n->boundary->body && n->boundary->body->calls &&
-                  !n->retried && !n->hooked;
+                  !phase_fulfilled(n->boundary->phase) && !n->retried && !n->hooked;
     if (n->hook_done || !direct || !phase_completed(n->phase) || r->stop == STOP_TERMINATE)
         return false;
     if (n->parent && n->parent->type == NTYPE_TASKGROUP) return false; /* the group has it */
