@@ -5,7 +5,7 @@
 
 #include "doc/json.h"
 #include "os/dir.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 /* ---- input artifacts ---- */
 

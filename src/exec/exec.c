@@ -5,7 +5,7 @@
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/proc.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 struct store *exec_store(struct exec *x) { return x->store; }
 struct str exec_notice(const struct exec *x) { return x->notice; }

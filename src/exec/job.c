@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "os/clock.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 /* ---- jobs ---- */
 

@@ -3,7 +3,7 @@
 #include "doc/json.h"
 #include "os/clock.h"
 #include "os/fd.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 struct rows {
     struct arena *a;

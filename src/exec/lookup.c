@@ -1,7 +1,7 @@
 /* What runs and steps ask of the stored objects. */
 #include "doc/base64.h"
 #include "resource/resource.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 /* Kept until exec closes: a run may hold on to what it was given. */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name)

@@ -4,7 +4,7 @@
 #include "doc/json.h"
 #include "os/clock.h"
 #include "os/dir.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 static const char *signal_word(int signo)
 {

@@ -3,7 +3,7 @@
 #include "doc/json_write.h"
 #include "os/clock.h"
 #include "os/random.h"
-#include "exec_p.h"
+#include "exec/exec_p.h"
 
 enum { ROW_MAX = 256 << 20 };
 

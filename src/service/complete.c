@@ -4,7 +4,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
-#include "service_p.h"
+#include "service/service_p.h"
 #include "spec/merge.h"
 
 static struct val with(struct arena *a, const struct val *map, const char *key, struct val v)

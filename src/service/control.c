@@ -1,7 +1,7 @@
 /* Stopping, resuming and deleting. */
 #include "engine/engine.h"
 #include "os/dir.h"
-#include "service_p.h"
+#include "service/service_p.h"
 
 bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e)
 {

@@ -4,7 +4,7 @@
 
 #include "doc/json.h"
 #include "engine/engine.h"
-#include "service_p.h"
+#include "service/service_p.h"
 
 enum { RETRY_US = 20000 };
 

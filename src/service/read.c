@@ -4,7 +4,7 @@
 #include "base/rfc3339.h"
 #include "doc/json.h"
 #include "resource/selector.h"
-#include "service_p.h"
+#include "service/service_p.h"
 
 /* ---- names ---- */
 

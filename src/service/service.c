@@ -5,7 +5,7 @@
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/lockfile.h"
-#include "service_p.h"
+#include "service/service_p.h"
 
 struct loop *service_loop(struct service *s) { return s->loop; }
 bool service_is_engine(const struct service *s) { return s->exec != NULL; }

@@ -4,7 +4,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
-#include "service_p.h"
+#include "service/service_p.h"
 #include "spec/lint.h"
 
 /* Templates that are stored, so that references to them are checked too. */

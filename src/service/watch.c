@@ -1,7 +1,7 @@
 /* Watches: the change log as JSON lines, each once and in order, for the follow of this process and
  * for the engine's socket. A watch keeps its place; nothing is queued for it. */
 #include "os/clock.h"
-#include "service_p.h"
+#include "service/service_p.h"
 
 enum { PAGE = 500, LINE_MAX_BYTES = 256 << 20 };
 
