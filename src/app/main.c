@@ -16,22 +16,12 @@ static void unserve(void *server)
     api_free(server);
 }
 
-/* Only what runs steps needs a launcher: `skiff list` should not fork. The child blanks argv, so that
- * nothing of the command line can be read by a step. */
-static bool runs_steps(int argc, char **argv)
-{
-    static const char *const verbs[] = {"run", "stop", "submit", "delete"};
-    for (int i = 1; i < argc; i++)
-        for (size_t v = 0; v < ARRAY_LEN(verbs); v++)
-            if (!strcmp(argv[i], verbs[v])) return true;
-    return false;
-}
-
 int main(int argc, char **argv)
 {
     struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .unserve = unserve};
     struct err e;
-    if (runs_steps(argc, argv) && !(env.steps = launcher_start(argc, argv, &e))) {
+    /* `skiff list` should not fork */
+    if (cli_needs_steps(argc, argv) && !(env.steps = launcher_start(argc, argv, &e))) {
         fprintf(stderr, "skiff: %s\n", e.text);
         return err_exit_status(e.code);
     }
