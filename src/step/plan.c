@@ -210,10 +210,19 @@ static bool plan_spec_paths(struct plan *p, struct err *e)
     return true;
 }
 
+/* "/" itself among the writable paths, as for an output at /result.txt: the root's own level, a
+ * fresh directory, stays open; the host's directories below it are read-only mounts all the same. */
+static bool root_is_declared(const struct step_spec *s)
+{
+    for (size_t i = 0; i < s->writable.n; i++)
+        if (str_is(s->writable.items[i], "/")) return true;
+    return false;
+}
+
 static void plan_end(struct plan *p)
 {
     if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
-    if (p->spec->tier == STEP_TIER_RO) plan_op(p, OP_ROOT_RO, "/");
+    if (p->spec->tier == STEP_TIER_RO && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
     ns->fd_at = &p->ns_fd;

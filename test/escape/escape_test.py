@@ -261,6 +261,13 @@ def tier_ro_writes_only_where_declared(b):
 
 
 @case
+def tier_ro_opens_only_the_top_level_for_an_output_in_it(b):
+    r = b.sh("touch /usr/x /etc/x; echo 1 >/result.txt; cat /result.txt", tier="ro", writable="/", capture=True)
+    ended(r, 0)
+    check(r["result"] == "1" and b.log().count("Read-only file system") == 2, b.log())
+
+
+@case
 def declared_paths_keep_what_is_in_them(b):
     before = sorted(os.listdir("/etc"))
     r = b.sh("set -e; echo x >/etc/skiff-new; ls /etc/passwd /etc/skiff-new; rm /etc/passwd; ls -A /etc | wc -l", writable="/etc", capture=True)
