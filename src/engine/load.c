@@ -84,6 +84,21 @@ static bool children_exist(const struct run *r, const struct node *n)
     return true;
 }
 
+/* What the type of a node asks of the others; anything else did not come from this program. */
+static bool joined_well(const struct run *r, const struct node *n)
+{
+    bool steps = n->type == NTYPE_STEPS, dag = n->type == NTYPE_DAG;
+    bool group = n->type == NTYPE_STEPGROUP || n->type == NTYPE_TASKGROUP;
+    const struct node *b = n->boundary;
+    if (b && (b->idx >= n->idx || !b->tmpl || (b->type != NTYPE_STEPS && b->type != NTYPE_DAG))) return false;
+    if (steps && (!n->tmpl || n->tmpl->type != TMPL_STEPS)) return false;
+    if (dag && (!n->tmpl || n->tmpl->type != TMPL_DAG)) return false;
+    if (group && (!b || n->name.n <= b->name.n)) return false;
+    if (n->type == NTYPE_RETRY && (!n->tmpl || !n->tmpl->retry)) return false;
+    if (n->retried && (!n->parent || n->parent->type != NTYPE_RETRY)) return false;
+    return children_exist(r, n);
+}
+
 /* Parents, templates and calls, once all nodes exist. A boundary comes before its children. */
 static bool node_join(struct run *r, struct node *n, const struct val *priv, struct err *e)
 {
@@ -98,7 +113,7 @@ static bool node_join(struct run *r, struct node *n, const struct val *priv, str
             return err_set(e, ERR_INTERNAL, "a stored node is damaged");
         n->call = &n->boundary->tmpl->calls[c];
     }
-    return children_exist(r, n) || err_set(e, ERR_INTERNAL, "a stored node is damaged");
+    return joined_well(r, n) || err_set(e, ERR_INTERNAL, "a stored node is damaged");
 }
 
 /* ---- frames ---- */

@@ -1,0 +1,227 @@
+/* engine: what the simulator does not reach: stop, terminate, resume, recursion, damaged rows, the
+ * shape of the status. Everything else is judged by test/sim. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "doc/json.h"
+#include "doc/yaml.h"
+#include "engine/engine.h"
+
+enum { T0 = 1000000 };
+
+struct fixture {
+    struct arena a;
+    struct run *run;
+    struct outbox out;
+    struct run_opts opts;
+};
+
+static void begin(struct fixture *f, const char *spec)
+{
+    struct err e = {0};
+    struct val *wf = NULL;
+    arena_init(&f->a);
+    struct str text = str_fmt(&f->a, "metadata: {name: wf, namespace: default, uid: u}\nspec:\n%s", spec);
+    wf = ARENA_NEW(&f->a, struct val);
+    if (!yaml_parse(&f->a, text, NULL, wf, &e)) fail_msg("%s", e.text);
+    f->opts = (struct run_opts){.workflow = wf, .seed = 1};
+    f->run = run_new(&f->opts, &e);
+    if (!f->run) fail_msg("%s", e.text);
+    run_start(f->run, T0, &f->out);
+}
+
+static void end(struct fixture *f)
+{
+    run_free(f->run);
+    arena_fini(&f->a);
+}
+
+static struct node *named(struct fixture *f, const char *name)
+{
+    for (size_t i = 0; i < run_node_count(f->run); i++)
+        if (str_is(node_name(run_node_at(f->run, i)), name)) return run_node_at(f->run, i);
+    return NULL;
+}
+
+static void done(struct fixture *f, const char *name, enum node_phase p, int64_t now_us)
+{
+    struct step_outcome how = {.phase = p, .exit_code = p == NODE_SUCCEEDED ? 0 : 1};
+    assert_non_null(named(f, name));
+    run_step_done(f->run, named(f, name), &how, now_us, &f->out);
+}
+
+static size_t count(const struct fixture *f, enum action_kind kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->out.n_actions; i++) n += f->out.actions[i].kind == kind;
+    return n;
+}
+
+static enum node_phase phase_of_run(struct fixture *f)
+{
+    enum node_phase p;
+    assert_true(run_phase(f->run, &p));
+    return p;
+}
+
+static const char work_and_exit[] =
+    "  entrypoint: main\n"
+    "  onExit: bye\n"
+    "  templates:\n"
+    "  - {name: main, steps: [[{name: a, template: work}], [{name: b, template: work}]]}\n"
+    "  - {name: work, container: {image: busybox, command: [sleep, '9']}}\n"
+    "  - {name: bye, container: {image: busybox, command: [echo, '{{workflow.status}}']}}\n";
+
+static void stop_ends_the_steps_and_runs_the_exit_handler(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, work_and_exit);
+    assert_int_equal(count(&f, ACTION_START), 1);
+    run_stop(f.run, STOP_STOP, T0 + 1, &f.out);
+    assert_int_equal(count(&f, ACTION_KILL), 1);
+    done(&f, "wf[0].a", NODE_FAILED, T0 + 2);
+    assert_string_equal(node_message(named(&f, "wf[0].a")).p, "workflow shutdown with strategy:  Stop");
+    assert_null(named(&f, "wf[1].b"));
+    assert_int_equal(count(&f, ACTION_START), 1); /* the exit handler */
+    done(&f, "wf.onExit", NODE_SUCCEEDED, T0 + 3);
+    assert_int_equal(count(&f, ACTION_DONE), 1);
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    assert_string_equal(run_message(f.run).p, "Stopped with strategy 'Stop'");
+    end(&f);
+}
+
+static void terminate_runs_no_exit_handler(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, work_and_exit);
+    run_stop(f.run, STOP_TERMINATE, T0 + 1, &f.out);
+    done(&f, "wf[0].a", NODE_FAILED, T0 + 2);
+    assert_null(named(&f, "wf.onExit"));
+    assert_int_equal(count(&f, ACTION_DONE), 1);
+    assert_string_equal(run_message(f.run).p, "Stopped with strategy 'Terminate'");
+    end(&f);
+}
+
+static void a_second_result_of_a_step_changes_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, work_and_exit);
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 1);
+    done(&f, "wf[0].a", NODE_FAILED, T0 + 2);
+    assert_int_equal(f.out.n_dirty, 0);
+    assert_int_equal(node_phase(named(&f, "wf[0].a")), NODE_SUCCEEDED);
+    end(&f);
+}
+
+static void resume_completes_what_is_suspended(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    begin(&f, "  entrypoint: main\n"
+              "  templates:\n"
+              "  - {name: main, steps: [[{name: wait, template: wait}], [{name: b, template: work}]]}\n"
+              "  - {name: wait, suspend: {}}\n"
+              "  - {name: work, container: {image: busybox, command: ['true']}}\n");
+    assert_int_equal(node_phase(named(&f, "wf[0].wait")), NODE_RUNNING);
+    assert_true(run_resume(f.run, T0 + 1, &f.out, &e));
+    assert_int_equal(node_phase(named(&f, "wf[0].wait")), NODE_SUCCEEDED);
+    assert_int_equal(count(&f, ACTION_START), 1);
+    assert_false(run_resume(f.run, T0 + 2, &f.out, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    end(&f);
+}
+
+static void endless_recursion_is_an_error(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n"
+              "  templates:\n"
+              "  - {name: main, steps: [[{name: again, template: main}]]}\n");
+    assert_int_equal(count(&f, ACTION_DONE), 1);
+    assert_true(phase_failed(phase_of_run(&f)));
+    assert_in_range(run_node_count(f.run), 100, 400);
+    end(&f);
+}
+
+static void a_clock_set_back_moves_nothing_back(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, work_and_exit);
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 - 500);
+    assert_int_equal(node_finished_us(named(&f, "wf[0].a")), T0);
+    end(&f);
+}
+
+static void status_has_argos_shape(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct buf b;
+    struct val v;
+    begin(&f, work_and_exit);
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 2000000);
+    buf_init(&b, 1 << 20);
+    run_write_workflow(&b, f.run);
+    assert_true(json_parse(&f.a, buf_view(&b), NULL, &v, NULL));
+    assert_string_equal(val_text(val_path(&v, "status.phase")).p, "Running");
+    assert_string_equal(val_text(val_path(&v, "status.progress")).p, "1/2");
+    const struct val *node = val_get(val_path(&v, "status.nodes"), node_id_text(&f.a, f.run, named(&f, "wf[0].a")));
+    static const struct { const char *key, *text; } rows[] = {
+        {"name", "wf[0].a"}, {"displayName", "a"}, {"type", "Pod"}, {"templateName", "work"},
+        {"templateScope", "local/wf"}, {"phase", "Succeeded"}, {"boundaryID", "wf"},
+        {"startedAt", "1970-01-01T00:00:01Z"}, {"finishedAt", "1970-01-01T00:00:03Z"}, {"progress", "1/1"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_string_equal(val_get_str(node, rows[i].key).p, rows[i].text);
+    buf_fini(&b);
+    end(&f);
+}
+
+/* Rows of another program, or half a disk: an error, never a crash. */
+static void damaged_rows_are_refused(void **state)
+{
+    (void)state;
+    static const struct { const char *status, *priv; } rows[] = {
+        {"{}", "{}"},
+        {"[", "{}"},
+        {"{\"name\":\"wf\",\"phase\":\"Sleeping\",\"type\":\"Pod\"}", "{}"},
+        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"local/nope\"}"},
+        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"local/main\",\"ch\":[7]}"},
+        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"namespaced/x/y\"}"},
+        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"StepGroup\"}", "{}"},
+        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{}"},
+    };
+    struct fixture f;
+    begin(&f, work_and_exit);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct saved_node row = {str_of(rows[i].status), str_of(rows[i].priv)};
+        struct err e = {0};
+        assert_null(run_load(&f.opts, STR("{\"phase\":\"Running\"}"), STR("{\"s\":1}"), &row, 1, &e));
+        assert_true(e.text[0] != 0);
+    }
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stop_ends_the_steps_and_runs_the_exit_handler),
+        cmocka_unit_test(terminate_runs_no_exit_handler),
+        cmocka_unit_test(a_second_result_of_a_step_changes_nothing),
+        cmocka_unit_test(resume_completes_what_is_suspended),
+        cmocka_unit_test(endless_recursion_is_an_error),
+        cmocka_unit_test(a_clock_set_back_moves_nothing_back),
+        cmocka_unit_test(status_has_argos_shape),
+        cmocka_unit_test(damaged_rows_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
