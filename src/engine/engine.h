@@ -149,7 +149,8 @@ const struct val *node_template(struct run *r, struct node *n, struct err *e);
 
 /* ---- status as JSON, and back ---- */
 
-/* One NodeStatus object; Argo's shape, times in whole seconds. */
+/* One NodeStatus object; Argo's shape, times in whole seconds. As a stored row it may lack children
+ * that came later: these name their parents ("u": indexes) in their own private part. */
 void node_write_status(struct buf *b, const struct run *r, const struct node *n);
 /* What run_load needs beside the status: opaque text. */
 void node_write_private(struct buf *b, const struct run *r, const struct node *n);

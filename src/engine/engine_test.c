@@ -195,7 +195,7 @@ static void damaged_rows_are_refused(void **state)
         {"[", "{}"},
         {"{\"name\":\"wf\",\"phase\":\"Sleeping\",\"type\":\"Pod\"}", "{}"},
         {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"local/nope\"}"},
-        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"local/main\",\"ch\":[7]}"},
+        {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"local/main\",\"u\":[7]}"},
         {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{\"t\":\"namespaced/x/y\"}"},
         {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"StepGroup\"}", "{}"},
         {"{\"name\":\"wf\",\"phase\":\"Running\",\"type\":\"Steps\"}", "{}"},

@@ -71,17 +71,21 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->in_exit = flags & FLAG_IN_EXIT;
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
-    n->children = indexes(val_get(priv, STR("ch")), &n->n_children);
-    n->cap_children = n->n_children;
     VEC_PUSH(&r->nodes, n);
     return true;
 }
 
-static bool children_exist(const struct run *r, const struct node *n)
+/* Edges stand with the lower node; the upper one gets its list back in the order of creation. */
+static bool edges_join(struct run *r, struct node *n, const struct val *priv)
 {
-    for (uint32_t i = 0; i < n->n_children; i++)
-        if (n->children[i] >= r->nodes.n) return false;
-    return true;
+    uint32_t count, *up = indexes(val_get(priv, STR("u")), &count);
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        ok = up[i] < r->nodes.n && up[i] != n->idx;
+        if (ok) node_child(r, r->nodes.items[up[i]], n);
+    }
+    free(up);
+    return ok;
 }
 
 /* What the type of a node asks of the others; anything else did not come from this program. */
@@ -96,7 +100,7 @@ static bool joined_well(const struct run *r, const struct node *n)
     if (group && (!b || n->name.n <= b->name.n)) return false;
     if (n->type == NTYPE_RETRY && (!n->tmpl || !n->tmpl->retry)) return false;
     if (n->retried && (!n->parent || n->parent->type != NTYPE_RETRY)) return false;
-    return children_exist(r, n);
+    return true;
 }
 
 /* Parents, templates and calls, once all nodes exist. A boundary comes before its children. */
@@ -113,7 +117,8 @@ static bool node_join(struct run *r, struct node *n, const struct val *priv, str
             return err_set(e, ERR_INTERNAL, "a stored node is damaged");
         n->call = &n->boundary->tmpl->calls[c];
     }
-    return joined_well(r, n) || err_set(e, ERR_INTERNAL, "a stored node is damaged");
+    bool ok = edges_join(r, n, priv) && joined_well(r, n);
+    return ok || err_set(e, ERR_INTERNAL, "a stored node is damaged");
 }
 
 /* ---- frames ---- */

@@ -134,21 +134,36 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
     node_phase_set(r, n, p);
 }
 
+static void index_push(struct run *r, uint32_t **list, uint32_t *n, uint32_t cap, uint32_t idx)
+{
+    uint32_t want = cap > *n ? cap : *n ? *n * 2 : 2;
+    if (want != cap) {
+        *list = mem_grow(*list, want * sizeof **list);
+        r->frame_bytes += (want - cap) * sizeof **list;
+    }
+    (*list)[(*n)++] = idx;
+}
+
+/* Capacity of a list that grows by doubling from 2. */
+static uint32_t capacity(uint32_t n)
+{
+    uint32_t cap = 0;
+    while (cap < n) cap = cap ? cap * 2 : 2;
+    return cap;
+}
+
 /* An edge of the graph, once (operator.go addChildNode). New edges come last, so a repeated one is
- * found near the end. */
+ * found near the end. The row of the child keeps it: a parent of thousands is not written again for
+ * each of them. */
 void node_child(struct run *r, struct node *parent, struct node *child)
 {
     for (uint32_t i = parent->n_children; i-- > 0;)
         if (parent->children[i] == child->idx) return;
         else if (parent->children[i] < child->idx) break;
-    if (parent->n_children == parent->cap_children) {
-        uint32_t cap = parent->cap_children ? parent->cap_children * 2 : 2;
-        r->frame_bytes += (cap - parent->cap_children) * sizeof(uint32_t);
-        parent->children = mem_grow(parent->children, cap * sizeof(uint32_t));
-        parent->cap_children = cap;
-    }
-    parent->children[parent->n_children++] = child->idx;
-    node_touch(r, parent);
+    index_push(r, &parent->children, &parent->n_children, capacity(parent->n_children), child->idx);
+    index_push(r, &child->up, &child->n_up, capacity(child->n_up), parent->idx);
+    node_touch(r, child);
+    if (parent->type == NTYPE_RETRY) node_touch(r, parent); /* shows its attempts while it runs */
 }
 
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx)

@@ -53,17 +53,51 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
 
 struct reading {
     struct arena *a;
-    struct val_builder nodes;
+    VEC(struct val) nodes; /* by index */
+    VEC(struct str) ids;
+    VEC(struct val) parents; /* lists of indexes */
     struct val status;
 };
 
 static bool read_node(void *ctx, const struct node_row *row, struct err *e)
 {
     struct reading *x = ctx;
-    struct val v;
-    if (!json_parse(x->a, row->status, NULL, &v, e)) return false;
-    map_add(&x->nodes, str_dup(x->a, row->id), v);
+    struct val v, priv;
+    if (!json_parse(x->a, row->status, NULL, &v, e) || !json_parse(x->a, row->private, NULL, &priv, e)) return false;
+    const struct val *up = val_get(&priv, STR("u"));
+    VEC_PUSH(&x->nodes, v);
+    VEC_PUSH(&x->ids, str_dup(x->a, row->id));
+    VEC_PUSH(&x->parents, up ? *up : val_null);
     return true;
+}
+
+/* Children stand with the children (engine.h, node_write_status); here they come back to their
+ * parents. Rows are in index order without gaps. */
+static struct val nodes_map(struct reading *x)
+{
+    struct arena *a = x->a;
+    size_t n = x->nodes.n;
+    struct val_builder map, *kids = ARENA_ARRAY(a, struct val_builder, n + 1);
+    for (size_t i = 0; i < n; i++) list_begin(&kids[i], a);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; x->parents.items[i].kind == VAL_LIST && k < x->parents.items[i].n; k++) {
+            int64_t p = -1;
+            if (val_i64(&x->parents.items[i].items[k], &p) && p >= 0 && (size_t)p < n)
+                list_add(&kids[p], val_of_str(x->ids.items[i]));
+        }
+    map_begin(&map, a);
+    for (size_t i = 0; i < n; i++) {
+        struct val list = list_done(&kids[i]), v = x->nodes.items[i];
+        struct val_builder b;
+        map_begin(&b, a);
+        for (uint32_t m = 0; m < v.n; m++) map_add(&b, v.map[m].key, v.map[m].v);
+        if (list.n) map_set(&b, STR("children"), list);
+        map_add(&map, x->ids.items[i], map_done(&b));
+    }
+    VEC_FINI(&x->nodes);
+    VEC_FINI(&x->ids);
+    VEC_FINI(&x->parents);
+    return map_done(&map);
 }
 
 static bool read_value(void *ctx, struct str key, struct str bytes, struct err *e)
@@ -100,9 +134,8 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
     if (!store_run_find(a, st, ns, name, &row, e) || !store_run_doc(a, st, row.run, &doc, e) ||
         !json_parse(a, doc, NULL, &wf, e))
         return false;
-    map_begin(&x.nodes, a);
     bool ok = store_nodes_load(st, row.run, read_node, &x, e) && store_values_load(st, row.run, read_value, &x, e);
-    nodes = map_done(&x.nodes);
+    nodes = nodes_map(&x);
     if (!ok) return false;
     struct val_builder b, status;
     map_begin(&status, a);
