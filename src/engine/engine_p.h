@@ -79,9 +79,9 @@ struct node {
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
     uint32_t *children;
-    uint32_t n_children;
+    uint32_t n_children, cap_children;
     uint32_t *up; /* the same edges seen from below: decided when the node is made, kept in its row */
-    uint32_t n_up;
+    uint32_t n_up, cap_up;
     union {
         struct body *body;         /* steps and dag instances; shrunk to `outbound` at their end */
         struct group_frame *group; /* step group, task group */

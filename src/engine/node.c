@@ -134,22 +134,30 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
     node_phase_set(r, n, p);
 }
 
-static void index_push(struct run *r, uint32_t **list, uint32_t *n, uint32_t cap, uint32_t idx)
+static void child_push(struct run *r, struct node *n, uint32_t idx)
 {
-    uint32_t want = cap > *n ? cap : *n ? *n * 2 : 2;
-    if (want != cap) {
-        *list = mem_grow(*list, want * sizeof **list);
-        r->frame_bytes += (want - cap) * sizeof **list;
+    if (n->n_children == n->cap_children) {
+        uint32_t cap = n->cap_children ? n->cap_children * 2 : 2;
+        r->frame_bytes += (cap - n->cap_children) * sizeof(uint32_t);
+        n->children = mem_grow(n->children, cap * sizeof(uint32_t));
+        n->cap_children = cap;
     }
-    (*list)[(*n)++] = idx;
+    n->children[n->n_children++] = idx;
 }
 
-/* Capacity of a list that grows by doubling from 2. */
-static uint32_t capacity(uint32_t n)
+/* As many as the step has dependencies, as a rule: the run's arena has room for exactly these. */
+static void up_push(struct run *r, struct node *n, uint32_t idx)
 {
-    uint32_t cap = 0;
-    while (cap < n) cap = cap ? cap * 2 : 2;
-    return cap;
+    if (n->n_up == n->cap_up) {
+        uint32_t first = n->call && n->call->n_in ? n->call->n_in : 1;
+        uint32_t cap = n->cap_up ? n->cap_up * 2 : first;
+        uint32_t *list = arena_alloc(&r->arena, cap * sizeof *list);
+        if (n->n_up) memcpy(list, n->up, n->n_up * sizeof *list);
+        r->frame_bytes += (cap - n->cap_up) * sizeof *list;
+        n->up = list;
+        n->cap_up = cap;
+    }
+    n->up[n->n_up++] = idx;
 }
 
 /* An edge of the graph, once (operator.go addChildNode). New edges come last, so a repeated one is
@@ -160,8 +168,8 @@ void node_child(struct run *r, struct node *parent, struct node *child)
     for (uint32_t i = parent->n_children; i-- > 0;)
         if (parent->children[i] == child->idx) return;
         else if (parent->children[i] < child->idx) break;
-    index_push(r, &parent->children, &parent->n_children, capacity(parent->n_children), child->idx);
-    index_push(r, &child->up, &child->n_up, capacity(child->n_up), parent->idx);
+    child_push(r, parent, child->idx);
+    up_push(r, child, parent->idx);
     node_touch(r, child);
     if (parent->type == NTYPE_RETRY) node_touch(r, parent); /* shows its attempts while it runs */
 }

@@ -149,7 +149,6 @@ static void frames_free(struct run *r)
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         free(n->children);
-        free(n->up);
         if ((n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body) {
             body_end(r, n);
             free(n->body->outbound);
