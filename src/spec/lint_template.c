@@ -136,6 +136,7 @@ void lint_template(struct lint_doc *ld, const struct argo_template *t,
     check_metrics(l, t->metrics);
     check_locks(l, t->synchronization);
     check_memoize(l, t->memoize);
+    lint_later_template(l, t);
     if (type != TEMPLATE_NONE) lint_outputs(ld, t, type);
     switch (type) {
     case TEMPLATE_NONE: return;
