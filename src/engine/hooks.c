@@ -148,6 +148,6 @@ static bool exit_start(struct run *r)
 void exit_begin(struct run *r)
 {
     if (r->exit_started) return;
-    r->exit_started = true;
+    r->exit_started = r->dirty = true; /* a restart must not begin it again */
     exit_start(r);
 }
