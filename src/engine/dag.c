@@ -4,6 +4,10 @@
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
 
+/* Up to so many tasks, those that become ready together start in the order of Argo's walk, which
+ * sorts by name; it shows in the order of children only. A larger dag keeps the order of its text. */
+enum { RANKED_TASKS = 10000 };
+
 struct linking {
     struct run *r;
     struct node *to;
@@ -126,6 +130,21 @@ static void task_begin(struct run *r, struct node *dag, const struct call *c)
     else call_start(r, dag, &b, &task);
 }
 
+static int rank_order(const void *x, const void *y, void *calls)
+{
+    const struct call_state *c = calls;
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    if (c[a].rank != c[b].rank) return c[a].rank < c[b].rank ? -1 : 1;
+    return (a > b) - (a < b);
+}
+
+/* Tasks that became ready with the same event. */
+static void tasks_begin(struct run *r, struct node *dag, uint32_t *ready, uint32_t n)
+{
+    if (n > 1) qsort_r(ready, n, sizeof *ready, rank_order, dag->body->calls);
+    for (uint32_t i = 0; i < n; i++) task_begin(r, dag, &dag->body->tmpl->calls[ready[i]]);
+}
+
 /* ---- Argo's walk: targets by name, before each task its dependencies by name ---- */
 
 struct ranking {
@@ -241,7 +260,7 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e)
     if (!text.n && b->n_targets)
         qsort_r(b->targets, b->n_targets, sizeof *b->targets, name_order, b->tmpl->calls);
     if (text.n && !targets_of_text(r, b, text, e)) return false;
-    if (limit_exists(r, b)) ranks_set(r, b);
+    if (limit_exists(r, b) || b->tmpl->n_calls <= RANKED_TASKS) ranks_set(r, b);
     return true;
 }
 
@@ -254,9 +273,11 @@ void dag_begin(struct run *r, struct node *n)
         body_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }
+    uint32_t *ready = ARENA_ARRAY(&r->scratch, uint32_t, b->tmpl->n_calls + 1), n_ready = 0;
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++) b->calls[i].waiting = b->tmpl->calls[i].n_in;
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++)
-        if (b->calls[i].needed && !b->tmpl->calls[i].n_in) task_begin(r, n, &b->tmpl->calls[i]);
+        if (b->calls[i].needed && !b->tmpl->calls[i].n_in) ready[n_ready++] = i;
+    tasks_begin(r, n, ready, n_ready);
     if (!b->open) body_finish(r, n, NODE_SUCCEEDED, STR_NONE);
 }
 
@@ -359,13 +380,15 @@ void dag_child_done(struct run *r, struct node *dag, struct node *child)
 {
     struct body *b = dag->body;
     const struct call *c = child->call;
+    uint32_t *ready = ARENA_ARRAY(&r->scratch, uint32_t, c->n_out + 1), n_ready = 0;
     ASSERT(b->open > 0);
     b->open--;
     for (uint32_t i = 0; i < c->n_out; i++) {
         struct call_state *next = &b->calls[c->out[i]];
         ASSERT(next->waiting > 0);
-        if (!--next->waiting && next->needed) task_begin(r, dag, &b->tmpl->calls[c->out[i]]);
+        if (!--next->waiting && next->needed) ready[n_ready++] = c->out[i];
     }
+    tasks_begin(r, dag, ready, n_ready);
     if (!b->open) dag_settle(r, dag);
 }
 
