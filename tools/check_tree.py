@@ -4,7 +4,7 @@
 Rules: who may include whom (tools/deps.txt), third-party headers in their one folder, private headers,
 sizes of files and functions (tools/size-allow.txt may only shrink), banned calls, variable-length
 arrays, sleeps in tests, head comments, tests that nobody runs, notes left behind, paths of a
-developer's machine, and what the program is linked with. Ends with `N passed, N failed`, a rule
+developer's machine, links that lead nowhere, and what the program is linked with. Ends with `N passed, N failed`, a rule
 being one test.
 
 usage: check_tree.py [--build DIR] [RULE...]
@@ -266,6 +266,13 @@ def rule_paths(tree):
     """no path of a developer's machine"""
     for name, line, m in matches(tree, [n for n in tree.text if n != "tools/check_tree.py"], MACHINE_PATHS, tree.text):
         yield name, line, "path of one machine: %s…" % m.group()
+
+
+def rule_links(tree):
+    """every link of a page leads to a file"""
+    for name, line, m in matches(tree, [n for n in tree.text if n.endswith(".md")], re.compile(r"\]\(([^)#:\s]+)[^)]*\)"), tree.text):
+        if not os.path.exists(os.path.join(ROOT, os.path.dirname(name), m.group(1))):
+            yield name, line, "%s is not there" % m.group(1)
 
 
 # ---- the program ----
