@@ -67,6 +67,9 @@ struct artifact_save {
     const char *path;
     bool move;
     enum artifact_form packed; /* ARTIFACT_TGZ or _ZIP: the file is such an archive and stays one */
+    /* 32 hex digits of the id to be, or NULL. The same save once more, after a crash that nobody
+     * knows the answer of, then gives the same content, whether or not its source is gone already. */
+    const char *digits;
 };
 bool artifact_save(struct artifact_repo *r, const struct artifact_save *in,
                    struct artifact_content *out, struct err *e);

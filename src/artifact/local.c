@@ -1,7 +1,7 @@
 /* The local driver: content lies at <dir>/<first two digits>/<id>, where the id is 32 random hex
  * digits, a dot and the form. Content appears there by one rename (or is made there before anyone
- * knows its id) and is then sealed. "<digits>.part" is an archive being unpacked; like content that
- * no row refers to, it is a left-over when no import is running. */
+ * knows its id) and is then sealed. "<digits>.part" is an archive being unpacked or a copy being made;
+ * like content that no row refers to, it is a left-over when nothing is being taken in. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -65,16 +65,33 @@ static bool shard_make(struct local *l, const char *digits, struct err *e)
     return err_sys(e, "cannot make artifact directory '%s'", shard);
 }
 
+static void content_name(struct artifact_content *out, const char *digits, enum artifact_form form,
+                         char place[PLACE_MAX])
+{
+    *out = (struct artifact_content){.form = form};
+    snprintf(out->id, sizeof out->id, "%s.%s", digits, artifact_form_name(form));
+    place_of(place, str_of(out->id));
+}
+
 /* A new content of that form: its id and place. The shard exists afterwards. */
 static bool content_begin(struct local *l, enum artifact_form form, struct artifact_content *out,
                           char place[PLACE_MAX], struct err *e)
 {
     char digits[ID_DIGITS + 1];
     digits_new(digits);
-    *out = (struct artifact_content){.form = form};
-    snprintf(out->id, sizeof out->id, "%s.%s", digits, artifact_form_name(form));
-    place_of(place, str_of(out->id));
+    content_name(out, digits, form, place);
     return shard_make(l, digits, e);
+}
+
+/* Is there a content with these digits already? It appeared by a rename, so it is complete. */
+static bool content_find(struct local *l, const char *digits, struct artifact_content *out,
+                         char place[PLACE_MAX])
+{
+    for (int form = 0; digits && form < ARTIFACT_FORM_MAX; form++) {
+        content_name(out, digits, (enum artifact_form)form, place);
+        if (faccessat(l->fd, place, F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    }
+    return false;
 }
 
 static bool place_remove(struct local *l, const char *place, struct err *e)
@@ -121,18 +138,30 @@ static bool try_move(struct local *l, const struct artifact_save *in, const stru
     return made_writable && renameat(AT_FDCWD, in->path, l->fd, place) == 0;
 }
 
+/* What a copy that was interrupted left is made anew. */
+static bool copy_in(struct local *l, const char *path, const char *digits, const char *place, struct err *e)
+{
+    char part[PLACE_MAX];
+    snprintf(part, sizeof part, "%.*s/%.*s.part", SHARD_DIGITS, digits, ID_DIGITS, digits);
+    bool ok = place_remove(l, part, e) && tree_copy(AT_FDCWD, path, l->fd, part, e);
+    if (ok && renameat(l->fd, part, l->fd, place) != 0) ok = err_sys(e, "cannot place an artifact");
+    if (!ok) place_remove(l, part, NULL);
+    return ok;
+}
+
 static bool local_save(struct artifact_repo *r, const struct artifact_save *in,
                        struct artifact_content *out, struct err *e)
 {
     struct local *l = local_of(r);
-    char place[PLACE_MAX];
+    char place[PLACE_MAX], digits[ID_DIGITS + 1];
     struct stat st;
     enum artifact_form form;
-    if (!source_form(in, &st, &form, e) || !content_begin(l, form, out, place, e)) return false;
-    if (try_move(l, in, &st, place)) return content_end(l, place, out, e);
-    if (!tree_copy(AT_FDCWD, in->path, l->fd, place, e)) {
-        place_remove(l, place, NULL);
-        return false;
+    if (!content_find(l, in->digits, out, place)) {
+        if (in->digits) snprintf(digits, sizeof digits, "%s", in->digits);
+        else digits_new(digits);
+        if (!source_form(in, &st, &form, e) || !shard_make(l, digits, e)) return false;
+        content_name(out, digits, form, place);
+        if (!try_move(l, in, &st, place) && !copy_in(l, in->path, digits, place, e)) return false;
     }
     if (!content_end(l, place, out, e)) return false;
     if (in->move) dir_remove_tree(in->path, NULL); /* saved all the same; its owner's janitor comes */
