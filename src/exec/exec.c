@@ -34,11 +34,22 @@ bool exec_begin(struct exec *x, struct err *e)
     return true;
 }
 
+/* What a durable row refers to is on the disk before it. */
+static bool commit_rows(struct exec *x, enum store_durability how, struct err *e)
+{
+    if (how == STORE_DURABLE && x->saved && !artifact_sync(x->repo, e)) {
+        store_rollback(x->store);
+        return false;
+    }
+    if (how == STORE_DURABLE) x->saved = false;
+    return store_commit(x->store, how, e);
+}
+
 static bool commit(struct exec *x, enum store_durability how, struct err *e)
 {
     if (!x->dirty) return true;
     x->dirty = false;
-    if (!store_commit(x->store, how, e)) {
+    if (!commit_rows(x, how, e)) {
         err_ctx(e, "state");
         exec_fail(x, e);
         return false;
@@ -59,15 +70,20 @@ void exec_rollback(struct exec *x)
     actives_drop(x);
 }
 
+static void timer_arm(struct exec *x)
+{
+    if (x->next_timer_us) loop_timer_arm_us(x->timer, MAX(x->next_timer_us - clock_now_us(), 0));
+    else loop_timer_disarm(x->timer);
+}
+
 /* At the end of each turn: commit, then act; acting may decide anew, which is the next turn's. */
 static void turn_end(void *user)
 {
     struct exec *x = user;
     struct err e;
-    bool full = config_is(x->o.config, CONFIG_DURABILITY, "full");
-    if (x->dirty) commit(x, full ? STORE_DURABLE : STORE_FAST, &e);
+    if (x->dirty) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     jobs_dispatch(x);
-    timers_arm(x);
+    timer_arm(x);
     if (x->dirty) loop_again(x->o.loop);
 }
 
@@ -76,8 +92,10 @@ static void on_timer(void *user)
     struct exec *x = user;
     int64_t now = clock_now_us();
     struct err e;
+    x->next_timer_us = 0;
     for (size_t i = 0; i < x->lives.n && !x->failed; i++) {
         struct active *l = x->lives.items[i];
+        if (l->over) continue;
         for (int64_t at = run_next_timer_us(l->run); at && at <= now; at = run_next_timer_us(l->run)) {
             struct outbox out;
             run_tick(l->run, now, &out);
@@ -86,47 +104,58 @@ static void on_timer(void *user)
                 return;
             }
         }
+        timer_note(l);
     }
     loop_again(x->o.loop);
 }
 
-void timers_arm(struct exec *x)
+/* After each event of a run: the machine's next timer is not later than the run's. */
+void timer_note(struct active *l)
 {
-    int64_t first = 0, now = clock_now_us();
-    for (size_t i = 0; i < x->lives.n; i++) {
-        int64_t at = run_next_timer_us(x->lives.items[i]->run);
-        if (at && (!first || at < first)) first = at;
-    }
-    if (first) loop_timer_arm_us(x->timer, MAX(first - now, 0));
-    else loop_timer_disarm(x->timer);
+    struct exec *x = l->x;
+    int64_t at = l->over ? 0 : run_next_timer_us(l->run);
+    if (at && (!x->next_timer_us || at < x->next_timer_us)) x->next_timer_us = at;
 }
 
-static void on_fresh(void *user)
+static void on_job_timer(void *user)
 {
     struct exec *x = user;
-    int64_t now = clock_mono_us();
-    x->fresh = 0;
-    for (size_t i = 0; i < x->jobs.n; i++) {
-        const struct job *j = x->jobs.items[i];
-        if (j->state == JOB_RUNNING && now - j->started_us < FRESH_US) x->fresh++;
-    }
+    jobs_seek(x);
     loop_again(x->o.loop);
 }
 
 /* ---- opening ---- */
 
+/* Root has what it needs, but in a container it often is root by name only. */
+static bool may_mount(void)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct str caps;
+    enum { CAP_SYS_ADMIN_BIT = 21 };
+    arena_init(&a);
+    return proc_status_field(&a, 0, "CapEff", &caps, NULL) &&
+           (strtoull(str_z(&a, caps), NULL, 16) >> CAP_SYS_ADMIN_BIT & 1);
+}
+
+/* Trying what the host allows costs several forks, so it is done only where the answer is open. */
+static bool can_sandbox(void)
+{
+    struct host_caps caps;
+    if (may_mount()) return true;
+    host_caps_probe(&caps);
+    return host_caps_sandbox(&caps);
+}
+
 static bool choose_tier(struct exec *x, struct err *e)
 {
     struct str want = config_str(x->o.config, CONFIG_RUNTIME);
-    struct host_caps caps;
-    host_caps_probe(&caps);
     x->plain = str_is(want, "none");
     if (x->plain) {
         x->tier = STEP_TIER_NONE;
         x->notice = STR("steps run as plain processes of this host, without a sandbox (--runtime=none)");
         return true;
     }
-    if (!host_caps_sandbox(&caps))
+    if (!can_sandbox())
         return err_set(e, ERR_UNSUPPORTED, "this host allows no sandbox to this user: see `skiff doctor`, or "
                        "accept plain processes with --runtime=none");
     x->tier = str_is(want, "ro") ? STEP_TIER_RO : STEP_TIER_OVERLAY;
@@ -149,7 +178,7 @@ static bool open_parts(struct exec *x, struct err *e)
 {
     struct str dir = x->o.state_dir;
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
-    x->fresh_timer = loop_timer_new(x->o.loop, on_fresh, x);
+    x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
     if (!(x->store = store_open(dir, STORE_WRITE, e))) return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
@@ -165,6 +194,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     arena_init(&x->arena);
     arena_init(&x->scratch);
     arena_init(&x->lookups);
+    x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->max_fresh = cpus ? cpus : 1;
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
@@ -179,13 +209,16 @@ void exec_close(struct exec *x)
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
     loop_timer_free(x->timer);
-    loop_timer_free(x->fresh_timer);
+    loop_timer_free(x->job_timer);
     loop_hook_free(x->commit_hook);
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
     VEC_FINI(&x->jobs);
     VEC_FINI(&x->lives);
-    VEC_FINI(&x->queue);
+    VEC_FINI(&x->begun);
+    VEC_FINI(&x->over);
+    VEC_FINI(&x->fresh);
+    VEC_FINI(&x->idle);
     VEC_FINI(&x->decided);
     VEC_FINI(&x->kills);
     VEC_FINI(&x->lanes);

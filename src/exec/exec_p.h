@@ -7,7 +7,11 @@
 #include "pod/pod.h"
 #include "step/launcher.h"
 
-enum { FRESH_US = 30000 }; /* a step younger than this counts as busy starting */
+enum {
+    FRESH_US = 10000, /* a step younger than this counts as busy starting */
+    TELL_US = 30000,  /* a step that runs for so long is shown as Running; a shorter one only at its end */
+    SEEK_US = 5000,   /* until a supervisor that did not answer is asked again */
+};
 
 struct job;
 
@@ -19,14 +23,24 @@ struct active {
     struct val workflow;
     struct run *run;
     bool over;
-    bool committed; /* its submission is */
+    size_t at;         /* in exec.lives */
+    size_t n_jobs;     /* not ended */
+    struct job **jobs; /* by node index; NULL: no job */
+    size_t cap_jobs;
 };
 
 enum job_state {
     JOB_DECIDED, /* its command is in the open transaction */
     JOB_QUEUED,  /* committed; waits for a slot */
+    JOB_STOPPED, /* was told to end before it began: ends at the end of the turn */
+    JOB_SOUGHT,  /* an engine before this one started it: its supervisor does not answer yet */
     JOB_RUNNING, /* a supervisor has it */
     JOB_ENDED,
+};
+
+/* First in, first out; a job is in one list at most. */
+struct job_list {
+    struct job *first, *last;
 };
 
 /* One step of one run: a command and what became of it. */
@@ -37,8 +51,13 @@ struct job {
     int64_t id; /* of the command, and of the step */
     enum job_state state;
     bool killed, told_started;
+    bool fresh;     /* counts in exec.fresh */
+    bool in_kills;  /* stands in exec.kills */
+    size_t at;      /* in exec.jobs */
     int64_t started_us; /* monotonic */
     struct lane *lane;
+    struct job_list *list;
+    struct job *prev, *next;
 };
 
 /* A slot and its watch. */
@@ -47,55 +66,77 @@ struct lane {
     struct slot *slot;
     struct loop_fd *watch;
     struct job *job;
-    bool adopted, plain;
+    size_t at; /* in exec.lanes */
+    bool adopted;
 };
 
 struct exec {
     struct exec_opts o;
     struct store *store;
     struct artifact_repo *repo;
-    struct arena arena;  /* as long as exec: images, paths */
+    struct arena arena;   /* as long as exec: images, paths */
     struct arena scratch; /* of one operation */
     struct arena lookups; /* documents that runs look up; as long as exec */
     struct image_map *images;
     enum step_tier tier;
     struct str notice;
     struct loop_hook *commit_hook;
-    struct loop_timer *timer, *fresh_timer;
+    struct loop_timer *timer;      /* of the engine */
+    struct loop_timer *job_timer;  /* something about jobs is due */
+    int64_t job_due_us;            /* when it is armed for; monotonic */
+    int64_t next_timer_us;         /* not later than the engine's earliest timer; 0: none */
     bool dirty;  /* the open transaction holds something */
+    bool saved;  /* and refers to new artifacts */
     bool failed; /* the store failed; nothing goes on */
+    bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
     VEC(struct active *) lives;
-    VEC(struct job *) jobs;   /* not ended */
-    VEC(struct job *) queue;  /* JOB_QUEUED, in order; queue_head is the next */
-    size_t queue_head;
+    VEC(struct active *) begun; /* submitted in the open transaction */
+    VEC(struct active *) over;  /* ended in it */
+    VEC(struct job *) jobs;     /* not ended */
     VEC(struct job *) decided;
-    VEC(struct job *) kills;  /* to be signalled after the commit */
+    VEC(struct job *) kills;    /* to be signalled after the commit */
+    struct job_list queue, stopped, sought;
+    struct job_list young;      /* running, not yet shown so; in the order of their start */
+    VEC(struct job *) fresh;    /* as many as may start at once, at most */
     VEC(struct lane *) lanes;
-    uint32_t running, fresh, max_running, max_fresh;
+    VEC(struct lane *) idle;    /* of those, ready for a step */
+    uint32_t running, max_running, max_fresh;
 };
 
 /* run.c */
-bool active_new(struct exec *x, int64_t id, const struct val *workflow, struct active **out, struct err *e);
+struct active *active_new(struct exec *x, int64_t id, const struct val *workflow);
+struct active *active_of(const struct exec *x, int64_t run); /* NULL: none */
 void active_free(struct active *l);
+void active_forget(struct active *l);
 bool active_persist(struct active *l, const struct outbox *out, struct err *e);
 bool active_event(struct active *l, const struct outbox *out, struct err *e); /* persist and act */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
+/* exec.c */
 void exec_fail(struct exec *x, const struct err *e);
-void timers_arm(struct exec *x);
+void timer_note(struct active *l);
 
 /* job.c */
 struct job *job_new(struct active *l, struct node *n, struct err *e);
-struct job *job_of(struct exec *x, const struct active *l, const struct node *n);
-void jobs_dispatch(struct exec *x);
+/* For a command that is stored already; live NULL: of a workflow that is over. */
+struct job *job_known(struct exec *x, struct active *l, struct node *n, int64_t id);
+struct job *job_of(const struct active *l, const struct node *n);
+void job_list_push(struct job_list *list, struct job *j);
+struct job *job_list_pop(struct job_list *list);
 void jobs_committed(struct exec *x);
 void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
+void job_event(struct job *j, const struct step_outcome *how);
 void job_result(struct job *j, const struct step_result *r);
 void job_failed(struct job *j, const char *text);
+void job_forget(struct job *j);
 void job_kill(struct job *j);
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
-void job_adopt(struct job *j, struct slot *s);
+
+/* lane.c */
+void jobs_dispatch(struct exec *x);
+bool job_adopt(struct job *j, struct slot *s, struct err *e);
+void lane_kill(struct lane *l, int signo, uint32_t grace_ms);
 void lanes_close(struct exec *x);
 
 /* build.c */
@@ -107,6 +148,7 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
 
 /* load.c */
 bool exec_load(struct exec *x, struct err *e);
+void jobs_seek(struct exec *x); /* asks for those in exec.sought again */
 
 /* lookup.c */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name);

@@ -1,7 +1,11 @@
 /* Taking over what an engine before this one left: runs from their rows, steps from their
  * supervisors. The same path after a crash and after an orderly leave. */
+#include <sys/stat.h>
+
+#include "base/log.h"
 #include "doc/json.h"
 #include "os/clock.h"
+#include "os/dir.h"
 #include "os/fd.h"
 #include "exec/exec_p.h"
 
@@ -43,102 +47,157 @@ static bool run_restore(struct active *l, struct err *e)
 
 /* ---- its steps ---- */
 
-/* The command was committed, but no supervisor ever saw it: its directory was never made. */
+/* Was it ever begun? Its supervisor makes the step's directory first of all. Making it here settles
+ * the matter; a supervisor that still has the start before it is then refused by RESULT. */
 static bool never_began(struct exec *x, int64_t id)
 {
     struct str dir = step_dir_path(&x->scratch, x->o.state_dir, (uint64_t)id);
-    return !file_exists(dir.p);
+    struct err e;
+    if (file_exists(dir.p)) return false;
+    return dir_make_all(str_fmt(&x->scratch, "%.*s/steps", STR_ARG(x->o.state_dir)).p, 0700, &e) &&
+           mkdir(dir.p, 0700) == 0;
 }
 
-static void queue(struct exec *x, struct job *j)
+/* Under a new command: the old step's directory stays what it is. */
+static bool start_again(struct job *j, struct err *e)
 {
-    j->state = JOB_QUEUED;
-    VEC_PUSH(&x->queue, j);
-}
-
-/* Started again under a new command: the old step's directory stays what it is. */
-static bool start_again(struct active *l, struct node *n, int64_t old, struct err *e)
-{
-    struct exec *x = l->x;
-    return exec_begin(x, e) && store_command_ack(x->store, old, e) && job_new(l, n, e);
-}
-
-/* A supervisor that was just asked by another engine answers within milliseconds. */
-static bool wait_a_moment(void)
-{
-    struct timespec t = {.tv_nsec = 2000000};
-    nanosleep(&t, NULL);
+    struct active *l = j->live;
+    struct node *n = j->node;
+    int64_t old = j->id;
+    bool told = j->told_started, killed = j->killed;
+    job_forget(j);
+    if (!exec_begin(l->x, e) || !store_command_ack(l->x->store, old, e) || !(j = job_new(l, n, e))) return false;
+    j->told_started = told;
+    j->killed = killed;
     return true;
 }
 
-static bool step_restore(struct active *l, const struct command_row *c, struct err *e)
+static bool restarts_lost(const struct exec *x)
 {
-    struct exec *x = l->x;
-    struct node *n = c->node < run_node_count(l->run) ? run_node_at(l->run, c->node) : NULL;
-    if (!n || phase_fulfilled(node_phase(n))) return exec_begin(x, e) && store_command_ack(x->store, c->id, e);
-    struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.x = x, .live = l, .node = n, .id = c->id, .state = JOB_DECIDED,
-                      .told_started = node_phase(n) == NODE_RUNNING};
-    VEC_PUSH(&x->jobs, j);
-    if (never_began(x, c->id)) {
-        queue(x, j);
-        return true;
-    }
+    return x->o.restart_lost || config_is(x->o.config, CONFIG_ON_LOST, "restart");
+}
+
+/* What became of a step that an engine before this one started; `began` false: it is known that
+ * nothing did. */
+static bool job_seek(struct job *j, bool began, struct err *e)
+{
+    struct exec *x = j->x;
     struct slot *slot;
     struct step_result result;
-    struct err why;
-    enum adopt_outcome how;
-    do how = slot_adopt(&x->scratch, x->o.state_dir, (uint64_t)c->id, &slot, &result, &why);
-    while (how == ADOPT_BUSY && wait_a_moment());
-    if (how == ADOPT_RUNNING) {
-        job_adopt(j, slot);
-        if (node_is_killed(n)) job_kill(j);
-    } else if (how == ADOPT_FINISHED) {
-        job_result(j, &result);
-    } else if (how == ADOPT_LOST && (x->o.restart_lost || config_is(x->o.config, CONFIG_ON_LOST, "restart"))) {
-        x->jobs.n--;
-        free(j);
-        return start_again(l, n, c->id, e);
-    } else {
-        job_failed(j, how == ADOPT_LOST ? "step lost: it died together with the engine or its supervisor"
-                                        : why.text);
+    struct err why = {0};
+    enum adopt_outcome how = slot_adopt(&x->scratch, x->o.state_dir, (uint64_t)j->id, &slot, &result, &why);
+    switch (how) {
+    case ADOPT_BUSY:
+        j->state = JOB_SOUGHT;
+        job_list_push(&x->sought, j);
+        return true;
+    case ADOPT_RUNNING:
+        if (!job_adopt(j, slot, &why)) job_failed(j, why.text);
+        else if (j->killed) job_kill(j);
+        return true;
+    case ADOPT_FINISHED: job_result(j, &result); return true;
+    case ADOPT_LOST:
+        if (j->live && (!began || restarts_lost(x))) return start_again(j, e);
+        job_failed(j, "step lost: it died together with the engine or its supervisor");
+        return true;
+    case ADOPT_FAILED: break;
     }
+    job_failed(j, why.text);
     return true;
 }
+
+void jobs_seek(struct exec *x)
+{
+    struct job_list all = {0};
+    struct job *j;
+    struct err e;
+    while ((j = job_list_pop(&x->sought))) job_list_push(&all, j);
+    while ((j = job_list_pop(&all))) {
+        if (!x->failed && !job_seek(j, true, &e)) exec_fail(x, &e);
+        arena_reset(&x->scratch);
+    }
+}
+
+/* A step whose workflow or node is over already is ended, and then only its command is forgotten. */
+static bool step_restore(struct exec *x, struct active *l, const struct command_row *c, struct err *e)
+{
+    struct node *n = l && c->node < run_node_count(l->run) ? run_node_at(l->run, c->node) : NULL;
+    if (n && (phase_fulfilled(node_phase(n)) || job_of(l, n))) n = NULL;
+    struct job *j = job_known(x, n ? l : NULL, n, c->id);
+    j->told_started = n && node_phase(n) == NODE_RUNNING;
+    j->killed = !n || node_is_killed(n);
+    return job_seek(j, !never_began(x, c->id), e);
+}
+
+/* ---- all of it ---- */
 
 static bool run_take_over(struct exec *x, const struct run_row *row, struct err *e)
 {
     struct str doc;
     struct val workflow;
-    struct active *l;
-    struct command_row *commands;
-    size_t n;
     if (!store_run_doc(&x->scratch, x->store, row->run, &doc, e) ||
-        !json_parse(&x->scratch, doc, NULL, &workflow, e) || !active_new(x, row->run, &workflow, &l, e) ||
-        !run_restore(l, e) || !store_commands_load(&x->scratch, x->store, row->run, &commands, &n, e))
-        return err_ctx(e, "workflow '%.*s'", STR_ARG(row->name));
-    struct arena kept CLEANUP(arena_fini);
-    arena_init(&kept);
-    struct command_row *mine = ARENA_ARRAY(&kept, struct command_row, n + 1);
-    if (n) memcpy(mine, commands, n * sizeof *mine);
-    for (size_t i = 0; i < n; i++)
-        if (!step_restore(l, &mine[i], e)) return false;
-    struct outbox out;
-    run_continue(l->run, clock_now_us(), &out);
-    return exec_begin(x, e) && active_event(l, &out, e);
+        !json_parse(&x->scratch, doc, NULL, &workflow, e))
+        return false;
+    struct active *l = active_new(x, row->run, &workflow);
+    if (run_restore(l, e)) return true;
+    active_forget(l);
+    return false;
 }
 
-bool exec_load(struct exec *x, struct err *e)
+/* One that cannot be taken over keeps no other from running: it stays as it is, and is told. */
+static bool runs_load(struct exec *x, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct run_filter f = {.completed = -1};
+    struct err why;
     arena_init(&a);
     do {
         struct run_page page;
         if (!store_run_list(&a, x->store, &f, &page, e)) return false;
-        for (size_t i = 0; i < page.n; i++)
-            if (!run_take_over(x, &page.rows[i], e)) return false;
+        for (size_t i = 0; i < page.n; i++) {
+            if (run_take_over(x, &page.rows[i], &why)) continue;
+            if (why.code == ERR_IO) return *e = why, false;
+            log_line(LOG_ERROR, "workflow '%.*s' cannot go on: %s", STR_ARG(page.rows[i].name), why.text);
+        }
         f.before_run = page.next;
+        arena_reset(&x->scratch);
     } while (f.before_run);
+    return true;
+}
+
+/* Not finished, but not in memory either: nobody decides about its steps now. */
+static bool is_left_alone(struct exec *x, int64_t run)
+{
+    struct run_row row;
+    struct err absent;
+    return store_run_get(&x->scratch, x->store, run, &row, &absent) && !row.completed;
+}
+
+static bool steps_load(struct exec *x, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct command_row *commands;
+    size_t n;
+    arena_init(&a);
+    if (!store_commands_load(&a, x->store, 0, &commands, &n, e)) return false;
+    for (size_t i = 0; i < n; i++) {
+        struct active *l = active_of(x, commands[i].run);
+        if (!l && is_left_alone(x, commands[i].run)) continue;
+        if (!step_restore(x, l, &commands[i], e)) return false;
+        arena_reset(&x->scratch);
+    }
+    return true;
+}
+
+bool exec_load(struct exec *x, struct err *e)
+{
+    if (!runs_load(x, e) || !steps_load(x, e)) return false;
+    for (size_t i = 0; i < x->lives.n; i++) {
+        struct active *l = x->lives.items[i];
+        struct outbox out;
+        if (l->over) continue;
+        run_continue(l->run, clock_now_us(), &out);
+        if (!exec_begin(x, e) || !active_event(l, &out, e)) return false;
+    }
     return true;
 }

@@ -7,34 +7,32 @@
 
 enum { ROW_MAX = 256 << 20 };
 
-bool active_new(struct exec *x, int64_t id, const struct val *workflow, struct active **out, struct err *e)
+struct active *active_new(struct exec *x, int64_t id, const struct val *workflow)
 {
     struct active *l = mem_zalloc(sizeof *l);
-    (void)e;
+    *l = (struct active){.x = x, .id = id, .at = x->lives.n};
     arena_init(&l->arena);
-    l->x = x;
-    l->id = id;
     l->workflow = val_copy(&l->arena, workflow);
     VEC_PUSH(&x->lives, l);
-    *out = l;
-    return true;
+    return l;
 }
 
 void active_free(struct active *l)
 {
     run_free(l->run);
     arena_fini(&l->arena);
+    free(l->jobs);
     free(l);
 }
 
-static void active_forget(struct active *l)
+void active_forget(struct active *l)
 {
     struct exec *x = l->x;
-    for (size_t i = 0; i < x->lives.n; i++)
-        if (x->lives.items[i] == l) {
-            x->lives.items[i] = VEC_POP(&x->lives);
-            break;
-        }
+    struct active *last = VEC_POP(&x->lives);
+    if (last != l) {
+        x->lives.items[l->at] = last;
+        last->at = l->at;
+    }
     active_free(l);
 }
 
@@ -98,9 +96,13 @@ static bool act(struct active *l, const struct action *a, struct err *e)
     switch (a->kind) {
     case ACTION_START: return job_new(l, a->node, e) != NULL;
     case ACTION_KILL:
-        if ((j = job_of(x, l, a->node))) VEC_PUSH(&x->kills, j);
+        if (!(j = job_of(l, a->node)) || j->in_kills) return true;
+        j->in_kills = true;
+        VEC_PUSH(&x->kills, j);
         return true;
-    case ACTION_DONE: l->over = true; return true;
+    case ACTION_DONE:
+        if (!l->over) VEC_PUSH(&x->over, l);
+        return l->over = true;
     }
     return false;
 }
@@ -110,6 +112,7 @@ bool active_event(struct active *l, const struct outbox *out, struct err *e)
     if (!active_persist(l, out, e)) return false;
     for (size_t i = 0; i < out->n_actions; i++)
         if (!act(l, &out->actions[i], e)) return false;
+    timer_note(l);
     arena_reset(&l->x->scratch);
     return true;
 }
@@ -131,18 +134,16 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
     struct outbox out;
     if (!exec_begin(x, e)) return false;
     if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
-    if (!active_new(x, *out_run, workflow, &l, e)) return false;
+    l = active_new(x, *out_run, workflow);
+    VEC_PUSH(&x->begun, l);
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = x,
                             .seed = random_u64() >> 1};
-    if (!(l->run = run_new(&opts, e))) {
-        active_forget(l);
-        return false;
-    }
+    if (!(l->run = run_new(&opts, e))) return false; /* the caller rolls back */
     run_start(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
 }
 
-static struct active *active_of(const struct exec *x, int64_t run)
+struct active *active_of(const struct exec *x, int64_t run)
 {
     for (size_t i = 0; i < x->lives.n; i++)
         if (x->lives.items[i]->id == run) return x->lives.items[i];
@@ -168,16 +169,17 @@ bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *
 /* Finished runs leave memory once their end is committed. */
 void actives_reap(struct exec *x)
 {
-    for (size_t i = x->lives.n; i-- > 0;) {
-        x->lives.items[i]->committed = true;
-        if (!x->lives.items[i]->over) continue;
-        jobs_orphan(x->lives.items[i]);
-        active_forget(x->lives.items[i]);
+    x->begun.n = 0;
+    for (size_t i = 0; i < x->over.n; i++) {
+        jobs_orphan(x->over.items[i]);
+        active_forget(x->over.items[i]);
     }
+    x->over.n = 0;
 }
 
+/* Nothing else is in the transaction that was rolled back. */
 void actives_drop(struct exec *x)
 {
-    for (size_t i = x->lives.n; i-- > 0;)
-        if (!x->lives.items[i]->committed) active_forget(x->lives.items[i]);
+    x->over.n = 0;
+    while (x->begun.n) active_forget(VEC_POP(&x->begun));
 }

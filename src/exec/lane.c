@@ -1,0 +1,224 @@
+/* Lanes: slots and their watches; which job gets one, and when it is told about.
+ *
+ * At most max_running steps run at once; of those only as many as there are processors may be
+ * younger than FRESH_US, so that a thousand short steps do not trample each other while long ones
+ * still fan out quickly. Runs on: the loop thread. */
+#include <signal.h>
+
+#include "base/limits.h"
+#include "os/clock.h"
+#include "exec/exec_p.h"
+
+/* ---- lanes ---- */
+
+static void idle_leave(struct lane *l)
+{
+    struct exec *x = l->x;
+    for (size_t i = x->idle.n; i-- > 0;)
+        if (x->idle.items[i] == l) {
+            x->idle.items[i] = VEC_POP(&x->idle);
+            return;
+        }
+}
+
+static void lane_free(struct lane *l)
+{
+    struct exec *x = l->x;
+    struct lane *last = VEC_POP(&x->lanes);
+    if (last != l) {
+        x->lanes.items[l->at] = last;
+        last->at = l->at;
+    }
+    if (!l->job && !l->adopted) idle_leave(l);
+    loop_fd_free(l->watch);
+    slot_close(l->slot);
+    free(l);
+}
+
+void lanes_close(struct exec *x)
+{
+    while (x->lanes.n) lane_free(x->lanes.items[x->lanes.n - 1]);
+}
+
+void lane_kill(struct lane *l, int signo, uint32_t grace_ms)
+{
+    struct err ignored; /* its end is reported in any case */
+    slot_kill(l->slot, signo, grace_ms, &ignored);
+}
+
+static void fresh_leave(struct job *j)
+{
+    struct exec *x = j->x;
+    for (size_t i = 0; j->fresh && i < x->fresh.n; i++)
+        if (x->fresh.items[i] == j) {
+            x->fresh.items[i] = VEC_POP(&x->fresh);
+            j->fresh = false;
+        }
+}
+
+/* The step is over, or its supervisor is. */
+static struct job *lane_release(struct lane *l)
+{
+    struct job *j = l->job;
+    struct exec *x = l->x;
+    if (!j) return NULL;
+    l->job = NULL;
+    if (!l->adopted) VEC_PUSH(&x->idle, l);
+    j->lane = NULL;
+    j->state = JOB_ENDED;
+    x->running--;
+    fresh_leave(j);
+    return j;
+}
+
+/* False: the lane is gone. */
+static bool lane_event(struct lane *l, struct slot_event *ev)
+{
+    struct job *j;
+    if (ev->kind == SLOT_RESULT) {
+        bool adopted = l->adopted;
+        if ((j = lane_release(l))) job_result(j, &ev->result);
+        if (adopted) lane_free(l);
+        return !adopted;
+    }
+    if (ev->kind == SLOT_EXITED) {
+        if ((j = lane_release(l))) job_failed(j, "step lost: its supervisor is gone");
+        lane_free(l);
+        return false;
+    }
+    return true; /* SLOT_STARTED: told when the step has run for a moment */
+}
+
+static void lane_ready(void *user, unsigned events)
+{
+    struct lane *l = user;
+    struct arena a CLEANUP(arena_fini);
+    struct slot_event ev;
+    (void)events;
+    arena_init(&a);
+    do slot_read(l->slot, &a, &ev);
+    while (ev.kind != SLOT_NOTHING && lane_event(l, &ev));
+}
+
+static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
+{
+    struct lane *l = mem_zalloc(sizeof *l);
+    *l = (struct lane){.x = x, .slot = s, .at = x->lanes.n};
+    l->watch = loop_fd_new(x->o.loop, slot_fd(s), lane_ready, l, e);
+    if (!l->watch) {
+        slot_close(s);
+        free(l);
+        return NULL;
+    }
+    loop_fd_watch(l->watch, LOOP_READ);
+    VEC_PUSH(&x->lanes, l);
+    return l;
+}
+
+static struct lane *lane_open(struct exec *x, struct err *e)
+{
+    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain};
+    if (x->o.host_home.n) c.masked = (struct step_strs){&x->o.host_home, 1};
+    struct slot *s = slot_open(x->o.launcher, &c, e);
+    struct lane *l = s ? lane_add(x, s, e) : NULL;
+    if (l) VEC_PUSH(&x->idle, l);
+    return l;
+}
+
+static void lane_take(struct lane *l, struct job *j)
+{
+    struct exec *x = l->x;
+    l->job = j;
+    j->lane = l;
+    j->state = JOB_RUNNING;
+    j->started_us = clock_mono_us();
+    x->running++;
+    if (!j->told_started && j->live) job_list_push(&x->young, j);
+}
+
+bool job_adopt(struct job *j, struct slot *s, struct err *e)
+{
+    struct lane *l = lane_add(j->x, s, e);
+    if (!l) return false;
+    l->adopted = true;
+    lane_take(l, j);
+    return true;
+}
+
+/* ---- starting ---- */
+
+/* A supervisor that was killed while it was idle may not have been missed yet: then another is asked.
+ * What could not be sent has not been seen by anybody. */
+static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wire, struct err *e)
+{
+    struct exec *x = j->x;
+    for (;;) {
+        bool first = x->idle.n == 0;
+        struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
+        if (!l) return false;
+        bool sent = slot_start(l->slot, &plan->spec, wire, e);
+        if (sent) {
+            x->idle.n--;
+            lane_take(l, j);
+            return true;
+        }
+        if (e->code == ERR_LIMIT || first) return false;
+        lane_free(l);
+    }
+}
+
+static bool job_start(struct job *j, struct err *e)
+{
+    struct exec *x = j->x;
+    struct buf wire CLEANUP(buf_fini);
+    struct pod_plan plan;
+    buf_init(&wire, LIMIT_STEP_SPEC_BYTES);
+    if (!job_plan(j, &plan, e) || !plan_prepare(x, &plan, e)) return false;
+    plan.spec.fsync_result = x->full;
+    if (!step_spec_encode(&plan.spec, &wire, e)) return err_ctx(e, "step");
+    if (!lane_start(j, &plan, buf_view(&wire), e)) return err_ctx(e, "step");
+    j->fresh = true;
+    VEC_PUSH(&x->fresh, j);
+    return true;
+}
+
+/* Those that run for a moment are shown as Running; shorter ones go from Pending to their end. */
+static void tell_started(struct exec *x, int64_t now)
+{
+    while (x->young.first && now - x->young.first->started_us >= TELL_US) {
+        struct job *j = job_list_pop(&x->young);
+        j->told_started = true;
+        if (j->live) job_event(j, NULL);
+    }
+    for (size_t i = x->fresh.n; i-- > 0;) {
+        if (now - x->fresh.items[i]->started_us < FRESH_US) continue;
+        x->fresh.items[i]->fresh = false;
+        x->fresh.items[i] = VEC_POP(&x->fresh);
+    }
+}
+
+static void job_timer_arm(struct exec *x, int64_t now)
+{
+    int64_t at = x->sought.first ? now + SEEK_US : INT64_MAX;
+    if (x->young.first) at = MIN(at, x->young.first->started_us + TELL_US);
+    for (size_t i = 0; x->queue.first && i < x->fresh.n; i++) at = MIN(at, x->fresh.items[i]->started_us + FRESH_US);
+    if (at == INT64_MAX || (loop_timer_armed(x->job_timer) && x->job_due_us <= at)) return;
+    x->job_due_us = at;
+    loop_timer_arm_us(x->job_timer, MAX(at - now, 0));
+}
+
+void jobs_dispatch(struct exec *x)
+{
+    struct err e;
+    struct job *j;
+    int64_t now = clock_mono_us();
+    if (x->failed) return;
+    tell_started(x, now);
+    while (!x->failed && (j = job_list_pop(&x->stopped))) job_failed(j, "stopped before it began");
+    while (!x->failed && x->queue.first && x->running < x->max_running && x->fresh.n < x->max_fresh) {
+        j = job_list_pop(&x->queue);
+        if (!job_start(j, &e)) job_failed(j, e.text);
+        arena_reset(&x->scratch);
+    }
+    job_timer_arm(x, now);
+}
