@@ -270,7 +270,7 @@ def rule_paths(tree):
 
 def rule_links(tree):
     """every link of a page leads to a file"""
-    for name, line, m in matches(tree, [n for n in tree.text if n.endswith(".md")], re.compile(r"\]\(([^)#:\s]+)[^)]*\)"), tree.text):
+    for name, line, m in matches(tree, [n for n in tree.text if n.endswith(".md")], re.compile(r"\]\((?![a-z]+:)([^)#\s]+)[^)]*\)"), tree.text):
         if not os.path.exists(os.path.join(ROOT, os.path.dirname(name), m.group(1))):
             yield name, line, "%s is not there" % m.group(1)
 
