@@ -168,11 +168,7 @@ static size_t walk(const char *folder)
 
 static void corpus_there_and_back(void **state)
 {
-    const char *folder = getenv("SKIFF_CORPUS");
-    if (!folder) {
-        print_message("# SKIFF_CORPUS is not set: the corpus is not read\n");
-        skip();
-    }
+    const char *folder = getenv("SKIFF_CORPUS"); /* main runs this only when it is set */
     assert_true(walk(folder) > 200);
 }
 
@@ -261,5 +257,8 @@ int main(void)
         cmocka_unit_test(scripts_are_containers_too), cmocka_unit_test(finds_templates),
         cmocka_unit_test(corpus_there_and_back),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    /* the last one reads the corpus; cmocka's own skip counts as a failure in TAP */
+    bool corpus = getenv("SKIFF_CORPUS") != NULL;
+    if (!corpus) print_message("# SKIFF_CORPUS is not set: the corpus is not read\n");
+    return _cmocka_run_group_tests("tests", tests, ARRAY_LEN(tests) - !corpus, NULL, NULL);
 }

@@ -30,11 +30,7 @@ static void collect(struct names *out, const char *folder)
 
 static void corpus_has_no_errors(void **state)
 {
-    const char *folder = getenv("SKIFF_CORPUS");
-    if (!folder) {
-        print_message("# SKIFF_CORPUS is not set: the corpus is not read\n");
-        skip();
-    }
+    const char *folder = getenv("SKIFF_CORPUS"); /* main runs this only when it is set */
     struct names *files = mem_zalloc(sizeof *files);
     struct fixture f;
     fixture_init(&f);
@@ -183,5 +179,8 @@ int main(void)
         cmocka_unit_test(large_dags_are_fast),  cmocka_unit_test(broken_documents_are_explained),
         cmocka_unit_test(corpus_has_no_errors),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    /* the last one reads the corpus; cmocka's own skip counts as a failure in TAP */
+    bool corpus = getenv("SKIFF_CORPUS") != NULL;
+    if (!corpus) print_message("# SKIFF_CORPUS is not set: the corpus is not read\n");
+    return _cmocka_run_group_tests("tests", tests, ARRAY_LEN(tests) - !corpus, NULL, NULL);
 }
