@@ -37,13 +37,12 @@ bool io_write_all(int fd, const char *p, size_t n)
 bool io_write_file(int dir_fd, const char *name, struct str bytes, bool sync, struct err *e)
 {
     char tmp[300];
-    snprintf(tmp, sizeof tmp, "%s.tmp", name);
+    snprintf(tmp, sizeof tmp, "%s%s", name, sync ? ".tmp" : "");
     int fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return err_sys(e, "%s", tmp);
     bool ok = io_write_all(fd, bytes.p, bytes.n) && (!sync || fsync(fd) == 0);
     if (close(fd) != 0) ok = false;
-    ok = ok && renameat(dir_fd, tmp, dir_fd, name) == 0;
-    ok = ok && (!sync || fsync(dir_fd) == 0);
+    if (ok && sync) ok = renameat(dir_fd, tmp, dir_fd, name) == 0 && fsync(dir_fd) == 0;
     if (ok) return true;
     err_sys(e, "%s", name);
     unlinkat(dir_fd, tmp, 0);

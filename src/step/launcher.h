@@ -41,7 +41,7 @@ bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 
 enum slot_event_kind {
     SLOT_NOTHING, /* no event now */
-    SLOT_STARTED, /* pid, time_us */
+    SLOT_STARTED, /* pid, time_us: of a step that has run for a moment, or was adopted */
     SLOT_RESULT,  /* result; the slot is idle again (an adopted one ends) */
     SLOT_EXITED,  /* the supervisor is gone; a step that it had is lost. Close the slot. */
 };

@@ -12,7 +12,7 @@ enum proto_kind {
     PROTO_START,    /* engine -> supervisor: a step_spec */
     PROTO_KILL,     /* engine -> supervisor: a = signal, b = grace in ms */
     PROTO_HELLO,    /* supervisor -> adopting engine: id, a = pid, time_us = start */
-    PROTO_STARTED,  /* supervisor -> engine: as HELLO */
+    PROTO_STARTED,  /* supervisor -> engine: as HELLO, of a step that has run for LIMIT_STEP_QUIET_MS */
     PROTO_RESULT,   /* supervisor -> engine: a step_result */
     PROTO_KIND_MAX
 };

@@ -60,6 +60,9 @@ void run_kill(struct supervisor *sv, int signo, uint32_t grace_ms)
 static void sweep_children(void)
 {
     char path[64];
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
+    if (ended < 0 && errno == ECHILD) return; /* nearly always */
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     for (;;) {
         FILE *f = fopen(path, "re");
@@ -89,11 +92,20 @@ static void read_output(struct supervisor *sv, int s)
     sv->run.pipes[s] = -1;
 }
 
-static int poll_timeout(struct supervisor *sv)
+/* What is due now is done; how long until something else is, in ms (-1: for ever). */
+static int run_clock(struct supervisor *sv)
 {
-    if (!sv->run.kill_at_ms) return -1;
-    int64_t left = sv->run.kill_at_ms - io_mono_ms();
-    return left < 0 ? 0 : (int)MIN(left, 1 << 20);
+    struct run *r = &sv->run;
+    if (!r->kill_at_ms && !r->tell_at_ms) return -1;
+    int64_t now = io_mono_ms(), next = INT64_MAX;
+    if (r->tell_at_ms && now >= r->tell_at_ms) {
+        r->tell_at_ms = 0;
+        supervisor_started(sv);
+    }
+    if (r->kill_at_ms && r->init_pidfd >= 0 && now >= r->kill_at_ms) kill_all(sv);
+    if (r->tell_at_ms) next = r->tell_at_ms;
+    if (r->kill_at_ms && r->init_pidfd >= 0) next = MIN(next, r->kill_at_ms);
+    return next == INT64_MAX ? -1 : (int)MIN(MAX(next - now, 0), 1 << 20);
 }
 
 static void fill_usage(struct step_result *r, const struct rusage *u)
@@ -135,13 +147,13 @@ static void reap(struct supervisor *sv)
 static void run_loop(struct supervisor *sv)
 {
     struct run *r = &sv->run;
+    r->tell_at_ms = io_mono_ms() + LIMIT_STEP_QUIET_MS;
     while (r->init_pidfd >= 0 || r->pipes[0] >= 0 || r->pipes[1] >= 0) {
         struct pollfd p[5] = {{.fd = r->pipes[0], .events = POLLIN}, {.fd = r->pipes[1], .events = POLLIN},
                               {.fd = r->init_pidfd, .events = POLLIN}, {.fd = sv->sock, .events = POLLIN},
                               {.fd = sv->listener, .events = POLLIN}};
-        int n = poll(p, 5, poll_timeout(sv));
+        int n = poll(p, 5, run_clock(sv));
         if (n < 0 && errno != EINTR) break;
-        if (r->kill_at_ms && r->init_pidfd >= 0 && io_mono_ms() >= r->kill_at_ms) kill_all(sv);
         if (n <= 0) continue;
         if (p[0].revents) read_output(sv, STEPLOG_OUT);
         if (p[1].revents) read_output(sv, STEPLOG_ERR);
@@ -153,8 +165,8 @@ static void run_loop(struct supervisor *sv)
 /* ---- start and end ---- */
 
 /* The step's directory as this process sees it, made and locked. A RESULT in it means that the step
- * is over: then *over is set and the result is that one. */
-static bool open_step_dir(struct supervisor *sv, bool *over, struct err *e)
+ * is over: then `over` is set and the result is that one. */
+static bool open_step_dir(struct supervisor *sv, struct err *e)
 {
     struct run *r = &sv->run;
     const char *path = step_dir_path(&sv->arena, str_of(sv->state_dir), r->spec.id).p;
@@ -169,8 +181,9 @@ static bool open_step_dir(struct supervisor *sv, bool *over, struct err *e)
     r->plan.dir = path;
     struct str old;
     struct err ignored;
+    /* also when the directory is new: an engine may have declared the step lost since it was made */
     if (!io_read_file(&sv->arena, r->dir_fd, "RESULT", LIMIT_STEP_SPEC_BYTES, &old)) return true;
-    *over = step_result_decode(&sv->arena, old, &r->result, &ignored);
+    r->over = step_result_decode(&sv->arena, old, &r->result, &ignored);
     return true;
 }
 
@@ -239,7 +252,6 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
 {
     struct run *r = &sv->run;
     struct err e = {0};
-    bool over = false;
     *r = (struct run){.dir_fd = -1, .pipes = {-1, -1}, .init_pidfd = -1};
     r->plan.root_fd = r->plan.ns_fd = r->plan.proc_tree = -1;
     r->plan.child.main_pidfd = -1;
@@ -250,15 +262,14 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
     }
     r->result.id = r->spec.id;
     steplog_init(&r->log, -1, &r->spec);
-    bool ok = open_step_dir(sv, &over, &e);
-    if (over) return;
+    bool ok = open_step_dir(sv, &e);
+    if (r->over) return;
     r->log.dir_fd = r->dir_fd;
     if (ok) ok = start(sv, &e);
     if (!ok) {
         end_error(sv, &e);
         return;
     }
-    supervisor_hello(sv);
     run_loop(sv);
     finish(sv);
 }

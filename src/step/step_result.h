@@ -1,8 +1,8 @@
 /* How a step ended, its wire form, and the RESULT file that a supervisor leaves behind.
  *
- * The RESULT file is written (tmp, fsync, rename) before the result is announced, so that whoever
- * finds a complete RESULT knows that the step is over; a torn file fails its checksum and counts
- * as absent. Runs on: any thread. */
+ * The RESULT file is written (durably when the step asks for it) before the result is announced, so
+ * that whoever finds a complete RESULT knows that the step is over; a torn file fails its checksum
+ * and counts as absent. Runs on: any thread. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"

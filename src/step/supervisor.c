@@ -101,7 +101,7 @@ static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str 
     if (sv->sock >= 0) proto_send(sv->sock, &h, body, -1, &ignored);
 }
 
-void supervisor_hello(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
+void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
 
 /* The engine is gone: from now on this process can be found by the step's id. */
 static void listen_alone(struct supervisor *sv)
@@ -198,7 +198,7 @@ static void deliver(struct supervisor *sv)
         buf_reset(&b);
         ASSERT(step_result_encode(&r->result, &b, &e));
     }
-    bool kept = r->dir_fd >= 0 && io_write_file(r->dir_fd, "RESULT", buf_view(&b), r->spec.fsync_result, &e);
+    bool kept = r->over || (r->dir_fd >= 0 && io_write_file(r->dir_fd, "RESULT", buf_view(&b), r->spec.fsync_result, &e));
     if (kept || sv->sock >= 0) unlisten(sv); /* before the result is known: nobody comes any more */
     if (sv->sock >= 0) send_engine(sv, PROTO_RESULT, buf_view(&b));
     else if (!kept && r->dir_fd >= 0) linger(sv, buf_view(&b));
@@ -216,7 +216,7 @@ static void supervise(struct supervisor *sv)
         arena_init(&sv->arena);
         enum proto_got got = proto_recv(sv->sock, &sv->arena, &h, &body, NULL);
         if (got == PROTO_CLOSED) return;
-        if (got == PROTO_MESSAGE && h.kind == PROTO_START) {
+        if (got == PROTO_MESSAGE && h.kind == PROTO_START && !(p.revents & POLLHUP)) {
             run_step(sv, body);
             deliver(sv);
             run_clean(sv);

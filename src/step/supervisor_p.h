@@ -16,10 +16,12 @@ struct run {
     struct steplog log;
     struct step_result result;
     int dir_fd; /* <state>/steps/<id>, locked */
+    bool over;  /* it had a RESULT already: that is `result` */
     int pipes[STEPLOG_STREAMS];
     pid_t init_pid;
     int init_pidfd;
     int64_t kill_at_ms; /* SIGKILL then; 0 = no kill under way */
+    int64_t tell_at_ms; /* the engine hears then that the step runs; 0 = it has */
 };
 
 struct supervisor {
@@ -44,7 +46,7 @@ bool slot_config_decode(struct arena *a, struct str bytes, struct slot_config *c
 void run_step(struct supervisor *sv, struct str spec_bytes);
 void run_clean(struct supervisor *sv); /* afterwards: frees everything, removes work files */
 /* supervisor.c, called while busy: */
-void supervisor_hello(struct supervisor *sv);
+void supervisor_started(struct supervisor *sv);
 void supervisor_engine_event(struct supervisor *sv); /* the socket or the listener is readable */
 /* run.c */
 void run_kill(struct supervisor *sv, int signo, uint32_t grace_ms);
