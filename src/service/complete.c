@@ -34,7 +34,9 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     meta = with(a, &meta, "namespace", val_of_str(ns));
     meta = with(a, &meta, "uid", val_of_str(uuid_text(a, random)));
     meta = with(a, &meta, "creationTimestamp", val_of_str(rfc3339(a, clock_now_us())));
-    struct val labels = with(a, val_get(&meta, STR("labels")), "workflows.argoproj.io/creator", val_of_str(STR("skiff")));
+    const struct val *own = val_get(&meta, STR("labels"));
+    if (!template_label.n && !o->n_labels) return meta;
+    struct val labels = own ? *own : (struct val){.kind = VAL_MAP};
     if (template_label.n)
         labels = with(a, &labels, "workflows.argoproj.io/workflow-template", val_of_str(template_label));
     for (size_t i = 0; i < o->n_labels; i++)
@@ -91,6 +93,9 @@ bool workflow_complete(struct arena *a, struct service *s, const struct val *doc
     const struct val *ref = val_get(given, STR("workflowTemplateRef"));
     struct val meta = metadata(a, doc, o, val_get_str(ref, "name"));
     struct val spec = given ? *given : val_null, base;
+    /* both become parts of host paths */
+    if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");
+    if (!dns_subdomain_check(val_get_str(&meta, "namespace"), e)) return err_ctx(e, "metadata.namespace");
     if (o->entrypoint.n) spec = with(a, &spec, "entrypoint", val_of_str(o->entrypoint));
     spec = parameters(a, &spec, o);
     if (ref) {
