@@ -6,7 +6,8 @@
 #include "engine/engine.h"
 #include "service/service_p.h"
 
-enum { RETRY_US = 20000 };
+/* Between two engines there is a moment without one; who cannot become the engine gives up then. */
+enum { RETRY_US = 20000, TRIES = 100 };
 
 static void follow_connect(struct service *s);
 
@@ -112,7 +113,15 @@ static void follow_there(struct service *s)
     struct unix_call_opts o = {.path = service_socket(s), .method = "GET", .target = target.p,
                                .on_line = on_remote_line, .on_done = on_reply, .user = s};
     f->call = unix_call_new(s->loop, &o, &e);
-    if (!f->call) loop_timer_arm_us(f->retry, RETRY_US); /* between two engines */
+    if (f->call) {
+        f->tries = 0;
+    } else if (s->o.launcher || f->tries++ < TRIES) {
+        loop_timer_arm_us(f->retry, RETRY_US);
+    } else {
+        err_set(&e, ERR_UNREACHABLE, "no engine is at work in this state directory: `skiff run --resume NAME` "
+                "goes on with an unfinished workflow");
+        follow_end(s, &e);
+    }
 }
 
 /* Also after the engine left: whoever gets its lock goes on from the state that it committed. */

@@ -25,7 +25,7 @@ struct following {
     int64_t seq;                 /* last change that was shown */
     bool *finished;              /* by ref */
     size_t left;
-    bool fail;                   /* the engine of this process failed */
+    int tries;                   /* connections that failed in a row */
 };
 
 struct service {
