@@ -19,7 +19,7 @@ struct plain {
     struct style style;
     int tz_s;
     struct arena a;
-    struct map nodes; /* node id, or "" for the workflow → struct seen */
+    struct map workflows, nodes; /* workflow name, node id → struct seen */
 };
 
 struct plain *plain_new(struct style style, int tz_s)
@@ -34,17 +34,18 @@ struct plain *plain_new(struct style style, int tz_s)
 void plain_free(struct plain *p)
 {
     if (!p) return;
+    map_fini(&p->workflows);
     map_fini(&p->nodes);
     arena_fini(&p->a);
     free(p);
 }
 
-static struct seen *seen_of(struct plain *p, struct str key)
+static struct seen *seen_of(struct plain *p, struct map *map, struct str key)
 {
-    struct seen *s = map_ptr(&p->nodes, key);
+    struct seen *s = map_ptr(map, key);
     if (!s) {
         s = ARENA_NEW(&p->a, struct seen);
-        map_set_ptr(&p->nodes, str_dup(&p->a, key), s);
+        map_set_ptr(map, str_dup(&p->a, key), s);
     }
     return s;
 }
@@ -110,9 +111,8 @@ static bool worth_a_line(const struct seen *s, const struct icon *i, struct str 
     return s->icon != i;
 }
 
-static bool state_feed(struct plain *p, struct str key, struct line l, const struct val *v, struct buf *out)
+static bool state_feed(struct plain *p, struct seen *s, struct line l, const struct val *v, struct buf *out)
 {
-    struct seen *s = seen_of(p, key);
     bool first = !s->known;
     s->known = true;
     if (!worth_a_line(s, l.icon, l.message)) return false;
@@ -134,13 +134,13 @@ bool plain_feed(struct plain *p, const struct val *v, int64_t now_us, struct buf
     int64_t at = c.time_us ? c.time_us : now_us;
     if (c.status) {
         struct line l = {c.workflow, val_get_str(c.status, "message"), icon_of(val_get_str(c.status, "phase")), at, -1};
-        state_feed(p, STR(""), l, c.status, out);
+        state_feed(p, seen_of(p, &p->workflows, c.workflow), l, c.status, out);
         return false;
     }
     if (!change_node_is_leaf(c.node)) return false;
     struct line l = {change_node_label(c.workflow, c.node), val_get_str(c.node, "message"),
                      icon_of(change_node_phase(c.node)), at, -1};
-    return state_feed(p, val_get_str(c.node, "id"), l, c.node, out);
+    return state_feed(p, seen_of(p, &p->nodes, val_get_str(c.node, "id")), l, c.node, out);
 }
 
 void plain_log(const struct plain *p, struct str label, struct str text, struct buf *out)
