@@ -1,5 +1,6 @@
 /* Taking over what an engine before this one left: runs from their rows, steps from their
  * supervisors. The same path after a crash and after an orderly leave. */
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -13,7 +14,44 @@ struct rows {
     struct arena *a;
     VEC(struct saved_node) nodes;
     struct str status, priv;
+    struct sweep *sweep;
 };
+
+/* ---- what dead supervisors could not remove ---- */
+
+struct sweep {
+    char *state_dir;
+    VEC(int64_t) steps;
+};
+
+/* A step with a RESULT is over: whatever is still private to it is a left-over. On a pool thread. */
+static void sweep_work(void *user)
+{
+    static const char *const private[] = {"work", "volumes"};
+    struct sweep *s = user;
+    char path[PATH_MAX];
+    for (size_t i = 0; i < s->steps.n * ARRAY_LEN(private); i++) {
+        long long id = (long long)s->steps.items[i / ARRAY_LEN(private)];
+        snprintf(path, sizeof path, "%s/steps/%lld/RESULT", s->state_dir, id);
+        if (!file_exists(path)) continue;
+        snprintf(path, sizeof path, "%s/steps/%lld/%s", s->state_dir, id, private[i % ARRAY_LEN(private)]);
+        if (file_exists(path)) dir_remove_tree(path, NULL); /* best effort */
+    }
+}
+
+static void sweep_done(void *user)
+{
+    struct sweep *s = user;
+    VEC_FINI(&s->steps);
+    free(s->state_dir);
+    free(s);
+}
+
+static void sweep_add(struct sweep *s, struct str id)
+{
+    int64_t step;
+    if (str_to_i64(id, &step)) VEC_PUSH(&s->steps, step);
+}
 
 static bool add_node(void *ctx, const struct node_row *row, struct err *e)
 {
@@ -30,13 +68,14 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
     (void)e;
     if (str_is(key, "status")) r->status = str_dup(r->a, bytes);
     if (str_is(key, "private")) r->priv = str_dup(r->a, bytes);
+    if (str_starts(key, STR("step/"))) sweep_add(r->sweep, bytes);
     return true;
 }
 
-static bool run_restore(struct active *l, struct err *e)
+static bool run_restore(struct active *l, struct sweep *sweep, struct err *e)
 {
     struct exec *x = l->x;
-    struct rows rows = {.a = &l->arena};
+    struct rows rows = {.a = &l->arena, .sweep = sweep};
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = x};
     bool ok = store_nodes_load(x->store, l->id, add_node, &rows, e) &&
               store_values_load(x->store, l->id, add_value, &rows, e);
@@ -131,7 +170,7 @@ static bool step_restore(struct exec *x, struct active *l, const struct command_
 
 /* ---- all of it ---- */
 
-static bool run_take_over(struct exec *x, const struct run_row *row, struct err *e)
+static bool run_take_over(struct exec *x, const struct run_row *row, struct sweep *sweep, struct err *e)
 {
     struct str doc;
     struct val workflow;
@@ -139,13 +178,13 @@ static bool run_take_over(struct exec *x, const struct run_row *row, struct err 
         !json_parse(&x->scratch, doc, NULL, &workflow, e))
         return false;
     struct active *l = active_new(x, row->run, &workflow);
-    if (run_restore(l, e)) return true;
+    if (run_restore(l, sweep, e)) return true;
     active_forget(l);
     return false;
 }
 
 /* One that cannot be taken over keeps no other from running: it stays as it is, and is told. */
-static bool runs_load(struct exec *x, struct err *e)
+static bool runs_load(struct exec *x, struct sweep *sweep, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct run_filter f = {.completed = -1};
@@ -155,7 +194,7 @@ static bool runs_load(struct exec *x, struct err *e)
         struct run_page page;
         if (!store_run_list(&a, x->store, &f, &page, e)) return false;
         for (size_t i = 0; i < page.n; i++) {
-            if (run_take_over(x, &page.rows[i], &why)) continue;
+            if (run_take_over(x, &page.rows[i], sweep, &why)) continue;
             if (why.code == ERR_IO) return *e = why, false;
             log_line(LOG_ERROR, "workflow '%.*s' cannot go on: %s", STR_ARG(page.rows[i].name), why.text);
         }
@@ -191,7 +230,12 @@ static bool steps_load(struct exec *x, struct err *e)
 
 bool exec_load(struct exec *x, struct err *e)
 {
-    if (!runs_load(x, e) || !steps_load(x, e)) return false;
+    struct sweep *sweep = mem_zalloc(sizeof *sweep);
+    sweep->state_dir = mem_strdup(str_z(&x->arena, x->o.state_dir));
+    bool ok = runs_load(x, sweep, e) && steps_load(x, e);
+    if (ok && sweep->steps.n) loop_job(x->o.loop, sweep_work, sweep_done, sweep);
+    else sweep_done(sweep);
+    if (!ok) return false;
     for (size_t i = 0; i < x->lives.n; i++) {
         struct active *l = x->lives.items[i];
         struct outbox out;

@@ -1,0 +1,219 @@
+"""What the crash tests share: running the program, looking at what it left, counting checks."""
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+LIMIT_S = 120  # no command of a test may take longer; nothing is asserted about time below that
+PHASES_DONE = ("Succeeded", "Failed", "Error")
+# What this user's host offers: overlays and read-only views need root or user namespaces.
+TIERS = ("none", "ro", "overlay")
+
+
+class Score:
+    def __init__(self, quiet=False):
+        self.passed = self.failed = self.skipped = 0
+        self.quiet = quiet
+
+    def check(self, ok, what):
+        if ok:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAILED: {what}", flush=True)
+        return bool(ok)
+
+    def skip(self, what):
+        self.skipped += 1
+        print(f"skipped: {what}", flush=True)
+
+    def end(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.passed} passed, {self.failed} failed{skipped}", flush=True)
+        return 1 if self.failed else 0
+
+
+class Place:
+    """A state directory, a directory that steps write to, and the program."""
+
+    def __init__(self, skiff, tier, parent=None, state=None):
+        self.skiff = os.path.abspath(skiff)
+        self.tier = tier
+        self.root = tempfile.mkdtemp(prefix="skiff-crash-", dir=parent)
+        self.state = state or os.path.join(self.root, "state")
+        self.count = os.path.join(self.root, "count")
+        os.mkdir(self.count)
+        os.chmod(self.root, 0o755)
+        os.chmod(self.count, 0o777)
+        open(self.log_path(), "w").close()
+        os.chmod(self.log_path(), 0o666)
+
+    def log_path(self):
+        return os.path.join(self.count, "log")
+
+    def env(self, extra=None):
+        keep = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}
+        keep.update(extra or {})
+        return keep
+
+    def command(self, *words):
+        return [self.skiff, *words, "--state", self.state]
+
+    def run_words(self, *words):
+        return self.command("run", *words, "--runtime", self.tier, "--progress", "plain")
+
+    def start(self, *words, env=None, stdout=subprocess.DEVNULL):
+        """`skiff run` in the background, in a process group of its own."""
+        return subprocess.Popen(self.run_words(*words), stdin=subprocess.DEVNULL, stdout=stdout,
+                                stderr=subprocess.PIPE, env=self.env(env), process_group=0)
+
+    def run(self, *words, env=None):
+        return subprocess.run(self.run_words(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env=self.env(env), timeout=LIMIT_S, process_group=0)
+
+    def call(self, *words, env=None):
+        return subprocess.run(self.command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env=self.env(env), timeout=LIMIT_S)
+
+    def get(self, name):
+        """The Workflow object, or None when there is none (yet)."""
+        got = self.call("get", name, "-o", "json")
+        return json.loads(got.stdout) if got.returncode == 0 else None
+
+    def file(self, name, text):
+        path = os.path.join(self.root, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def lines(self):
+        with open(self.log_path()) as f:
+            return f.read().split("\n")[:-1]
+
+    def starts(self):
+        """How often each step began, by its key."""
+        n = {}
+        for line in self.lines():
+            if line.startswith("S "):
+                n[line[2:]] = n.get(line[2:], 0) + 1
+        return n
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    # ---- processes ----
+
+    def ours(self):
+        """Processes that have something of the state directory open, and what came from them."""
+        found = {pid for pid in pids() if any(link.startswith(self.state + "/") or "/hostrw" + self.state in link
+                                              for link in open_paths(pid))}
+        return found | descendants(found)
+
+    def left_over(self):
+        """What should not be there any more once nothing runs: empty when clean."""
+        left = [f"process {p} {comm(p)}" for p in self.ours()]
+        with open("/proc/mounts") as f:
+            left += [f"mount {line.split()[1]}" for line in f if self.root in line]
+        left += glob.glob(self.state + "/run/*.sock")
+        left += glob.glob(self.state + "/steps/*/work")
+        left += glob.glob(self.state + "/steps/*/volumes")
+        return left
+
+    def wait_clean(self):
+        until = time.monotonic() + 30
+        while (left := self.left_over()) and time.monotonic() < until:
+            time.sleep(0.05)
+        return left
+
+
+def pids():
+    return [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid()]
+
+
+def open_paths(pid):
+    links = []
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    except OSError:
+        pass
+    return links
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except OSError:
+        return "gone"
+
+
+def parents():
+    up = {}
+    for pid in pids():
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                up[pid] = int(f.read().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            pass
+    return up
+
+
+def descendants(roots):
+    up = parents()
+    found = set(roots)
+    while more := {p for p, parent in up.items() if parent in found and p not in found}:
+        found |= more
+    return found - set(roots)
+
+
+def kill_engine(proc):
+    proc.kill()
+    proc.wait()
+
+
+def kill_everything(place, proc):
+    """The engine, its launcher and every supervisor; their steps die with them."""
+    stopped = {proc.pid}
+    proc.send_signal(signal.SIGSTOP)
+    # all are stopped before the first dies: none may see, and note, how another one ended
+    while more := {p for p in descendants({proc.pid}) | place.ours() if comm(p).startswith("skiff")} - stopped:
+        signal_all(more, signal.SIGSTOP)
+        stopped |= more
+    signal_all(stopped, signal.SIGKILL)
+    proc.wait()
+    wait_for(lambda: all(zombie(p) for p in stopped), "killed processes")
+
+
+def signal_all(processes, signo):
+    for p in processes:
+        try:
+            os.kill(p, signo)
+        except ProcessLookupError:
+            pass
+
+
+def zombie(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_for(condition, what):
+    until = time.monotonic() + LIMIT_S
+    while not (value := condition()):
+        if time.monotonic() > until:
+            raise RuntimeError(f"waited too long for {what}")
+        time.sleep(0.01)
+    return value
+
+
+def host_tiers():
+    """The tiers that can be had here, as the program itself judges."""
+    return TIERS if os.geteuid() == 0 else ("none", "ro")

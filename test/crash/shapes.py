@@ -1,0 +1,120 @@
+"""Workflows for the crash tests. Each step appends `S key` when it begins and `E key` when it ends
+to a file outside of the sandbox, so that its executions can be counted. A shape says which keys must
+have run and what must come out."""
+import json
+
+HEAD = """apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: c-}
+spec:
+  entrypoint: main
+"""
+
+
+class Shape:
+    def __init__(self, name, body, keys, phase="Succeeded", outputs=None, tiers=("none", "ro", "overlay")):
+        self.name, self.body, self.keys = name, body, keys
+        self.phase, self.outputs, self.tiers = phase, outputs or {}, tiers
+
+    def text(self, place):
+        """For tier none the host's directory is there as it is; the others get it mounted."""
+        sandbox = place.tier != "none"
+        log = "/mnt/count/log" if sandbox else place.log_path()
+        text = HEAD + self.body.replace("@LOG@", log)
+        volumes = f"  volumes:\n  - name: count\n    hostPath: {{path: {json.dumps(place.count)}}}\n"
+        mounts = "      volumeMounts: [{name: count, mountPath: /mnt/count}]\n"
+        text = text.replace("@MOUNTS@\n", mounts if sandbox else "")
+        return text + (volumes if sandbox else "")
+
+
+def step(name, key, script, extra="", inputs="inputs: {parameters: [{name: k}]}"):
+    """A script template that notes its beginning and its end under `key`."""
+    lines = [f"echo \"S {key}\" >> @LOG@", *script, f"echo \"E {key}\" >> @LOG@"]
+    source = "".join(f"        {line}\n" for line in lines)
+    return (f"  - name: {name}\n    {inputs}\n{extra}    script:\n      image: busybox\n      command: [sh]\n"
+            f"@MOUNTS@\n      source: |\n{source}")
+
+
+def chain(n=6):
+    calls = "".join(
+        f"    - - name: s{i}\n        template: add\n        arguments: {{parameters: [{{name: k, value: c{i}}}, "
+        f"{{name: sum, value: \"{'{{steps.s%d.outputs.parameters.sum}}' % (i - 1) if i else '0'}\"}}]}}\n"
+        for i in range(n))
+    body = "  templates:\n  - name: main\n    outputs: {parameters: [{name: sum, valueFrom: {parameter: " \
+           f"\"{{{{steps.s{n - 1}.outputs.parameters.sum}}}}\"}}}}]}}\n    steps:\n{calls}" + step(
+               "add", "{{inputs.parameters.k}}", ["sleep 0.05", "echo $(({{inputs.parameters.sum}} + 1)) > /tmp/sum-$$",
+                                                  "mv /tmp/sum-$$ /tmp/sum-{{workflow.name}}-{{inputs.parameters.k}}"],
+               inputs="inputs: {parameters: [{name: k}, {name: sum}]}\n    outputs: {parameters: [{name: sum, "
+                      "valueFrom: {path: \"/tmp/sum-{{workflow.name}}-{{inputs.parameters.k}}\"}}]}")
+    return Shape("chain", body, [f"c{i}" for i in range(n)], outputs={"sum": str(n)})
+
+
+def fan(n=12):
+    body = ("  templates:\n  - name: main\n    steps:\n    - - name: f\n        template: one\n"
+            f"        withSequence: {{count: \"{n}\"}}\n        arguments: {{parameters: [{{name: k, value: \"f{{{{item}}}}\"}}]}}\n"
+            "    - - name: last\n        template: sum\n        arguments: {parameters: [{name: all, value: "
+            "\"{{steps.f.outputs.result}}\"}, {name: k, value: last}]}\n"
+            "    outputs: {parameters: [{name: number, valueFrom: {parameter: \"{{steps.last.outputs.result}}\"}}]}\n")
+    body += step("one", "{{inputs.parameters.k}}", ["sleep 0.1", "echo 1"])
+    body += step("sum", "{{inputs.parameters.k}}", ["echo '{{inputs.parameters.all}}' | tr -cd 1 | wc -c"],
+                 inputs="inputs: {parameters: [{name: k}, {name: all}]}")
+    return Shape("fan", body, [f"f{i}" for i in range(n)] + ["last"], outputs={"number": str(n)})
+
+
+def limited(n=8):
+    """A loop of which most items are held back by a limit when the engine dies."""
+    body = ("  parallelism: 2\n  templates:\n  - name: main\n    dag:\n      tasks:\n      - name: l\n        template: one\n"
+            f"        withSequence: {{count: \"{n}\"}}\n        arguments: {{parameters: [{{name: k, value: \"l{{{{item}}}}\"}}]}}\n")
+    body += step("one", "{{inputs.parameters.k}}", ["sleep 0.06"])
+    return Shape("limited", body, [f"l{i}" for i in range(n)])
+
+
+def dag():
+    edges = {"a": "", "b": "a", "c": "a", "d": "b && c", "e": "d", "f": "d.Succeeded || e.Failed"}
+    tasks = "".join(f"      - name: {n}\n        template: one\n" + (f"        depends: \"{d}\"\n" if d else "") +
+                    f"        arguments: {{parameters: [{{name: k, value: g{n}}}]}}\n" for n, d in edges.items())
+    body = "  templates:\n  - name: main\n    dag:\n      tasks:\n" + tasks
+    body += step("one", "{{inputs.parameters.k}}", ["sleep 0.05"])
+    return Shape("dag", body, ["g" + n for n in edges])
+
+
+def retry():
+    body = ("  templates:\n  - name: main\n    steps:\n    - - name: r\n        template: flaky\n        withItems: [1, 2]\n"
+            "        arguments: {parameters: [{name: k, value: \"r{{item}}\"}]}\n")
+    body += step("flaky", "{{inputs.parameters.k}}-{{retries}}", ["sleep 0.05", "test {{retries}} -ge 2 || exit 3"],
+                 extra="    retryStrategy: {limit: \"10\", retryPolicy: OnFailure}\n")
+    return Shape("retry", body, [f"r{i}-{k}" for i in (1, 2) for k in range(3)])
+
+
+def artifacts():
+    body = ("  templates:\n  - name: main\n    steps:\n    - - name: make\n        template: make\n        withItems: [1, 2, 3]\n"
+            "        arguments: {parameters: [{name: k, value: \"m{{item}}\"}]}\n"
+            "    - - name: first\n        template: make\n        arguments: {parameters: [{name: k, value: m4}]}\n"
+            "    - - name: use\n        template: use\n        arguments:\n          parameters: [{name: k, value: use}]\n"
+            "          artifacts: [{name: in, from: \"{{steps.first.outputs.artifacts.out}}\"}]\n"
+            "    outputs: {parameters: [{name: text, valueFrom: {parameter: \"{{steps.use.outputs.result}}\"}}]}\n")
+    out = "/tmp/out-{{workflow.name}}-{{inputs.parameters.k}}"
+    body += step("make", "{{inputs.parameters.k}}", [f"mkdir -p {out}", f"echo {{{{inputs.parameters.k}}}} > {out}/text", "sleep 0.05"],
+                 inputs=f"inputs: {{parameters: [{{name: k}}]}}\n    outputs: {{artifacts: [{{name: out, path: \"{out}\", archive: {{none: {{}}}}}}]}}")
+    body += step("use", "{{inputs.parameters.k}}", ["cat /tmp/in/text"],
+                 inputs="inputs: {parameters: [{name: k}], artifacts: [{name: in, path: /tmp/in}]}")
+    return Shape("artifacts", body, ["m1", "m2", "m3", "m4", "use"], outputs={"text": "m4"}, tiers=("ro", "overlay"))  # inputs need a sandbox
+
+
+def failing():
+    """A step fails, the exit handler runs once."""
+    body = ("  onExit: bye\n  templates:\n  - name: main\n    steps:\n    - - name: a\n        template: ok\n"
+            "        arguments: {parameters: [{name: k, value: a}]}\n    - - name: b\n        template: bad\n"
+            "        arguments: {parameters: [{name: k, value: b}]}\n    - - name: c\n        template: ok\n"
+            "        arguments: {parameters: [{name: k, value: never}]}\n")
+    body += step("ok", "{{inputs.parameters.k}}", ["sleep 0.05"])
+    body += step("bad", "{{inputs.parameters.k}}", ["sleep 0.05", "exit 7"])
+    body += step("bye", "bye-{{workflow.status}}", ["sleep 0.05"], inputs="inputs: {}")
+    return Shape("failing", body, ["a", "b", "bye-Failed"], phase="Failed")
+
+
+def all_shapes():
+    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing()]
+
+
+TRIVIAL = HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [\"true\"]}\n"
