@@ -9,9 +9,9 @@ bool service_resume_run(struct service *s, struct str ns, struct str name, struc
     struct run_row row;
     arena_init(&a);
     if (!s->exec) return true; /* the engine that is there has it */
-    if (!store_run_find(&a, service_store(s), ns, name, &row, e)) return false;
-    if (!row.completed) return true; /* taken over when this process became the engine */
-    return err_set(e, ERR_CONFLICT, "workflow '%.*s' is finished: %.*s", STR_ARG(name), STR_ARG(row.phase));
+    /* Taken over when this process became the engine; its last step may have ended meanwhile, and then
+     * there is nothing left but to show it. */
+    return store_run_find(&a, service_store(s), ns, name, &row, e);
 }
 
 bool service_stop(struct service *s, struct str ns, struct str name, enum service_stop how, struct err *e)

@@ -49,6 +49,7 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
     struct err busy;
     *became = false;
     if (s->exec) return *became = true;
+    if (!s->o.launcher) return true;
     if (!s->o.launcher) return true; /* without steps this process can only look on */
     s->lock_fd = lockfile_take(in_state(s, "engine.lock"), &busy);
     if (s->lock_fd < 0 && busy.code == ERR_CONFLICT) return true;
@@ -57,8 +58,24 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
     s->reader = NULL;
     s->exec = exec_open(&x, e);
     if (s->exec && s->o.serve) s->server = s->o.serve(s, e);
-    if (!s->exec || (s->o.serve && !s->server)) return false;
-    *became = true;
+    if (s->exec && (s->server || !s->o.serve)) return *became = true;
+    exec_close(s->exec);
+    s->exec = NULL;
+    close_fd(&s->lock_fd);
+    return false;
+}
+
+bool service_unreached(struct service *s, unsigned attempt, struct err *e)
+{
+    enum { ATTEMPTS = 1500, PAUSE_NS = 20000000 };
+    struct err why;
+    bool became;
+    if (e->code != ERR_UNREACHABLE || attempt >= ATTEMPTS) return false;
+    if (!service_take_over(s, &became, &why)) return *e = why, false;
+    if (became) return true;
+    if (!s->o.launcher && !lockfile_held(in_state(s, "engine.lock"))) return false;
+    struct timespec pause = {.tv_nsec = PAUSE_NS};
+    nanosleep(&pause, NULL);
     return true;
 }
 
@@ -87,9 +104,24 @@ struct service *service_open(const struct service_opts *o, struct err *e)
     return NULL;
 }
 
+/* Killed steps end within milliseconds; whoever does not is left to the next engine. */
+static void abort_wait(struct service *s)
+{
+    enum { WAIT_US = 3000000 };
+    int64_t until = clock_mono_us() + WAIT_US;
+    struct loop_timer *t = loop_timer_new(s->loop, nothing, NULL);
+    loop_timer_arm_us(t, WAIT_US);
+    while (exec_active_runs(s->exec) && clock_mono_us() < until && s->aborting) {
+        loop_turn(s->loop, true);
+        s->aborting = aborted_at_work(s);
+    }
+    loop_timer_free(t);
+}
+
 void service_close(struct service *s)
 {
     if (!s) return;
+    if (s->aborting && s->exec) abort_wait(s);
     service_unfollow(s);
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);

@@ -55,6 +55,9 @@ struct submit_opts {
     size_t n_params;
     const struct param *labels;
     size_t n_labels;
+    /* 16 bytes that name this submission, or absent: the same one again, after an engine died without
+     * an answer, is accepted once. */
+    struct str token;
 };
 
 /* Lints the documents, stores the objects among them, completes (name, uid, defaults, references)
@@ -87,7 +90,8 @@ bool service_resume_run(struct service *s, struct str ns, struct str name, struc
 enum service_stop { SERVICE_STOP, SERVICE_TERMINATE };
 /* Reaches the engine where there is one; otherwise takes the lock for a moment. */
 bool service_stop(struct service *s, struct str ns, struct str name, enum service_stop how, struct err *e);
-/* Kills every step of ours without grace and stops following: the second Ctrl-C. */
+/* The second Ctrl-C: what is followed is terminated, its steps are killed without grace. Their ends
+ * are awaited for a moment by service_close. */
 void service_abort(struct service *s);
 
 /* Changes for somebody else than the follow: what the engine's socket streams. Each JSON line once,

@@ -37,6 +37,7 @@ struct service {
     struct store *reader; /* otherwise */
     void *server;
     struct following follow;
+    bool aborting;        /* service_close waits for the ends of killed steps */
     VEC(struct service_watch *) watches;
 };
 
@@ -46,9 +47,14 @@ bool service_take_over(struct service *s, bool *became, struct err *e);
 /* A request to the engine that is there, with a JSON answer; its errors become `e`. */
 bool service_ask(struct arena *a, struct service *s, const char *method, const char *target,
                  struct str body, struct val *out, struct err *e);
+/* For a request that failed with `e`: true = ask again, or go on here when s->exec is set now; false
+ * = it stands. Waits a moment when another engine is on its way. */
+bool service_unreached(struct service *s, unsigned attempt, struct err *e);
 void follow_commit(struct service *s);
 void follow_failed(struct service *s, const struct err *e);
 
 /* complete.c */
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e);
+/* The uid of the i-th workflow of a submission that has a token. */
+struct str submit_uid(struct arena *a, const struct submit_opts *o, size_t i);
