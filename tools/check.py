@@ -37,6 +37,7 @@ CHECKS = [
      [PY, "test/sim/run.py", "--runs", "2000", "--first", "50000", "--crash", "15", "--quiet", "--sim",
       "{build}/test/sim/sim"], 180),
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
+    ("crash", "test/crash/kill.py", [PY, "test/crash/kill.py", "{build}/skiff"], 300),
 ]
 LISTED = {"sim"}  # directories of test whose run.py stands above
 LIMIT_S = 420
@@ -56,11 +57,9 @@ def table(build):
     rows = [(s, build, ["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--logbase", "check-" + s,
                         "--suite", s], LIMIT_S) for s in suites]
     rows[:0] = CHECKS[:1]
-    rows += [row for row in CHECKS[1:] if row[0] not in suites]
-    for path in sorted(glob.glob(os.path.join(ROOT, "test/*/run.py"))):
-        name = path.split("/")[-2]
-        if name not in LISTED:
-            rows.append((name, path, [PY, "test/%s/run.py" % name], LIMIT_S))
+    own = [path.split("/")[-2] for path in sorted(glob.glob(os.path.join(ROOT, "test/*/run.py")))]
+    rows += [row for row in CHECKS[1:] if row[0] not in suites + own]
+    rows += [(n, "test/%s/run.py" % n, [PY, "test/%s/run.py" % n], LIMIT_S) for n in own if n not in LISTED]
     return [(name, os.path.join(ROOT, need.format(build=build)), [w.format(build=build) for w in command], limit)
             for name, need, command, limit in rows]
 

@@ -229,10 +229,11 @@ def rule_arrays(tree):
 
 
 def rule_sleeps(tree):
-    """no test waits for time to pass; a polling loop with a deadline marks its sleep with the comment `poll`"""
+    """no test waits for time to pass; a sleep in a polling loop with a deadline says `# poll`,
+    one before a random instant `# chance`"""
     tests = [n for n in tree.text if n.endswith("_test.c") or n.startswith("test/") and n.endswith((".c", ".py"))]
     for name, line, _ in matches(tree, tests, SLEEPS, {**tree.text, **tree.code}):
-        if not re.search(r"(#|//|/\*) *poll\b", tree.text[name].splitlines()[line - 1]):
+        if not re.search(r"(#|//|/\*) *(poll|chance)\b", tree.text[name].splitlines()[line - 1]):
             yield name, line, "a test does not sleep: wait for what must happen"
 
 
