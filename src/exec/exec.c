@@ -31,13 +31,14 @@ bool exec_begin(struct exec *x, struct err *e)
     if (x->dirty) return true;
     if (!store_begin(x->store, e)) return err_ctx(e, "state");
     x->dirty = true;
+    x->dirty_since_us = clock_mono_us();
     return true;
 }
 
 /* What a durable row refers to is on the disk before it. */
 static bool commit_rows(struct exec *x, enum store_durability how, struct err *e)
 {
-    if (how == STORE_DURABLE && x->saved && !artifact_sync(x->repo, e)) {
+    if (!actives_flush(x, e) || (how == STORE_DURABLE && x->saved && !artifact_sync(x->repo, e))) {
         store_rollback(x->store);
         return false;
     }
@@ -72,19 +73,31 @@ void exec_rollback(struct exec *x)
 
 static void timer_arm(struct exec *x)
 {
-    if (x->next_timer_us) loop_timer_arm_us(x->timer, MAX(x->next_timer_us - clock_now_us(), 0));
+    int64_t after_us = x->next_timer_us ? MAX(x->next_timer_us - clock_now_us(), 0) : INT64_MAX;
+    if (x->dirty) after_us = MIN(after_us, MAX(x->dirty_since_us + WAIT_US - clock_mono_us(), 0));
+    if (after_us < INT64_MAX) loop_timer_arm_us(x->timer, after_us);
     else loop_timer_disarm(x->timer);
 }
 
-/* At the end of each turn: commit, then act; acting may decide anew, which is the next turn's. */
+/* Ends of steps may share a transaction as long as nothing waits for it: every slot is busy, and what
+ * is to be started next is committed. A crash loses nothing: the supervisors have written the results. */
+static bool commit_waits(const struct exec *x)
+{
+    return x->queue.first && !x->full && !x->kills.n && !x->over.n && !x->begun.n &&
+           clock_mono_us() - x->dirty_since_us < WAIT_US;
+}
+
+/* At the end of each turn: commit, then act; acting may decide anew, which is the next turn's. Steps
+ * whose start is committed take the slots that are free before that, unless some are to be ended. */
 static void turn_end(void *user)
 {
     struct exec *x = user;
     struct err e;
-    if (x->dirty) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
+    if (x->dirty && !x->kills.n && !x->over.n) jobs_dispatch(x);
+    if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     jobs_dispatch(x);
     timer_arm(x);
-    if (x->dirty) loop_again(x->o.loop);
+    if (x->dirty && !commit_waits(x)) loop_again(x->o.loop);
 }
 
 static void on_timer(void *user)
@@ -195,7 +208,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     arena_init(&x->scratch);
     arena_init(&x->lookups);
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
-    x->max_fresh = cpus ? cpus : 1;
+    x->max_fresh = 2 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
     exec_close(x);
@@ -221,6 +234,7 @@ void exec_close(struct exec *x)
     VEC_FINI(&x->idle);
     VEC_FINI(&x->decided);
     VEC_FINI(&x->kills);
+    VEC_FINI(&x->stale);
     VEC_FINI(&x->lanes);
     artifact_close(x->repo);
     store_close(x->store);

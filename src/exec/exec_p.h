@@ -11,6 +11,7 @@ enum {
     FRESH_US = 10000, /* a step younger than this counts as busy starting */
     TELL_US = 30000,  /* a step that runs for so long is shown as Running; a shorter one only at its end */
     SEEK_US = 5000,   /* until a supervisor that did not answer is asked again */
+    WAIT_US = 5000,   /* a transaction stays open so long while committed steps are still to be started */
 };
 
 struct job;
@@ -23,6 +24,7 @@ struct active {
     struct val workflow;
     struct run *run;
     bool over;
+    bool stale;        /* stands in exec.stale */
     size_t at;         /* in exec.lives */
     size_t n_jobs;     /* not ended */
     struct job **jobs; /* by node index; NULL: no job */
@@ -86,6 +88,7 @@ struct exec {
     int64_t job_due_us;            /* when it is armed for; monotonic */
     int64_t next_timer_us;         /* not later than the engine's earliest timer; 0: none */
     bool dirty;  /* the open transaction holds something */
+    int64_t dirty_since_us; /* monotonic */
     bool saved;  /* and refers to new artifacts */
     bool failed; /* the store failed; nothing goes on */
     bool full;   /* every transition survives a power cut */
@@ -93,6 +96,7 @@ struct exec {
     VEC(struct active *) lives;
     VEC(struct active *) begun; /* submitted in the open transaction */
     VEC(struct active *) over;  /* ended in it */
+    VEC(struct active *) stale; /* their own status changed in it: written once, before the commit */
     VEC(struct job *) jobs;     /* not ended */
     VEC(struct job *) decided;
     VEC(struct job *) kills;    /* to be signalled after the commit */
@@ -111,6 +115,7 @@ void active_free(struct active *l);
 void active_forget(struct active *l);
 bool active_persist(struct active *l, const struct outbox *out, struct err *e);
 bool active_event(struct active *l, const struct outbox *out, struct err *e); /* persist and act */
+bool actives_flush(struct exec *x, struct err *e); /* the stale ones */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
 /* exec.c */

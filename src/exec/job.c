@@ -190,10 +190,12 @@ void jobs_orphan(struct active *l)
     }
 }
 
-void exec_kill_all(struct exec *x)
+void exec_kill(struct exec *x, int64_t run)
 {
-    for (size_t i = 0; i < x->jobs.n; i++) {
-        struct job *j = x->jobs.items[i];
+    const struct active *l = active_of(x, run);
+    for (size_t i = 0; l && i < l->cap_jobs; i++) {
+        struct job *j = l->jobs[i];
+        if (!j) continue;
         if (j->lane) lane_kill(j->lane, SIGKILL, 0);
         else job_kill(j);
     }

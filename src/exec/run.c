@@ -85,7 +85,22 @@ bool active_persist(struct active *l, const struct outbox *out, struct err *e)
     buf_init(&status, ROW_MAX);
     buf_init(&priv, ROW_MAX);
     for (size_t i = 0; ok && i < out->n_dirty; i++) ok = put_node(l, out->dirty[i], &status, &priv, e);
-    if (ok && out->run_dirty) ok = put_run(l, &status, e);
+    if (!out->run_dirty || l->stale) return ok;
+    l->stale = true;
+    VEC_PUSH(&l->x->stale, l);
+    return ok;
+}
+
+bool actives_flush(struct exec *x, struct err *e)
+{
+    struct buf b CLEANUP(buf_fini);
+    bool ok = true;
+    buf_init(&b, ROW_MAX);
+    for (size_t i = 0; i < x->stale.n; i++) {
+        x->stale.items[i]->stale = false;
+        ok = ok && put_run(x->stale.items[i], &b, e);
+    }
+    x->stale.n = 0;
     return ok;
 }
 
@@ -180,6 +195,6 @@ void actives_reap(struct exec *x)
 /* Nothing else is in the transaction that was rolled back. */
 void actives_drop(struct exec *x)
 {
-    x->over.n = 0;
+    x->over.n = x->stale.n = 0;
     while (x->begun.n) active_forget(VEC_POP(&x->begun));
 }

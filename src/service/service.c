@@ -1,4 +1,5 @@
 /* Opening a state directory: as reader, as engine, or as follower of the engine that is there. */
+#include <time.h>
 #include <unistd.h>
 
 #include "doc/json.h"
@@ -49,7 +50,6 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
     struct err busy;
     *became = false;
     if (s->exec) return *became = true;
-    if (!s->o.launcher) return true;
     if (!s->o.launcher) return true; /* without steps this process can only look on */
     s->lock_fd = lockfile_take(in_state(s, "engine.lock"), &busy);
     if (s->lock_fd < 0 && busy.code == ERR_CONFLICT) return true;
@@ -104,25 +104,25 @@ struct service *service_open(const struct service_opts *o, struct err *e)
     return NULL;
 }
 
+static void on_late(void *user) { *(bool *)user = true; }
+
 /* Killed steps end within milliseconds; whoever does not is left to the next engine. */
 static void abort_wait(struct service *s)
 {
     enum { WAIT_US = 3000000 };
-    int64_t until = clock_mono_us() + WAIT_US;
-    struct loop_timer *t = loop_timer_new(s->loop, nothing, NULL);
+    bool late = false;
+    struct loop_timer *t = loop_timer_new(s->loop, on_late, &late);
     loop_timer_arm_us(t, WAIT_US);
-    while (exec_active_runs(s->exec) && clock_mono_us() < until && s->aborting) {
-        loop_turn(s->loop, true);
-        s->aborting = aborted_at_work(s);
-    }
+    for (size_t i = 0; s->exec && i < s->aborted.n; i++)
+        while (!late && exec_has_run(s->exec, s->aborted.items[i])) loop_turn(s->loop, true);
     loop_timer_free(t);
 }
 
 void service_close(struct service *s)
 {
     if (!s) return;
-    if (s->aborting && s->exec) abort_wait(s);
     service_unfollow(s);
+    if (s->aborted.n) abort_wait(s);
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
     exec_close(s->exec);
@@ -130,6 +130,7 @@ void service_close(struct service *s)
     if (s->loop) loop_free(s->loop);
     close_fd(&s->lock_fd); /* last: whoever gets it finds everything put down */
     VEC_FINI(&s->watches);
+    VEC_FINI(&s->aborted);
     arena_fini(&s->arena);
     free(s);
 }

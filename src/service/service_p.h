@@ -37,7 +37,7 @@ struct service {
     struct store *reader; /* otherwise */
     void *server;
     struct following follow;
-    bool aborting;        /* service_close waits for the ends of killed steps */
+    VEC(int64_t) aborted; /* runs whose killed steps service_close waits for */
     VEC(struct service_watch *) watches;
 };
 
@@ -54,7 +54,7 @@ void follow_commit(struct service *s);
 void follow_failed(struct service *s, const struct err *e);
 
 /* complete.c */
+/* The document with the entrypoint and parameters of the options in its spec. */
+struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o);
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e);
-/* The uid of the i-th workflow of a submission that has a token. */
-struct str submit_uid(struct arena *a, const struct submit_opts *o, size_t i);
