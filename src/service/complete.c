@@ -14,7 +14,9 @@ static struct val with(struct arena *a, const struct val *map, const char *key, 
     for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
         map_add(&b, map->map[i].key, map->map[i].v);
     map_set(&b, str_of(key), v);
-    return map_done(&b);
+    struct val out = map_done(&b);
+    if (map) out.file = map->file, out.line = map->line, out.col = map->col;
+    return out;
 }
 
 static struct val metadata(struct arena *a, const struct val *doc, const struct submit_opts *o,
@@ -71,6 +73,15 @@ static struct val parameters(struct arena *a, const struct val *spec, const stru
     return all.n ? with(a, spec, "arguments", with_params) : *spec;
 }
 
+struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o)
+{
+    const struct val *given = val_get(doc, STR("spec"));
+    if (!given || (!o->entrypoint.n && !o->n_params)) return *doc;
+    struct val spec = *given;
+    if (o->entrypoint.n) spec = with(a, &spec, "entrypoint", val_of_str(o->entrypoint));
+    return with(a, doc, "spec", parameters(a, &spec, o));
+}
+
 static bool template_spec(struct arena *a, struct service *s, const struct val *ref, struct str ns,
                           struct val *out, struct err *e)
 {
@@ -89,15 +100,14 @@ static bool template_spec(struct arena *a, struct service *s, const struct val *
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e)
 {
-    const struct val *given = val_get(doc, STR("spec"));
+    struct val own = workflow_override(a, doc, o);
+    const struct val *given = val_get(&own, STR("spec"));
     const struct val *ref = val_get(given, STR("workflowTemplateRef"));
     struct val meta = metadata(a, doc, o, val_get_str(ref, "name"));
     struct val spec = given ? *given : val_null, base;
     /* both become parts of host paths */
     if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");
     if (!dns_subdomain_check(val_get_str(&meta, "namespace"), e)) return err_ctx(e, "metadata.namespace");
-    if (o->entrypoint.n) spec = with(a, &spec, "entrypoint", val_of_str(o->entrypoint));
-    spec = parameters(a, &spec, o);
     if (ref) {
         if (!template_spec(a, s, ref, val_get_str(&meta, "namespace"), &base, e)) return false;
         spec = merge_workflow_spec(a, &spec, &base, NULL);

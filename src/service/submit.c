@@ -21,14 +21,32 @@ static void stored_templates(struct arena *a, struct service *s, struct document
     }
 }
 
+/* The documents as they will run: what the options say counts before anything is judged. */
+static void overridden(struct arena *a, const struct documents *docs, const struct submit_opts *o,
+                       struct documents *out)
+{
+    struct diags told; /* when the documents were read */
+    diags_init(&told, a);
+    for (size_t i = 0; i < docs->n; i++) {
+        struct val *v = ARENA_NEW(a, struct val);
+        *v = *docs->items[i].val;
+        if (docs->items[i].kind == DOC_WORKFLOW) *v = workflow_override(a, v, o);
+        documents_add_val(out, v, docs->items[i].file, &told);
+    }
+    diags_fini(&told);
+}
+
 static bool check(struct arena *a, struct service *s, const struct documents *docs,
                   const struct submit_opts *o, struct diags *diags, struct err *e)
 {
-    struct documents stored;
+    struct documents stored, given;
     documents_init(&stored, a);
+    documents_init(&given, a);
     stored_templates(a, s, &stored);
-    struct lint_opts opts = {.others = &stored, .default_ns = o->ns, .refs_required = true};
-    bool ok = spec_lint(a, docs, &opts, diags);
+    overridden(a, docs, o, &given);
+    struct lint_opts opts = {.others = &stored, .default_ns = o->ns, .refs_required = true, .values_required = true};
+    bool ok = spec_lint(a, &given, &opts, diags);
+    documents_fini(&given);
     documents_fini(&stored);
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
 }
