@@ -138,6 +138,28 @@ static void resume_completes_what_is_suspended(void **state)
     end(&f);
 }
 
+static void a_suspended_workflow_starts_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    begin(&f, "  entrypoint: work\n"
+              "  suspend: true\n"
+              "  templates: [{name: work, container: {image: busybox, command: ['true']}}]\n");
+    assert_int_equal(run_node_count(f.run), 0);
+    assert_int_equal(phase_of_run(&f), NODE_RUNNING);
+    assert_true(run_resume(f.run, T0 + 1, &f.out, &e));
+    assert_int_equal(count(&f, ACTION_START), 1);
+    end(&f);
+    begin(&f, "  entrypoint: work\n"
+              "  suspend: true\n"
+              "  templates: [{name: work, container: {image: busybox, command: ['true']}}]\n");
+    run_stop(f.run, STOP_STOP, T0 + 1, &f.out);
+    assert_int_equal(count(&f, ACTION_DONE), 1);
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    end(&f);
+}
+
 static void endless_recursion_is_an_error(void **state)
 {
     (void)state;
@@ -218,6 +240,7 @@ int main(void)
         cmocka_unit_test(terminate_runs_no_exit_handler),
         cmocka_unit_test(a_second_result_of_a_step_changes_nothing),
         cmocka_unit_test(resume_completes_what_is_suspended),
+        cmocka_unit_test(a_suspended_workflow_starts_nothing),
         cmocka_unit_test(endless_recursion_is_an_error),
         cmocka_unit_test(a_clock_set_back_moves_nothing_back),
         cmocka_unit_test(status_has_argos_shape),

@@ -205,16 +205,26 @@ static int by_index(const void *x, const void *y)
 static void event_end(struct run *r, struct outbox *out)
 {
     run_advance(r);
-    qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
+    if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
     *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
                            .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
                            .run_dirty = r->dirty};
 }
 
-void run_start(struct run *r, int64_t now_us, struct outbox *out)
+static void root_begin(struct run *r)
 {
     struct val_builder b;
     struct err e;
+    map_begin(&b, &r->scratch);
+    map_add_str(&b, "template", val_get_str(r->spec, "entrypoint"));
+    struct val holder = map_done(&b);
+    struct start start = {.name = r->name, .args = val_get(r->spec, STR("arguments"))};
+    if (tmpl_resolve(r, r->local, NULL, NULL, &holder, &start.tmpl, &e)) r->root = start_template(r, &start);
+    else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
+}
+
+void run_start(struct run *r, int64_t now_us, struct outbox *out)
+{
     event_begin(r, now_us);
     r->phase = NODE_RUNNING;
     r->started_us = r->now_us;
@@ -225,12 +235,10 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
         r->deadline_us = r->now_us + s * 1000000;
         timer_add(r, r->deadline_us, NULL);
     }
-    map_begin(&b, &r->scratch);
-    map_add_str(&b, "template", val_get_str(r->spec, "entrypoint"));
-    struct val holder = map_done(&b);
-    struct start start = {.name = r->name, .args = val_get(r->spec, STR("arguments"))};
-    if (tmpl_resolve(r, r->local, NULL, NULL, &holder, &start.tmpl, &e)) r->root = start_template(r, &start);
-    else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
+    struct str shutdown = val_get_str(r->spec, "shutdown"); /* preset: fails without running */
+    if (str_is(shutdown, "Stop")) r->stop = STOP_STOP;
+    if (str_is(shutdown, "Terminate")) r->stop = STOP_TERMINATE;
+    if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
     event_end(r, out);
 }
 
@@ -282,6 +290,7 @@ void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outb
         r->stop = how;
         r->dirty = true;
         r->suspended = false;
+        if (!r->root) root_begin(r); /* it was suspended: ends as everything that is stopped */
         work_end(r, how == STOP_STOP ? STR("workflow shutdown with strategy:  Stop")
                                      : STR("workflow shutdown with strategy:  Terminate"),
                  how == STOP_TERMINATE);
@@ -301,6 +310,7 @@ bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e
         any = true;
     }
     r->dirty = r->dirty || any;
+    if (any && !r->root) root_begin(r);
     event_end(r, out);
     return any || err_set(e, ERR_CONFLICT, "workflow '%.*s' is not suspended", STR_ARG(r->name));
 }
