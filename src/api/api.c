@@ -90,7 +90,8 @@ static void submit_documents(struct http_req *r, void *user)
         return;
     }
     o = (struct submit_opts){.ns = val_get_str(&body, "namespace"), .entrypoint = val_get_str(&body, "entrypoint"),
-                             .name = val_get_str(&body, "name"), .generate_name = val_get_str(&body, "generateName")};
+                             .name = val_get_str(&body, "name"), .generate_name = val_get_str(&body, "generateName"),
+                             .token = val_get_str(&body, "token")};
     o.params = pairs_of(a, val_get(&body, STR("parameters")), &o.n_params);
     o.labels = pairs_of(a, val_get(&body, STR("labels")), &o.n_labels);
     if (!submit(user, r, val_get(&body, STR("documents")), &o, &refs, &n, &e)) {

@@ -19,6 +19,13 @@ static struct val with(struct arena *a, const struct val *map, const char *key, 
     return out;
 }
 
+struct str uuid_random(struct arena *a)
+{
+    uint8_t bytes[16];
+    random_bytes(bytes, sizeof bytes);
+    return uuid_text(a, bytes);
+}
+
 static struct val metadata(struct arena *a, const struct val *doc, const struct submit_opts *o,
                            struct str template_label)
 {
@@ -26,15 +33,13 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     const struct val *given = val_get(doc, STR("metadata"));
     struct str name = val_get_str(given, "name"), base = val_get_str(given, "generateName");
     struct str ns = val_get_str(given, "namespace");
-    uint8_t random[16];
     if (o->generate_name.n) base = o->generate_name, name = STR_NONE;
     if (o->name.n) name = o->name;
     if (!name.n) name = str_cat(a, base.n ? base : STR("workflow-"), name_suffix(a, random_u64()));
     if (o->ns.n || !ns.n) ns = o->ns.n ? o->ns : STR("default");
-    random_bytes(random, sizeof random);
     meta = with(a, given, "name", val_of_str(name));
     meta = with(a, &meta, "namespace", val_of_str(ns));
-    meta = with(a, &meta, "uid", val_of_str(uuid_text(a, random)));
+    meta = with(a, &meta, "uid", val_of_str(o->uid.n ? o->uid : uuid_random(a)));
     meta = with(a, &meta, "creationTimestamp", val_of_str(rfc3339(a, clock_now_us())));
     const struct val *own = val_get(&meta, STR("labels"));
     if (!template_label.n && !o->n_labels) return meta;

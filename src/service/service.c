@@ -16,8 +16,10 @@ struct str service_notice(const struct service *s)
     return s->exec ? exec_notice(s->exec) : STR_NONE;
 }
 
+/* A follower may have come before the first engine had made the database. */
 struct store *service_store(struct service *s)
 {
+    if (!s->exec && !s->reader && !s->o.read_only) s->reader = store_open(s->o.state_dir, STORE_READ, NULL);
     return s->exec ? exec_store(s->exec) : s->reader;
 }
 
@@ -89,7 +91,6 @@ static bool open_parts(struct service *s, struct err *e)
     }
     if (!dir_make_all(dir, 0700, e)) return err_ctx(e, "state directory");
     if (!(s->loop = loop_new(e)) || !service_take_over(s, &became, e)) return false;
-    if (!became) s->reader = store_open(s->o.state_dir, STORE_READ, NULL); /* may not be there yet */
     return true;
 }
 

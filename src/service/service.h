@@ -55,9 +55,10 @@ struct submit_opts {
     size_t n_params;
     const struct param *labels;
     size_t n_labels;
-    /* 16 bytes that name this submission, or absent: the same one again, after an engine died without
-     * an answer, is accepted once. */
+    /* A random UUID of this submission, or absent: the same one again, after an engine died without an
+     * answer, is accepted once. */
     struct str token;
+    struct str uid; /* of the one workflow; absent: a new one */
 };
 
 /* Lints the documents, stores the objects among them, completes (name, uid, defaults, references)

@@ -58,3 +58,4 @@ void follow_failed(struct service *s, const struct err *e);
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o);
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e);
+struct str uuid_random(struct arena *a);

@@ -67,6 +67,25 @@ static struct workflow_ref ref_of(struct service *s, const struct val *workflow)
                                  .name = str_dup(&s->arena, val_get_str(meta, "name"))};
 }
 
+/* Each workflow of a submission has the submission's UUID, but for its last four digits. */
+static struct str uid_of(struct arena *a, const struct submit_opts *o, size_t i)
+{
+    enum { UUID_DIGITS = 36, INDEX_DIGITS = 4 };
+    struct str t = o->token;
+    return t.n != UUID_DIGITS ? uuid_random(a) : str_fmt(a, "%.*s%04zx", (int)(t.n - INDEX_DIGITS), t.p, i & 0xffff);
+}
+
+/* The engine that accepted it died before it could say so. */
+static bool accepted_before(struct arena *a, struct service *s, const struct submit_opts *o, size_t i,
+                            struct workflow_ref *out)
+{
+    struct run_row row;
+    struct err absent;
+    if (!o->token.n || !store_run_find_uid(a, service_store(s), uid_of(a, o, i), &row, &absent)) return false;
+    *out = (struct workflow_ref){.ns = str_dup(&s->arena, row.ns), .name = str_dup(&s->arena, row.name)};
+    return true;
+}
+
 static bool accept_all(struct arena *a, struct service *s, const struct documents *docs,
                        const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
 {
@@ -76,7 +95,13 @@ static bool accept_all(struct arena *a, struct service *s, const struct document
         struct val workflow;
         int64_t run;
         if (docs->items[i].kind != DOC_WORKFLOW) continue;
-        if (!workflow_complete(a, s, docs->items[i].val, o, &workflow, e) ||
+        if (accepted_before(a, s, o, i, &out[*n])) {
+            ++*n;
+            continue;
+        }
+        struct submit_opts one = *o;
+        one.uid = uid_of(a, o, i);
+        if (!workflow_complete(a, s, docs->items[i].val, &one, &workflow, e) ||
             !exec_submit(s->exec, &workflow, &run, e))
             return false;
         out[(*n)++] = ref_of(s, &workflow);
@@ -120,6 +145,7 @@ static bool submit_there(struct arena *a, struct service *s, const struct docume
     map_add_str(&b, "entrypoint", o->entrypoint);
     map_add_str(&b, "name", o->name);
     map_add_str(&b, "generateName", o->generate_name);
+    map_add_str(&b, "token", o->token);
     map_add(&b, STR("parameters"), pairs(a, o->params, o->n_params));
     map_add(&b, STR("labels"), pairs(a, o->labels, o->n_labels));
     struct val request = map_done(&b), reply = val_null;
@@ -133,17 +159,18 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
                     struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
-    bool engine;
     arena_init(&a);
     *n = 0;
     *out = ARENA_ARRAY(&s->arena, struct workflow_ref, docs->n + 1);
     if (!check(&a, s, docs, o, diags, e)) return false;
-    if (s->exec) return submit_here(&a, s, docs, o, *out, n, e);
-    if (submit_there(&a, s, docs, o, *out, n, e)) return true;
-    if (e->code != ERR_UNREACHABLE) return false;
-    /* the engine left between our look at its lock and the request */
-    if (!service_take_over(s, &engine, e) || !engine) return false;
-    return submit_here(&a, s, docs, o, *out, n, e);
+    struct submit_opts own = *o;
+    if (!own.token.n) own.token = uuid_random(&a);
+    for (unsigned i = 0; !s->exec; i++) {
+        *n = 0;
+        if (submit_there(&a, s, docs, &own, *out, n, e)) return true;
+        if (!service_unreached(s, i, e)) return false;
+    }
+    return submit_here(&a, s, docs, &own, *out, n, e);
 }
 
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
