@@ -179,6 +179,10 @@ static bool files_run(struct request *r, struct service *s, struct err *e)
 {
     struct workflow_ref *refs;
     size_t n;
+    if (r->in.docs.n == 0) {
+        diags_put(r);
+        return err_set(e, ERR_SPEC, "nothing to run: the files hold no document of a kind that skiff knows");
+    }
     if (args_on(&r->cli->args, "dry-run")) {
         struct val objects;
         bool ok = service_dry_run(&r->cli->a, s, &r->in.docs, &r->o, &r->in.diags, &objects, e);
@@ -187,6 +191,11 @@ static bool files_run(struct request *r, struct service *s, struct err *e)
     }
     bool ok = service_submit(s, &r->in.docs, &r->o, &r->in.diags, &refs, &n, e);
     diags_put(r);
+    if (!ok && e->code == ERR_CONFLICT) {
+        struct str what = str_dup(&r->cli->a, str_of(e->text));
+        return err_set(e, ERR_CONFLICT, "%.*s; --name gives this run another, skiff delete removes the old one",
+                       STR_ARG(what));
+    }
     if (!ok) return false;
     if (n == 0) {
         cli_note(r->cli, "stored; there is no Workflow among the documents to run");
