@@ -25,7 +25,7 @@ bool dir_make_all(const char *path, mode_t mode, struct err *e)
     if (mkdir(part, mode) == 0) return true;
     if (errno != EEXIST) return err_sys(e, "%s", part);
     if (stat(part, &st) == 0 && S_ISDIR(st.st_mode)) return true;
-    return err_set(e, ERR_CONFLICT, "\"%s\" is not a directory", part);
+    return err_set(e, ERR_IO, "\"%s\" is not a directory", part);
 }
 
 static bool is_dots(const char *n) { return n[0] == '.' && (!n[1] || (n[1] == '.' && !n[2])); }
