@@ -10,8 +10,8 @@ static bool choose_image(struct pod *p, struct err *e)
         return err_set(e, ERR_SPEC, "image '%.*s' needs the program '%.*s', which this host does not have",
                        STR_ARG(name), STR_ARG(p->image.missing));
     if (p->image.kind != IMAGE_ABSENT) return true;
-    return err_set(e, ERR_SPEC, "image '%.*s' is neither mapped nor available: add it to the `images:` "
-                   "file, or use --image-fallback=host to run it on this host's root", STR_ARG(name));
+    return err_set(e, ERR_SPEC, "image '%.*s' is neither mapped nor available: say what it is in a file for --images, "
+                   "or set SKIFF_IMAGE_FALLBACK=host to run it with this host's programs", STR_ARG(name));
 }
 
 static struct str parent_dir(struct str path)
