@@ -218,11 +218,13 @@ static void on_gone(void *user)
     changes_end(user);
 }
 
+/* While the watch is being made it has no name yet; stream_changes ends it then. */
 static void on_line(void *user, struct str line)
 {
     struct changes *c = user;
     if (c->gone) return;
-    if (!http_stream_event(c->stream, STR_NONE, STR_NONE, line)) c->gone = true; /* ended by on_gone */
+    c->gone = !http_stream_event(c->stream, STR_NONE, STR_NONE, line);
+    if (c->gone && c->watch) changes_end(c);
 }
 
 static size_t refs_of(struct http_req *r, struct workflow_ref *out)
@@ -258,7 +260,8 @@ static void stream_changes(struct http_req *r, void *user)
     http_req_on_gone(r, on_gone, c);
     c->stream = http_stream_begin(r, "application/x-ndjson");
     c->watch = service_watch_new(x->s, &o, &e);
-    if (c->watch) service_watch_pump(c->watch);
+    if (!c->watch || c->gone) changes_end(c);
+    else service_watch_pump(c->watch);
 }
 
 /* ---- serving ---- */

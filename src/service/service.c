@@ -33,7 +33,7 @@ const char *service_socket(struct service *s) { return in_state(s, "engine.sock"
 static void on_commit(void *user)
 {
     struct service *s = user;
-    for (size_t i = 0; i < s->watches.n; i++) service_watch_pump(s->watches.items[i]);
+    for (size_t i = s->watches.n; i-- > 0;) service_watch_pump(s->watches.items[i]); /* one may leave meanwhile */
     follow_commit(s);
 }
 

@@ -74,6 +74,13 @@ static void send_states(struct service_watch *w)
     }
 }
 
+/* It was away for longer than changes are kept: what is now stands for what it missed. */
+static void catch_up(struct service_watch *w)
+{
+    w->after = store_change_last(service_store(w->s));
+    send_states(w);
+}
+
 static bool send_page(struct service_watch *w, struct arena *a, struct buf *b, bool *more)
 {
     struct store *st = service_store(w->s);
@@ -81,7 +88,10 @@ static bool send_page(struct service_watch *w, struct arena *a, struct buf *b, b
     struct change_page page;
     struct run_row run = {0};
     struct err e;
-    if (!store_changes_read(a, st, &q, &page, &e)) return false;
+    if (!store_changes_read(a, st, &q, &page, &e)) {
+        if (e.code == ERR_GONE) catch_up(w);
+        return false;
+    }
     for (size_t i = 0; i < page.n && !w->dead; i++) {
         const struct change_row *c = &page.rows[i];
         bool about_run = str_is(c->kind, "node") || str_is(c->kind, "workflow");
