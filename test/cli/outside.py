@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Looking at and steering a run from outside while its engine works: the commands on the same state
+directory, and Argo's routes on engine.sock.
+
+usage: outside.py SKIFF"""
+import http.client
+import json
+import os
+import socket
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
+import common  # noqa: E402
+import shapes  # noqa: E402
+
+WAITING = shapes.HEAD + """  templates:
+  - name: main
+    steps:
+    - - {name: hello, template: hello}
+    - - {name: wait, template: wait}
+  - name: hello
+    container: {image: busybox, command: [sh, -c, "echo hello from a step"]}
+  - name: wait
+    container: {image: busybox, command: [sh, -c, "echo S wait >> @LOG@; sleep 60"]}
+"""
+BASE = "/api/v1/workflows/default"
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(common.LIMIT_S)
+        self.sock.connect(self.path)
+
+
+def ask(place, method, target, body=None):
+    c = Unix(place.state + "/engine.sock")
+    c.request(method, target, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
+    r = c.getresponse()
+    text = r.read()
+    c.close()
+    return r.status, json.loads(text) if text else None
+
+
+def first_changes(place, name):
+    """The states that come before any change, until the run's own status."""
+    c = Unix(place.state + "/engine.sock")
+    c.request("GET", f"/api/v1/skiff/changes?workflow=default/{name}")
+    r = c.getresponse()
+    lines = []
+    while not lines or lines[-1]["type"] != "workflow":
+        lines.append(json.loads(r.readline()))
+    c.close()
+    return lines
+
+
+def begin(skiff):
+    place = common.Place(skiff, "none")
+    path = place.file("w.yaml", WAITING.replace("@LOG@", place.log_path()))
+    proc = place.start(path, "--name", "w")
+    common.wait_for(lambda: "S wait" in place.lines(), "the second step")
+    return place, proc
+
+
+def commands(score, skiff):
+    place, proc = begin(skiff)
+    listed = place.call("list")
+    score.check(listed.returncode == 0 and "w" in listed.stdout.split(), f"list: {listed.stdout} {listed.stderr}")
+    wf = place.get("w")
+    score.check(wf and wf["status"]["phase"] == "Running", "get: a running workflow")
+    score.check(len(wf["status"]["nodes"]) == 5, f"get: {len(wf['status']['nodes'])} nodes, not 5")
+    logs = place.call("logs", "w")
+    score.check("hello from a step" in logs.stdout, f"logs: {logs.stdout} {logs.stderr}")
+    refused = place.call("delete", "w")
+    score.check(refused.returncode != 0 and place.get("w"), "delete: a running workflow is refused")
+    stopped = place.call("stop", "w")
+    score.check(stopped.returncode == 0, f"stop: {stopped.stderr}")
+    proc.communicate(timeout=common.LIMIT_S)
+    score.check(proc.returncode == 1, f"the run that was stopped: exit status {proc.returncode}")
+    score.check(place.get("w")["status"]["phase"] == "Failed", "stop: phase")
+    deleted = place.call("delete", "w")
+    score.check(deleted.returncode == 0 and place.get("w") is None, f"delete: {deleted.stderr}")
+    score.check(not os.listdir(place.state + "/steps"), "delete: directories of steps are gone")
+    score.check(not (left := place.wait_clean()), f"left behind: {left}")
+    place.remove()
+
+
+def routes(score, skiff):
+    place, proc = begin(skiff)
+    status, version = ask(place, "GET", "/api/v1/version")
+    score.check(status == 200 and version.get("version"), "GET version")
+    status, items = ask(place, "GET", BASE)
+    score.check(status == 200 and [w["metadata"]["name"] for w in items["items"]] == ["w"], "GET workflows")
+    status, wf = ask(place, "GET", BASE + "/w")
+    score.check(status == 200 and wf["status"]["phase"] == "Running", "GET workflow")
+    status, error = ask(place, "GET", BASE + "/absent")
+    score.check(status == 404 and error.get("code") == 5, f"GET absent: {status} {error}")
+    status, error = ask(place, "DELETE", BASE + "/w")
+    score.check(status >= 400, f"DELETE of a running workflow: {status}")
+    status, error = ask(place, "POST", BASE, {"workflow": {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow",
+                                                          "metadata": {"name": "bad"}, "spec": {"entrypoint": "none", "templates": []}}})
+    score.check(status == 400, f"POST of a wrong workflow: {status} {error}")
+    good = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "sub-"},
+            "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}]}}
+    status, made = ask(place, "POST", BASE, {"workflow": good})
+    score.check(status == 200 and made["metadata"]["name"].startswith("sub-"), f"POST workflow: {status} {made}")
+    lines = first_changes(place, "w")
+    score.check({n["node"]["displayName"] for n in lines if n["type"] == "node"} >= {"w", "hello", "wait"}, "changes: states first")
+    name = made["metadata"]["name"]
+    common.wait_for(lambda: ask(place, "GET", f"{BASE}/{name}")[1]["status"].get("phase") in common.PHASES_DONE, "the submitted one")
+    score.check(ask(place, "GET", f"{BASE}/{name}")[1]["status"]["phase"] == "Succeeded", "the submitted one: phase")
+    score.check(ask(place, "DELETE", f"{BASE}/{name}")[0] == 200, "DELETE")
+    score.check(ask(place, "GET", f"{BASE}/{name}")[0] == 404, "GET after DELETE")
+    status, wf = ask(place, "PUT", BASE + "/w/terminate", {})
+    score.check(status == 200, f"PUT terminate: {status}")
+    proc.communicate(timeout=common.LIMIT_S)
+    score.check(place.get("w")["status"]["phase"] == "Failed", "terminate: phase")
+    place.wait_clean()
+    place.remove()
+
+
+def without_engine(score, skiff):
+    """The engine was killed: readers still read; stop and delete do it themselves."""
+    place, proc = begin(skiff)
+    common.kill_engine(proc)
+    score.check(place.get("w")["status"]["phase"] == "Running", "get without an engine")
+    score.check("hello from a step" in place.call("logs", "w").stdout, "logs without an engine")
+    stopped = place.call("stop", "w")
+    score.check(stopped.returncode == 0, f"stop without an engine: {stopped.stderr}")
+    if place.get("w")["status"]["phase"] not in common.PHASES_DONE:
+        place.run("--resume", "w")
+    score.check(place.get("w")["status"]["phase"] == "Failed", "stop without an engine: phase")
+    score.check(place.lines() == ["S wait"], f"steps that ran: {place.lines()}")
+    score.check(not (left := place.wait_clean()), f"left behind: {left}")
+    place.remove()
+
+
+def main():
+    score = common.Score()
+    skiff = os.path.abspath(sys.argv[1])
+    for test in (commands, routes, without_engine):
+        test(score, skiff)
+    return score.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
