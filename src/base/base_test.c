@@ -62,8 +62,34 @@ static void buf_stops_at_its_maximum(void **state)
     buf_reset(&b);
     buf_str(&b, STR("12345"));
     assert_false(b.overflow);
+    buf_reset(&b);
+    buf_str(&b, STR("12"));
+    buf_printf(&b, "%d", 3456);
+    assert_true(b.overflow);
+    assert_string_equal(b.p, "12");
+    buf_reset(&b);
+    buf_printf(&b, "%d", 34567);
+    assert_false(b.overflow);
+    assert_string_equal(b.p, "34567");
     buf_fini(&b);
     buf_fini(&b);
+}
+
+static void numbers_print_as_printf_does(void **state)
+{
+    (void)state;
+    static const int64_t values[] = {0, 9, 10, -1, -10, 1234567890, INT64_MAX, INT64_MIN};
+    struct buf b, want;
+    buf_init(&b, 1000);
+    buf_init(&want, 1000);
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        buf_i64(&b, values[i]);
+        buf_u64(&b, (uint64_t)values[i]);
+        buf_printf(&want, "%lld%llu", (long long)values[i], (unsigned long long)values[i]);
+    }
+    assert_string_equal(b.p, want.p);
+    buf_fini(&b);
+    buf_fini(&want);
 }
 
 static void json_text_escapes_as_go(void **state)
@@ -131,6 +157,7 @@ int main(void)
         cmocka_unit_test(node_ids_are_argos),
         cmocka_unit_test(map_keeps_what_is_left_after_deletions),
         cmocka_unit_test(buf_stops_at_its_maximum),
+        cmocka_unit_test(numbers_print_as_printf_does),
         cmocka_unit_test(json_text_escapes_as_go),
         cmocka_unit_test(times_round_trip),
         cmocka_unit_test(strings_are_cut_found_and_read),

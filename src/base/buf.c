@@ -50,17 +50,33 @@ void buf_char(struct buf *b, char c) { buf_add(b, &c, 1); }
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap, again;
+    size_t free_now = b->p && !b->overflow ? MIN(b->cap - b->n, b->max - b->n + 1) : 0;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(free_now ? b->p + b->n : NULL, free_now, fmt, ap);
     va_end(ap);
     ASSERT(n >= 0);
-    char *to = buf_room(b, (size_t)n); /* has a byte more for the NUL */
-    if (to) {
-        vsnprintf(to, (size_t)n + 1, fmt, again);
-        b->n += (size_t)n;
-    }
+    bool fits = (size_t)n < free_now;
+    char *to = fits ? NULL : buf_room(b, (size_t)n); /* has a byte more for the NUL */
+    if (to) vsnprintf(to, (size_t)n + 1, fmt, again);
+    else if (!fits && b->p && b->cap) b->p[b->n] = 0;
+    if (to || fits) b->n += (size_t)n;
     va_end(again);
+}
+
+void buf_u64(struct buf *b, uint64_t v)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + v % 10);
+    while (v /= 10);
+    buf_add(b, digits + at, sizeof digits - at);
+}
+
+void buf_i64(struct buf *b, int64_t v)
+{
+    if (v < 0) buf_char(b, '-');
+    buf_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 struct str buf_dup(struct arena *a, const struct buf *b) { return str_dup(a, buf_view(b)); }

@@ -66,6 +66,8 @@ void buf_reset(struct buf *b); /* empties, keeps the memory */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_char(struct buf *b, char c);
+void buf_u64(struct buf *b, uint64_t v); /* decimal */
+void buf_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Room for n more bytes at the end, or NULL on overflow; then buf_added(n). */
 char *buf_room(struct buf *b, size_t n);

@@ -9,8 +9,19 @@
 
 static void key(struct buf *b, const char *name)
 {
-    if (b->n && b->p[b->n - 1] != '{') buf_char(b, ',');
-    buf_printf(b, "\"%s\":", name);
+    size_t n = strlen(name);
+    bool first = !b->n || b->p[b->n - 1] == '{';
+    char *to = buf_room(b, n + 4);
+    if (!to) return;
+    char *p = to;
+    if (!first) *p++ = ',';
+    *p++ = '"';
+    memcpy(p, name, n);
+    p += n;
+    *p++ = '"';
+    *p++ = ':';
+    *p = 0;
+    buf_added(b, (size_t)(p - to));
 }
 
 static void put(struct buf *b, const char *name, struct str value)
@@ -27,21 +38,45 @@ static void put_raw(struct buf *b, const char *name, struct str json)
     buf_str(b, json);
 }
 
+static char *two_digits(char *p, int v)
+{
+    *p++ = (char)('0' + v / 10 % 10);
+    *p++ = (char)('0' + v % 10);
+    return p;
+}
+
 /* Whole seconds; null while unknown, as metav1.Time. */
 static void put_time(struct buf *b, const char *name, int64_t us)
 {
-    struct civil c = civil_from_us(us);
     key(b, name);
-    if (us)
-        buf_printf(b, "\"%04d-%02d-%02dT%02d:%02d:%02dZ\"", c.year, c.month, c.day, c.hour,
-                   c.minute, c.second);
-    else buf_str(b, STR("null"));
+    if (!us) {
+        buf_str(b, STR("null"));
+        return;
+    }
+    struct civil c = civil_from_us(us);
+    const int parts[] = {c.year / 100, c.year, c.month, c.day, c.hour, c.minute, c.second};
+    static const char after[] = {0, '-', '-', 'T', ':', ':', 'Z'};
+    char text[sizeof "\"2000-01-01T00:00:00Z\""], *p = text;
+    *p++ = '"';
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        p = two_digits(p, parts[i]);
+        if (after[i]) *p++ = after[i];
+    }
+    *p++ = '"';
+    buf_add(b, text, (size_t)(p - text));
 }
 
 static void put_id(struct buf *b, const struct run *r, const struct node *n)
 {
-    if (str_eq(n->name, r->name)) buf_json(b, r->name);
-    else buf_printf(b, "\"%.*s-%u\"", STR_ARG(r->name), n->hash);
+    if (str_eq(n->name, r->name)) {
+        buf_json(b, r->name);
+        return;
+    }
+    buf_char(b, '"');
+    buf_str(b, r->name);
+    buf_char(b, '-');
+    buf_u64(b, n->hash);
+    buf_char(b, '"');
 }
 
 static void put_ids(struct buf *b, const struct run *r, const char *name, const uint32_t *idx,
@@ -68,13 +103,20 @@ static void put_template(struct buf *b, const struct run *r, const struct node *
 {
     const struct val *ref = n->call && !n->hooked ? val_get(n->call->src, STR("templateRef")) : NULL;
     const struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
-    struct arena a;
-    arena_init(&a);
-    if (ref) put_raw(b, "templateRef", json_text(&a, ref));
-    else if (n->tmpl && n->tmpl->name.n) put(b, "templateName", n->tmpl->name);
-    struct str key_text = scope == r->local ? str_fmt(&a, "local/%.*s", STR_ARG(r->name)) : scope->key;
-    put(b, "templateScope", key_text);
-    arena_fini(&a);
+    if (ref) {
+        key(b, "templateRef");
+        json_write(b, ref, 0);
+    } else if (n->tmpl && n->tmpl->name.n) {
+        put(b, "templateName", n->tmpl->name);
+    }
+    if (scope != r->local) {
+        put(b, "templateScope", scope->key);
+        return;
+    }
+    key(b, "templateScope");
+    buf_str(b, STR("\"local/"));
+    buf_str(b, r->name);
+    buf_char(b, '"');
 }
 
 static void put_flags(struct buf *b, const struct node *n)
@@ -116,7 +158,7 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
 static void put_num(struct buf *b, const char *name, int64_t v)
 {
     key(b, name);
-    buf_printf(b, "%lld", (long long)v);
+    buf_i64(b, v);
 }
 
 static void put_indexes(struct buf *b, const char *name, const uint32_t *idx, uint32_t n)
@@ -124,7 +166,10 @@ static void put_indexes(struct buf *b, const char *name, const uint32_t *idx, ui
     if (!n) return;
     key(b, name);
     buf_char(b, '[');
-    for (uint32_t i = 0; i < n; i++) buf_printf(b, "%s%u", i ? "," : "", idx[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i) buf_char(b, ',');
+        buf_u64(b, idx[i]);
+    }
     buf_char(b, ']');
 }
 
