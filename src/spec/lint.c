@@ -221,6 +221,7 @@ static void lint_cron(struct lint *l, const struct document *doc)
 {
     const struct argo_cron_workflow_spec *c = doc->cron_workflow->spec;
     if (!c) return;
+    lint_later_kind(l, c->src, "the document is stored, but no run is started by its schedules");
     if (c->schedules.n == 0) {
         struct diag *g = LINT(l, DIAG_ERROR, "E0701", c->src, "there are no schedules");
         diag_help(l->d, g, "add `schedules: [\"0 * * * *\"]`");
@@ -246,6 +247,7 @@ static void lint_binding(struct lint *l, const struct document *doc)
 {
     const struct argo_workflow_event_binding_spec *b = doc->event_binding->spec;
     if (!b) return;
+    lint_later_kind(l, b->src, "the document is stored, but no run is started by events");
     if (b->event && b->event->selector.n == 0)
         LINT(l, DIAG_ERROR, "E0704", b->event->src, "the selector is empty");
     const struct argo_workflow_template_ref *ref = b->submit ? b->submit->workflow_template_ref

@@ -53,6 +53,11 @@ void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct
          STR_ARG(name));
 }
 
+void lint_later_kind(struct lint *l, const struct val *spec, const char *instead)
+{
+    LINT(l, DIAG_WARNING, "W0105", spec, "the spec has no effect in this version: %s", instead);
+}
+
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec)
 {
     for (size_t i = 0; i < ARRAY_LEN(of_workflow); i++) warn(l, spec->src, &of_workflow[i]);

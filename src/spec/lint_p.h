@@ -138,6 +138,7 @@ bool dag_is_ancestor(struct dag *g, size_t ancestor, size_t task);
 void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_key);
 
 /* lint_later.c: what is accepted but not acted upon in this version */
+void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec);
 void lint_later_template(struct lint *l, const struct argo_template *t);
 void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct str name);
