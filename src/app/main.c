@@ -1,6 +1,7 @@
 /* The program: the launcher before anything else, then the command line. */
 #include <locale.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "api/api.h"
 #include "cli/cli.h"
@@ -16,6 +17,16 @@ static void unserve(void *server)
     api_free(server);
 }
 
+/* A slot takes a descriptor, so thousands of steps at once need more than the usual 1,024. Only here,
+ * after the launcher: steps keep the limit that programs with select(2) count on. */
+static void open_files_raise(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max) return;
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &r);
+}
+
 int main(int argc, char **argv)
 {
     struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .unserve = unserve};
@@ -25,6 +36,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "skiff: %s\n", e.text);
         return err_exit_status(e.code);
     }
+    if (env.steps) open_files_raise();
     signal(SIGPIPE, SIG_IGN);
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive needs a locale that knows UTF-8 */
     int status = cli_main(argc, argv, &env);
