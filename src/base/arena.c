@@ -1,7 +1,11 @@
-/* See arena.h. Chunks double from 4 KiB to 1 MiB; a larger request gets a chunk of its own. */
+/* See arena.h. Chunks double from 4 KiB to 4 MiB; a larger request gets a chunk of its own. Chunks of
+ * a huge page and more are made of huge pages: the page faults of a large document would otherwise
+ * cost more than its decoding. */
 #include "base/arena.h"
 
-enum { CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20, ALIGN = 16 };
+#include <sys/mman.h>
+
+enum { CHUNK_MIN = 4096, CHUNK_MAX = 4 << 20, HUGE_PAGE = 2 << 20, ALIGN = 16 };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -37,12 +41,20 @@ void arena_reset(struct arena *a)
     a->used = 0;
 }
 
+static struct arena_chunk *chunk_new(size_t size)
+{
+    if (size < CHUNK_MAX) return mem_alloc(size);
+    struct arena_chunk *c = mem_alloc_aligned(HUGE_PAGE, size);
+    madvise(c, size & ~(size_t)(HUGE_PAGE - 1), MADV_HUGEPAGE); /* a wish; small pages serve as well */
+    return c;
+}
+
 static void chunk_add(struct arena *a, size_t need)
 {
     if (!a->chunk_size) a->chunk_size = CHUNK_MIN;
     size_t size = MAX(a->chunk_size - sizeof(struct arena_chunk), need);
     if (a->chunk_size < CHUNK_MAX) a->chunk_size *= 2;
-    struct arena_chunk *c = mem_alloc(sizeof *c + size);
+    struct arena_chunk *c = chunk_new(sizeof *c + size);
     c->size = size;
     c->next = a->head;
     a->head = c;
@@ -50,7 +62,7 @@ static void chunk_add(struct arena *a, size_t need)
     a->end = c->data + size;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+void *arena_alloc_raw(struct arena *a, size_t n)
 {
     size_t pad = (size_t)(-(uintptr_t)a->at) & (ALIGN - 1);
     if (!a->at || n + pad > (size_t)(a->end - a->at)) {
@@ -60,8 +72,10 @@ void *arena_alloc(struct arena *a, size_t n)
     char *p = a->at + pad;
     a->at = p + n;
     a->used += n + pad;
-    return memset(p, 0, n);
+    return p;
 }
+
+void *arena_alloc(struct arena *a, size_t n) { return memset(arena_alloc_raw(a, n), 0, n); }
 
 char *arena_alloc_bytes(struct arena *a, size_t n)
 {

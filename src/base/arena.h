@@ -17,6 +17,7 @@ void arena_fini(struct arena *a);  /* may be called twice, and by CLEANUP(arena_
 void arena_reset(struct arena *a); /* frees all but one chunk */
 
 void *arena_alloc(struct arena *a, size_t n);       /* aligned to 16, zeroed */
+void *arena_alloc_raw(struct arena *a, size_t n);   /* aligned to 16, not zeroed: filled at once */
 char *arena_alloc_bytes(struct arena *a, size_t n); /* not aligned, not zeroed */
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

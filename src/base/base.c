@@ -23,6 +23,13 @@ void *mem_zalloc(size_t n)
     return p;
 }
 
+void *mem_alloc_aligned(size_t alignment, size_t n)
+{
+    void *p = NULL;
+    if (posix_memalign(&p, alignment, n)) bug_stop(__FILE__, __LINE__, "out of memory");
+    return p;
+}
+
 void *mem_grow(void *p, size_t n)
 {
     void *q = realloc(p, n ? n : 1);

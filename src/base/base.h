@@ -29,6 +29,7 @@ NORETURN void bug_stop(const char *file, int line, const char *what);
  * limits.h before they get here. */
 void *mem_alloc(size_t n);
 void *mem_zalloc(size_t n);
+void *mem_alloc_aligned(size_t alignment, size_t n); /* a power of two */
 void *mem_grow(void *p, size_t n);
 char *mem_strdup(const char *s);
 

@@ -25,7 +25,7 @@ void tree_grow(struct tree *t)
 void tree_list(struct tree *t, size_t base, struct val *v)
 {
     size_t n = t->n - base;
-    struct val *items = ARENA_ARRAY(t->a, struct val, n);
+    struct val *items = arena_alloc_raw(t->a, n * sizeof *items);
     for (size_t i = 0; i < n; i++) items[i] = t->stack[base + i].v;
     v->kind = VAL_LIST;
     v->n = (uint32_t)n;
@@ -84,7 +84,7 @@ bool tree_map(struct tree *t, size_t base, struct val *v, struct tree_duplicate 
         if (at != i) pairs[at] = pairs[i];
         kept += at == kept;
     }
-    struct val_pair *out = ARENA_ARRAY(t->a, struct val_pair, kept);
+    struct val_pair *out = arena_alloc_raw(t->a, kept * sizeof *out);
     if (kept) memcpy(out, pairs, kept * sizeof *out);
     v->kind = VAL_MAP;
     v->n = (uint32_t)kept;

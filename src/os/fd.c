@@ -51,11 +51,39 @@ bool fd_set_nonblock(int fd, bool on, struct err *e)
     return true;
 }
 
+/* Reads into `to` until it is full or the file ends. */
+static bool read_full(int fd, char *to, size_t size, size_t *got, struct err *e)
+{
+    for (*got = 0; *got < size;) {
+        ssize_t n = read(fd, to + *got, size - *got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return err_sys(e, "read");
+        if (n == 0) return true;
+        *got += (size_t)n;
+    }
+    return true;
+}
+
+/* A file that has a size is read as long as it is now, straight to where it stays. */
+static bool sized_read(int fd, struct arena *a, size_t size, struct str *out, struct err *e)
+{
+    size_t got;
+    char *p = arena_alloc_bytes(a, size + 1);
+    if (!read_full(fd, p, size, &got, e)) return false;
+    p[got] = 0;
+    *out = str_n(p, got);
+    return true;
+}
+
 bool file_read(struct arena *a, const char *path, size_t max, struct str *out, struct err *e)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return err_set(e, ERR_NOT_FOUND, "no file \"%s\"", path);
     if (fd < 0) return err_sys(e, "%s", path);
+    struct stat st;
+    size_t size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+    if (size > max) return err_set(e, ERR_LIMIT, "%s: more than %zu bytes", path, max);
+    if (size) return sized_read(fd, a, size, out, e) || err_ctx(e, "%s", path);
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, max);
     if (!fd_read_all(fd, &b, e)) return err_ctx(e, "%s", path);
