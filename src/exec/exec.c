@@ -56,8 +56,9 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
         return false;
     }
     jobs_committed(x);
-    loop_timer_arm_us(x->timer, 0); /* a turn is to follow, whatever else the loop has to wait for */
-    x->o.on_commit(x->o.user);
+    if (!x->closing) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
+    loop_timer_arm_us(x->timer, 0);    /* a turn is to follow, whatever else the loop has to wait for */
+    if (!x->dirty) x->o.on_commit(x->o.user);
     return true;
 }
 
@@ -95,7 +96,7 @@ static void turn_end(void *user)
     struct err e;
     if (x->dirty && !x->kills.n && !x->over.n) jobs_dispatch(x);
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
-    jobs_dispatch(x);
+    else jobs_dispatch(x);
     timer_arm(x);
     if (x->dirty && !commit_waits(x)) loop_again(x->o.loop);
 }
@@ -206,7 +207,6 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->o = *o;
     arena_init(&x->arena);
     arena_init(&x->scratch);
-    arena_init(&x->lookups);
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->max_fresh = 2 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
@@ -219,6 +219,7 @@ void exec_close(struct exec *x)
 {
     struct err e;
     if (!x) return;
+    x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
     loop_timer_free(x->timer);
@@ -240,6 +241,5 @@ void exec_close(struct exec *x)
     store_close(x->store);
     arena_fini(&x->arena);
     arena_fini(&x->scratch);
-    arena_fini(&x->lookups);
     free(x);
 }

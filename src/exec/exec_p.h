@@ -78,7 +78,6 @@ struct exec {
     struct artifact_repo *repo;
     struct arena arena;   /* as long as exec: images, paths */
     struct arena scratch; /* of one operation */
-    struct arena lookups; /* documents that runs look up; as long as exec */
     struct image_map *images;
     enum step_tier tier;
     struct str notice;
@@ -91,6 +90,7 @@ struct exec {
     int64_t dirty_since_us; /* monotonic */
     bool saved;  /* and refers to new artifacts */
     bool failed; /* the store failed; nothing goes on */
+    bool closing; /* no more steps are started */
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
     VEC(struct active *) lives;

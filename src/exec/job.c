@@ -118,14 +118,12 @@ void job_event(struct job *j, const struct step_outcome *how)
     struct outbox out;
     struct err e;
     int64_t now = clock_now_us();
-    if (!exec_begin(x, &e)) return;
+    if (!exec_begin(x, &e) || (how && !store_command_ack(x->store, j->id, &e))) {
+        exec_fail(x, &e);
+        return;
+    }
     if (how) {
-        bool acked = store_command_ack(x->store, j->id, &e);
-        job_forget(j); /* first: the engine may start the same node's place anew */
-        if (!acked) {
-            exec_fail(x, &e);
-            return;
-        }
+        job_forget(j);
         run_step_done(l->run, n, how, now, &out);
     } else {
         run_step_started(l->run, n, now, &out);
@@ -140,8 +138,10 @@ static void job_orphan_done(struct job *j)
 {
     struct exec *x = j->x;
     struct err e;
-    if (!exec_begin(x, &e)) return;
-    if (!store_command_ack(x->store, j->id, &e)) exec_fail(x, &e);
+    if (!exec_begin(x, &e) || !store_command_ack(x->store, j->id, &e)) {
+        exec_fail(x, &e);
+        return;
+    }
     job_forget(j);
     loop_again(x->o.loop);
 }

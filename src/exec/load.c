@@ -75,8 +75,10 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
 static bool run_restore(struct active *l, struct sweep *sweep, struct err *e)
 {
     struct exec *x = l->x;
-    struct rows rows = {.a = &l->arena, .sweep = sweep};
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = x};
+    struct arena a CLEANUP(arena_fini);
+    struct rows rows = {.a = &a, .sweep = sweep};
+    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l};
+    arena_init(&a);
     bool ok = store_nodes_load(x->store, l->id, add_node, &rows, e) &&
               store_values_load(x->store, l->id, add_value, &rows, e);
     if (ok) l->run = run_load(&opts, rows.status, rows.priv, rows.nodes.items, rows.nodes.n, e);

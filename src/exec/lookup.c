@@ -3,15 +3,15 @@
 #include "resource/resource.h"
 #include "exec/exec_p.h"
 
-/* Kept until exec closes: a run may hold on to what it was given. */
+/* Kept as long as the run, which may hold on to what it was given. */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name)
 {
-    struct exec *x = ctx;
+    struct active *l = ctx;
     struct resource_key key = {.ns = ns, .name = name};
-    struct val *v = ARENA_NEW(&x->lookups, struct val);
+    struct val *v = ARENA_NEW(&l->arena, struct val);
     struct err e;
     if (!resource_kind_find(kind, &key.kind)) return NULL;
-    return resource_get(&x->lookups, x->store, &key, v, &e) ? v : NULL;
+    return resource_get(&l->arena, l->x->store, &key, v, &e) ? v : NULL;
 }
 
 static bool lookup_value(void *ctx, bool secret, struct str name, struct str key, struct str *out,

@@ -151,7 +151,7 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
     if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
     l = active_new(x, *out_run, workflow);
     VEC_PUSH(&x->begun, l);
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = x,
+    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
                             .seed = random_u64() >> 1};
     if (!(l->run = run_new(&opts, e))) return false; /* the caller rolls back */
     run_start(l->run, clock_now_us(), &out);
