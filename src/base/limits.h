@@ -49,6 +49,7 @@ enum {
     LIMIT_ARTIFACT_RATIO_FREE_MIB = 256,  /* unpacked before the ratio counts */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
+    LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */
     LIMIT_STEP_ITEMS = 1 << 16,        /* entries of one list of a step description */
     LIMIT_STEP_PARAM_BYTES = 1 << 20,  /* the file of one output parameter */
     LIMIT_STEP_LAYERS = 64,            /* directories stacked as the root of an image step */

@@ -1,4 +1,5 @@
 /* The environment of a step: nothing of the host's, only image, template and what Argo provides. */
+#include "base/limits.h"
 #include "doc/json_write.h"
 #include "pod/pod_p.h"
 
@@ -27,7 +28,7 @@ struct str pod_expand(struct pod *p, struct str text)
 {
     if (str_find(text, STR("$("), 0) < 0) return text;
     struct buf b;
-    buf_init(&b, text.n * 16 + (1 << 20));
+    buf_init(&b, LIMIT_STEP_WORD_BYTES);
     for (size_t i = 0; i < text.n; i++) {
         if (str_starts(str_from(text, i), STR("$$("))) {
             buf_char(&b, '$');
@@ -45,6 +46,7 @@ struct str pod_expand(struct pod *p, struct str text)
         i = (size_t)close;
     }
     struct str out = buf_dup(p->a, &b);
+    p->overflow |= b.overflow;
     buf_fini(&b);
     return out;
 }

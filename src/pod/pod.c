@@ -1,4 +1,5 @@
 /* See pod.h: the parts put together. */
+#include "base/limits.h"
 #include "pod/pod_p.h"
 
 static bool choose_image(struct pod *p, struct err *e)
@@ -157,6 +158,16 @@ static bool supported(const struct pod *p, struct err *e)
     return true;
 }
 
+/* exec would say no more than "argument list too long". */
+static bool words_fit(const struct step_strs *words, const char *what, struct err *e)
+{
+    for (size_t i = 0; i < words->n; i++)
+        if (words->items[i].n > LIMIT_STEP_WORD_BYTES)
+            return err_set(e, ERR_LIMIT, "%s has more than LIMIT_STEP_WORD_BYTES (%d) bytes: '%.*s…'; pass it as a raw "
+                           "artifact or in a script's source", what, LIMIT_STEP_WORD_BYTES, 40, words->items[i].p);
+    return true;
+}
+
 bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out, struct err *e)
 {
     struct pod p = {.a = a, .in = in};
@@ -169,5 +180,9 @@ bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out
               pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);
-    return ok && step_spec_check(&out->spec, e);
+    if (ok && p.overflow)
+        return err_set(e, ERR_LIMIT, "with $(NAME) replaced an argument or variable has more than "
+                       "LIMIT_STEP_WORD_BYTES (%d) bytes", LIMIT_STEP_WORD_BYTES);
+    return ok && words_fit(&out->spec.argv, "an argument", e) &&
+           words_fit(&out->spec.env, "an environment variable", e) && step_spec_check(&out->spec, e);
 }

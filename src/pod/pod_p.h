@@ -18,6 +18,7 @@ struct pod {
     VEC(struct step_file) files;
     VEC(struct step_output) params, artifacts;
     struct str step_dir;
+    bool overflow; /* a text with $(NAME) replaced passed LIMIT_STEP_WORD_BYTES */
 };
 
 /* command.c */

@@ -1,0 +1,355 @@
+/* pod: templates as JSON → the step that runs. Each case names lines of the plan's description, in
+ * the form that `describe` gives them, or a part of the error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "doc/json.h"
+#include "pod/pod.h"
+
+static struct arena a;
+
+static int arena_up(void **state)
+{
+    arena_init(&a);
+    return 0;
+}
+static int arena_down(void **state)
+{
+    arena_fini(&a);
+    return 0;
+}
+
+/* ---- a Secret "s" and a ConfigMap "c" ---- */
+
+static const char secrets[] = "{\"password\": \"hunter22\", \"pin\": \"12\"}";
+static const char configs[] = "{\"a\": \"one\", \"b\": \"two\"}";
+
+static bool lookup_all(void *ctx, bool secret, struct str name, struct val *map, struct err *e)
+{
+    if (!str_is(name, secret ? "s" : "c")) return err_set(e, ERR_NOT_FOUND, "there is no \"%.*s\"", STR_ARG(name));
+    return json_parse(&a, str_of(secret ? secrets : configs), NULL, map, e);
+}
+
+static bool lookup_value(void *ctx, bool secret, struct str name, struct str key, struct str *out, struct err *e)
+{
+    struct val map;
+    if (!lookup_all(ctx, secret, name, &map, e)) return false;
+    *out = val_get_str(&map, str_z(&a, key));
+    return str_set(*out) || err_set(e, ERR_NOT_FOUND, "\"%.*s\" has no key \"%.*s\"", STR_ARG(name), STR_ARG(key));
+}
+
+/* ---- building ---- */
+
+static struct val parsed(const char *text)
+{
+    struct val v;
+    struct err e;
+    if (!json_parse(&a, str_of(text), NULL, &v, &e)) fail_msg("%s: %s", text, e.text);
+    return v;
+}
+
+static struct image_map *images(void)
+{
+    struct err e;
+    struct image_map *m = image_map_new(&a, "/bin:/usr/bin");
+    struct val rows = parsed("{\"images\": {\"rooted\": {\"root\": \"/srv/rooted\", \"cmd\": [\"serve\"], \"workdir\": \"/app\","
+                             " \"env\": {\"MODE\": \"image\"}}, \"never\": \"absent\", \"bare\": \"host\"}}");
+    assert_true(image_map_add(m, &rows, "images.yaml", &e));
+    return m;
+}
+
+static const char spec[] =
+    "{\"metadata\": {\"name\": \"wf\", \"namespace\": \"ns\", \"uid\": \"u-1\"}, \"spec\": {\"volumes\": ["
+    "{\"name\": \"scratch\", \"emptyDir\": {}}, {\"name\": \"memory\", \"emptyDir\": {\"medium\": \"Memory\"}},"
+    "{\"name\": \"conf\", \"configMap\": {\"name\": \"c\", \"defaultMode\": 256}},"
+    "{\"name\": \"part\", \"configMap\": {\"name\": \"c\", \"items\": [{\"key\": \"b\", \"path\": \"sub/B\", \"mode\": 448}]}},"
+    "{\"name\": \"out\", \"configMap\": {\"name\": \"c\", \"items\": [{\"key\": \"b\", \"path\": \"../B\"}]}},"
+    "{\"name\": \"keys\", \"secret\": {\"secretName\": \"s\"}},"
+    "{\"name\": \"gone\", \"secret\": {\"secretName\": \"nowhere\"}},"
+    "{\"name\": \"maybe\", \"secret\": {\"secretName\": \"nowhere\", \"optional\": true}},"
+    "{\"name\": \"claim\", \"persistentVolumeClaim\": {\"claimName\": \"data\"}},"
+    "{\"name\": \"up\", \"persistentVolumeClaim\": {\"claimName\": \"../up\"}},"
+    "{\"name\": \"host\", \"hostPath\": {\"path\": \"/srv\"}}, {\"name\": \"nfs\", \"nfs\": {\"server\": \"x\"}}],"
+    "\"volumeClaimTemplates\": [{\"metadata\": {\"name\": \"work\"}}], \"securityContext\": {\"runAsUser\": 5, \"runAsGroup\": 6}}}";
+
+static struct pod_input input_of(const char *tmpl)
+{
+    struct val *t = ARENA_NEW(&a, struct val), *w = ARENA_NEW(&a, struct val);
+    *t = parsed(tmpl);
+    *w = parsed(spec);
+    return (struct pod_input){
+        .tmpl = t, .workflow = w, .node_id = STR("wf-7"), .node_name = STR("wf.x"), .pod_name = STR("wf-x-7"), .step_id = 7,
+        .tier = STEP_TIER_OVERLAY, .state_dir = STR("/state"), .images = images(), .grace_ms = 1000,
+        .lookup = {lookup_value, lookup_all, NULL},
+    };
+}
+
+static void put_strs(struct buf *b, const char *what, const struct step_strs *list)
+{
+    for (size_t i = 0; i < list->n; i++) buf_printf(b, "%s %.*s\n", what, STR_ARG(list->items[i]));
+}
+
+static struct str describe(const struct pod_plan *plan)
+{
+    const struct step_spec *s = &plan->spec;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    put_strs(&b, "arg", &s->argv);
+    put_strs(&b, "env", &s->env);
+    put_strs(&b, "layer", &s->layers);
+    put_strs(&b, "mask", &s->masks);
+    put_strs(&b, "writable", &s->writable);
+    put_strs(&b, "make", &plan->make_dirs);
+    for (size_t i = 0; i < s->binds.n; i++)
+        buf_printf(&b, "bind %s -> %s%s\n", s->binds.items[i].source.p, s->binds.items[i].target.p,
+                   s->binds.items[i].read_only ? " ro" : "");
+    for (size_t i = 0; i < s->tmpfs.n; i++) buf_printf(&b, "tmpfs %s\n", s->tmpfs.items[i].path.p);
+    for (size_t i = 0; i < s->files.n; i++) {
+        struct str first, rest;
+        str_cut(s->files.items[i].content, '\n', &first, &rest);
+        buf_printf(&b, "file %s %o %.*s\n", s->files.items[i].path.p, s->files.items[i].mode, STR_ARG(first));
+    }
+    for (size_t i = 0; i < s->params.n; i++) buf_printf(&b, "param %s %s\n", s->params.items[i].name.p, s->params.items[i].path.p);
+    for (size_t i = 0; i < s->artifacts.n; i++)
+        buf_printf(&b, "artifact %s %s\n", s->artifacts.items[i].name.p, s->artifacts.items[i].path.p);
+    for (size_t i = 0; i < plan->links.n; i++)
+        buf_printf(&b, "link %s -> %s\n", plan->links.items[i].target.p, plan->links.items[i].source.p);
+    buf_printf(&b, "user %lld %lld\ntier %s\ncwd %.*s\n", (long long)s->uid, (long long)s->gid, step_tier_name(s->tier),
+               STR_ARG(s->cwd));
+    struct str out = buf_dup(&a, &b);
+    buf_fini(&b);
+    return out;
+}
+
+/* Every line of `want` is a line of the plan; those that begin with ! are not. */
+static void expect_lines(const char *tmpl, struct str plan, const char *want)
+{
+    struct str line, rest = str_of(want), whole = str_fmt(&a, "\n%.*s", STR_ARG(plan));
+    while (str_set(rest)) {
+        str_cut(rest, '\n', &line, &rest);
+        bool not = str_starts(line, STR("!"));
+        struct str find = str_fmt(&a, "\n%.*s%s", STR_ARG(not ? str_from(line, 1) : line), not ? "" : "\n");
+        if ((str_find(whole, find, 0) >= 0) == not) fail_msg("%s\n%.*s: not in\n%s", tmpl, STR_ARG(line), plan.p);
+    }
+}
+
+static struct str built(const struct pod_input *in)
+{
+    struct pod_plan plan;
+    struct err e;
+    if (!pod_build(&a, in, &plan, &e)) return str_fmt(&a, "error %s\n", e.text);
+    return describe(&plan);
+}
+
+struct row {
+    const char *tmpl, *want;
+};
+
+static void check_rows(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct pod_input in = input_of(rows[i].tmpl);
+        expect_lines(rows[i].tmpl, built(&in), rows[i].want);
+    }
+}
+
+/* ---- cases ---- */
+
+static void commands_follow_kubernetes(void **state)
+{
+    static const struct row rows[] = {
+        {"{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\"], \"args\": [\"a b\", \"\"]}}", "arg echo\narg a b\narg \n!arg sh"},
+        {"{\"container\": {\"image\": \"busybox\"}}", "arg sh"},
+        {"{\"container\": {\"image\": \"busybox\", \"args\": [\"-c\"]}}", "arg -c\n!arg sh"},
+        {"{\"container\": {\"image\": \"argoproj/argosay:v2\", \"args\": [\"echo\"]}}", "arg /argosay\narg echo\nfile /argosay 755 #!/bin/sh"},
+        {"{\"container\": {\"image\": \"argoproj/argosay:v2\", \"command\": [\"sh\"]}}", "arg sh\n!arg /argosay"},
+        {"{\"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"exit 3\"}}",
+         "arg sh\narg /argo/staging/script\nfile /argo/staging/script 755 exit 3"},
+        {"{\"script\": {\"image\": \"busybox\", \"source\": \"#!/bin/sh\"}}", "arg /argo/staging/script\n!arg sh"},
+        {"{\"container\": {\"image\": \"bare\"}}", "error image 'bare' has no known entrypoint: give the container a `command`"},
+        {"{\"container\": {\"image\": \"busybox\", \"workingDir\": \"/work\"}}", "cwd /work"},
+    };
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void the_environment_is_the_template_s(void **state)
+{
+#define C "{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\", \"$(A)\", \"$$(A)\", \"$(NONE)\", \"$(\"], \"env\": ["
+    static const struct row rows[] = {
+        {C "{\"name\": \"A\", \"value\": \"1\"}, {\"name\": \"B\", \"value\": \"$(A)$(A)\"}]}}",
+         "arg 1\narg $(A)\narg $(NONE)\narg $(\nenv A=1\nenv B=11\nenv HOME=/tmp\nenv HOSTNAME=wf-x-7\nenv ARGO_NODE_ID=wf-7\n!env USER"},
+        {C "{\"name\": \"B\", \"value\": \"$(A)\"}, {\"name\": \"A\", \"value\": \"1\"}, {\"name\": \"A\", \"value\": \"2\"}]}}",
+         "env B=$(A)\nenv A=2\n!env A=1"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"s\", \"key\": \"password\"}}}]}}",
+         "arg hunter22\nenv A=hunter22\nmask hunter22"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"s\", \"key\": \"pin\"}}}]}}", "env A=12\n!mask"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"configMapKeyRef\": {\"name\": \"c\", \"key\": \"b\"}}}]}}", "env A=two\n!mask"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"configMapKeyRef\": {\"name\": \"c\", \"key\": \"z\"}}}]}}",
+         "error env A: \"c\" has no key \"z\""},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"configMapKeyRef\": {\"name\": \"c\", \"key\": \"z\", \"optional\": true}}}]}}",
+         "!env A=\narg $(A)"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"metadata.namespace\"}}}]}}", "env A=ns"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"metadata.labels['x']\"}}}]}}",
+         "error env valueFrom.fieldRef 'metadata.labels['x']' is not supported"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"resourceFieldRef\": {}}}]}}", "error env A: this valueFrom is not supported"},
+        {C "{\"name\": \"C_a\", \"value\": \"own\"}], \"envFrom\": [{\"prefix\": \"C_\", \"configMapRef\": {\"name\": \"c\"}},"
+           "{\"secretRef\": {\"name\": \"s\"}}]}}",
+         "env C_a=own\nenv C_b=two\nenv password=hunter22\nmask hunter22\n!env C_a=one"},
+        {C "], \"envFrom\": [{\"configMapRef\": {\"name\": \"nowhere\"}}]}}", "error envFrom: there is no \"nowhere\""},
+        {C "], \"envFrom\": [{\"configMapRef\": {\"name\": \"nowhere\", \"optional\": true}}]}}", "arg echo"},
+    };
+#undef C
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void volumes_are_directories_and_files(void **state)
+{
+#define M(mount) "{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"mountPath\": \"/m\", " mount "}]}}"
+    static const struct row rows[] = {
+        {M("\"name\": \"scratch\""), "make /state/steps/7/volumes/scratch\nbind /state/steps/7/volumes/scratch -> /m"},
+        {M("\"name\": \"scratch\", \"subPath\": \"a/b\", \"readOnly\": true"),
+         "make /state/steps/7/volumes/scratch/a/b\nbind /state/steps/7/volumes/scratch/a/b -> /m ro"},
+        {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
+        {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
+        {M("\"name\": \"conf\", \"subPath\": \"b\""), "file /m 400 two\n!file /m/a\n!writable /m"},
+        {M("\"name\": \"part\""), "file /m/sub/B 700 two\n!file /m/a\n!file /m/b"},
+        {M("\"name\": \"out\""), "error volume 'out': path '../B' leaves the volume"},
+        {M("\"name\": \"keys\""), "file /m/password 644 hunter22\nmask hunter22\nfile /m/pin 644 12\n!mask 12"},
+        {M("\"name\": \"gone\""), "error volume 'gone': there is no \"nowhere\""},
+        {M("\"name\": \"maybe\""), "writable /m\n!file /m"},
+        {M("\"name\": \"claim\""), "make /state/volumes/ns/data\nbind /state/volumes/ns/data -> /m"},
+        {M("\"name\": \"work\""), "bind /state/volumes/ns/wf-work -> /m"},
+        {M("\"name\": \"up\""), "error claim name '../up' is not valid"},
+        {M("\"name\": \"host\", \"readOnly\": true"), "bind /srv -> /m ro\n!make /srv"},
+        {M("\"name\": \"nfs\""), "error volume 'nfs' is of a kind that one machine cannot provide"},
+        {M("\"name\": \"nowhere\""), "error volumeMount refers to volume 'nowhere', which is not defined"},
+        {M("\"name\": \"scratch\", \"subPath\": \"../up\""), "error volumeMount 'scratch' is not valid"},
+        {M("\"name\": \"scratch\", \"subPath\": \"/up\""), "error volumeMount 'scratch' is not valid"},
+        {"{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"m\"}]}}",
+         "error volumeMount 'scratch': mountPath must be absolute"},
+        {"{\"volumes\": [{\"name\": \"scratch\", \"hostPath\": {\"path\": \"/own\"}}], \"container\": {\"image\": \"busybox\","
+         " \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}", "bind /own -> /m"},
+    };
+#undef M
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void outputs_have_writable_parents(void **state)
+{
+#define O(out) "{\"container\": {\"image\": \"busybox\"}, \"outputs\": " out "}"
+    static const struct row rows[] = {
+        {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"path\": \"/result.txt\"}}]}"), "param p /result.txt\nwritable /"},
+        {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"/out/deep/file\"}]}"), "artifact x /out/deep/file\nwritable /out/deep"},
+        {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"expression\": \"1\"}}]}"), "!param\narg sh"},
+        {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"path\": \"x\"}}]}"), "error output parameter 'p': path 'x' must be absolute"},
+        {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"y\"}]}"), "error output artifact 'x': path 'y' must be absolute"},
+    };
+#undef O
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void users_come_from_the_nearest_level(void **state)
+{
+    static const struct row rows[] = {
+        {"{\"container\": {\"image\": \"busybox\"}}", "user 5 6\ntier overlay"},
+        {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\"}}", "user 7 6"},
+        {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\", \"securityContext\": {\"runAsUser\": 0}}}", "user 0 6"},
+    };
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void images_are_roots_host_or_errors(void **state)
+{
+    static const struct row rows[] = {
+        {"{\"container\": {\"image\": \"rooted:3\"}}", "tier image\nlayer /srv/rooted\narg serve\nenv MODE=image\ncwd /app"},
+        {"{\"container\": {\"image\": \"rooted\", \"env\": [{\"name\": \"MODE\", \"value\": \"own\"}]}}", "env MODE=own\n!env MODE=image"},
+        {"{\"initContainers\": [{\"name\": \"i\"}], \"container\": {\"image\": \"busybox\"}}",
+         "error `initContainers` is not supported by this version of Skiff; see docs/compatibility.md"},
+        {"{\"daemon\": true, \"container\": {\"image\": \"busybox\"}}", "error `daemon` is not supported by this version of Skiff; see docs/compatibility.md"},
+        {"{\"daemon\": false, \"sidecars\": [], \"container\": {\"image\": \"busybox\"}}", "arg sh"},
+    };
+    check_rows(rows, ARRAY_LEN(rows));
+    struct pod_input in = input_of("{\"container\": {\"image\": \"acme/train:7\", \"command\": [\"train\"]}}");
+    assert_true(str_find(built(&in), STR("neither mapped nor available"), 0) > 0);
+    in.image_fallback_host = true;
+    expect_lines("fallback", built(&in), "arg train\ntier overlay");
+    in = input_of("{\"container\": {\"image\": \"nginx\"}}");
+    in.images = image_map_new(&a, "/nowhere");
+    expect_lines("missing", built(&in), "error image 'nginx' needs the program 'nginx', which this host does not have");
+    in = input_of("{\"container\": {\"image\": \"python:3.11\", \"command\": [\"python\"]}}");
+    struct str shown = built(&in);
+    if (!str_starts(shown, STR("error"))) /* the host has a python3 */
+        expect_lines("shims", shown, "make /state/shims\nbind /state/shims -> /argo/bin ro\nenv "
+                                     "PATH=/argo/files:/argo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+}
+
+static void input_artifacts_are_binds_or_files(void **state)
+{
+    static const struct pod_artifact arts[] = {
+        {.name = STR("tree"), .path = STR("/in/tree"), .source = STR("/store/1"), .mode = -1},
+        {.name = STR("raw"), .path = STR("/in/raw"), .content = STR("bytes"), .mode = 0600},
+    };
+    struct pod_input in = input_of("{\"container\": {\"image\": \"busybox\"}}");
+    in.artifacts = arts;
+    in.n_artifacts = 2;
+    expect_lines("artifacts", built(&in), "bind /store/1 -> /in/tree ro\nfile /in/raw 600 bytes");
+    in.tier = STEP_TIER_NONE;
+    expect_lines("none", built(&in), "error input artifacts need a sandbox: run without --runtime=none");
+}
+
+/* Without a sandbox there is nowhere to mount: the script lies in the step's own directory. */
+static void tier_none_is_a_plain_process(void **state)
+{
+    struct pod_input in = input_of("{\"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"true\"}}");
+    in.tier = STEP_TIER_NONE;
+    expect_lines("script", built(&in), "arg /state/steps/7/script\nfile /state/steps/7/script 755 true\n!bind\n"
+                                       "env PATH=/state/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    in = input_of("{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}");
+    in.tier = STEP_TIER_NONE;
+    expect_lines("mount", built(&in), "error volumeMounts need a sandbox: run without --runtime=none");
+}
+
+static void texts_that_explode_are_refused(void **state)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_str(&b, STR("{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\"], \"env\": [{\"name\": \"V0\", \"value\": \"0123456789\"}"));
+    for (int i = 1; i < 12; i++) {
+        buf_printf(&b, ", {\"name\": \"V%d\", \"value\": \"", i);
+        for (int k = 0; k < 10; k++) buf_printf(&b, "$(V%d)", i - 1);
+        buf_str(&b, STR("\"}"));
+    }
+    buf_str(&b, STR("]}}"));
+    struct pod_input in = input_of(buf_dup(&a, &b).p);
+    struct pod_plan plan;
+    struct err e;
+    const char *zeros = str_fmt(&a, "%0131072d", 0).p;
+    assert_false(pod_build(&a, &in, &plan, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_true(str_starts(str_of(e.text), STR("with $(NAME) replaced")));
+    in = input_of(str_fmt(&a, "{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\", \"%s\"]}}", zeros).p);
+    assert_false(pod_build(&a, &in, &plan, &e));
+    assert_true(str_starts(str_of(e.text), STR("an argument has more than")));
+    in = input_of(str_fmt(&a, "{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\", \"%s\"]}}", zeros + 1).p);
+    assert_true(pod_build(&a, &in, &plan, &e));
+    buf_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(commands_follow_kubernetes, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(the_environment_is_the_template_s, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(volumes_are_directories_and_files, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(outputs_have_writable_parents, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(users_come_from_the_nearest_level, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(images_are_roots_host_or_errors, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(input_artifacts_are_binds_or_files, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(tier_none_is_a_plain_process, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(texts_that_explode_are_refused, arena_up, arena_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
