@@ -5,6 +5,7 @@
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/proc.h"
+#include "os/sched.h"
 #include "exec/exec_p.h"
 
 struct store *exec_store(struct exec *x) { return x->store; }
@@ -196,6 +197,9 @@ static bool open_parts(struct exec *x, struct err *e)
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
     if (!(x->store = store_open(dir, STORE_WRITE, e))) return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
+    /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
+     * one normal priority is faster */
+    x->realtime = sched_pressure() && sched_realtime_set(true);
     return artifact_local_open(repo, &x->repo, e) && choose_tier(x, e) && load_images(x, e) && exec_load(x, e);
 }
 

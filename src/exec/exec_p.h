@@ -106,6 +106,7 @@ struct exec {
     VEC(struct lane *) lanes;
     VEC(struct lane *) idle;    /* of those, ready for a step */
     uint32_t running, max_running, max_fresh;
+    bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
 };
 
 /* run.c */

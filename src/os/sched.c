@@ -3,12 +3,36 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+enum { WATCHDOG_US = 100000 };
+
+static pid_t raised; /* the thread that runs at real-time priority */
+
+static void fall_back(int signo)
+{
+    struct sched_param p = {0};
+    (void)signo;
+    sched_setscheduler(raised, SCHED_OTHER, &p);
+}
+
+/* A thread that runs so long without waiting would starve the machine: the kernel then signals. */
+static bool watchdog_set(void)
+{
+    struct rlimit limit;
+    struct sigaction a = {.sa_handler = fall_back, .sa_flags = SA_RESTART};
+    if (getrlimit(RLIMIT_RTTIME, &limit) < 0 || sigaction(SIGXCPU, &a, NULL) < 0) return false;
+    limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)WATCHDOG_US);
+    return setrlimit(RLIMIT_RTTIME, &limit) == 0;
+}
 
 bool sched_realtime_set(bool on)
 {
     struct sched_param p = {.sched_priority = on ? 1 : 0};
+    raised = gettid();
+    if (on && !watchdog_set()) return false;
     return sched_setscheduler(0, (on ? SCHED_FIFO : SCHED_OTHER) | SCHED_RESET_ON_FORK, &p) == 0 && on;
 }
 

@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 bool sched_realtime_possible(void);
-/* True when it is on now. */
+/* True when it is on now. After 100 ms without a wait the thread falls back to normal by itself. */
 bool sched_realtime_set(bool on);
 /* More runnable tasks than processors (/proc/loadavg's running count)? */
 bool sched_pressure(void);
