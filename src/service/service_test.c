@@ -1,0 +1,214 @@
+/* What a submitted Workflow becomes, and what watches see of the change log. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "os/dir.h"
+#include "service/service_p.h"
+
+/* ---- completing ---- */
+
+static struct val complete(struct arena *a, const char *doc, const struct submit_opts *o)
+{
+    struct service s = {.lock_fd = -1, .o.read_only = true};
+    struct val in, out = val_null;
+    struct err e = {0};
+    assert_true(json_parse(a, str_of(doc), NULL, &in, &e));
+    if (!workflow_complete(a, &s, &in, o, &out, &e)) return val_of_str(str_dup(a, str_of(e.text)));
+    return out;
+}
+
+static void assert_at(const struct val *v, const char *path, const char *expect)
+{
+    assert_string_equal(val_text(val_path(v, path)).p, expect);
+}
+
+static struct str arguments(struct arena *a, const struct val *wf)
+{
+    return json_text(a, val_path(wf, "spec.arguments.parameters"));
+}
+
+static void names_and_labels(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct param label = {STR("team"), STR("vision")};
+    struct submit_opts o = {.labels = &label, .n_labels = 1, .uid = STR("u-1")};
+    (void)state;
+    arena_init(&a);
+    struct val wf = complete(&a, "{\"metadata\":{\"generateName\":\"x-\",\"labels\":{\"a\":\"b\"}},\"spec\":{}}", &o);
+    struct str name = val_text(val_path(&wf, "metadata.name"));
+    assert_true(str_starts(name, STR("x-")) && name.n == 7);
+    assert_at(&wf, "metadata.namespace", "default");
+    assert_at(&wf, "metadata.uid", "u-1");
+    assert_at(&wf, "metadata.labels.a", "b");
+    assert_at(&wf, "metadata.labels.team", "vision");
+    assert_at(&wf, "kind", "Workflow");
+    o = (struct submit_opts){.name = STR("given"), .ns = STR("other")};
+    wf = complete(&a, "{\"metadata\":{\"name\":\"own\"},\"spec\":{}}", &o);
+    assert_at(&wf, "metadata.name", "given");
+    assert_at(&wf, "metadata.namespace", "other");
+    assert_int_equal(val_text(val_path(&wf, "metadata.uid")).n, 36);
+    o = (struct submit_opts){.name = STR("../etc")};
+    wf = complete(&a, "{\"spec\":{}}", &o);
+    assert_non_null(strstr(val_text(&wf).p, "metadata.name"));
+}
+
+static void parameters(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct param p[] = {{STR("x"), STR("1")}, {STR("new"), STR("2")}, {STR("x"), STR("3")}, {STR("new"), STR("4")}};
+    struct submit_opts o = {.entrypoint = STR("other"), .params = p, .n_params = ARRAY_LEN(p)};
+    (void)state;
+    arena_init(&a);
+    struct val wf = complete(&a, "{\"spec\":{\"entrypoint\":\"main\",\"arguments\":{\"parameters\":["
+                             "{\"name\":\"x\",\"value\":\"0\"},{\"name\":\"y\",\"value\":\"9\"}]}}}", &o);
+    assert_at(&wf, "spec.entrypoint", "other");
+    assert_string_equal(arguments(&a, &wf).p, "[{\"name\":\"x\",\"value\":\"3\"},{\"name\":\"y\",\"value\":\"9\"},"
+                        "{\"name\":\"new\",\"value\":\"4\"}]");
+}
+
+/* ---- watching ---- */
+
+struct fixture {
+    char dir[64];
+    struct service s;
+    struct workflow_ref ref;
+    struct buf lines;
+    struct service_watch *leave; /* freed from inside on_line */
+};
+
+static void on_line(void *user, struct str json)
+{
+    struct fixture *f = user;
+    buf_str(&f->lines, json);
+    buf_char(&f->lines, '\n');
+    if (f->leave) service_watch_free(f->leave);
+    f->leave = NULL;
+}
+
+static void change(struct fixture *f, int64_t run, const char *kind, const char *payload)
+{
+    struct change_row row = {.run = run, .kind = str_of(kind), .payload = str_of(payload)};
+    assert_true(store_begin(f->s.reader, NULL));
+    assert_true(store_change_add(f->s.reader, &row, NULL, NULL));
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+}
+
+static int64_t run_add(struct fixture *f, const char *name)
+{
+    struct run_row row = {.uid = str_of(name), .ns = STR("default"), .name = str_of(name), .phase = STR("Running"),
+                          .labels = STR("{}"), .message = STR(""), .progress = STR("")};
+    int64_t run;
+    assert_true(store_begin(f->s.reader, NULL));
+    assert_true(store_run_insert(f->s.reader, &row, STR("{}"), &run, NULL));
+    struct node_row node = {.run = run, .id = str_of(name), .status = STR("{\"phase\":\"Running\"}"), .private = STR("{}")};
+    assert_true(store_node_put(f->s.reader, &node, NULL));
+    assert_true(store_value_put(f->s.reader, run, STR("status"), STR("{\"phase\":\"Running\"}"), NULL));
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+    return run;
+}
+
+static struct fixture *setup(void)
+{
+    struct fixture *f = mem_zalloc(sizeof *f);
+    snprintf(f->dir, sizeof f->dir, "/tmp/skiff-service-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->s.lock_fd = -1;
+    f->s.reader = store_open(str_of(f->dir), STORE_WRITE, NULL); /* the test is writer and reader */
+    assert_non_null(f->s.reader);
+    buf_init(&f->lines, 1 << 20);
+    f->ref = (struct workflow_ref){STR("default"), STR("one")};
+    return f;
+}
+
+static void teardown(struct fixture *f)
+{
+    while (f->s.watches.n) service_watch_free(f->s.watches.items[0]);
+    VEC_FINI(&f->s.watches);
+    store_close(f->s.reader);
+    buf_fini(&f->lines);
+    dir_remove_tree(f->dir, NULL);
+    free(f);
+}
+
+static size_t count(struct fixture *f, const char *text)
+{
+    size_t n = 0;
+    buf_char(&f->lines, 0);
+    f->lines.n--;
+    for (const char *p = f->lines.p; (p = strstr(p, text)); p++) n++;
+    return n;
+}
+
+static void watch_sees_each_change_once(void **state)
+{
+    struct fixture *f = setup();
+    int64_t one = run_add(f, "one"), two = run_add(f, "two");
+    struct watch_opts o = {.refs = &f->ref, .n = 1, .from_start = true, .on_line = on_line, .user = f};
+    (void)state;
+    struct service_watch *w = service_watch_new(&f->s, &o, NULL);
+    assert_non_null(w);
+    assert_int_equal(count(f, "\"type\":\"node\""), 1); /* the states come first */
+    assert_int_equal(count(f, "\"type\":\"workflow\""), 1);
+    change(f, one, "node", "{\"phase\":\"Succeeded\"}");
+    change(f, two, "node", "{\"phase\":\"Failed\"}");
+    service_watch_pump(w);
+    service_watch_pump(w);
+    assert_int_equal(count(f, "Succeeded"), 1);
+    assert_int_equal(count(f, "Failed"), 0);
+    assert_int_equal(count(f, "\"seq\":1,"), 1);
+    f->ref.name = STR("absent");
+    struct err e;
+    assert_null(service_watch_new(&f->s, &o, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    teardown(f);
+}
+
+static void watch_catches_up_with_states(void **state)
+{
+    struct fixture *f = setup();
+    int64_t one = run_add(f, "one");
+    struct watch_opts o = {.refs = &f->ref, .n = 1, .after = 0, .on_line = on_line, .user = f};
+    (void)state;
+    assert_true(store_set_limits(f->s.reader, 0, 10, NULL));
+    for (int i = 0; i < 400; i++) change(f, one, "node", "{\"phase\":\"Pending\"}");
+    struct service_watch *w = service_watch_new(&f->s, &o, NULL);
+    service_watch_pump(w);
+    assert_int_equal(count(f, "Pending"), 0); /* its changes are gone */
+    assert_int_equal(count(f, "\"type\":\"workflow\""), 1);
+    change(f, one, "node", "{\"phase\":\"Succeeded\"}");
+    service_watch_pump(w);
+    assert_int_equal(count(f, "Succeeded"), 1);
+    teardown(f);
+}
+
+static void watch_may_leave_while_it_is_told(void **state)
+{
+    struct fixture *f = setup();
+    int64_t one = run_add(f, "one");
+    struct watch_opts o = {.refs = &f->ref, .n = 1, .after = 0, .on_line = on_line, .user = f};
+    (void)state;
+    change(f, one, "node", "{\"phase\":\"Pending\"}");
+    change(f, one, "node", "{\"phase\":\"Running\"}");
+    f->leave = service_watch_new(&f->s, &o, NULL);
+    service_watch_pump(f->leave);
+    assert_int_equal(count(f, "\n"), 1);
+    assert_int_equal(f->s.watches.n, 0);
+    teardown(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_and_labels),
+        cmocka_unit_test(parameters),
+        cmocka_unit_test(watch_sees_each_change_once),
+        cmocka_unit_test(watch_catches_up_with_states),
+        cmocka_unit_test(watch_may_leave_while_it_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
