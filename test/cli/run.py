@@ -2,7 +2,7 @@
 """Looking at and steering a run from outside while its engine works: the commands on the same state
 directory, and Argo's routes on engine.sock.
 
-usage: outside.py SKIFF"""
+usage: run.py [SKIFF]; without it, the program that SKIFF in the environment names"""
 import http.client
 import json
 import os
@@ -141,7 +141,7 @@ def without_engine(score, skiff):
 
 def main():
     score = common.Score()
-    skiff = os.path.abspath(sys.argv[1])
+    skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
     for test in (commands, routes, without_engine):
         test(score, skiff)
     return score.end()
