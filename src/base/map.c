@@ -23,20 +23,27 @@ struct map_slot *map_get(const struct map *m, struct str key)
     return s->key.p ? s : NULL;
 }
 
-static void grow(struct map *m)
+static void grow(struct map *m, size_t cap)
 {
     struct map old = *m;
-    m->cap = old.cap ? old.cap * 2 : 16;
+    m->cap = cap;
     m->slots = mem_zalloc(m->cap * sizeof *m->slots);
     for (size_t i = 0; i < old.cap; i++)
         if (old.slots[i].key.p) *probe(m, old.slots[i].key, old.slots[i].hash) = old.slots[i];
     free(old.slots);
 }
 
+void map_reserve(struct map *m, size_t n)
+{
+    size_t cap = m->cap ? m->cap : 16;
+    while (n * 4 > cap * 3) cap *= 2;
+    if (n && cap > m->cap) grow(m, cap);
+}
+
 struct map_slot *map_put(struct map *m, struct str key, bool *fresh)
 {
     ASSERT(key.p);
-    if ((m->n + 1) * 4 > m->cap * 3) grow(m);
+    if ((m->n + 1) * 4 > m->cap * 3) map_reserve(m, m->n + 1);
     uint64_t hash = str_hash(key);
     struct map_slot *s = probe(m, key, hash);
     bool is_new = !s->key.p;

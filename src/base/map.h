@@ -24,6 +24,7 @@ void map_fini(struct map *m);
 struct map_slot *map_get(const struct map *m, struct str key);
 /* The slot of `key`, made (value 0, *fresh = true) when absent. Valid until the next put. */
 struct map_slot *map_put(struct map *m, struct str key, bool *fresh);
+void map_reserve(struct map *m, size_t n); /* makes room for n keys at once */
 bool map_del(struct map *m, struct str key);
 
 static inline void *map_ptr(const struct map *m, struct str key)

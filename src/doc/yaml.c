@@ -30,6 +30,8 @@ struct anchor {
     bool open;           /* its value is still being read */
 };
 
+enum { KEYS_KEPT = 64 }; /* a power of two */
+
 struct composer {
     yaml_parser_t parser;
     struct yaml_cursor cursor;
@@ -39,6 +41,7 @@ struct composer {
     size_t depth;
     VEC(struct anchor) anchors;
     struct map anchor_names; /* -> 1 + index, the latest of that name */
+    struct str keys[KEYS_KEPT]; /* plain keys that are text, each at its key_place */
     uint64_t nodes, alias_nodes;
     struct val root;
     VEC(struct val) docs;
@@ -240,11 +243,32 @@ static bool is_merge(const yaml_event_t *ev)
            ((ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !tag) || merge_tag);
 }
 
+/* Where a key of this text is kept; NULL when it may stand for something else than its text. */
+static struct str *key_place(struct composer *c, const yaml_event_t *ev)
+{
+    const unsigned char *p = ev->data.scalar.value;
+    size_t n = ev->data.scalar.length;
+    bool plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (!n || !plain || ev->data.scalar.tag || ev->data.scalar.anchor) return NULL;
+    return &c->keys[(n * 5 + p[0] * 7u + p[n / 2] * 3u + p[n - 1]) & (KEYS_KEPT - 1)];
+}
+
+/* Few keys make up a document: one that was text before is text again and shares its bytes. */
+static bool known_key_add(struct composer *c, struct frame *f, const struct val *at, struct str key)
+{
+    *tree_push(&c->tree) = (struct val_pair){.key = key, .line = at->line, .col = at->col};
+    f->want_key = false;
+    return true;
+}
+
 static bool on_scalar(struct composer *c, const yaml_event_t *ev)
 {
     struct val v = val_at(c, ev->start_mark);
     struct frame *f = c->depth ? &c->frames[c->depth - 1] : NULL;
     if (!nodes_add(c, &v, 1)) return false;
+    struct str *kept = f && f->want_key ? key_place(c, ev) : NULL;
+    if (kept && str_eq(*kept, str_n((const char *)ev->data.scalar.value, ev->data.scalar.length)))
+        return known_key_add(c, f, &v, *kept);
     if (f && f->want_key && is_merge(ev)) {
         v.kind = VAL_STR;
         v.s = str_n(merge_key, 2);
@@ -253,6 +277,7 @@ static bool on_scalar(struct composer *c, const yaml_event_t *ev)
     }
     uint32_t anchor = anchor_open(c, ev->data.scalar.anchor);
     if (!scalar_set(c, ev, &v)) return false;
+    if (kept && v.kind == VAL_STR) *kept = v.s;
     anchor_close(c, anchor, &v, 1);
     return deliver(c, &v);
 }
@@ -376,6 +401,20 @@ static bool parser_failed(struct composer *c)
     return doc_error_raise(&d, c->opts.where, ERR_SPEC, c->e);
 }
 
+/* Nothing has to be freed: the ends of containers, and their beginnings without anchor and tag. */
+static bool is_bare(const yaml_event_t *ev)
+{
+    switch (ev->type) {
+    case YAML_SEQUENCE_START_EVENT:
+        return !ev->data.sequence_start.anchor && !ev->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT:
+        return !ev->data.mapping_start.anchor && !ev->data.mapping_start.tag;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT: return true;
+    default: return false;
+    }
+}
+
 /* Reads up to `most` documents into c->docs. */
 static bool events_read(struct composer *c, size_t most)
 {
@@ -385,7 +424,7 @@ static bool events_read(struct composer *c, size_t most)
         if (!yaml_parser_parse(&c->parser, &ev)) return parser_failed(c);
         more = ev.type != YAML_STREAM_END_EVENT;
         bool ok = on_event(c, &ev);
-        yaml_event_delete(&ev);
+        if (!is_bare(&ev)) yaml_event_delete(&ev);
         if (!ok) return false;
     }
     return true;

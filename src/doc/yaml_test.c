@@ -55,6 +55,23 @@ static void plain_scalars_resolve_as_go_yaml(void **state)
     check_rows(rows, ARRAY_LEN(rows), false);
 }
 
+/* Repeated keys take a shorter way; what a key is must not depend on how it was written before. */
+static void repeated_keys_are_read_anew(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"- {a: 1, b: 2}\n- {a: 3, b: 4}\n- {b: 5}", "[{\"a\":1,\"b\":2},{\"a\":3,\"b\":4},{\"b\":5}]"},
+        {"- {\"on\": 1}\n- {on: 2}\n- {'on': 3}\n- {on: 4}", "[{\"on\":1},{\"true\":2},{\"on\":3},{\"true\":4}]"},
+        {"- {1: a}\n- {\"1\": b}\n- {1: c}\n- {0x1: d}", "[{\"1\":\"a\"},{\"1\":\"b\"},{\"1\":\"c\"},{\"1\":\"d\"}]"},
+        {"- {a: 1}\n- {!!str a: 2}\n- {&x a: 3}\n- {a: *x}", "[{\"a\":1},{\"a\":2},{\"a\":3},{\"a\":\"a\"}]"},
+        {"- {a: 1}\n- {a: 1, a: 2}", "2:10: key \"a\" already set in map (first at line 2:4)"},
+        {"- {\"<<\": 1}\n- {<<: {a: 1}}\n- {<<: {a: 2}, b: 3}", "[{\"<<\":1},{\"a\":1},{\"a\":2,\"b\":3}]"},
+        {"- {abcd: 1}\n- {abdd: 2}\n- {abcd: 3}", "[{\"abcd\":1},{\"abdd\":2},{\"abcd\":3}]"},
+        {"- {a: 1}\n- {null: 2}", "2:4: invalid map key: null cannot be a key"},
+    };
+    check_rows(rows, ARRAY_LEN(rows), true);
+}
+
 static void tags_and_keys_resolve_as_go_yaml(void **state)
 {
     (void)state;
@@ -245,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_scalars_resolve_as_go_yaml),
         cmocka_unit_test(tags_and_keys_resolve_as_go_yaml),
+        cmocka_unit_test(repeated_keys_are_read_anew),
         cmocka_unit_test(merge_keys_and_anchors),
         cmocka_unit_test(strict_names_both_places),
         cmocka_unit_test(syntax_errors_keep_libyamls_words),

@@ -222,6 +222,7 @@ static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct
                        const char *what)
 {
     const char *plural = strcmp(what, "step") == 0 ? "steps" : "tasks";
+    map_reserve(by_name, n);
     for (size_t i = 0; i < n; i++) {
         bool fresh = false;
         lint_name(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
@@ -275,7 +276,7 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
                        const struct tag_scope *outer)
 {
     size_t n = t->dag->tasks.n;
-    struct call *calls = ARENA_ARRAY(ld->l->a, struct call, MAX(n, 1u));
+    struct call *calls = arena_alloc_raw(ld->l->a, n * sizeof *calls);
     struct map by_name CLEANUP(map_fini) = {0};
     if (n == 0) LINT(ld->l, DIAG_ERROR, "E0509", t->dag->src, "a DAG needs at least one task");
     if (n > TASKS_OF_ARGO)

@@ -113,7 +113,7 @@ static void read_edges(struct dag *g)
     for (size_t i = 0; i < g->n; i++) {
         const struct argo_dag_task *t = &g->t->tasks.items[i];
         g->first[i] = (uint32_t)g->edges.n;
-        const struct val *list = val_get(t->src, STR("dependencies"));
+        const struct val *list = t->dependencies.n ? val_get(t->src, STR("dependencies")) : NULL;
         for (size_t k = 0; k < t->dependencies.n; k++)
             add_edge(g, list && k < list->n ? &list->items[k] : t->src, t->dependencies.items[k]);
         if (t->depends.n > 0) add_depends(g, t);

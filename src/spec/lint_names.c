@@ -45,15 +45,14 @@ bool lint_name(struct lint *l, const struct val *src, struct str name, const cha
         diag_help(l->d, g, "add `name:`");
         return false;
     }
-    const struct val *at = lint_at(src, "name");
     if (form == NAME_FIELD && name.n > FIELD_NAME_BYTES) {
-        LINT(l, DIAG_ERROR, "E0205", at, "the %s name is longer than %d bytes", what,
+        LINT(l, DIAG_ERROR, "E0205", lint_at(src, "name"), "the %s name is longer than %d bytes", what,
              FIELD_NAME_BYTES);
         return false;
     }
     if (well_formed(name, form)) return true;
-    struct diag *g = LINT(l, DIAG_ERROR, "E0204", at, "`%.*s` cannot be the name of a %s",
-                          STR_ARG(name), what);
+    struct diag *g = LINT(l, DIAG_ERROR, "E0204", lint_at(src, "name"),
+                          "`%.*s` cannot be the name of a %s", STR_ARG(name), what);
     diag_help(l->d, g, "use %s", form_texts[form]);
     return false;
 }
