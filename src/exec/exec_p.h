@@ -150,6 +150,9 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e);
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
 
 /* outcome.c */
+/* Phase, exit code and message; then the output parameters. */
+void outcome_end(struct arena *a, const struct step_result *r, struct step_outcome *out);
+void outcome_params(struct arena *a, const struct step_result *r, struct step_outcome *out);
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e);
 
 /* load.c */

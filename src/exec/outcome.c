@@ -13,7 +13,7 @@ static const char *signal_word(int signo)
 }
 
 /* Argo shows a signal as 128 + n; the signal's name helps, and so does the usual cause of a KILL. */
-static void end_of(struct arena *a, const struct step_result *r, struct step_outcome *out)
+void outcome_end(struct arena *a, const struct step_result *r, struct step_outcome *out)
 {
     int status = step_result_status(r);
     out->exit_code = status < 0 ? STEP_NO_EXIT_CODE : status;
@@ -112,7 +112,7 @@ static bool artifacts(struct job *j, const struct val *tmpl, const struct step_r
 
 /* ---- together ---- */
 
-static void params(struct arena *a, const struct step_result *r, struct step_outcome *out)
+void outcome_params(struct arena *a, const struct step_result *r, struct step_outcome *out)
 {
     struct step_outcome_param *list = ARENA_ARRAY(a, struct step_outcome_param, r->params.n + 1);
     for (size_t i = 0; i < r->params.n; i++) {
@@ -161,11 +161,11 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     struct val *arts = ARENA_NEW(a, struct val);
     struct err lost;
     *out = (struct step_outcome){.exit_code = STEP_NO_EXIT_CODE};
-    end_of(a, r, out);
+    outcome_end(a, r, out);
     out->cpu_us = (int64_t)(r->rusage.user_us + r->rusage.system_us);
     out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;
     if (r->has_result) out->result = r->result.p ? r->result : STR("");
-    params(a, r, out);
+    outcome_params(a, r, out);
     const struct val *given = node_template(j->live->run, j->node, e);
     if (!given) return false;
     struct val *tmpl = ARENA_NEW(a, struct val); /* the engine's own lives only until its next event */

@@ -126,7 +126,7 @@ class Place:
     def wait_clean(self):
         until = time.monotonic() + 30
         while (left := self.left_over()) and time.monotonic() < until:
-            time.sleep(0.05)
+            time.sleep(0.05)  # poll
         return left
 
 
@@ -210,7 +210,7 @@ def wait_for(condition, what):
     while not (value := condition()):
         if time.monotonic() > until:
             raise RuntimeError(f"waited too long for {what}")
-        time.sleep(0.01)
+        time.sleep(0.01)  # poll
     return value
 
 

@@ -59,7 +59,7 @@ class Round:
 
     def kill_once(self, proc, span_s):
         """False: it was over before."""
-        time.sleep(self.rng.uniform(0, span_s))
+        time.sleep(self.rng.uniform(0, span_s))  # chance
         if proc.poll() is not None:
             return False
         if self.how == "all":

@@ -52,8 +52,8 @@ def crash_round(score, skiff, seed, number):
     for i in range(RUNS):
         path = place.file(f"{i}.yaml", loop_text(place, f"w{i}-", rng.randint(3, 9), rng.choice([0.05, 0.1])))
         procs.append(place.start(path, "--name", f"w{i}"))
-        time.sleep(rng.uniform(0, 0.05))
-    time.sleep(rng.uniform(0, 0.4))
+        time.sleep(rng.uniform(0, 0.05))  # chance
+    time.sleep(rng.uniform(0, 0.4))  # chance
     killed = owner(place, procs)
     if killed and killed.poll() is None:
         common.kill_engine(killed)

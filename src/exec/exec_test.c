@@ -1,0 +1,90 @@
+/* How the end of a step is told to the engine, and the lists that jobs stand in. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "exec/exec_p.h"
+
+static void ends(void **state)
+{
+    static const struct {
+        struct step_result r;
+        enum node_phase phase;
+        int exit_code;
+        const char *message; /* NULL: none */
+    } rows[] = {
+        {{.end = STEP_END_EXIT}, NODE_SUCCEEDED, 0, NULL},
+        {{.end = STEP_END_EXIT, .exit_code = 3}, NODE_FAILED, 3, "main: Error (exit code 3)"},
+        {{.end = STEP_END_SIGNAL, .signo = SIGTERM, .killed = true}, NODE_FAILED, 143,
+         "main: Error (exit code 143): signal TERM"},
+        {{.end = STEP_END_SIGNAL, .signo = SIGKILL}, NODE_FAILED, 137,
+         "main: Error (exit code 137): signal KILL (perhaps out of memory)"},
+        {{.end = STEP_END_SIGNAL, .signo = SIGKILL, .killed = true}, NODE_FAILED, 137,
+         "main: Error (exit code 137): signal KILL"},
+        {{.end = STEP_END_ERROR, .error = {"no such program", 15}}, NODE_ERROR, STEP_NO_EXIT_CODE, "no such program"},
+        {{.end = STEP_END_LOST}, NODE_ERROR, STEP_NO_EXIT_CODE, "step lost: it died with its supervisor"},
+    };
+    struct arena a CLEANUP(arena_fini);
+    (void)state;
+    arena_init(&a);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct step_outcome out = {0};
+        outcome_end(&a, &rows[i].r, &out);
+        assert_int_equal(out.phase, rows[i].phase);
+        assert_int_equal(out.exit_code, rows[i].exit_code);
+        if (rows[i].message) assert_string_equal(out.message.p, rows[i].message);
+        else assert_null(out.message.p);
+    }
+}
+
+static void output_parameters(void **state)
+{
+    struct step_param_out items[] = {{.name = STR("there"), .found = true, .value = STR("v")},
+                                     {.name = STR("empty"), .found = true},
+                                     {.name = STR("missing")}};
+    struct step_result r = {.params = {items, ARRAY_LEN(items)}};
+    struct step_outcome out = {0};
+    struct arena a CLEANUP(arena_fini);
+    (void)state;
+    arena_init(&a);
+    outcome_params(&a, &r, &out);
+    assert_int_equal(out.n_params, 3);
+    assert_string_equal(out.params[0].value.p, "v");
+    assert_true(out.params[1].value.p && !out.params[1].value.n);
+    assert_null(out.params[2].value.p);
+}
+
+static void lists_keep_order(void **state)
+{
+    struct exec x = {0};
+    struct job *jobs[4];
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        jobs[i] = job_known(&x, NULL, NULL, i);
+        job_list_push(&x.queue, jobs[i]);
+    }
+    job_forget(jobs[1]); /* leaves from the middle, */
+    job_forget(jobs[3]); /* and from the end */
+    assert_ptr_equal(job_list_pop(&x.queue), jobs[0]);
+    assert_ptr_equal(job_list_pop(&x.queue), jobs[2]);
+    assert_null(job_list_pop(&x.queue));
+    assert_int_equal(x.jobs.n, 2);
+    job_list_push(&x.stopped, jobs[2]);
+    job_forget(jobs[2]);
+    assert_null(x.stopped.first);
+    job_forget(jobs[0]);
+    assert_int_equal(x.jobs.n, 0);
+    VEC_FINI(&x.jobs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ends),
+        cmocka_unit_test(output_parameters),
+        cmocka_unit_test(lists_keep_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
