@@ -23,7 +23,6 @@ struct slot_config {
     struct step_strs masked; /* hidden from steps besides the state directory: the caller's $HOME */
     uint64_t scratch_bytes;  /* default size of a step's private tmpfs; 0 = min(25 % RAM, 2 GiB) */
     bool realtime;           /* the supervisor runs at SCHED_FIFO 1 when permitted; steps do not */
-    bool no_cgroup;          /* do not make a slot cgroup even where that is possible */
 };
 
 /* Asks the launcher for a supervisor. It gets ready in the background; a failure to build the

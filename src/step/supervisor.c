@@ -31,7 +31,6 @@ static void visit_config(struct codec *c, struct slot_config *s)
     for (size_t i = 0; i < s->masked.n && !c->failed; i++) codec_text(c, &s->masked.items[i]);
     codec_u64(c, &s->scratch_bytes);
     codec_bool(c, &s->realtime);
-    codec_bool(c, &s->no_cgroup);
 }
 
 bool slot_config_encode(const struct slot_config *s, struct buf *out, struct err *e)
@@ -69,26 +68,6 @@ static void enter_realtime(void)
     struct sigaction a = {.sa_handler = leave_realtime};
     sigaction(SIGXCPU, &a, NULL);
     if (setrlimit(RLIMIT_RTTIME, &watchdog) == 0) sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
-}
-
-/* ---- the slot's cgroup ---- */
-
-static void enter_cgroup(void)
-{
-    char path[128], pid[16];
-    static const char *const trees[] = {"/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
-    for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
-        snprintf(path, sizeof path, "%s/cgroup.procs", trees[i]);
-        if (access(path, W_OK) != 0) continue;
-        snprintf(path, sizeof path, "%s/skiff", trees[i]);
-        if (mkdir(path, 0755) != 0 && errno != EEXIST) continue;
-        snprintf(path, sizeof path, "%s/skiff/cgroup.procs", trees[i]);
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-        snprintf(pid, sizeof pid, "%d", (int)getpid());
-        bool ok = fd >= 0 && io_write_all(fd, pid, strlen(pid));
-        if (fd >= 0) close(fd);
-        if (ok) return;
-    }
 }
 
 /* ---- talking to the engine ---- */
@@ -245,7 +224,6 @@ static void prepare(struct supervisor *sv, const struct slot_config *c)
     sv->state_dir = state;
     sv->plain = c->plain;
     if (!open_dirs(sv, state, &sv->broken)) return;
-    if (!c->no_cgroup) enter_cgroup();
     if (!c->plain) {
         uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
         struct sandbox_config sc = {.state_dir = state, .masked = c->masked.items, .n_masked = c->masked.n,
