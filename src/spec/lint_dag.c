@@ -52,17 +52,15 @@ static void add_condition(struct dag *g, const struct val *at, const struct depe
     diag_help(g->l->d, d, "use %.*s.Succeeded or %.*s.Failed", STR_ARG(x->name), STR_ARG(x->name));
 }
 
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-}
+static const bool word_chars[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['_'] = true,
+};
 
 static struct str take_word(struct str *s)
 {
     size_t n = 0;
     *s = str_trim(*s);
-    while (n < s->n && is_word(s->p[n])) n++;
+    while (n < s->n && word_chars[(unsigned char)s->p[n]]) n++;
     struct str word = str_n(s->p, n);
     *s = str_from(*s, n);
     return word;

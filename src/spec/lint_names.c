@@ -5,20 +5,23 @@
 
 enum { FIELD_NAME_BYTES = 128 };
 
+/* The forms of name in which a character may stand: a bit for each. */
+#define IN(form) (1u << NAME_##form)
+#define IN_ALL (IN(FIELD) | IN(PARAMETER) | IN(ARTIFACT) | IN(OBJECT))
+static const uint8_t char_forms[256] = {
+    ['a' ... 'z'] = IN_ALL,
+    ['0' ... '9'] = IN_ALL,
+    ['A' ... 'Z'] = IN_ALL & ~IN(OBJECT),
+    ['-'] = IN_ALL,
+    ['_'] = IN(PARAMETER) | IN(ARTIFACT),
+    ['.'] = IN(ARTIFACT) | IN(OBJECT),
+    ['{'] = IN(ARTIFACT),
+    ['}'] = IN(ARTIFACT),
+};
+
 static bool is_alnum(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool char_allowed(char c, enum name_form form)
-{
-    switch (form) {
-    case NAME_FIELD: return is_alnum(c) || c == '-';
-    case NAME_PARAMETER: return is_alnum(c) || c == '-' || c == '_';
-    case NAME_ARTIFACT: return is_alnum(c) || strchr("-_{}.", c) != NULL;
-    case NAME_OBJECT: return (is_alnum(c) && !(c >= 'A' && c <= 'Z')) || c == '-' || c == '.';
-    }
-    return false;
+    return c != '-' && char_forms[(unsigned char)c] & IN(FIELD);
 }
 
 static const char *const form_texts[] = {
@@ -32,7 +35,7 @@ static const char *const form_texts[] = {
 static bool well_formed(struct str s, enum name_form form)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!char_allowed(s.p[i], form)) return false;
+        if (!(char_forms[(unsigned char)s.p[i]] & 1u << form)) return false;
     if (form == NAME_FIELD) return is_alnum(s.p[0]);
     return form != NAME_OBJECT || (is_alnum(s.p[0]) && is_alnum(s.p[s.n - 1]));
 }

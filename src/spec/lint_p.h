@@ -81,7 +81,11 @@ static inline const struct val *lint_at(const struct val *src, const char *field
     const struct val *v = val_get(src, str_of(field));
     return v ? v : src;
 }
-static inline bool has_tag(struct str s) { return s.p && str_find(s, STR("{{"), 0) >= 0; }
+/* Most texts hold no brace at all, which is found out much sooner. */
+static inline bool has_tag(struct str s)
+{
+    return s.n && memchr(s.p, '{', s.n) && str_find(s, STR("{{"), 0) >= 0;
+}
 
 /* lint_names.c */
 enum name_form { NAME_FIELD, NAME_PARAMETER, NAME_ARTIFACT, NAME_OBJECT };
