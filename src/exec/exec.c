@@ -99,6 +99,7 @@ static void turn_end(void *user)
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
     timer_arm(x);
+    if (!x->dirty) rubbish_remove(x);
     if (x->dirty && !commit_waits(x)) loop_again(x->o.loop);
 }
 
@@ -231,6 +232,8 @@ void exec_close(struct exec *x)
     loop_hook_free(x->commit_hook);
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
+    rubbish_remove(x);
+    VEC_FINI(&x->rubbish);
     VEC_FINI(&x->jobs);
     VEC_FINI(&x->lives);
     VEC_FINI(&x->begun);

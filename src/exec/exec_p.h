@@ -107,6 +107,7 @@ struct exec {
     VEC(struct lane *) idle;    /* of those, ready for a step */
     uint32_t running, max_running, max_fresh;
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
+    VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
 };
 
 /* run.c */
@@ -154,6 +155,8 @@ bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
 void outcome_end(struct arena *a, const struct step_result *r, struct step_outcome *out);
 void outcome_params(struct arena *a, const struct step_result *r, struct step_outcome *out);
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e);
+
+void rubbish_remove(struct exec *x);
 
 /* load.c */
 bool exec_load(struct exec *x, struct err *e);

@@ -1,5 +1,7 @@
 /* What a step's end means: phase and message in Argo's words, outputs into the repository. */
+#include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "doc/json.h"
 #include "os/clock.h"
@@ -124,34 +126,27 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
     out->n_params = r->params.n;
 }
 
-/* The directory keeps its log; what was private to the step goes. */
-struct cleaning {
-    char *path;
-};
-
+/* The directory keeps its log; what was private to the step goes, but never between a step and the
+ * next one: the first use of the worker pool alone starts its threads. */
 static void clean(void *user)
 {
-    struct cleaning *c = user;
     struct err e;
-    dir_remove_tree(c->path, &e); /* best effort: `skiff delete` removes the rest */
-}
-
-static void cleaned(void *user)
-{
-    struct cleaning *c = user;
-    free(c->path);
-    free(c);
+    dir_remove_tree(user, &e); /* best effort: `skiff delete` removes the rest */
 }
 
 static void clean_later(struct job *j, const char *what)
 {
     struct exec *x = j->live->x;
-    struct arena *a = &x->scratch;
-    struct str dir = step_dir_path(a, x->o.state_dir, (uint64_t)j->id);
-    const char *path = str_fmt(a, "%.*s/%s", STR_ARG(dir), what).p;
-    struct cleaning *c = mem_zalloc(sizeof *c);
-    c->path = mem_strdup(path);
-    loop_job(x->o.loop, clean, cleaned, c);
+    struct str dir = step_dir_path(&x->scratch, x->o.state_dir, (uint64_t)j->id);
+    const char *path = str_fmt(&x->scratch, "%.*s/%s", STR_ARG(dir), what).p;
+    if (rmdir(path) == 0 || errno == ENOENT) return;
+    VEC_PUSH(&x->rubbish, mem_strdup(path));
+}
+
+void rubbish_remove(struct exec *x)
+{
+    for (size_t i = 0; i < x->rubbish.n; i++) loop_job(x->o.loop, clean, free, x->rubbish.items[i]);
+    x->rubbish.n = 0;
 }
 
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e)
