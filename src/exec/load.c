@@ -47,10 +47,25 @@ static void sweep_done(void *user)
     free(s);
 }
 
+static struct sweep *sweep_new(struct exec *x)
+{
+    struct sweep *s = mem_zalloc(sizeof *s);
+    s->state_dir = mem_strdup(str_z(&x->arena, x->o.state_dir));
+    return s;
+}
+
 static void sweep_add(struct sweep *s, struct str id)
 {
     int64_t step;
     if (str_to_i64(id, &step)) VEC_PUSH(&s->steps, step);
+}
+
+/* A step that turned out to be lost has its RESULT just now. */
+static void sweep_one(struct exec *x, int64_t step)
+{
+    struct sweep *s = sweep_new(x);
+    VEC_PUSH(&s->steps, step);
+    loop_job(x->o.loop, sweep_work, sweep_done, s);
 }
 
 static bool add_node(void *ctx, const struct node_row *row, struct err *e)
@@ -68,7 +83,7 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
     (void)e;
     if (str_is(key, "status")) r->status = str_dup(r->a, bytes);
     if (str_is(key, "private")) r->priv = str_dup(r->a, bytes);
-    if (str_starts(key, STR("step/"))) sweep_add(r->sweep, bytes);
+    if (str_starts(key, STR("step/")) || str_starts(key, STR("lost/"))) sweep_add(r->sweep, bytes);
     return true;
 }
 
@@ -99,15 +114,20 @@ static bool never_began(struct exec *x, int64_t id)
            mkdir(dir.p, 0700) == 0;
 }
 
-/* Under a new command: the old step's directory stays what it is. */
+/* Under a new command: the old step's directory stays what it is, and is noted for its removal. */
 static bool start_again(struct job *j, struct err *e)
 {
     struct active *l = j->live;
+    struct exec *x = l->x;
     struct node *n = j->node;
-    int64_t old = j->id;
     bool told = j->told_started, killed = j->killed;
+    struct str old = str_fmt(&x->scratch, "%lld", (long long)j->id);
+    struct str key = str_fmt(&x->scratch, "lost/%.*s", STR_ARG(old));
+    if (!exec_begin(x, e) || !store_command_ack(x->store, j->id, e) || !store_value_put(x->store, l->id, key, old, e))
+        return false;
+    sweep_one(x, j->id);
     job_forget(j);
-    if (!exec_begin(l->x, e) || !store_command_ack(l->x->store, old, e) || !(j = job_new(l, n, e))) return false;
+    if (!(j = job_new(l, n, e))) return false;
     j->told_started = told;
     j->killed = killed;
     return true;
@@ -139,6 +159,7 @@ static bool job_seek(struct job *j, bool began, struct err *e)
     case ADOPT_FINISHED: job_result(j, &result); return true;
     case ADOPT_LOST:
         if (j->live && (!began || restarts_lost(x))) return start_again(j, e);
+        sweep_one(x, j->id);
         job_failed(j, "step lost: it died together with the engine or its supervisor");
         return true;
     case ADOPT_FAILED: break;
@@ -232,8 +253,7 @@ static bool steps_load(struct exec *x, struct err *e)
 
 bool exec_load(struct exec *x, struct err *e)
 {
-    struct sweep *sweep = mem_zalloc(sizeof *sweep);
-    sweep->state_dir = mem_strdup(str_z(&x->arena, x->o.state_dir));
+    struct sweep *sweep = sweep_new(x);
     bool ok = runs_load(x, sweep, e) && steps_load(x, e);
     if (ok && sweep->steps.n) loop_job(x->o.loop, sweep_work, sweep_done, sweep);
     else sweep_done(sweep);

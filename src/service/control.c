@@ -67,7 +67,7 @@ static bool add_step(void *ctx, struct str key, struct str bytes, struct err *e)
 {
     struct steps *x = ctx;
     (void)e;
-    if (str_starts(key, STR("step/")))
+    if (str_starts(key, STR("step/")) || str_starts(key, STR("lost/")))
         VEC_PUSH(&x->dirs, str_fmt(x->a, "%.*s/steps/%.*s", STR_ARG(x->state_dir), STR_ARG(bytes)));
     return true;
 }
