@@ -30,6 +30,31 @@ static void node_ids_are_argos(void **state)
     arena_fini(&a);
 }
 
+/* Past the first huge chunk, and with one request larger than any chunk. */
+static void arena_memory_is_aligned_zeroed_and_apart(void **state)
+{
+    enum { BLOCK = 1000, BLOCKS = 12000, LARGE = 9 << 20 };
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    unsigned char **blocks = mem_alloc(BLOCKS * sizeof *blocks);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = arena_alloc(&a, BLOCK);
+        assert_int_equal((uintptr_t)blocks[i] % 16, 0);
+        assert_true(blocks[i][0] == 0 && blocks[i][BLOCK / 2] == 0 && blocks[i][BLOCK - 1] == 0);
+        memset(blocks[i], (int)(i % 251), BLOCK);
+        if (i == BLOCKS / 2) memset(arena_alloc_raw(&a, LARGE), 0xff, LARGE);
+    }
+    for (size_t i = 0; i < BLOCKS; i++)
+        assert_true(blocks[i][0] == i % 251 && blocks[i][BLOCK - 1] == i % 251);
+    assert_true(a.used >= (size_t)BLOCK * BLOCKS + LARGE);
+    arena_reset(&a);
+    assert_int_equal(a.used, 0);
+    memset(arena_alloc_bytes(&a, BLOCK), 1, BLOCK);
+    arena_fini(&a);
+    free(blocks);
+}
+
 static void map_keeps_what_is_left_after_deletions(void **state)
 {
     (void)state;
@@ -156,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node_ids_are_argos),
+        cmocka_unit_test(arena_memory_is_aligned_zeroed_and_apart),
         cmocka_unit_test(map_keeps_what_is_left_after_deletions),
         cmocka_unit_test(buf_stops_at_its_maximum),
         cmocka_unit_test(numbers_print_as_printf_does),
