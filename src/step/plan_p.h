@@ -48,8 +48,8 @@ struct plan {
     bool assembled, scratch;
     unsigned n_private;
     int proc_tree; /* filled by the child */
-    int root_fd;   /* filled by the child: O_PATH of the step's root */
-    int ns_fd;     /* filled by the child: keeps the step's mounts until outputs are collected */
+    int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
+    int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
 };
 
 bool plan_make(struct plan *p, struct err *e);
