@@ -160,6 +160,9 @@ void rubbish_remove(struct exec *x);
 
 /* load.c */
 bool exec_load(struct exec *x, struct err *e);
+/* What became of a step whose supervisor is not connected: one of an engine before this one, or one
+ * whose supervisor has just died. `began` false: it is known that it never did. */
+bool job_seek(struct job *j, bool began, struct err *e);
 void jobs_seek(struct exec *x); /* asks for those in exec.sought again */
 
 /* lookup.c */

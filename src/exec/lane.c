@@ -74,7 +74,9 @@ static struct job *lane_release(struct lane *l)
 /* False: the lane is gone. */
 static bool lane_event(struct lane *l, struct slot_event *ev)
 {
+    struct exec *x = l->x;
     struct job *j;
+    struct err e;
     if (ev->kind == SLOT_RESULT) {
         bool adopted = l->adopted;
         if ((j = lane_release(l))) job_result(j, &ev->result);
@@ -82,8 +84,9 @@ static bool lane_event(struct lane *l, struct slot_event *ev)
         return !adopted;
     }
     if (ev->kind == SLOT_EXITED) {
-        if ((j = lane_release(l))) job_failed(j, "step lost: its supervisor is gone");
+        j = lane_release(l);
         lane_free(l);
+        if (j && !job_seek(j, true, &e)) exec_fail(x, &e);
         return false;
     }
     return true; /* SLOT_STARTED: told when the step has run for a moment */

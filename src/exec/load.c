@@ -138,9 +138,7 @@ static bool restarts_lost(const struct exec *x)
     return x->o.restart_lost || config_is(x->o.config, CONFIG_ON_LOST, "restart");
 }
 
-/* What became of a step that an engine before this one started; `began` false: it is known that
- * nothing did. */
-static bool job_seek(struct job *j, bool began, struct err *e)
+bool job_seek(struct job *j, bool began, struct err *e)
 {
     struct exec *x = j->x;
     struct slot *slot;

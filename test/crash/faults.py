@@ -188,13 +188,33 @@ def lost_step(score, skiff):
         place.remove()
 
 
+def killed_supervisor(score, skiff):
+    """The engine lives, a supervisor is killed: the step is lost, the retry is not."""
+    for tier in common.host_tiers():
+        place = place_of(skiff, tier)
+        text = shapes.Shape("one", "  templates:\n  - name: main\n" + shapes.step(
+            "x", "x-{{retries}}", ["test {{retries}} -gt 0 || sleep 60"], inputs="inputs: {}",
+            extra="    retryStrategy: {limit: 2, retryPolicy: Always}\n").split("\n", 1)[1], []).text(place)
+        proc = place.start(place.file("w.yaml", text), "--name", "w")
+        common.wait_for(lambda: "S x-0" in place.lines(), "the step")
+        slots = {p for p in common.descendants({proc.pid}) if common.comm(p) == "skiff-slot"}
+        common.signal_all(slots, signal.SIGSTOP)
+        common.signal_all(slots, signal.SIGKILL)
+        proc.communicate(timeout=common.LIMIT_S)
+        score.check(proc.returncode == 0, f"killed supervisor, {tier}: exit status {proc.returncode}")
+        score.check("step lost" in json.dumps(place.get("w")), f"killed supervisor, {tier}: no word of it")
+        score.check(place.lines() == ["S x-0", "S x-1", "E x-1"], f"killed supervisor, {tier}: {place.lines()}")
+        score.check(not (left := place.wait_clean()), f"killed supervisor, {tier}: left behind {left}")
+        place.remove()
+
+
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1])
     for signo in (signal.SIGINT, signal.SIGTERM):
         one_signal(score, skiff, signo)
         two_signals(score, skiff, signo)
-    for test in (closed_pipe, full_disk, no_permission, two_engines, lost_step):
+    for test in (closed_pipe, full_disk, no_permission, two_engines, lost_step, killed_supervisor):
         test(score, skiff)
     return score.end()
 
