@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import socket
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
@@ -139,10 +140,26 @@ def without_engine(score, skiff):
     place.remove()
 
 
+def loaded(score, skiff):
+    """Start-up stays cheap: what serves and calls over networks is opened only when it is needed."""
+    text = subprocess.run(["ldd", skiff], capture_output=True, text=True, check=False).stdout
+    heavy = [lib for lib in ("libmicrohttpd", "libcurl", "libssl", "libgnutls") if lib in text]
+    score.check(not heavy, f"linked: {heavy}")
+
+
+def durable(score, skiff):
+    place = common.Place(skiff, "none")
+    ran = subprocess.run(place.run_words(place.file("t.yaml", shapes.TRIVIAL), "--name", "w"), capture_output=True, text=True,
+                         env=place.env({"SKIFF_DURABILITY": "full"}), timeout=common.LIMIT_S)
+    score.check(ran.returncode == 0, f"durability full: {ran.stderr}")
+    place.wait_clean()
+    place.remove()
+
+
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, routes, without_engine):
+    for test in (commands, routes, without_engine, loaded, durable):
         test(score, skiff)
     return score.end()
 
