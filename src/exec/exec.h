@@ -1,7 +1,8 @@
 /* The engine at work on one machine: runs, their commits, and the steps that they start.
  *
- * The caller holds engine.lock. Events of one loop turn share one transaction, which is committed
- * before anything that it decided is shown or acted on (LOOP_HOOK_COMMIT). A start is a command row
+ * The caller holds engine.lock. Events of one loop turn share one transaction, and ends of steps one
+ * of up to 5 ms while every slot is busy and more starts are committed. It is committed before
+ * anything that it decided is told or acted on (LOOP_HOOK_COMMIT). A start is a command row
  * first; after a crash each command is looked up at its supervisor: adopted, taken over as finished,
  * or lost. Runs on: the loop thread. */
 #pragma once
