@@ -103,6 +103,8 @@ class Place:
         return n
 
     def remove(self):
+        for path, _, _ in os.walk(self.root):
+            os.chmod(path, 0o755)  # kept artifacts are read-only
         shutil.rmtree(self.root, ignore_errors=True)
 
     # ---- processes ----

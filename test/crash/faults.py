@@ -103,7 +103,7 @@ def fill(path):
     os.close(fd)
 
 
-def full_disk(score, skiff):
+def full_disk(score, skiff, size_mib):
     """The state directory runs full during a run: said, nothing that was committed is lost, and
     with room again the run goes on."""
     if os.geteuid() != 0:
@@ -111,7 +111,7 @@ def full_disk(score, skiff):
         return
     place = place_of(skiff)
     os.mkdir(place.state)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "skiff-test", place.state], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "skiff-test", place.state], capture_output=True).returncode:
         score.skip("full disk: no tmpfs can be mounted here")
         return
     try:
@@ -214,7 +214,9 @@ def main():
     for signo in (signal.SIGINT, signal.SIGTERM):
         one_signal(score, skiff, signo)
         two_signals(score, skiff, signo)
-    for test in (closed_pipe, full_disk, no_permission, two_engines, lost_step, killed_supervisor):
+    for size_mib in (4, 16):  # the first is full at once, the second in the middle
+        full_disk(score, skiff, size_mib)
+    for test in (closed_pipe, no_permission, two_engines, lost_step, killed_supervisor):
         test(score, skiff)
     return score.end()
 
