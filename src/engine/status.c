@@ -56,7 +56,7 @@ static void put_time(struct buf *b, const char *name, int64_t us)
     struct civil c = civil_from_us(us);
     const int parts[] = {c.year / 100, c.year, c.month, c.day, c.hour, c.minute, c.second};
     static const char after[] = {0, '-', '-', 'T', ':', ':', 'Z'};
-    char text[sizeof "\"2000-01-01T00:00:00Z\""], *p = text;
+    char text[24], *p = text; /* "2000-01-01T00:00:00Z" with its quotes is 22 long */
     *p++ = '"';
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         p = two_digits(p, parts[i]);
