@@ -158,7 +158,16 @@ static bool has_location(const struct val *art)
     return false;
 }
 
-static bool artifacts_decide(struct run *r, const struct start *s, struct val *out, struct err *e)
+/* Places and paths may be made of globals, locals and the input parameters. */
+static bool artifact_filled(struct run *r, const struct scope *scope, struct val *art, struct err *e)
+{
+    struct tags_opts opts = {.scope = scope, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    struct val v = *art;
+    return !tags_present_val(&v) || tags_replace_val(&r->scratch, &v, &opts, art, e);
+}
+
+static bool artifacts_decide(struct run *r, const struct start *s, const struct scope *scope, struct val *out,
+                             struct err *e)
 {
     const struct val *declared = val_path(s->tmpl->src, "inputs.artifacts");
     const struct val *args = val_get(s->args, STR("artifacts"));
@@ -169,6 +178,7 @@ static bool artifacts_decide(struct run *r, const struct start *s, struct val *o
         struct str name = val_get_str(in, "name");
         const struct val *arg = named(args, name);
         struct val art = arg ? artifact_place(&r->scratch, in, arg) : *in;
+        if (!artifact_filled(r, scope, &art, e)) return list_done(&b), false;
         if (has_location(&art)) list_add(&b, art);
         else if (!val_is_true(&art, "optional"))
             return list_done(&b), err_set(e, ERR_SPEC, "inputs.artifacts.%.*s was not supplied",
@@ -187,8 +197,13 @@ bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct
     scope_set(&locals, STR("node.name"), s->name);
     if (tmpl_is_pod(s->tmpl)) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
     struct val params, artifacts;
-    if (!params_decide(r, s, &locals, &params, e) || !artifacts_decide(r, s, &artifacts, e))
-        return false;
+    if (!params_decide(r, s, &locals, &params, e)) return false;
+    for (uint32_t i = 0; i < params.n; i++) {
+        struct str name = val_get_str(&params.items[i], "name");
+        const struct val *v = val_get(&params.items[i], STR("value"));
+        if (v) scope_set(&locals, str_fmt(&r->scratch, "inputs.parameters.%.*s", STR_ARG(name)), text_of(&r->scratch, v));
+    }
+    if (!artifacts_decide(r, s, &locals, &artifacts, e)) return false;
     struct val_builder b;
     map_begin(&b, &r->scratch);
     if (params.n) map_add(&b, STR("parameters"), params);

@@ -170,7 +170,7 @@ struct run {
     bool releasing; /* the next limit_pass is for something whose turn has come */
     enum node_phase phase;
     struct str message;
-    int64_t started_us, finished_us, deadline_us, now_us;
+    int64_t started_us, finished_us, deadline_us, now_us, progress_us;
     enum stop_strategy stop;
     bool suspended, deadline_passed;
     int64_t parallelism;

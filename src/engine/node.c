@@ -26,6 +26,8 @@ static const struct ntype_row ntypes[NTYPE_MAX] = {
 #undef NTYPE
 };
 
+enum { PROGRESS_US = 1000000 };
+
 enum {
     ENDS = SM_BIT(NODE_SUCCEEDED) | SM_BIT(NODE_FAILED) | SM_BIT(NODE_ERROR) | SM_BIT(NODE_SKIPPED),
 };
@@ -84,6 +86,10 @@ static void count_end(struct run *r, struct node *n)
         ASSERT(r->active_pods > 0);
         r->active_pods--;
         if (n->phase == NODE_SUCCEEDED) r->pods_done++;
+        if (r->now_us - r->progress_us >= PROGRESS_US) { /* a busy run shows its progress, but not step by step */
+            r->progress_us = r->now_us;
+            r->dirty = true;
+        }
     }
     struct body *b = n->boundary ? n->boundary->body : NULL;
     if (!b) return;
