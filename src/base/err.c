@@ -54,8 +54,9 @@ bool err_ctx(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof e->text)
-        snprintf(e->text + n, sizeof e->text - (size_t)n, ": %s", old);
+    if (n < 0 || (size_t)n + sizeof ": " > sizeof e->text) return false;
+    size_t room = sizeof e->text - (size_t)n - sizeof ": ";
+    snprintf(e->text + n, sizeof e->text - (size_t)n, ": %.*s", (int)room, old);
     return false;
 }
 

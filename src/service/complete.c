@@ -36,7 +36,7 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     if (o->generate_name.n) base = o->generate_name, name = STR_NONE;
     if (o->name.n) name = o->name;
     if (!name.n) name = str_cat(a, base.n ? base : STR("workflow-"), name_suffix(a, random_u64()));
-    if (o->ns.n || !ns.n) ns = o->ns.n ? o->ns : STR("default");
+    if (!ns.n) ns = o->ns.n ? o->ns : STR("default"); /* as argo submit: the document's own comes first */
     meta = with(a, given, "name", val_of_str(name));
     meta = with(a, &meta, "namespace", val_of_str(ns));
     meta = with(a, &meta, "uid", val_of_str(o->uid.n ? o->uid : uuid_random(a)));
