@@ -209,7 +209,12 @@ CHILD_SIDE static int step_main(void *arg)
     struct launch *l = arg;
     struct child *c = l->c;
     if (!step_prepare(l)) return 126;
-    long worst = -ENOENT;
+    long worst = -ENOENT, normal = 0; /* struct sched_param: priority 0 */
+    if (c->realtime && (worst = RAW3(sched_setscheduler, 0, SCHED_OTHER, &normal)) < 0) {
+        fail(c, worst, "scheduling class", NULL);
+        return 126;
+    }
+    worst = -ENOENT;
     for (const char *const *p = c->programs; *p; p++) {
         long r = RAW3(execve, *p, c->argv, c->env);
         if (r != -ENOENT && r != -ENOTDIR) worst = r;

@@ -60,6 +60,7 @@ struct child {
     size_t n_rlimits;
     bool sandbox;
     bool private_net;
+    bool realtime;    /* init and set-up run at the supervisor's priority, the step at normal */
     int parent_pidfd; /* the supervisor's own */
 
     /* reported */

@@ -217,6 +217,7 @@ static bool start(struct supervisor *sv, struct err *e)
     c->out = ends[0];
     c->err = ends[1];
     c->parent_pidfd = sv->self_pidfd;
+    c->realtime = sv->realtime;
     r->result.started_us = io_now_us();
     ok = child_start(c, sv->stacks, &r->init_pid, &r->init_pidfd, e);
     close(ends[0]);

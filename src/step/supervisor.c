@@ -60,14 +60,15 @@ static void leave_realtime(int signo)
     sched_setscheduler(0, SCHED_OTHER, &p);
 }
 
-/* Whoever runs 100 ms without waiting falls back to normal; children always begin at normal. */
-static void enter_realtime(void)
+/* Whoever runs 100 ms without waiting falls back to normal. The set-up of a step inherits the
+ * priority, so that it does not wait for a time slice; the step drops it just before exec. */
+static bool enter_realtime(void)
 {
     struct sched_param p = {.sched_priority = 1};
     struct rlimit watchdog = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
     struct sigaction a = {.sa_handler = leave_realtime};
     sigaction(SIGXCPU, &a, NULL);
-    if (setrlimit(RLIMIT_RTTIME, &watchdog) == 0) sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
+    return setrlimit(RLIMIT_RTTIME, &watchdog) == 0 && sched_setscheduler(0, SCHED_FIFO, &p) == 0;
 }
 
 /* ---- talking to the engine ---- */
@@ -235,7 +236,7 @@ static void prepare(struct supervisor *sv, const struct slot_config *c)
         close(sv->run_dir);
         sv->run_dir = open(str_fmt(&keep, "%s/run", sv->state_dir).p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
-    if (c->realtime) enter_realtime();
+    sv->realtime = c->realtime && enter_realtime();
 }
 
 NORETURN void supervisor_main(int sock, struct str config)

@@ -30,6 +30,7 @@ struct supervisor {
     bool alone; /* the engine that opened the slot is gone: end after this step */
     int null_fd, self_pidfd, run_dir;
     bool plain;
+    bool realtime; /* at SCHED_FIFO 1 */
     const char *state_dir; /* as this process sees it */
     struct sandbox sb;
     struct err broken; /* code != 0: the sandbox could not be built */
