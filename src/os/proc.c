@@ -122,21 +122,12 @@ static int try_mount_setattr(void)
     return mount_setattr(AT_FDCWD, "/tmp", AT_RECURSIVE, &ro, sizeof ro) == 0 ? 0 : errno;
 }
 
-static int try_cgroup(void)
-{
-    static const char *const procs[] = {"/sys/fs/cgroup/pids/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs",
-                                        "/sys/fs/cgroup/cgroup.procs"};
-    for (size_t i = 0; i < ARRAY_LEN(procs); i++)
-        if (access(procs[i], W_OK) == 0) return 0;
-    return errno;
-}
-
 static int try_realtime(void) { return sched_realtime_possible() ? 0 : EPERM; }
 
 static int (*const attempts[HOST_CAP_MAX])(void) = {
     [HOST_CAP_USER_NS] = try_user_ns, [HOST_CAP_MOUNT_NS] = try_mount_ns, [HOST_CAP_PID_NS] = try_pid_ns,
     [HOST_CAP_PROC_MOUNT] = try_proc_mount, [HOST_CAP_OVERLAY] = try_overlay, [HOST_CAP_SECCOMP] = try_seccomp,
-    [HOST_CAP_MOUNT_SETATTR] = try_mount_setattr, [HOST_CAP_CGROUP] = try_cgroup, [HOST_CAP_REALTIME] = try_realtime,
+    [HOST_CAP_MOUNT_SETATTR] = try_mount_setattr, [HOST_CAP_REALTIME] = try_realtime,
 };
 
 void host_caps_probe(struct host_caps *out)
