@@ -85,6 +85,16 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
     return true;
 }
 
+bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
+                   struct err *e)
+{
+    struct val wf;
+    if (!service_get(a, s, ref->ns, ref->name, &wf, e)) return false;
+    *phase = wf_phase(&wf);
+    *ended = wf_ended(&wf);
+    return true;
+}
+
 bool service_list(struct arena *a, struct service *s, const struct list_opts *o, struct val *out, struct err *e)
 {
     struct val_builder b;

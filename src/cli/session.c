@@ -40,9 +40,10 @@ bool outcome_status(struct cli *cli, struct service *s, const struct workflow_re
 {
     *status = 0;
     for (size_t i = 0; i < n; i++) {
-        struct val wf;
-        if (!service_get(&cli->a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
-        if (!str_is(wf_phase(&wf), "Succeeded")) *status = err_exit_status(ERR_WORKFLOW);
+        struct str phase;
+        bool ended;
+        if (!service_phase(&cli->a, s, &refs[i], &phase, &ended, e)) return false;
+        if (!str_is(phase, "Succeeded")) *status = err_exit_status(ERR_WORKFLOW);
     }
     return true;
 }
@@ -53,9 +54,9 @@ bool runs_ended(struct cli *cli, const char *const *names, size_t n, bool *ended
     bool ok = s != NULL;
     *ended = true;
     for (size_t i = 0; i < n && ok && *ended; i++) {
-        struct val wf;
-        ok = workflow_read(cli, s, names[i], &wf, e);
-        *ended = ok && wf_ended(&wf);
+        struct workflow_ref ref;
+        struct str phase;
+        ok = workflow_ref(cli, s, names[i], &ref, e) && service_phase(&cli->a, s, &ref, &phase, ended, e);
     }
     service_close(s);
     return ok;

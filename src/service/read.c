@@ -49,6 +49,16 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
     return true;
 }
 
+bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
+                   struct err *e)
+{
+    struct run_row row;
+    if (no_state(s, e) || !store_run_find(a, service_store(s), ref->ns, ref->name, &row, e)) return false;
+    *phase = row.phase;
+    *ended = row.completed;
+    return true;
+}
+
 /* ---- whole ---- */
 
 struct reading {

@@ -116,6 +116,9 @@ void service_watch_pump(struct service_watch *w);
 /* NAME, a unique prefix, or @latest. */
 bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct workflow_ref *out, struct err *e);
+/* Only its phase, and whether it has ended: one row. */
+bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
+                   struct err *e);
 /* The whole Workflow object with .status.nodes. */
 bool service_get(struct arena *a, struct service *s, struct str ns, struct str name, struct val *out,
                  struct err *e);
