@@ -20,7 +20,7 @@ void body_begin(struct run *r, struct node *n)
     inputs_scope(r, &b->arena, &b->inputs, n);
 }
 
-static void loop_free(struct run *r, struct group_frame *g)
+void loop_frame_free(struct run *r, struct group_frame *g)
 {
     if (!g) return;
     r->frame_bytes -= g->n_items * sizeof *g->items;
@@ -35,7 +35,7 @@ void body_end(struct run *r, struct node *n)
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
         struct call_state *c = &b->calls[i];
         if (c->node && c->node->type == NTYPE_TASKGROUP) c->node->group = NULL;
-        loop_free(r, c->loop);
+        loop_frame_free(r, c->loop);
     }
     r->frame_bytes -= b->tmpl->n_calls * sizeof *b->calls;
     free(b->calls);
@@ -100,15 +100,26 @@ void body_fail_fast(struct run *r, struct node *n)
     body_finish(r, n, NODE_FAILED, why);
 }
 
+/* Nodes from before a reset, as far as their items are the same. */
+static void items_keep(struct run *r, struct group_frame *g, struct group_frame *before, const struct val *items)
+{
+    for (uint32_t i = 0; i < MIN(g->n_items, before->n_items); i++) {
+        struct node *n = before->items[i];
+        if (n && str_eq(n->item, json_text(&r->scratch, &items->items[i]))) g->items[i] = n;
+    }
+    loop_frame_free(r, before);
+}
+
 struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
                                const struct val *items)
 {
-    struct group_frame *g = mem_zalloc(sizeof *g);
+    struct group_frame *g = mem_zalloc(sizeof *g), *before = boundary->body->calls[c->idx].loop;
     g->items = mem_zalloc(items->n * sizeof *g->items);
     g->n_items = items->n;
     g->items_json = json_text(&boundary->body->arena, items);
     r->frame_bytes += items->n * sizeof *g->items;
     boundary->body->calls[c->idx].loop = g;
+    if (before) items_keep(r, g, before, items);
     return g;
 }
 

@@ -89,6 +89,16 @@ static struct node *group_make(struct run *r, struct node *dag, const struct cal
     return group;
 }
 
+static void items_start(struct run *r, struct node *dag, const struct call *c, struct node *group,
+                        const struct val *task, const struct val *items)
+{
+    for (uint32_t i = 0; i < items->n; i++) {
+        struct blocked b = {.parent = group, .call = c, .item_idx = i,
+                            .item = json_text(&r->scratch, &items->items[i])};
+        if (!group->group->items[i]) call_start(r, dag, &b, task);
+    }
+}
+
 static void start_loop(struct run *r, struct node *dag, const struct call *c,
                        const struct val *task)
 {
@@ -104,11 +114,7 @@ static void start_loop(struct run *r, struct node *dag, const struct call *c,
     }
     struct node *group = group_make(r, dag, c, &items);
     node_phase_set(r, group, NODE_RUNNING);
-    for (uint32_t i = 0; i < items.n; i++) {
-        struct blocked b = {.parent = group, .call = c, .item_idx = i,
-                            .item = json_text(&r->scratch, &items.items[i])};
-        call_start(r, dag, &b, task);
-    }
+    items_start(r, dag, c, group, task, &items);
 }
 
 static void task_begin(struct run *r, struct node *dag, const struct call *c)
@@ -390,6 +396,41 @@ void dag_child_done(struct run *r, struct node *dag, struct node *child)
     }
     tasks_begin(r, dag, ready, n_ready);
     if (!b->open) dag_settle(r, dag);
+}
+
+/* A loop that was reset: its items are decided anew, those that have ended stay. */
+static void loop_again(struct run *r, struct node *dag, const struct call *c, struct node *group)
+{
+    struct val task, items;
+    struct err e;
+    if (!call_resolve(r, dag, c, &task, &e) || !loop_expand(r, &task, &items, &e) ||
+        !loop_check(r, c, &task, &items, &e)) {
+        node_finish(r, group, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    struct group_frame *g = group->group = loop_begin(r, dag, c, &items);
+    g->open = 1; /* held while starting */
+    for (uint32_t i = 0; i < items.n; i++)
+        if (!g->items[i] || !node_told(r, g->items[i])) g->open++;
+    items_start(r, dag, c, group, &task, &items);
+    if (items.n) dag_group_child_done(r, group);
+    else node_finish(r, group, NODE_SKIPPED, STR("Skipped, empty params"));
+}
+
+/* What is open of a dag that was reset has been counted; what it lacks begins. */
+void dag_again(struct run *r, struct node *dag)
+{
+    struct body *b = dag->body;
+    uint32_t *ready = ARENA_ARRAY(&r->scratch, uint32_t, b->tmpl->n_calls + 1), n_ready = 0;
+    b->open++; /* held while starting */
+    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+        const struct call_state *s = &b->calls[i];
+        bool loop = s->node && s->node->type == NTYPE_TASKGROUP && !phase_fulfilled(s->node->phase);
+        if (loop) loop_again(r, dag, &b->tmpl->calls[i], s->node);
+        else if (!s->node && !s->waiting && s->needed) ready[n_ready++] = i;
+    }
+    tasks_begin(r, dag, ready, n_ready);
+    if (!--b->open) dag_settle(r, dag);
 }
 
 /* A loop's phase is that of its last bad child in item order, else Succeeded. */

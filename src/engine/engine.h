@@ -46,6 +46,7 @@ struct run_opts {
     run_lookup_fn *lookup;
     void *lookup_ctx;
     uint64_t seed; /* of the random streams of expressions */
+    const struct val *memo; /* `argo resubmit --memoized`: what run_memo wrote of the run before; NULL: nothing */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */
@@ -107,8 +108,26 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 void run_tick(struct run *r, int64_t now_us, struct outbox *out);
 /* `argo stop` and `argo terminate`. */
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out);
-/* `argo resume`: completes running suspend nodes and lifts spec.suspend. */
+/* `argo suspend`: nothing new begins, and the workflow does not end, before it is resumed. Twice is
+ * fine. CONFLICT when it is over or being stopped. */
+bool run_suspend(struct run *r, int64_t now_us, struct outbox *out, struct err *e);
+/* `argo resume`: completes the suspend nodes that wait, and lifts run_suspend and spec.suspend. Nothing
+ * changes when an output of such a node has neither been supplied nor a default (SPEC). One that is not
+ * suspended stays as it is. */
 bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e);
+
+/* `argo node set`, and resume and stop with a node field selector: changes the suspend nodes that wait
+ * and that `pick` chooses, all or none (SPEC: a parameter cannot be set; NOT_FOUND: there is no such node). */
+typedef bool node_pick_fn(void *ctx, const struct run *r, const struct node *n);
+struct node_change {
+    node_pick_fn *pick;
+    void *ctx;
+    enum node_phase phase; /* SUCCEEDED, SKIPPED, FAILED or ERROR ends it; RUNNING: it goes on waiting */
+    struct str message;    /* absent: as it is */
+    const struct step_outcome_param *params; /* for outputs with valueFrom.supplied */
+    size_t n_params;
+};
+bool run_set(struct run *r, const struct node_change *c, int64_t now_us, struct outbox *out, struct err *e);
 
 /* Wall-clock time of the earliest timer, or 0; and its node, NULL for the workflow's deadline. */
 int64_t run_next_timer_us(struct run *r);
@@ -160,6 +179,11 @@ void run_write_private(struct buf *b, const struct run *r);
 /* The whole Workflow object with .status.nodes. */
 void run_write_workflow(struct buf *b, const struct run *r);
 
+/* The steps that did well, for run_opts.memo of another run: such a step is not run again there; its
+ * node is Skipped and has the outputs from here (util.go FormulateResubmitWorkflow). CONFLICT when this
+ * run has not ended badly. */
+bool run_memo(struct buf *b, struct run *r, struct err *e);
+
 struct saved_node {
     struct str status;
     struct str priv;
@@ -169,6 +193,19 @@ struct saved_node {
  * the caller reports what became of nodes in Pending or Running, then calls run_tick. */
 struct run *run_load(const struct run_opts *opts, struct str status, struct str priv,
                      const struct saved_node *rows, size_t n_rows, struct err *e);
+
+/* What `argo retry` makes of a finished run (util.go FormulateRetryWorkflow): steps that failed, and what
+ * came after them, are forgotten; what they stood in goes on. */
+struct reset_opts {
+    node_pick_fn *pick;     /* these are forgotten too, whatever their phase; NULL: none */
+    void *ctx;
+    bool arguments_changed; /* loops at work are expanded anew */
+};
+/* Rewrites a run that was loaded and is over. Afterwards it is only good for the writers above and
+ * run_free: its rows, loaded again, go on from there with run_continue. (*moved)[i] is the new index
+ * of the node that had index i, UINT32_MAX when it is gone; it lives as long as the run. CONFLICT when it
+ * is not over, has succeeded (without `pick`), or holds no step that could be run again. */
+bool run_reset(struct run *r, const struct reset_opts *o, int64_t now_us, uint32_t **moved, struct err *e);
 /* After run_load and the look at running steps: goes on with whatever was ready. Timers that are due
  * fire with run_tick, as ever. */
 void run_continue(struct run *r, int64_t now_us, struct outbox *out);

@@ -70,6 +70,7 @@ struct node {
     bool hook_done;   /* its exit hook has run or there is none */
     bool counted;     /* takes part in its boundary's active children */
     bool started;     /* a runtime has it */
+    bool again;       /* was reset: run_continue goes on with what it lacks */
     uint32_t attempt; /* of a retried node */
     struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
     struct node *boundary; /* the steps or dag instance that it belongs to */
@@ -164,6 +165,8 @@ struct run {
     struct map tmpl_by_key;
     struct scope globals;
     VEC(struct node *) nodes;
+    struct map memo; /* node name without the workflow's -> struct val of run_opts.memo */
+    VEC(struct node *) again; /* instances and retries that were reset, by index */
     struct node *root, *exit_node;
     bool dirty, done, exit_started;
     bool entry_error; /* the entry template itself could not be judged: the message says so */
@@ -280,11 +283,13 @@ bool loop_aggregate(struct run *r, const struct group_frame *g, struct str what,
 
 /* steps.c */
 void steps_begin(struct run *r, struct node *n);
+void steps_again(struct run *r, struct node *n);
 void steps_child_done(struct run *r, struct node *group);
 void steps_group_done(struct run *r, struct node *n, struct node *group);
 
 /* dag.c */
 void dag_begin(struct run *r, struct node *n);
+void dag_again(struct run *r, struct node *dag);
 void dag_child_done(struct run *r, struct node *dag, struct node *child);
 void dag_group_child_done(struct run *r, struct node *group);
 void dag_link(struct run *r, struct node *dag, const struct call *c, struct node *n);
@@ -293,10 +298,20 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks
 /* retry.c */
 void retry_child_done(struct run *r, struct node *retry);
 void retry_decide(struct run *r, struct node *retry);
+/* After a reset, or when a workflow is resumed: the next attempt, or what follows the last one. */
+void retry_again(struct run *r, struct node *retry);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);
 void suspend_resume(struct run *r, struct node *n); /* to Succeeded, or Error when an output is not set */
+
+/* again.c: going on after a reset */
+void again_note(struct run *r, struct node *n); /* while loading */
+/* A node of a loop whose frame was not stored: it is made from the nodes that there are. */
+void again_place(struct run *r, struct group_frame **g, struct node *n, uint32_t item);
+void again_begin(struct run *r);
+/* Its parent has been told: fulfilled, and no exit hook at work. */
+bool node_told(const struct run *r, const struct node *n);
 
 /* hooks.c */
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
@@ -308,12 +323,18 @@ void body_begin(struct run *r, struct node *n);
 void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
 void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
 void body_fail_fast(struct run *r, struct node *n);
+/* Items that have a node already, from before a reset, keep it. */
 struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
                                const struct val *items);
+void loop_frame_free(struct run *r, struct group_frame *g); /* NULL is fine */
 bool continues_on(const struct call *c, enum node_phase p);
 
 /* run.c and timer.c */
 void run_advance(struct run *r);
+void event_begin(struct run *r, int64_t now_us);
+void event_end(struct run *r, struct outbox *out);
+void root_begin(struct run *r);
+void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too);

@@ -133,8 +133,80 @@ static void resume_completes_what_is_suspended(void **state)
     assert_true(run_resume(f.run, T0 + 1, &f.out, &e));
     assert_int_equal(node_phase(named(&f, "wf[0].wait")), NODE_SUCCEEDED);
     assert_int_equal(count(&f, ACTION_START), 1);
-    assert_false(run_resume(f.run, T0 + 2, &f.out, &e));
+    assert_true(run_resume(f.run, T0 + 2, &f.out, &e)); /* nothing to do, as in Argo */
+    assert_int_equal(f.out.n_dirty + f.out.n_actions, 0);
+    end(&f);
+}
+
+static bool is_wait(void *ctx, const struct run *r, const struct node *n)
+{
+    (void)ctx, (void)r;
+    return str_is(node_template_name(n), "wait");
+}
+
+/* Refusals change nothing; the simulator's cases show what is accepted. */
+static void set_refuses_as_a_whole(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    begin(&f, "  entrypoint: main\n"
+              "  templates:\n"
+              "  - {name: main, steps: [[{name: v, template: wait}, {name: w, template: wait}, {name: x, template: plain}]]}\n"
+              "  - {name: plain, suspend: {}}\n"
+              "  - {name: wait, suspend: {}, outputs: {parameters: [{name: p, valueFrom: {supplied: {}}}]}}\n");
+    struct step_outcome_param good = {STR("p"), STR("1")}, bad = {STR("q"), STR("1")};
+    struct { struct node_change c; enum err_code code; const char *word; } rows[] = {
+        {{is_wait, NULL, NODE_RUNNING, {0}, &bad, 1}, ERR_SPEC, "not expecting output parameter 'q'"},
+        {{NULL, NULL, NODE_RUNNING, {0}, &good, 1}, ERR_SPEC, "not expecting any raw"},
+        {{is_wait, NULL, NODE_SUCCEEDED, {0}, NULL, 0}, ERR_SPEC, "'p' has not been set"},
+        {{is_wait, NULL, NODE_OMITTED, {0}, &good, 1}, ERR_SPEC, "cannot become Omitted"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_false(run_set(f.run, &rows[i].c, T0 + 1, &f.out, &e));
+        assert_int_equal(e.code, rows[i].code);
+        assert_non_null(strstr(e.text, rows[i].word));
+        assert_int_equal(f.out.n_dirty, 0);
+    }
+    assert_false(run_resume(f.run, T0 + 2, &f.out, &e)); /* none of them, for two lack a value */
+    assert_int_equal(f.out.n_dirty, 0);
+    struct node_change set = {is_wait, NULL, NODE_RUNNING, {0}, &good, 1};
+    assert_true(run_set(f.run, &set, T0 + 3, &f.out, &e));
+    assert_int_equal(f.out.n_dirty, 2);
+    assert_false(run_set(f.run, &set, T0 + 4, &f.out, &e));
+    assert_non_null(strstr(e.text, "already set"));
+    assert_true(run_resume(f.run, T0 + 5, &f.out, &e));
+    assert_int_equal(phase_of_run(&f), NODE_SUCCEEDED);
+    assert_false(run_set(f.run, &set, T0 + 6, &f.out, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_false(run_suspend(f.run, T0 + 7, &f.out, &e));
     assert_int_equal(e.code, ERR_CONFLICT);
+    end(&f);
+}
+
+static void what_cannot_be_retried_says_so(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    struct buf b;
+    uint32_t *moved;
+    begin(&f, work_and_exit);
+    assert_false(run_reset(f.run, &(struct reset_opts){0}, T0 + 1, &moved, &e));
+    assert_string_equal(e.text, "Cannot retry a workflow in phase Running");
+    end(&f);
+    begin(&f, "  entrypoint: main\n"
+              "  templates:\n"
+              "  - {name: main, steps: [[{name: a, template: work}]], outputs: {parameters: [{name: p, valueFrom: {expression: '1 +'}}]}}\n"
+              "  - {name: work, container: {image: busybox, command: ['true']}}\n");
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 1);
+    assert_int_equal(phase_of_run(&f), NODE_ERROR);
+    assert_false(run_reset(f.run, &(struct reset_opts){0}, T0 + 2, &moved, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    buf_init(&b, 1000);
+    assert_true(run_memo(&b, f.run, &e));
+    assert_non_null(strstr(b.p, "{\"[0].a\":{\"id\":\"wf-"));
+    buf_fini(&b);
     end(&f);
 }
 
@@ -241,6 +313,8 @@ int main(void)
         cmocka_unit_test(a_second_result_of_a_step_changes_nothing),
         cmocka_unit_test(resume_completes_what_is_suspended),
         cmocka_unit_test(a_suspended_workflow_starts_nothing),
+        cmocka_unit_test(set_refuses_as_a_whole),
+        cmocka_unit_test(what_cannot_be_retried_says_so),
         cmocka_unit_test(endless_recursion_is_an_error),
         cmocka_unit_test(a_clock_set_back_moves_nothing_back),
         cmocka_unit_test(status_has_argos_shape),

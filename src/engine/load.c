@@ -71,6 +71,7 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->in_exit = flags & FLAG_IN_EXIT;
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
+    n->again = flags & FLAG_AGAIN;
     VEC_PUSH(&r->nodes, n);
     return true;
 }
@@ -200,13 +201,12 @@ static void place(struct run *r, struct node *n)
     }
     if (!n->call || n->hooked) return;
     struct call_state *c = &b->body->calls[n->call->idx];
-    if (n->item.p && c->loop && item_index(n) < c->loop->n_items) c->loop->items[item_index(n)] = n;
+    if (n->item.p && b->again) again_place(r, &c->loop, n, item_index(n));
+    else if (n->item.p && c->loop && item_index(n) < c->loop->n_items) c->loop->items[item_index(n)] = n;
     else c->node = n;
-    (void)r;
 }
 
-/* Its parent has been told: fulfilled, and no exit hook at work. */
-static bool told(const struct run *r, const struct node *n)
+bool node_told(const struct run *r, const struct node *n)
 {
     if (alive(n)) return false;
     if (!n->hook_done) return true;
@@ -238,7 +238,7 @@ static uint32_t open_items(const struct run *r, const struct group_frame *g)
 {
     uint32_t open = 0;
     for (uint32_t i = 0; i < g->n_items; i++)
-        if (!g->items[i] || !told(r, g->items[i])) open++;
+        if (!g->items[i] || !node_told(r, g->items[i])) open++;
     return open;
 }
 
@@ -251,7 +251,7 @@ static void group_restore(struct run *r, struct node *steps)
         struct call_state *c = &b->calls[i];
         if (b->tmpl->calls[i].group != b->group) continue;
         if (c->loop) group->group->open += open_items(r, c->loop);
-        else if (!c->node || !told(r, c->node)) group->group->open++;
+        else if (!c->node || !node_told(r, c->node)) group->group->open++;
         if (c->loop || !c->node) hold(r, steps, group, &b->tmpl->calls[i]);
     }
 }
@@ -264,14 +264,14 @@ static void dag_restore(struct run *r, struct node *dag)
         const struct call *c = &b->tmpl->calls[i];
         struct call_state *s = &b->calls[i];
         if (!s->node) continue;
-        if (!told(r, s->node)) b->open++;
+        if (!node_told(r, s->node)) b->open++;
         else for (uint32_t k = 0; k < c->n_out; k++) b->calls[c->out[k]].waiting--;
-        if (s->loop && alive(s->node)) {
+        if (s->loop && alive(s->node) && !dag->again) {
             s->loop->open = open_items(r, s->loop);
             hold(r, dag, s->node, c);
         }
     }
-    for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
+    for (uint32_t i = 0; i < b->tmpl->n_calls && !dag->again; i++) {
         if (b->calls[i].node || b->calls[i].waiting || !b->calls[i].needed) continue;
         b->open++;
         hold(r, dag, dag, &b->tmpl->calls[i]);
@@ -293,10 +293,11 @@ static void restore(struct run *r)
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (!alive(n)) continue;
-        if (n->type == NTYPE_STEPS) group_restore(r, n);
+        if (n->again) again_note(r, n);
+        if (n->type == NTYPE_STEPS && !n->again) group_restore(r, n);
         if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);
         if (n->type == NTYPE_RETRY && n->deadline_us) n->retry->waiting = true;
-        else if (n->type == NTYPE_RETRY && n->retry->last && told(r, n->retry->last) && n->boundary)
+        else if (n->type == NTYPE_RETRY && !n->again && n->boundary && (!n->retry->last || node_told(r, n->retry->last)))
             limit_hold(r, n->boundary, &(struct blocked){.retry = n});
         if (n->deadline_us) timer_add(r, n->deadline_us, n);
     }

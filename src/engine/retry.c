@@ -147,6 +147,21 @@ static struct str shutdown_text(struct run *r)
     return STR("retry exceeded workflow deadline");
 }
 
+static void attempt_begin(struct run *r, struct node *retry)
+{
+    struct blocked next = {.retry = retry};
+    if (!retry->boundary && r->suspended) return; /* nothing holds it; run_resume comes back to it */
+    if (limit_pass(r, retry->boundary, &next)) start_attempt(r, retry);
+}
+
+void retry_again(struct run *r, struct node *retry)
+{
+    const struct node *last = retry->retry->last;
+    if (retry->retry->waiting) return;
+    if (!last) attempt_begin(r, retry);
+    else if (phase_fulfilled(last->phase)) retry_child_done(r, retry);
+}
+
 void retry_decide(struct run *r, struct node *retry)
 {
     const struct node *last = retry->retry->last;
@@ -177,9 +192,8 @@ void retry_decide(struct run *r, struct node *retry)
         node_finish(r, retry, NODE_ERROR, str_of(e.text));
         return;
     }
-    struct blocked next = {.retry = retry};
     if (!again) give_up(r, retry, STR("retryStrategy.expression evaluated to false"));
-    else if (limit_pass(r, retry->boundary, &next)) start_attempt(r, retry);
+    else attempt_begin(r, retry);
 }
 
 void retry_child_done(struct run *r, struct node *retry)

@@ -137,6 +137,8 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     limit = val_get(r->spec, STR("parallelism"));
     if (limit && val_i64(limit, &n)) r->parallelism = n;
     local_scope(r);
+    for (uint32_t i = 0; opts->memo && i < opts->memo->n; i++)
+        map_set_ptr(&r->memo, opts->memo->map[i].key, (void *)&opts->memo->map[i].v);
     bool ok = r->name.n && r->spec;
     if (!ok) err_set(e, ERR_SPEC, "a workflow needs metadata.name and spec");
     if (ok && globals_set(r, e)) return r;
@@ -144,34 +146,33 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     return NULL;
 }
 
-static void frames_free(struct run *r)
+void node_frames_free(struct run *r, struct node *n)
 {
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        struct node *n = r->nodes.items[i];
-        free(n->children);
-        if ((n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body) {
-            body_end(r, n);
-            free(n->body->outbound);
-            free(n->body);
-        } else if (n->type == NTYPE_STEPGROUP) {
-            free(n->group);
-        } else if (n->type == NTYPE_RETRY) {
-            free(n->retry);
-        }
+    free(n->children);
+    if ((n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body) {
+        body_end(r, n);
+        free(n->body->outbound);
+        free(n->body);
+    } else if (n->type == NTYPE_STEPGROUP) {
+        free(n->group);
+    } else if (n->type == NTYPE_RETRY) {
+        free(n->retry);
     }
 }
 
 void run_free(struct run *r)
 {
     if (!r) return;
-    frames_free(r);
+    for (size_t i = 0; i < r->nodes.n; i++) node_frames_free(r, r->nodes.items[i]);
     for (size_t i = 0; i < r->scopes.n; i++) map_fini(&r->scopes.items[i]->by_name);
     for (size_t i = 0; i < r->tmpls.n; i++) map_fini(&r->tmpls.items[i]->call_by_name);
     map_fini(&r->tmpl_by_key);
+    map_fini(&r->memo);
     scope_fini(&r->globals);
     VEC_FINI(&r->scopes);
     VEC_FINI(&r->tmpls);
     VEC_FINI(&r->nodes);
+    VEC_FINI(&r->again);
     VEC_FINI(&r->held);
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
@@ -186,7 +187,7 @@ void run_free(struct run *r)
 
 /* ---- events ---- */
 
-static void event_begin(struct run *r, int64_t now_us)
+void event_begin(struct run *r, int64_t now_us)
 {
     for (size_t i = 0; i < r->dirty_nodes.n; i++) r->dirty_nodes.items[i]->dirty = false;
     r->dirty_nodes.n = 0;
@@ -202,7 +203,7 @@ static int by_index(const void *x, const void *y)
     return (a->idx > b->idx) - (a->idx < b->idx);
 }
 
-static void event_end(struct run *r, struct outbox *out)
+void event_end(struct run *r, struct outbox *out)
 {
     run_advance(r);
     if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
@@ -211,7 +212,7 @@ static void event_end(struct run *r, struct outbox *out)
                            .run_dirty = r->dirty};
 }
 
-static void root_begin(struct run *r)
+void root_begin(struct run *r)
 {
     struct val_builder b;
     struct err e;
@@ -280,6 +281,7 @@ void run_tick(struct run *r, int64_t now_us, struct outbox *out)
 void run_continue(struct run *r, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
+    again_begin(r);
     event_end(r, out);
 }
 
@@ -296,23 +298,6 @@ void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outb
                  how == STOP_TERMINATE);
     }
     event_end(r, out);
-}
-
-bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e)
-{
-    bool any = r->suspended;
-    event_begin(r, now_us);
-    r->suspended = false;
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        struct node *n = r->nodes.items[i];
-        if (n->type != NTYPE_SUSPEND || phase_fulfilled(n->phase)) continue;
-        suspend_resume(r, n);
-        any = true;
-    }
-    r->dirty = r->dirty || any;
-    if (any && !r->root) root_begin(r);
-    event_end(r, out);
-    return any || err_set(e, ERR_CONFLICT, "workflow '%.*s' is not suspended", STR_ARG(r->name));
 }
 
 void node_kill(struct run *r, struct node *n, struct str why)
@@ -381,11 +366,11 @@ void run_advance(struct run *r)
         while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
         r->finished_head = r->finished.n = 0;
         limit_release(r);
-        if (r->finished.n || !r->root || !phase_fulfilled(r->root->phase)) continue;
+        if (r->finished.n || r->suspended || !r->root || !phase_fulfilled(r->root->phase)) continue;
         exit_begin(r);
         limit_release(r);
     } while (r->finished.n);
-    if (r->done || !r->root || !phase_fulfilled(r->root->phase)) return;
+    if (r->done || r->suspended || !r->root || !phase_fulfilled(r->root->phase)) return;
     if (!r->exit_node || phase_fulfilled(r->exit_node->phase)) run_end(r);
 }
 

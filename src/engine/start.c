@@ -1,6 +1,7 @@
 /* Executing a template under a name (operator.go executeTemplate): inputs, retries, then by type. */
 #include "base/id.h"
 #include "base/limits.h"
+#include "doc/json_write.h"
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
 #include "lang/duration.h"
@@ -105,6 +106,20 @@ static struct str refusal(const struct run *r, const struct node *n)
     return r->deadline_passed ? STR("Step exceeded its deadline") : STR_NONE;
 }
 
+/* It did well in the run that this one was made from: NULL when it did not. */
+static struct node *memoized(struct run *r, const struct start *s, enum node_type type)
+{
+    bool leaf = type == NTYPE_POD || type == NTYPE_HTTP || type == NTYPE_PLUGIN;
+    const struct val *memo = leaf ? map_ptr(&r->memo, str_from(s->name, r->name.n)) : NULL;
+    if (!memo) return NULL;
+    const struct val *outputs = val_get(memo, STR("outputs"));
+    struct str id = val_get_str(memo, "id");
+    struct node *n = make(r, s, NTYPE_SKIP);
+    if (outputs) n->outputs = json_text(&r->arena, outputs);
+    node_finish(r, n, NODE_SKIPPED, str_fmt(&r->scratch, "original pod: %.*s", STR_ARG(id)));
+    return n;
+}
+
 static struct node *begin(struct run *r, const struct start *s)
 {
     static const enum node_type types[] = {
@@ -113,7 +128,9 @@ static struct node *begin(struct run *r, const struct start *s)
         [TMPL_DATA] = NTYPE_POD,      [TMPL_SUSPEND] = NTYPE_SUSPEND,  [TMPL_HTTP] = NTYPE_HTTP,
         [TMPL_PLUGIN] = NTYPE_PLUGIN,
     };
-    struct node *n = make(r, s, types[s->tmpl->type]);
+    struct node *n = memoized(r, s, types[s->tmpl->type]);
+    if (n) return n;
+    n = make(r, s, types[s->tmpl->type]);
     struct str no = refusal(r, n);
     if (no.p && n->type != NTYPE_STEPS && n->type != NTYPE_DAG) {
         node_finish(r, n, NODE_FAILED, no);

@@ -198,7 +198,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
 {
     int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
                 (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
-                (n->hook_done ? FLAG_HOOK_DONE : 0);
+                (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->again ? FLAG_AGAIN : 0);
     (void)r;
     buf_char(b, '{');
     put_num(b, "s", n->started_us);

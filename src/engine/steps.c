@@ -62,36 +62,55 @@ static void start_empty(struct run *r, struct node *n, struct node *group, const
     node_child(r, group, child);
 }
 
+/* A node from before a reset is not started again; it counts as open until its parent was told. */
+static bool is_kept(struct run *r, struct node *group, const struct node *n)
+{
+    if (n && !node_told(r, n)) group->group->open++;
+    return n != NULL;
+}
+
 static void start_planned(struct run *r, struct node *n, struct node *group,
                           const struct planned *p)
 {
     struct blocked b = {.parent = group, .call = p->call};
+    if (is_kept(r, group, n->body->calls[p->call->idx].node)) return;
     if (!task_loops(&p->task)) {
         group->group->open++;
         call_start(r, n, &b, &p->task);
         return;
     }
-    loop_begin(r, n, p->call, &p->items);
-    group->group->open += p->items.n ? p->items.n : 1;
-    if (!p->items.n) start_empty(r, n, group, p->call);
+    const struct group_frame *g = loop_begin(r, n, p->call, &p->items);
+    if (!p->items.n) {
+        group->group->open++;
+        start_empty(r, n, group, p->call);
+    }
+    for (uint32_t i = 0; i < p->items.n; i++)
+        if (!g->items[i]) group->group->open++;
     for (uint32_t i = 0; i < p->items.n && !group->group->error.p; i++) {
         b.item = json_text(&r->scratch, &p->items.items[i]);
         b.item_idx = i;
-        call_start(r, n, &b, &p->task);
+        if (!is_kept(r, group, g->items[i])) call_start(r, n, &b, &p->task);
     }
 }
 
-static void group_begin(struct run *r, struct node *n)
+static struct node *group_make(struct run *r, struct node *n)
 {
-    struct body *body = n->body;
-    struct str name = str_fmt(&r->scratch, "%.*s[%u]", STR_ARG(n->name), body->group);
+    struct str name = str_fmt(&r->scratch, "%.*s[%u]", STR_ARG(n->name), n->body->group);
     struct node *group = node_make(r, name, NTYPE_STEPGROUP, n);
     group->parent = n;
     group->in_exit = n->in_exit;
     group->group = mem_zalloc(sizeof *group->group);
     node_phase_set(r, group, NODE_RUNNING);
     link_group(r, n, group);
-    body->group_node = group;
+    return group;
+}
+
+static void group_begin(struct run *r, struct node *n)
+{
+    struct body *body = n->body;
+    struct node *group = body->group_node;
+    bool kept = group && !phase_fulfilled(group->phase); /* from before a reset */
+    if (!kept) body->group_node = group = group_make(r, n);
 
     struct err e;
     uint32_t planned;
@@ -113,11 +132,24 @@ static void steps_end(struct run *r, struct node *n)
     else body_finish(r, n, NODE_ERROR, str_of(e.text));
 }
 
+static void steps_go_on(struct run *r, struct node *n)
+{
+    if (n->body->group < n->tmpl->n_groups) group_begin(r, n);
+    else steps_end(r, n);
+}
+
 void steps_begin(struct run *r, struct node *n)
 {
     body_begin(r, n);
-    if (n->tmpl->n_groups) group_begin(r, n);
-    else steps_end(r, n);
+    steps_go_on(r, n);
+}
+
+/* What there is after a reset: groups that have ended, and at most one, the last, that goes on. */
+void steps_again(struct run *r, struct node *n)
+{
+    struct body *b = n->body;
+    if (b->group_node && phase_fulfilled(b->group_node->phase)) b->group++;
+    steps_go_on(r, n);
 }
 
 /* One child less to wait for; the last one decides the group. */
@@ -168,6 +200,6 @@ void steps_group_done(struct run *r, struct node *n, struct node *group)
         return;
     }
     if (fan_in_fails(r, n)) return;
-    if (++n->body->group < n->tmpl->n_groups) group_begin(r, n);
-    else steps_end(r, n);
+    n->body->group++;
+    steps_go_on(r, n);
 }

@@ -26,8 +26,12 @@ def to_case(text, seed=1):
     """A case as the simulators get it. README.md section 1.1."""
     docs = [document("WorkflowTemplate", n, s) for n, s in (text.get("libraries") or {}).items()]
     docs.append(document("Workflow", "wf", text["spec"]))
-    return {"seed": seed, "now_us": START_US, "name": "wf", "documents": docs,
+    case = {"seed": seed, "now_us": START_US, "name": "wf", "documents": docs,
             "fate": {"seed": seed, "fail_pct": 0, "error_pct": 0}}
+    case["fate"].update(text.get("fate") or {})
+    if text.get("commands"):
+        case["commands"] = text["commands"]
+    return case
 
 
 def named_ids(text):

@@ -20,6 +20,14 @@ static void put_text(struct buf *b, const char *name, struct str text)
     buf_json(b, text);
 }
 
+/* One that waits for its values shows its parameters without any. */
+static const struct val *with_values(const struct val *params)
+{
+    for (uint32_t i = 0; params && i < params->n; i++)
+        if (val_get(&params->items[i], STR("value"))) return params;
+    return NULL;
+}
+
 static void put_params(struct buf *b, const struct val *params)
 {
     bool first = true;
@@ -38,7 +46,7 @@ static void put_params(struct buf *b, const struct val *params)
 
 static void put_outputs(struct buf *b, const struct val *o)
 {
-    const struct val *params = val_get(o, STR("parameters"));
+    const struct val *params = with_values(val_get(o, STR("parameters")));
     if (!o || (!params && !val_get(o, STR("result")) && !val_get(o, STR("exitCode")))) return;
     buf_str(b, STR(",\"outputs\":{"));
     if (params) put_params(b, params);

@@ -131,28 +131,46 @@ static struct fate fate_of(struct world *w, const struct node *n, const struct v
 
 /* ---- the state directory ---- */
 
+static void node_put(struct world *w, const struct node *n, struct buf *b)
+{
+    uint32_t idx = node_index(n);
+    struct saved_node row;
+    buf_reset(b);
+    node_write_status(b, w->run, n);
+    row.status = buf_dup(&w->arena, b);
+    buf_reset(b);
+    node_write_private(b, w->run, n);
+    row.priv = buf_dup(&w->arena, b);
+    while (w->stored.rows.n <= idx) VEC_PUSH(&w->stored.rows, row);
+    w->stored.rows.items[idx] = row;
+}
+
+static void own_put(struct world *w, struct buf *b)
+{
+    buf_reset(b);
+    run_write_status(b, w->run);
+    w->stored.status = buf_dup(&w->arena, b);
+    buf_reset(b);
+    run_write_private(b, w->run);
+    w->stored.priv = buf_dup(&w->arena, b);
+}
+
 static void stored_put(struct world *w, const struct outbox *out)
 {
     struct buf b;
     buf_init(&b, (size_t)1 << 30);
-    for (size_t i = 0; i < out->n_dirty; i++) {
-        uint32_t idx = node_index(out->dirty[i]);
-        struct saved_node row;
-        buf_reset(&b);
-        node_write_status(&b, w->run, out->dirty[i]);
-        row.status = buf_dup(&w->arena, &b);
-        buf_reset(&b);
-        node_write_private(&b, w->run, out->dirty[i]);
-        row.priv = buf_dup(&w->arena, &b);
-        while (w->stored.rows.n <= idx) VEC_PUSH(&w->stored.rows, row);
-        w->stored.rows.items[idx] = row;
-    }
-    buf_reset(&b);
-    run_write_status(&b, w->run);
-    w->stored.status = buf_dup(&w->arena, &b);
-    buf_reset(&b);
-    run_write_private(&b, w->run);
-    w->stored.priv = buf_dup(&w->arena, &b);
+    for (size_t i = 0; i < out->n_dirty; i++) node_put(w, out->dirty[i], &b);
+    own_put(w, &b);
+    buf_fini(&b);
+}
+
+void world_store(struct world *w)
+{
+    struct buf b;
+    buf_init(&b, (size_t)1 << 30);
+    w->stored.rows.n = 0;
+    for (size_t i = 0; i < run_node_count(w->run); i++) node_put(w, run_node_at(w->run, i), &b);
+    own_put(w, &b);
     buf_fini(&b);
 }
 
@@ -204,7 +222,7 @@ static struct pod *pod_first(struct world *w)
 
 /* ---- events ---- */
 
-enum event_kind { EVENT_START, EVENT_POD, EVENT_KILLED, EVENT_TIMER, EVENT_STARTED };
+enum event_kind { EVENT_START, EVENT_POD, EVENT_KILLED, EVENT_TIMER, EVENT_STARTED, EVENT_COMMAND };
 
 struct event {
     enum event_kind kind;
@@ -213,9 +231,11 @@ struct event {
 
 static void deliver(struct world *w, const struct event *ev, struct outbox *out, struct err *e)
 {
-    struct node *n = ev->kind == EVENT_START || ev->kind == EVENT_TIMER
-                         ? NULL : run_node_at(w->run, ev->node);
-    if (ev->kind == EVENT_START) {
+    bool of_node = ev->kind != EVENT_START && ev->kind != EVENT_TIMER && ev->kind != EVENT_COMMAND;
+    struct node *n = of_node ? run_node_at(w->run, ev->node) : NULL;
+    if (ev->kind == EVENT_COMMAND) {
+        command_deliver(w, &w->commands->items[ev->node], out);
+    } else if (ev->kind == EVENT_START) {
         run_start(w->run, w->now_us, out);
     } else if (ev->kind == EVENT_STARTED) {
         run_step_started(w->run, n, w->now_us, out);
@@ -248,7 +268,7 @@ static bool crash(struct world *w, struct err *e)
                       w->stored.rows.n, e);
     if (!w->run) return false;
     run_continue(w->run, w->now_us, &out);
-    ASSERT(!out.n_dirty && !out.n_actions); /* whatever was due has been committed with its cause */
+    ASSERT(w->in_command || (!out.n_dirty && !out.n_actions)); /* whatever was due has been committed with its cause */
     return true;
 }
 
@@ -273,12 +293,14 @@ static bool catch_up(struct world *w, struct err *e)
 static bool happen(struct world *w, const struct event *ev, struct err *e)
 {
     struct outbox out;
+    w->in_command = ev->kind == EVENT_COMMAND;
     deliver(w, ev, &out, e);
     while (crash_now(w)) { /* before the commit: the event comes again */
         if (!crash(w, e)) return false;
         deliver(w, ev, &out, e);
     }
     stored_put(w, &out);
+    w->in_command = false;
     if (ev->kind == EVENT_POD) pod_forget(w, ev->node);
     if (crash_now(w) && !crash(w, e)) return false; /* after it: the actions were not carried out */
     return true;
@@ -292,6 +314,12 @@ static bool next_event(struct world *w, struct event *ev)
     struct str timer_name = tn ? node_name(tn) : STR("");
     bool pod = p && (!timer || p->end_us < timer ||
                      (p->end_us == timer && str_cmp(p->name, timer_name) <= 0));
+    int64_t command = command_due(w);
+    if (command != INT64_MAX && (!p || command <= p->end_us) && (!timer || command <= timer)) {
+        *ev = (struct event){EVENT_COMMAND, w->next_command++};
+        w->now_us = MAX(w->now_us, command);
+        return w->now_us <= w->end_us;
+    }
     if (!p && !timer) return false;
     *ev = pod ? (struct event){EVENT_POD, p->node} : (struct event){EVENT_TIMER, 0};
     w->now_us = MAX(w->now_us, pod ? p->end_us : timer);
@@ -327,6 +355,13 @@ static void complete(struct world *w, const struct val *wf, struct str name, str
     *out = map_done(&b);
 }
 
+void world_rename(struct world *w, struct str name)
+{
+    struct val *wf = ARENA_NEW(&w->arena, struct val);
+    complete(w, w->opts.workflow, name, wf);
+    w->opts.workflow = wf;
+}
+
 static bool world_prepare(struct world *w, const struct val *c, struct err *e)
 {
     const struct val *docs = val_get(c, STR("documents"));
@@ -334,8 +369,9 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
     if (!docs || !docs->n) return err_set(e, ERR_SPEC, "a case needs documents");
     int64_t limit = number(c, "limit_us");
     w->fate = val_get(c, STR("fate"));
+    w->commands = val_get(c, STR("commands"));
     w->templates = docs;
-    w->now_us = number(c, "now_us");
+    w->now_us = w->start_us = number(c, "now_us");
     w->end_us = w->now_us + (limit ? limit : 86400000000);
     w->crash_state ^= (uint64_t)number(c, "seed") * 0x9E3779B97F4A7C15u;
     complete(w, &docs->items[docs->n - 1], val_get_str(c, "name"), wf);
@@ -351,7 +387,7 @@ bool world_run(struct world *w, const struct val *the_case, struct err *e)
     if (!world_prepare(w, the_case, e)) return false;
     do {
         if (!happen(w, &ev, e) || !catch_up(w, e)) return false;
-    } while (!run_is_done(w->run) && next_event(w, &ev));
+    } while ((!run_is_done(w->run) || command_due(w) != INT64_MAX) && next_event(w, &ev));
     return true;
 }
 

@@ -24,15 +24,27 @@ struct world {
     VEC(struct pod) pods;
     const struct val *templates; /* list of documents to look templates up in */
     const struct val *fate;
-    int64_t now_us, end_us;
+    const struct val *commands; /* list of what is done to the run from outside, in order; NULL: none */
+    uint32_t next_command;
+    int64_t now_us, start_us, end_us;
     uint64_t crash_state; /* random stream of the crashes */
     uint32_t crash_pct;   /* of the events before, and as many after their commit */
     uint32_t crashes;
+    bool in_command; /* a reset is not committed with what follows from it, so a crash may come between */
 };
 
 /* Runs the case to its end; false when it cannot be run. */
 bool world_run(struct world *w, const struct val *the_case, struct err *e);
 void world_fini(struct world *w);
+
+/* commands.c: when the next command is due; INT64_MAX: none is left, or it waits for the end. */
+int64_t command_due(const struct world *w);
+/* Gives the engine the command. False: the engine refused, which is as good as not having asked. */
+void command_deliver(struct world *w, const struct val *command, struct outbox *out);
+/* The workflow from now on has this name. */
+void world_rename(struct world *w, struct str name);
+/* The committed form of everything. */
+void world_store(struct world *w);
 
 /* The result line of README.md 1.2. */
 void normal_write(struct buf *b, struct run *r);
