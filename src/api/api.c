@@ -1,27 +1,28 @@
 /* See api.h and routes.def. */
-#include "api/api.h"
+#include "api/api_p.h"
 
 #include "base/vec.h"
 #include "base/version.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
-#include "http/server.h"
 
-enum { MAX_ROUTES = 64, MAX_REFS = 1000 };
+enum { MAX_ROUTES = 96, MAX_REFS = 1000 };
 
 struct api {
-    struct service *s;
+    struct service *s; /* first: see api_service */
     struct http_server *server;
     struct http_route routes[MAX_ROUTES];
 };
 
-static void answer(struct http_req *r, const struct val *v)
+struct service *api_service(void *user) { return ((struct api *)user)->s; }
+
+void api_answer(struct http_req *r, const struct val *v)
 {
     http_reply(r, 200, "application/json", json_text(http_req_arena(r), v));
 }
 
 /* A value from the body; an empty body is an empty object. */
-static bool body_of(struct http_req *r, struct val *out, struct err *e)
+bool api_body(struct http_req *r, struct val *out, struct err *e)
 {
     struct str body = http_req_body(r);
     *out = (struct val){.kind = VAL_MAP};
@@ -46,7 +47,7 @@ static struct val refs_list(struct arena *a, const struct workflow_ref *refs, si
 
 /* ---- submitting ---- */
 
-static struct param *pairs_of(struct arena *a, const struct val *list, size_t *n)
+struct param *api_pairs(struct arena *a, const struct val *list, size_t *n)
 {
     struct param *out = ARENA_ARRAY(a, struct param, list ? list->n + 1 : 1);
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
@@ -54,7 +55,7 @@ static struct param *pairs_of(struct arena *a, const struct val *list, size_t *n
     return out;
 }
 
-static bool submit(struct api *x, struct http_req *r, const struct val *docs, const struct submit_opts *o,
+bool api_submit(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o,
                    struct workflow_ref **refs, size_t *n, struct err *e)
 {
     struct arena *a = http_req_arena(r);
@@ -66,7 +67,7 @@ static bool submit(struct api *x, struct http_req *r, const struct val *docs, co
     for (uint32_t i = 0; docs && docs->kind == VAL_LIST && i < docs->n; i++)
         ok = documents_add_val(&list, &docs->items[i], 0, &diags) && ok;
     if (!ok) err_set(e, ERR_SPEC, "a document is not valid");
-    ok = ok && service_submit(x->s, &list, o, &diags, refs, n, e);
+    ok = ok && service_submit(s, &list, o, &diags, refs, n, e);
     for (size_t i = 0; !ok && e->code == ERR_SPEC && i < diags.n; i++)
         if (diags.items[i].severity == DIAG_ERROR) {
             err_set(e, ERR_SPEC, "%.*s", STR_ARG(diags.items[i].message));
@@ -77,7 +78,7 @@ static bool submit(struct api *x, struct http_req *r, const struct val *docs, co
     return ok;
 }
 
-static void submit_documents(struct http_req *r, void *user)
+void submit_documents(struct http_req *r, void *user)
 {
     struct arena *a = http_req_arena(r);
     struct workflow_ref *refs;
@@ -85,16 +86,19 @@ static void submit_documents(struct http_req *r, void *user)
     struct val body;
     struct err e;
     size_t n;
-    if (!body_of(r, &body, &e)) {
+    if (!api_body(r, &body, &e)) {
         http_reply_err(r, &e);
         return;
     }
     o = (struct submit_opts){.ns = val_get_str(&body, "namespace"), .entrypoint = val_get_str(&body, "entrypoint"),
                              .name = val_get_str(&body, "name"), .generate_name = val_get_str(&body, "generateName"),
                              .token = val_get_str(&body, "token")};
-    o.params = pairs_of(a, val_get(&body, STR("parameters")), &o.n_params);
-    o.labels = pairs_of(a, val_get(&body, STR("labels")), &o.n_labels);
-    if (!submit(user, r, val_get(&body, STR("documents")), &o, &refs, &n, &e)) {
+    o.params = api_pairs(a, val_get(&body, STR("parameters")), &o.n_params);
+    o.labels = api_pairs(a, val_get(&body, STR("labels")), &o.n_labels);
+    o.annotations = api_pairs(a, val_get(&body, STR("annotations")), &o.n_annotations);
+    o.service_account = val_get_str(&body, "serviceAccount");
+    o.priority = val_get_str(&body, "priority");
+    if (!api_submit(api_service(user), r, val_get(&body, STR("documents")), &o, &refs, &n, &e)) {
         http_reply_err(r, &e);
         return;
     }
@@ -102,10 +106,10 @@ static void submit_documents(struct http_req *r, void *user)
     map_begin(&b, a);
     map_add(&b, STR("items"), refs_list(a, refs, n));
     struct val reply = map_done(&b);
-    answer(r, &reply);
+    api_answer(r, &reply);
 }
 
-static void create_workflow(struct http_req *r, void *user)
+void create_workflow(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct arena *a = http_req_arena(r);
@@ -114,7 +118,7 @@ static void create_workflow(struct http_req *r, void *user)
     struct val body, list, wf;
     struct err e;
     size_t n;
-    bool ok = body_of(r, &body, &e);
+    bool ok = api_body(r, &body, &e);
     const struct val *given = ok ? val_get(&body, STR("workflow")) : NULL;
     if (ok && !given) ok = err_set(&e, ERR_SPEC, "the body needs a `workflow`");
     if (ok) {
@@ -122,31 +126,32 @@ static void create_workflow(struct http_req *r, void *user)
         list_begin(&b, a);
         list_add(&b, *given);
         list = list_done(&b);
-        ok = submit(x, r, &list, &o, &refs, &n, &e);
+        ok = api_submit(x->s, r, &list, &o, &refs, &n, &e);
     }
     if (ok && !n) ok = err_set(&e, ERR_SPEC, "`workflow` is not of kind Workflow");
-    if (ok && service_get(a, x->s, refs[0].ns, refs[0].name, &wf, &e)) answer(r, &wf);
+    if (ok && service_get(a, x->s, refs[0].ns, refs[0].name, &wf, &e)) api_answer(r, &wf);
     else http_reply_err(r, &e);
 }
 
 /* ---- one workflow ---- */
 
-static void get_workflow(struct http_req *r, void *user)
+void get_workflow(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct val wf;
     struct err e;
     if (service_get(http_req_arena(r), x->s, http_req_param(r, "namespace"), http_req_param(r, "name"), &wf, &e))
-        answer(r, &wf);
+        api_answer(r, &wf);
     else http_reply_err(r, &e);
 }
 
-static void list_workflows(struct http_req *r, void *user)
+void list_workflows(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct arena *a = http_req_arena(r);
     struct list_opts o = {.ns = http_req_param(r, "namespace"),
-                          .selector = http_req_query(r, "listOptions.labelSelector")};
+                          .selector = http_req_query(r, "listOptions.labelSelector"),
+                          .fields = http_req_query(r, "listOptions.fieldSelector")};
     struct val items;
     struct err e;
     if (!service_list(a, x->s, &o, &items, &e)) {
@@ -159,38 +164,25 @@ static void list_workflows(struct http_req *r, void *user)
     map_add_str(&b, "kind", STR("WorkflowList"));
     map_add(&b, STR("items"), items);
     struct val reply = map_done(&b);
-    answer(r, &reply);
+    api_answer(r, &reply);
 }
 
-static void empty_answer(struct http_req *r, bool ok, const struct err *e)
+void api_answer_empty(struct http_req *r, bool ok, const struct err *e)
 {
     if (ok) http_reply(r, 200, "application/json", STR("{}"));
     else http_reply_err(r, e);
 }
 
-static void delete_workflow(struct http_req *r, void *user)
+void delete_workflow(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct err e;
     bool force = str_is(http_req_query(r, "force"), "true");
     bool ok = service_delete(x->s, http_req_param(r, "namespace"), http_req_param(r, "name"), force, &e);
-    empty_answer(r, ok, &e);
+    api_answer_empty(r, ok, &e);
 }
 
-static void stop_how(struct http_req *r, struct api *x, enum service_stop how)
-{
-    struct err e;
-    struct val wf;
-    struct str ns = http_req_param(r, "namespace"), name = http_req_param(r, "name");
-    if (service_stop(x->s, ns, name, how, &e) && service_get(http_req_arena(r), x->s, ns, name, &wf, &e))
-        answer(r, &wf);
-    else http_reply_err(r, &e);
-}
-
-static void stop_workflow(struct http_req *r, void *user) { stop_how(r, user, SERVICE_STOP); }
-static void terminate_workflow(struct http_req *r, void *user) { stop_how(r, user, SERVICE_TERMINATE); }
-
-static void get_version(struct http_req *r, void *user)
+void get_version(struct http_req *r, void *user)
 {
     (void)user;
     http_reply(r, 200, "application/json", STR("{\"version\":\"skiff-" SKIFF_VERSION "\",\"argo\":\"" SKIFF_ARGO_BASELINE "\"}"));
@@ -236,7 +228,7 @@ static size_t refs_of(struct http_req *r, struct workflow_ref *out)
     return n;
 }
 
-static void stream_changes(struct http_req *r, void *user)
+void stream_changes(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct arena *a = http_req_arena(r);

@@ -15,7 +15,7 @@ static const struct flag flags[] = {
     {"resubmitted", 0, FLAG_BOOL, NULL, "resubmitted runs"},
     {"force", 0, FLAG_BOOL, NULL, "also a run that nobody drives any more"},
     {"dry-run", 0, FLAG_BOOL, NULL, "say what would be deleted, delete nothing"},
-    {"field-selector", 0, FLAG_STR, "SELECTOR", NULL},
+    {"field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "runs with these fields (metadata.name, status.phase, …)"},
 };
 
 static bool one_delete(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct buf *b, struct err *e)

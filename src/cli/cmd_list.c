@@ -18,7 +18,7 @@ static const struct flag flags[] = {
     {"limit", 0, FLAG_INT, "N", "at most so many, newest first"},
     {"no-headers", 0, FLAG_BOOL, NULL, "no line of column names"},
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"},
-    {"field-selector", 0, FLAG_STR, "SELECTOR", NULL},
+    {"field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "runs with these fields (metadata.name, status.phase, …)"},
     {"chunk-size", 0, FLAG_INT, "N", NULL},
 };
 

@@ -2,9 +2,8 @@
 #include "base/limits.h"
 #include "cli/cmds.h"
 #include "cli/inputs.h"
-#include "cli/session.h"
-#include "doc/yaml.h"
-#include "os/fd.h"
+#include "base/rfc3339.h"
+#include "cli/foreground.h"
 
 static const struct flag flags[] = {
     {"parameter", 'p', FLAG_LIST, "NAME=VALUE", "a parameter of the workflow"},
@@ -17,7 +16,12 @@ static const struct flag flags[] = {
     {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"},
     {"parallel", 0, FLAG_INT, "N", "most steps that run at once"},
     {"resume", 0, FLAG_STR, "NAME", "go on with a run that was interrupted"},
+    {"from", 0, FLAG_STR, "KIND/NAME", "run a stored workflowtemplate, clusterworkflowtemplate or cronworkflow"},
+    {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName; there is nobody to ask for it here"},
+    {"priority", 0, FLAG_INT, "N", "spec.priority"},
+    {"scheduled-time", 0, FLAG_STR, "TIME", "what {{workflow.scheduledTime}} is, for a run that was missed"},
     {"dry-run", 0, FLAG_BOOL, NULL, "check and print the completed workflow, run nothing"},
+    {"server-dry-run", 0, FLAG_BOOL, NULL, NULL},
     {"log", 0, FLAG_BOOL, NULL, "print the log lines of the steps"},
     {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"},
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"},
@@ -26,74 +30,26 @@ static const struct flag flags[] = {
     {"strict", 0, FLAG_BOOL, NULL, NULL},
     {"watch", 0, FLAG_BOOL, NULL, NULL},
     {"wait", 'w', FLAG_BOOL, NULL, NULL},
-    {"serviceaccount", 0, FLAG_STR, "NAME", NULL},
 };
 
 struct request {
     struct cli *cli;
     struct inputs in;
     struct submit_opts o;
-    struct param *params, *labels;
 };
 
-static size_t flag_count(const struct cli *cli, const char *flag)
+/* argo submit --scheduled-time: what {{workflow.scheduledTime}} is. */
+static bool annotations_read(struct request *r, struct err *e)
 {
-    size_t n = 0;
-    while (args_nth(&cli->args, flag, n)) n++;
-    return n;
-}
-
-static bool pair_cut(const char *flag, struct str text, struct param *out, struct err *e)
-{
-    if (!str_cut(text, '=', &out->name, &out->value) || !out->name.n)
-        return err_set(e, ERR_USAGE, "%s is NAME=VALUE, not '%.*s'", flag, STR_ARG(text));
-    return true;
-}
-
-/* {name: value, …}; values that are no scalars are passed on as JSON by nobody: refused. */
-static bool file_params(struct cli *cli, const char *path, struct val *out, struct err *e)
-{
-    struct str text;
-    if (!file_read(&cli->a, path, LIMIT_DOC_BYTES, &text, e)) return false;
-    if (!yaml_parse(&cli->a, text, NULL, out, e)) return err_ctx(e, "%s", path);
-    if (out->kind != VAL_MAP) return err_set(e, ERR_USAGE, "%s: a map of parameter names to values is expected", path);
-    for (uint32_t i = 0; i < out->n; i++)
-        if (!str_set(val_text(&out->map[i].v)))
-            return err_set(e, ERR_USAGE, "%s:%u: parameter '%.*s' is no plain value", path, out->map[i].line,
-                           STR_ARG(out->map[i].key));
-    return true;
-}
-
-static bool params_read(struct request *r, struct err *e)
-{
-    struct cli *cli = r->cli;
-    const char *file = args_str(&cli->args, "parameter-file");
-    struct val map = {.kind = VAL_MAP};
-    if (file && !file_params(cli, file, &map, e)) return false;
-    size_t n = flag_count(cli, "parameter");
-    r->params = ARENA_ARRAY(&cli->a, struct param, map.n + n);
-    for (uint32_t i = 0; i < map.n; i++) r->params[i] = (struct param){map.map[i].key, val_text(&map.map[i].v)};
-    for (size_t i = 0; i < n; i++)
-        if (!pair_cut("-p", str_of(args_nth(&cli->args, "parameter", i)), &r->params[map.n + i], e)) return false;
-    r->o.params = r->params;
-    r->o.n_params = map.n + n;
-    return true;
-}
-
-static bool labels_read(struct request *r, struct err *e)
-{
-    size_t bytes = 0;
-    const char *text;
-    for (size_t i = 0; (text = args_nth(&r->cli->args, "labels", i)); i++) bytes += strlen(text) + 1;
-    r->labels = ARENA_ARRAY(&r->cli->a, struct param, bytes / 2 + 1);
-    for (size_t i = 0; (text = args_nth(&r->cli->args, "labels", i)); i++) {
-        struct str head, rest = str_of(text);
-        while (str_set(rest)) {
-            str_cut(rest, ',', &head, &rest);
-            if (!pair_cut("--labels", head, &r->labels[r->o.n_labels++], e)) return false;
-        }
-    }
-    r->o.labels = r->labels;
+    const char *when = args_str(&r->cli->args, "scheduled-time");
+    struct param *p = ARENA_NEW(&r->cli->a, struct param);
+    int64_t us;
+    if (!when) return true;
+    if (!rfc3339_parse(str_of(when), &us))
+        return err_set(e, ERR_USAGE, "--scheduled-time is a time such as 2026-11-21T10:00:00Z, not '%s'", when);
+    *p = (struct param){STR("workflows.argoproj.io/scheduled-time"), str_of(when)};
+    r->o.annotations = p;
+    r->o.n_annotations = 1;
     return true;
 }
 
@@ -105,10 +61,13 @@ static bool request_read(struct request *r, struct err *e)
         .entrypoint = str_of(args_str(g, "entrypoint")),
         .name = str_of(args_str(g, "name")),
         .generate_name = str_of(args_str(g, "generate-name")),
+        .service_account = str_of(args_str(g, "serviceaccount")),
+        .priority = str_of(args_str(g, "priority")),
     };
     for (size_t i = 0; i < g->n_words; i++)
         if (!inputs_add(&r->in, g->words[i], e)) return false;
-    return params_read(r, e) && labels_read(r, e);
+    return params_read(r->cli, &r->o.params, &r->o.n_params, e) && labels_read(r->cli, &r->o.labels, &r->o.n_labels, e) &&
+           annotations_read(r, e);
 }
 
 /* Findings go to stderr, warnings only when not quiet. */
@@ -136,45 +95,6 @@ static bool objects_put(struct cli *cli, const struct val *objects, struct err *
     return true;
 }
 
-/* With -o: the finished objects, and nothing else, on stdout. */
-static bool results_put(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
-{
-    enum output form;
-    struct view_opts v;
-    CLEANUP(buf_fini) struct buf b;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
-    if (!cli_output(cli, &form, e) || !cli_view_opts(cli, &v, e)) return false;
-    for (size_t i = 0; i < n; i++) {
-        struct val wf;
-        if (!service_get(&cli->a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
-        if (i && form == OUTPUT_YAML) buf_str(&b, STR("---\n"));
-        if (form == OUTPUT_WIDE || form == OUTPUT_SHORT) view_workflow(&cli->a, &wf, &v, &b);
-        else output_put(&wf, form, &b);
-    }
-    cli_out(cli, buf_view(&b));
-    return true;
-}
-
-static bool refs_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
-{
-    struct str notice = service_notice(s);
-    if (notice.n) cli_note(cli, "%.*s", STR_ARG(notice));
-    bool with_output = args_has(&cli->args, "output");
-    int fd = with_output ? cli->env->err_fd : cli->env->out_fd;
-    bool logs = args_on(&cli->args, "log");
-    struct follow_opts f = {
-        .refs = refs,
-        .n = n,
-        .fd = fd,
-        .progress = term_progress(cli, fd),
-        .on_interrupt = INTERRUPT_STOP,
-        .logs = logs,
-        .tree = !with_output,
-    };
-    if (logs && f.progress == PROGRESS_TTY) f.progress = PROGRESS_PLAIN; /* lines and frames do not mix */
-    return follow_run(cli, s, &f, e) && (!with_output || results_put(cli, s, refs, n, e));
-}
-
 static bool files_run(struct request *r, struct service *s, struct err *e)
 {
     struct workflow_ref *refs;
@@ -183,7 +103,7 @@ static bool files_run(struct request *r, struct service *s, struct err *e)
         diags_put(r);
         return err_set(e, ERR_SPEC, "nothing to run: the files hold no document of a kind that skiff knows");
     }
-    if (args_on(&r->cli->args, "dry-run")) {
+    if (args_on(&r->cli->args, "dry-run") || args_on(&r->cli->args, "server-dry-run")) {
         struct val objects;
         bool ok = service_dry_run(&r->cli->a, s, &r->in.docs, &r->o, &r->in.diags, &objects, e);
         diags_put(r);
@@ -201,14 +121,21 @@ static bool files_run(struct request *r, struct service *s, struct err *e)
         cli_note(r->cli, "stored; there is no Workflow among the documents to run");
         return true;
     }
-    return refs_follow(r->cli, s, refs, n, e);
+    return foreground_run(r->cli, s, refs, n, e);
+}
+
+static bool from_add(struct request *r, struct service *s, const char *from, struct err *e)
+{
+    struct val *doc = ARENA_NEW(&r->cli->a, struct val);
+    if (!service_from(&r->cli->a, s, cli_namespace(r->cli), str_of(from), doc, e)) return false;
+    return documents_add_val(&r->in.docs, doc, 0, &r->in.diags) || err_set(e, ERR_SPEC, "'%s' is not valid", from);
 }
 
 static bool resume_run(struct cli *cli, struct service *s, const char *name, struct err *e)
 {
     struct workflow_ref ref;
     return workflow_ref(cli, s, name, &ref, e) && service_resume_run(s, ref.ns, ref.name, e) &&
-           refs_follow(cli, s, &ref, 1, e);
+           foreground_run(cli, s, &ref, 1, e);
 }
 
 static bool run_run(struct cli *cli, struct err *e)
@@ -217,7 +144,10 @@ static bool run_run(struct cli *cli, struct err *e)
     struct request r = {.cli = cli};
     enum output form;
     if (!cli_output(cli, &form, e)) return false;
-    if (!resume && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'run' needs a file: skiff run pipeline.yaml");
+    const char *from = args_str(&cli->args, "from");
+    if (from && (resume || cli->args.n_words > 0))
+        return err_set(e, ERR_USAGE, "--from runs what is stored and takes no file");
+    if (!resume && !from && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'run' needs a file: skiff run pipeline.yaml");
     if (resume && cli->args.n_words > 0) return err_set(e, ERR_USAGE, "--resume goes on with a stored run and takes no file");
     inputs_init(&r.in, cli);
     bool ok = request_read(&r, e);
@@ -227,7 +157,8 @@ static bool run_run(struct cli *cli, struct err *e)
                      r.in.diags.errors == 1 ? "" : "s");
     }
     struct service *s = ok ? writer_open(cli, true, resume != NULL, e) : NULL;
-    if (s) ok = resume ? resume_run(cli, s, resume, e) : files_run(&r, s, e);
+    if (s && from) ok = from_add(&r, s, from, e);
+    if (s && ok) ok = resume ? resume_run(cli, s, resume, e) : files_run(&r, s, e);
     else ok = false;
     service_close(s);
     inputs_fini(&r.in);
@@ -239,14 +170,15 @@ const struct cmd cmd_run = {
     .aliases = "submit",
     .steps = true,
     .group = "RUN",
-    .usage = "FILE… [flags] | --resume NAME",
+    .usage = "FILE… [flags] | --from KIND/NAME | --resume NAME",
     .summary = "run workflows here and show them until they end",
     .details = "On a terminal the tree is redrawn in place; elsewhere each transition is a line. The exit status\n"
                "is 0 when every workflow succeeded and 1 when one did not. Ctrl-C stops the run as skiff stop\n"
-               "would; a second one kills its steps.",
+               "would; a second one kills its steps. As `skiff submit` it is the same: there is no server to leave a\n"
+               "run to, so argo's --watch and --wait are what happens anyway.",
     .examples = "  skiff run hello.yaml\n  skiff run train.yaml -p epochs=20 -p rate=0.1\n"
                 "  skiff run train.yaml --log | tee train.log\n  skiff run train.yaml -o json | jq .status.outputs\n"
-                "  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",
+                "  skiff run --from workflowtemplate/train -p epochs=20\n  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
     .max_words = -1,

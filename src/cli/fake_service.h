@@ -24,7 +24,8 @@ struct service {
 };
 
 static struct {
-    int stops, terminates, aborts, deletes, submits, resumes;
+    int stops, terminates, aborts, deletes, submits, resumes, retries, resubmits;
+    char words[300]; /* of the last suspend, resume, set, retry or resubmit */
     char params[200];
 } fake_calls;
 
@@ -183,6 +184,55 @@ bool service_stop(struct service *s, struct str ns, struct str name, enum servic
     *(how == SERVICE_STOP ? &fake_calls.stops : &fake_calls.terminates) += 1;
     s->stopped = !getenv("SKIFF_FAKE_STUBBORN");
     return true;
+}
+
+static void fake_note(const char *what, struct str name, struct str more, const struct param *p, size_t n)
+{
+    snprintf(fake_calls.words, sizeof fake_calls.words, "%s %.*s %.*s", what, STR_ARG(name), STR_ARG(more));
+    for (size_t i = 0; i < n; i++) {
+        size_t used = strlen(fake_calls.words);
+        snprintf(fake_calls.words + used, sizeof fake_calls.words - used, " %.*s=%.*s", STR_ARG(p[i].name), STR_ARG(p[i].value));
+    }
+}
+
+bool service_suspend(struct service *s, struct str ns, struct str name, struct err *e)
+{
+    fake_note("suspend", name, STR(""), NULL, 0);
+    return true;
+}
+
+bool service_resume(struct service *s, struct str ns, struct str name, struct str nodes, struct err *e)
+{
+    fake_note("resume", name, nodes, NULL, 0);
+    return true;
+}
+
+bool service_set(struct service *s, struct str ns, struct str name, const struct set_opts *o, struct err *e)
+{
+    fake_note("set", name, str_fmt(&s->a, "%.*s|%.*s|%.*s", STR_ARG(o->nodes), STR_ARG(o->phase), STR_ARG(o->message)), o->params,
+              o->n_params);
+    return true;
+}
+
+bool service_retry(struct service *s, struct str ns, struct str name, const struct retry_opts *o, struct err *e)
+{
+    fake_calls.retries++;
+    fake_note("retry", name, str_fmt(&s->a, "%d %.*s", o->restart_successful, STR_ARG(o->nodes)), o->params, o->n_params);
+    return true;
+}
+
+bool service_resubmit(struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
+                      struct workflow_ref *out, struct err *e)
+{
+    fake_calls.resubmits++;
+    fake_note("resubmit", name, str_fmt(&s->a, "%d %.*s", o->memoized, STR_ARG(o->priority)), o->params, o->n_params);
+    *out = (struct workflow_ref){str_dup(&s->a, ns), str_dup(&s->a, name)};
+    return true;
+}
+
+bool service_from(struct arena *a, struct service *s, struct str ns, struct str from, struct val *out, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "nothing is stored");
 }
 
 void service_abort(struct service *s) { fake_calls.aborts++; }

@@ -35,7 +35,7 @@ static void phases_read(struct cli *cli, const char *text, struct list_opts *o)
 
 bool select_given(const struct cli *cli)
 {
-    static const char *const names[] = {"all", "completed", "running", "status", "since", "older", "prefix", "selector", "resubmitted"};
+    static const char *const names[] = {"all", "completed", "running", "status", "since", "older", "prefix", "selector", "field-selector", "resubmitted"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (args_has(&cli->args, names[i])) return true;
     return false;
@@ -47,8 +47,7 @@ bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
     const char *status = args_str(g, "status"), *prefix = args_str(g, "prefix");
     *o = (struct list_opts){.prefix = str_of(prefix), .selector = selector_of(cli)};
     if (!args_on(g, "all-namespaces")) o->ns = cli_namespace(cli);
-    if (args_has(g, "field-selector"))
-        return err_set(e, ERR_UNSUPPORTED, "--field-selector is not supported: use --prefix, --status or -l");
+    o->fields = str_of(args_str(g, "field-selector"));
     if (args_on(g, "completed") && args_on(g, "running"))
         return err_set(e, ERR_USAGE, "--completed and --running exclude each other");
     o->completed = args_on(g, "completed") - args_on(g, "running");

@@ -24,6 +24,21 @@ struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err
     return open_with(cli, o, e);
 }
 
+struct service *changer_open(struct cli *cli, struct err *e)
+{
+    struct service_opts o = {.launcher = cli->env->steps, .idle = true, .serve = cli->env->serve, .unserve = cli->env->unserve};
+    return open_with(cli, o, e);
+}
+
+void changer_note(struct cli *cli, struct service *s, const struct workflow_ref *ref)
+{
+    struct err ignored = {0};
+    struct str phase;
+    bool ended = true;
+    if (!service_is_engine(s) || !service_phase(&cli->a, s, ref, &phase, &ended, &ignored) || ended) return;
+    cli_note(cli, "no engine is at work on it: skiff run --resume %.*s", STR_ARG(ref->name));
+}
+
 bool workflow_ref(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e)
 {
     return service_find(&cli->a, s, cli_namespace(cli), str_of(name), out, e);

@@ -10,6 +10,10 @@
 struct service *reader_open(struct cli *cli, struct err *e);
 /* May become the engine (run, stop, delete) when `steps` is set. */
 struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e);
+/* For a change that takes a moment: starts no step when there is no engine to hand it to. */
+struct service *changer_open(struct cli *cli, struct err *e);
+/* After a change that this process made itself: says how the run goes on. */
+void changer_note(struct cli *cli, struct service *s, const struct workflow_ref *ref);
 /* NAME, a unique prefix or @latest → the whole object. */
 bool workflow_read(struct cli *cli, struct service *s, const char *name, struct val *out, struct err *e);
 bool workflow_ref(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e);

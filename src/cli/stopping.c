@@ -1,32 +1,26 @@
-/* Names or a selection, then the service's operation for each. */
+/* One operation on each run that the words or a selection name. */
 #include "cli/stopping.h"
 
 #include "base/limits.h"
 #include "cli/wf.h"
 
-const struct flag stopping_flags[STOPPING_FLAGS] = {
-    {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "every run with these labels that is not completed"},
-    {"all-namespaces", 'A', FLAG_BOOL, NULL, "with -l: of every namespace"},
-    {"dry-run", 0, FLAG_BOOL, NULL, "say what would be stopped, stop nothing"},
-};
-
-struct stopping {
+struct job {
     struct cli *cli;
     struct service *service;
-    enum service_stop how;
-    const char *done;
+    const struct steering *what;
     struct buf out;
 };
 
-static bool one_stop(struct stopping *t, const struct workflow_ref *ref, struct err *e)
+static bool one_do(struct job *t, const struct workflow_ref *ref, struct err *e)
 {
     bool dry = args_on(&t->cli->args, "dry-run");
-    if (!dry && !service_stop(t->service, ref->ns, ref->name, t->how, e)) return false;
-    buf_printf(&t->out, "workflow %.*s %s%s\n", STR_ARG(ref->name), t->done, dry ? " (dry-run)" : "");
+    if (!dry && !t->what->one(t->cli, t->service, ref, e)) return false;
+    buf_printf(&t->out, "workflow %.*s %s%s\n", STR_ARG(ref->name), t->what->done, dry ? " (dry-run)" : "");
+    if (!dry && !t->what->takes_steps) changer_note(t->cli, t->service, ref);
     return true;
 }
 
-static bool selected_stop(struct stopping *t, struct err *e)
+static bool selected_do(struct job *t, struct err *e)
 {
     struct list_opts o;
     struct val items;
@@ -35,23 +29,23 @@ static bool selected_stop(struct stopping *t, struct err *e)
     if (!service_list(&t->cli->a, t->service, &o, &items, e)) return false;
     for (uint32_t i = 0; i < items.n; i++) {
         struct workflow_ref ref = {wf_namespace(&items.items[i]), wf_name(&items.items[i])};
-        if (!one_stop(t, &ref, e)) return false;
+        if (!one_do(t, &ref, e)) return false;
     }
     return true;
 }
 
-bool stopping_run(struct cli *cli, enum service_stop how, const char *done, struct err *e)
+bool steering_run(struct cli *cli, const struct steering *what, struct err *e)
 {
-    struct stopping t = {.cli = cli, .how = how, .done = done};
+    struct job t = {.cli = cli, .what = what};
     bool select = select_given(cli), ok;
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
-    t.service = writer_open(cli, true, false, e);
+    t.service = what->takes_steps ? writer_open(cli, true, false, e) : changer_open(cli, e);
     buf_init(&t.out, LIMIT_SHOWN_BYTES);
     ok = t.service != NULL;
-    if (ok && select) ok = selected_stop(&t, e);
+    if (ok && select) ok = selected_do(&t, e);
     for (size_t i = 0; i < cli->args.n_words && ok; i++) {
         struct workflow_ref ref;
-        ok = workflow_ref(cli, t.service, cli->args.words[i], &ref, e) && one_stop(&t, &ref, e);
+        ok = workflow_ref(cli, t.service, cli->args.words[i], &ref, e) && one_do(&t, &ref, e);
     }
     if (!cli->quiet) cli_out(cli, buf_view(&t.out));
     buf_fini(&t.out);

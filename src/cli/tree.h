@@ -5,7 +5,7 @@
  * The exit handler and other hooks are trees of their own. Pure. Runs on: any thread. */
 #pragma once
 #include "base/err.h"
-#include "cli/nodesel.h"
+#include "engine/nodesel.h"
 #include "cli/style.h"
 #include "doc/val.h"
 

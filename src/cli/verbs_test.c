@@ -239,10 +239,40 @@ static void completion_scripts_are_valid_shell(void **state)
     said_is("completion tcsh", 2, "", "error: no completion for 'tcsh' (bash, zsh, fish)\n");
 }
 
+static void said_calls(const char *line, const char *words)
+{
+    struct said s = skiff(line);
+    if (s.status > 1) fail_msg("skiff %s: status %d: %s", line, s.status, s.err);
+    assert_string_equal(fake_calls.words, words);
+}
+
+static void steering_passes_on_what_is_asked(void **state)
+{
+    said_calls("suspend dag-y", "suspend dag-y ");
+    said_is("suspend dag-y", 0, "workflow dag-y suspended\n", NULL);
+    said_calls("resume dag-y --node-field-selector displayName=approve", "resume dag-y displayName=approve");
+    said_is("resume dag-y --dry-run", 0, "workflow dag-y resumed (dry-run)\n", "");
+    said_calls("stop dag-y --node-field-selector id=x -m no", "set dag-y id=x|Failed|no");
+    said_calls("node set dag-y --node-field-selector phase=Running -p a=1 -p b=2=3 -m hi --phase Succeeded",
+               "set dag-y phase=Running|Succeeded|hi a=1 b=2=3");
+    said_is("node set dag-y --node-field-selector phase=Running -p a", 2, "", NULL);
+    said_is("node reset dag-y", 2, "", NULL);
+    said_is("suspend", 2, "", "error: 'suspend' needs names or -l\n");
+    said_calls("retry steps-x -p a=1 --restart-successful --node-field-selector name=n", "retry steps-x 1 name=n a=1");
+    said_calls("resubmit steps-x --memoized --priority 3", "resubmit steps-x 1 3");
+    said_is("retry steps-x -o name", 1, "steps-x\n", NULL);
+    said_is("retry steps-x -d", 6, "", NULL);
+    said_is("retry", 2, "", NULL);
+    said_is("run --from wftmpl/x y.yaml", 2, "", "error: --from runs what is stored and takes no file\n");
+    said_is("submit --from wftmpl/x", 4, "", "error: nothing is stored\n");
+    said_is("run --scheduled-time noon x.yaml", 4, "", NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) return cli_main(argc, argv, &(struct cli_env){1, 2, NULL});
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steering_passes_on_what_is_asked),
         cmocka_unit_test(wrong_words_are_exit_2_with_a_hint),
         cmocka_unit_test(only_some_commands_run_steps),
         cmocka_unit_test(readers_print_objects),

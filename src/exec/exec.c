@@ -201,7 +201,8 @@ static bool open_parts(struct exec *x, struct err *e)
     /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
-    return artifact_local_open(repo, &x->repo, e) && choose_tier(x, e) && load_images(x, e) && exec_load(x, e);
+    bool ready = x->o.idle || (choose_tier(x, e) && load_images(x, e)); /* what only steps need */
+    return ready && artifact_local_open(repo, &x->repo, e) && exec_load(x, e);
 }
 
 struct exec *exec_open(const struct exec_opts *o, struct err *e)
@@ -212,6 +213,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->o = *o;
     arena_init(&x->arena);
     arena_init(&x->scratch);
+    x->closing = o->idle;
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->max_fresh = 2 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);

@@ -21,6 +21,7 @@ struct exec_opts {
     struct launcher *launcher;
     struct loop *loop;
     struct str host_home;  /* hidden from steps; absent: none */
+    bool idle;             /* decides, but starts no step: that is left to the engine that comes next */
     bool restart_lost;     /* a step that was lost with a crash is started again, not an error */
     void (*on_commit)(void *user);                      /* something was committed: read the changes */
     void (*on_fail)(void *user, const struct err *e);   /* the store failed: nothing goes on */
@@ -41,10 +42,24 @@ bool exec_commit(struct exec *x, struct err *e);
  * else of this turn is in the transaction. */
 void exec_rollback(struct exec *x);
 
-/* Stores a complete Workflow object and starts it, in the open transaction. The value is copied. */
-bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e);
+/* Stores a complete Workflow object and starts it, in the open transaction. The values are copied.
+ * `memo`: what exec_memo gave of the run that this one repeats, or NULL. */
+bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e);
+/* The steps of a finished run that did well, for `argo resubmit --memoized`. */
+bool exec_memo(struct arena *a, struct exec *x, int64_t run, struct val *out, struct err *e);
+/* Tries a finished run again (engine.h, run_reset): its rows are rewritten and loaded as after a crash, in
+ * the open transaction, which must hold nothing else. */
+struct exec_retry {
+    const struct val *workflow; /* as it is from now on: other arguments, no spec.shutdown */
+    struct reset_opts reset;
+};
+bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct err *e);
 /* NOT_FOUND when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
+/* The same for suspend, resume and node set (engine.h); nothing has changed when they refuse. */
+bool exec_suspend(struct exec *x, int64_t run, struct err *e);
+bool exec_resume(struct exec *x, int64_t run, struct err *e);
+bool exec_set(struct exec *x, int64_t run, const struct node_change *c, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
 /* SIGKILL for every step of the run now. */

@@ -159,6 +159,8 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
 void rubbish_remove(struct exec *x);
 
 /* load.c */
+struct sweep;
+bool run_restore(struct active *l, struct sweep *sweep, struct err *e); /* from its rows; sweep may be NULL */
 bool exec_load(struct exec *x, struct err *e);
 /* What became of a step whose supervisor is not connected: one of an engine before this one, or one
  * whose supervisor has just died. `began` false: it is known that it never did. */

@@ -13,7 +13,7 @@
 struct rows {
     struct arena *a;
     VEC(struct saved_node) nodes;
-    struct str status, priv;
+    struct str status, priv, memo;
     struct sweep *sweep;
 };
 
@@ -83,11 +83,20 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
     (void)e;
     if (str_is(key, "status")) r->status = str_dup(r->a, bytes);
     if (str_is(key, "private")) r->priv = str_dup(r->a, bytes);
-    if (str_starts(key, STR("step/")) || str_starts(key, STR("lost/"))) sweep_add(r->sweep, bytes);
+    if (str_is(key, "memo")) r->memo = str_dup(r->a, bytes);
+    if (r->sweep && (str_starts(key, STR("step/")) || str_starts(key, STR("lost/")))) sweep_add(r->sweep, bytes);
     return true;
 }
 
-static bool run_restore(struct active *l, struct sweep *sweep, struct err *e)
+static bool memo_read(struct active *l, struct str text, const struct val **out, struct err *e)
+{
+    struct val *v = ARENA_NEW(&l->arena, struct val);
+    if (!text.n) return true;
+    *out = v;
+    return json_parse(&l->arena, text, NULL, v, e);
+}
+
+bool run_restore(struct active *l, struct sweep *sweep, struct err *e)
 {
     struct exec *x = l->x;
     struct arena a CLEANUP(arena_fini);
@@ -95,7 +104,7 @@ static bool run_restore(struct active *l, struct sweep *sweep, struct err *e)
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l};
     arena_init(&a);
     bool ok = store_nodes_load(x->store, l->id, add_node, &rows, e) &&
-              store_values_load(x->store, l->id, add_value, &rows, e);
+              store_values_load(x->store, l->id, add_value, &rows, e) && memo_read(l, rows.memo, &opts.memo, e);
     if (ok) l->run = run_load(&opts, rows.status, rows.priv, rows.nodes.items, rows.nodes.n, e);
     VEC_FINI(&rows.nodes);
     return l->run != NULL;

@@ -138,7 +138,22 @@ static struct str labels_json(struct arena *a, const struct val *workflow)
     return labels && labels->n ? json_text(a, labels) : STR("{}");
 }
 
-bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e)
+/* Kept with the run, because steps that are to come need it too; what it refers to is held as well. */
+static bool memo_put(struct active *l, const struct val *memo, struct err *e)
+{
+    struct exec *x = l->x;
+    struct str ns = val_text(val_path(&l->workflow, "metadata.namespace"));
+    for (uint32_t i = 0; i < memo->n; i++) {
+        const struct val *list = val_path(&memo->map[i].v, "outputs.artifacts");
+        for (uint32_t k = 0; list && k < list->n; k++) {
+            struct str key = val_text(val_path(&list->items[k], "s3.key"));
+            if (key.n && !store_artifact_ref(x->store, l->id, ns, key, e)) return false;
+        }
+    }
+    return store_value_put(x->store, l->id, STR("memo"), json_text(&x->scratch, memo), e);
+}
+
+bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));
     struct run_row row = {.uid = val_get_str(meta, "uid"), .ns = val_get_str(meta, "namespace"),
@@ -153,6 +168,12 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
     VEC_PUSH(&x->begun, l);
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
                             .seed = random_u64() >> 1};
+    if (memo) {
+        struct val *own = ARENA_NEW(&l->arena, struct val);
+        *own = val_copy(&l->arena, memo);
+        opts.memo = own;
+        if (!memo_put(l, own, e)) return false;
+    }
     if (!(l->run = run_new(&opts, e))) return false; /* the caller rolls back */
     run_start(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);

@@ -7,13 +7,24 @@
 #include "service/service_p.h"
 #include "spec/merge.h"
 
-static struct val with(struct arena *a, const struct val *map, const char *key, struct val v)
+struct val map_with(struct arena *a, const struct val *map, const char *key, struct val v)
 {
     struct val_builder b;
     map_begin(&b, a);
     for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
         map_add(&b, map->map[i].key, map->map[i].v);
     map_set(&b, str_of(key), v);
+    struct val out = map_done(&b);
+    if (map) out.file = map->file, out.line = map->line, out.col = map->col;
+    return out;
+}
+
+struct val map_without(struct arena *a, const struct val *map, const char *key)
+{
+    struct val_builder b;
+    map_begin(&b, a);
+    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
+        if (!str_is(map->map[i].key, key)) map_add(&b, map->map[i].key, map->map[i].v);
     struct val out = map_done(&b);
     if (map) out.file = map->file, out.line = map->line, out.col = map->col;
     return out;
@@ -26,8 +37,23 @@ struct str uuid_random(struct arena *a)
     return uuid_text(a, bytes);
 }
 
+/* metadata with more labels or annotations */
+static struct val with_pairs(struct arena *a, const struct val *meta, const char *key, const struct param *p, size_t n)
+{
+    const struct val *own = val_get(meta, str_of(key));
+    struct val map = own ? *own : (struct val){.kind = VAL_MAP};
+    for (size_t i = 0; i < n; i++) map = map_with(a, &map, str_z(a, p[i].name), val_of_str(p[i].value));
+    return map_with(a, meta, key, map);
+}
+
+static bool is_cluster(const struct val *ref)
+{
+    const struct val *cluster = val_get(ref, STR("clusterScope"));
+    return cluster && cluster->kind == VAL_BOOL && cluster->b;
+}
+
 static struct val metadata(struct arena *a, const struct val *doc, const struct submit_opts *o,
-                           struct str template_label)
+                           const struct val *ref)
 {
     struct val meta = val_null;
     const struct val *given = val_get(doc, STR("metadata"));
@@ -37,18 +63,16 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     if (o->name.n) name = o->name;
     if (!name.n) name = str_cat(a, base.n ? base : STR("workflow-"), name_suffix(a, random_u64()));
     if (!ns.n) ns = o->ns.n ? o->ns : STR("default"); /* as argo submit: the document's own comes first */
-    meta = with(a, given, "name", val_of_str(name));
-    meta = with(a, &meta, "namespace", val_of_str(ns));
-    meta = with(a, &meta, "uid", val_of_str(o->uid.n ? o->uid : uuid_random(a)));
-    meta = with(a, &meta, "creationTimestamp", val_of_str(rfc3339(a, clock_now_us())));
-    const struct val *own = val_get(&meta, STR("labels"));
-    if (!template_label.n && !o->n_labels) return meta;
-    struct val labels = own ? *own : (struct val){.kind = VAL_MAP};
-    if (template_label.n)
-        labels = with(a, &labels, "workflows.argoproj.io/workflow-template", val_of_str(template_label));
-    for (size_t i = 0; i < o->n_labels; i++)
-        labels = with(a, &labels, str_z(a, o->labels[i].name), val_of_str(o->labels[i].value));
-    return with(a, &meta, "labels", labels);
+    meta = map_with(a, given, "name", val_of_str(name));
+    if (o->generate_name.n) meta = map_with(a, &meta, "generateName", val_of_str(base)); /* a copy is named after it */
+    meta = map_with(a, &meta, "namespace", val_of_str(ns));
+    meta = map_with(a, &meta, "uid", val_of_str(o->uid.n ? o->uid : uuid_random(a)));
+    meta = map_with(a, &meta, "creationTimestamp", val_of_str(rfc3339(a, clock_now_us())));
+    if (o->n_annotations) meta = with_pairs(a, &meta, "annotations", o->annotations, o->n_annotations);
+    struct param from = {is_cluster(ref) ? STR("workflows.argoproj.io/cluster-workflow-template")
+                                         : STR("workflows.argoproj.io/workflow-template"), val_get_str(ref, "name")};
+    if (from.value.n) meta = with_pairs(a, &meta, "labels", &from, 1);
+    return o->n_labels ? with_pairs(a, &meta, "labels", o->labels, o->n_labels) : meta;
 }
 
 /* -p name=value: replaces a declared parameter's value or adds one (argo submit -p). */
@@ -61,7 +85,7 @@ static struct val parameters(struct arena *a, const struct val *spec, const stru
         struct val p = list->items[i];
         for (size_t k = 0; k < o->n_params; k++)
             if (str_eq(val_get_str(&p, "name"), o->params[k].name))
-                p = with(a, &p, "value", val_of_str(o->params[k].value));
+                p = map_with(a, &p, "value", val_of_str(o->params[k].value));
         list_add(&b, p);
     }
     for (size_t k = 0; k < o->n_params; k++) {
@@ -71,29 +95,30 @@ static struct val parameters(struct arena *a, const struct val *spec, const stru
         for (size_t i = k + 1; i < o->n_params; i++)
             later = later || str_eq(o->params[i].name, o->params[k].name);
         if (known || later) continue;
-        struct val p = with(a, NULL, "name", val_of_str(o->params[k].name));
-        list_add(&b, with(a, &p, "value", val_of_str(o->params[k].value)));
+        struct val p = map_with(a, NULL, "name", val_of_str(o->params[k].name));
+        list_add(&b, map_with(a, &p, "value", val_of_str(o->params[k].value)));
     }
-    struct val all = list_done(&b), with_params = with(a, args, "parameters", all);
-    return all.n ? with(a, spec, "arguments", with_params) : *spec;
+    struct val all = list_done(&b), with_params = map_with(a, args, "parameters", all);
+    return all.n ? map_with(a, spec, "arguments", with_params) : *spec;
 }
 
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o)
 {
     const struct val *given = val_get(doc, STR("spec"));
-    if (!given || (!o->entrypoint.n && !o->n_params)) return *doc;
+    int64_t priority;
+    if (!given) return *doc;
     struct val spec = *given;
-    if (o->entrypoint.n) spec = with(a, &spec, "entrypoint", val_of_str(o->entrypoint));
-    return with(a, doc, "spec", parameters(a, &spec, o));
+    if (o->service_account.n) spec = map_with(a, &spec, "serviceAccountName", val_of_str(o->service_account));
+    if (o->priority.n && str_to_i64(o->priority, &priority)) spec = map_with(a, &spec, "priority", val_of_i64(a, priority));
+    if (o->entrypoint.n) spec = map_with(a, &spec, "entrypoint", val_of_str(o->entrypoint));
+    return map_with(a, doc, "spec", parameters(a, &spec, o));
 }
 
 static bool template_spec(struct arena *a, struct service *s, const struct val *ref, struct str ns,
                           struct val *out, struct err *e)
 {
-    const struct val *cluster = val_get(ref, STR("clusterScope"));
-    bool is_cluster = cluster && cluster->kind == VAL_BOOL && cluster->b;
     struct resource_key key = {
-        .kind = is_cluster ? RESOURCE_CLUSTER_WORKFLOW_TEMPLATE : RESOURCE_WORKFLOW_TEMPLATE,
+        .kind = is_cluster(ref) ? RESOURCE_CLUSTER_WORKFLOW_TEMPLATE : RESOURCE_WORKFLOW_TEMPLATE,
         .ns = ns, .name = val_get_str(ref, "name")};
     struct val doc;
     if (!resource_get(a, service_store(s), &key, &doc, e)) return err_ctx(e, "workflowTemplateRef");
@@ -108,7 +133,7 @@ bool workflow_complete(struct arena *a, struct service *s, const struct val *doc
     struct val own = workflow_override(a, doc, o);
     const struct val *given = val_get(&own, STR("spec"));
     const struct val *ref = val_get(given, STR("workflowTemplateRef"));
-    struct val meta = metadata(a, doc, o, val_get_str(ref, "name"));
+    struct val meta = metadata(a, doc, o, ref);
     struct val spec = given ? *given : val_null, base;
     /* both become parts of host paths */
     if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");

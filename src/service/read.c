@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/rfc3339.h"
 #include "doc/json.h"
+#include "engine/engine.h"
 #include "resource/selector.h"
 #include "service/service_p.h"
 
@@ -66,7 +67,7 @@ struct reading {
     VEC(struct val) nodes; /* by index */
     VEC(struct str) ids;
     VEC(struct val) parents; /* lists of indexes */
-    struct val status;
+    struct val status, priv;
 };
 
 static bool read_node(void *ctx, const struct node_row *row, struct err *e)
@@ -113,7 +114,26 @@ static struct val nodes_map(struct reading *x)
 static bool read_value(void *ctx, struct str key, struct str bytes, struct err *e)
 {
     struct reading *x = ctx;
+    if (str_is(key, "private")) return json_parse(x->a, bytes, NULL, &x->priv, e);
     return !str_is(key, "status") || json_parse(x->a, bytes, NULL, &x->status, e);
+}
+
+static int64_t asked(const struct val *priv, const char *what)
+{
+    int64_t n = 0;
+    const struct val *v = val_get(priv, str_of(what));
+    return v && val_i64(v, &n) ? n : 0;
+}
+
+/* Argo keeps in the spec what was asked of a run: to be suspended, to stop. */
+static struct val spec_asked(struct arena *a, const struct val *spec, const struct val *priv)
+{
+    struct val v = spec ? *spec : (struct val){.kind = VAL_MAP};
+    int64_t stop = asked(priv, "stop");
+    if (asked(priv, "suspended")) v = map_with(a, &v, "suspend", val_of_bool(true));
+    else if (val_get(&v, STR("suspend"))) v = map_without(a, &v, "suspend");
+    if (stop) v = map_with(a, &v, "shutdown", val_of_str(stop == STOP_STOP ? STR("Stop") : STR("Terminate")));
+    return v;
 }
 
 /* Argo mirrors phase and completion in labels, and clients select by them. */
@@ -153,8 +173,12 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
         map_add(&status, x.status.map[i].key, x.status.map[i].v);
     map_set(&status, STR("nodes"), nodes);
     map_begin(&b, a);
-    for (uint32_t i = 0; i < wf.n; i++)
-        map_add(&b, wf.map[i].key, str_is(wf.map[i].key, "metadata") ? with_labels(a, &wf.map[i].v, &row) : wf.map[i].v);
+    for (uint32_t i = 0; i < wf.n; i++) {
+        struct val v = wf.map[i].v;
+        if (str_is(wf.map[i].key, "metadata")) v = with_labels(a, &v, &row);
+        if (str_is(wf.map[i].key, "spec")) v = spec_asked(a, &v, &x.priv);
+        map_add(&b, wf.map[i].key, v);
+    }
     map_set(&b, STR("status"), map_done(&status));
     *out = map_done(&b);
     return true;
@@ -162,7 +186,16 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
 
 /* ---- many ---- */
 
-static struct val short_form(struct arena *a, const struct run_row *row)
+/* Of runs at work and of those that were stopped the list shows more than their phase. */
+static struct val short_spec(struct arena *a, struct store *st, const struct run_row *row)
+{
+    struct reading x = {.a = a};
+    bool worth = !row->completed || str_is(row->phase, "Failed");
+    if (worth) store_values_load(st, row->run, read_value, &x, NULL);
+    return spec_asked(a, NULL, &x.priv);
+}
+
+static struct val short_form(struct arena *a, struct store *s, const struct run_row *row)
 {
     struct val_builder b, m, st;
     struct val labels = {.kind = VAL_MAP};
@@ -184,6 +217,8 @@ static struct val short_form(struct arena *a, const struct run_row *row)
     map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
     map_add_str(&b, "kind", STR("Workflow"));
     map_add(&b, STR("metadata"), with_labels(a, &meta, row));
+    struct val spec = short_spec(a, s, row);
+    if (spec.n) map_add(&b, STR("spec"), spec);
     map_add(&b, STR("status"), map_done(&st));
     return map_done(&b);
 }
@@ -193,17 +228,19 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
     struct run_filter f = {.ns = o->ns, .phases = o->phases, .n_phases = o->n_phases, .prefix = o->prefix,
                            .completed = o->completed, .created_after_us = o->created_after_us,
                            .finished_before_us = o->finished_before_us};
-    struct selector sel;
+    struct selector sel, fields;
     struct val_builder list;
     bool ok = true;
     list_begin(&list, a);
-    if (o->selector.n && !selector_parse(a, o->selector, &sel, e)) return list_done(&list), false;
+    if (!selector_parse(a, o->selector, &sel, e) || !field_selector_parse(a, o->fields, &fields, e))
+        return list_done(&list), false;
     while (ok && service_store(s)) {
         struct run_page page;
         ok = store_run_list(a, service_store(s), &f, &page, e);
         for (size_t i = 0; ok && i < page.n && (!o->limit || list.n < o->limit); i++) {
-            struct val v = short_form(a, &page.rows[i]);
-            if (!o->selector.n || selector_matches(&sel, val_path(&v, "metadata.labels"))) list_add(&list, v);
+            struct val v = short_form(a, service_store(s), &page.rows[i]);
+            if (selector_matches(&sel, val_path(&v, "metadata.labels")) && field_selector_matches(&fields, &v))
+                list_add(&list, v);
         }
         if (!ok || !(f.before_run = page.next) || (o->limit && list.n >= o->limit)) break;
     }

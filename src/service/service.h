@@ -21,6 +21,7 @@ struct service_opts {
     const struct config *config;
     struct launcher *launcher; /* NULL: this process cannot be the engine */
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
+    bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
     bool read_only;            /* list, get, logs: never takes the lock, never writes */
     bool resume;               /* steps that were lost with a crash are started again */
     /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
@@ -47,6 +48,10 @@ struct param {
     struct str name, value;
 };
 
+/* `argo submit --from KIND/NAME`: a Workflow that refers to the stored template, or that of a CronWorkflow.
+ * Kinds: workflowtemplate, clusterworkflowtemplate, cronworkflow and their short forms. */
+bool service_from(struct arena *a, struct service *s, struct str ns, struct str from, struct val *out, struct err *e);
+
 struct submit_opts {
     struct str ns;            /* for documents without a namespace; absent: the configured one */
     struct str entrypoint;    /* absent: as in the spec */
@@ -55,6 +60,9 @@ struct submit_opts {
     size_t n_params;
     const struct param *labels;
     size_t n_labels;
+    const struct param *annotations;
+    size_t n_annotations;
+    struct str service_account, priority; /* absent: as in the spec */
     /* A random UUID of this submission, or absent: the same one again, after an engine died without an
      * answer, is accepted once. */
     struct str token;
@@ -88,9 +96,45 @@ void service_unfollow(struct service *s);
 /* Goes on with a workflow that is stored and not finished (`run --resume`). */
 bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e);
 
+/* ---- steering: reaches the engine where there is one; otherwise takes the lock for a moment ---- */
+
 enum service_stop { SERVICE_STOP, SERVICE_TERMINATE };
-/* Reaches the engine where there is one; otherwise takes the lock for a moment. */
 bool service_stop(struct service *s, struct str ns, struct str name, enum service_stop how, struct err *e);
+bool service_suspend(struct service *s, struct str ns, struct str name, struct err *e);
+/* Lifts the suspension and completes what waits; with a node field selector only completes those nodes. */
+bool service_resume(struct service *s, struct str ns, struct str name, struct str nodes, struct err *e);
+
+/* `argo node set`; also `argo stop` with a selector. The nodes are suspend nodes that wait. */
+struct set_opts {
+    struct str nodes;   /* node field selector; must be there */
+    struct str phase;   /* absent: they go on waiting */
+    struct str message;
+    const struct param *params; /* output parameters */
+    size_t n_params;
+};
+bool service_set(struct service *s, struct str ns, struct str name, const struct set_opts *o, struct err *e);
+
+/* `argo retry`: a finished run goes on with what failed. */
+struct retry_opts {
+    bool restart_successful; /* with `nodes`: those run again although they succeeded */
+    struct str nodes;        /* node field selector; has no effect alone, as in Argo */
+    const struct param *params;
+    size_t n_params;
+};
+bool service_retry(struct service *s, struct str ns, struct str name, const struct retry_opts *o, struct err *e);
+
+/* `argo resubmit`: a new run with the spec, user labels and annotations of another. */
+struct resubmit_opts {
+    bool memoized; /* of a failed run: steps that did well are not run again */
+    struct str priority; /* absent: as it was */
+    const struct param *params;
+    size_t n_params;
+    struct str token; /* as in submit_opts */
+};
+/* *out lives as long as the service. */
+bool service_resubmit(struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
+                      struct workflow_ref *out, struct err *e);
+
 /* The second Ctrl-C: what is followed is terminated, its steps are killed without grace. Their ends
  * are awaited for a moment by service_close. */
 void service_abort(struct service *s);
@@ -119,13 +163,14 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
 /* Only its phase, and whether it has ended: one row. */
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e);
-/* The whole Workflow object with .status.nodes. */
+/* The whole Workflow object with .status.nodes. spec.suspend and spec.shutdown say what was asked since. */
 bool service_get(struct arena *a, struct service *s, struct str ns, struct str name, struct val *out,
                  struct err *e);
 
 struct list_opts {
     struct str ns; /* absent: all namespaces */
     struct str prefix, selector; /* label selector */
+    struct str fields;           /* field selector over metadata and status */
     const struct str *phases;
     size_t n_phases;
     int completed;               /* 1 only completed, -1 only running, 0 both */

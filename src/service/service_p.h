@@ -53,7 +53,28 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e);
 void follow_commit(struct service *s);
 void follow_failed(struct service *s, const struct err *e);
 
+/* act.c: a change of one run, by this process' engine or, over the socket, by another one */
+struct act {
+    struct str ns, name;
+    const char *verb; /* last part of Argo's route */
+    struct val body;  /* VAL_NULL: {} */
+    bool (*here)(struct service *s, const struct act *a, struct err *e);
+    const void *opts;
+    bool alone;       /* `here` gets a transaction of its own, which is rolled back when it fails */
+    struct val *reply; /* NULL, or where another engine's answer goes, living in `arena` */
+    struct arena *arena;
+};
+bool act(struct service *s, struct act *a, struct err *e);
+
+/* control.c: a node_pick_fn whose ctx is a struct nodesel */
+bool node_is_picked(void *ctx, const struct run *r, const struct node *n);
+
 /* complete.c */
+/* Each workflow of a submission has the submission's UUID, but for its last four digits. */
+struct str uid_of_submission(struct arena *a, struct str token, size_t i);
+/* `map` with key: v */
+struct val map_with(struct arena *a, const struct val *map, const char *key, struct val v);
+struct val map_without(struct arena *a, const struct val *map, const char *key);
 /* The document with the entrypoint and parameters of the options in its spec. */
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o);
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,

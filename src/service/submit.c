@@ -67,11 +67,9 @@ static struct workflow_ref ref_of(struct service *s, const struct val *workflow)
                                  .name = str_dup(&s->arena, val_get_str(meta, "name"))};
 }
 
-/* Each workflow of a submission has the submission's UUID, but for its last four digits. */
-static struct str uid_of(struct arena *a, const struct submit_opts *o, size_t i)
+struct str uid_of_submission(struct arena *a, struct str t, size_t i)
 {
     enum { UUID_DIGITS = 36, INDEX_DIGITS = 4 };
-    struct str t = o->token;
     return t.n != UUID_DIGITS ? uuid_random(a) : str_fmt(a, "%.*s%04zx", (int)(t.n - INDEX_DIGITS), t.p, i & 0xffff);
 }
 
@@ -81,7 +79,7 @@ static bool accepted_before(struct arena *a, struct service *s, const struct sub
 {
     struct run_row row;
     struct err absent;
-    if (!o->token.n || !store_run_find_uid(a, service_store(s), uid_of(a, o, i), &row, &absent)) return false;
+    if (!o->token.n || !store_run_find_uid(a, service_store(s), uid_of_submission(a, o->token, i), &row, &absent)) return false;
     *out = (struct workflow_ref){.ns = str_dup(&s->arena, row.ns), .name = str_dup(&s->arena, row.name)};
     return true;
 }
@@ -100,9 +98,9 @@ static bool accept_all(struct arena *a, struct service *s, const struct document
             continue;
         }
         struct submit_opts one = *o;
-        one.uid = uid_of(a, o, i);
+        one.uid = uid_of_submission(a, o->token, i);
         if (!workflow_complete(a, s, docs->items[i].val, &one, &workflow, e) ||
-            !exec_submit(s->exec, &workflow, &run, e))
+            !exec_submit(s->exec, &workflow, NULL, &run, e))
             return false;
         out[(*n)++] = ref_of(s, &workflow);
     }
@@ -148,6 +146,9 @@ static bool submit_there(struct arena *a, struct service *s, const struct docume
     map_add_str(&b, "token", o->token);
     map_add(&b, STR("parameters"), pairs(a, o->params, o->n_params));
     map_add(&b, STR("labels"), pairs(a, o->labels, o->n_labels));
+    map_add(&b, STR("annotations"), pairs(a, o->annotations, o->n_annotations));
+    map_add_str(&b, "serviceAccount", o->service_account);
+    map_add_str(&b, "priority", o->priority);
     struct val request = map_done(&b), reply = val_null;
     if (!service_ask(a, s, "POST", "/api/v1/skiff/submit", json_text(a, &request), &reply, e)) return false;
     const struct val *items = val_get(&reply, STR("items"));

@@ -58,6 +58,14 @@ bool store_command_ack(struct store *s, int64_t id, struct err *e)
     return query_run(&q, e);
 }
 
+bool store_commands_orphan(struct store *s, int64_t run, struct err *e)
+{
+    struct query q = query_new(s, STMT_COMMANDS_ORPHAN);
+    query_int(&q, COMMAND_NO_NODE);
+    query_int(&q, run);
+    return query_run(&q, e);
+}
+
 bool store_commands_load(struct arena *a, struct store *s, int64_t run, struct command_row **out, size_t *n,
                          struct err *e)
 {

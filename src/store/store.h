@@ -165,6 +165,9 @@ struct command_row {
 /* row->id is ignored; the new id, never used before, comes back. */
 bool store_command_put(struct store *s, const struct command_row *row, int64_t *out_id, struct err *e);
 bool store_command_ack(struct store *s, int64_t id, struct err *e); /* deletes; twice is fine */
+/* The run's commands belong to no node any more (COMMAND_NO_NODE): its nodes are numbered anew. */
+#define COMMAND_NO_NODE UINT32_MAX
+bool store_commands_orphan(struct store *s, int64_t run, struct err *e);
 /* Pending ones in id order: all (run == 0) or one run's. */
 bool store_commands_load(struct arena *a, struct store *s, int64_t run, struct command_row **out, size_t *n,
                          struct err *e);

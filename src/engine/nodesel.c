@@ -1,5 +1,5 @@
 /* Terms joined by commas: field=value, field==value, field!=value. */
-#include "cli/nodesel.h"
+#include "engine/nodesel.h"
 
 struct nodesel_term {
     struct str field, value;
@@ -60,6 +60,8 @@ bool nodesel_matches(const struct nodesel *s, const struct val *node)
         const struct nodesel_term *t = &s->terms[i];
         bool parameter = str_starts(t->field, STR("inputs."));
         struct str is = parameter ? parameter_value(node, t->field) : val_text(val_path(node, t->field.p));
+        if (str_is(t->field, "templateName") && val_get(node, STR("templateRef"))) /* as util.go GetTemplateFromNode */
+            is = val_text(val_path(node, "templateRef.template"));
         if (str_eq(is, t->value) == t->differs) return false;
     }
     return true;

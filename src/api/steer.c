@@ -1,0 +1,189 @@
+/* Argo's routes that change a workflow: stop, terminate, suspend, resume, set, retry, resubmit, submit. */
+#include "api/api_p.h"
+#include "doc/json.h"
+
+bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e)
+{
+    struct param *p = ARENA_ARRAY(a, struct param, list ? list->n + 1 : 1);
+    *n = 0;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++, ++*n) {
+        struct str text = val_text(&list->items[i]);
+        if (!str_cut(text, '=', &p[*n].name, &p[*n].value))
+            return err_set(e, ERR_SPEC, "expected parameter of the form: NAME=VALUE. Received: %.*s", STR_ARG(text));
+    }
+    *out = p;
+    return true;
+}
+
+static struct workflow_ref ref_of(struct http_req *r)
+{
+    return (struct workflow_ref){http_req_param(r, "namespace"), http_req_param(r, "name")};
+}
+
+/* Every one of them answers the workflow as it is now. */
+static void answer_workflow(struct http_req *r, void *user, bool ok, struct workflow_ref ref, struct err *e)
+{
+    struct val wf;
+    if (ok && service_get(http_req_arena(r), api_service(user), ref.ns, ref.name, &wf, e)) api_answer(r, &wf);
+    else http_reply_err(r, e);
+}
+
+static bool is_on(const struct val *body, const char *key)
+{
+    const struct val *v = val_get(body, str_of(key));
+    return v && v->kind == VAL_BOOL && v->b;
+}
+
+void stop_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    struct val body;
+    struct err e;
+    bool ok = api_body(r, &body, &e);
+    struct set_opts o = {.nodes = ok ? val_get_str(&body, "nodeFieldSelector") : STR_NONE, .phase = STR("Failed"),
+                         .message = ok ? val_get_str(&body, "message") : STR_NONE};
+    if (ok && o.nodes.n) ok = service_set(api_service(user), ref.ns, ref.name, &o, &e);
+    else if (ok) ok = service_stop(api_service(user), ref.ns, ref.name, SERVICE_STOP, &e);
+    answer_workflow(r, user, ok, ref, &e);
+}
+
+void terminate_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    struct err e;
+    bool ok = service_stop(api_service(user), ref.ns, ref.name, SERVICE_TERMINATE, &e);
+    answer_workflow(r, user, ok, ref, &e);
+}
+
+void suspend_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    struct err e;
+    bool ok = service_suspend(api_service(user), ref.ns, ref.name, &e);
+    answer_workflow(r, user, ok, ref, &e);
+}
+
+void resume_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    struct val body;
+    struct err e;
+    bool ok = api_body(r, &body, &e) &&
+              service_resume(api_service(user), ref.ns, ref.name, val_get_str(&body, "nodeFieldSelector"), &e);
+    answer_workflow(r, user, ok, ref, &e);
+}
+
+/* outputParameters is a text that holds a JSON object. */
+static bool outputs_read(struct arena *a, const struct val *body, struct set_opts *o, struct err *e)
+{
+    struct str text = val_get_str(body, "outputParameters");
+    struct val map = {.kind = VAL_MAP};
+    if (text.n && !json_parse(a, text, NULL, &map, e)) return err_ctx(e, "outputParameters");
+    if (map.kind != VAL_MAP) return err_set(e, ERR_SPEC, "outputParameters is not a JSON object");
+    struct param *p = ARENA_ARRAY(a, struct param, map.n + 1);
+    for (uint32_t i = 0; i < map.n; i++) p[i] = (struct param){map.map[i].key, val_text(&map.map[i].v)};
+    o->params = p;
+    o->n_params = map.n;
+    return true;
+}
+
+void set_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    struct set_opts o = {0};
+    struct val body;
+    struct err e;
+    bool ok = api_body(r, &body, &e) && outputs_read(http_req_arena(r), &body, &o, &e);
+    if (ok) {
+        o.nodes = val_get_str(&body, "nodeFieldSelector");
+        o.phase = val_get_str(&body, "phase");
+        o.message = val_get_str(&body, "message");
+        ok = service_set(api_service(user), ref.ns, ref.name, &o, &e);
+    }
+    answer_workflow(r, user, ok, ref, &e);
+}
+
+void retry_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    struct retry_opts o = {0};
+    struct val body;
+    struct err e;
+    bool ok = api_body(r, &body, &e) &&
+              api_params(http_req_arena(r), val_get(&body, STR("parameters")), &o.params, &o.n_params, &e);
+    if (ok) {
+        o.restart_successful = is_on(&body, "restartSuccessful");
+        o.nodes = val_get_str(&body, "nodeFieldSelector");
+        ok = service_retry(api_service(user), ref.ns, ref.name, &o, &e);
+    }
+    answer_workflow(r, user, ok, ref, &e);
+}
+
+void resubmit_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r), made = ref;
+    struct resubmit_opts o = {0};
+    struct val body;
+    struct err e;
+    bool ok = api_body(r, &body, &e) &&
+              api_params(http_req_arena(r), val_get(&body, STR("parameters")), &o.params, &o.n_params, &e);
+    if (ok) {
+        o.memoized = is_on(&body, "memoized");
+        o.priority = val_text(val_get(&body, STR("priority")));
+        o.token = val_get_str(&body, "token");
+        ok = service_resubmit(api_service(user), ref.ns, ref.name, &o, &made, &e);
+    }
+    answer_workflow(r, user, ok, made, &e);
+}
+
+/* ---- from a stored template ---- */
+
+/* Argo's SubmitOpts; labels and annotations are "a=b,c=d". */
+static bool pairs_of_text(struct arena *a, struct str text, const struct param **out, size_t *n, struct err *e)
+{
+    struct param *p = ARENA_ARRAY(a, struct param, text.n / 2 + 1);
+    struct str head, rest = text;
+    *n = 0;
+    while (rest.n) {
+        str_cut(rest, ',', &head, &rest);
+        if (!str_cut(head, '=', &p[*n].name, &p[*n].value))
+            return err_set(e, ERR_SPEC, "expected labels of the form: NAME1=VALUE2,NAME2=VALUE2. Received: %.*s", STR_ARG(text));
+        ++*n;
+    }
+    *out = p;
+    return true;
+}
+
+static bool submit_opts_read(struct arena *a, const struct val *v, struct submit_opts *o, struct err *e)
+{
+    o->name = val_get_str(v, "name");
+    o->generate_name = val_get_str(v, "generateName");
+    o->entrypoint = val_get_str(v, "entryPoint");
+    o->service_account = val_get_str(v, "serviceAccount");
+    o->priority = val_text(val_get(v, STR("priority")));
+    return api_params(a, val_get(v, STR("parameters")), &o->params, &o->n_params, e) &&
+           pairs_of_text(a, val_get_str(v, "labels"), &o->labels, &o->n_labels, e) &&
+           pairs_of_text(a, val_get_str(v, "annotations"), &o->annotations, &o->n_annotations, e);
+}
+
+void submit_from(struct http_req *r, void *user)
+{
+    struct arena *a = http_req_arena(r);
+    struct submit_opts o = {.ns = http_req_param(r, "namespace")};
+    struct workflow_ref *refs, ref = {0};
+    struct val body, doc;
+    struct val_builder list;
+    struct err e;
+    size_t n = 0;
+    bool ok = api_body(r, &body, &e) && submit_opts_read(a, val_get(&body, STR("submitOptions")), &o, &e);
+    struct str kind = ok ? val_get_str(&body, "resourceKind") : STR_NONE, name = ok ? val_get_str(&body, "resourceName") : STR_NONE;
+    ok = ok && service_from(a, api_service(user), o.ns, str_fmt(a, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), &doc, &e);
+    if (ok) {
+        list_begin(&list, a);
+        list_add(&list, doc);
+        struct val docs = list_done(&list);
+        ok = api_submit(api_service(user), r, &docs, &o, &refs, &n, &e);
+    }
+    if (ok) ref = refs[0];
+    answer_workflow(r, user, ok, ref, &e);
+}

@@ -1,0 +1,135 @@
+/* What is done to a run from outside, beside stopping it: suspend, resume, set, retry. */
+#include "doc/json.h"
+#include "doc/json_write.h"
+#include "os/clock.h"
+#include "exec/exec_p.h"
+
+/* ---- a run at work ---- */
+
+static bool at_work(struct exec *x, int64_t run, struct active **l, struct err *e)
+{
+    *l = active_of(x, run);
+    if (!*l || (*l)->over) return err_set(e, ERR_NOT_FOUND, "the workflow is not running");
+    return exec_begin(x, e);
+}
+
+bool exec_suspend(struct exec *x, int64_t run, struct err *e)
+{
+    struct active *l;
+    struct outbox out;
+    return at_work(x, run, &l, e) && run_suspend(l->run, clock_now_us(), &out, e) && active_event(l, &out, e);
+}
+
+bool exec_resume(struct exec *x, int64_t run, struct err *e)
+{
+    struct active *l;
+    struct outbox out;
+    return at_work(x, run, &l, e) && run_resume(l->run, clock_now_us(), &out, e) && active_event(l, &out, e);
+}
+
+bool exec_set(struct exec *x, int64_t run, const struct node_change *c, struct err *e)
+{
+    struct active *l;
+    struct outbox out;
+    return at_work(x, run, &l, e) && run_set(l->run, c, clock_now_us(), &out, e) && active_event(l, &out, e);
+}
+
+/* ---- a run that is over ---- */
+
+/* In memory again; forgotten with the transaction when it is rolled back. */
+static struct active *finished_load(struct exec *x, int64_t run, const struct val *workflow, struct err *e)
+{
+    struct active *l = active_new(x, run, workflow);
+    VEC_PUSH(&x->begun, l);
+    return run_restore(l, NULL, e) ? l : NULL;
+}
+
+struct step_value {
+    struct str node, id;
+};
+
+struct step_values {
+    struct arena *a;
+    VEC(struct step_value) items;
+};
+
+static bool step_value_add(void *ctx, struct str key, struct str bytes, struct err *e)
+{
+    struct step_values *s = ctx;
+    (void)e;
+    if (!str_starts(key, STR("step/"))) return true;
+    struct step_value v = {str_dup(s->a, str_from(key, 5)), str_dup(s->a, bytes)};
+    VEC_PUSH(&s->items, v);
+    return true;
+}
+
+static bool step_value_move(struct active *l, const struct step_value *v, const uint32_t *moved, size_t n, struct err *e)
+{
+    struct arena *a = &l->x->scratch;
+    int64_t at;
+    if (!str_to_i64(v->node, &at) || at < 0 || (size_t)at >= n) return true;
+    struct str key = moved[at] == UINT32_MAX ? str_fmt(a, "lost/%.*s", STR_ARG(v->id)) : str_fmt(a, "step/%u", moved[at]);
+    return store_value_put(l->x->store, l->id, key, v->id, e);
+}
+
+/* Which step ran for a node is told by the node's index. Directories of steps that are forgotten stay
+ * noted, so that they go with the run. */
+static bool steps_move(struct active *l, const uint32_t *moved, size_t n, struct err *e)
+{
+    struct exec *x = l->x;
+    struct arena a CLEANUP(arena_fini);
+    struct step_values s = {.a = &a};
+    arena_init(&a);
+    bool ok = store_values_load(x->store, l->id, step_value_add, &s, e);
+    for (size_t i = 0; ok && i < s.items.n; i++)
+        ok = store_value_del(x->store, l->id, str_fmt(&a, "step/%.*s", STR_ARG(s.items.items[i].node)), e);
+    for (size_t i = 0; ok && i < s.items.n; i++) ok = step_value_move(l, &s.items.items[i], moved, n, e);
+    VEC_FINI(&s.items);
+    return ok && store_commands_orphan(x->store, l->id, e);
+}
+
+static bool rows_rewrite(struct active *l, struct err *e)
+{
+    struct exec *x = l->x;
+    size_t n = run_node_count(l->run);
+    struct node **nodes = mem_alloc((n + 1) * sizeof *nodes);
+    struct outbox all = {.dirty = nodes, .n_dirty = n, .run_dirty = true};
+    for (size_t i = 0; i < n; i++) nodes[i] = run_node_at(l->run, i);
+    bool ok = store_nodes_cut(x->store, l->id, 0, e) && active_persist(l, &all, e) && actives_flush(x, e);
+    free(nodes);
+    return ok;
+}
+
+bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct err *e)
+{
+    uint32_t *moved;
+    struct outbox out;
+    if (active_of(x, run)) return err_set(e, ERR_CONFLICT, "Cannot retry a workflow in phase Running");
+    if (!exec_begin(x, e)) return false;
+    struct active *l = finished_load(x, run, o->workflow, e);
+    if (!l) return false;
+    size_t n = run_node_count(l->run);
+    if (!run_reset(l->run, &o->reset, clock_now_us(), &moved, e) || !steps_move(l, moved, n, e) || !rows_rewrite(l, e) ||
+        !store_run_set_doc(x->store, run, json_text(&x->scratch, o->workflow), e))
+        return false;
+    run_free(l->run);
+    l->run = NULL;
+    if (!run_restore(l, NULL, e)) return false;
+    run_continue(l->run, clock_now_us(), &out);
+    return active_event(l, &out, e);
+}
+
+bool exec_memo(struct arena *a, struct exec *x, int64_t run, struct val *out, struct err *e)
+{
+    struct buf b CLEANUP(buf_fini);
+    struct str doc;
+    struct val workflow;
+    buf_init(&b, (size_t)256 << 20);
+    if (active_of(x, run)) return err_set(e, ERR_CONFLICT, "workflow must be Failed/Error to resubmit in memoized mode");
+    if (!store_run_doc(a, x->store, run, &doc, e) || !json_parse(a, doc, NULL, &workflow, e)) return false;
+    struct active *l = active_new(x, run, &workflow);
+    bool ok = run_restore(l, NULL, e) && run_memo(&b, l->run, e);
+    active_forget(l);
+    if (ok && b.overflow) ok = err_set(e, ERR_LIMIT, "the outputs of the workflow's steps are too large");
+    return ok && json_parse(a, buf_dup(a, &b), NULL, out, e);
+}
