@@ -109,10 +109,10 @@ static bool cmd_unknown(struct cli *cli, const char *name, struct err *e)
 }
 
 /* The first word that is not a global flag or its value; global flags before it are kept. */
-static int verb_index(int argc, char **argv)
+static int verb_index(int argc, char **argv, int from)
 {
     static const struct cmd none = {.name = "skiff"};
-    int i = 1;
+    int i = from;
     for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
         const struct flag *f = argv[i][1] == '-' ? cmd_flag(&none, str_of(argv[i] + 2)) : cmd_flag_letter(&none, argv[i][1]);
         bool joined = argv[i][1] != '-' && argv[i][2];
@@ -145,26 +145,49 @@ static bool cmd_run(struct cli *cli, const struct cmd *c, struct err *e)
     return c->run(cli, e);
 }
 
+/* For a group the verb that the next word names; *at is that word's index, or 0. NULL: e is set. */
+static const struct cmd *cmd_resolve(const struct cli *cli, const struct cmd *c, int argc, char **argv, int verb, int *at,
+                                     struct err *e)
+{
+    *at = 0;
+    if (!c || !c->n_subs) return c;
+    int i = verb_index(argc, argv, verb + 1);
+    const struct cmd *sub = i < argc ? cmd_sub(c, argv[i]) : NULL;
+    for (int k = verb + 1; k < argc && !sub; k++)
+        if (strcmp(argv[k], "--help") == 0 || strcmp(argv[k], "-h") == 0) return c;
+    if (sub) return *at = i, sub;
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, 1000);
+    for (size_t k = 0; k < c->n_subs; k++) buf_printf(&b, "%s%s", k ? ", " : "", cmd_verb(c->subs[k]));
+    (void)cli;
+    if (i < argc) err_set(e, ERR_USAGE, "'%s' has no verb '%s' (%.*s)", c->name, argv[i], STR_ARG(buf_view(&b)));
+    else err_set(e, ERR_USAGE, "'%s' needs a verb: %.*s", c->name, STR_ARG(buf_view(&b)));
+    return NULL;
+}
+
 static bool words_run(struct cli *cli, int argc, char **argv, struct err *e)
 {
-    int verb = verb_index(argc, argv);
+    int verb = verb_index(argc, argv, 1), sub;
     const char *name = verb < argc ? argv[verb] : "help";
     for (int i = 1; i < verb; i++)
         if (strcmp(argv[i], "--version") == 0) name = "version", verb = argc;
     const struct cmd *c = cmd_find(name);
     if (!c) return cmd_unknown(cli, name, e);
+    if (!(c = cmd_resolve(cli, c, argc, argv, verb, &sub, e))) return false;
     char **rest = ARENA_ARRAY(&cli->a, char *, argc + 1);
     int n = 0;
     for (int i = 1; i < argc; i++)
-        if (i != verb && strcmp(argv[i], "--version") != 0) rest[n++] = argv[i];
+        if (i != verb && (!sub || i != sub) && strcmp(argv[i], "--version") != 0) rest[n++] = argv[i];
     if (verb >= argc && strcmp(name, "help") == 0) n = 0; /* `skiff --help` is `skiff help` */
     return args_parse(&cli->a, c, n, rest, &cli->args, e) && cmd_run(cli, c, e);
 }
 
 bool cli_needs_steps(int argc, char **argv)
 {
-    int verb = verb_index(argc, argv);
+    int verb = verb_index(argc, argv, 1);
     const struct cmd *c = verb < argc ? cmd_find(argv[verb]) : NULL;
+    int next = c && c->n_subs ? verb_index(argc, argv, verb + 1) : argc;
+    if (c && c->n_subs) c = next < argc ? cmd_sub(c, argv[next]) : NULL;
     return c && c->steps;
 }
 

@@ -21,7 +21,7 @@ struct flag {
     const char *doc;     /* NULL: accepted, not shown in help */
 };
 
-enum word_kind { WORD_NONE, WORD_FILE, WORD_WORKFLOW, WORD_TOPIC, WORD_SHELL }; /* what completion offers */
+enum word_kind { WORD_NONE, WORD_FILE, WORD_WORKFLOW, WORD_TOPIC, WORD_SHELL, WORD_OBJECT }; /* what completion offers */
 
 struct cli;
 struct cmd {
@@ -37,6 +37,9 @@ struct cmd {
     bool steps; /* may become the engine and run steps: needs the launcher */
     int min_words, max_words; /* of arguments; max -1: any */
     enum word_kind word;
+    int kind;                     /* what a verb that several groups share is about */
+    const struct cmd *const *subs; /* a group: its verbs, named "GROUP VERB"; then it has no run */
+    size_t n_subs;
     bool (*run)(struct cli *cli, struct err *e); /* false: exit status of e */
 };
 
@@ -47,6 +50,9 @@ extern const size_t n_global_flags;
 
 /* By name or alias; NULL when there is none. */
 const struct cmd *cmd_find(const char *name);
+/* A verb of a group: "list" of "template"; NULL when there is none. */
+const struct cmd *cmd_sub(const struct cmd *group, const char *verb);
+const char *cmd_verb(const struct cmd *sub); /* "list" of "template list" */
 /* The flag of this command or a global one. */
 const struct flag *cmd_flag(const struct cmd *c, struct str name);
 const struct flag *cmd_flag_letter(const struct cmd *c, char letter);

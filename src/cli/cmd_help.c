@@ -16,9 +16,14 @@ static void help_config(struct buf *b)
     }
 }
 
-static bool topic_put(struct buf *b, const char *topic, struct err *e)
+static bool topic_put(struct buf *b, const char *topic, const char *verb, struct err *e)
 {
     const struct cmd *c = cmd_find(topic);
+    if (c && verb) {
+        const struct cmd *sub = cmd_sub(c, verb);
+        if (!sub) return err_set(e, ERR_USAGE, "'%s' has no verb '%s' (try: skiff help %s)", topic, verb, topic);
+        c = sub;
+    }
     if (strcmp(topic, "flags") == 0) help_flags(b);
     else if (strcmp(topic, "exit-codes") == 0) help_exit_codes(b);
     else if (strcmp(topic, "config") == 0) help_config(b);
@@ -32,7 +37,7 @@ static bool help_run(struct cli *cli, struct err *e)
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, LIMIT_VALUE_BYTES);
     if (cli->args.n_words == 0) help_overview(&b);
-    else if (!topic_put(&b, cli->args.words[0], e)) return false;
+    else if (!topic_put(&b, cli->args.words[0], cli->args.n_words > 1 ? cli->args.words[1] : NULL, e)) return false;
     cli_out(cli, buf_view(&b));
     return true;
 }
@@ -40,9 +45,9 @@ static bool help_run(struct cli *cli, struct err *e)
 const struct cmd cmd_help = {
     .name = "help",
     .group = "HELP",
-    .usage = "[COMMAND|flags|exit-codes|config]",
+    .usage = "[COMMAND [VERB]|flags|exit-codes|config]",
     .summary = "explain commands, flags, exit statuses and settings",
-    .max_words = 1,
+    .max_words = 2,
     .word = WORD_TOPIC,
     .run = help_run,
 };

@@ -26,3 +26,16 @@ const struct cmd *cmd_find(const char *name)
         if (strcmp(cmds[i]->name, name) == 0 || alias_matches(cmds[i]->aliases, name)) return cmds[i];
     return NULL;
 }
+
+const char *cmd_verb(const struct cmd *sub)
+{
+    const char *space = strrchr(sub->name, ' ');
+    return space ? space + 1 : sub->name;
+}
+
+const struct cmd *cmd_sub(const struct cmd *group, const char *verb)
+{
+    for (size_t i = 0; i < group->n_subs; i++)
+        if (strcmp(cmd_verb(group->subs[i]), verb) == 0 || alias_matches(group->subs[i]->aliases, verb)) return group->subs[i];
+    return NULL;
+}

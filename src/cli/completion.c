@@ -30,6 +30,7 @@ static const char *bash_words(enum word_kind k)
     case WORD_WORKFLOW: return "COMPREPLY=($(compgen -W \"@latest $(skiff list -o name 2>/dev/null)\" -- \"$cur\"))";
     case WORD_TOPIC: return "COMPREPLY=($(compgen -W \"flags exit-codes config $cmds\" -- \"$cur\"))";
     case WORD_SHELL: return "COMPREPLY=($(compgen -W \"bash zsh fish\" -- \"$cur\"))";
+    case WORD_OBJECT: return "COMPREPLY=($(compgen -W \"$(skiff ${verb%% *} list -o name 2>/dev/null)\" -- \"$cur\"))";
     case WORD_NONE: break;
     }
     return ":";
@@ -37,11 +38,36 @@ static const char *bash_words(enum word_kind k)
 
 static void bash_choices(struct buf *b, const struct cmd *c)
 {
+    for (size_t i = 0; i < c->n_subs; i++) bash_choices(b, c->subs[i]);
     for (size_t i = 0; i < c->n_flags; i++) {
         if (!choices_of(&c->flags[i])) continue;
-        buf_printf(b, "  %s:--%s) COMPREPLY=($(compgen -W \"", c->name, c->flags[i].name);
+        buf_printf(b, "  '%s:--%s') COMPREPLY=($(compgen -W \"", c->name, c->flags[i].name);
         choice_words(b, c->flags[i].arg);
         buf_str(b, STR("\" -- \"$cur\")); return ;;\n"));
+    }
+}
+
+static void bash_cmd(struct buf *b, const struct cmd *c)
+{
+    buf_printf(b, "  '%s') flags=\"", c->name);
+    flag_words(b, c->flags, c->n_flags);
+    buf_str(b, STR("\"; case $cur in -*) ;; *) "));
+    if (c->n_subs) buf_str(b, STR("COMPREPLY=($(compgen -W \""));
+    for (size_t i = 0; i < c->n_subs; i++) buf_printf(b, "%s%s", i ? " " : "", cmd_verb(c->subs[i]));
+    if (c->n_subs) buf_str(b, STR("\" -- \"$cur\"))"));
+    else buf_str(b, str_of(bash_words(c->word)));
+    buf_str(b, STR(" ;; esac ;;\n"));
+    for (size_t i = 0; i < c->n_subs; i++) bash_cmd(b, c->subs[i]);
+}
+
+/* The words of a group and its verb count as one. */
+static void bash_groups(struct buf *b)
+{
+    bool first = true;
+    for (size_t i = 0; i < n_cmds; i++) {
+        if (!cmds[i]->n_subs) continue;
+        buf_printf(b, "%s%s", first ? "" : "|", cmds[i]->name);
+        first = false;
     }
 }
 
@@ -51,16 +77,15 @@ static void bash_script(struct buf *b)
                    "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= flags= w cmds=\""));
     names_put(b);
     buf_str(b, STR("\"\n  COMPREPLY=()\n"
-                   "  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do case $w in -*) ;; *) verb=$w; break ;; esac; done\n"
+                   "  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do case $w in -*) continue ;; esac\n"
+                   "    verb=${verb:+$verb }$w; case $verb in "));
+    bash_groups(b);
+    buf_str(b, STR(") ;; *) break ;; esac; done\n"
                    "  if [ -z \"$verb\" ]; then COMPREPLY=($(compgen -W \"$cmds\" -- \"$cur\")); return; fi\n"
-                   "  case $verb:$prev in\n"));
+                   "  case \"$verb:$prev\" in\n"));
     for (size_t i = 0; i < n_cmds; i++) bash_choices(b, cmds[i]);
-    buf_str(b, STR("  esac\n  case $verb in\n"));
-    for (size_t i = 0; i < n_cmds; i++) {
-        buf_printf(b, "  %s) flags=\"", cmds[i]->name);
-        flag_words(b, cmds[i]->flags, cmds[i]->n_flags);
-        buf_printf(b, "\"; case $cur in -*) ;; *) %s ;; esac ;;\n", bash_words(cmds[i]->word));
-    }
+    buf_str(b, STR("  esac\n  case \"$verb\" in\n"));
+    for (size_t i = 0; i < n_cmds; i++) bash_cmd(b, cmds[i]);
     buf_str(b, STR("  esac\n  case $cur in -*) COMPREPLY=($(compgen -W \"$flags"));
     flag_words(b, global_flags, n_global_flags);
     buf_str(b, STR("\" -- \"$cur\")) ;; esac\n}\ncomplete -o filenames -F _skiff skiff\n"));
@@ -112,6 +137,22 @@ static void fish_words(struct buf *b, const struct cmd *c)
     if (list) buf_printf(b, "complete -c skiff -n '__fish_seen_subcommand_from %s' -f -a %s\n", c->name, list);
 }
 
+/* Of a group: its verbs, then their flags once the verb stands there. */
+static void fish_subs(struct buf *b, const struct cmd *c)
+{
+    for (size_t i = 0; i < c->n_subs; i++) {
+        const struct cmd *s = c->subs[i];
+        CLEANUP(buf_fini) struct buf cond;
+        buf_printf(b, "complete -c skiff -n '__fish_seen_subcommand_from %s' -f -a %s -d ", c->name, cmd_verb(s));
+        quoted(b, s->summary);
+        buf_char(b, '\n');
+        buf_init(&cond, 200);
+        buf_printf(&cond, "-n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s' ", c->name, cmd_verb(s));
+        buf_char(&cond, '\0');
+        for (size_t k = 0; k < s->n_flags; k++) fish_flag(b, cond.p, &s->flags[k]);
+    }
+}
+
 static void fish_script(struct buf *b)
 {
     buf_str(b, STR("# skiff completion for fish: skiff completion fish | source\n"));
@@ -120,6 +161,7 @@ static void fish_script(struct buf *b)
         quoted(b, cmds[i]->summary);
         buf_char(b, '\n');
         fish_words(b, cmds[i]);
+        fish_subs(b, cmds[i]);
         CLEANUP(buf_fini) struct buf cond;
         buf_init(&cond, 200);
         buf_printf(&cond, "-n '__fish_seen_subcommand_from %s' ", cmds[i]->name);

@@ -50,12 +50,19 @@ static void flags_put(struct buf *b, const struct flag *flags, size_t n)
 
 static void cmd_put(struct buf *b, const struct cmd *c)
 {
-    buf_printf(b, "\n## skiff %s\n\n`skiff %s %s`\n\nPurpose: %s.", c->name, c->name, c->usage, c->summary);
+    const char *level = strchr(c->name, ' ') ? "###" : "##";
+    buf_printf(b, "\n%s skiff %s\n\n`skiff %s %s`\n\nPurpose: %s.", level, c->name, c->name, c->usage, c->summary);
     if (c->details) buf_printf(b, "\n%s", c->details);
     buf_char(b, '\n');
     if (c->examples) buf_printf(b, "\n```sh\n%s\n```\n", c->examples);
     flags_put(b, c->flags, c->n_flags);
     if (c->aliases) buf_printf(b, "\nAlso called: `%s`.\n", c->aliases);
+}
+
+static void cmds_put(struct buf *b, const struct cmd *c)
+{
+    cmd_put(b, c);
+    for (size_t i = 0; i < c->n_subs; i++) cmds_put(b, c->subs[i]);
 }
 
 static const char intro[] =
@@ -78,7 +85,7 @@ static void the_command_page_is_current(void **state)
     buf_init(&b, 1 << 20);
     buf_str(&b, str_of(intro));
     flags_put(&b, global_flags, n_global_flags);
-    for (size_t i = 0; i < n_cmds; i++) cmd_put(&b, cmds[i]);
+    for (size_t i = 0; i < n_cmds; i++) cmds_put(&b, cmds[i]);
     golden_check(&a, "docs/cli.md", &b);
 }
 

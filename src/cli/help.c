@@ -20,11 +20,22 @@ static void flag_line(struct buf *b, const struct flag *f)
     buf_printf(b, "%s%s\n", f->doc, f->kind == FLAG_LIST ? " (may be repeated)" : "");
 }
 
+static void subs_put(struct buf *b, const struct cmd *c)
+{
+    if (c->n_subs) buf_str(b, STR("\nVerbs:\n"));
+    for (size_t i = 0; i < c->n_subs; i++) {
+        const struct cmd *s = c->subs[i];
+        buf_printf(b, "  %-12s%s\n", cmd_verb(s), s->summary);
+    }
+    if (c->n_subs) buf_printf(b, "\nMore: skiff help %s VERB\n", c->name);
+}
+
 void help_command(struct buf *b, const struct cmd *c)
 {
     buf_printf(b, "skiff %s %s\n\n%s\n", c->name, c->usage, c->summary);
     if (c->details) buf_printf(b, "\n%s\n", c->details);
     if (c->examples) buf_printf(b, "\nExamples:\n%s\n", c->examples);
+    subs_put(b, c);
     if (c->n_flags) buf_str(b, STR("\nFlags:\n"));
     for (size_t i = 0; i < c->n_flags; i++) flag_line(b, &c->flags[i]);
     if (c->aliases) buf_printf(b, "\nAlso called: %s\n", c->aliases);

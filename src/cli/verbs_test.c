@@ -93,7 +93,8 @@ static void only_some_commands_run_steps(void **state)
 {
     static const struct { const char *words[4]; bool want; } rows[] = {
         {{"skiff", "run", "x"}, true}, {{"skiff", "-n", "run", "list"}, false}, {{"skiff", "-n", "x", "rm"}, true},
-        {{"skiff", "get", "run"}, false}, {{"skiff"}, false}, {{"skiff", "--state=x", "terminate", "y"}, true},
+        {{"skiff", "get", "run"}, false}, {{"skiff"}, false}, {{"skiff", "cron", "list"}, false}, {{"skiff", "-q", "template", "rm"}, false},
+        {{"skiff", "template", "-q", "create"}, true}, {{"skiff", "--state=x", "terminate", "y"}, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int argc = 0;
@@ -268,10 +269,39 @@ static void steering_passes_on_what_is_asked(void **state)
     said_is("run --scheduled-time noon x.yaml", 4, "", NULL);
 }
 
+static void stored_objects_are_shown_as_argo_does(void **state)
+{
+    said_is("template list", 0, "NAME\none\n", "");
+    said_is("template list -A", 0, "NAMESPACE   NAME\ndefault     one\n", "");
+    said_is("template list -l a=b", 0, "No workflow templates found\n", "");
+    said_is("cluster-template list -o name", 0, "one\n", "");
+    said_is("template get one -o name", 0, "one\n", "");
+    said_is("template get two", 4, "", "error: there is none\n");
+    struct said s = skiff("cron list");
+    assert_non_null(strstr(s.out, "NAME   AGE"));
+    assert_non_null(strstr(s.out, "0 1 * * *,@daily   Europe/Berlin   true\n"));
+    s = skiff("cron get one");
+    assert_non_null(strstr(s.out, "Name:                          one\nNamespace:                     default\nCreated: "));
+    assert_non_null(strstr(s.out, "Schedules:                     0 1 * * *,@daily\nSuspended:                     true\n"
+                                  "Timezone:                      Europe/Berlin\nWorkflow Parameters:           \n"
+                                  "  p:                           v\n"));
+    said_is("template delete one", 0, "WorkflowTemplate 'one' deleted\n", "");
+    said_is("template delete", 2, "", NULL);
+    said_is("cron delete --all --dry-run", 0, "CronWorkflow 'one' deleted (dry-run)\n", "");
+    said_is("cron suspend one", 0, "CronWorkflow 'one' suspended\n", "");
+    said_is("cron resume one", 0, "CronWorkflow 'one' resumed\n", "");
+    said_is("cron", 2, "", "error: 'cron' needs a verb: list, get, create, update, apply, lint, delete, suspend, resume\n");
+    said_is("cron lst", 2, "", NULL);
+    assert_non_null(strstr(skiff("help cron get").out, "skiff cron get NAME"));
+    assert_non_null(strstr(skiff("cron --help").out, "Verbs:\n  list"));
+    assert_non_null(strstr(skiff("-n x cron list --help").out, "skiff cron list"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) return cli_main(argc, argv, &(struct cli_env){1, 2, NULL});
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stored_objects_are_shown_as_argo_does),
         cmocka_unit_test(steering_passes_on_what_is_asked),
         cmocka_unit_test(wrong_words_are_exit_2_with_a_hint),
         cmocka_unit_test(only_some_commands_run_steps),

@@ -40,6 +40,10 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
         return true;
     }
     if (e->code != ERR_NOT_FOUND) return false;
+    if (store_run_find_uid(a, service_store(s), name, &row, e)) {
+        *out = (struct workflow_ref){row.ns, row.name};
+        return true;
+    }
     f.prefix = name;
     if (!newest(a, s, &f, str_fmt(a, "'%.*s' in namespace '%.*s'", STR_ARG(name), STR_ARG(ns)).p, &page, e))
         return false;

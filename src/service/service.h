@@ -78,6 +78,28 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
                      const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e);
 
+/* ---- stored templates and cron workflows ---- */
+
+enum service_kind { SERVICE_TEMPLATE, SERVICE_CLUSTER_TEMPLATE, SERVICE_CRON };
+const char *service_kind_text(enum service_kind kind); /* "WorkflowTemplate" */
+bool service_object_get(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str name,
+                        struct val *out, struct err *e);
+/* A list, by namespace (absent: all) and name; selector: labels, or absent. */
+bool service_object_list(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str selector,
+                         struct val *out, struct err *e);
+/* Lints the one document and stores it; *out as it is stored. CREATE: CONFLICT when the name is taken; UPDATE:
+ * NOT_FOUND when there is none; APPLY: either. Findings go to `diags`; `e` is then ERR_SPEC. */
+enum service_put { SERVICE_CREATE, SERVICE_UPDATE, SERVICE_APPLY };
+bool service_object_put(struct arena *a, struct service *s, enum service_kind kind, enum service_put how, struct str ns,
+                        const struct documents *docs, struct diags *diags, struct val *out, struct err *e);
+/* Only lints: against what is stored as well. */
+bool service_object_lint(struct arena *a, struct service *s, enum service_kind kind, struct str ns,
+                         const struct documents *docs, struct diags *diags, struct err *e);
+bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
+/* Sets spec.suspend of a CronWorkflow. */
+bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
+                          struct val *out, struct err *e);
+
 /* ---- following ---- */
 
 struct follow {
@@ -157,7 +179,7 @@ void service_watch_pump(struct service_watch *w);
 
 /* ---- reading ---- */
 
-/* NAME, a unique prefix, or @latest. */
+/* NAME, a unique prefix, @latest, or a uid. */
 bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct workflow_ref *out, struct err *e);
 /* Only its phase, and whether it has ended: one row. */

@@ -69,6 +69,10 @@ bool act(struct service *s, struct act *a, struct err *e);
 /* control.c: a node_pick_fn whose ctx is a struct nodesel */
 bool node_is_picked(void *ctx, const struct run *r, const struct node *n);
 
+/* submit.c: lint against what is stored */
+bool documents_check(struct arena *a, struct service *s, const struct documents *docs, struct str ns, bool to_run,
+                     struct diags *diags, struct err *e);
+
 /* complete.c */
 /* Each workflow of a submission has the submission's UUID, but for its last four digits. */
 struct str uid_of_submission(struct arena *a, struct str token, size_t i);

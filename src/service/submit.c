@@ -36,19 +36,27 @@ static void overridden(struct arena *a, const struct documents *docs, const stru
     diags_fini(&told);
 }
 
+bool documents_check(struct arena *a, struct service *s, const struct documents *docs, struct str ns, bool to_run,
+                     struct diags *diags, struct err *e)
+{
+    struct documents stored;
+    documents_init(&stored, a);
+    stored_templates(a, s, &stored);
+    struct lint_opts opts = {.others = &stored, .default_ns = ns, .refs_required = true, .values_required = to_run};
+    bool ok = spec_lint(a, docs, &opts, diags);
+    documents_fini(&stored);
+    return ok || err_set(e, ERR_SPEC, "the documents are not valid");
+}
+
 static bool check(struct arena *a, struct service *s, const struct documents *docs,
                   const struct submit_opts *o, struct diags *diags, struct err *e)
 {
-    struct documents stored, given;
-    documents_init(&stored, a);
+    struct documents given;
     documents_init(&given, a);
-    stored_templates(a, s, &stored);
     overridden(a, docs, o, &given);
-    struct lint_opts opts = {.others = &stored, .default_ns = o->ns, .refs_required = true, .values_required = true};
-    bool ok = spec_lint(a, &given, &opts, diags);
+    bool ok = documents_check(a, s, &given, o->ns, true, diags, e);
     documents_fini(&given);
-    documents_fini(&stored);
-    return ok || err_set(e, ERR_SPEC, "the documents are not valid");
+    return ok;
 }
 
 static bool store_object(struct arena *a, struct service *s, const struct document *d,

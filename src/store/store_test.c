@@ -212,6 +212,11 @@ static void values_timers_and_commands_survive_reopening(void **state)
     OK(f, store_commands_load(&f->a, f->s, 2, &c, &n, &f->e));
     assert_int_equal(n, 0);
     OK(f, store_begin(f->s, &f->e));
+    OK(f, store_commands_orphan(f->s, 1, &f->e));
+    OK(f, store_commands_load(&f->a, f->s, 1, &c, &n, &f->e));
+    assert_int_equal(n, 1);
+    assert_int_equal(c[0].id, c1);
+    assert_true(c[0].node == COMMAND_NO_NODE);
     OK(f, store_command_put(f->s, &(struct command_row){.run = 2}, &c3, &f->e));
     assert_true(c3 > c2); /* although the row of c2 is gone */
     store_rollback(f->s);

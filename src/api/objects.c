@@ -1,0 +1,114 @@
+/* Argo's routes of stored objects: templates, cluster templates, cron workflows. */
+#include "api/api_p.h"
+
+static const char *member_of(enum service_kind kind)
+{
+    return kind == SERVICE_CRON ? "cronWorkflow" : "template";
+}
+
+static void list_objects(struct http_req *r, void *user, enum service_kind kind)
+{
+    struct arena *a = http_req_arena(r);
+    struct val items, meta = {.kind = VAL_MAP};
+    struct val_builder b;
+    struct err e;
+    if (!service_object_list(a, api_service(user), kind, http_req_param(r, "namespace"),
+                             http_req_query(r, "listOptions.labelSelector"), &items, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    map_begin(&b, a);
+    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
+    map_add_str(&b, "kind", str_fmt(a, "%sList", service_kind_text(kind)));
+    map_add(&b, STR("metadata"), meta);
+    map_add(&b, STR("items"), items);
+    struct val reply = map_done(&b);
+    api_answer(r, &reply);
+}
+
+static void answer_object(struct http_req *r, bool ok, const struct val *v, const struct err *e)
+{
+    if (ok) api_answer(r, v);
+    else http_reply_err(r, e);
+}
+
+static void get_object(struct http_req *r, void *user, enum service_kind kind)
+{
+    struct val v;
+    struct err e;
+    bool ok = service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"),
+                                 http_req_param(r, "name"), &v, &e);
+    answer_object(r, ok, &v, &e);
+}
+
+/* The object of the request, under the name of the route where it has one. */
+static bool given_object(struct http_req *r, enum service_kind kind, struct documents *docs, struct diags *diags, struct err *e)
+{
+    struct str name = http_req_param(r, "name");
+    struct val body;
+    if (!api_body(r, &body, e)) return false;
+    const struct val *given = val_get(&body, str_of(member_of(kind)));
+    if (!given || given->kind != VAL_MAP) return err_set(e, ERR_SPEC, "the body needs a `%s`", member_of(kind));
+    struct str own = val_text(val_path(given, "metadata.name"));
+    if (name.n && !str_eq(own, name))
+        return err_set(e, ERR_SPEC, "metadata.name is '%.*s', the request is about '%.*s'", STR_ARG(own), STR_ARG(name));
+    return documents_add_val(docs, given, 0, diags) || err_set(e, ERR_SPEC, "`%s` is not valid", member_of(kind));
+}
+
+enum doing { DOING_LINT, DOING_CREATE, DOING_UPDATE };
+
+static void put_object(struct http_req *r, void *user, enum service_kind kind, enum doing doing)
+{
+    struct arena *a = http_req_arena(r);
+    struct str ns = http_req_param(r, "namespace");
+    struct documents docs;
+    struct diags diags;
+    struct val v = val_null;
+    struct err e;
+    documents_init(&docs, a);
+    diags_init(&diags, a);
+    bool ok = given_object(r, kind, &docs, &diags, &e);
+    if (ok && doing == DOING_LINT) ok = service_object_lint(a, api_service(user), kind, ns, &docs, &diags, &e);
+    else if (ok) ok = service_object_put(a, api_service(user), kind, doing == DOING_CREATE ? SERVICE_CREATE : SERVICE_UPDATE,
+                                         ns, &docs, &diags, &v, &e);
+    if (ok && doing == DOING_LINT) v = *docs.items[0].val;
+    for (size_t i = 0; !ok && e.code == ERR_SPEC && i < diags.n; i++)
+        if (diags.items[i].severity == DIAG_ERROR) {
+            err_set(&e, ERR_SPEC, "%.*s", STR_ARG(diags.items[i].message));
+            break;
+        }
+    answer_object(r, ok, &v, &e);
+    documents_fini(&docs);
+    diags_fini(&diags);
+}
+
+static void delete_object(struct http_req *r, void *user, enum service_kind kind)
+{
+    struct err e;
+    bool ok = service_object_delete(api_service(user), kind, http_req_param(r, "namespace"), http_req_param(r, "name"), &e);
+    api_answer_empty(r, ok, &e);
+}
+
+#define HANDLERS(prefix, kind) \
+    void prefix##_list(struct http_req *r, void *user) { list_objects(r, user, kind); } \
+    void prefix##_get(struct http_req *r, void *user) { get_object(r, user, kind); } \
+    void prefix##_create(struct http_req *r, void *user) { put_object(r, user, kind, DOING_CREATE); } \
+    void prefix##_update(struct http_req *r, void *user) { put_object(r, user, kind, DOING_UPDATE); } \
+    void prefix##_lint(struct http_req *r, void *user) { put_object(r, user, kind, DOING_LINT); } \
+    void prefix##_delete(struct http_req *r, void *user) { delete_object(r, user, kind); }
+
+HANDLERS(template, SERVICE_TEMPLATE)
+HANDLERS(cluster_template, SERVICE_CLUSTER_TEMPLATE)
+HANDLERS(cron, SERVICE_CRON)
+
+static void suspend_cron(struct http_req *r, void *user, bool suspend)
+{
+    struct val v;
+    struct err e;
+    bool ok = service_cron_suspend(http_req_arena(r), api_service(user), http_req_param(r, "namespace"),
+                                   http_req_param(r, "name"), suspend, &v, &e);
+    answer_object(r, ok, &v, &e);
+}
+
+void cron_suspend(struct http_req *r, void *user) { suspend_cron(r, user, true); }
+void cron_resume(struct http_req *r, void *user) { suspend_cron(r, user, false); }
