@@ -55,6 +55,15 @@ struct param *api_pairs(struct arena *a, const struct val *list, size_t *n)
     return out;
 }
 
+void api_first_finding(bool ok, const struct diags *diags, struct err *e)
+{
+    for (size_t i = 0; !ok && e->code == ERR_SPEC && i < diags->n; i++)
+        if (diags->items[i].severity == DIAG_ERROR) {
+            err_set(e, ERR_SPEC, "%.*s", STR_ARG(diags->items[i].message));
+            break;
+        }
+}
+
 bool api_submit(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o,
                    struct workflow_ref **refs, size_t *n, struct err *e)
 {
@@ -68,11 +77,7 @@ bool api_submit(struct service *s, struct http_req *r, const struct val *docs, c
         ok = documents_add_val(&list, &docs->items[i], 0, &diags) && ok;
     if (!ok) err_set(e, ERR_SPEC, "a document is not valid");
     ok = ok && service_submit(s, &list, o, &diags, refs, n, e);
-    for (size_t i = 0; !ok && e->code == ERR_SPEC && i < diags.n; i++)
-        if (diags.items[i].severity == DIAG_ERROR) {
-            err_set(e, ERR_SPEC, "%.*s", STR_ARG(diags.items[i].message));
-            break;
-        }
+    api_first_finding(ok, &diags, e);
     documents_fini(&list);
     diags_fini(&diags);
     return ok;

@@ -72,11 +72,7 @@ static void put_object(struct http_req *r, void *user, enum service_kind kind, e
     else if (ok) ok = service_object_put(a, api_service(user), kind, doing == DOING_CREATE ? SERVICE_CREATE : SERVICE_UPDATE,
                                          ns, &docs, &diags, &v, &e);
     if (ok && doing == DOING_LINT) v = *docs.items[0].val;
-    for (size_t i = 0; !ok && e.code == ERR_SPEC && i < diags.n; i++)
-        if (diags.items[i].severity == DIAG_ERROR) {
-            err_set(&e, ERR_SPEC, "%.*s", STR_ARG(diags.items[i].message));
-            break;
-        }
+    api_first_finding(ok, &diags, &e);
     answer_object(r, ok, &v, &e);
     documents_fini(&docs);
     diags_fini(&diags);

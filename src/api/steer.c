@@ -136,7 +136,28 @@ void resubmit_workflow(struct http_req *r, void *user)
     answer_workflow(r, user, ok, made, &e);
 }
 
-/* ---- from a stored template ---- */
+/* ---- submitting and checking ---- */
+
+void lint_workflow(struct http_req *r, void *user)
+{
+    struct arena *a = http_req_arena(r);
+    struct documents docs;
+    struct diags diags;
+    struct val body;
+    struct err e;
+    documents_init(&docs, a);
+    diags_init(&diags, a);
+    bool ok = api_body(r, &body, &e);
+    const struct val *given = ok ? val_get(&body, STR("workflow")) : NULL;
+    if (ok && !given) ok = err_set(&e, ERR_SPEC, "the body needs a `workflow`");
+    if (ok && !documents_add_val(&docs, given, 0, &diags)) ok = err_set(&e, ERR_SPEC, "`workflow` is not valid");
+    if (ok) ok = service_lint(a, api_service(user), &docs, http_req_param(r, "namespace"), &diags, &e);
+    api_first_finding(ok, &diags, &e);
+    if (ok) api_answer(r, given);
+    else http_reply_err(r, &e);
+    documents_fini(&docs);
+    diags_fini(&diags);
+}
 
 /* Argo's SubmitOpts; labels and annotations are "a=b,c=d". */
 static bool pairs_of_text(struct arena *a, struct str text, const struct param **out, size_t *n, struct err *e)

@@ -13,6 +13,7 @@
 #include "cli/cmds.h"
 #include "cli/fake_service.h"
 #include "cli/golden.h"
+#include "os/dir.h"
 
 static struct arena a;
 
@@ -168,14 +169,15 @@ static void runs_are_shown_and_judged(void **state)
 
 static void control_verbs_reach_the_service(void **state)
 {
+    int deletes = fake_calls.deletes;
     said_is("stop steps-x", 0, "workflow steps-x stopped\n", "");
     said_is("terminate dag-y --dry-run", 0, "workflow dag-y terminated (dry-run)\n", "");
     assert_int_equal(fake_calls.terminates, 0);
     said_is("delete steps-x dag-y", 0, "Workflow 'steps-x' deleted\nWorkflow 'dag-y' deleted\n", "");
-    assert_int_equal(fake_calls.deletes, 2);
+    assert_int_equal(fake_calls.deletes, deletes + 2);
     said_is("delete steps", 4, "", "error: no workflow 'steps'; delete takes whole names, did you mean 'steps-x'?\n");
     said_is("delete --all --dry-run", 0, "Workflow 'steps-x' deleted (dry-run)\nWorkflow 'dag-y' deleted (dry-run)\n", "");
-    assert_int_equal(fake_calls.deletes, 2);
+    assert_int_equal(fake_calls.deletes, deletes + 2);
 }
 
 static void logs_are_merged_and_filtered(void **state)
@@ -297,10 +299,38 @@ static void stored_objects_are_shown_as_argo_does(void **state)
     assert_non_null(strstr(skiff("-n x cron list --help").out, "skiff cron list"));
 }
 
+static void artifacts_are_listed_and_copied(void **state)
+{
+    char dir[] = "/tmp/skiff-cp-XXXXXX", line[200];
+    struct str text;
+    struct err e;
+    assert_non_null(mkdtemp(dir));
+    said_is("artifact list dag-y -o name", 0, "text\n", "");
+    assert_non_null(strstr(skiff("artifact list dag-y").out, "say    text       output   file   5      wf-1      wf/wf-1/text.tgz\n"));
+    said_is("artifact get dag-y text -", 0, "hello", "");
+    said_is("artifact get dag-y other", 4, "", NULL);
+    snprintf(line, sizeof line, "cp dag-y %s", dir);
+    struct said s = skiff(line);
+    const char *path = str_fmt(&a, "%s/default/dag-y/wf-1/outputs/text/text.tgz", dir).p;
+    assert_string_equal(s.out, str_fmt(&a, "Created \"%s\"\n", path).p);
+    assert_true(file_read(&a, path, 100, &text, &e));
+    assert_string_equal(text.p, "hello");
+    snprintf(line, sizeof line, "cp dag-y %s --path {artifactName}/{templateName} --node-id wf-1", dir);
+    assert_non_null(strstr(skiff(line).out, "/text/echo/text.tgz"));
+    snprintf(line, sizeof line, "cp dag-y %s --artifact-name none", dir);
+    said_is(line, 0, "", NULL);
+    assert_true(dir_remove_tree(dir, NULL));
+    said_is("archive list -o name", 0, "steps-x\ndag-y\n", "");
+    assert_string_equal(skiff("archive list-label-keys").err, "");
+    said_is("archive list-label-values", 2, "", NULL);
+    said_is("archive delete steps-x", 0, "Archived workflow 'steps-x' deleted\n", "");
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) return cli_main(argc, argv, &(struct cli_env){1, 2, NULL});
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(artifacts_are_listed_and_copied),
         cmocka_unit_test(stored_objects_are_shown_as_argo_does),
         cmocka_unit_test(steering_passes_on_what_is_asked),
         cmocka_unit_test(wrong_words_are_exit_2_with_a_hint),

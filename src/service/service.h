@@ -212,5 +212,32 @@ struct step_log {
 bool service_logs(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct step_log **out, size_t *n, struct err *e);
 
+/* ---- artifacts ---- */
+
+struct run_artifact {
+    struct str node_id, node, template_name; /* node: its display name */
+    struct str name, key;   /* key: absent for a raw one */
+    struct str content, form; /* form: file, tree, tgz, zip; absent: its content is gone */
+    struct str text;        /* of a raw one */
+    int64_t size_bytes;
+    bool input;
+    bool packed_zip, plain; /* how it looks outside: archive.zip; archive.none */
+};
+/* Output artifacts of all steps (and, with `inputs`, their inputs), in the order of the nodes. */
+bool service_artifacts(struct arena *a, struct service *s, struct str ns, struct str name, bool inputs,
+                       struct run_artifact **out, size_t *n, struct err *e);
+/* The file's name outside: the last part of its key. */
+struct str artifact_file_name(struct arena *a, const struct run_artifact *art);
+/* Writes it as a file as Argo would have kept it: a gzipped tar, a zip, or plainly. A directory without
+ * archive is a gzipped tar too. Reads files only: may run on any thread. */
+bool service_artifact_write(const char *state_dir, const struct run_artifact *art, int fd, struct err *e);
+/* A copy of the file or directory as the step produced it, at `to`, which must not exist. */
+bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e);
+const char *service_state_dir(struct service *s); /* lives as long as the service */
+
+/* Lints workflows against what is stored, as a submission would. */
+bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,
+                  struct err *e);
+
 /* Removes a finished workflow with logs and artifacts; `force` also one that has no engine. */
 bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e);

@@ -48,6 +48,12 @@ bool documents_check(struct arena *a, struct service *s, const struct documents 
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
 }
 
+bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,
+                  struct err *e)
+{
+    return documents_check(a, s, docs, ns, true, diags, e);
+}
+
 static bool check(struct arena *a, struct service *s, const struct documents *docs,
                   const struct submit_opts *o, struct diags *diags, struct err *e)
 {

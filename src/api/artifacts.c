@@ -1,0 +1,78 @@
+/* Argo's routes that hand out artifacts. Packing is done by a worker; the request waits for it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api_p.h"
+
+struct download {
+    struct http_req *req;
+    struct run_artifact art; /* lives in the request's arena */
+    const char *state_dir;
+    struct str file_name;
+    int fd;
+    bool ok;
+    struct err e;
+};
+
+/* On a pool thread: nothing of the request is touched but what is in the arena. */
+static void pack(void *user)
+{
+    struct download *d = user;
+    d->fd = open(d->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (d->fd < 0) d->ok = err_set(&d->e, ERR_IO, "'%s': %s", d->state_dir, strerror(errno));
+    else d->ok = service_artifact_write(d->state_dir, &d->art, d->fd, &d->e);
+}
+
+static void packed(void *user)
+{
+    struct download *d = user;
+    struct stat st;
+    if (d->ok && fstat(d->fd, &st) != 0) d->ok = err_set(&d->e, ERR_IO, "%s", strerror(errno));
+    if (d->ok) {
+        struct http_file f = {.fd = d->fd, .size = (uint64_t)st.st_size};
+        http_reply_header(d->req, "Content-Disposition",
+                          str_fmt(http_req_arena(d->req), "filename=\"%.*s\"", STR_ARG(d->file_name)));
+        http_reply_file(d->req, 200, "application/octet-stream", &f);
+    } else {
+        if (d->fd >= 0) close(d->fd);
+        http_reply_err(d->req, &d->e);
+    }
+    free(d);
+}
+
+static bool find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
+                 struct err *e)
+{
+    struct str node = http_req_param(r, "nodeId"), name = http_req_param(r, "artifactName");
+    struct run_artifact *arts;
+    size_t n;
+    if (!service_artifacts(http_req_arena(r), s, ref->ns, ref->name, input, &arts, &n, e)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (arts[i].input == input && str_eq(arts[i].node_id, node) && str_eq(arts[i].name, name)) return *out = arts[i], true;
+    return err_set(e, ERR_NOT_FOUND, "artifact not found: node '%.*s' has no %s artifact '%.*s'", STR_ARG(node),
+                   input ? "input" : "output", STR_ARG(name));
+}
+
+static void hand_out(struct http_req *r, void *user, bool by_uid, bool input)
+{
+    struct service *s = api_service(user);
+    struct workflow_ref ref = {http_req_param(r, "namespace"), http_req_param(r, "name")};
+    struct run_artifact art;
+    struct err e;
+    bool ok = !by_uid || service_find(http_req_arena(r), s, STR_NONE, http_req_param(r, "uid"), &ref, &e);
+    if (!ok || !find(r, s, &ref, input, &art, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    struct download *d = mem_zalloc(sizeof *d);
+    *d = (struct download){.req = r, .art = art, .state_dir = service_state_dir(s), .fd = -1,
+                           .file_name = artifact_file_name(http_req_arena(r), &art)};
+    loop_job(service_loop(s), pack, packed, d);
+}
+
+void get_artifact(struct http_req *r, void *user) { hand_out(r, user, false, false); }
+void get_input_artifact(struct http_req *r, void *user) { hand_out(r, user, false, true); }
+void get_artifact_by_uid(struct http_req *r, void *user) { hand_out(r, user, true, false); }
+void get_input_artifact_by_uid(struct http_req *r, void *user) { hand_out(r, user, true, true); }

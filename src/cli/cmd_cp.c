@@ -1,0 +1,124 @@
+/* skiff cp */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "cli/cmds.h"
+#include "cli/session.h"
+#include "os/dir.h"
+#include "os/fd.h"
+
+static const struct flag flags[] = {
+    {"node-id", 0, FLAG_STR, "ID", "only artifacts of this node"},
+    {"template-name", 0, FLAG_STR, "TEMPLATE", "only artifacts of this template's steps"},
+    {"artifact-name", 0, FLAG_STR, "NAME", "only artifacts of this name"},
+    {"path", 0, FLAG_STR, "TEMPLATE", "below the directory: {namespace} {workflowName} {templateName} {nodeId} {artifactName}"},
+};
+
+static const char usual_path[] = "{namespace}/{workflowName}/{nodeId}/outputs/{artifactName}";
+
+static bool wanted(const struct cli *cli, const struct run_artifact *art)
+{
+    const struct { const char *flag; struct str is; } rows[] = {
+        {"node-id", art->node_id}, {"template-name", art->template_name}, {"artifact-name", art->name}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *want = args_str(&cli->args, rows[i].flag);
+        if (want && !str_is(rows[i].is, want)) return false;
+    }
+    return true;
+}
+
+/* Names come from documents: none of them may lead out of the directory. */
+static bool part_ok(struct str part)
+{
+    return part.n && !str_is(part, ".") && !str_is(part, "..") && str_find_char(part, '/', 0) < 0;
+}
+
+static bool path_fill(struct cli *cli, const char *template, const struct workflow_ref *ref, const struct run_artifact *art,
+                      struct str *out, struct err *e)
+{
+    const struct { const char *word; struct str value; } words[] = {
+        {"{namespace}", ref->ns}, {"{workflowName}", ref->name}, {"{templateName}", art->template_name},
+        {"{nodeId}", art->node_id}, {"{artifactName}", art->name}};
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_VALUE_BYTES);
+    while (*template) {
+        size_t i = 0;
+        while (i < ARRAY_LEN(words) && strncmp(template, words[i].word, strlen(words[i].word)) != 0) i++;
+        if (i == ARRAY_LEN(words)) {
+            buf_char(&b, *template++);
+            continue;
+        }
+        if (!part_ok(words[i].value))
+            return err_set(e, ERR_UNSUPPORTED, "'%.*s' cannot be part of a path", STR_ARG(words[i].value));
+        buf_str(&b, words[i].value);
+        template += strlen(words[i].word);
+    }
+    *out = buf_dup(&cli->a, &b);
+    return true;
+}
+
+static bool one_copy(struct cli *cli, struct service *s, const struct workflow_ref *ref, const struct run_artifact *art,
+                     const char *dir, struct buf *said, struct err *e)
+{
+    const char *template = args_str(&cli->args, "path");
+    struct str below, name = artifact_file_name(&cli->a, art);
+    if (!path_fill(cli, template ? template : usual_path, ref, art, &below, e)) return false;
+    if (!part_ok(name)) return err_set(e, ERR_UNSUPPORTED, "'%.*s' cannot be the name of a file", STR_ARG(name));
+    const char *to_dir = str_fmt(&cli->a, "%s/%.*s", dir, STR_ARG(below)).p;
+    const char *to = str_fmt(&cli->a, "%s/%.*s", to_dir, STR_ARG(name)).p;
+    if (!dir_make_all(to_dir, 0755, e)) return false;
+    int fd CLEANUP(close_fd) = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) return err_set(e, ERR_IO, "'%s': %s", to, strerror(errno));
+    if (!service_artifact_write(service_state_dir(s), art, fd, e)) {
+        unlink(to);
+        return err_ctx(e, "artifact '%.*s' of '%.*s'", STR_ARG(art->name), STR_ARG(art->node));
+    }
+    buf_printf(said, "Created \"%s\"\n", to);
+    return true;
+}
+
+static bool all_copy(struct cli *cli, struct service *s, struct buf *said, struct err *e)
+{
+    struct workflow_ref ref;
+    struct run_artifact *arts;
+    size_t n, taken = 0;
+    if (!workflow_ref(cli, s, cli->args.words[0], &ref, e) ||
+        !service_artifacts(&cli->a, s, ref.ns, ref.name, false, &arts, &n, e))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!wanted(cli, &arts[i])) continue;
+        taken++;
+        if (!one_copy(cli, s, &ref, &arts[i], cli->args.words[1], said, e)) return false;
+    }
+    if (!taken) cli_note(cli, "no artifact of '%.*s' was asked for; skiff artifact list shows all", STR_ARG(ref.name));
+    return true;
+}
+
+static bool cp_run(struct cli *cli, struct err *e)
+{
+    CLEANUP(buf_fini) struct buf said;
+    buf_init(&said, LIMIT_SHOWN_BYTES);
+    struct service *s = reader_open(cli, e);
+    bool ok = s && all_copy(cli, s, &said, e);
+    if (!cli->quiet) cli_out(cli, buf_view(&said));
+    service_close(s);
+    return ok;
+}
+
+const struct cmd cmd_cp = {
+    .name = "cp",
+    .group = "LOOK",
+    .usage = "NAME DIRECTORY [flags]",
+    .summary = "copy the artifacts of a run to a directory",
+    .details = "Files are what argo's would be: a gzipped tar unless the artifact says archive: none or zip. The usual path is\n"
+               "{namespace}/{workflowName}/{nodeId}/outputs/{artifactName}.",
+    .examples = "  skiff cp @latest out\n  skiff cp @latest out --artifact-name model --path '{artifactName}'",
+    .flags = flags,
+    .n_flags = ARRAY_LEN(flags),
+    .min_words = 2,
+    .max_words = 2,
+    .word = WORD_WORKFLOW,
+    .run = cp_run,
+};

@@ -1,0 +1,128 @@
+/* Artifacts of a run: which there are, and their content as a file or as it was produced. */
+#include <unistd.h>
+
+#include "artifact/artifact.h"
+#include "doc/json.h"
+#include "os/fd.h"
+#include "service/service_p.h"
+
+const char *service_state_dir(struct service *s) { return str_z(&s->arena, s->o.state_dir); }
+
+struct collecting {
+    struct arena *a;
+    struct store *store;
+    struct str ns;
+    VEC(struct run_artifact) found;
+};
+
+static bool has_strategy(const struct val *art, const char *name)
+{
+    const struct val *archive = val_get(art, STR("archive"));
+    return archive && val_get(archive, str_of(name));
+}
+
+/* A key below a stored tree names a part of it, which is not shown as an artifact of its own. */
+static void content_find(struct collecting *x, struct run_artifact *art)
+{
+    struct artifact_row row;
+    struct err absent;
+    if (!art->key.n || !store_artifact_get(x->a, x->store, x->ns, art->key, &row, &absent)) return;
+    art->content = row.content;
+    art->form = row.form;
+    art->size_bytes = row.size_bytes;
+}
+
+static void list_add_artifacts(struct collecting *x, const struct val *node, const char *path, bool input)
+{
+    const struct val *list = val_path(node, path);
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) {
+        const struct val *v = &list->items[i], *raw = val_get(v, STR("raw"));
+        struct run_artifact art = {
+            .node_id = val_get_str(node, "id"), .node = val_get_str(node, "displayName"),
+            .template_name = val_get_str(node, "templateName"), .name = val_get_str(v, "name"),
+            .key = val_text(val_path(v, "s3.key")), .input = input, .packed_zip = has_strategy(v, "zip"),
+            .plain = raw || has_strategy(v, "none"),
+        };
+        if (raw) {
+            art.text = val_get_str(raw, "data").p ? val_get_str(raw, "data") : STR("");
+            art.form = STR("file");
+            art.size_bytes = (int64_t)art.text.n;
+        }
+        content_find(x, &art);
+        VEC_PUSH(&x->found, art);
+    }
+}
+
+/* Groups and retries pass their children's outputs on: only what a step itself has counts. */
+static bool is_step(const struct val *node)
+{
+    return str_is(val_get_str(node, "type"), "Pod");
+}
+
+bool service_artifacts(struct arena *a, struct service *s, struct str ns, struct str name, bool inputs,
+                       struct run_artifact **out, size_t *n, struct err *e)
+{
+    struct collecting x = {.a = a, .store = service_store(s), .ns = ns};
+    struct val wf;
+    if (!service_get(a, s, ns, name, &wf, e)) return false;
+    const struct val *nodes = val_path(&wf, "status.nodes");
+    for (uint32_t i = 0; nodes && i < nodes->n; i++) {
+        const struct val *node = &nodes->map[i].v;
+        if (!is_step(node)) continue;
+        list_add_artifacts(&x, node, "outputs.artifacts", false);
+        if (inputs) list_add_artifacts(&x, node, "inputs.artifacts", true);
+    }
+    *n = x.found.n;
+    *out = ARENA_ARRAY(a, struct run_artifact, x.found.n + 1);
+    if (x.found.n) memcpy(*out, x.found.items, x.found.n * sizeof **out);
+    VEC_FINI(&x.found);
+    return true;
+}
+
+struct str artifact_file_name(struct arena *a, const struct run_artifact *art)
+{
+    struct str key = art->key;
+    for (size_t i = key.n; i-- > 0;)
+        if (key.p[i] == '/') return str_from(key, i + 1);
+    return key.n ? key : str_dup(a, art->name);
+}
+
+static bool has_content(const struct run_artifact *art, struct err *e)
+{
+    return art->content.n || err_set(e, ERR_NOT_FOUND, "the content of artifact '%.*s' is not in this state directory",
+                                     STR_ARG(art->name));
+}
+
+static bool repo_open(const char *state_dir, struct artifact_repo **out, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    return artifact_local_open(str_fmt(&a, "%s/artifacts", state_dir).p, out, e);
+}
+
+bool service_artifact_write(const char *state_dir, const struct run_artifact *art, int fd, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct artifact_repo *repo;
+    arena_init(&a);
+    if (art->text.p) return fd_write_all(fd, art->text, e);
+    if (!has_content(art, e) || !repo_open(state_dir, &repo, e)) return false;
+    bool plain = art->plain && str_is(art->form, "file");
+    struct artifact_ref ref = {.id = art->content};
+    struct artifact_export how = {.fd = fd, .level = -1, .name = str_z(&a, art->name),
+        .archive = plain ? ARTIFACT_ARCHIVE_NONE : art->packed_zip ? ARTIFACT_ARCHIVE_ZIP : ARTIFACT_ARCHIVE_TAR};
+    bool ok = artifact_export(repo, &ref, &how, e);
+    artifact_close(repo);
+    return ok;
+}
+
+bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e)
+{
+    struct artifact_repo *repo;
+    struct artifact_ref ref = {.id = art->content};
+    if (art->text.p) return file_write_atomic(to, art->text, 0644, false, e);
+    if (!has_content(art, e) || !repo_open(state_dir, &repo, e)) return false;
+    bool ok = artifact_load(repo, &ref, to, e);
+    artifact_close(repo);
+    return ok;
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Requests to engine.sock and what is answered: cases/NAME.yaml, one engine for each. Every route of src/api/routes.def must be hit.
+
+A case has `run`, a Workflow that keeps the engine at work meanwhile (a suspend step is added), and `steps`:
+
+    ask: PUT /api/v1/workflows/default/w/stop    the request; {name} stands for a saved value
+    body: {…}                                    as JSON
+    status: 200                                  of the answer (200 when absent)
+    reply: {…}                                   what the answer has at least: objects by member, lists item by item; "*" is any value
+    text: …                                      the answer's bytes instead
+    save: {uid: metadata.uid}                    for later steps
+    until: {…}                                   asks again until the answer has this
+
+usage: run.py [SKIFF] [NAME…]; without it, the program that SKIFF in the environment names"""
+import glob
+import http.client
+import json
+import os
+import re
+import socket
+import sys
+
+import yaml
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "crash"))
+import common  # noqa: E402
+
+ROUTES = os.path.join(HERE, "..", "..", "src", "api", "routes.def")
+ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/submit"}  # a stream; test/cli holds both
+KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "keeper"},
+          "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(common.LIMIT_S)
+        self.sock.connect(self.path)
+
+
+def ask(place, method, target, body):
+    c = Unix(place.state + "/engine.sock")
+    c.request(method, target, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
+    r = c.getresponse()
+    status, data = r.status, r.read()
+    c.close()
+    return status, data
+
+
+def lacks(want, got, path=""):
+    """What of `want` is not in `got`."""
+    if want == "*":
+        return [] if got is not None else [f"{path}: missing"]
+    if isinstance(want, dict):
+        if not isinstance(got, dict):
+            return [f"{path}: {got!r} is no object"]
+        return [p for k, v in want.items() for p in lacks(v, got.get(k), f"{path}.{k}")]
+    if isinstance(want, list):
+        if not isinstance(got, list) or len(got) != len(want):
+            return [f"{path}: {got!r} instead of {len(want)} items"]
+        return [p for i, v in enumerate(want) for p in lacks(v, got[i], f"{path}[{i}]")]
+    return [] if want == got else [f"{path}: {got!r}, not {want!r}"]
+
+
+def at(value, path):
+    for part in path.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def routes():
+    with open(ROUTES) as f:
+        return [(m, p) for m, p in re.findall(r'^ROUTE\("(\w+)",\s+"([^"]+)"', f.read(), re.M)]
+
+
+class Case:
+    def __init__(self, score, skiff, path, hit):
+        self.score, self.name, self.hit = score, os.path.basename(path)[:-5], hit
+        with open(path) as f:
+            self.text = yaml.safe_load(f)
+        self.saved = {}
+        self.place = common.Place(skiff, "none")
+        self.routes = routes()
+
+    def note(self, method, path):
+        """The route that a request means: literals before parameters."""
+        fits = [r for r in self.routes if r[0] == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", r[1]), path)]
+        if fits:
+            self.hit.add(" ".join(min(fits, key=lambda r: [part.startswith("{") for part in r[1].split("/")])))
+
+    def step(self, i, s):
+        method, target = re.sub(r"\{(\w+)\}", lambda m: self.saved[m[1]], s["ask"]).split(" ", 1)
+        self.note(method, target.split("?")[0])
+        what = f"{self.name} step {i}: {method} {target}"
+        body = s.get("body")
+
+        def once():
+            status, data = ask(self.place, method, target, body)
+            value = json.loads(data) if data[:1] in (b"{", b"[") else None
+            return status, data, value
+        if "until" in s:
+            common.wait_for(lambda: not lacks(s["until"], once()[2]), what)
+        status, data, value = once()
+        want = s.get("status", 200)
+        self.score.check(status == want, f"{what}: status {status}, not {want}: {data[:300]}")
+        if "text" in s:
+            self.score.check(data.decode() == s["text"], f"{what}: {data[:300]}")
+        for problem in lacks(s["reply"], value) if "reply" in s else []:
+            self.score.check(False, f"{what}: {problem}")
+        for name, path in s.get("save", {}).items():
+            self.saved[name] = at(value, path)
+
+    def run(self):
+        keeper = self.place.file("keeper.yaml", yaml.safe_dump_all([KEEPER, *self.text.get("documents", [])]))
+        proc = self.place.start(keeper)
+        common.wait_for(lambda: os.path.exists(self.place.state + "/engine.sock") and self.place.get("keeper"), "the engine")
+        try:
+            for i, s in enumerate(self.text["steps"]):
+                self.step(i, s)
+        finally:
+            ask(self.place, "PUT", "/api/v1/workflows/default/keeper/terminate", {})
+            proc.communicate(timeout=common.LIMIT_S)
+        left = self.place.wait_clean()
+        self.score.check(not left, f"{self.name}: left behind: {left}")
+        self.place.remove()
+
+
+def main():
+    score, hit = common.Score(), set()
+    words = sys.argv[1:]
+    skiff = os.path.abspath(words.pop(0) if words else os.environ["SKIFF"])
+    for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.yaml"))):
+        if not words or os.path.basename(path)[:-5] in words:
+            Case(score, skiff, path, hit).run()
+    for method, pattern in routes():
+        route = f"{method} {pattern}"
+        if not words and route not in ELSEWHERE:
+            score.check(route in hit, f"no case asks {route}")
+    return score.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
