@@ -114,6 +114,33 @@ void submit_documents(struct http_req *r, void *user)
     api_answer(r, &reply);
 }
 
+bool api_is_dry(const struct val *body)
+{
+    const struct val *flags[] = {val_get(body, STR("serverDryRun")), val_get(body, STR("dryRun"))};
+    const struct val *all = val_path(body, "createOptions.dryRun");
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        if (flags[i] && flags[i]->kind == VAL_BOOL && flags[i]->b) return true;
+    return all && all->kind == VAL_LIST && all->n;
+}
+
+void api_dry_run(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o)
+{
+    struct arena *a = http_req_arena(r);
+    struct documents list;
+    struct diags diags;
+    struct val objects;
+    struct err e;
+    documents_init(&list, a);
+    diags_init(&diags, a);
+    bool ok = documents_add_val(&list, &docs->items[0], 0, &diags) || err_set(&e, ERR_SPEC, "a document is not valid");
+    ok = ok && service_dry_run(a, s, &list, o, &diags, &objects, &e);
+    api_first_finding(ok, &diags, &e);
+    if (ok) api_answer(r, &objects.items[0]);
+    else http_reply_err(r, &e);
+    documents_fini(&list);
+    diags_fini(&diags);
+}
+
 void create_workflow(struct http_req *r, void *user)
 {
     struct api *x = user;
@@ -131,6 +158,10 @@ void create_workflow(struct http_req *r, void *user)
         list_begin(&b, a);
         list_add(&b, *given);
         list = list_done(&b);
+        if (api_is_dry(&body)) {
+            api_dry_run(x->s, r, &list, &o);
+            return;
+        }
         ok = api_submit(x->s, r, &list, &o, &refs, &n, &e);
     }
     if (ok && !n) ok = err_set(&e, ERR_SPEC, "`workflow` is not of kind Workflow");

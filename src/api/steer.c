@@ -203,6 +203,10 @@ void submit_from(struct http_req *r, void *user)
         list_begin(&list, a);
         list_add(&list, doc);
         struct val docs = list_done(&list);
+        if (api_is_dry(val_get(&body, STR("submitOptions")))) {
+            api_dry_run(api_service(user), r, &docs, &o);
+            return;
+        }
         ok = api_submit(api_service(user), r, &docs, &o, &refs, &n, &e);
     }
     if (ok) ref = refs[0];

@@ -14,6 +14,7 @@ static const struct flag flags[] = {
     {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "runs with these labels"},
     {"resubmitted", 0, FLAG_BOOL, NULL, "resubmitted runs"},
     {"force", 0, FLAG_BOOL, NULL, "also a run that nobody drives any more"},
+    {"query-chunk-size", 0, FLAG_INT, "N", NULL},
     {"dry-run", 0, FLAG_BOOL, NULL, "say what would be deleted, delete nothing"},
     {"field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "runs with these fields (metadata.name, status.phase, …)"},
 };

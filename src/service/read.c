@@ -193,10 +193,13 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
 /* Of runs at work and of those that were stopped the list shows more than their phase. */
 static struct val short_spec(struct arena *a, struct store *st, const struct run_row *row)
 {
-    struct reading x = {.a = a};
+    struct val priv = val_null;
+    struct str text;
+    struct err absent;
     bool worth = !row->completed || str_is(row->phase, "Failed");
-    if (worth) store_values_load(st, row->run, read_value, &x, NULL);
-    return spec_asked(a, NULL, &x.priv);
+    if (worth && store_value_get(a, st, row->run, STR("private"), &text, &absent))
+        json_parse(a, text, NULL, &priv, NULL);
+    return spec_asked(a, NULL, &priv);
 }
 
 static struct val short_form(struct arena *a, struct store *s, const struct run_row *row)

@@ -90,6 +90,17 @@ bool store_value_del(struct store *s, int64_t run, struct str key, struct err *e
     return query_run(&q, e);
 }
 
+bool store_value_get(struct arena *a, struct store *s, int64_t run, struct str key, struct str *out, struct err *e)
+{
+    struct query q = query_new(s, STMT_VALUE_GET);
+    query_int(&q, run);
+    query_text(&q, key);
+    bool found = query_row(&q);
+    if (found) *out = query_get_dup(&q, a);
+    if (!query_end(&q, e)) return false;
+    return found || err_set(e, ERR_NOT_FOUND, "run %lld has no value \"%.*s\"", (long long)run, STR_ARG(key));
+}
+
 bool store_values_load(struct store *s, int64_t run, store_value_fn *each, void *ctx, struct err *e)
 {
     struct query q = query_new(s, STMT_VALUES_LOAD);

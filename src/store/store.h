@@ -135,6 +135,8 @@ bool store_nodes_cut(struct store *s, int64_t run, uint32_t from, struct err *e)
 
 bool store_value_put(struct store *s, int64_t run, struct str key, struct str bytes, struct err *e);
 bool store_value_del(struct store *s, int64_t run, struct str key, struct err *e);
+/* NOT_FOUND when there is none. */
+bool store_value_get(struct arena *a, struct store *s, int64_t run, struct str key, struct str *out, struct err *e);
 /* In key order. Same rules as for nodes. */
 typedef bool store_value_fn(void *ctx, struct str key, struct str bytes, struct err *e);
 bool store_values_load(struct store *s, int64_t run, store_value_fn *each, void *ctx, struct err *e);

@@ -194,6 +194,11 @@ static void values_timers_and_commands_survive_reopening(void **state)
 
     OK(f, store_values_load(f->s, 1, value_note, &b, &f->e));
     assert_string_equal(str_z(&f->a, buf_view(&b)), "a=0 b=2 ");
+    struct str one;
+    OK(f, store_value_get(&f->a, f->s, 1, STR("b"), &one, &f->e));
+    STR_EQUAL(one, "12");
+    assert_false(store_value_get(&f->a, f->s, 1, STR("gone"), &one, &f->e));
+    assert_int_equal(f->e.code, ERR_NOT_FOUND);
     struct timer_row *t;
     struct command_row *c;
     size_t n;

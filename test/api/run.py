@@ -11,7 +11,7 @@ A case has `run`, a Workflow that keeps the engine at work meanwhile (a suspend 
     save: {uid: metadata.uid}                    for later steps
     until: {…}                                   asks again until the answer has this
 
-usage: run.py [SKIFF] [NAME…]; without it, the program that SKIFF in the environment names"""
+usage: run.py [--docs] [SKIFF] [NAME…]; without it, the program that SKIFF in the environment names"""
 import glob
 import http.client
 import json
@@ -130,9 +130,30 @@ class Case:
         self.place.remove()
 
 
+def table():
+    with open(ROUTES) as f:
+        rows = re.findall(r'^ROUTE\("(\w+)",\s+"([^"]+)", \w+,\s*"((?:[^"\\]|\\.)*)"\)', f.read(), re.M)
+    return "| request | |\n|---|---|\n" + "".join(f"| `{m} {p}` | {doc.replace('|', chr(92) + '|')} |\n" for m, p, doc in rows)
+
+
+def docs(score, write):
+    """docs/http.md lists the routes as routes.def does."""
+    path = os.path.join(HERE, "..", "..", "docs", "http.md")
+    with open(path) as f:
+        text = f.read()
+    head, rest = text.split("<!-- routes -->\n", 1)
+    new = head + "<!-- routes -->\n" + table() + "<!-- end of routes -->\n" + rest.split("<!-- end of routes -->\n", 1)[1]
+    if write:
+        with open(path, "w") as f:
+            f.write(new)
+    score.check(write or new == text, "docs/http.md: the routes are not those of routes.def (run.py --docs writes them)")
+
+
 def main():
     score, hit = common.Score(), set()
     words = sys.argv[1:]
+    docs(score, "--docs" in words)
+    words = [w for w in words if w != "--docs"]
     skiff = os.path.abspath(words.pop(0) if words else os.environ["SKIFF"])
     for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.yaml"))):
         if not words or os.path.basename(path)[:-5] in words:
