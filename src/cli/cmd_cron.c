@@ -4,9 +4,9 @@
 
 OBJECT_VERBS("cron", SERVICE_CRON, "CronWorkflow");
 OBJECT_VERB(verb_suspend, "cron", "suspend", SERVICE_CRON, object_suspend, object_no_flags, "NAME…",
-            "set spec.suspend", 1, -1, WORD_OBJECT, true);
+            "set spec.suspend", 1, -1, WORD_OBJECT);
 OBJECT_VERB(verb_resume, "cron", "resume", SERVICE_CRON, object_resume, object_no_flags, "NAME…",
-            "lift spec.suspend", 1, -1, WORD_OBJECT, true);
+            "lift spec.suspend", 1, -1, WORD_OBJECT);
 
 static const struct cmd *const verbs[] = {&verb_list, &verb_get, &verb_create, &verb_update, &verb_apply, &verb_lint, &verb_delete, &verb_suspend, &verb_resume};
 

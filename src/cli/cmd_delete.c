@@ -58,7 +58,7 @@ static bool delete_run(struct cli *cli, struct err *e)
     if (!select && cli->args.n_words == 0)
         return err_set(e, ERR_USAGE, "'delete' needs names, or --all, --completed, --older, --prefix, --status or -l");
     if (select && cli->args.n_words > 0) return err_set(e, ERR_USAGE, "'delete' takes names or a selection, not both");
-    struct service *s = args_on(&cli->args, "dry-run") ? reader_open(cli, e) : writer_open(cli, true, false, e);
+    struct service *s = args_on(&cli->args, "dry-run") ? reader_open(cli, e) : changer_open(cli, e);
     bool ok = s != NULL;
     if (ok && select) ok = selected_delete(cli, s, &b, e);
     for (size_t i = 0; i < cli->args.n_words && ok; i++) ok = named_delete(cli, s, cli->args.words[i], &b, e);
@@ -70,7 +70,6 @@ static bool delete_run(struct cli *cli, struct err *e)
 const struct cmd cmd_delete = {
     .name = "delete",
     .aliases = "rm",
-    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | --all | --completed | --older AGE | --prefix PREFIX | -l LABELS",
     .summary = "delete runs with their logs and artifacts",

@@ -41,7 +41,6 @@ static bool node_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_node = {
     .name = "node",
-    .steps = true,
     .group = "CONTROL",
     .usage = "set NAME --node-field-selector FIELD=VALUE [-p NAME=VALUE] [-m TEXT] [--phase PHASE]",
     .summary = "supply outputs of suspend steps, or end them",

@@ -20,7 +20,6 @@ static bool resume_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_resume = {
     .name = "resume",
-    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | -l LABELS",
     .summary = "let suspended runs go on and complete their suspend steps",

@@ -17,7 +17,7 @@ static bool one_stop(struct cli *cli, struct service *s, const struct workflow_r
 
 static bool stop_run(struct cli *cli, struct err *e)
 {
-    static const struct steering what = {.done = "stopped", .takes_steps = true, .one = one_stop};
+    static const struct steering what = {.done = "stopped", .one = one_stop};
     if (args_has(&cli->args, "message") && !args_has(&cli->args, "node-field-selector"))
         cli_note(cli, "--message is for suspend nodes that --node-field-selector picks; a stopped run keeps none");
     return steering_run(cli, &what, e);
@@ -25,7 +25,6 @@ static bool stop_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_stop = {
     .name = "stop",
-    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | -l LABELS",
     .summary = "stop runs; their exit handlers still run",

@@ -18,7 +18,6 @@ static bool suspend_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_suspend = {
     .name = "suspend",
-    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | -l LABELS",
     .summary = "let runs start nothing new until they are resumed",

@@ -12,13 +12,12 @@ static bool one_terminate(struct cli *cli, struct service *s, const struct workf
 
 static bool terminate_run(struct cli *cli, struct err *e)
 {
-    static const struct steering what = {.done = "terminated", .takes_steps = true, .one = one_terminate};
+    static const struct steering what = {.done = "terminated", .one = one_terminate};
     return steering_run(cli, &what, e);
 }
 
 const struct cmd cmd_terminate = {
     .name = "terminate",
-    .steps = true,
     .group = "CONTROL",
     .usage = "NAME… | -l LABELS",
     .summary = "stop runs at once, without exit handlers",

@@ -273,6 +273,8 @@ bool service_object_delete(struct service *s, enum service_kind kind, struct str
     return str_is(name, "one") || err_set(e, ERR_NOT_FOUND, "there is none");
 }
 
+bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us) { return false; }
+
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e)
 {

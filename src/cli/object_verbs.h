@@ -18,23 +18,23 @@ extern const struct flag object_list_flags[4], object_get_flags[1], object_put_f
     object_delete_flags[2], object_no_flags[1];
 
 /* One verb of a group: OBJECT_VERB(symbol, "template", "list", SERVICE_TEMPLATE, object_list, …) */
-#define OBJECT_VERB(symbol, group_name, verb, object_kind, fn, verb_flags, verb_usage, verb_summary, least, most, words, writes) \
+#define OBJECT_VERB(symbol, group_name, verb, object_kind, fn, verb_flags, verb_usage, verb_summary, least, most, words) \
     static const struct cmd symbol = { \
         .name = group_name " " verb, .group = "STORE", .usage = verb_usage, .summary = verb_summary, .flags = verb_flags, \
-        .n_flags = ARRAY_LEN(verb_flags), .min_words = least, .max_words = most, .word = words, .steps = writes, \
+        .n_flags = ARRAY_LEN(verb_flags), .min_words = least, .max_words = most, .word = words, \
         .kind = object_kind, .run = fn}
 #define OBJECT_VERBS(group_name, object_kind, noun) \
     OBJECT_VERB(verb_list, group_name, "list", object_kind, object_list, object_list_flags, "[-A] [-l LABELS]", \
-                "list stored " noun "s", 0, 0, WORD_NONE, false); \
+                "list stored " noun "s", 0, 0, WORD_NONE); \
     OBJECT_VERB(verb_get, group_name, "get", object_kind, object_get, object_get_flags, "NAME… [-o name|json|yaml|wide]", \
-                "show a stored " noun, 1, -1, WORD_OBJECT, false); \
+                "show a stored " noun, 1, -1, WORD_OBJECT); \
     OBJECT_VERB(verb_create, group_name, "create", object_kind, object_create, object_put_flags, "FILE…", \
-                "check and store new " noun "s", 1, -1, WORD_FILE, true); \
+                "check and store new " noun "s", 1, -1, WORD_FILE); \
     OBJECT_VERB(verb_update, group_name, "update", object_kind, object_update, object_put_flags, "FILE…", \
-                "replace stored " noun "s", 1, -1, WORD_FILE, true); \
+                "replace stored " noun "s", 1, -1, WORD_FILE); \
     OBJECT_VERB(verb_apply, group_name, "apply", object_kind, object_apply, object_put_flags, "FILE…", \
-                "store " noun "s, new or not", 1, -1, WORD_FILE, true); \
+                "store " noun "s, new or not", 1, -1, WORD_FILE); \
     OBJECT_VERB(verb_lint, group_name, "lint", object_kind, object_lint, object_lint_flags, "FILE|DIRECTORY…", \
-                "find mistakes, as skiff lint", 1, -1, WORD_FILE, false); \
+                "find mistakes, as skiff lint", 1, -1, WORD_FILE); \
     OBJECT_VERB(verb_delete, group_name, "delete", object_kind, object_delete, object_delete_flags, "NAME… | --all", \
-                "delete stored " noun "s", 0, -1, WORD_OBJECT, true)
+                "delete stored " noun "s", 0, -1, WORD_OBJECT)

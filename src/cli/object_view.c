@@ -13,14 +13,6 @@ static const char *const nothing[] = {
 
 /* ---- cron workflows ---- */
 
-/* When it is due next. False: not known here. Scheduling is not part of this version; the evaluator of
- * schedules has its place in src/lang, and is to be asked here. */
-static bool cron_next(const struct val *cron, int64_t now_us, int64_t *out_us)
-{
-    (void)cron, (void)now_us, (void)out_us;
-    return false;
-}
-
 static struct str schedules_of(struct arena *a, const struct val *cron)
 {
     const struct val *list = val_path(cron, "spec.schedules");
@@ -53,7 +45,7 @@ static void cron_cells(struct arena *a, struct table *t, const struct val *v, in
     int64_t created = wf_time(v, "metadata.creationTimestamp"), last = wf_time(v, "status.lastScheduledTime"), next;
     table_cell(t, span(a, created ? now_us - created : 0));
     table_cell(t, last ? span(a, now_us - last) : STR("N/A"));
-    table_cell(t, cron_next(v, now_us, &next) ? span(a, next - now_us) : STR("N/A"));
+    table_cell(t, service_cron_next(v, now_us, &next) ? span(a, next - now_us) : STR("N/A"));
     table_cell(t, schedules_of(a, v));
     table_cell(t, text_or_empty(val_text(val_path(v, "spec.timezone"))));
     table_cell(t, is_suspended(v) ? STR("true") : STR("false"));
@@ -132,7 +124,7 @@ static void cron_view(struct arena *a, const struct val *v, const struct view_op
         if (text.n) row(b, 30, given[i].label, text);
     }
     time_row(a, b, 30, "LastScheduledTime:", wf_time(v, "status.lastScheduledTime"), o);
-    if (cron_next(v, o->now_us, &next)) time_row(a, b, 30, "NextScheduledTime:", next, o);
+    if (service_cron_next(v, o->now_us, &next)) time_row(a, b, 30, "NextScheduledTime:", next, o);
     active_row(a, b, v);
     if (!params || !params->n) return;
     row(b, 30, "Workflow Parameters:", STR(""));

@@ -26,7 +26,7 @@ struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err
 
 struct service *changer_open(struct cli *cli, struct err *e)
 {
-    struct service_opts o = {.launcher = cli->env->steps, .idle = true, .serve = cli->env->serve, .unserve = cli->env->unserve};
+    struct service_opts o = {.idle = true, .serve = cli->env->serve, .unserve = cli->env->unserve};
     return open_with(cli, o, e);
 }
 

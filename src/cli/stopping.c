@@ -16,7 +16,7 @@ static bool one_do(struct job *t, const struct workflow_ref *ref, struct err *e)
     bool dry = args_on(&t->cli->args, "dry-run");
     if (!dry && !t->what->one(t->cli, t->service, ref, e)) return false;
     buf_printf(&t->out, "workflow %.*s %s%s\n", STR_ARG(ref->name), t->what->done, dry ? " (dry-run)" : "");
-    if (!dry && !t->what->takes_steps) changer_note(t->cli, t->service, ref);
+    if (!dry) changer_note(t->cli, t->service, ref);
     return true;
 }
 
@@ -39,7 +39,7 @@ bool steering_run(struct cli *cli, const struct steering *what, struct err *e)
     struct job t = {.cli = cli, .what = what};
     bool select = select_given(cli), ok;
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
-    t.service = what->takes_steps ? writer_open(cli, true, false, e) : changer_open(cli, e);
+    t.service = changer_open(cli, e);
     buf_init(&t.out, LIMIT_SHOWN_BYTES);
     ok = t.service != NULL;
     if (ok && select) ok = selected_do(&t, e);

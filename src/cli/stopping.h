@@ -5,7 +5,6 @@
 
 struct steering {
     const char *done;   /* "stopped": workflow NAME stopped */
-    bool takes_steps;   /* ends steps at once, so it needs them; else nothing is started */
     bool (*one)(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct err *e);
 };
 /* The flags that they share come first in their tables. */

@@ -93,9 +93,9 @@ static void wrong_words_are_exit_2_with_a_hint(void **state)
 static void only_some_commands_run_steps(void **state)
 {
     static const struct { const char *words[4]; bool want; } rows[] = {
-        {{"skiff", "run", "x"}, true}, {{"skiff", "-n", "run", "list"}, false}, {{"skiff", "-n", "x", "rm"}, true},
+        {{"skiff", "run", "x"}, true}, {{"skiff", "-n", "run", "list"}, false}, {{"skiff", "-n", "x", "rm"}, false},
         {{"skiff", "get", "run"}, false}, {{"skiff"}, false}, {{"skiff", "cron", "list"}, false}, {{"skiff", "-q", "template", "rm"}, false},
-        {{"skiff", "template", "-q", "create"}, true}, {{"skiff", "--state=x", "terminate", "y"}, true},
+        {{"skiff", "archive", "-q", "retry"}, true}, {{"skiff", "--state=x", "retry", "y"}, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int argc = 0;

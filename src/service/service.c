@@ -52,7 +52,7 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
     struct err busy;
     *became = false;
     if (s->exec) return *became = true;
-    if (!s->o.launcher) return true; /* without steps this process can only look on */
+    if (!s->o.launcher && !s->o.idle) return true; /* without steps this process can only look on */
     s->lock_fd = lockfile_take(in_state(s, "engine.lock"), &busy);
     if (s->lock_fd < 0 && busy.code == ERR_CONFLICT) return true;
     if (s->lock_fd < 0) return *e = busy, false;

@@ -19,7 +19,7 @@ struct launcher;
 struct service_opts {
     struct str state_dir; /* made when missing */
     const struct config *config;
-    struct launcher *launcher; /* NULL: this process cannot be the engine */
+    struct launcher *launcher; /* NULL: this process cannot be the engine, but when it is idle */
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
     bool read_only;            /* list, get, logs: never takes the lock, never writes */
@@ -96,6 +96,9 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
 bool service_object_lint(struct arena *a, struct service *s, enum service_kind kind, struct str ns,
                          const struct documents *docs, struct diags *diags, struct err *e);
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
+/* When a CronWorkflow is due next after `now_us`. False: not known. Scheduling is not part of this version, and
+ * neither is the evaluator of schedules (src/lang), which is to be asked here. */
+bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e);

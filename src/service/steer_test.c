@@ -1,0 +1,283 @@
+/* Steering runs in a state directory of one's own: an engine that starts no step. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "doc/json_write.h"
+#include "os/dir.h"
+#include "service/service_p.h"
+
+struct fixture {
+    struct arena a;
+    char dir[64];
+    struct config config;
+    struct service *s;
+    struct err e;
+};
+
+static const char *no_env(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static void opened(struct fixture *f)
+{
+    struct service_opts o = {.state_dir = str_of(f->dir), .config = &f->config, .idle = true};
+    f->s = service_open(&o, &f->e);
+    if (!f->s) fail_msg("%s", f->e.text);
+    assert_true(service_is_engine(f->s));
+}
+
+static struct fixture *setup(void)
+{
+    struct fixture *f = mem_zalloc(sizeof *f);
+    struct config_world w = {no_env, NULL};
+    arena_init(&f->a);
+    snprintf(f->dir, sizeof f->dir, "/tmp/skiff-steer-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    assert_true(config_load(&f->a, &f->config, &w, &f->e));
+    opened(f);
+    return f;
+}
+
+static void reopen(struct fixture *f)
+{
+    service_close(f->s);
+    opened(f);
+}
+
+static void teardown(struct fixture *f)
+{
+    service_close(f->s);
+    dir_remove_tree(f->dir, NULL);
+    arena_fini(&f->a);
+    free(f);
+}
+
+#define OK(f, call) do { if (!(call)) fail_msg("%s", (f)->e.text); } while (0)
+
+static void refused(struct fixture *f, bool ok, enum err_code code, const char *word)
+{
+    assert_false(ok);
+    assert_int_equal(f->e.code, code);
+    if (!strstr(f->e.text, word)) fail_msg("'%s' does not say '%s'", f->e.text, word);
+}
+
+static void submit(struct fixture *f, const char *yaml)
+{
+    struct documents docs;
+    struct diags diags;
+    struct workflow_ref *refs;
+    struct submit_opts o = {0};
+    size_t n;
+    documents_init(&docs, &f->a);
+    diags_init(&diags, &f->a);
+    documents_add(&docs, str_of(yaml), 0, &diags);
+    if (!service_submit(f->s, &docs, &o, &diags, &refs, &n, &f->e))
+        fail_msg("%s %s", f->e.text, diags.n ? diags.items[0].message.p : "");
+    documents_fini(&docs);
+    diags_fini(&diags);
+}
+
+static struct val got(struct fixture *f, const char *name)
+{
+    struct val wf;
+    OK(f, service_get(&f->a, f->s, STR("default"), str_of(name), &wf, &f->e));
+    return wf;
+}
+
+static void is_at(struct fixture *f, const char *name, const char *path, const char *want)
+{
+    struct val wf = got(f, name);
+    struct str is = val_text(val_path(&wf, path));
+    if (!want) assert_null(val_path(&wf, path));
+    else if (!str_is(is, want)) fail_msg("%s is '%.*s', not '%s'", path, STR_ARG(is), want);
+}
+
+static const char asking[] =
+    "apiVersion: argoproj.io/v1alpha1\n"
+    "kind: Workflow\n"
+    "metadata: {name: w, labels: {team: x, workflows.argoproj.io/creator: me}, annotations: {note: kept}}\n"
+    "spec:\n"
+    "  entrypoint: ask\n"
+    "  arguments: {parameters: [{name: p, value: old}]}\n"
+    "  templates: [{name: ask, suspend: {}, outputs: {parameters: [{name: answer, valueFrom: {supplied: {}}}]}}]\n";
+
+static const struct str ns = {"default", 7};
+
+static void suspended_and_resumed(void **state)
+{
+    struct fixture *f = setup();
+    (void)state;
+    submit(f, asking);
+    OK(f, service_suspend(f->s, ns, STR("w"), &f->e));
+    is_at(f, "w", "spec.suspend", "true");
+    reopen(f);
+    is_at(f, "w", "spec.suspend", "true");
+    refused(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e), ERR_SPEC, "'answer' has not been set");
+    is_at(f, "w", "spec.suspend", "true");
+    struct param answer = {STR("answer"), STR("42")};
+    struct set_opts o = {.params = &answer, .n_params = 1};
+    refused(f, service_set(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "use a node field selector");
+    o.nodes = STR("colour=red");
+    refused(f, service_set(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "'colour' is not known");
+    o.nodes = STR("phase=Running,templateName!=other");
+    o.phase = STR("Done");
+    refused(f, service_set(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "no phase");
+    o.phase = STR_NONE;
+    o.message = STR("by hand");
+    OK(f, service_set(f->s, ns, STR("w"), &o, &f->e));
+    reopen(f);
+    is_at(f, "w", "status.nodes.w.message", "by hand");
+    OK(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e));
+    is_at(f, "w", "status.phase", "Succeeded");
+    is_at(f, "w", "spec.suspend", NULL);
+    struct val wf = got(f, "w");
+    assert_string_equal(json_text(&f->a, val_path(&wf, "status.nodes.w.outputs")).p,
+                        "{\"parameters\":[{\"name\":\"answer\",\"value\":\"42\"}]}");
+    refused(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e), ERR_CONFLICT, "is finished");
+    refused(f, service_suspend(f->s, ns, STR("w"), &f->e), ERR_CONFLICT, "cannot suspend completed workflows");
+    refused(f, service_suspend(f->s, ns, STR("none"), &f->e), ERR_NOT_FOUND, "none");
+    teardown(f);
+}
+
+static void retried_with_other_parameters(void **state)
+{
+    struct fixture *f = setup();
+    struct param p[] = {{STR("p"), STR("new")}};
+    struct retry_opts o = {.params = p, .n_params = 1};
+    (void)state;
+    submit(f, asking);
+    refused(f, service_retry(f->s, ns, STR("w"), &o, &f->e), ERR_CONFLICT, "Cannot retry a workflow in phase Running");
+    OK(f, service_stop(f->s, ns, STR("w"), SERVICE_STOP, &f->e));
+    is_at(f, "w", "status.phase", "Failed");
+    is_at(f, "w", "spec.shutdown", "Stop");
+    OK(f, service_retry(f->s, ns, STR("w"), &o, &f->e));
+    is_at(f, "w", "status.phase", "Running");
+    is_at(f, "w", "spec.shutdown", NULL);
+    struct val wf = got(f, "w");
+    assert_string_equal(json_text(&f->a, val_path(&wf, "spec.arguments.parameters")).p, "[{\"name\":\"p\",\"value\":\"new\"}]");
+    reopen(f);
+    is_at(f, "w", "status.nodes.w.phase", "Running");
+    struct set_opts fail = {.nodes = STR("id=w"), .phase = STR("Error"), .message = STR("no")};
+    OK(f, service_set(f->s, ns, STR("w"), &fail, &f->e));
+    is_at(f, "w", "status.phase", "Error");
+    o.nodes = STR("bad selector");
+    refused(f, service_retry(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "field=value");
+    is_at(f, "w", "status.phase", "Error"); /* refused: as it was, here and after a restart */
+    reopen(f);
+    is_at(f, "w", "status.phase", "Error");
+    teardown(f);
+}
+
+static void a_copy_keeps_what_users_said(void **state)
+{
+    struct fixture *f = setup();
+    struct workflow_ref out, again;
+    struct param p[] = {{STR("p"), STR("new")}};
+    struct resubmit_opts o = {.params = p, .n_params = 1, .priority = STR("7"), .token = STR("5a2d5c5c-f067-453a-8000-4655e7051234")};
+    (void)state;
+    submit(f, asking);
+    o.memoized = true;
+    refused(f, service_resubmit(f->s, ns, STR("w"), &o, &out, &f->e), ERR_CONFLICT, "must be Failed/Error");
+    o.memoized = false;
+    OK(f, service_resubmit(f->s, ns, STR("w"), &o, &out, &f->e));
+    assert_true(str_starts(out.name, STR("w-")) && out.name.n == 7);
+    OK(f, service_resubmit(f->s, ns, STR("w"), &o, &again, &f->e)); /* the same request once more */
+    assert_true(str_eq(out.name, again.name));
+    struct val wf = got(f, out.name.p);
+    assert_string_equal(json_text(&f->a, val_path(&wf, "metadata.annotations")).p, "{\"note\":\"kept\"}");
+    const struct val *labels = val_path(&wf, "metadata.labels");
+    assert_true(str_is(val_get_str(labels, "team"), "x"));
+    assert_true(str_is(val_get_str(labels, "workflows.argoproj.io/resubmitted-from-workflow"), "w"));
+    assert_null(val_get(labels, STR("workflows.argoproj.io/creator")));
+    assert_true(str_is(val_text(val_path(&wf, "spec.priority")), "7"));
+    assert_true(str_is(val_get_str(&val_path(&wf, "spec.arguments.parameters")->items[0], "value"), "new"));
+    is_at(f, out.name.p, "status.phase", "Running");
+    teardown(f);
+}
+
+static const char template_text[] =
+    "apiVersion: argoproj.io/v1alpha1\n"
+    "kind: %s\n"
+    "metadata: {name: t}\n"
+    "spec:\n"
+    "  entrypoint: ask\n"
+    "  templates: [{name: ask, suspend: {}}]\n";
+
+static bool put(struct fixture *f, enum service_kind kind, enum service_put how, const char *text)
+{
+    struct documents docs;
+    struct diags diags;
+    struct val v;
+    documents_init(&docs, &f->a);
+    diags_init(&diags, &f->a);
+    documents_add(&docs, str_of(text), 0, &diags);
+    bool ok = service_object_put(&f->a, f->s, kind, how, ns, &docs, &diags, &v, &f->e);
+    documents_fini(&docs);
+    diags_fini(&diags);
+    return ok;
+}
+
+static void stored_and_started(void **state)
+{
+    struct fixture *f = setup();
+    struct val v, list;
+    const char *text = str_fmt(&f->a, template_text, "WorkflowTemplate").p;
+    (void)state;
+    refused(f, put(f, SERVICE_TEMPLATE, SERVICE_UPDATE, text), ERR_NOT_FOUND, "\"t\"");
+    OK(f, put(f, SERVICE_TEMPLATE, SERVICE_APPLY, text));
+    OK(f, put(f, SERVICE_TEMPLATE, SERVICE_UPDATE, text));
+    refused(f, put(f, SERVICE_TEMPLATE, SERVICE_CREATE, text), ERR_CONFLICT, "exists already");
+    refused(f, put(f, SERVICE_CRON, SERVICE_CREATE, text), ERR_SPEC, "of kind WorkflowTemplate, not CronWorkflow");
+    OK(f, put(f, SERVICE_CLUSTER_TEMPLATE, SERVICE_CREATE, str_fmt(&f->a, template_text, "ClusterWorkflowTemplate").p));
+    reopen(f);
+    OK(f, service_object_list(&f->a, f->s, SERVICE_TEMPLATE, STR_NONE, STR_NONE, &list, &f->e));
+    assert_int_equal(list.n, 1);
+    OK(f, service_from(&f->a, f->s, ns, STR("wftmpl/t"), &v, &f->e));
+    assert_string_equal(json_text(&f->a, val_get(&v, STR("spec"))).p, "{\"workflowTemplateRef\":{\"name\":\"t\"}}");
+    OK(f, service_from(&f->a, f->s, ns, STR("ClusterWorkflowTemplate/t"), &v, &f->e));
+    assert_string_equal(json_text(&f->a, val_get(&v, STR("spec"))).p,
+                        "{\"workflowTemplateRef\":{\"name\":\"t\",\"clusterScope\":true}}");
+    refused(f, service_from(&f->a, f->s, ns, STR("cronwf/t"), &v, &f->e), ERR_NOT_FOUND, "CronWorkflow");
+    refused(f, service_from(&f->a, f->s, ns, STR("configmap/t"), &v, &f->e), ERR_USAGE, "--from is");
+    refused(f, service_from(&f->a, f->s, ns, STR("t"), &v, &f->e), ERR_USAGE, "--from is");
+    OK(f, service_object_delete(f->s, SERVICE_TEMPLATE, ns, STR("t"), &f->e));
+    refused(f, service_object_delete(f->s, SERVICE_TEMPLATE, ns, STR("t"), &f->e), ERR_NOT_FOUND, "\"t\"");
+    teardown(f);
+}
+
+static void lists_select_by_fields(void **state)
+{
+    struct fixture *f = setup();
+    struct list_opts o = {.fields = STR("metadata.name=w,status.phase!=Failed")};
+    struct val items;
+    (void)state;
+    submit(f, asking);
+    OK(f, service_list(&f->a, f->s, &o, &items, &f->e));
+    assert_int_equal(items.n, 1);
+    OK(f, service_suspend(f->s, ns, STR("w"), &f->e));
+    OK(f, service_list(&f->a, f->s, &o, &items, &f->e));
+    assert_true(val_path(&items.items[0], "spec.suspend")->b);
+    OK(f, service_stop(f->s, ns, STR("w"), SERVICE_TERMINATE, &f->e));
+    OK(f, service_list(&f->a, f->s, &o, &items, &f->e));
+    assert_int_equal(items.n, 0);
+    o.fields = STR("metadata.name");
+    refused(f, service_list(&f->a, f->s, &o, &items, &f->e), ERR_SPEC, "field selector");
+    teardown(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(suspended_and_resumed),
+        cmocka_unit_test(retried_with_other_parameters),
+        cmocka_unit_test(a_copy_keeps_what_users_said),
+        cmocka_unit_test(stored_and_started),
+        cmocka_unit_test(lists_select_by_fields),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
