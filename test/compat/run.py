@@ -28,6 +28,8 @@ Columns of expect.tsv (tab-separated, - = nothing):
             log~TEXT           part of what the steps printed
             progress=N/M
             stop, terminate    given to `skiff` once a step runs
+            set NAME OUT=TEXT  `skiff node set` of an output of the suspend step NAME, once that waits; then
+            resume, resume NAME   of everything, or of the suspend step NAME, once it waits
   note      why, or what is special
 """
 import argparse
@@ -46,6 +48,7 @@ SKIFF = os.environ.get("SKIFF") or os.path.join(ROOT, "build/skiff")
 COLUMNS = ("file", "outcome", "with", "limit", "checks", "note")
 ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 REFUSED = re.compile(r"not supported|neither mapped nor available|needs the program|has no effect in this version")
+ACTS = ("stop", "terminate", "set", "resume")
 GRACE_S = 20
 QUICK_S = 15  # rows with a higher limit sleep more than they work, so many run at once
 
@@ -87,19 +90,32 @@ class Run:
     def ask(self, verb, *words):
         return subprocess.run(self.command(verb, *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=GRACE_S)
 
-    def act(self, verb):
-        """Once a step runs."""
+    def wait_for(self, kind, name, why):
+        """Until a node of that type (and displayName) runs."""
         while True:
             shown = self.ask("get", "@latest", "-o", "json")
-            if shown.returncode == 0 and any(n["type"] == "Pod" and n["phase"] == "Running"
+            if shown.returncode == 0 and any(n["type"] == kind and n["phase"] == "Running" and name in ("", n["displayName"])
                                              for n in json.loads(shown.stdout)["status"].get("nodes", {}).values()):
                 break
             if time.monotonic() > self.deadline or self.process.poll() is not None:
-                raise Wrong("no step ran that could be told to " + verb)
+                raise Wrong("nothing ran that could be told to " + why)
             time.sleep(0.05)  # poll
-        done = self.ask(verb, "@latest")
+
+    def act(self, check):
+        """A check that says something to do."""
+        verb, _, rest = check.partition(" ")
+        if verb in ("stop", "terminate"):
+            self.wait_for("Pod", "", verb)
+            done = self.ask(verb, "@latest")
+        elif verb in ("set", "resume"):
+            name, _, out = rest.partition(" ")
+            self.wait_for("Suspend", name, verb)
+            picked = ["--node-field-selector", "displayName=" + name] if name else []
+            done = self.ask("node", "set", "@latest", *picked, "-p", out) if verb == "set" else self.ask("resume", "@latest", *picked)
+        else:
+            return
         if done.returncode:
-            raise Wrong("%s: %s" % (verb, done.stderr.strip()))
+            raise Wrong("%s: %s" % (check, done.stderr.strip()))
 
     def finish(self):
         try:
@@ -193,7 +209,7 @@ def check_end(run):
     if run.status_of_process != (0 if phase == "Succeeded" else 1):
         raise Wrong("%s, but the exit status is %d" % (phase, run.status_of_process))
     for check in filter(None, run.row["checks"].split("; ")):
-        if check not in ("stop", "terminate"):
+        if check.split()[0] not in ACTS:
             check_one(run, check)
 
 
@@ -211,9 +227,8 @@ def judge(row, args):
     with tempfile.TemporaryDirectory(prefix="skiff-compat-", ignore_cleanup_errors=True) as state:
         run = Run(row, args, state)
         try:
-            for verb in ("stop", "terminate"):
-                if verb in row["checks"].split("; "):
-                    run.act(verb)
+            for check in row["checks"].split("; "):
+                run.act(check)
             run.finish()
             if row["outcome"] == "later":
                 if not REFUSED.search(run.out + run.err):
