@@ -219,7 +219,7 @@ static bool root_is_declared(const struct step_spec *s)
 static void plan_end(struct plan *p)
 {
     if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
-    if (p->spec->tier == STEP_TIER_RO && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
+    if (p->spec->tier == STEP_TIER_RO && !p->ready && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
     if (!p->spec->params.n && !p->spec->artifacts.n) return; /* nobody looks at its files afterwards */
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
@@ -227,19 +227,30 @@ static void plan_end(struct plan *p)
     ns->flags = 1;
 }
 
-static bool plan_sandbox(struct plan *p, struct err *e)
+/* Before the pivot: which root it is. */
+static bool plan_root(struct plan *p, struct err *e)
 {
-    struct sandbox *sb = p->sb;
     enum step_tier tier = p->spec->tier;
-    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !sb->overlay_root);
-    if (p->assembled ? !plan_assembled_root(p, e) || !plan_open_paths(p, e) : !plan_overlay_root(p, e)) return false;
+    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !p->sb->overlay_root);
+    if (!p->assembled) return plan_overlay_root(p, e);
+    if (!plan_open_paths(p, e)) return false;
+    p->ready = plan_ready_suits(p);
+    return p->ready ? plan_ready_root(p, e) : plan_assembled_root(p, e);
+}
+
+/* After it: everything that is not part of that root. */
+static bool plan_mounts(struct plan *p, struct err *e)
+{
     plan_op(p, OP_CHDIR, "/new");
     plan_op(p, OP_PIVOT, NULL);
     if (p->assembled && !plan_assembled_tops(p, e)) return false;
-    if (tier == STEP_TIER_OVERLAY && !p->assembled && !plan_host_mounts(p)) return false;
-    if (!plan_api_mounts(p, e)) return false;
-    if (p->assembled && !plan_assembled_private(p, e)) return false;
-    if (!plan_spec_paths(p, e)) return false;
+    if (!p->assembled && p->spec->tier == STEP_TIER_OVERLAY && !plan_host_mounts(p)) return false;
+    return plan_api_mounts(p, e) && (!p->assembled || plan_assembled_private(p, e));
+}
+
+static bool plan_sandbox(struct plan *p, struct err *e)
+{
+    if (!plan_root(p, e) || (!p->ready && !plan_mounts(p, e)) || !plan_spec_paths(p, e)) return false;
     plan_end(p);
     return true;
 }

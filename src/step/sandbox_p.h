@@ -6,6 +6,7 @@
  *   /hostrw  the host as it is (sources of binds, the state directory)
  *   /host    the host read-only, masked paths empty
  *   /skel    top overlay layer: mount points, private /tmp ..., masked paths as opaque directories
+ *   /ro      the root of tier ro, complete but for what is private to a step
  *   /dev /sys /proc   prepared; /new /t /m /img   mount points for the child
  * The process is the first of its pid namespace, whose /proc hides it.
  * Runs on: supervisors. */
@@ -14,6 +15,8 @@
 
 #include "base/err.h"
 #include "base/str.h"
+
+#define STAGE_RO "/ro"
 
 /* How often the sandbox needs a host directory: tops of the assembled root, mounts of the overlay. */
 struct sandbox_dir {

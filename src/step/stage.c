@@ -187,7 +187,7 @@ static bool clone_tops(struct sandbox *sb, int *fds, struct err *e)
 
 static bool stage_mount(struct err *e)
 {
-    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "dev", "sys", "proc"};
+    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "dev", "sys", "proc", "ro"};
     if (mount("tmpfs", STAGE_NOW, "tmpfs", MS_NOSUID, "size=16m,mode=0755") != 0) return err_sys(e, "stage");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         char path[64];
@@ -293,6 +293,41 @@ static bool make_proc(struct err *e)
     return true;
 }
 
+static bool clone_to(const char *from, const char *at, struct err *e)
+{
+    int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (fd < 0) return err_sys(e, "view of %s", from);
+    if (mkdir(at, 0755) != 0 && errno != EEXIST) {
+        close(fd);
+        return err_sys(e, "%s", at);
+    }
+    return attach(fd, at, e);
+}
+
+/* The root of tier ro, as far as it is the same for all steps: private directories are put on it. */
+static bool make_ro(struct sandbox *sb, struct err *e)
+{
+    static const char *const api[] = {"/proc", "/sys", "/dev"}, *const own[] = {"/tmp", "/run", "/mnt"};
+    if (mount("tmpfs", STAGE_RO, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return err_sys(e, STAGE_RO);
+    for (size_t i = 0; i < sb->tops.n; i++) {
+        struct str from = str_fmt(&sb->arena, "/host/%s", sb->tops.items[i].name);
+        struct str at = str_fmt(&sb->arena, STAGE_RO "/%s", sb->tops.items[i].name);
+        const char *to = sb->tops.items[i].link_to;
+        if (to && symlink(to, at.p) != 0) return err_sys(e, "%s", at.p);
+        if (!to && !clone_to(from.p, at.p, e)) return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(api); i++)
+        if (!clone_to(api[i], str_fmt(&sb->arena, STAGE_RO "%s", api[i]).p, e)) return false;
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (mkdir(str_fmt(&sb->arena, STAGE_RO "%s", own[i]).p, 0755) != 0) return err_sys(e, "%s", own[i]);
+    for (size_t i = 0; i < sb->n_private; i++) {
+        const char *at = str_fmt(&sb->arena, STAGE_RO "%s", sb->private_dirs[i].p).p;
+        if (access(at, F_OK) != 0 && !io_mkdirs(at, 0755)) return err_sys(e, "%s", at);
+    }
+    struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
+    return mount_setattr(AT_FDCWD, STAGE_RO, 0, &ro, sizeof ro) == 0 || err_sys(e, STAGE_RO);
+}
+
 /* A directory of the top layer; parents look like the host's. */
 static bool skel_dir(struct sandbox *sb, const char *path, mode_t mode, bool opaque, struct err *e)
 {
@@ -342,6 +377,7 @@ bool stage_finish(struct sandbox *sb, struct err *e)
     if (access("/sys/firmware", F_OK) == 0 &&
         mount("tmpfs", "/sys/firmware", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0555") != 0)
         return err_sys(e, "hiding /sys/firmware");
+    if (!make_ro(sb, e)) return false;
     if (!sb->root) return true;
     if (!make_skel(sb, e)) return false;
     sb->overlay_root = try_overlay();
