@@ -1,6 +1,6 @@
 /* Lanes: slots and their watches; which job gets one, and when it is told about.
  *
- * At most max_running steps run at once; of those only twice as many as there are processors may be
+ * At most max_running steps run at once; of those only four times as many as there are processors may be
  * younger than FRESH_US, so that a thousand short steps do not trample each other while long ones
  * still fan out quickly. Runs on: the loop thread. */
 #include <signal.h>
@@ -108,7 +108,8 @@ static void lane_ready(void *user, unsigned events)
     (void)events;
     arena_init(&a);
     do slot_read(l->slot, &a, &ev);
-    while (ev.kind != SLOT_NOTHING && lane_event(l, &ev));
+    while (ev.kind == SLOT_STARTED && lane_event(l, &ev));
+    if (ev.kind != SLOT_NOTHING && ev.kind != SLOT_STARTED) lane_event(l, &ev); /* nothing follows before the next start */
 }
 
 static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)

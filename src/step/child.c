@@ -89,6 +89,12 @@ CHILD_SIDE static long raw_pivot(void)
     return r;
 }
 
+CHILD_SIDE static long raw_chroot(const char *path)
+{
+    long r = RAW1(chroot, path);
+    return r < 0 ? r : RAW1(chdir, "/");
+}
+
 CHILD_SIDE static long raw_loopback(void)
 {
     long s = RAW3(socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -119,6 +125,7 @@ CHILD_SIDE static long run_op(struct child *c, struct child_op *op)
         return RAW5(move_mount, op->fd_at ? *op->fd_at : op->fd, "", AT_FDCWD, op->b,
                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS);
     case OP_PIVOT: return raw_pivot();
+    case OP_CHROOT: return raw_chroot(op->b);
     case OP_SYMLINK: {
         long r = RAW3(symlinkat, op->a, AT_FDCWD, op->b);
         return r == -EEXIST ? 0 : r;
@@ -159,7 +166,7 @@ CHILD_SIDE static bool step_identity(struct child *c)
 CHILD_SIDE static bool step_prepare(struct launch *l)
 {
     struct child *c = l->c;
-    long r = RAW0(setsid);
+    long r = RAW2(setpgid, 0, 0); /* a session of its own would cost a scheduling group as well */
     /* until here descriptors were the supervisor's too */
     if (c->sandbox && (r = RAW3(close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE)) < 0) return fail(c, r, "close_range", NULL);
     RAW3(dup3, c->in, 0, 0);
@@ -246,7 +253,7 @@ bool child_start(struct child *c, char *stack, pid_t *pid, int *pidfd, struct er
 static const char *const op_names[] = {
     [OP_MOUNT] = "mount", [OP_MKDIR] = "mkdir", [OP_MKDIRS] = "mkdir", [OP_TOUCH] = "create",
     [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_ATTACH] = "mount on",
-    [OP_PIVOT] = "pivot_root", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
+    [OP_PIVOT] = "pivot_root", [OP_CHROOT] = "chroot", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
     [OP_OPEN] = "open", [OP_LOOPBACK] = "loopback device",
 };
 

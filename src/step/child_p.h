@@ -22,6 +22,7 @@ enum child_op_kind {
     OP_CLONE,   /* *fd_at = detached copy of the mount at b */
     OP_ATTACH,  /* the detached mount fd (or *fd_at) goes to b */
     OP_PIVOT,   /* the current directory becomes the root; the old one is gone */
+    OP_CHROOT,  /* b becomes the root and the current directory */
     OP_SYMLINK, /* a at b; existing is fine */
     OP_WRITE,   /* file b gets `data`, n bytes, mode flags, owner uid:gid */
     OP_ROOT_RO, /* the root mount (alone) becomes read-only */

@@ -112,7 +112,8 @@ static bool plan_api_mounts(struct plan *p, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
         if (p->assembled || p->spec->tier == STEP_TIER_IMAGE) plan_mkdirs(p, dirs[i], 0755);
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-        int fd = open_tree(AT_FDCWD, dirs[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        const char *from = str_fmt(p->arena, STAGE_RO "%s", dirs[i]).p;
+        int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
         if (!plan_attach(p, fd, dirs[i], e)) return false;
     }
     op_mount(p, "tmpfs", "/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));

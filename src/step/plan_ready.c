@@ -8,17 +8,27 @@
 #include "base/vec.h"
 #include "step/plan_p.h"
 
+static bool is_spare(struct str path)
+{
+    static const char *const spare[] = {STAGE_SPARE};
+    for (size_t i = 0; i < ARRAY_LEN(spare); i++) {
+        struct str dir = str_of(spare[i]);
+        if (str_starts(path, dir) && (path.n == dir.n || path.p[dir.n] == '/')) return true;
+    }
+    return false;
+}
+
 /* Can something be put there without a new directory in the root itself? */
 static bool has_place(const struct plan *p, struct str path)
 {
-    return plan_in_view(p, str_dup(p->arena, path).p) || str_is(path, "/mnt") || str_starts(path, STR("/mnt/"));
+    return plan_in_view(p, str_dup(p->arena, path).p) || is_spare(path);
 }
 
 bool plan_ready_suits(const struct plan *p)
 {
     const struct step_spec *s = p->spec;
     bool ok = s->tier == STEP_TIER_RO && (!str_set(s->cwd) || str_is(s->cwd, "/") || has_place(p, s->cwd));
-    for (size_t i = 0; ok && i < p->own_dirs.n; i++) ok = strcmp(p->own_dirs.items[i], "/mnt") == 0;
+    for (size_t i = 0; ok && i < p->own_dirs.n; i++) ok = is_spare(str_of(p->own_dirs.items[i]));
     for (size_t i = 0; ok && i < s->writable.n; i++) ok = has_place(p, s->writable.items[i]);
     for (size_t i = 0; ok && i < s->binds.n; i++) ok = has_place(p, s->binds.items[i].target);
     for (size_t i = 0; ok && i < s->tmpfs.n; i++) ok = has_place(p, s->tmpfs.items[i].path);
@@ -51,6 +61,16 @@ static bool private_home(struct plan *p, const char *at, struct err *e)
     return private_at(p, at, 0755, p->work, e);
 }
 
+/* The whole spare directory becomes private, once, and what was asked for is made in it. */
+static bool private_spare(struct plan *p, const char *at, struct err *e)
+{
+    const char *slash = strchr(at + 1, '/');
+    const char *top = slash ? str_dup(p->arena, str_n(at, (size_t)(slash - at))).p : at;
+    if (!plan_in_view(p, top) && !private_at(p, top, slash ? 0755 : 0777, p->work, e)) return false;
+    if (slash) plan_mkdirs(p, str_fmt(p->arena, STAGE_RO "%s", at).p, 0777);
+    return true;
+}
+
 bool plan_ready_root(struct plan *p, struct err *e)
 {
     const struct sandbox *sb = p->sb;
@@ -60,8 +80,9 @@ bool plan_ready_root(struct plan *p, struct err *e)
               private_at(p, "/dev/shm", 01777, NULL, e);
     if (ok && access("/host/var/tmp", F_OK) == 0) ok = private_at(p, "/var/tmp", 01777, p->work, e);
     for (size_t i = 0; ok && i < sb->n_private; i++) ok = private_home(p, sb->private_dirs[i].p, e);
-    for (size_t i = 0; ok && i < p->own_dirs.n; i++) ok = private_at(p, p->own_dirs.items[i], 0777, p->work, e);
-    plan_op(p, OP_CHDIR, STAGE_RO);
-    plan_op(p, OP_PIVOT, NULL);
+    for (size_t i = 0; ok && i < p->own_dirs.n; i++) ok = private_spare(p, p->own_dirs.items[i], e);
+    /* pivot_root and the umount of the old root would double the price of all this. A process that has no
+     * capability, no descriptor of the outside and no visible ancestor does not leave a chroot. */
+    plan_op(p, OP_CHROOT, STAGE_RO);
     return ok;
 }

@@ -208,7 +208,7 @@ void plan_attach_opened(struct plan *p, const char *root)
     for (size_t i = 0; i < p->opened.n; i++) {
         const struct plan_opened *o = &p->opened.items[i];
         plan_op(p, OP_ATTACH, str_fmt(p->arena, "%s%s", root, o->dir).p)->fd_at = o->fd_at;
-        if (below(state, o->dir)) op_mount(p, "/dev/mqueue", str_fmt(p->arena, "%s%s", root, state).p, NULL);
+        if (below(state, o->dir)) op_mount(p, str_fmt(p->arena, "%s/dev/mqueue", root).p, str_fmt(p->arena, "%s%s", root, state).p, NULL);
     }
 }
 

@@ -53,12 +53,13 @@ static void sweep_namespace(void)
 }
 
 /* Tier none: what the step left behind became a child of this subreaper. */
-static void sweep_children(void)
+static void sweep_children(pid_t group)
 {
     char path[64];
     pid_t ended;
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
     if (ended < 0 && errno == ECHILD) return; /* nearly always */
+    kill(-group, SIGKILL);
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     for (;;) {
         FILE *f = fopen(path, "re");
@@ -132,8 +133,7 @@ static void reap(struct supervisor *sv)
     r->result.end = WIFSIGNALED(status) ? STEP_END_SIGNAL : STEP_END_EXIT;
     if (WIFSIGNALED(status)) r->result.signo = WTERMSIG(status);
     else r->result.exit_code = WEXITSTATUS(status);
-    if (sv->plain) kill(-r->pid, SIGKILL);
-    if (sv->plain) sweep_children();
+    if (sv->plain) sweep_children(r->pid);
     else sweep_namespace();
 }
 

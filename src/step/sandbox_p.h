@@ -6,9 +6,9 @@
  *   /hostrw  the host as it is (sources of binds, the state directory)
  *   /host    the host read-only, masked paths empty
  *   /skel    top overlay layer: mount points, private /tmp ..., masked paths as opaque directories
- *   /ro      the root of tier ro, complete but for what is private to a step
- *   /dev /sys /proc   prepared; /new /t /m /img   mount points for the child
- * The process is the first of its pid namespace, whose /proc hides it.
+ *   /ro      the root of tier ro, complete but for what is private to a step; the other tiers take /proc,
+ *            /sys and /dev from it. The process is the first of its pid namespace, and /proc hides it.
+ *   /new /t /m /img   mount points for the child
  * Runs on: supervisors. */
 #pragma once
 #include <sys/types.h>
@@ -17,6 +17,7 @@
 #include "base/str.h"
 
 #define STAGE_RO "/ro"
+#define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo */
 
 /* How often the sandbox needs a host directory: tops of the assembled root, mounts of the overlay. */
 struct sandbox_dir {
