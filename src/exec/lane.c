@@ -169,7 +169,7 @@ static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wi
         bool first = x->idle.n == 0;
         struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
         if (!l) return false;
-        bool sent = slot_start(l->slot, &plan->spec, wire, e);
+        bool sent = slot_start(l->slot, &plan->spec, wire, x->fresh.n < x->quiet, e);
         if (sent) {
             x->idle.n--;
             lane_take(l, j);

@@ -17,7 +17,8 @@
 #include "base/str.h"
 
 #define STAGE_RO "/ro"
-#define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo */
+#define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo: */
+#define STAGE_SPARE_BELOW "/argo/bin", "/argo/staging"
 
 /* How often the sandbox needs a host directory: tops of the assembled root, mounts of the overlay. */
 struct sandbox_dir {

@@ -322,7 +322,7 @@ static bool clone_to(const char *from, const char *at, struct err *e)
  * other tiers take /proc, /sys and /dev from it. */
 static bool make_ro(struct sandbox *sb, struct err *e)
 {
-    static const char *const own[] = {"/tmp", "/run", STAGE_SPARE};
+    static const char *const own[] = {"/tmp", "/run", STAGE_SPARE, STAGE_SPARE_BELOW};
     if (mount("tmpfs", STAGE_RO, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return err_sys(e, STAGE_RO);
     if (!make_dev(sb, e) || !make_proc(e) || !make_sys(e)) return false;
     for (size_t i = 0; i < sb->tops.n; i++) {

@@ -199,6 +199,7 @@ static void supervise(struct supervisor *sv)
             run_step(sv, body);
             deliver(sv);
             run_clean(sv);
+            if (h.b && !sv->alone) run_get_ready(sv);
         }
         arena_fini(&sv->arena);
     }
@@ -249,6 +250,7 @@ NORETURN void supervisor_main(const struct supervisor_birth *b)
     prctl(PR_SET_NAME, "skiff-slot");
     sv.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sv.stack = child_stack_new();
+    sv.common = plan_common_new(&sv.sb);
     prepare(&sv, b);
     supervise(&sv);
     _exit(0);
