@@ -41,7 +41,7 @@ static struct active *finished_load(struct exec *x, int64_t run, const struct va
 {
     struct active *l = active_new(x, run, workflow);
     VEC_PUSH(&x->begun, l);
-    return run_restore(l, NULL, e) ? l : NULL;
+    return run_restore(l, e) ? l : NULL;
 }
 
 struct step_value {
@@ -114,7 +114,7 @@ bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct 
         return false;
     run_free(l->run);
     l->run = NULL;
-    if (!run_restore(l, NULL, e)) return false;
+    if (!run_restore(l, e)) return false;
     run_continue(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
 }
@@ -128,7 +128,7 @@ bool exec_memo(struct arena *a, struct exec *x, int64_t run, struct val *out, st
     if (active_of(x, run)) return err_set(e, ERR_CONFLICT, "workflow must be Failed/Error to resubmit in memoized mode");
     if (!store_run_doc(a, x->store, run, &doc, e) || !json_parse(a, doc, NULL, &workflow, e)) return false;
     struct active *l = active_new(x, run, &workflow);
-    bool ok = run_restore(l, NULL, e) && run_memo(&b, l->run, e);
+    bool ok = run_restore(l, e) && run_memo(&b, l->run, e);
     active_forget(l);
     if (ok && b.overflow) ok = err_set(e, ERR_LIMIT, "the outputs of the workflow's steps are too large");
     return ok && json_parse(a, buf_dup(a, &b), NULL, out, e);
