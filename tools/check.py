@@ -36,9 +36,9 @@ CHECKS = [
     ("sim crashes", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "2000", "--first", "50000", "--crash", "15", "--quiet", "--sim",
       "{build}/test/sim/sim"], 180),
-    ("sim retries", "{build}/test/sim/sim",
-     [PY, "test/sim/run.py", "--retry", "--runs", "2000", "--first", "70000", "--crash", "15", "--quiet", "--sim",
-      "{build}/test/sim/sim"], 180),
+    *[("sim " + what, "{build}/test/sim/sim",
+       [PY, "test/sim/run.py", "--then", what, "--runs", "1000", "--first", "70000", "--crash", "15", "--quiet", "--sim",
+        "{build}/test/sim/sim"], 180) for what in ("retry", "resubmit", "suspend")],
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
     ("crash", "test/crash/kill.py", [PY, "test/crash/kill.py", "{build}/skiff"], 300),
 ]

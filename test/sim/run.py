@@ -20,6 +20,7 @@ import generate
 import invariants
 import model
 import normal
+import outside
 
 BATCH = 200
 
@@ -40,7 +41,7 @@ valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalN
 
 
 SIM_ARGS = []  # set before the worker processes begin
-RETRY = []  # not empty: every failed run is retried
+THEN = []  # what is done to each run from outside: a name in outside.KINDS
 
 
 def run_sim(program, batch):
@@ -73,38 +74,15 @@ def judge(case, got):
     return problems, wf.covered
 
 
-def retried(case):
-    """The case, and after a bad end a retry whose pods all do well unless the template says otherwise."""
-    return dict(case, commands=[{"do": "retry", "fate": {"seed": case["seed"], "fail_pct": 0, "error_pct": 0}}])
-
-
-def judge_retry(case, got):
-    """A run that failed and was retried: it ends as every run does, and what had succeeded ran once."""
-    if "error" in got:
-        return ["simulator: " + got["error"]], set()
-    first = normal.form(model.run({k: v for k, v in case.items() if k != "commands"}))
-    problems = invariants.check_ends(got)
-    if first["finishedAt"] and not got["finishedAt"] and first["phase"] != "Running":
-        problems.append("the retried workflow never ends")
-    for name, node in first["nodes"].items():
-        now = got["nodes"].get(name)
-        again = now and first["finishedAt"] and now["startedAt"] >= first["finishedAt"]
-        if node["type"] == "Pod" and node["phase"] == "Succeeded" and now and not again and now != dict(node, children=now["children"]):
-            problems.append("%s had succeeded and is changed" % name)
-    again = [n for n, v in got["nodes"].items() if v["type"] == "Pod" and first["finishedAt"] and v["startedAt"] >= first["finishedAt"]]
-    bad = first["phase"] in ("Failed", "Error")
-    return problems, {"retried: steps ran again"} if bad and again else {"retried: nothing to do"} if bad else set()
-
-
 def work(job):
     first, count, program = job
     batch = [generate.case(seed) for seed in range(first, first + count)]
-    if RETRY:
-        batch = [retried(c) for c in batch]
+    if THEN:
+        batch = [outside.case(c, THEN[0]) for c in batch]
     forms = run_sim(program, batch) if program else [None] * count
     bad, rows = [], collections.Counter()
     for case, got in zip(batch, forms):
-        problems, reached = judge_retry(case, got) if RETRY else judge(case, got)
+        problems, reached = outside.judge(case, got, THEN[0]) if THEN else judge(case, got)
         rows.update(reached)
         if problems:
             bad.append((case["seed"], problems))
@@ -141,9 +119,9 @@ def run_random(args):
                 if len(bad) < args.show:
                     report(seed, problems, args.sim)
                 bad.append(seed)
-    if not args.quiet and not RETRY:
+    if not args.quiet and not THEN:
         coverage(rows)
-    for row in sorted(r for r in rows if r.startswith("retried")):
+    for row in sorted(r for r in rows if r.startswith("outside")):
         print("%-52s %d" % (row, rows[row]))
     took = time.time() - start
     print("\n%d passed, %d failed (%.0f workflows a minute%s)" % (
@@ -153,13 +131,13 @@ def run_random(args):
 
 def run_seed(args):
     case = generate.case(args.seed)
-    if RETRY:
-        case = retried(case)
+    if THEN:
+        case = outside.case(case, THEN[0])
     if args.print:
         print(json.dumps(case, separators=(",", ":")))
         return True
     got = run_sim(args.sim, [case])[0] if args.sim else None
-    problems, _ = judge_retry(case, got) if RETRY else judge(case, got)
+    problems, _ = outside.judge(case, got, THEN[0]) if THEN else judge(case, got)
     print(json.dumps(case["documents"], indent=1) if args.verbose else "", end="")
     if not args.sim:
         print(json.dumps(normal.form(model.run(case)), indent=1, sort_keys=True))
@@ -206,7 +184,7 @@ def main():
     p.add_argument("--first", type=int, default=1)
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--show", type=int, default=5, help="failing seeds to print in full")
-    p.add_argument("--retry", action="store_true", help="runs that fail are retried, and judged by what must hold then")
+    p.add_argument("--then", choices=sorted(outside.KINDS), help="what is done to each run from outside; outside.py judges")
     p.add_argument("--quiet", action="store_true", help="no coverage table")
     p.add_argument("--seed", type=int)
     p.add_argument("--cases", nargs="?", const="all")
@@ -214,7 +192,7 @@ def main():
     p.add_argument("--verbose", action="store_true", help="with --seed: print the workflow too")
     args = p.parse_args()
     SIM_ARGS[:] = ["--crash", str(args.crash), "--crash-seed", str(args.first)] if args.crash else []
-    RETRY[:] = [True] if args.retry else []
+    THEN[:] = [args.then] if args.then else []
     if args.sim and not shutil.which(args.sim):
         p.error("%s is not a program" % args.sim)
     passed = run_cases(args) if args.cases else run_seed(args) if args.seed is not None else run_random(args)
