@@ -22,6 +22,7 @@ static const struct flag flags[] = {
     {"scheduled-time", 0, FLAG_STR, "TIME", "what {{workflow.scheduledTime}} is, for a run that was missed"},
     {"dry-run", 0, FLAG_BOOL, NULL, "check and print the completed workflow, run nothing"},
     {"server-dry-run", 0, FLAG_BOOL, NULL, NULL},
+    {"no-wait", 'd', FLAG_BOOL, NULL, "hand it to the engine that is at work and return"},
     {"log", 0, FLAG_BOOL, NULL, "print the log lines of the steps"},
     {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"},
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"},
@@ -121,6 +122,7 @@ static bool files_run(struct request *r, struct service *s, struct err *e)
         cli_note(r->cli, "stored; there is no Workflow among the documents to run");
         return true;
     }
+    if (args_on(&r->cli->args, "no-wait")) return leave_runs(r->cli, s, refs, n, e);
     return foreground_run(r->cli, s, refs, n, e);
 }
 
@@ -157,7 +159,8 @@ static bool run_run(struct cli *cli, struct err *e)
                      r.in.diags.errors == 1 ? "" : "s");
     }
     struct service *s = ok ? writer_open(cli, true, resume != NULL, e) : NULL;
-    if (s && from) ok = from_add(&r, s, from, e);
+    if (s) ok = leave_ok(cli, s, e);
+    if (s && ok && from) ok = from_add(&r, s, from, e);
     if (s && ok) ok = resume ? resume_run(cli, s, resume, e) : files_run(&r, s, e);
     else ok = false;
     service_close(s);
@@ -175,7 +178,8 @@ const struct cmd cmd_run = {
     .details = "On a terminal the tree is redrawn in place; elsewhere each transition is a line. The exit status\n"
                "is 0 when every workflow succeeded and 1 when one did not. Ctrl-C stops the run as skiff stop\n"
                "would; a second one kills its steps. As `skiff submit` it is the same: there is no server to leave a\n"
-               "run to, so argo's --watch and --wait are what happens anyway.",
+               "run to, so argo's --watch and --wait are what happens anyway, unless another skiff is at work there and\n"
+               "--no-wait leaves the run to it.",
     .examples = "  skiff run hello.yaml\n  skiff run train.yaml -p epochs=20 -p rate=0.1\n"
                 "  skiff run train.yaml --log | tee train.log\n  skiff run train.yaml -o json | jq .status.outputs\n"
                 "  skiff run --from workflowtemplate/train -p epochs=20\n  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",

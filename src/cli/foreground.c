@@ -41,3 +41,17 @@ bool foreground_run(struct cli *cli, struct service *s, const struct workflow_re
     if (logs && f.progress == PROGRESS_TTY) f.progress = PROGRESS_PLAIN; /* lines and frames do not mix */
     return follow_run(cli, s, &f, e) && (!with_output || results_put(cli, s, refs, n, e));
 }
+
+bool leave_ok(struct cli *cli, struct service *s, struct err *e)
+{
+    if (!args_on(&cli->args, "no-wait") || !service_is_engine(s)) return true;
+    return err_set(e, ERR_UNREACHABLE, "--no-wait: no engine is at work in this state directory; without it, %s runs here",
+                   cli->args.cmd->name);
+}
+
+bool leave_runs(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
+{
+    if (args_has(&cli->args, "output")) return results_put(cli, s, refs, n, e);
+    for (size_t i = 0; i < n; i++) cli_out(cli, str_fmt(&cli->a, "%.*s\n", STR_ARG(refs[i].name)));
+    return true;
+}

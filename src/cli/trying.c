@@ -45,13 +45,6 @@ static bool named_try(struct trying *t, struct err *e)
     return ok;
 }
 
-/* Handed over: only which runs they are. */
-static void names_put(const struct trying *t)
-{
-    for (size_t i = 0; i < t->runs.n; i++)
-        cli_out(t->cli, str_fmt(&t->cli->a, "%.*s\n", STR_ARG(t->runs.items[i].name)));
-}
-
 bool trying_run(struct cli *cli, try_fn *one, struct err *e)
 {
     struct trying t = {.cli = cli, .one = one};
@@ -62,11 +55,9 @@ bool trying_run(struct cli *cli, try_fn *one, struct err *e)
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
     t.s = writer_open(cli, true, false, e);
     bool ok = t.s != NULL;
-    if (ok && leave && service_is_engine(t.s))
-        ok = err_set(e, ERR_UNREACHABLE, "--no-wait: no engine is at work in this state directory; without it, %s runs here",
-                     cli->args.cmd->name);
+    ok = ok && leave_ok(cli, t.s, e);
     if (ok) ok = select ? selected_try(&t, e) : named_try(&t, e);
-    if (ok && leave) names_put(&t);
+    if (ok && leave) ok = leave_runs(cli, t.s, t.runs.items, t.runs.n, e);
     else if (ok && t.runs.n) ok = foreground_run(cli, t.s, t.runs.items, t.runs.n, e);
     VEC_FINI(&t.runs);
     service_close(t.s);

@@ -170,6 +170,8 @@ def handed_over(score, skiff):
     w.open_gate(0)
     w.check(w.call("retry", "w", "-o", "name").stdout == "w\n", "retry -o name")
     w.check(w.phase() == "Succeeded" and keeper.poll() is None, "retry by the engine that is at work")
+    w.check(w.call("submit", "-d", w.path, "--name", "left").stdout == "left\n", "submit -d: the name")
+    w.call("wait", "left")
     copy = w.call("resubmit", "w", "-d").stdout.strip()
     w.call("wait", copy)
     w.check(copy.startswith("c-") and copy != "w", f"resubmit: the new name {copy}")
@@ -178,7 +180,7 @@ def handed_over(score, skiff):
     w.check(copy in w.call("list", "--resubmitted", "-o", "name").stdout, "list --resubmitted")
     w.call("terminate", "keeper")
     keeper.communicate(timeout=common.LIMIT_S)
-    w.end("abbbc" + "abc")
+    w.end("abbbc" + "abc" + "abc")
 
 
 def memoized(score, skiff):
