@@ -392,7 +392,7 @@ void dag_child_done(struct run *r, struct node *dag, struct node *child)
     for (uint32_t i = 0; i < c->n_out; i++) {
         struct call_state *next = &b->calls[c->out[i]];
         ASSERT(next->waiting > 0);
-        if (!--next->waiting && next->needed) ready[n_ready++] = c->out[i];
+        if (!--next->waiting && next->needed && !next->node) ready[n_ready++] = c->out[i];
     }
     tasks_begin(r, dag, ready, n_ready);
     if (!b->open) dag_settle(r, dag);

@@ -16,6 +16,7 @@ enum mark {
     MARK_OK_EXIT = 8,  /* something below it succeeded that belongs to exit handlers */
     MARK_PICKED = 16,  /* chosen to run again */
     MARK_PAST = 32,    /* part of an attempt that another one followed */
+    MARK_HOOK = 64,    /* stays, but its exit hook runs again */
 };
 
 struct resetting {
@@ -154,7 +155,7 @@ static void drop_dependents(struct resetting *x, const struct node *dag)
         struct node *n = x->r->nodes.items[i];
         if (!n->call || n->hooked || n->retried || n->item.p) continue;
         of[n->call->idx] = n;
-        if (x->marks[i] & (MARK_DROP | MARK_AGAIN)) VEC_PUSH(&todo, n->call->idx);
+        if (x->marks[i] & (MARK_DROP | MARK_AGAIN | MARK_HOOK)) VEC_PUSH(&todo, n->call->idx);
     }
     while (todo.n) {
         const struct call *c = &t->calls[VEC_POP(&todo)];
@@ -173,7 +174,8 @@ static void waiters_go_on(struct resetting *x, const struct node *n)
 {
     for (struct node *p = waiter(n); p; p = waiter(p)) {
         if (x->marks[p->idx] & MARK_AGAIN) return;
-        if (!is_hook(n) && is_composite(p)) {
+        if (is_hook(n)) x->marks[p->idx] |= MARK_HOOK;
+        else if (is_composite(p)) {
             x->marks[p->idx] |= MARK_AGAIN;
             VEC_PUSH(&x->waiters, p);
         }

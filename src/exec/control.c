@@ -1,4 +1,6 @@
 /* What is done to a run from outside, beside stopping it: suspend, resume, set, retry. */
+#include <signal.h>
+
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "os/clock.h"
@@ -88,6 +90,20 @@ static bool steps_move(struct active *l, const uint32_t *moved, size_t n, struct
     return ok && store_commands_orphan(x->store, l->id, e);
 }
 
+/* A run can be over while steps of it are being ended; they shall not go on beside the new ones. */
+static bool steps_kill(struct active *l, struct err *e)
+{
+    struct exec *x = l->x;
+    struct command_row *commands;
+    size_t n;
+    if (!store_commands_load(&x->scratch, x->store, l->id, &commands, &n, e)) return false;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < x->jobs.n; k++)
+            if (x->jobs.items[k]->id == commands[i].id && x->jobs.items[k]->lane)
+                lane_kill(x->jobs.items[k]->lane, SIGKILL, 0);
+    return true;
+}
+
 static bool rows_rewrite(struct active *l, struct err *e)
 {
     struct exec *x = l->x;
@@ -109,7 +125,7 @@ bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct 
     struct active *l = finished_load(x, run, o->workflow, e);
     if (!l) return false;
     size_t n = run_node_count(l->run);
-    if (!run_reset(l->run, &o->reset, clock_now_us(), &moved, e) || !steps_move(l, moved, n, e) || !rows_rewrite(l, e) ||
+    if (!run_reset(l->run, &o->reset, clock_now_us(), &moved, e) || !steps_kill(l, e) || !steps_move(l, moved, n, e) || !rows_rewrite(l, e) ||
         !store_run_set_doc(x->store, run, json_text(&x->scratch, o->workflow), e))
         return false;
     run_free(l->run);
