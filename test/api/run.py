@@ -130,6 +130,38 @@ class Case:
         self.place.remove()
 
 
+NONSENSE = [b"[]", b"null", b"1", b'"x"', b"{", b"[" * 5000, b"\xff\xfe{}",
+            b'{"parameters":5,"template":[],"workflow":"x","cronWorkflow":null,"submitOptions":[1],"nodeFieldSelector":{}}',
+            b'{"parameters":[1,null,{}],"outputParameters":"[1]","nodeFieldSelector":"=,,!=","template":{},"workflow":{},'
+            b'"cronWorkflow":{"metadata":7},"resourceKind":"workflowtemplate","submitOptions":{"labels":",,=","parameters":[[]]}}',
+            b'{"workflow":{"kind":"Workflow","metadata":{"name":["x"]},"spec":[]},"template":{"kind":"WorkflowTemplate",'
+            b'"metadata":{"name":"../x"}},"nodeFieldSelector":"phase=Running","phase":"Pending","outputParameters":"{\\"a\\":{}}"}']
+
+
+def nonsense(score, skiff):
+    """Whatever is asked, the engine answers, blames the request, and lives on."""
+    place = common.Place(skiff, "none")
+    proc = place.start(place.file("keeper.yaml", yaml.safe_dump(KEEPER)))
+    common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
+    for method, pattern in routes():
+        for name in ("keeper", "absent", "%2e%2e", "a%20b", "%C3%A9"):
+            ends_it = pattern.endswith(("/stop", "/terminate", "/resume")) and name == "keeper"
+            if ends_it or pattern.endswith("/changes"):
+                continue
+            target = re.sub(r"\{\w+\}", name, pattern.replace("{namespace}", "default"))
+            for body in NONSENSE if method in ("PUT", "POST") else [None]:
+                c = Unix(place.state + "/engine.sock")
+                c.request(method, target + ("?listOptions.labelSelector=!&listOptions.fieldSelector==" if method == "GET" else ""), body)
+                status = c.getresponse().status
+                c.close()
+                if not status < 500:
+                    score.check(False, f"{method} {target} {body and body[:80]}: status {status}")
+    score.check(proc.poll() is None and place.get("keeper")["status"]["phase"] == "Running", "the engine lives on")
+    place.call("terminate", "keeper")
+    proc.communicate(timeout=common.LIMIT_S)
+    place.remove()
+
+
 def table():
     with open(ROUTES) as f:
         rows = re.findall(r'^ROUTE\("(\w+)",\s+"([^"]+)", \w+,\s*"((?:[^"\\]|\\.)*)"\)', f.read(), re.M)
@@ -158,6 +190,8 @@ def main():
     for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.yaml"))):
         if not words or os.path.basename(path)[:-5] in words:
             Case(score, skiff, path, hit).run()
+    if not words:
+        nonsense(score, skiff)
     for method, pattern in routes():
         route = f"{method} {pattern}"
         if not words and route not in ELSEWHERE:
