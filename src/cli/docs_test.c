@@ -70,7 +70,7 @@ static const char intro[] =
     "This page is made from the tables of the program; `skiff help COMMAND` prints the same.\n\n"
     "Every command works on the state directory alone: no server is needed. Data goes to stdout; progress, notices\n"
     "and errors go to stderr (`run` and `watch` without `-o` show the run on stdout). `NAME` is a run's name, a unique\n"
-    "beginning of it, or `@latest`. Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
+    "beginning of it, its uid, or `@latest`. Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
     "On a terminal a run is redrawn in place, at most ten times a second and never taller than the screen; what has\n"
     "ended folds into a count when there is no room. Elsewhere, and where `CI` is set, every transition is one line:\n\n"
     "```\n12:03:04.120 train(3) SUCCEEDED 12.3s\n12:03:04.180 eval FAILED 0.42s: exit code 1\n```\n\n"
