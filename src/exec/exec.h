@@ -24,6 +24,9 @@ struct exec_opts {
     bool restart_lost;     /* a step that was lost with a crash is started again, not an error */
     void (*on_commit)(void *user);                      /* something was committed: read the changes */
     void (*on_fail)(void *user, const struct err *e);   /* the store failed: nothing goes on */
+    /* Checks a document that a step creates; a Workflow is made complete, as a submission's would be.
+     * NULL: steps create no workflows. `ns`: for documents that name none. */
+    bool (*admit)(void *user, struct arena *a, const struct val *doc, struct str ns, struct val *out, struct err *e);
     void *user;
 };
 
@@ -47,6 +50,17 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
+/* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
+ * after the commit. */
+bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
+/* Workflows at work that steps of these runs created, directly or not. */
+bool exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n);
+
+/* The Workflow object as clients see it: with its status, and .status.nodes when wanted. */
+bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,
+                   struct err *e);
+/* Its metadata: Argo mirrors phase and completion in labels, and clients select by them. */
+struct val exec_workflow_meta(struct arena *a, const struct val *meta, const struct run_row *row);
 /* SIGKILL for every step of the run now. */
 void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */

@@ -25,6 +25,7 @@ struct following {
     int64_t seq;                 /* last change that was shown */
     bool *finished;              /* by ref */
     size_t left;
+    bool hurry;                  /* somebody wants it to end: not for what its steps created */
     int tries;                   /* connections that failed in a row */
 };
 
@@ -51,7 +52,11 @@ bool service_ask(struct arena *a, struct service *s, const char *method, const c
  * = it stands. Waits a moment when another engine is on its way. */
 bool service_unreached(struct service *s, unsigned attempt, struct err *e);
 void follow_commit(struct service *s);
+void follow_hurry(struct service *s, struct str ns, struct str name); /* a followed one is to end */
 void follow_failed(struct service *s, const struct err *e);
+
+/* submit.c: exec_opts.admit */
+bool service_admit(void *user, struct arena *a, const struct val *doc, struct str ns, struct val *out, struct err *e);
 
 /* complete.c */
 /* The document with the entrypoint and parameters of the options in its spec. */
