@@ -103,10 +103,10 @@ static void turn_end(void *user)
     else jobs_dispatch(x);
     ops_run(x);
     /* a run that was deleted must not get another event before that is committed */
-    if (x->dirty && x->over.n) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
+    bool more = x->dirty && x->over.n && commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     timer_arm(x);
     if (!x->dirty) rubbish_remove(x);
-    if (x->dirty && !commit_waits(x)) loop_again(x->o.loop);
+    if (more || (x->dirty && !commit_waits(x))) loop_again(x->o.loop);
 }
 
 static void on_timer(void *user)

@@ -299,8 +299,8 @@ static void look_for_changes(struct exec *x)
     struct arena a CLEANUP(arena_fini);
     struct map changed = {0}, nodes = {0};
     int64_t last = store_change_last(x->store);
-    if (last == x->ops_seen) return;
     arena_init(&a);
+    if (last == x->ops_seen) return;
     if (!any_waits(x)) {
         x->ops_seen = last;
         return;

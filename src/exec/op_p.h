@@ -9,7 +9,7 @@
 #include "resource/kubectl.h"
 #include "resource/resource.h"
 
-enum { COMMAND_STEP = 1, COMMAND_OP = 2 };
+enum { COMMAND_OP = 3 }; /* command_row.kind; stored */
 
 /* A stored thing: a workflow, or a document of resource/kinds.def. */
 struct object_key {

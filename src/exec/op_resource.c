@@ -32,6 +32,14 @@ static struct str field(const struct doing *d, const char *name)
     return val_get_str(d->r, name);
 }
 
+/* Argo tries what a server may mend, and says so. */
+static bool kubectl_failed(struct doing *d)
+{
+    struct err why = *d->e;
+    if (why.code == ERR_UNSUPPORTED || why.code == ERR_IO || why.code == ERR_INTERNAL) return false;
+    return err_set(d->e, why.code, "no more retries %s", why.text);
+}
+
 /* ---- what is given ---- */
 
 static bool action_read(struct doing *d)
@@ -49,7 +57,7 @@ static bool flags_read(struct doing *d)
     struct str *words = ARENA_ARRAY(d->a, struct str, n + 1);
     for (size_t i = 0; i < n; i++) words[i] = val_text(&list->items[i]);
     if (!n && !d->manifest.n) return err_set(d->e, ERR_SPEC, "Must provide at least one of flags or manifest.");
-    return kubectl_parse(d->a, words, n, &d->k, d->e) || err_ctx(d->e, "no more retries");
+    return kubectl_parse(d->a, words, n, &d->k, d->e) || kubectl_failed(d);
 }
 
 /* The text of an input artifact. */
@@ -107,7 +115,7 @@ static bool docs_read(struct doing *d)
 {
     const struct val *set = val_get(d->r, STR("setOwnerReference"));
     if (!yaml_parse_all(d->a, d->manifest, NULL, &d->docs, &d->n_docs, d->e))
-        return err_ctx(d->e, "no more retries error: error parsing /tmp/manifest.yaml");
+        return err_ctx(d->e, "error: error parsing /tmp/manifest.yaml") || kubectl_failed(d);
     lists_open(d);
     if (set && set->kind == VAL_BOOL && set->b && d->n_docs && d->docs[0].kind == VAL_MAP && field(d, "manifest").n)
         d->docs[0] = owned_by(d, &d->docs[0]);
@@ -313,8 +321,7 @@ static bool act(struct doing *d)
     static bool (*const fns[])(struct doing *) = {[GET] = act_get,         [CREATE] = act_create,
                                                   [APPLY] = act_apply,     [DELETE] = act_delete,
                                                   [REPLACE] = act_replace, [PATCH] = act_patch};
-    if (fns[d->action](d)) return true;
-    return d->e->code == ERR_UNSUPPORTED ? false : err_ctx(d->e, "no more retries");
+    return fns[d->action](d) || kubectl_failed(d);
 }
 
 /* ---- together ---- */

@@ -41,36 +41,40 @@ static bool is_true(const struct val *v)
 }
 
 /* The two fields of a spec that mean something while it runs. */
-static bool field_change(struct exec *x, int64_t run, struct str key, const struct val *was, const struct val *is,
-                         struct err *e)
+enum change { CHANGE_NONE, CHANGE_RESUME, CHANGE_STOP, CHANGE_TERMINATE };
+
+static bool field_change(struct str key, const struct val *was, const struct val *is, enum change *out, struct err *e)
 {
-    struct active *l = active_of(x, run);
-    struct outbox out;
-    if (str_is(key, "shutdown") && is) {
-        struct str how = val_text(is);
-        bool stop = str_is(how, "Stop"), terminate = str_is(how, "Terminate");
-        if (!l || l->over) return true;
-        if (stop || terminate) return exec_stop(x, run, stop ? STOP_STOP : STOP_TERMINATE, e);
-    }
-    if (str_is(key, "suspend") && is_true(was) && !is_true(is)) {
-        if (!l || l->over) return true;
-        struct err none; /* nothing was suspended: fine */
-        run_resume(l->run, clock_now_us(), &out, &none);
-        return active_event(l, &out, e);
-    }
+    bool shutdown = str_is(key, "shutdown") && is;
+    if (shutdown && str_is(val_text(is), "Stop")) return *out = CHANGE_STOP, true;
+    if (shutdown && str_is(val_text(is), "Terminate")) return *out = CHANGE_TERMINATE, true;
+    if (str_is(key, "suspend") && is_true(was) && !is_true(is)) return *out = CHANGE_RESUME, true;
     return err_set(e, ERR_UNSUPPORTED, "changing spec.%.*s of a workflow that exists is not supported", STR_ARG(key));
 }
 
-static bool spec_change(struct exec *x, int64_t run, const struct val *was, const struct val *is, struct err *e)
+/* What differs; of several the last one counts, but nothing is done yet. */
+static bool spec_compare(const struct val *was, const struct val *is, enum change *out, struct err *e)
 {
+    *out = CHANGE_NONE;
     for (uint32_t i = 0; was && i < was->n; i++) {
         const struct val *now = val_get(is, was->map[i].key);
         if (now && val_eq(now, &was->map[i].v)) continue;
-        if (!field_change(x, run, was->map[i].key, &was->map[i].v, now, e)) return false;
+        if (!field_change(was->map[i].key, &was->map[i].v, now, out, e)) return false;
     }
     for (uint32_t i = 0; is && i < is->n; i++)
-        if (!val_get(was, is->map[i].key) && !field_change(x, run, is->map[i].key, NULL, &is->map[i].v, e)) return false;
+        if (!val_get(was, is->map[i].key) && !field_change(is->map[i].key, NULL, &is->map[i].v, out, e)) return false;
     return true;
+}
+
+static bool change_do(struct exec *x, int64_t run, enum change what, struct err *e)
+{
+    struct active *l = active_of(x, run);
+    struct outbox out;
+    struct err none; /* nothing was suspended: fine */
+    if (what == CHANGE_NONE || !l || l->over) return true;
+    if (what != CHANGE_RESUME) return exec_stop(x, run, what == CHANGE_STOP ? STOP_STOP : STOP_TERMINATE, e);
+    run_resume(l->run, clock_now_us(), &out, &none);
+    return active_event(l, &out, e);
 }
 
 static bool meta_change(struct arena *a, struct exec *x, const struct run_row *row, const struct val *live,
@@ -101,6 +105,7 @@ bool run_change(struct arena *a, struct exec *x, const struct object_key *k, con
     const struct val *was = val_get(live, STR("spec")), *is = val_get(doc, STR("spec"));
     const struct val *status = val_get(doc, STR("status"));
     struct val whole;
+    enum change what;
     if (!store_run_find(a, x->store, k->ns, k->name, &row, e)) return false;
     if (status && !val_eq(status, val_get(live, STR("status"))))
         return err_set(e, ERR_UNSUPPORTED, "changing the status of a workflow is not supported");
@@ -108,7 +113,7 @@ bool run_change(struct arena *a, struct exec *x, const struct object_key *k, con
         if (!x->o.admit || !x->o.admit(x->o.user, a, doc, k->ns, &whole, e)) return false;
         is = val_get(&whole, STR("spec"));
     }
-    return meta_change(a, x, &row, live, doc, e) && spec_change(x, row.run, was, is, e);
+    return spec_compare(was, is, &what, e) && meta_change(a, x, &row, live, doc, e) && change_do(x, row.run, what, e);
 }
 
 /* ---- deleting ---- */
