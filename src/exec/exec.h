@@ -53,8 +53,8 @@ size_t exec_active_runs(const struct exec *x);
 /* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
  * after the commit. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
-/* Workflows at work that steps of these runs created, directly or not. */
-bool exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n);
+/* How many workflows are at work that steps of these runs created, directly or not. */
+size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n);
 
 /* The Workflow object as clients see it: with its status, and .status.nodes when wanted. */
 bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,

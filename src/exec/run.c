@@ -190,12 +190,16 @@ bool run_submit(struct active *by, const struct val *workflow, struct err *e)
     return submit(by->x, workflow, by->creator ? by->creator : by->id, &run, e);
 }
 
-bool exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n)
+size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n)
 {
-    for (size_t i = 0; i < x->lives.n; i++)
-        for (size_t k = 0; x->lives.items[i]->creator && !x->lives.items[i]->over && k < n; k++)
-            if (x->lives.items[i]->creator == runs[k]) return true;
-    return false;
+    size_t found = 0;
+    for (size_t i = 0; i < x->lives.n; i++) {
+        const struct active *l = x->lives.items[i];
+        bool ours = false;
+        for (size_t k = 0; l->creator && !l->over && k < n; k++) ours = ours || l->creator == runs[k];
+        found += ours;
+    }
+    return found;
 }
 
 struct active *active_of(const struct exec *x, int64_t run)

@@ -48,11 +48,14 @@ static void on_line(void *user, struct str line)
 }
 
 /* Workflows that steps of the followed ones created run in this engine: it stays for them too. */
-static bool all_over(const struct service *s)
+static bool all_over(struct service *s)
 {
-    const struct following *f = &s->follow;
-    return !f->left && (f->hurry || !f->watch || !s->exec ||
-                        !exec_descendants_active(s->exec, f->watch->runs, f->watch->n));
+    struct following *f = &s->follow;
+    if (f->left) return false;
+    size_t more = f->hurry || !f->watch || !s->exec ? 0 : exec_descendants_active(s->exec, f->watch->runs, f->watch->n);
+    if (more && !f->told_wait && f->f.on_wait) f->f.on_wait(f->f.user, more);
+    f->told_wait = f->told_wait || more;
+    return more == 0;
 }
 
 /* The end may be told from inside a watch or a call, so it is looked at afterwards. */

@@ -25,6 +25,7 @@ struct following {
     int64_t seq;                 /* last change that was shown */
     bool *finished;              /* by ref */
     size_t left;
+    bool told_wait;              /* on_wait was called */
     bool hurry;                  /* somebody wants it to end: not for what its steps created */
     int tries;                   /* connections that failed in a row */
 };

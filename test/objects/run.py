@@ -5,6 +5,7 @@ that misbehave, and what a kill of the engine leaves.
 usage: run.py [SKIFF] [NAME...]; without it, the program that SKIFF in the environment names"""
 import json
 import os
+import signal
 import sqlite3
 import sys
 import time
@@ -302,6 +303,18 @@ def child_without_wait(c):
     slow = {"name": "slow", "container": {"image": "busybox", "command": ["sh", "-c", "sleep 0.3"]}}
     c.run(workflow([resource("main", "create", child(slow, name="kid"))]))
     c.check(c.objects("Workflow").get("kid", {}).get("phase") == "Succeeded", f"the child: {c.objects('Workflow')}")
+    c.check("waiting for 1 more, which its steps created" in c.ran.stderr, f"it says so: {c.ran.stderr}")
+
+
+def interrupted_while_a_child_runs(c):
+    hold = {"name": "hold", "suspend": {}}
+    proc = c.begin(workflow([resource("main", "create", child(hold, name="kid"))]))
+    common.wait_for(lambda: ((c.place.get("w") or {}).get("status") or {}).get("phase") == "Succeeded", "the parent")
+    common.wait_for(lambda: b"waiting for 1 more" in proc.stderr.readline(), "the notice")
+    proc.send_signal(signal.SIGINT)
+    proc.communicate(timeout=common.LIMIT_S)
+    c.check(proc.returncode == 128 + signal.SIGINT, f"exit status {proc.returncode}")
+    c.check(c.objects("Workflow")["kid"]["phase"] == "Running", "the child waits for the next engine")
 
 
 def condition_that_is_wrong(c):
@@ -574,7 +587,7 @@ def killed_at_any_time(c):
 
 CASES = [create_and_get, create_twice, generate_names, get_what_is_absent, apply_merges, replace_replaces, patches, patches_that_fail, deletes,
          delete_with_outputs, foreign_kinds, flags_that_are_refused, namespaces, manifest_from_artifact, templates_and_crons, wait_for_child,
-         child_that_fails, child_without_wait, condition_that_is_wrong, bad_child, deleted_while_waited_for, running_child_is_deleted,
+         child_that_fails, child_without_wait, interrupted_while_a_child_runs, condition_that_is_wrong, bad_child, deleted_while_waited_for, running_child_is_deleted,
          workflow_deletes_itself, labels_of_itself, spec_of_a_workflow, apply_twice, stop_while_waiting, deadline_while_waiting,
          owned_goes_with_its_owner, two_owners, object_as_owner, jq_outputs, jq_that_misbehaves, data_lists_artifacts, data_of_an_own_place,
          data_feeds_a_loop, killed_while_waiting, killed_at_any_time]
