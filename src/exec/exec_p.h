@@ -115,6 +115,7 @@ struct exec {
     uint32_t running, max_running, max_fresh;
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
+    VEC(char *) doomed;  /* rubbish as soon as the open transaction is committed */
 };
 
 /* run.c */

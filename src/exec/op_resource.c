@@ -155,7 +155,8 @@ static bool key_of_doc(struct doing *d, const struct val *doc, struct object_key
     if (!object_kind_of(doc, k, d->e) || !namespace_fits(d, ns)) return false;
     k->name = val_get_str(meta, "name");
     key_complete(d, k, ns);
-    return true;
+    bool may_lack = d->action == CREATE || d->action == APPLY; /* which say so themselves */
+    return k->name.n || may_lack || err_set(d->e, ERR_SPEC, "error: resource name may not be empty");
 }
 
 static bool key_of_target(struct doing *d, const struct kubectl_target *t, struct object_key *k)

@@ -129,7 +129,7 @@ static bool add_step(void *ctx, struct str key, struct str bytes, struct err *e)
     (void)e;
     if (!str_starts(key, STR("step/")) && !str_starts(key, STR("lost/"))) return true;
     const char *path = str_fmt(&s->x->scratch, "%.*s/steps/%.*s", STR_ARG(dir), STR_ARG(bytes)).p;
-    VEC_PUSH(&s->x->rubbish, mem_strdup(path));
+    VEC_PUSH(&s->x->doomed, mem_strdup(path));
     return true;
 }
 

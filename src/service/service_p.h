@@ -8,6 +8,7 @@
 struct service_watch {
     struct service *s;
     int64_t *runs; /* ids; n == 0: all */
+    struct str *uids; /* of the same */
     size_t n;
     int64_t after;
     bool dead;     /* freed while it was pumped */
