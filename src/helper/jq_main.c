@@ -94,6 +94,20 @@ static void note_error(void *user, jv message)
     jv_free(text);
 }
 
+/* libjq 1.6 leaves these callbacks unset and calls them all the same. */
+static jv no_input(jq_state *jq, void *user)
+{
+    (void)jq;
+    (void)user;
+    return jv_invalid();
+}
+
+static void no_debug(void *user, jv v)
+{
+    (void)user;
+    jv_free(v);
+}
+
 static void text_of(jv v, struct buf *b)
 {
     if (jv_get_kind(v) == JV_KIND_STRING) {
@@ -147,6 +161,8 @@ static void run(struct running *r, struct str program, struct str input)
     jq_state *jq = jq_init();
     if (!jq) _exit(1);
     jq_set_error_cb(jq, note_error, r);
+    jq_set_input_cb(jq, no_input, NULL);
+    jq_set_debug_cb(jq, no_debug, NULL);
     jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
     buf_init(&text, HELPER_PROGRAM_MAX + sizeof prelude + 1);
     buf_str(&text, STR(prelude));
