@@ -5,6 +5,7 @@ that misbehave, and what a kill of the engine leaves.
 usage: run.py [SKIFF] [NAME...]; without it, the program that SKIFF in the environment names"""
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -487,6 +488,21 @@ def jq_that_misbehaves(c):
     c.check(time.monotonic() - began < 30, "each within a second or so")
 
 
+def installed(c):
+    """The helper is found where `make install` puts it, and its absence is told."""
+    build, root = os.path.dirname(c.place.skiff), os.path.join(c.place.root, "usr")
+    for d in ("bin", "libexec/skiff"):
+        os.makedirs(os.path.join(root, d))
+    shutil.copy(c.place.skiff, root + "/bin/skiff")
+    doc = workflow([resource("main", "get", None, {"x": {"jqFilter": ".data.k"}}, flags=["cm", "cm"])])
+    c.place.skiff = root + "/bin/skiff"
+    c.run(doc, config_map("cm"), name="without")
+    c.ends("without", "Error", "jq programs need 'skiff-helper'")
+    shutil.copy(build + "/skiff-helper", root + "/libexec/skiff/skiff-helper")
+    c.run(doc)
+    c.output("w", "x", "v")
+
+
 # ---- data ----
 
 def data_lists_artifacts(c):
@@ -589,7 +605,7 @@ CASES = [create_and_get, create_twice, generate_names, get_what_is_absent, apply
          delete_with_outputs, foreign_kinds, flags_that_are_refused, namespaces, manifest_from_artifact, templates_and_crons, wait_for_child,
          child_that_fails, child_without_wait, interrupted_while_a_child_runs, condition_that_is_wrong, bad_child, deleted_while_waited_for, running_child_is_deleted,
          workflow_deletes_itself, labels_of_itself, spec_of_a_workflow, apply_twice, stop_while_waiting, deadline_while_waiting,
-         owned_goes_with_its_owner, two_owners, object_as_owner, jq_outputs, jq_that_misbehaves, data_lists_artifacts, data_of_an_own_place,
+         owned_goes_with_its_owner, two_owners, object_as_owner, jq_outputs, jq_that_misbehaves, installed, data_lists_artifacts, data_of_an_own_place,
          data_feeds_a_loop, killed_while_waiting, killed_at_any_time]
 
 
