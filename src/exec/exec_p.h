@@ -86,6 +86,7 @@ struct exec {
     struct image_map *images;
     enum step_tier tier;
     struct str notice;
+    struct str tools; /* the directory of shims: links to host programs under the names that images have for them */
     struct loop_hook *commit_hook;
     struct loop_timer *timer;      /* of the engine */
     struct loop_timer *job_timer;  /* something about jobs is due */

@@ -22,6 +22,7 @@ struct slot_config {
     struct str name;         /* set by slot_open: the slot's journal is <state_dir>/slots/<name> */
     bool plain;              /* no sandbox at all: for STEP_TIER_NONE, and for nothing else */
     struct step_strs masked; /* hidden from steps besides the state directory: the caller's $HOME */
+    struct str tools;        /* a host directory that steps in a sandbox see at STEP_TOOLS_DIR; absent: none */
     uint64_t scratch_bytes;  /* default size of a step's private tmpfs; 0 = min(25 % RAM, 2 GiB) */
     bool realtime;           /* the supervisor runs at SCHED_FIFO 1 when permitted; steps do not */
 };

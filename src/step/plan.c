@@ -105,11 +105,14 @@ static bool plan_overlay_root(struct plan *p, struct err *e)
     return true;
 }
 
+/* Parts of the prepared root (stage.c) that every step has. */
+static const char *const api_dirs[] = {"/proc", "/sys", "/dev", STEP_TOOLS_DIR};
+static size_t n_api_dirs(const struct plan *p) { return ARRAY_LEN(api_dirs) - (p->sb->tools ? 0 : 1); }
+
 /* /proc and the like, bound before the pivot: the host's root has no surprising symlinks. Host file
  * systems below / are not part of an overlay over it: they come back read-only. */
 bool plan_host_root(struct plan *p, struct err *e)
 {
-    static const char *const dirs[] = {"/proc", "/sys", "/dev"};
     if (!plan_overlay_root(p, e)) return false;
     for (size_t i = 0; i < p->sb->mounts.n; i++) {
         const char *name = p->sb->mounts.items[i].name;
@@ -117,8 +120,8 @@ bool plan_host_root(struct plan *p, struct err *e)
         op->flags |= MS_REC;
         op->soft = true; /* gone since, or below a masked path */
     }
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        plan_mount(p, str_fmt(p->arena, STAGE_RO "%s", dirs[i]).p, str_fmt(p->arena, "/new%s", dirs[i]).p, NULL, NULL)->flags |= MS_REC;
+    for (size_t i = 0; i < n_api_dirs(p); i++)
+        plan_mount(p, str_fmt(p->arena, STAGE_RO "%s", api_dirs[i]).p, str_fmt(p->arena, "/new%s", api_dirs[i]).p, NULL, NULL)->flags |= MS_REC;
     if (p->work) {
         plan_mount(p, "tmpfs", "/new/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
     } else {
@@ -134,13 +137,11 @@ bool plan_host_root(struct plan *p, struct err *e)
 
 static bool plan_api_mounts(struct plan *p, struct err *e)
 {
-    static const char *const dirs[] = {"/proc", "/sys", "/dev"};
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        plan_mkdirs(p, dirs[i], 0755);
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-        const char *from = str_fmt(p->arena, STAGE_RO "%s", dirs[i]).p;
+    for (size_t i = 0; i < n_api_dirs(p); i++) {
+        const char *from = str_fmt(p->arena, STAGE_RO "%s", api_dirs[i]).p;
         int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-        if (!plan_attach(p, fd, dirs[i], e)) return false;
+        plan_mkdirs(p, api_dirs[i], 0755);
+        if (!plan_attach(p, fd, api_dirs[i], e)) return false;
     }
     plan_mount(p, "tmpfs", "/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
     return true;
