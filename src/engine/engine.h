@@ -78,7 +78,7 @@ enum stop_strategy { STOP_NONE, STOP_STOP, STOP_TERMINATE };
 
 /* What one event led to. Everything lives until the next event of the run. */
 enum action_kind {
-    ACTION_START, /* run this pod node: template in `tmpl`, of type container, script, resource or data */
+    ACTION_START, /* run this pod node: template in `tmpl` */
     ACTION_KILL,  /* end it: SIGTERM, then SIGKILL after its grace period; it still reports */
     ACTION_DONE,  /* the workflow is over */
 };

@@ -147,17 +147,24 @@ static void active_end(struct active *l)
     VEC_PUSH(&x->over, l);
 }
 
+/* Rows now, files with the commit. */
+static bool rows_delete(struct exec *x, const struct run_row *row, struct err *e)
+{
+    struct steps steps = {x};
+    return store_values_load(x->store, row->run, add_step, &steps, e) &&
+           store_run_delete(x->store, row->run, clock_now_us(), e);
+}
+
+/* What it owns is noted in its rows, and goes after them: a circle of owners ends there. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e)
 {
     struct active *l = active_of(x, row->run);
-    struct steps steps = {x};
     struct owned what = {STR("Workflow"), row->ns, row->name, row->uid}, *owned;
     struct arena a CLEANUP(arena_fini);
     size_t n;
     arena_init(&a);
-    if (!exec_begin(x, e) || !store_values_load(x->store, row->run, add_step, &steps, e) ||
-        !owned_take(&a, x->store, row->run, row->uid, &owned, &n, e) ||
-        !store_run_delete(x->store, row->run, row->created_us, e) || !resource_change_log(x->store, "DELETED", &what, e))
+    if (!exec_begin(x, e) || !owned_take(&a, x->store, row->run, row->uid, &owned, &n, e) || !rows_delete(x, row, e) ||
+        !resource_change_log(x->store, "DELETED", &what, e))
         return false;
     if (l) active_end(l);
     return owned_end(x, row->uid, owned, n, e);
