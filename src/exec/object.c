@@ -19,6 +19,12 @@ static bool group_fits(const char *api_version, struct str rest)
     return !rest.n || str_eq(rest, group);
 }
 
+static bool foreign(struct str kind, struct err *e)
+{
+    return err_set(e, ERR_UNSUPPORTED, "kind '%.*s' is not supported: Skiff keeps workflows, their templates, cron "
+                   "workflows, event bindings, ConfigMaps, Secrets and PersistentVolumeClaims only", STR_ARG(kind));
+}
+
 bool object_kind(struct str word, struct object_key *out, struct err *e)
 {
     static const char *const runs[] = {"workflow", "workflows", "wf"};
@@ -32,8 +38,7 @@ bool object_kind(struct str word, struct object_key *out, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(runs); i++)
         if (str_is(str_n(low, head.n), runs[i]) && group_fits("argoproj.io/v1alpha1", rest)) return out->is_run = true;
     if (resource_kind_find(head, &out->kind) && group_fits(resource_kinds[out->kind].api_version, rest)) return true;
-    return err_set(e, ERR_UNSUPPORTED, "kind '%.*s' is not supported: Skiff keeps workflows, their templates, cron "
-                   "workflows, event bindings, ConfigMaps, Secrets and PersistentVolumeClaims only", STR_ARG(word));
+    return foreign(word, e);
 }
 
 bool object_kind_of(const struct val *doc, struct object_key *out, struct err *e)
@@ -45,7 +50,7 @@ bool object_kind_of(const struct val *doc, struct object_key *out, struct err *e
         return err_set(e, ERR_SPEC, "error: error validating \"%s\": error validating data: apiVersion not set", manifest_path);
     if (str_is(kind, "Workflow")) out->is_run = true;
     else if (!resource_kind_find(kind, &out->kind) || !str_is(kind, resource_kinds[out->kind].kind))
-        return object_kind(kind, out, e);
+        return foreign(kind, e); /* of a manifest: letter case counts */
     const char *wanted = out->is_run ? "argoproj.io/v1alpha1" : resource_kinds[out->kind].api_version;
     return str_is(api, wanted) || err_set(e, ERR_UNSUPPORTED, "kind '%.*s' in version '%.*s' is not supported: it is %s",
                                           STR_ARG(kind), STR_ARG(api), wanted);

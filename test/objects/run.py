@@ -223,6 +223,7 @@ def foreign_kinds(c):
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
     rows = {"create": resource("create", "create", pod), "flags": resource("flags", "get", None, flags=["deploy", "x"]),
             "group": resource("group", "delete", None, flags=["workflows.example.com", "x"]),
+            "case": resource("case", "create", dict(config_map("x"), kind="configmap")),
             "version": resource("version", "create", {"apiVersion": "v1", "kind": "Workflow", "metadata": {"name": "x"}})}
     c.run(workflow([{"name": "main", "dag": {"failFast": False, "tasks": [{"name": n, "template": n} for n in rows]}}, *rows.values()]))
     for name in rows:
@@ -385,6 +386,21 @@ def apply_twice(c):
     c.ends("two", "Succeeded")
     c.output("two", "l", "2")
     c.check(c.objects("Workflow")["kid"]["labels"] == {"b": "2"}, "the label that is gone from the manifest is gone")
+
+
+def woken_by_another_command(c):
+    """Whoever changes the object: the step that waits for it goes on."""
+    proc = c.begin(workflow([resource("main", "get", None, {"go": path("{.data.go}")}, flags=["cm", "cm"], successCondition="data.go == now")]),
+                   config_map("cm", {"go": "later"}))
+    common.wait_for(lambda: any(n["phase"] == "Running" for n in ((c.place.get("w") or {}).get("status", {}).get("nodes") or {}).values()),
+                    "the step")
+    other = workflow([OK], name="other")
+    ran = c.place.run(c.place.file("other.yaml", json.dumps(config_map("cm", {"go": "now"})) + "\n---\n" + json.dumps(other)))
+    c.check(ran.returncode == 0, f"the other command: {ran.stderr}")
+    proc.communicate(timeout=common.LIMIT_S)
+    c.wf, c.ran = c.place.get("w"), ran
+    c.ends("w", "Succeeded")
+    c.output("w", "go", "now")
 
 
 def stop_while_waiting(c):
@@ -604,7 +620,7 @@ def killed_at_any_time(c):
 CASES = [create_and_get, create_twice, generate_names, get_what_is_absent, apply_merges, replace_replaces, patches, patches_that_fail, deletes,
          delete_with_outputs, foreign_kinds, flags_that_are_refused, namespaces, manifest_from_artifact, templates_and_crons, wait_for_child,
          child_that_fails, child_without_wait, interrupted_while_a_child_runs, condition_that_is_wrong, bad_child, deleted_while_waited_for, running_child_is_deleted,
-         workflow_deletes_itself, labels_of_itself, spec_of_a_workflow, apply_twice, stop_while_waiting, deadline_while_waiting,
+         workflow_deletes_itself, labels_of_itself, spec_of_a_workflow, apply_twice, woken_by_another_command, stop_while_waiting, deadline_while_waiting,
          owned_goes_with_its_owner, two_owners, object_as_owner, jq_outputs, jq_that_misbehaves, installed, data_lists_artifacts, data_of_an_own_place,
          data_feeds_a_loop, killed_while_waiting, killed_at_any_time]
 
