@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "helper/helper.h"
+#include "helper/jq_text.h"
 #include "helper/proto.h"
 
 struct answer {
@@ -78,6 +79,9 @@ static void results(void **state)
         {".b # comment", "1"},
         {".b | debug | stderr | . + 1", "2"},
         {"[inputs] | length", "0"},
+        {"if .b == 1 then \"one\" end", "one"},
+        {"if .b == 2 then \"two\" end | .b", "1"},
+        {".a.[\"l\"].[1]", "2.5"},
         {"input_filename", "null"},
         {"pick(.a.s)", "{\"a\":{\"s\":\"x\"}}"},
         {"[-1 | abs, (5 | toarray)[]]", "[1,5]"},
@@ -136,6 +140,35 @@ static void hostile_programs(void **state)
         assert_true(loop_now_us() - began < 5000000); /* a second, on a machine that is not loaded */
         x = ask(f, ".", STR("1"));
         assert_string_equal(x.text.p, "1");
+    }
+}
+
+static void gojq_becomes_jq(void **state)
+{
+    static const char *const rows[][2] = {
+        {"if a then b end", "if a then b else . end"},
+        {"if a then b else c end", "if a then b else c end"},
+        {"if a then b elif c then d end", "if a then b elif c then d else . end"},
+        {"if if a then b end then c end", "if if a then b else . end then c else . end"},
+        {"\"if a then b end\"", "\"if a then b end\""},
+        {"\"x\\(if a then b end)y end\"", "\"x\\(if a then b else . end)y end\""},
+        {".if.end | $end | {if: 1, end : 2}", ".if.end | $end | {if: 1, end : 2}"},
+        {"{a:if b then c end}", "{a:if b then c else . end}"},
+        {"# if a then\nif a then b end", "# if a then\nif a then b else . end"},
+        {".a.[0].b.[\"c\"]?.[1:]", ".a[0].b[\"c\"]?[1:]"},
+        {"..[0], .[1], [.[2]]", "..[0], .[1], [.[2]]"},
+        {"if (a then b end", "if (a then b end"}, /* not a program: as it is */
+        {"a) if b then c end", "a) if b then c end"},
+        {"\"open", "\"open"},
+        {"", ""},
+    };
+    struct buf b CLEANUP(buf_fini);
+    (void)state;
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        buf_reset(&b);
+        jq_text_adapt(&b, str_of(rows[i][0]));
+        if (!str_is(buf_view(&b), rows[i][1])) fail_msg("%s: %.*s", rows[i][0], STR_ARG(buf_view(&b)));
     }
 }
 
@@ -224,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(results), TEST(programs_that_fail), TEST(hostile_programs), TEST(a_killed_helper_is_started_again),
         TEST(calls_queue_and_can_be_cancelled), TEST(what_is_too_large_is_not_asked), TEST(no_helper),
-        cmocka_unit_test(messages_that_make_no_sense),
+        cmocka_unit_test(messages_that_make_no_sense), cmocka_unit_test(gojq_becomes_jq),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "helper/jq_text.h"
 #include "helper/proto.h"
 
 enum { READ_BYTES = 64 << 10, CPU_S = 2 };
@@ -164,9 +165,9 @@ static void run(struct running *r, struct str program, struct str input)
     jq_set_input_cb(jq, no_input, NULL);
     jq_set_debug_cb(jq, no_debug, NULL);
     jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
-    buf_init(&text, HELPER_PROGRAM_MAX + sizeof prelude + 1);
+    buf_init(&text, 8 * (size_t)HELPER_PROGRAM_MAX);
     buf_str(&text, STR(prelude));
-    buf_str(&text, program);
+    jq_text_adapt(&text, program);
     buf_char(&text, '\0');
     if (!jv_is_valid(value)) failure(r, value);
     else if (memchr(program.p, 0, program.n)) buf_str(&r->error, STR("a NUL byte in the program")), jv_free(value);

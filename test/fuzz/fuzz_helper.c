@@ -1,6 +1,7 @@
 /* Messages of the helper process, which a hostile jq program may have broken: nothing that comes in is
  * read beyond its end, what is whole stays what it is when more follows, and results never crash. */
 #include "fuzz.h"
+#include "helper/jq_text.h"
 #include "helper/proto.h"
 
 static void replies(struct arena *a, struct str bytes)
@@ -41,6 +42,15 @@ static void results(struct arena *a, struct str bytes)
     if (!helper_results_text(a, bytes, &out, &e)) ASSERT(e.code && e.text[0]);
 }
 
+/* What is put in is `else . `, once for an `end` at most. */
+static void programs(struct str bytes)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, 1 << 24);
+    jq_text_adapt(&b, bytes);
+    ASSERT(!b.overflow && b.n <= 4 * bytes.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a CLEANUP(arena_fini);
@@ -49,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 1 << 16) return 0;
     replies(&a, bytes);
     requests(bytes);
+    programs(bytes);
     results(&a, bytes);
     return 0;
 }
