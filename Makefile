@@ -43,8 +43,9 @@ fuzz: ## every fuzz target for a minute
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh $(FUZZ)
 
-install: build ## copies the program to $(PREFIX)/bin
+install: build ## copies the program to $(PREFIX)/bin, its helper to $(PREFIX)/libexec/skiff
 	install -D -m 755 build/skiff $(DESTDIR)$(PREFIX)/bin/skiff
+	install -D -m 755 build/skiff-helper $(DESTDIR)$(PREFIX)/libexec/skiff/skiff-helper
 
 clean: ## removes what was built
 	rm -rf build build-asan build-fuzz

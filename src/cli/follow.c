@@ -135,6 +135,13 @@ static void say(struct session *s, const char *text)
     }
 }
 
+static void waits(void *user, size_t n)
+{
+    struct session *s = user;
+    say(s, str_fmt(&s->cli->a, "waiting for %zu more, which its steps created; Ctrl-C leaves %s to the next engine", n,
+                   n == 1 ? "it" : "them").p);
+}
+
 static void stop_all(struct session *s)
 {
     for (size_t i = 0; i < s->o->n; i++) {
@@ -250,7 +257,8 @@ bool follow_run(struct cli *cli, struct service *service, const struct follow_op
 {
     struct session s = {.cli = cli, .service = service, .o = o};
     buf_init(&s.out, LIMIT_SHOWN_BYTES);
-    struct follow f = {.refs = o->refs, .n = o->n, .from_start = true, .on_change = change_seen, .on_done = all_done, .user = &s};
+    struct follow f = {.refs = o->refs, .n = o->n, .from_start = true, .on_change = change_seen, .on_wait = waits,
+                       .on_done = all_done, .user = &s};
     bool ok = session_begin(&s, e) && service_follow(service, &f, e);
     if (ok) {
         loop_run(service_loop(service));

@@ -71,7 +71,7 @@ static void one_put(struct cli *cli, const struct val *v, enum output form, stru
     else object_view(&cli->a, kind_of(cli), v, &o, b);
 }
 
-bool object_get(struct cli *cli, struct err *e)
+bool stored_get(struct cli *cli, struct err *e)
 {
     enum output form;
     CLEANUP(buf_fini) struct buf b;
@@ -137,7 +137,7 @@ static bool object_put(struct cli *cli, enum service_put how, struct err *e)
     return ok;
 }
 
-bool object_create(struct cli *cli, struct err *e) { return object_put(cli, SERVICE_CREATE, e); }
+bool stored_create(struct cli *cli, struct err *e) { return object_put(cli, SERVICE_CREATE, e); }
 bool object_update(struct cli *cli, struct err *e) { return object_put(cli, SERVICE_UPDATE, e); }
 bool object_apply(struct cli *cli, struct err *e) { return object_put(cli, SERVICE_APPLY, e); }
 bool object_lint(struct cli *cli, struct err *e) { return cmd_lint.run(cli, e); }
@@ -200,7 +200,7 @@ static bool many_run(struct cli *cli, struct many *m, struct err *e)
     return ok;
 }
 
-bool object_delete(struct cli *cli, struct err *e)
+bool stored_delete(struct cli *cli, struct err *e)
 {
     return many_run(cli, &(struct many){.one = one_delete, .done = "deleted"}, e);
 }

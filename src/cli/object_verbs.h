@@ -5,11 +5,11 @@
 #include "service/service.h"
 
 bool object_list(struct cli *cli, struct err *e);
-bool object_get(struct cli *cli, struct err *e);
-bool object_create(struct cli *cli, struct err *e);
+bool stored_get(struct cli *cli, struct err *e);
+bool stored_create(struct cli *cli, struct err *e);
 bool object_update(struct cli *cli, struct err *e);
 bool object_apply(struct cli *cli, struct err *e);
-bool object_delete(struct cli *cli, struct err *e);
+bool stored_delete(struct cli *cli, struct err *e);
 bool object_lint(struct cli *cli, struct err *e);
 bool object_suspend(struct cli *cli, struct err *e);
 bool object_resume(struct cli *cli, struct err *e);
@@ -26,9 +26,9 @@ extern const struct flag object_list_flags[4], object_get_flags[1], object_put_f
 #define OBJECT_VERBS(group_name, object_kind, noun) \
     OBJECT_VERB(verb_list, group_name, "list", object_kind, object_list, object_list_flags, "[-A] [-l LABELS]", \
                 "list stored " noun "s", 0, 0, WORD_NONE); \
-    OBJECT_VERB(verb_get, group_name, "get", object_kind, object_get, object_get_flags, "NAME… [-o name|json|yaml|wide]", \
+    OBJECT_VERB(verb_get, group_name, "get", object_kind, stored_get, object_get_flags, "NAME… [-o name|json|yaml|wide]", \
                 "show a stored " noun, 1, -1, WORD_OBJECT); \
-    OBJECT_VERB(verb_create, group_name, "create", object_kind, object_create, object_put_flags, "FILE…", \
+    OBJECT_VERB(verb_create, group_name, "create", object_kind, stored_create, object_put_flags, "FILE…", \
                 "check and store new " noun "s", 1, -1, WORD_FILE); \
     OBJECT_VERB(verb_update, group_name, "update", object_kind, object_update, object_put_flags, "FILE…", \
                 "replace stored " noun "s", 1, -1, WORD_FILE); \
@@ -36,5 +36,5 @@ extern const struct flag object_list_flags[4], object_get_flags[1], object_put_f
                 "store " noun "s, new or not", 1, -1, WORD_FILE); \
     OBJECT_VERB(verb_lint, group_name, "lint", object_kind, object_lint, object_lint_flags, "FILE|DIRECTORY…", \
                 "find mistakes, as skiff lint", 1, -1, WORD_FILE); \
-    OBJECT_VERB(verb_delete, group_name, "delete", object_kind, object_delete, object_delete_flags, "NAME… | --all", \
+    OBJECT_VERB(verb_delete, group_name, "delete", object_kind, stored_delete, object_delete_flags, "NAME… | --all", \
                 "delete stored " noun "s", 0, -1, WORD_OBJECT)

@@ -139,6 +139,8 @@ static struct node *begin(struct run *r, const struct start *s)
     switch (s->tmpl->type) {
     case TMPL_CONTAINER:
     case TMPL_CONTAINERSET:
+    case TMPL_RESOURCE:
+    case TMPL_DATA:
     case TMPL_SCRIPT: start_pod(r, n); break;
     case TMPL_SUSPEND: suspend_begin(r, n); break;
     case TMPL_STEPS: node_phase_set(r, n, NODE_RUNNING); steps_begin(r, n); break;

@@ -24,7 +24,8 @@ static enum tmpl_type type_of(const struct val *src)
 
 bool tmpl_is_pod(const struct tmpl *t)
 {
-    return t->type == TMPL_CONTAINER || t->type == TMPL_SCRIPT || t->type == TMPL_CONTAINERSET;
+    return t->type == TMPL_CONTAINER || t->type == TMPL_SCRIPT || t->type == TMPL_CONTAINERSET ||
+           t->type == TMPL_RESOURCE || t->type == TMPL_DATA;
 }
 
 /* ---- which calls have their result read ---- */

@@ -32,7 +32,7 @@ static bool from_repository(struct job *j, const struct val *art, struct pod_art
     return err_set(e, ERR_NOT_FOUND, "no artifact has the key '%.*s'", STR_ARG(key));
 }
 
-static bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e)
+bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e)
 {
     const struct val *raw = val_get(art, STR("raw")), *mode = val_get(art, STR("mode"));
     *out = (struct pod_artifact){.name = val_get_str(art, "name"), .path = val_get_str(art, "path"), .mode = -1};

@@ -6,7 +6,8 @@
 #include "os/fd.h"
 #include "os/proc.h"
 #include "os/sched.h"
-#include "exec/exec_p.h"
+#include "exec/op_p.h"
+#include "helper/helper.h"
 
 struct store *exec_store(struct exec *x) { return x->store; }
 struct str exec_notice(const struct exec *x) { return x->notice; }
@@ -56,6 +57,7 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
         exec_fail(x, e);
         return false;
     }
+    ops_committed(x);
     jobs_committed(x);
     if (!x->closing) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
     loop_timer_arm_us(x->timer, 0);    /* a turn is to follow, whatever else the loop has to wait for */
@@ -70,6 +72,7 @@ void exec_rollback(struct exec *x)
     if (x->dirty) store_rollback(x->store);
     x->dirty = false;
     jobs_dropped(x);
+    ops_dropped(x);
     actives_drop(x);
 }
 
@@ -98,9 +101,12 @@ static void turn_end(void *user)
     if (x->dirty && !x->kills.n && !x->over.n) jobs_dispatch(x);
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
+    ops_run(x);
+    /* a run that was deleted must not get another event before that is committed */
+    bool more = x->dirty && x->over.n && commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     timer_arm(x);
     if (!x->dirty) rubbish_remove(x);
-    if (x->dirty && !commit_waits(x)) loop_again(x->o.loop);
+    if (more || (x->dirty && !commit_waits(x))) loop_again(x->o.loop);
 }
 
 static void on_timer(void *user)
@@ -233,6 +239,8 @@ void exec_close(struct exec *x)
     x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
+    ops_close(x);
+    helper_free(x->helper);
     if (!x->failed && x->loaded) slots_settled(x);
     while (x->old_slots.n) free(VEC_POP(&x->old_slots));
     past_close(x->past);

@@ -25,6 +25,9 @@ struct exec_opts {
     bool restart_lost;     /* a step that was lost with a crash is started again, not an error */
     void (*on_commit)(void *user);                      /* something was committed: read the changes */
     void (*on_fail)(void *user, const struct err *e);   /* the store failed: nothing goes on */
+    /* Checks a document that a step creates; a Workflow is made complete, as a submission's would be.
+     * NULL: steps create no workflows. `ns`: for documents that name none. */
+    bool (*admit)(void *user, struct arena *a, const struct val *doc, struct str ns, struct val *out, struct err *e);
     void *user;
 };
 
@@ -62,6 +65,19 @@ bool exec_resume(struct exec *x, int64_t run, struct err *e);
 bool exec_set(struct exec *x, int64_t run, const struct node_change *c, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
+/* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
+ * after the commit. */
+bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
+/* How many workflows are at work that steps of these runs created, directly or not. */
+size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n);
+
+/* The Workflow object as clients see it: with its status, and .status.nodes when wanted. */
+bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,
+                   struct err *e);
+/* Its metadata: Argo mirrors phase and completion in labels, and clients select by them. */
+struct val exec_workflow_meta(struct arena *a, const struct val *meta, const struct run_row *row);
+/* And its spec, with what was asked of the run since: to be suspended, to stop. `priv` is its stored value "private". */
+struct val exec_workflow_spec(struct arena *a, const struct val *spec, const struct val *priv);
 /* SIGKILL for every step of the run now. */
 void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */

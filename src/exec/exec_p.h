@@ -30,6 +30,9 @@ struct active {
     size_t n_jobs;     /* not ended */
     struct job **jobs; /* by node index; NULL: no job */
     size_t cap_jobs;
+    struct op **ops;   /* the same for steps that the engine does itself */
+    size_t cap_ops;
+    int64_t creator;   /* the run that a person started and whose step led to this one; 0: none */
 };
 
 enum job_state {
@@ -101,6 +104,10 @@ struct exec {
     VEC(struct active *) begun; /* submitted in the open transaction */
     VEC(struct active *) over;  /* ended in it */
     VEC(struct active *) stale; /* their own status changed in it: written once, before the commit */
+    VEC(struct op *) ops;       /* steps that need no slot, not ended */
+    bool ops_due;               /* some are to be looked at */
+    int64_t ops_seen;           /* up to here the change log has been looked at for them */
+    struct helper *helper;      /* NULL: not needed so far */
     VEC(struct job *) jobs;     /* not ended */
     VEC(struct job *) decided;
     VEC(struct job *) kills;    /* to be signalled after the commit */
@@ -115,6 +122,7 @@ struct exec {
     uint32_t quiet; /* with fewer new steps than this a processor is idle */
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
+    VEC(char *) doomed;  /* rubbish as soon as the open transaction is committed */
 };
 
 /* run.c */
@@ -124,6 +132,8 @@ void active_free(struct active *l);
 void active_forget(struct active *l);
 bool active_persist(struct active *l, const struct outbox *out, struct err *e);
 bool active_event(struct active *l, const struct outbox *out, struct err *e); /* persist and act */
+/* A workflow that a step of `by` creates, as exec_submit. */
+bool run_submit(struct active *by, const struct val *workflow, struct err *e);
 bool actives_flush(struct exec *x, struct err *e); /* the stale ones */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
@@ -155,6 +165,8 @@ void lane_kill(struct lane *l, int signo, uint32_t grace_ms);
 void lanes_close(struct exec *x);
 
 /* build.c */
+/* Where an input artifact is: a file, or its content. */
+bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e);
 bool job_plan(struct job *j, struct pod_plan *plan, struct err *e);
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "exec/exec_p.h"
+#include "exec/op_p.h"
 
 static void ends(void **state)
 {
@@ -56,6 +56,33 @@ static void output_parameters(void **state)
     assert_null(out.params[2].value.p);
 }
 
+static void kinds_of_commands(void **state)
+{
+    static const struct {
+        const char *word, *kind; /* NULL: not ours */
+    } rows[] = {
+        {"workflow", "Workflow"}, {"Workflows", "Workflow"}, {"wf", "Workflow"}, {"workflow.argoproj.io", "Workflow"},
+        {"workflows.v1alpha1.argoproj.io", "Workflow"}, {"workflows.example.com", NULL}, {"workflow.v1", NULL},
+        {"cm", "ConfigMap"}, {"configmaps", "ConfigMap"}, {"configmaps.v1", NULL}, {"secret", "Secret"},
+        {"pvc", "PersistentVolumeClaim"}, {"cronwf", "CronWorkflow"}, {"cronworkflows.argoproj.io", "CronWorkflow"},
+        {"cwft", "ClusterWorkflowTemplate"}, {"pod", NULL}, {"deployments.apps", NULL}, {"", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct object_key k;
+        struct err e = {0};
+        bool ok = object_kind(str_of(rows[i].word), &k, &e);
+        if (ok != (rows[i].kind != NULL)) fail_msg("%s: %s", rows[i].word, e.text);
+        if (ok) assert_true(str_is(object_kind_text(&k), rows[i].kind));
+        else assert_int_equal(e.code, ERR_UNSUPPORTED);
+    }
+    struct arena a CLEANUP(arena_fini);
+    struct object_key run = {.is_run = true, .name = STR("w")}, map = {.kind = RESOURCE_CONFIG_MAP, .name = STR("c")};
+    arena_init(&a);
+    assert_string_equal(object_group_name(&a, &run).p, "workflows.argoproj.io \"w\"");
+    assert_string_equal(object_group_name(&a, &map).p, "configmaps \"c\"");
+}
+
 static void lists_keep_order(void **state)
 {
     struct exec x = {0};
@@ -82,7 +109,7 @@ static void lists_keep_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends),
+        cmocka_unit_test(ends), cmocka_unit_test(kinds_of_commands),
         cmocka_unit_test(output_parameters),
         cmocka_unit_test(lists_keep_order),
     };

@@ -6,12 +6,13 @@
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
-#include "exec/exec_p.h"
+#include "exec/op_p.h"
 
 struct rows {
     struct arena *a;
     VEC(struct saved_node) nodes;
     struct str status, priv, memo;
+    int64_t creator;
 };
 
 /* ---- what was private to steps that are over ---- */
@@ -49,6 +50,7 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
     if (str_is(key, "status")) r->status = str_dup(r->a, bytes);
     if (str_is(key, "private")) r->priv = str_dup(r->a, bytes);
     if (str_is(key, "memo")) r->memo = str_dup(r->a, bytes);
+    if (str_is(key, "creator")) str_to_i64(bytes, &r->creator);
     return true;
 }
 
@@ -71,6 +73,7 @@ bool run_restore(struct active *l, struct err *e)
               store_values_load(x->store, l->id, add_value, &rows, e) && memo_read(l, rows.memo, &opts.memo, e);
     if (ok) l->run = run_load(&opts, rows.status, rows.priv, rows.nodes.items, rows.nodes.n, e);
     VEC_FINI(&rows.nodes);
+    l->creator = rows.creator;
     return l->run != NULL;
 }
 
@@ -146,6 +149,7 @@ void jobs_seek(struct exec *x)
 static bool step_restore(struct exec *x, struct active *l, const struct command_row *c, struct err *e)
 {
     struct node *n = l && c->node < run_node_count(l->run) ? run_node_at(l->run, c->node) : NULL;
+    if (c->kind == COMMAND_OP) return op_restore(x, l, n, c->id, e);
     if (n && (phase_fulfilled(node_phase(n)) || job_of(l, n))) n = NULL;
     struct job *j = job_known(x, n ? l : NULL, n, c->id);
     j->told_started = n && node_phase(n) == NODE_RUNNING;

@@ -3,7 +3,7 @@
 #include "doc/json_write.h"
 #include "os/clock.h"
 #include "os/random.h"
-#include "exec/exec_p.h"
+#include "exec/op_p.h"
 
 enum { ROW_MAX = 256 << 20 };
 
@@ -22,6 +22,7 @@ void active_free(struct active *l)
     run_free(l->run);
     arena_fini(&l->arena);
     free(l->jobs);
+    free(l->ops);
     free(l);
 }
 
@@ -109,8 +110,9 @@ static bool act(struct active *l, const struct action *a, struct err *e)
     struct exec *x = l->x;
     struct job *j;
     switch (a->kind) {
-    case ACTION_START: return job_new(l, a->node, e) != NULL;
+    case ACTION_START: return op_is(a->tmpl) ? op_new(l, a->node, e) : job_new(l, a->node, e) != NULL;
     case ACTION_KILL:
+        op_kill(l, a->node);
         if (!(j = job_of(l, a->node)) || j->in_kills) return true;
         j->in_kills = true;
         VEC_PUSH(&x->kills, j);
@@ -153,7 +155,31 @@ static bool memo_put(struct active *l, const struct val *memo, struct err *e)
     return store_value_put(x->store, l->id, STR("memo"), json_text(&x->scratch, memo), e);
 }
 
-bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e)
+/* NULL: it cannot be run. */
+static struct active *active_begin(struct exec *x, const struct val *workflow, const struct val *memo, struct err *e)
+{
+    struct active *l = active_new(x, 0, workflow);
+    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
+                            .seed = random_u64() >> 1};
+    if (memo) {
+        struct val *own = ARENA_NEW(&l->arena, struct val);
+        *own = val_copy(&l->arena, memo);
+        opts.memo = own;
+    }
+    if ((l->run = run_new(&opts, e))) return l;
+    active_forget(l);
+    return NULL;
+}
+
+static bool creator_note(struct active *l, int64_t creator, struct err *e)
+{
+    l->creator = creator;
+    struct str text = str_fmt(&l->x->scratch, "%lld", (long long)creator);
+    return !creator || store_value_put(l->x->store, l->id, STR("creator"), text, e);
+}
+
+static bool submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t creator, int64_t *out_run,
+                   struct err *e)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));
     struct run_row row = {.uid = val_get_str(meta, "uid"), .ns = val_get_str(meta, "namespace"),
@@ -162,21 +188,40 @@ bool exec_submit(struct exec *x, const struct val *workflow, const struct val *m
                           .message = STR(""), .progress = STR("")};
     struct active *l;
     struct outbox out;
-    if (!exec_begin(x, e)) return false;
-    if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
-    l = active_new(x, *out_run, workflow);
-    VEC_PUSH(&x->begun, l);
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
-                            .seed = random_u64() >> 1};
-    if (memo) {
-        struct val *own = ARENA_NEW(&l->arena, struct val);
-        *own = val_copy(&l->arena, memo);
-        opts.memo = own;
-        if (!memo_put(l, own, e)) return false;
+    if (!exec_begin(x, e) || !(l = active_begin(x, workflow, memo, e))) return false;
+    if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) {
+        active_forget(l);
+        return false;
     }
-    if (!(l->run = run_new(&opts, e))) return false; /* the caller rolls back */
+    l->id = *out_run;
+    VEC_PUSH(&x->begun, l);
+    if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */
+    if (!creator_note(l, creator, e)) return false;
     run_start(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
+}
+
+bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e)
+{
+    return submit(x, workflow, memo, 0, out_run, e);
+}
+
+bool run_submit(struct active *by, const struct val *workflow, struct err *e)
+{
+    int64_t run;
+    return submit(by->x, workflow, NULL, by->creator ? by->creator : by->id, &run, e);
+}
+
+size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < x->lives.n; i++) {
+        const struct active *l = x->lives.items[i];
+        bool ours = false;
+        for (size_t k = 0; l->creator && !l->over && k < n; k++) ours = ours || l->creator == runs[k];
+        found += ours;
+    }
+    return found;
 }
 
 struct active *active_of(const struct exec *x, int64_t run)
@@ -208,6 +253,7 @@ void actives_reap(struct exec *x)
     x->begun.n = 0;
     for (size_t i = 0; i < x->over.n; i++) {
         jobs_orphan(x->over.items[i]);
+        ops_orphan(x->over.items[i]);
         active_forget(x->over.items[i]);
     }
     x->over.n = 0;

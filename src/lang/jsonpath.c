@@ -22,7 +22,7 @@ struct path {
     size_t at;
     struct xv root;
     bool many;    /* a step that may give several values was seen */
-    bool lenient; /* kubectl: a missing member of one element of many is skipped */
+    bool lenient; /* kubectl get: a missing member is no error (--allow-missing-template-keys) */
     struct hits hits;
 };
 
@@ -71,8 +71,7 @@ static bool select_name(struct path *p, const struct xv *v, struct str name, str
                                        : v->kind == X_MAP ? v->map->n : v->s.n));
         return push(p, h, &n);
     }
-    if (p->many) return true;
-    if (p->lenient) return xfail(p->x, "%.*s is not found", STR_ARG(name));
+    if (p->many || p->lenient) return true;
     if (v->kind != X_MAP)
         return xfail(p->x, "key: invalid token target. expected [map] got [%s]",
                      v->kind == X_LIST ? "slice" : v->kind == X_NIL ? "nil" : xv_type(v));

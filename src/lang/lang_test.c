@@ -402,6 +402,7 @@ static void templates_of_kubectl(void **state)
         {"{range .items[*]}{.name}={.n}{\"\\n\"}{end}", "a=1\nb=2\n"}, {"{.items[?(@.n==2)].name}", "b"}, {"{..name}", "a b"},
         {"{.items[?(@.name=='zz')].n}", ""}, {"{.meta.labels.a\\.b/c}", "v"}, {"{.meta.labels['a.b/c']}", "v"}, {"plain", "plain"}, {"", ""},
         {"{range .items[?(@.n>5)]}x{range .q}{.z}{end}{end}y", "y"}, {"{@.status.phase}", "Running"}, {"{.n}", "1.5"},
+        {"{.nope}", ""}, {"{.status.phase.x}", ""}, {"{.status.nope.deep}!", "!"},
     };
     struct val v;
     struct str out;
@@ -412,7 +413,7 @@ static void templates_of_kubectl(void **state)
         if (!jsonpath_template(&a, str_of(rows[i][0]), &v, &out, &e)) fail_msg("%s: %s", rows[i][0], e.text);
         assert_string_equal(out.p, rows[i][1]);
     }
-    static const char *const wrong[] = {"{.nope}", "{.status", "{range .items[*]}x", "{end}", "{.items[}", "{.status.phase.x}"};
+    static const char *const wrong[] = {"{.status", "{range .items[*]}x", "{end}", "{.items[}", "{.items[7].name}"};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         if (jsonpath_template(&a, str_of(wrong[i]), &v, &out, &e)) fail_msg("accepted %s", wrong[i]);
 }

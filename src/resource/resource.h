@@ -86,6 +86,26 @@ struct owner_ref {
 struct val owner_ref_add(struct arena *a, const struct val *doc, const struct owner_ref *owner);
 bool owner_ref_has(const struct val *doc, struct str uid);
 
+/* A thing that has owners: a stored document or a workflow. */
+struct owned {
+    struct str kind, ns, name, uid;
+};
+/* Notes `what` with every owner that its document names. resource_put does so for what it stores. */
+bool owners_note(struct store *s, const struct val *doc, const struct owned *what, struct err *e);
+/* What is noted with an owner that goes; the notes are removed. run: that of the owner, 0 when it is an
+ * object. Things may be gone or may be others by now: compare the uid. */
+bool owned_take(struct arena *a, struct store *s, int64_t run, struct str owner, struct owned **out, size_t *n,
+                struct err *e);
+/* No owner of the document but `gone` (a uid) exists any more: it goes too. */
+bool owner_is_last(struct store *s, const struct val *doc, struct str gone);
+
+/* What `kubectl apply` makes of a manifest and the live document (NULL: there is none): as its
+ * three-way merge with the annotation kubectl.kubernetes.io/last-applied-configuration, which is set. */
+struct val apply_merge(struct arena *a, const struct val *live, const struct val *manifest);
+
+/* One row of kind "object" in the change log; type is ADDED, MODIFIED or DELETED. */
+bool resource_change_log(struct store *s, const char *type, const struct owned *what, struct err *e);
+
 /* One value of a ConfigMap (data, or binaryData decoded) or Secret (data decoded). NOT_FOUND names
  * the object or the key that is missing. */
 struct value_key {

@@ -274,7 +274,8 @@ static void owners_are_added_once(void **state)
     owner.name = STR("w2");
     doc = owner_ref_add(&f->a, &doc, &owner);
     assert_string_equal(json_text(&f->a, val_path(&doc, "metadata.ownerReferences")).p,
-        "[{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Workflow\",\"name\":\"w2\",\"uid\":\"u-1\",\"controller\":true}]");
+        "[{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Workflow\",\"name\":\"w2\",\"uid\":\"u-1\",\"controller\":true,"
+        "\"blockOwnerDeletion\":true}]");
     assert_true(owner_ref_has(&doc, STR("u-1")));
     assert_false(owner_ref_has(&doc, STR("u-2")));
     OK(put(f, RESOURCE_CREATE, json_text(&f->a, &doc).p));

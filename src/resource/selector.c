@@ -1,6 +1,7 @@
 /* Label selectors: tokens, requirements, matching. See selector.h. */
 #include "resource/selector.h"
 
+#include "base/limits.h"
 #include "base/vec.h"
 
 struct reqs {
@@ -141,13 +142,15 @@ static bool parse_requirement(struct parser *p, struct selector_req *r)
     if (negated) token_next(p);
     if (!p->ident || str_is(p->tok, "in") || str_is(p->tok, "notin")) return parse_fail(p, "a label key");
     *r = (struct selector_req){.key = str_dup(p->a, p->tok),
-                               .op = negated ? SELECTOR_NOT_EXISTS : SELECTOR_EXISTS};
+                               .op = negated ? SELECTOR_NOT_EXISTS : SELECTOR_EXISTS,
+                               .sign = negated ? "!" : ""};
     token_next(p);
     if (!at_requirement_end(p)) {
         const struct operator *op = operator_find(p);
         if (negated || !op) return parse_fail(p, negated ? "\",\" or the end" : "an operator");
         struct strs values = {0};
         r->op = op->op;
+        r->sign = op->text;
         token_next(p);
         bool ok = true;
         if (op->list) ok = parse_value_list(p, &values);
@@ -216,4 +219,28 @@ bool selector_matches(const struct selector *sel, const struct val *labels)
         if (!selector_req_holds(&sel->reqs[i], v ? val_text(v) : STR_NONE)) return false;
     }
     return true;
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
+
+struct str selector_req_text(struct arena *a, const struct selector_req *r)
+{
+    struct buf b CLEANUP(buf_fini);
+    struct str *sorted = ARENA_ARRAY(a, struct str, r->n + 1);
+    bool list = r->sign && (str_is(str_of(r->sign), "in") || str_is(str_of(r->sign), "notin"));
+    buf_init(&b, LIMIT_VALUE_BYTES);
+    if (r->n) memcpy(sorted, r->values, r->n * sizeof *sorted);
+    if (r->n > 1) qsort(sorted, r->n, sizeof *sorted, by_bytes);
+    if (r->op == SELECTOR_NOT_EXISTS) buf_char(&b, '!');
+    buf_str(&b, r->key);
+    if (r->n) buf_printf(&b, list ? " %s (" : "%s", r->sign ? r->sign : "=");
+    for (size_t i = 0; i < r->n; i++) {
+        if (i) buf_char(&b, ',');
+        buf_str(&b, sorted[i]);
+    }
+    if (list) buf_char(&b, ')');
+    return buf_dup(a, &b);
 }

@@ -14,6 +14,7 @@ struct selector_req {
     enum selector_op op;
     struct str *values; /* IN, NOT_IN: at least one; GT, LT: one integer */
     size_t n;
+    const char *sign;   /* of a label selector's text: "=", "==", "!=", "in", …; "!" for NOT_EXISTS */
 };
 struct selector {
     struct selector_req *reqs;
@@ -33,6 +34,8 @@ bool label_value_check(struct str value, struct err *e); /* at most 63 of A-Za-z
 bool dns_subdomain_check(struct str name, struct err *e); /* RFC 1123: a-z 0-9 - . ; LIMIT_NAME_BYTES */
 bool dns_label_check(struct str name, struct err *e);     /* the same without dots; 63 bytes */
 
+/* As Kubernetes prints one: "status.phase in (Error,Failed)", values sorted. */
+struct str selector_req_text(struct arena *a, const struct selector_req *r);
 bool selector_req_holds(const struct selector_req *r, struct str value); /* absent value: no such label */
 bool selector_matches(const struct selector *sel, const struct val *labels); /* map of strings, or NULL */
 /* Fields of a whole document, an absent field counting as "". */

@@ -3,7 +3,7 @@
 #include "doc/json_write.h"
 #include "resource/resource_p.h"
 
-static bool change_log(struct store *s, const char *type, const struct object_row *row, struct err *e)
+bool resource_change_log(struct store *s, const char *type, const struct owned *row, struct err *e)
 {
     enum { CHANGE_MAX = 16 << 10 };
     const struct { const char *key; struct str value; } fields[] = {
@@ -18,6 +18,17 @@ static bool change_log(struct store *s, const char *type, const struct object_ro
     buf_char(&b, '}');
     struct change_row change = {.kind = STR("object"), .payload = buf_view(&b)};
     return store_change_add(s, &change, NULL, e);
+}
+
+static struct owned thing(const struct object_row *row)
+{
+    return (struct owned){row->kind, row->ns, row->name, row->uid};
+}
+
+static bool change_log(struct store *s, const char *type, const struct object_row *row, struct err *e)
+{
+    struct owned what = thing(row);
+    return resource_change_log(s, type, &what, e);
 }
 
 /* What is stored under the name, if anything. */
@@ -137,9 +148,10 @@ bool resource_put(struct arena *a, const struct resource_write *w, struct resour
     struct val stored = stored_form(a, w, &row, &x);
     bool unchanged = x.found && val_eq(&stored, &x.doc);
     if (!unchanged) {
+        struct owned what = thing(&row);
         row.doc = json_text(a, &stored);
         if (!store_object_put(w->store, &row, x.found ? x.row.rv : OBJECT_RV_NEW, e) ||
-            !change_log(w->store, x.found ? "MODIFIED" : "ADDED", &row, e))
+            !owners_note(w->store, &stored, &what, e) || !change_log(w->store, x.found ? "MODIFIED" : "ADDED", &row, e))
             return false;
     }
     int64_t rv = unchanged ? x.row.rv : store_version(w->store);
@@ -168,7 +180,10 @@ struct val owner_ref_add(struct arena *a, const struct val *doc, const struct ow
     map_add_str(&ref, "kind", owner->kind);
     map_add_str(&ref, "name", owner->name);
     map_add_str(&ref, "uid", owner->uid);
-    if (owner->controller) map_add(&ref, STR("controller"), val_of_bool(true));
+    if (owner->controller) {
+        map_add(&ref, STR("controller"), val_of_bool(true));
+        map_add(&ref, STR("blockOwnerDeletion"), val_of_bool(true));
+    }
     list_begin(&list, a);
     for (size_t i = 0; refs && refs->kind == VAL_LIST && i < refs->n; i++)
         if (!str_eq(val_get_str(&refs->items[i], "uid"), owner->uid)) list_add(&list, refs->items[i]);

@@ -2,7 +2,6 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/nodesel.h"
-#include "os/dir.h"
 #include "service/service_p.h"
 
 bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e)
@@ -32,6 +31,7 @@ bool service_stop(struct service *s, struct str ns, struct str name, enum servic
 {
     struct act x = {.ns = ns, .name = name, .verb = how == SERVICE_STOP ? "stop" : "terminate", .here = stop_here,
                     .opts = &how};
+    follow_hurry(s, ns, name);
     return act(s, &x, e);
 }
 
@@ -155,31 +155,9 @@ void service_abort(struct service *s)
 
 /* ---- deleting ---- */
 
-struct steps {
-    struct arena *a;
-    VEC(struct str) dirs;
-    struct str state_dir;
-};
-
-static bool add_step(void *ctx, struct str key, struct str bytes, struct err *e)
-{
-    struct steps *x = ctx;
-    (void)e;
-    if (str_starts(key, STR("step/")) || str_starts(key, STR("lost/")))
-        VEC_PUSH(&x->dirs, str_fmt(x->a, "%.*s/steps/%.*s", STR_ARG(x->state_dir), STR_ARG(bytes)));
-    return true;
-}
-
 static bool delete_here(struct service *s, const struct run_row *row, struct err *e)
 {
-    struct arena a CLEANUP(arena_fini);
-    struct steps steps = {.a = &a, .state_dir = s->o.state_dir};
-    arena_init(&a);
-    bool ok = store_values_load(service_store(s), row->run, add_step, &steps, e) && exec_begin(s->exec, e) &&
-              store_run_delete(service_store(s), row->run, row->created_us, e) && exec_commit(s->exec, e);
-    for (size_t i = 0; ok && i < steps.dirs.n; i++) ok = dir_remove_tree(steps.dirs.items[i].p, e);
-    VEC_FINI(&steps.dirs);
-    return ok;
+    return exec_begin(s->exec, e) && exec_delete(s->exec, row, e) && exec_commit(s->exec, e);
 }
 
 static bool delete_there(struct service *s, struct str ns, struct str name, bool force, struct err *e)

@@ -47,10 +47,29 @@ static void on_line(void *user, struct str line)
     if (val_get(&v, STR("status"))) note_end(f, &v);
 }
 
+/* Workflows that steps of the followed ones created run in this engine: it stays for them too. */
+static bool all_over(struct service *s)
+{
+    struct following *f = &s->follow;
+    if (f->left) return false;
+    size_t more = f->hurry || !f->watch || !s->exec ? 0 : exec_descendants_active(s->exec, f->watch->runs, f->watch->n);
+    if (more && !f->told_wait && f->f.on_wait) f->f.on_wait(f->f.user, more);
+    f->told_wait = f->told_wait || more;
+    return more == 0;
+}
+
 /* The end may be told from inside a watch or a call, so it is looked at afterwards. */
 void follow_commit(struct service *s)
 {
-    if (s->follow.on && !s->follow.left) follow_end(s, NULL);
+    if (s->follow.on && all_over(s)) follow_end(s, NULL);
+}
+
+void follow_hurry(struct service *s, struct str ns, struct str name)
+{
+    struct following *f = &s->follow;
+    for (size_t i = 0; f->on && i < f->f.n; i++)
+        f->hurry = f->hurry || (str_eq(f->f.refs[i].ns, ns) && str_eq(f->f.refs[i].name, name));
+    if (f->hurry && !f->left) loop_timer_arm_us(f->retry, 0);
 }
 
 void follow_failed(struct service *s, const struct err *e)
@@ -71,7 +90,7 @@ static void follow_here(struct service *s, bool from_start)
         return;
     }
     service_watch_pump(f->watch);
-    if (f->on && !f->left) loop_timer_arm_us(f->retry, 0);
+    if (f->on && all_over(s)) loop_timer_arm_us(f->retry, 0);
 }
 
 static void on_reply(void *user, const struct unix_reply *reply, const struct err *e)
@@ -144,7 +163,7 @@ static void on_retry(void *user)
 {
     struct service *s = user;
     if (!s->follow.watch && !s->follow.call) follow_connect(s);
-    else if (s->follow.on && !s->follow.left) follow_end(s, NULL);
+    else if (s->follow.on && all_over(s)) follow_end(s, NULL);
 }
 
 bool service_follow(struct service *s, const struct follow *f, struct err *e)

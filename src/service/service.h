@@ -111,6 +111,9 @@ struct follow {
     bool from_start; /* also what happened before (node states as they are now come first) */
     /* One change, as cli/change.h describes it. Lives until it returns. */
     void (*on_change)(void *user, const struct val *change);
+    /* All refs are finished, but this process stays as the engine of `n` workflows that their steps
+     * created. At most once; may be NULL. */
+    void (*on_wait)(void *user, size_t n);
     /* All refs are finished (or gone), or it cannot go on (e != NULL). Called once, from the loop. */
     void (*on_done)(void *user, const struct err *e);
     void *user;

@@ -8,6 +8,7 @@
 struct service_watch {
     struct service *s;
     int64_t *runs; /* ids; n == 0: all */
+    struct str *uids; /* of the same */
     size_t n;
     int64_t after;
     bool dead;     /* freed while it was pumped */
@@ -25,6 +26,8 @@ struct following {
     int64_t seq;                 /* last change that was shown */
     bool *finished;              /* by ref */
     size_t left;
+    bool told_wait;              /* on_wait was called */
+    bool hurry;                  /* somebody wants it to end: not for what its steps created */
     int tries;                   /* connections that failed in a row */
 };
 
@@ -51,6 +54,7 @@ bool service_ask(struct arena *a, struct service *s, const char *method, const c
  * = it stands. Waits a moment when another engine is on its way. */
 bool service_unreached(struct service *s, unsigned attempt, struct err *e);
 void follow_commit(struct service *s);
+void follow_hurry(struct service *s, struct str ns, struct str name); /* a followed one is to end */
 void follow_failed(struct service *s, const struct err *e);
 
 /* act.c: a change of one run, by this process' engine or, over the socket, by another one */
@@ -72,6 +76,8 @@ bool node_is_picked(void *ctx, const struct run *r, const struct node *n);
 /* submit.c: lint against what is stored */
 bool documents_check(struct arena *a, struct service *s, const struct documents *docs, struct str ns, bool to_run,
                      struct diags *diags, struct err *e);
+/* submit.c: exec_opts.admit */
+bool service_admit(void *user, struct arena *a, const struct val *doc, struct str ns, struct val *out, struct err *e);
 
 /* complete.c */
 /* Each workflow of a submission has the submission's UUID, but for its last four digits. */

@@ -74,6 +74,34 @@ static bool store_object(struct arena *a, struct service *s, const struct docume
     return resource_put(a, &w, &r, e);
 }
 
+/* The first complaint, with its place in the manifest. */
+static bool first_complaint(const struct diags *diags, struct err *e)
+{
+    for (size_t i = 0; i < diags->n; i++) {
+        const struct diag *g = &diags->items[i];
+        if (g->severity == DIAG_ERROR)
+            return err_set(e, ERR_SPEC, "%u:%u: %s %.*s", g->line, g->col, g->code, STR_ARG(g->message));
+    }
+    return err_set(e, ERR_SPEC, "the document is not valid");
+}
+
+bool service_admit(void *user, struct arena *a, const struct val *doc, struct str ns, struct val *out, struct err *e)
+{
+    struct service *s = user;
+    struct documents docs CLEANUP(documents_fini);
+    struct diags diags CLEANUP(diags_fini);
+    struct submit_opts o = {.ns = ns};
+    struct err why = {0};
+    documents_init(&docs, a);
+    diags_init(&diags, a);
+    if (!documents_add_val(&docs, doc, 0, &diags)) return first_complaint(&diags, e);
+    if (docs.n != 1) return err_set(e, ERR_SPEC, "a document of another kind");
+    *out = *docs.items[0].val;
+    if (docs.items[0].kind != DOC_WORKFLOW) return true; /* as in a cluster: judged when it is used */
+    if (!check(a, s, &docs, &o, &diags, &why)) return first_complaint(&diags, e);
+    return workflow_complete(a, s, out, &o, out, e);
+}
+
 static struct workflow_ref ref_of(struct service *s, const struct val *workflow)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));

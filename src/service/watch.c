@@ -1,5 +1,6 @@
 /* Watches: the change log as JSON lines, each once and in order, for the follow of this process and
  * for the engine's socket. A watch keeps its place; nothing is queued for it. */
+#include "doc/json.h"
 #include "os/clock.h"
 #include "service/service_p.h"
 
@@ -81,6 +82,22 @@ static void catch_up(struct service_watch *w)
     send_states(w);
 }
 
+/* One that is deleted while somebody looks at it: for him it is over. */
+static void send_deletion(struct service_watch *w, const struct change_row *c, struct arena *a, struct buf *b)
+{
+    struct val v;
+    if (!w->n || !str_is(c->kind, "object") || !json_parse(a, c->payload, NULL, &v, NULL)) return;
+    if (!str_is(val_get_str(&v, "kind"), "Workflow") || !str_is(val_get_str(&v, "type"), "DELETED")) return;
+    struct run_row run = {.ns = val_get_str(&v, "namespace"), .name = val_get_str(&v, "name"), .uid = val_get_str(&v, "uid")};
+    for (size_t i = 0; i < w->n; i++) {
+        if (!str_eq(w->uids[i], run.uid)) continue;
+        buf_reset(b);
+        line_write(b, c->seq, &run, STR("workflow"), STR("{\"phase\":\"Failed\",\"message\":\"deleted\"}"));
+        w->on_line(w->user, buf_view(b));
+        return;
+    }
+}
+
 static bool send_page(struct service_watch *w, struct arena *a, struct buf *b, bool *more)
 {
     struct store *st = service_store(w->s);
@@ -96,6 +113,7 @@ static bool send_page(struct service_watch *w, struct arena *a, struct buf *b, b
         const struct change_row *c = &page.rows[i];
         bool about_run = str_is(c->kind, "node") || str_is(c->kind, "workflow");
         w->after = c->seq;
+        if (!about_run) send_deletion(w, c, a, b);
         if (!about_run || !wanted(w, c->run)) continue;
         if (run.run != c->run && !store_run_get(a, st, c->run, &run, &e)) continue;
         buf_reset(b);
@@ -108,6 +126,8 @@ static bool send_page(struct service_watch *w, struct arena *a, struct buf *b, b
 
 static void watch_release(struct service_watch *w)
 {
+    for (size_t i = 0; i < w->n; i++) free((char *)w->uids[i].p);
+    free(w->uids);
     free(w->runs);
     free(w);
 }
@@ -133,12 +153,14 @@ struct service_watch *service_watch_new(struct service *s, const struct watch_op
     arena_init(&a);
     *w = (struct service_watch){.s = s, .on_line = o->on_line, .user = o->user, .after = o->after};
     w->runs = mem_zalloc((o->n + 1) * sizeof *w->runs);
+    w->uids = mem_zalloc((o->n + 1) * sizeof *w->uids);
     for (size_t i = 0; i < o->n; i++) {
         struct run_row row;
         if (!store_run_find(&a, service_store(s), o->refs[i].ns, o->refs[i].name, &row, e)) {
             watch_release(w);
             return NULL;
         }
+        w->uids[w->n] = str_n(mem_strdup(row.uid.p), row.uid.n);
         w->runs[w->n++] = row.run;
     }
     VEC_PUSH(&s->watches, w);

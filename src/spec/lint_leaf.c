@@ -177,6 +177,7 @@ static void check_manifest_text(struct lint *l, const struct argo_resource_templ
 static void check_resource(struct lint *l, const struct argo_template *t)
 {
     const struct argo_resource_template *r = t->resource;
+    lint_resource_kind(l, r);
     bool needs = !str_is(r->action, "get") && !str_is(r->action, "delete");
     if (!needs) return;
     if (r->manifest.n > 0 && r->manifest_from)

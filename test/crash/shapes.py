@@ -113,8 +113,25 @@ def failing():
     return Shape("failing", body, ["a", "b", "bye-Failed"], phase="Failed")
 
 
+def children(n=5):
+    """A workflow of workflows: each child is made once and waited for, and its output comes back."""
+    kid = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "kid-"},
+           "spec": {"entrypoint": "one", "templates": [{"name": "one", "container": {
+               "image": "busybox", "command": ["sh", "-c", "echo S @KEY@ >> @LOG@; sleep 0.05; echo E @KEY@ >> @LOG@"]}}]}}
+    manifest = json.dumps(json.dumps(kid).replace("@KEY@", "{{inputs.parameters.key}}"))
+    body = ("  templates:\n  - name: main\n    steps:\n    - - name: kid\n        template: kid\n"
+            f"        withSequence: {{count: \"{n}\"}}\n        arguments: {{parameters: [{{name: key, value: \"w{{{{item}}}}\"}}]}}\n"
+            "    - - name: last\n        template: kid\n        arguments: {parameters: [{name: key, value: last}]}\n"
+            "    outputs: {parameters: [{name: phase, valueFrom: {parameter: \"{{steps.last.outputs.parameters.phase}}\"}}]}\n"
+            "  - name: kid\n    inputs: {parameters: [{name: key}]}\n    resource:\n      action: create\n      setOwnerReference: true\n"
+            "      successCondition: status.phase == Succeeded\n      failureCondition: status.phase in (Failed, Error)\n"
+            f"      manifest: {manifest}\n"
+            "    outputs: {parameters: [{name: phase, valueFrom: {jqFilter: .status.phase}}]}\n")
+    return Shape("children", body, [f"w{i}" for i in range(n)] + ["last"], outputs={"phase": "Succeeded"}, tiers=("none",))
+
+
 def all_shapes():
-    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing()]
+    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), children()]
 
 
 TRIVIAL = HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [\"true\"]}\n"

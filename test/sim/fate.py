@@ -71,7 +71,7 @@ def forced_outcome(name, notes):
 
 def parameter_files(tmpl):
     declared = (tmpl.get("outputs") or {}).get("parameters") or []
-    return [p for p in declared if "path" in (p.get("valueFrom") or {})]
+    return [p for p in declared if {"path", "jsonPath", "jqFilter"} & set(p.get("valueFrom") or {})]
 
 
 def parameter_value(p, notes, drawn):
@@ -94,7 +94,7 @@ def fate_of(name, tmpl, captured, fate):
     if phase == "Error":
         return Fate(duration, "Error", "sim: infrastructure error")
     got = Fate(duration, phase, "" if phase == "Succeeded" else "main: Error (exit code %d)" % code, str(code))
-    if captured:
+    if captured or "data" in tmpl:
         got.result = notes.get("sim/result", result)
     found = [(f["name"], parameter_value(f, notes, drawn)) for f, drawn in values]
     got.parameters = {n: v for n, v in found if v is not None}

@@ -253,7 +253,7 @@ class Model(Scopes, Retries):
                 return dag.execute(self, name, tmpl, holder, library, place)
             if "suspend" in tmpl:
                 return self.execute_suspend(name, tmpl, holder, place)
-            self.reach("container" if "container" in tmpl else "script")
+            self.reach(next(t for t in ("container", "script", "resource", "data") if t in tmpl))
             return self.start_pod(name, tmpl, holder, place)
         except StepError as e:
             self.mark(self.nodes[name], "Error", str(e))

@@ -80,7 +80,8 @@ static void fate_params(struct world *w, const struct val *tmpl, struct stream *
     for (uint32_t i = 0; params && i < params->n; i++) {
         const struct val *p = &params->items[i];
         struct str name = val_get_str(p, "name");
-        if (!val_path(p, "valueFrom.path")) continue;
+        const struct val *from = val_get(p, STR("valueFrom"));
+        if (!val_get(from, STR("path")) && !val_get(from, STR("jsonPath")) && !val_get(from, STR("jqFilter"))) continue;
         struct str value = str_fmt(&w->arena, "v%llu", (unsigned long long)(draw(s) % 5));
         struct str given = note(tmpl, "out-", name);
         bool missing = str_is(note(tmpl, "missing-", name), "true");
@@ -124,7 +125,7 @@ static struct fate fate_of(struct world *w, const struct node *n, const struct v
         return f;
     }
     struct str result_note = note(tmpl, "result", STR(""));
-    if (node_captures_result(n)) f.how.result = result_note.p ? result_note : result;
+    if (node_captures_result(n) || val_get(tmpl, STR("data"))) f.how.result = result_note.p ? result_note : result;
     fate_params(w, tmpl, &s, &f.how);
     return f;
 }

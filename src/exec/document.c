@@ -1,0 +1,121 @@
+/* A workflow as one object: its document, its status, and its nodes when they are wanted. */
+#include "doc/json.h"
+#include "exec/exec_p.h"
+
+struct reading {
+    struct arena *a;
+    VEC(struct val) nodes; /* by index */
+    VEC(struct str) ids;
+    VEC(struct val) parents; /* lists of indexes */
+    struct val status, priv;
+};
+
+static bool read_node(void *ctx, const struct node_row *row, struct err *e)
+{
+    struct reading *x = ctx;
+    struct val v, priv;
+    if (!json_parse(x->a, row->status, NULL, &v, e) || !json_parse(x->a, row->private, NULL, &priv, e)) return false;
+    const struct val *up = val_get(&priv, STR("u"));
+    VEC_PUSH(&x->nodes, v);
+    VEC_PUSH(&x->ids, str_dup(x->a, row->id));
+    VEC_PUSH(&x->parents, up ? *up : val_null);
+    return true;
+}
+
+/* Children stand with the children (engine.h, node_write_status); here they come back to their
+ * parents. Rows are in index order without gaps. */
+static struct val nodes_map(struct reading *x)
+{
+    struct arena *a = x->a;
+    size_t n = x->nodes.n;
+    struct val_builder map, *kids = ARENA_ARRAY(a, struct val_builder, n + 1);
+    for (size_t i = 0; i < n; i++) list_begin(&kids[i], a);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; x->parents.items[i].kind == VAL_LIST && k < x->parents.items[i].n; k++) {
+            int64_t p = -1;
+            if (val_i64(&x->parents.items[i].items[k], &p) && p >= 0 && (size_t)p < n)
+                list_add(&kids[p], val_of_str(x->ids.items[i]));
+        }
+    map_begin(&map, a);
+    for (size_t i = 0; i < n; i++) {
+        struct val list = list_done(&kids[i]), v = x->nodes.items[i];
+        struct val_builder b;
+        map_begin(&b, a);
+        for (uint32_t m = 0; m < v.n; m++) map_add(&b, v.map[m].key, v.map[m].v);
+        if (list.n) map_set(&b, STR("children"), list);
+        map_add(&map, x->ids.items[i], map_done(&b));
+    }
+    VEC_FINI(&x->nodes);
+    VEC_FINI(&x->ids);
+    VEC_FINI(&x->parents);
+    return map_done(&map);
+}
+
+static bool read_value(void *ctx, struct str key, struct str bytes, struct err *e)
+{
+    struct reading *x = ctx;
+    if (str_is(key, "private")) return json_parse(x->a, bytes, NULL, &x->priv, e);
+    return !str_is(key, "status") || json_parse(x->a, bytes, NULL, &x->status, e);
+}
+
+struct val exec_workflow_meta(struct arena *a, const struct val *meta, const struct run_row *row)
+{
+    struct val_builder m, l;
+    const struct val *labels = val_get(meta, STR("labels"));
+    map_begin(&l, a);
+    for (uint32_t i = 0; labels && i < labels->n; i++) map_add(&l, labels->map[i].key, labels->map[i].v);
+    map_set(&l, STR("workflows.argoproj.io/completed"), val_of_str(row->completed ? STR("true") : STR("false")));
+    map_set(&l, STR("workflows.argoproj.io/phase"), val_of_str(row->phase));
+    map_begin(&m, a);
+    for (uint32_t i = 0; meta && i < meta->n; i++) map_add(&m, meta->map[i].key, meta->map[i].v);
+    map_set(&m, STR("resourceVersion"), val_of_str(str_fmt(a, "%lld", (long long)row->rv)));
+    map_set(&m, STR("labels"), map_done(&l));
+    return map_done(&m);
+}
+
+static int64_t asked(const struct val *priv, const char *what)
+{
+    int64_t n = 0;
+    const struct val *v = val_get(priv, str_of(what));
+    return v && val_i64(v, &n) ? n : 0;
+}
+
+struct val exec_workflow_spec(struct arena *a, const struct val *spec, const struct val *priv)
+{
+    struct val_builder b;
+    int64_t stop = asked(priv, "stop");
+    map_begin(&b, a);
+    for (uint32_t i = 0; spec && i < spec->n; i++)
+        if (!str_is(spec->map[i].key, "suspend")) map_add(&b, spec->map[i].key, spec->map[i].v);
+    if (asked(priv, "suspended")) map_set(&b, STR("suspend"), val_of_bool(true));
+    if (stop) map_set(&b, STR("shutdown"), val_of_str(stop == STOP_STOP ? STR("Stop") : STR("Terminate")));
+    return map_done(&b);
+}
+
+bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,
+                   struct err *e)
+{
+    struct reading x = {.a = a};
+    struct str doc;
+    struct val wf, nodes;
+    if (!store_run_doc(a, st, row->run, &doc, e) || !json_parse(a, doc, NULL, &wf, e)) return false;
+    bool ok = (!with_nodes || store_nodes_load(st, row->run, read_node, &x, e)) &&
+              store_values_load(st, row->run, read_value, &x, e);
+    nodes = nodes_map(&x);
+    if (!ok) return false;
+    struct val_builder b, status;
+    map_begin(&status, a);
+    for (uint32_t i = 0; x.status.kind == VAL_MAP && i < x.status.n; i++)
+        map_add(&status, x.status.map[i].key, x.status.map[i].v);
+    if (with_nodes) map_set(&status, STR("nodes"), nodes);
+    map_begin(&b, a);
+    for (uint32_t i = 0; i < wf.n; i++) {
+        struct val v = wf.map[i].v;
+        if (str_is(wf.map[i].key, "metadata")) v = exec_workflow_meta(a, &v, row);
+        if (str_is(wf.map[i].key, "spec")) v = exec_workflow_spec(a, &v, &x.priv);
+        map_add(&b, wf.map[i].key, v);
+    }
+    map_set(&b, STR("status"), map_done(&status));
+    *out = map_done(&b);
+    return true;
+}
