@@ -71,7 +71,10 @@ static bool check_enum(struct decoder *dec, const struct field_row *r, const str
                                r->name, STR_ARG(text));
     diag_at(g, v);
     struct str near = str_closest(text, options, n);
-    if (near.p) diag_label(dec->d, g, "did you mean `%.*s`?", STR_ARG(near));
+    if (near.p) {
+        diag_label(dec->d, g, "did you mean `%.*s`?", STR_ARG(near));
+        diag_fix_val(dec->d, g, FIX_VALUE, v, near);
+    }
     struct buf list CLEANUP(buf_fini);
     buf_init(&list, 1000);
     for (size_t i = 0; i < n; i++)
@@ -284,16 +287,22 @@ const char *field_suggest(const struct field_type *t, struct str name)
     return str_closest(name, names, t->n).p;
 }
 
+static bool field_is_given(const struct val *map, const char *name)
+{
+    return val_get(map, str_of(name)) != NULL;
+}
+
 static void unknown_field(struct decoder *dec, const struct field_type *t, const struct val *map,
                           const struct val_pair *pair)
 {
-    struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0101", "unknown field `%.*s` in %s",
-                               STR_ARG(pair->key), t->name);
+    bool lenient = dec->d->lenient;
+    struct diag *g = diags_add(dec->d, lenient ? DIAG_WARNING : DIAG_ERROR, lenient ? "W0107" : "E0101",
+                               "unknown field `%.*s` in %s", STR_ARG(pair->key), t->name);
     diag_at_key(g, pair, map->file);
     const char *near = field_suggest(t, pair->key);
     if (!near) return;
     diag_label(dec->d, g, "did you mean `%s`?", near);
-    g->fix = str_of(near);
+    if (!field_is_given(map, near)) diag_fix(dec->d, g, FIX_KEY, pair->line, pair->col, str_of(near));
 }
 
 static void remark(struct decoder *dec, const struct field_row *r, const struct val *map,
@@ -332,7 +341,7 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
         const struct field_row *r = field_find(t, pair->key);
         if (!r) {
             unknown_field(dec, t, v, pair);
-            ok = false;
+            ok &= dec->d->lenient;
             continue;
         }
         if (pair->v.kind == VAL_NULL) continue;

@@ -75,6 +75,9 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
                    struct diags *diags)
 {
     const struct field_type *t = doc_kind_type(doc->kind);
+    struct diags unwanted;
+    diags_init(&unwanted, d->a);
+    if (!documents_wanted(d, doc->kind)) diags = &unwanted;
     size_t before = diags->n;
     void *object = arena_alloc(d->a, t->size);
     bool ok = field_decode(d->a, t, v, object, diags);
@@ -82,6 +85,7 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     if (ok && has_older_forms(diags, before)) {
         struct diags again;
         diags_init(&again, d->a);
+        again.lenient = diags->lenient;
         doc->val = document_upgrade(d->a, t, v);
         object = arena_alloc(d->a, t->size);
         ok = field_decode(d->a, t, doc->val, object, &again);
@@ -90,6 +94,8 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     doc->object = object;
     doc->broken = !ok;
     find_spec(doc);
+    ok |= diags == &unwanted;
+    diags_fini(&unwanted);
     return ok;
 }
 
@@ -148,12 +154,12 @@ static bool unknown_kind(struct str kind, const struct val *v, struct diags *dia
     if (near.p) {
         g = diags_add(diags, DIAG_ERROR, "E0003", "unknown kind `%.*s`", STR_ARG(kind));
         diag_label(diags, g, "did you mean `%.*s`?", STR_ARG(near));
-        g->fix = near;
     } else {
         g = diags_add(diags, DIAG_WARNING, "W0002",
                       "kind `%.*s` is not used here; the document is skipped", STR_ARG(kind));
     }
     diag_at(g, val_get(v, STR("kind")));
+    if (near.p) diag_fix_val(diags, g, FIX_VALUE, val_get(v, STR("kind")), near);
     return !near.p;
 }
 

@@ -280,7 +280,7 @@ bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_
     struct lint l = {.a = a, .d = d, .docs = docs, .opts = opts ? opts : &defaults};
     size_t before = d->errors;
     for (size_t i = 0; i < docs->n; i++)
-        if (!docs->items[i].broken) lint_one(&l, &docs->items[i]);
+        if (!docs->items[i].broken && documents_wanted(docs, docs->items[i].kind)) lint_one(&l, &docs->items[i]);
     for (size_t i = 0; i < l.indexes.n; i++) {
         template_index_fini(&l.indexes.items[i]->index);
         free(l.indexes.items[i]);

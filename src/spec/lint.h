@@ -13,6 +13,8 @@ struct lint_opts {
     bool refs_required;             /* a reference to a document that is not there is an error, not a warning */
     bool values_required;       /* every workflow parameter must have a value (to run; not for templates) */
     bool quiet_refs;                /* such a reference is not even mentioned (ignored with refs_required) */
+    bool hints;                     /* notes on what works but could be better, too */
+    bool (*zone_known)(struct str name); /* whether the machine has this time zone; NULL: not checked */
 };
 
 /* Checks every document of `docs` (broken ones are left out). False when an error was added. */

@@ -3,13 +3,14 @@
 
 enum { TASKS_OF_ARGO = 200 };
 
-static void template_names(struct lint *l, const struct template_index *x, struct str name,
-                           struct diag *g)
+static void template_names(struct lint *l, const struct template_index *x, const struct val *at,
+                           struct str name, struct diag *g)
 {
+    if (lint_full(l)) return;
     size_t n = MIN(x->n, 500u);
     struct str *names = ARENA_ARRAY(l->a, struct str, MAX(n, 1u));
     for (size_t i = 0; i < n; i++) names[i] = x->items[i].name;
-    lint_did_you_mean(l, g, name, names, n);
+    lint_did_you_mean(l, g, at, name, names, n);
 }
 
 static void find_local(struct lint_doc *ld, struct call *c)
@@ -18,9 +19,10 @@ static void find_local(struct lint_doc *ld, struct call *c)
     c->callee = template_find(&ld->index, c->template);
     c->callee_known = c->callee != NULL;
     if (c->callee || ld->open) return;
-    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0202", lint_at(c->src, "template"),
+    const struct val *at = lint_at(c->src, "template");
+    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0202", at,
                           "there is no template `%.*s`", STR_ARG(c->template));
-    template_names(ld->l, &ld->index, c->template, g);
+    template_names(ld->l, &ld->index, at, c->template, g);
 }
 
 static void find_other(struct lint_doc *ld, struct call *c)
@@ -47,7 +49,7 @@ static void find_other(struct lint_doc *ld, struct call *c)
     size_t n = 0;
     for (; n < doc->spec->templates.n && n < ARRAY_LEN(names); n++)
         names[n] = doc->spec->templates.items[n].name;
-    lint_did_you_mean(l, g, ref->template, names, n);
+    lint_did_you_mean(l, g, lint_at(ref->src, "template"), ref->template, names, n);
 }
 
 /* Exactly one of template, templateRef and inline; then the callee is looked up. */
@@ -99,7 +101,7 @@ static void enum_of_argument(struct lint *l, const struct argo_parameter *input,
     struct diag *g = LINT(l, DIAG_ERROR, "E0405", lint_at(arg->src, "value"),
                           "`%.*s`: \"%.*s\" is not allowed by the template", STR_ARG(arg->name),
                           STR_ARG(arg->value));
-    lint_did_you_mean(l, g, arg->value, input->enum_.items, input->enum_.n);
+    lint_did_you_mean(l, g, lint_at(arg->src, "value"), arg->value, input->enum_.items, input->enum_.n);
 }
 
 /* A call's own arguments that no input takes: harmless to Argo, mostly a slip of the pen. */
@@ -116,7 +118,8 @@ static void superfluous_arguments(struct lint *l, const struct call *c)
         size_t n = 0;
         for (; n < in->parameters.n && n < ARRAY_LEN(names); n++)
             names[n] = in->parameters.items[n].name;
-        lint_did_you_mean(l, g, p->name, names, n);
+        lint_did_you_mean(l, g, lint_at(p->src, "name"), p->name, names, n);
+        if (!g->fix) diag_fix_val(l->d, g, FIX_REMOVE_ITEM, p->src, STR_NONE);
     }
 }
 

@@ -25,12 +25,13 @@ static bool is_loop(const struct argo_dag_task *t)
 static void unknown_dependency(struct dag *g, const struct val *at, struct str name)
 {
     struct lint *l = g->l;
-    size_t n = MIN(g->n, 1000u);
+    size_t n = lint_full(l) ? 0 : MIN(g->n, 1000u);
     struct str *names = ARENA_ARRAY(l->a, struct str, MAX(n, 1u));
     for (size_t i = 0; i < n; i++) names[i] = g->t->tasks.items[i].name;
     struct diag *d = LINT(l, DIAG_ERROR, "E0502", at, "dependency `%.*s` is not a task of this DAG",
                           STR_ARG(name));
-    lint_did_you_mean(l, d, name, names, n);
+    bool whole = at->kind == VAL_STR && str_eq(at->s, name);
+    lint_did_you_mean(l, d, whole ? at : NULL, name, names, n);
 }
 
 static void add_edge(struct dag *g, const struct val *at, struct str name)
@@ -211,7 +212,8 @@ static void check_target(struct dag *g)
         struct str names[256];
         size_t n = 0;
         for (; n < g->n && n < ARRAY_LEN(names); n++) names[n] = g->t->tasks.items[n].name;
-        lint_did_you_mean(g->l, d, name, names, n);
+        bool whole = str_eq(g->t->target, name);
+        lint_did_you_mean(g->l, d, whole ? lint_at(g->t->src, "target") : NULL, name, names, n);
     }
 }
 

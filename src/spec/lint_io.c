@@ -16,7 +16,7 @@ static void enum_holds(struct lint *l, const struct argo_parameter *p, struct st
     struct diag *g = LINT(l, DIAG_ERROR, "E0405", lint_at(p->src, field),
                           "`%.*s`: \"%.*s\" is not one of its enum values", STR_ARG(p->name),
                           STR_ARG(value));
-    lint_did_you_mean(l, g, value, p->enum_.items, p->enum_.n);
+    lint_did_you_mean(l, g, lint_at(p->src, field), value, p->enum_.items, p->enum_.n);
 }
 
 static void parameter_list(struct lint *l, const struct argo_parameter_list *list)

@@ -49,7 +49,7 @@ static void check_mount(struct lint_doc *ld, const struct argo_template *t,
         names[n++] = t->volumes.items[i].name;
     struct diag *g = LINT(ld->l, DIAG_ERROR, "E0307", lint_at(m->src, "name"),
                           "there is no volume `%.*s`", STR_ARG(m->name));
-    lint_did_you_mean(ld->l, g, m->name, names, n);
+    lint_did_you_mean(ld->l, g, lint_at(m->src, "name"), m->name, names, n);
 }
 
 static void check_mounts(struct lint_doc *ld, const struct argo_template *t,

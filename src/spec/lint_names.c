@@ -91,13 +91,13 @@ void unique_add(struct lint *l, struct unique *u, const struct val *src, struct 
     else lint_not_unique(l, src, name, what, slot->ptr);
 }
 
-void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names,
-                       size_t n)
+void lint_did_you_mean(struct lint *l, struct diag *g, const struct val *at, struct str word,
+                       const struct str *names, size_t n)
 {
-    struct str near = str_closest(word, names, n);
+    struct str near = lint_full(l) ? STR_NONE : str_closest(word, names, n);
     if (!near.p) return;
     diag_label(l->d, g, "did you mean `%.*s`?", STR_ARG(near));
-    g->fix = near;
+    if (at && str_closest_only(word, names, n).p) diag_fix_val(l->d, g, FIX_VALUE, at, near);
 }
 
 bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text,

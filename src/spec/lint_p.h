@@ -75,6 +75,8 @@ static inline struct diag *lint_place(struct diag *g, const struct val *at)
     diag_at(g, at);
     return g;
 }
+/* Nothing more is kept: explaining findings further would be in vain, and slow. */
+static inline bool lint_full(const struct lint *l) { return l->d->dropped > 0; }
 /* The value of a field, or the struct's own value. */
 static inline const struct val *lint_at(const struct val *src, const char *field)
 {
@@ -105,8 +107,9 @@ void unique_add(struct lint *l, struct unique *u, const struct val *src, struct 
                 const char *what);
 void lint_not_unique(struct lint *l, const struct val *src, struct str name, const char *what,
                      const struct val *first);
-void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names,
-                       size_t n);
+/* Names the nearest; where the word is the whole value `at` (else NULL), that is the fix. */
+void lint_did_you_mean(struct lint *l, struct diag *g, const struct val *at, struct str word,
+                       const struct str *names, size_t n);
 bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text,
                    bool unit_needed);
 

@@ -1,6 +1,7 @@
 /* {{tags}}: what each may refer to, by where it stands. Only tags that begin with item. steps.
  * inputs. outputs. pod. workflow. tasks. are checked, as by Argo; expression tags {{=…}} never are.
  */
+#include "doc/closest.h"
 #include "spec/lint_p.h"
 
 enum tag_answer { TAG_KNOWN, TAG_UNKNOWN, TAG_TOO_LATE };
@@ -208,6 +209,7 @@ static enum tag_answer tag_known(struct tag_check *c, struct str tag)
  * stands as it does in the value. */
 static bool point_at(const struct lint *l, struct diag *g, const struct val *v, struct str raw)
 {
+    if (lint_full(l)) return false;
     const struct source_file *f = l->opts->files ? source_files_get(l->opts->files, v->file) : NULL;
     size_t lines = 2; /* a block begins on the line behind its indicator */
     for (size_t i = 0; i < v->s.n; i++) lines += v->s.p[i] == '\n';
@@ -244,12 +246,10 @@ static void report_unknown(struct tag_check *c, const struct val *at, struct str
     struct diag *g = LINT(l, DIAG_ERROR, "E0601", at, "failed to resolve {{%.*s}}", STR_ARG(tag));
     bool exact = point_at(l, g, at, raw);
     if (!c->word.p) return;
-    lint_did_you_mean(l, g, c->word, c->near, c->n_near);
-    if (!g->fix.p) return;
-    ptrdiff_t i = str_find(raw, c->word, 0);
-    g->fix = exact && i >= 0 ? str_fmt(l->a, "%.*s%.*s%.*s", (int)i, raw.p, STR_ARG(g->fix),
-                                       STR_ARG(str_from(raw, (size_t)i + c->word.n)))
-                             : STR_NONE;
+    lint_did_you_mean(l, g, NULL, c->word, c->near, c->n_near);
+    struct str near = str_closest_only(c->word, c->near, c->n_near);
+    ptrdiff_t i = near.p ? str_find(raw, c->word, 0) : -1;
+    if (exact && i >= 0) diag_fix(l->d, g, FIX_TEXT, g->line, g->col + (uint32_t)i, near)->len = (uint32_t)c->word.n;
 }
 
 static void check_tag(const struct tag_scope *s, const struct val *at, struct str raw)
