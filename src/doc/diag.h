@@ -37,14 +37,13 @@ enum fix_op {
     FIX_KEY,        /* the key there becomes `text` */
     FIX_VALUE,      /* the string there becomes the string `text`, in the quotes that it had */
     FIX_YAML,       /* the value there becomes `text` as it is */
-    FIX_QUOTE,      /* the plain scalar there is put in quotes */
+    FIX_QUOTE,      /* the plain scalar there is put in quotes; if it is `text`, when that is given */
     FIX_REMOVE,     /* the pair with the key there goes, unless it is the only one of its map */
     FIX_REMOVE_SAME, /* the same, if its value reads as that of the key at other_line:other_col */
     FIX_REMOVE_ITEM, /* the list item there goes, unless it is the only one */
-    FIX_ADD_PAIR,   /* the pair `text` becomes the first of the map there */
+    FIX_ADD_PAIR,   /* the pair `text` becomes the first of the map there, or goes before the key at `other` */
     FIX_ADD_ITEM,   /* `text` becomes the last item of the list there */
     FIX_LIST,       /* the value there becomes the only item of a list */
-    FIX_ITEMS_LIST, /* every item of the list there becomes a list of its own */
     FIX_TEXT,       /* `len` bytes there become `text`: inside of a scalar, or where nothing parses */
 };
 struct fix_step {

@@ -100,11 +100,23 @@ static bool place_value(struct placer *p, const struct fix_step *s)
     return scalar_put(p, node(p, layout_value(&p->l, s->line, s->col)), s->text);
 }
 
+/* From behind the colon of a key to the end of the collection below it. */
+static bool replace_block(struct placer *p, const struct layout_node *n, struct str text)
+{
+    const struct layout_node *key = node(p, n->prev);
+    if (!key || !key->key) return false;
+    struct str gap = slice(p, key->to, n->from);
+    ptrdiff_t colon = str_find_char(gap, ':', 0);
+    if (colon < 0 || str_find_char(slice(p, key->to, n->to), '#', 0) >= 0) return false;
+    return edit(p, key->to + (size_t)colon + 1, n->to, str_fmt(p->a, " %.*s", STR_ARG(text)));
+}
+
 /* A value that is absent (`key:`) stands behind the colon. */
 static bool place_yaml(struct placer *p, const struct fix_step *s)
 {
     const struct layout_node *n = node(p, layout_value(&p->l, s->line, s->col));
     if (!n || n->decorated || n->style >= LAYOUT_LITERAL) return false;
+    if (n->kind != LAYOUT_SCALAR && !n->flow) return replace_block(p, n, s->text);
     bool space = n->from == n->to && n->from > 0 && p->l.text.p[n->from - 1] == ':';
     return edit(p, n->from, n->to, space ? str_fmt(p->a, " %.*s", STR_ARG(s->text)) : s->text);
 }
@@ -115,6 +127,7 @@ static bool place_quote(struct placer *p, const struct fix_step *s)
     if (!n || n->kind != LAYOUT_SCALAR || n->decorated || n->style != LAYOUT_PLAIN || n->from == n->to)
         return false;
     struct str text = slice(p, n->from, n->to);
+    if (s->text.p && !str_eq(text, s->text)) return false;
     for (size_t i = 0; i < text.n; i++)
         if (!is_plain_char(text.p[i]) && !strchr("+:~ ", text.p[i])) return false;
     return edit(p, n->from, n->to, str_fmt(p->a, "\"%.*s\"", STR_ARG(text)));
@@ -196,7 +209,8 @@ static bool place_add_pair(struct placer *p, const struct fix_step *s)
     const struct layout_node *map = node(p, i);
     if (!map || map->kind != LAYOUT_MAP || map->decorated) return false;
     if (map->n == 0) return edit(p, map->from + 1, map->from + 1, s->text);
-    const struct layout_node *key = node(p, i + 1);
+    uint32_t before = s->other_line ? layout_key(&p->l, s->other_line, s->other_col) : LAYOUT_NONE;
+    const struct layout_node *key = before == LAYOUT_NONE ? node(p, i + 1) : node(p, before);
     struct str behind = map->flow ? STR(", ") : new_line(p, key->col);
     return edit(p, key->from, key->from, str_cat(p->a, s->text, behind));
 }
@@ -230,18 +244,6 @@ static bool scalar_to_list(struct placer *p, const struct layout_node *n)
     return edit(p, n->from, n->to, str_fmt(p->a, "[%.*s]", STR_ARG(text)));
 }
 
-/* `key:` and below it, further right, a map: a dash in the two columns before its first key. */
-static bool place_list(struct placer *p, const struct fix_step *s)
-{
-    const struct layout_node *n = node(p, layout_value(&p->l, s->line, s->col));
-    if (!n || n->decorated) return false;
-    if (n->kind == LAYOUT_SCALAR || n->flow) return scalar_to_list(p, n);
-    const struct layout_node *key = node(p, n->prev);
-    if (n->kind != LAYOUT_MAP || !key || !key->key || !first_on_line(p, n->from)) return false;
-    if (n->col < key->col + 2 || !str_is(slice(p, n->from - 2, n->from), "  ")) return false;
-    return edit(p, n->from - 2, n->from, STR("- "));
-}
-
 /* Every line of the item but the first moves two columns to the right. */
 static bool shift_lines(struct placer *p, const struct layout_node *n)
 {
@@ -250,20 +252,18 @@ static bool shift_lines(struct placer *p, const struct layout_node *n)
     return true;
 }
 
-static bool place_items_list(struct placer *p, const struct fix_step *s)
+/* `key:` and below it, further right, a map: a dash in the two columns before its first key. */
+static bool place_list(struct placer *p, const struct fix_step *s)
 {
-    uint32_t i = layout_value(&p->l, s->line, s->col);
-    const struct layout_node *list = node(p, i);
-    if (!list || list->kind != LAYOUT_LIST || list->decorated || list->n == 0) return false;
-    for (const struct layout_node *x = node(p, i + 1); x; x = node(p, x->next)) {
-        if (x->decorated || x->kind == LAYOUT_LIST) return false;
-        if (list->flow) {
-            if (!edit(p, x->from, x->from, STR("[")) || !edit(p, x->to, x->to, STR("]"))) return false;
-        } else if (!edit(p, x->from, x->from, STR("- ")) || !shift_lines(p, x)) {
-            return false;
-        }
-    }
-    return true;
+    const struct layout_node *n = node(p, layout_value(&p->l, s->line, s->col));
+    if (!n || n->decorated) return false;
+    if (n->kind == LAYOUT_SCALAR || n->flow) return scalar_to_list(p, n);
+    const struct layout_node *key = node(p, n->prev), *parent = node(p, n->parent);
+    if (n->kind != LAYOUT_MAP) return false;
+    if (parent && parent->kind == LAYOUT_LIST) return edit(p, n->from, n->from, STR("- ")) && shift_lines(p, n);
+    if (!key || !key->key || !first_on_line(p, n->from)) return false;
+    if (n->col < key->col + 2 || !str_is(slice(p, n->from - 2, n->from), "  ")) return false;
+    return edit(p, n->from - 2, n->from, STR("- "));
 }
 
 /* -------------------------------------------------------------------------------- placing */
@@ -279,7 +279,6 @@ static place_fn *const ops[] = {
     [FIX_ADD_PAIR] = place_add_pair,
     [FIX_ADD_ITEM] = place_add_item,
     [FIX_LIST] = place_list,
-    [FIX_ITEMS_LIST] = place_items_list,
     [FIX_TEXT] = place_text,
 };
 

@@ -3,6 +3,7 @@
 
 #include "doc/closest.h"
 #include "doc/yaml.h"
+#include "doc/yaml_mend.h"
 
 static const struct kind_row {
     const char *text, *api_version, *doc;
@@ -108,10 +109,13 @@ static bool check_api_version(enum doc_kind kind, struct str given, const struct
         g = diags_add(diags, DIAG_WARNING, "W0003", "this %s has no apiVersion",
                       doc_kind_text(kind));
         diag_at(g, v);
+        diag_fix_val(diags, g, FIX_ADD_PAIR, v,
+                     str_cat(diags->a, STR("apiVersion: "), str_of(doc_kind_api_version(kind))));
     } else {
         g = diags_add(diags, DIAG_ERROR, "E0004", "apiVersion \"%.*s\" is not known for a %s",
                       STR_ARG(given), doc_kind_text(kind));
         diag_at(g, val_get(v, STR("apiVersion")));
+        diag_fix_val(diags, g, FIX_VALUE, val_get(v, STR("apiVersion")), str_of(doc_kind_api_version(kind)));
     }
     diag_help(diags, g, "write apiVersion: %s", doc_kind_api_version(kind));
     return !given.p;
@@ -185,6 +189,8 @@ bool documents_add_val(struct documents *d, const struct val *v, uint16_t file, 
                                    "a document without a kind is skipped");
         diag_at(g, v);
         diag_help(diags, g, "write kind: Workflow");
+        if (val_get(val_get(v, STR("spec")), STR("entrypoint")))
+            diag_fix_val(diags, g, FIX_ADD_PAIR, v, STR("kind: Workflow"));
         return true;
     }
     if (is_list_kind(kind, items)) {
@@ -214,11 +220,14 @@ bool documents_add(struct documents *d, struct str text, uint16_t file, struct d
         g->col = where.col;
         g->len = where.len;
         diag_help(diags, g, "remove one of them; the last one counts");
+        struct fix_step *step = diag_fix(diags, g, FIX_REMOVE_SAME, where.line, where.col, STR_NONE);
+        step->other_line = where.first_line;
+        step->other_col = where.first_col;
         opts.strict = false;
         ok = yaml_parse_all(d->a, text, &opts, &docs, &n, NULL);
     }
     if (!ok) {
-        diags_add_doc_error(diags, "E0001", &where);
+        yaml_mend(diags, diags_add_doc_error(diags, "E0001", &where), text);
         return false;
     }
     for (size_t i = 0; i < n; i++) ok &= documents_add_val(d, &docs[i], file, diags);

@@ -1,4 +1,7 @@
 /* Calls of templates: steps, tasks and hooks. See lint_p.h. */
+#include <inttypes.h>
+
+#include "base/limits.h"
 #include "spec/lint_p.h"
 
 enum { TASKS_OF_ARGO = 200 };
@@ -163,10 +166,35 @@ void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks
             diag_help(ld->l->d, g, "only the hook named exit runs without one");
         }
         if (!exit) lint_later_hook(ld->l, h, hooks->items[i].key);
+        lint_expression(ld->l, val_get(h->src, STR("expression")), "expression");
         lint_call(ld, &c, "hook");
         lint_arguments(ld->l, h->arguments, true);
         lint_supply(ld, &c, fallback);
     }
+}
+
+/* "%s" is a whole number, as far as it is known. */
+static bool is_number(struct lint *l, const struct argo_sequence *s, const char *field, struct str text, int64_t *out)
+{
+    if (!text.p || has_tag(text)) return false;
+    if (str_to_i64(text, out)) return true;
+    LINT(l, DIAG_WARNING, "W0408", lint_at(s->src, field), "`%s` is a whole number, not \"%.*s\"", field,
+         STR_ARG(text));
+    return false;
+}
+
+static void check_sequence(struct lint *l, const struct argo_sequence *s)
+{
+    int64_t start = 0, end = 0, count = 0;
+    bool counted = is_number(l, s, "count", s->count, &count);
+    bool started = is_number(l, s, "start", s->start, &start) || !s->start.p;
+    bool ended = is_number(l, s, "end", s->end, &end);
+    if (counted && count < 0)
+        LINT(l, DIAG_WARNING, "W0408", lint_at(s->src, "count"), "a sequence cannot have %" PRId64 " items", count);
+    if (started && ended) counted = !__builtin_sub_overflow(MAX(start, end), MIN(start, end), &count);
+    if ((started && ended && !counted) || (counted && count >= LIMIT_LOOP_ITEMS))
+        LINT(l, DIAG_WARNING, "W0408", s->src, "the sequence has more than %d items (LIMIT_LOOP_ITEMS)",
+             LIMIT_LOOP_ITEMS);
 }
 
 static void loop_rules(struct lint *l, const struct call *c)
@@ -181,11 +209,8 @@ static void loop_rules(struct lint *l, const struct call *c)
         LINT(l, DIAG_ERROR, "E0408", s->src, "a sequence has either count or end");
     else if (s && !s->count.p && !s->end.p)
         LINT(l, DIAG_ERROR, "E0408", s->src, "a sequence needs count or end");
-    if (c->with_param.n > 0 && !has_tag(c->with_param) && c->with_param.p[0] != '[') {
-        struct diag *g = LINT(l, DIAG_WARNING, "W0402", lint_at(c->src, "withParam"),
-                              "`withParam` is not a JSON list");
-        diag_help(l->d, g, "write a list such as [1, 2], or a tag that gives one");
-    }
+    if (c->with_param.n > 0) lint_with_param(l, c->src);
+    if (s) check_sequence(l, s);
 }
 
 static void exit_call(struct lint_doc *ld, const struct call *c)
@@ -196,9 +221,16 @@ static void exit_call(struct lint_doc *ld, const struct call *c)
     lint_supply(ld, &exit, c->arguments);
 }
 
+static void inline_named(struct lint *l, const struct argo_template *t)
+{
+    struct diag *g = LINT(l, DIAG_ERROR, "E0409", lint_at(t->src, "name"), "an inline template has no name");
+    diag_fix_key(l->d, g, FIX_REMOVE, t->src, "name", STR_NONE);
+}
+
 static void check_call(struct lint_doc *ld, struct call *c, const struct tag_scope *s)
 {
     loop_rules(ld->l, c);
+    lint_when(ld->l, c->src);
     lint_arguments(ld->l, c->arguments, true);
     lint_supply(ld, c, NULL);
     lint_hooks(ld, &c->hooks, c->arguments);
@@ -208,8 +240,7 @@ static void check_call(struct lint_doc *ld, struct call *c, const struct tag_sco
     lint_tags(&mine, c->src, "inline");
     if (!c->inline_) return;
     if (c->inline_->name.n > 0)
-        LINT(ld->l, DIAG_ERROR, "E0409", lint_at(c->inline_->src, "name"),
-             "an inline template has no name");
+        inline_named(ld->l, c->inline_);
     lint_template(ld, c->inline_, &mine);
 }
 
@@ -220,15 +251,30 @@ static void check_calls(struct lint_doc *ld, const struct argo_template *t, stru
     lint_tags(s, t->outputs ? t->outputs->src : NULL, NULL);
 }
 
+/* Malformed names, to be mended once all are known. */
+struct bad_names {
+    size_t diag[32], call[32], n;
+};
+
+static void mend_names(struct lint *l, const struct tag_scope *s, const struct bad_names *bad)
+{
+    for (size_t i = 0; i < bad->n; i++)
+        lint_fix_call_name(l, &l->d->items[bad->diag[i]], s, &s->calls[bad->call[i]]);
+}
+
 /* Names are checked and looked up; the first of equal names wins. */
 static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct map *by_name,
-                       const char *what)
+                       const char *what, struct bad_names *bad)
 {
     const char *plural = strcmp(what, "step") == 0 ? "steps" : "tasks";
     map_reserve(by_name, n);
     for (size_t i = 0; i < n; i++) {
         bool fresh = false;
-        lint_name(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
+        struct diag *g = lint_name_check(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
+        if (g && calls[i].name.n && bad->n < ARRAY_LEN(bad->call) && !lint_full(ld->l)) {
+            bad->diag[bad->n] = (size_t)(g - ld->l->d->items);
+            bad->call[bad->n++] = i;
+        }
         struct map_slot *slot = calls[i].name.p ? map_put(by_name, calls[i].name, &fresh) : NULL;
         if (slot && fresh) slot->num = i;
         else if (slot)
@@ -264,7 +310,8 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
             };
         }
     }
-    name_calls(ld, calls, n, &by_name, "step");
+    struct bad_names bad = {.n = 0};
+    name_calls(ld, calls, n, &by_name, "step", &bad);
     struct tag_scope s = {.ld = ld,
                           .tmpl = t,
                           .calls_prefix = "steps",
@@ -272,6 +319,7 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
                           .n_calls = n,
                           .by_name = &by_name,
                           .outer = outer};
+    mend_names(ld->l, &s, &bad);
     check_calls(ld, t, calls, &s);
 }
 
@@ -301,17 +349,20 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
             .hooks = x->hooks,
         };
     }
-    name_calls(ld, calls, n, &by_name, "task");
-    struct dag *g = dag_new(ld->l, t->dag, &by_name);
+    struct bad_names bad = {.n = 0};
+    name_calls(ld, calls, n, &by_name, "task", &bad);
     struct tag_scope s = {.ld = ld,
                           .tmpl = t,
                           .calls_prefix = "tasks",
                           .calls = calls,
                           .n_calls = n,
                           .by_name = &by_name,
-                          .dag = g,
                           .outer = outer};
+    for (size_t i = 0; i < n && !s.dag_names; i++)
+        s.dag_names = t->dag->tasks.items[i].depends.n > 0 || t->dag->tasks.items[i].dependencies.n > 0;
+    mend_names(ld->l, &s, &bad);
+    s.dag = dag_new(&s);
     check_calls(ld, t, calls, &s);
     lint_tags(&s, val_get(t->dag->src, STR("target")), NULL);
-    dag_free(g);
+    dag_free(s.dag);
 }

@@ -83,6 +83,7 @@ static void check_env(struct lint *l, const struct argo_container *c)
         const struct argo_env_var *v = &c->env.items[i];
         if (v->name.n == 0)
             LINT(l, DIAG_ERROR, "E0206", v->src, "this environment variable has no name");
+        lint_secret_named(l, v->src, "value", v->name, v->value, true);
         if (v->value.n > 0 && v->value_from)
             LINT(l, DIAG_ERROR, "E0313", v->src, "variable `%.*s` has both value and valueFrom",
                  STR_ARG(v->name));
@@ -98,6 +99,7 @@ static void check_helpers(struct lint_doc *ld, const struct argo_template *t,
         if (lint_name(ld->l, c->src, c->name, what, NAME_FIELD))
             unique_add(ld->l, &seen, c->src, c->name, "containers");
         image_needed(ld, c->src, c->image, STR_NONE);
+        lint_image(ld, c->src, c->image);
         check_mounts(ld, t, &c->volume_mounts, NULL);
         check_env(ld->l, &c->container);
     }
@@ -154,6 +156,7 @@ static void check_set(struct lint_doc *ld, const struct argo_template *t)
         if (lint_name(ld->l, c->src, c->name, "container", NAME_FIELD))
             unique_add(ld->l, &seen, c->src, c->name, "containers");
         image_needed(ld, c->src, c->image, STR_NONE);
+        lint_image(ld, c->src, c->image);
         check_mounts(ld, t, &c->volume_mounts, NULL);
         check_env(ld->l, &c->container);
     }
@@ -196,6 +199,7 @@ static void check_container(struct lint_doc *ld, const struct argo_template *t)
     const struct argo_template *d = defaults_of(ld);
     struct str fallback = d && d->container ? d->container->image : STR_NONE;
     image_needed(ld, t->container->src, t->container->image, fallback);
+    lint_image(ld, t->container->src, t->container->image);
     check_mounts(ld, t, &t->container->volume_mounts, t->inputs ? &t->inputs->artifacts : NULL);
     check_env(ld->l, t->container);
 }
@@ -206,6 +210,7 @@ static void check_script(struct lint_doc *ld, const struct argo_template *t)
     struct str fallback = d && d->script ? d->script->image : STR_NONE;
     bool command = t->script->command.n > 0 || (d && d->script && d->script->command.n > 0);
     image_needed(ld, t->script->src, t->script->image, fallback);
+    lint_image(ld, t->script->src, t->script->image);
     check_mounts(ld, t, &t->script->volume_mounts, t->inputs ? &t->inputs->artifacts : NULL);
     check_env(ld->l, &t->script->container);
     if (t->script->source.n == 0)
@@ -226,6 +231,9 @@ static void check_http(struct lint *l, const struct argo_http *h)
     if (h->timeout_seconds.set && h->timeout_seconds.v < 1)
         LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "timeoutSeconds"),
              "`timeoutSeconds` must be at least 1");
+    lint_expression(l, val_get(h->src, STR("successCondition")), "successCondition");
+    for (size_t i = 0; i < h->headers.n; i++)
+        lint_secret_named(l, h->headers.items[i].src, "value", h->headers.items[i].name, h->headers.items[i].value, true);
 }
 
 static void check_data(struct lint *l, const struct argo_data *d)
@@ -235,6 +243,8 @@ static void check_data(struct lint *l, const struct argo_data *d)
              "the source of the data is missing: artifactPaths");
     if (d->transformation.n == 0)
         LINT(l, DIAG_ERROR, "E0317", d->src, "a data template needs at least one transformation");
+    for (size_t i = 0; i < d->transformation.n; i++)
+        lint_expression(l, val_get(d->transformation.items[i].src, STR("expression")), "expression");
 }
 
 void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template_type type)

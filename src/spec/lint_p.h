@@ -36,6 +36,15 @@ struct lint_doc {
     bool open;          /* parts are not known here (a missing reference): nothing is "undefined" */
     struct map outputs; /* "parameters.x", "artifacts.x": published by globalName */
     bool outputs_open;  /* a published name is computed, or a callee is not known */
+    struct flow *flow;  /* who calls whom */
+    struct map refs;    /* name -> struct lint_ref *: where templates are called; filled when first needed */
+    bool refs_known;
+    struct map images;  /* that have been remarked upon */
+};
+
+struct lint_ref {
+    const struct val *v;
+    struct lint_ref *next;
 };
 
 /* A call of a template: a step, a task, a hook or the entrypoint. */
@@ -66,6 +75,7 @@ struct tag_scope {
     size_t n_calls;
     const struct map *by_name; /* name -> index in calls */
     struct dag *dag;           /* tasks: who is whose ancestor */
+    bool dag_names;            /* names must not begin with a digit */
     const struct call *self;   /* the call that the text belongs to; NULL: all calls are visible */
     const struct tag_scope *outer; /* of an inline template: the call that holds it */
 };
@@ -94,6 +104,10 @@ enum name_form { NAME_FIELD, NAME_PARAMETER, NAME_ARTIFACT, NAME_OBJECT };
 /* Reports a missing or malformed name of a "step", "template", … */
 bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what,
                enum name_form form);
+/* The same; the diagnostic, or NULL when the name is fine. */
+struct diag *lint_name_check(struct lint *l, const struct val *src, struct str name, const char *what,
+                             enum name_form form);
+bool lint_well_formed(struct str name, enum name_form form);
 struct unique {
     struct {
         struct str name;
@@ -137,12 +151,52 @@ void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks
                 const struct argo_arguments *fallback);
 
 /* lint_dag.c */
-struct dag *dag_new(struct lint *l, const struct argo_dag_template *t, const struct map *by_name);
+struct dag *dag_new(const struct tag_scope *s);
 void dag_free(struct dag *g);
 bool dag_is_ancestor(struct dag *g, size_t ancestor, size_t task);
 
 /* lint_tags.c */
 void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_key);
+
+/* lint_flow.c */
+enum flow_root { FLOW_MAIN = 1, FLOW_EXIT = 2 }; /* the entrypoint; exit handlers and hooks of the workflow */
+struct flow_call {
+    uint32_t to, next_same; /* of the same callee: 1 + index; 0 = none */
+    const struct argo_arguments *args;
+    bool sure; /* whenever the caller runs and nothing fails */
+};
+struct flow *flow_new(struct lint_doc *ld);
+void flow_free(struct flow *f);
+void flow_check(struct flow *f);
+/* From where a template of the document is reached: flow_root bits; 0 for inline ones. */
+uint8_t flow_reached(const struct flow *f, const struct argo_template *t);
+/* Whether every caller gives this parameter. */
+bool flow_all_pass(const struct flow *f, const struct argo_template *t, struct str parameter);
+
+/* lint_text.c: each is silent where the text is absent or has tags */
+void lint_expression(struct lint *l, const struct val *v, const char *what);
+void lint_expression_tag(struct lint *l, const struct val *v, size_t off, struct str raw);
+void lint_when(struct lint *l, const struct val *src);
+void lint_with_param(struct lint *l, const struct val *src);
+void lint_secret_named(struct lint *l, const struct val *src, const char *field, struct str name, struct str value,
+                       bool env);
+void lint_secret_text(struct lint *l, const struct val *v);
+void lint_unused_inputs(struct lint_doc *ld, const struct argo_template *t, enum template_type type);
+void lint_image(struct lint_doc *ld, const struct val *src, struct str image);
+
+/* lint_cron.c */
+void lint_schedules(struct lint *l, const struct argo_cron_workflow_spec *c);
+
+/* lint_fix.c */
+/* Where bytes [off, off + len) of a string stand in its source. */
+bool lint_source_place(const struct lint *l, const struct val *v, size_t off, size_t len, uint32_t *line, uint32_t *col);
+/* Adds the step that replaces them. */
+bool lint_fix_text(struct lint *l, struct diag *g, const struct val *v, size_t off, size_t len, struct str text);
+/* Adds the pair to the map, before its member `key` when there is one. */
+void lint_fix_add_pair(struct lint *l, struct diag *g, const struct val *map, const char *key, struct str text);
+void lint_fix_object_name(struct lint *l, struct diag *g, const struct val *meta, struct str name);
+void lint_fix_template_name(struct lint_doc *ld, struct diag *g, const struct argo_template *t);
+void lint_fix_call_name(struct lint *l, struct diag *g, const struct tag_scope *s, const struct call *c);
 
 /* lint_later.c: what is accepted but not acted upon in this version */
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);

@@ -1,0 +1,202 @@
+/* Who calls whom: which templates a run can reach, from where, and whether it could ever end.
+ *
+ * Templates are numbered as they stand in the document; calls are edges in one array, sorted by
+ * caller. Everything is linear in templates and calls. See lint_p.h. */
+#include "spec/lint_p.h"
+
+enum { NOBODY = UINT32_MAX };
+
+struct flow {
+    struct lint_doc *ld;
+    size_t n;
+    VEC(struct flow_call) calls;
+    uint32_t *first;   /* calls of template i: first[i] … first[i + 1] */
+    uint32_t *by_callee; /* 1 + the last call of template i, linked by next_same */
+    uint8_t *reached;  /* enum flow_root bits */
+    bool open;         /* some callee is computed, or may be called from elsewhere */
+};
+
+static uint32_t number_of(const struct flow *f, struct str name)
+{
+    const struct argo_template *t = name.p && !has_tag(name) ? template_find(&f->ld->index, name) : NULL;
+    return t ? (uint32_t)(t - f->ld->spec->templates.items) : NOBODY;
+}
+
+static void call_add(struct flow *f, struct str name, const struct argo_arguments *args, bool sure)
+{
+    uint32_t to = number_of(f, name);
+    if (has_tag(name)) f->open = true;
+    if (to == NOBODY) return;
+    VEC_PUSH(&f->calls, ((struct flow_call){.to = to, .args = args, .sure = sure, .next_same = f->by_callee[to]}));
+    f->by_callee[to] = (uint32_t)f->calls.n;
+}
+
+static void hooks_add(struct flow *f, const struct argo_lifecycle_hook_map *hooks, struct str on_exit,
+                      const struct argo_arguments *args)
+{
+    for (size_t i = 0; i < hooks->n; i++)
+        call_add(f, hooks->items[i].v.template, hooks->items[i].v.arguments, false);
+    if (on_exit.n) call_add(f, on_exit, args, false);
+}
+
+/* A bare name or success, joined by &&: the task runs unless something fails. */
+static bool runs_on_success(struct str depends)
+{
+    for (size_t i = 0; i < depends.n; i++)
+        if (depends.p[i] == '!' || depends.p[i] == '|' || depends.p[i] == '.') return false;
+    return true;
+}
+
+static void template_add(struct flow *f, const struct argo_template *t, bool sure)
+{
+    for (size_t i = 0; i < t->steps.n; i++)
+        for (size_t k = 0; k < t->steps.items[i].steps.n; k++) {
+            const struct argo_workflow_step *x = &t->steps.items[i].steps.items[k];
+            bool always = sure && x->when.n == 0 && !x->with_param.p && !x->with_sequence;
+            call_add(f, x->template, x->arguments, always);
+            hooks_add(f, &x->hooks, x->on_exit, x->arguments);
+            if (x->inline_) template_add(f, x->inline_, always);
+        }
+    for (size_t i = 0; t->dag && i < t->dag->tasks.n; i++) {
+        const struct argo_dag_task *x = &t->dag->tasks.items[i];
+        bool always = sure && x->when.n == 0 && !x->with_param.p && !x->with_sequence && t->dag->target.n == 0 &&
+                      runs_on_success(x->depends);
+        call_add(f, x->template, x->arguments, always);
+        hooks_add(f, &x->hooks, x->on_exit, x->arguments);
+        if (x->inline_) template_add(f, x->inline_, always);
+    }
+}
+
+static void reach(struct flow *f, uint32_t from, uint8_t root, uint32_t *stack)
+{
+    size_t top = 0;
+    if (from == NOBODY || (f->reached[from] & root)) return;
+    f->reached[from] |= root;
+    stack[top++] = from;
+    while (top > 0) {
+        uint32_t i = stack[--top];
+        for (uint32_t k = f->first[i]; k < f->first[i + 1]; k++) {
+            uint32_t to = f->calls.items[k].to;
+            if (f->reached[to] & root) continue;
+            f->reached[to] |= root;
+            stack[top++] = to;
+        }
+    }
+}
+
+struct flow *flow_new(struct lint_doc *ld)
+{
+    const struct argo_workflow_spec *spec = ld->spec;
+    struct arena *a = ld->l->a;
+    struct flow *f = ARENA_NEW(a, struct flow);
+    *f = (struct flow){.ld = ld, .n = spec->templates.n};
+    f->first = ARENA_ARRAY(a, uint32_t, f->n + 1);
+    f->by_callee = ARENA_ARRAY(a, uint32_t, f->n + 1);
+    f->reached = ARENA_ARRAY(a, uint8_t, f->n + 1);
+    for (size_t i = 0; i < f->n; i++) {
+        f->first[i] = (uint32_t)f->calls.n;
+        template_add(f, &spec->templates.items[i], true);
+    }
+    f->first[f->n] = (uint32_t)f->calls.n;
+    uint32_t *stack = ARENA_ARRAY(a, uint32_t, f->n + 1);
+    reach(f, number_of(f, spec->entrypoint), FLOW_MAIN, stack);
+    reach(f, number_of(f, spec->on_exit), FLOW_EXIT, stack);
+    for (size_t i = 0; i < spec->hooks.n; i++) reach(f, number_of(f, spec->hooks.items[i].v.template), FLOW_EXIT, stack);
+    f->open |= has_tag(spec->entrypoint) || has_tag(spec->on_exit);
+    return f;
+}
+
+void flow_free(struct flow *f) { VEC_FINI(&f->calls); }
+
+static uint32_t index_of(const struct flow *f, const struct argo_template *t)
+{
+    const struct argo_template *items = f->ld->spec->templates.items;
+    return t >= items && t < items + f->n ? (uint32_t)(t - items) : NOBODY; /* inline ones are elsewhere */
+}
+
+uint8_t flow_reached(const struct flow *f, const struct argo_template *t)
+{
+    uint32_t i = index_of(f, t);
+    return i == NOBODY ? 0 : f->reached[i];
+}
+
+bool flow_all_pass(const struct flow *f, const struct argo_template *t, struct str parameter)
+{
+    uint32_t i = index_of(f, t);
+    const struct argo_arguments *own = f->ld->spec->arguments;
+    if (i == NOBODY || f->open) return false;
+    bool entry = str_eq(t->name, f->ld->spec->entrypoint) || str_eq(t->name, f->ld->spec->on_exit);
+    if (entry && !(own && parameter_find(&own->parameters, parameter))) return false;
+    for (uint32_t k = f->by_callee[i]; k; k = f->calls.items[k - 1].next_same) {
+        const struct argo_arguments *args = f->calls.items[k - 1].args;
+        if (!args || !parameter_find(&args->parameters, parameter)) return false;
+    }
+    return entry || f->by_callee[i];
+}
+
+/* ------------------------------------------------------------------------------- findings */
+
+static void check_unused(struct flow *f)
+{
+    const struct lint_doc *ld = f->ld;
+    if (ld->is_template || ld->open || f->open || ld->spec->entrypoint.n == 0) return;
+    if (number_of(f, ld->spec->entrypoint) == NOBODY) return;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct argo_template *t = &ld->spec->templates.items[i];
+        if (f->reached[i] || t->name.n == 0 || template_find(&ld->index, t->name) != t) continue;
+        LINT(ld->l, DIAG_WARNING, "W0210", lint_at(t->src, "name"), "template `%.*s` is never called",
+             STR_ARG(t->name));
+    }
+}
+
+/* Templates are taken away while all their certain calls are of templates that were taken away. What stays
+ * calls itself, directly or through others, whenever all goes well. */
+static void prune(const struct flow *f, uint8_t *gone)
+{
+    struct arena *a = f->ld->l->a;
+    uint32_t *open = ARENA_ARRAY(a, uint32_t, f->n + 1), *stack = ARENA_ARRAY(a, uint32_t, f->n + 1);
+    uint32_t *owner = ARENA_ARRAY(a, uint32_t, f->calls.n + 1);
+    size_t top = 0;
+    for (uint32_t i = 0; i < f->n; i++) {
+        for (uint32_t k = f->first[i]; k < f->first[i + 1]; k++) {
+            owner[k] = i;
+            open[i] += f->calls.items[k].sure;
+        }
+        if (open[i] == 0) gone[i] = 1, stack[top++] = i;
+    }
+    while (top > 0) {
+        uint32_t i = stack[--top];
+        for (uint32_t k = f->by_callee[i]; k; k = f->calls.items[k - 1].next_same) {
+            uint32_t from = owner[k - 1];
+            if (!f->calls.items[k - 1].sure || --open[from] > 0) continue;
+            gone[from] = 1;
+            stack[top++] = from;
+        }
+    }
+}
+
+static void check_endless(struct flow *f)
+{
+    struct arena *a = f->ld->l->a;
+    uint8_t *gone = ARENA_ARRAY(a, uint8_t, f->n + 1), *seen = ARENA_ARRAY(a, uint8_t, f->n + 1);
+    uint32_t at = 0;
+    prune(f, gone);
+    while (at < f->n && (gone[at] || (!f->reached[at] && !f->ld->is_template))) at++;
+    if (at == f->n) return;
+    while (!seen[at]) {
+        uint32_t k = f->first[at];
+        seen[at] = 1;
+        while (!f->calls.items[k].sure || gone[f->calls.items[k].to]) k++;
+        at = f->calls.items[k].to;
+    }
+    const struct argo_template *t = &f->ld->spec->templates.items[at];
+    struct diag *g = LINT(f->ld->l, DIAG_WARNING, "W0211", lint_at(t->src, "name"),
+                          "template `%.*s` calls itself each time, so the run cannot end well", STR_ARG(t->name));
+    diag_help(f->ld->l->d, g, "give one of the calls a `when:` that becomes false");
+}
+
+void flow_check(struct flow *f)
+{
+    check_unused(f);
+    check_endless(f);
+}
