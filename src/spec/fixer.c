@@ -109,11 +109,21 @@ static bool rest_is_same(const struct layout *before, const struct layout *after
     }
 }
 
+/* What a document that could not be decoded holds is looked at only once it can be. */
+static bool hides_more(const struct reading *r)
+{
+    bool broken = false;
+    for (size_t i = 0; i < r->docs.n; i++) broken |= r->docs.items[i].broken;
+    for (size_t i = 0; i < r->d.n && !broken; i++)
+        broken = str_starts(str_of(r->d.items[i].code), STR("E00")) || str_starts(str_of(r->d.items[i].code), STR("W00"));
+    return broken;
+}
+
 /* A text that did not parse must do so now, or fail further on. */
 static bool is_progress(const struct reading *before, const struct reading *after)
 {
     const struct diag *x = syntax_error(before), *y = syntax_error(after);
-    if (!x) return !y && after->docs.n >= before->docs.n && after->d.errors <= before->d.errors;
+    if (!x) return !y && after->docs.n >= before->docs.n && (hides_more(before) || after->d.errors <= before->d.errors);
     return !y || y->line > x->line || (y->line == x->line && y->col > x->col);
 }
 

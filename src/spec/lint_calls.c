@@ -122,7 +122,8 @@ static void superfluous_arguments(struct lint *l, const struct call *c)
         for (; n < in->parameters.n && n < ARRAY_LEN(names); n++)
             names[n] = in->parameters.items[n].name;
         lint_did_you_mean(l, g, lint_at(p->src, "name"), p->name, names, n);
-        if (!g->fix) diag_fix_val(l->d, g, FIX_REMOVE_ITEM, p->src, STR_NONE);
+        if (!g->fix && !lint_full(l) && !lint_mentions_input(c->callee->src, p->name))
+            diag_fix_val(l->d, g, FIX_REMOVE_ITEM, p->src, STR_NONE);
     }
 }
 

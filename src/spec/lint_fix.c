@@ -48,7 +48,8 @@ void lint_fix_add_pair(struct lint *l, struct diag *g, const struct val *map, co
     if (!map || map->kind != VAL_MAP || !map->line || map->file != g->file) return;
     struct fix_step *step = diag_fix(l->d, g, FIX_ADD_PAIR, map->line, map->col, text);
     for (uint32_t i = 0; i < map->n; i++) {
-        if (!str_is(map->map[i].key, key)) continue;
+        if (key ? !str_is(map->map[i].key, key) : str_is(map->map[i].key, "name")) continue;
+        if (step->other_line) break;
         step->other_line = map->map[i].line;
         step->other_col = map->map[i].col;
     }

@@ -181,6 +181,7 @@ void lint_with_param(struct lint *l, const struct val *src);
 void lint_secret_named(struct lint *l, const struct val *src, const char *field, struct str name, struct str value,
                        bool env);
 void lint_secret_text(struct lint *l, const struct val *v);
+bool lint_mentions_input(const struct val *template, struct str name);
 void lint_unused_inputs(struct lint_doc *ld, const struct argo_template *t, enum template_type type);
 void lint_image(struct lint_doc *ld, const struct val *src, struct str image);
 
@@ -192,7 +193,7 @@ void lint_schedules(struct lint *l, const struct argo_cron_workflow_spec *c);
 bool lint_source_place(const struct lint *l, const struct val *v, size_t off, size_t len, uint32_t *line, uint32_t *col);
 /* Adds the step that replaces them. */
 bool lint_fix_text(struct lint *l, struct diag *g, const struct val *v, size_t off, size_t len, struct str text);
-/* Adds the pair to the map, before its member `key` when there is one. */
+/* Adds the pair to the map, before its member `key` when there is one; NULL: behind the name. */
 void lint_fix_add_pair(struct lint *l, struct diag *g, const struct val *map, const char *key, struct str text);
 void lint_fix_object_name(struct lint *l, struct diag *g, const struct val *meta, struct str name);
 void lint_fix_template_name(struct lint_doc *ld, struct diag *g, const struct argo_template *t);

@@ -249,8 +249,8 @@ static void add_dependency(struct lint *l, struct diag *g, const struct tag_scop
                          ? str_fmt(l->a, "(%.*s) && %.*s", STR_ARG(logic->s), STR_ARG(name))
                          : str_fmt(l->a, "%.*s && %.*s", STR_ARG(logic->s), STR_ARG(name)));
     else if (!list && !logic)
-        diag_fix_val(l->d, g, FIX_ADD_PAIR, t->src,
-                     str_fmt(l->a, depends ? "depends: %.*s" : "dependencies: [%.*s]", STR_ARG(name)));
+        lint_fix_add_pair(l, g, t->src, NULL,
+                          str_fmt(l->a, depends ? "depends: %.*s" : "dependencies: [%.*s]", STR_ARG(name)));
 }
 
 static void report_too_late(struct tag_check *c, const struct tag_place *at)
@@ -283,7 +283,7 @@ static void declare_input(struct lint *l, struct diag *g, const struct tag_scope
     else if (inputs && inputs->kind == VAL_MAP && !list)
         diag_fix_val(l->d, g, FIX_ADD_PAIR, inputs, str_fmt(l->a, "parameters: [%.*s]", STR_ARG(item)));
     else if (!inputs)
-        diag_fix_val(l->d, g, FIX_ADD_PAIR, t->src, str_fmt(l->a, "inputs: {parameters: [%.*s]}", STR_ARG(item)));
+        lint_fix_add_pair(l, g, t->src, NULL, str_fmt(l->a, "inputs: {parameters: [%.*s]}", STR_ARG(item)));
 }
 
 /* steps. in a DAG, tasks. in steps: the other word is meant when the name exists. */

@@ -232,6 +232,12 @@ static bool note_uses_below(const struct val *v, struct map *used)
     return listed;
 }
 
+bool lint_mentions_input(const struct val *template, struct str name)
+{
+    struct map used CLEANUP(map_fini) = {0};
+    return !template || !note_uses_below(template, &used) || map_get(&used, name);
+}
+
 /* A hint: an input may be there for its callers' sake. */
 void lint_unused_inputs(struct lint_doc *ld, const struct argo_template *t, enum template_type type)
 {
