@@ -203,11 +203,23 @@ static bool place_remove_item(struct placer *p, const struct fix_step *s)
 
 /* ------------------------------------------------------------------------------ adding */
 
+static bool has_key(const struct placer *p, uint32_t map, struct str pair)
+{
+    struct str name, rest;
+    str_cut(pair, ':', &name, &rest);
+    for (const struct layout_node *k = p->l.nodes[map].n ? node(p, map + 1) : NULL; k;) {
+        if (str_eq(slice(p, k->from, k->to), name)) return true;
+        const struct layout_node *v = node(p, k->next);
+        k = v ? node(p, v->next) : NULL;
+    }
+    return false;
+}
+
 static bool place_add_pair(struct placer *p, const struct fix_step *s)
 {
     uint32_t i = layout_value(&p->l, s->line, s->col);
     const struct layout_node *map = node(p, i);
-    if (!map || map->kind != LAYOUT_MAP || map->decorated) return false;
+    if (!map || map->kind != LAYOUT_MAP || map->decorated || has_key(p, i, s->text)) return false;
     if (map->n == 0) return edit(p, map->from + 1, map->from + 1, s->text);
     uint32_t before = s->other_line ? layout_key(&p->l, s->other_line, s->other_col) : LAYOUT_NONE;
     const struct layout_node *key = before == LAYOUT_NONE ? node(p, i + 1) : node(p, before);

@@ -5,7 +5,10 @@
 #include "doc/fix.h"
 #include "doc/layout.h"
 
-enum { ROUNDS_MAX = 400 };
+enum {
+    ROUNDS_MAX = 400,
+    GRACE_MAX = 40, /* rounds after which there are not fewer findings: what was hidden came to light */
+};
 
 /* One reading of one text. */
 struct reading {
@@ -109,6 +112,15 @@ static bool rest_is_same(const struct layout *before, const struct layout *after
     }
 }
 
+static size_t findings(const struct reading *r) { return r->d.n + r->d.dropped; }
+
+/* Fewer errors, or as many and fewer findings. */
+static bool is_better(const struct reading *before, const struct reading *after)
+{
+    if (after->d.errors != before->d.errors) return after->d.errors < before->d.errors;
+    return findings(after) < findings(before);
+}
+
 /* What a document that could not be decoded holds is looked at only once it can be. */
 static bool hides_more(const struct reading *r)
 {
@@ -123,7 +135,7 @@ static bool hides_more(const struct reading *r)
 static bool is_progress(const struct reading *before, const struct reading *after)
 {
     const struct diag *x = syntax_error(before), *y = syntax_error(after);
-    if (!x) return !y && after->docs.n >= before->docs.n && (hides_more(before) || after->d.errors <= before->d.errors);
+    if (!x) return !y && after->docs.n >= before->docs.n && (hides_more(before) || is_better(before, after));
     return !y || y->line > x->line || (y->line == x->line && y->col > x->col);
 }
 
@@ -157,6 +169,7 @@ struct round {
     const struct lint_opts *opts;
     struct reading before;
     struct buf out;
+    size_t grace;
 };
 
 /* Applies what has edits; true when the result is proved. */
@@ -168,6 +181,7 @@ static bool attempt(struct round *r, size_t *fixes)
     if (!*fixes || r->out.overflow) return false;
     reading_init(&after, buf_view(&r->out), r->opts);
     bool ok = is_sound(&r->before, &after);
+    if (ok && !is_better(&r->before, &after)) ok = r->grace++ < GRACE_MAX;
     reading_fini(&after);
     return ok;
 }

@@ -2,6 +2,7 @@
  * inputs. outputs. pod. workflow. tasks. are checked, as by Argo; expression tags {{=…}} never are.
  */
 #include "doc/closest.h"
+#include "lang/depends.h"
 #include "spec/lint_p.h"
 
 enum tag_answer { TAG_KNOWN, TAG_UNKNOWN, TAG_TOO_LATE };
@@ -234,6 +235,7 @@ static void mend_word(struct lint *l, struct diag *g, const struct tag_place *at
 /* The task waits for the other one as well, unless that one waits for it. */
 static void add_dependency(struct lint *l, struct diag *g, const struct tag_scope *s, struct str name)
 {
+    const struct depends *read;
     const struct map_slot *slot = map_get(s->by_name, name);
     const struct argo_dag_task *t = &s->tmpl->dag->tasks.items[s->self - s->calls];
     const struct val *list = val_get(t->src, STR("dependencies")), *logic = val_get(t->src, STR("depends"));
@@ -243,7 +245,7 @@ static void add_dependency(struct lint *l, struct diag *g, const struct tag_scop
     if (!slot || lint_full(l) || s->n_calls > 1000 || dag_is_ancestor(s->dag, (size_t)(s->self - s->calls), slot->num))
         return;
     if (list && list->kind == VAL_LIST) diag_fix_val(l->d, g, FIX_ADD_ITEM, list, name);
-    else if (logic && logic->kind == VAL_STR && logic->s.n)
+    else if (logic && logic->kind == VAL_STR && logic->s.n && depends_parse(l->a, logic->s, &read, NULL))
         diag_fix_val(l->d, g, FIX_VALUE, logic,
                      str_find(logic->s, STR("||"), 0) >= 0
                          ? str_fmt(l->a, "(%.*s) && %.*s", STR_ARG(logic->s), STR_ARG(name))
