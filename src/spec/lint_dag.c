@@ -133,13 +133,18 @@ static void add_condition(struct dag *g, const struct val *at, const struct depe
 }
 
 
+static inline void skip_blanks(struct str *s)
+{
+    while (s->n && (s->p[0] == ' ' || (s->p[0] >= '\t' && s->p[0] <= '\r'))) s->p++, s->n--;
+}
+
 static struct str take_word(struct str *s)
 {
     size_t n = 0;
-    *s = str_trim(*s);
+    skip_blanks(s);
     while (n < s->n && word_chars[(unsigned char)s->p[n]]) n++;
     struct str word = str_n(s->p, n);
-    *s = str_from(*s, n);
+    *s = str_n(s->p + n, s->n - n);
     return word;
 }
 
@@ -156,7 +161,7 @@ static bool simple_depends(struct str text, struct depends_name *out, size_t max
             x->asked = text.n > 0 && text.p[0] != ' ' ? depends_result_of(take_word(&text)) : 0;
             if (x->asked == 0) return false;
         }
-        text = str_trim(text);
+        skip_blanks(&text);
         if (text.n == 0) {
             ++*n;
             return true;

@@ -6,37 +6,44 @@
 
 enum { NOBODY = UINT32_MAX };
 
+struct flow_edge {
+    uint32_t from, next;
+};
+
 struct flow {
     struct lint_doc *ld;
     size_t n;
     VEC(struct flow_call) calls;
-    uint32_t *first;   /* calls of template i: first[i] … first[i + 1] */
+    uint32_t *first;     /* calls of template i: first[i] … first[i + 1] */
     uint32_t *by_callee; /* 1 + the last call of template i, linked by next_same */
-    uint8_t *reached;  /* enum flow_root bits */
-    bool open;         /* some callee is computed, or may be called from elsewhere */
+    uint8_t *reached;    /* enum flow_root bits */
+    bool open;           /* some callee is computed, or may be called from elsewhere */
 };
 
 static uint32_t number_of(const struct flow *f, struct str name)
 {
-    const struct argo_template *t = name.p && !has_tag(name) ? template_find(&f->ld->index, name) : NULL;
+    const struct argo_template *t = name.p ? template_find(&f->ld->index, name) : NULL;
     return t ? (uint32_t)(t - f->ld->spec->templates.items) : NOBODY;
 }
 
-static void call_add(struct flow *f, struct str name, const struct argo_arguments *args, bool sure)
+static void call_add(struct flow *f, struct str name, struct flow_call c)
 {
-    uint32_t to = number_of(f, name);
-    if (has_tag(name)) f->open = true;
-    if (to == NOBODY) return;
-    VEC_PUSH(&f->calls, ((struct flow_call){.to = to, .args = args, .sure = sure, .next_same = f->by_callee[to]}));
-    f->by_callee[to] = (uint32_t)f->calls.n;
+    c.to = number_of(f, name);
+    if (c.to == NOBODY) {
+        f->open |= has_tag(name);
+        return;
+    }
+    c.next_same = f->by_callee[c.to];
+    VEC_PUSH(&f->calls, c);
+    f->by_callee[c.to] = (uint32_t)f->calls.n;
 }
 
 static void hooks_add(struct flow *f, const struct argo_lifecycle_hook_map *hooks, struct str on_exit,
                       const struct argo_arguments *args)
 {
     for (size_t i = 0; i < hooks->n; i++)
-        call_add(f, hooks->items[i].v.template, hooks->items[i].v.arguments, false);
-    if (on_exit.n) call_add(f, on_exit, args, false);
+        call_add(f, hooks->items[i].v.template, (struct flow_call){.args = hooks->items[i].v.arguments});
+    if (on_exit.n) call_add(f, on_exit, (struct flow_call){.args = args});
 }
 
 /* A bare name or success, joined by &&: the task runs unless something fails. */
@@ -47,23 +54,30 @@ static bool runs_on_success(struct str depends)
     return true;
 }
 
-static void template_add(struct flow *f, const struct argo_template *t, bool sure)
+/* The call is made whenever the caller runs and nothing fails. */
+static bool is_sure(const struct flow_call *c)
+{
+    const struct argo_workflow_step *s = c->step;
+    const struct argo_dag_task *t = c->task;
+    if (s) return s->when.n == 0 && !s->with_param.p && !s->with_sequence;
+    return t && t->when.n == 0 && !t->with_param.p && !t->with_sequence && !c->targets && runs_on_success(t->depends);
+}
+
+/* What runs inline counts as called by the template that holds it, but never as sure. */
+static void template_add(struct flow *f, const struct argo_template *t, bool outer)
 {
     for (size_t i = 0; i < t->steps.n; i++)
         for (size_t k = 0; k < t->steps.items[i].steps.n; k++) {
             const struct argo_workflow_step *x = &t->steps.items[i].steps.items[k];
-            bool always = sure && x->when.n == 0 && !x->with_param.p && !x->with_sequence;
-            call_add(f, x->template, x->arguments, always);
+            call_add(f, x->template, (struct flow_call){.args = x->arguments, .step = outer ? x : NULL});
             hooks_add(f, &x->hooks, x->on_exit, x->arguments);
-            if (x->inline_) template_add(f, x->inline_, always);
+            if (x->inline_) template_add(f, x->inline_, false);
         }
     for (size_t i = 0; t->dag && i < t->dag->tasks.n; i++) {
         const struct argo_dag_task *x = &t->dag->tasks.items[i];
-        bool always = sure && x->when.n == 0 && !x->with_param.p && !x->with_sequence && t->dag->target.n == 0 &&
-                      runs_on_success(x->depends);
-        call_add(f, x->template, x->arguments, always);
+        call_add(f, x->template, (struct flow_call){.args = x->arguments, .task = outer ? x : NULL, .targets = t->dag->target.n > 0});
         hooks_add(f, &x->hooks, x->on_exit, x->arguments);
-        if (x->inline_) template_add(f, x->inline_, always);
+        if (x->inline_) template_add(f, x->inline_, false);
     }
 }
 
@@ -150,29 +164,35 @@ static void check_unused(struct flow *f)
 }
 
 /* Templates are taken away while all their certain calls are of templates that were taken away. What stays
- * calls itself, directly or through others, whenever all goes well. */
+ * calls itself, directly or through others, whenever all goes well. Templates that call nobody go first,
+ * so that only calls among the others are looked at. */
 static void prune(const struct flow *f, uint8_t *gone)
 {
     struct arena *a = f->ld->l->a;
     uint32_t *open = ARENA_ARRAY(a, uint32_t, f->n + 1), *stack = ARENA_ARRAY(a, uint32_t, f->n + 1);
-    uint32_t *owner = ARENA_ARRAY(a, uint32_t, f->calls.n + 1);
     size_t top = 0;
-    for (uint32_t i = 0; i < f->n; i++) {
+    VEC(struct flow_edge) edges = {0}; /* linked by callee */
+    uint32_t *last = ARENA_ARRAY(a, uint32_t, f->n + 1);
+    for (uint32_t i = 0; i < f->n; i++)
         for (uint32_t k = f->first[i]; k < f->first[i + 1]; k++) {
-            owner[k] = i;
-            open[i] += f->calls.items[k].sure;
+            const struct flow_call *c = &f->calls.items[k];
+            if (f->first[c->to] == f->first[c->to + 1] || !is_sure(c)) continue;
+            VEC_PUSH(&edges, ((struct flow_edge){.from = i, .next = last[c->to]}));
+            last[c->to] = (uint32_t)edges.n;
+            open[i]++;
         }
+    for (uint32_t i = 0; i < f->n; i++)
         if (open[i] == 0) gone[i] = 1, stack[top++] = i;
-    }
     while (top > 0) {
         uint32_t i = stack[--top];
-        for (uint32_t k = f->by_callee[i]; k; k = f->calls.items[k - 1].next_same) {
-            uint32_t from = owner[k - 1];
-            if (!f->calls.items[k - 1].sure || --open[from] > 0) continue;
+        for (uint32_t k = last[i]; k; k = edges.items[k - 1].next) {
+            uint32_t from = edges.items[k - 1].from;
+            if (--open[from] > 0) continue;
             gone[from] = 1;
             stack[top++] = from;
         }
     }
+    VEC_FINI(&edges);
 }
 
 static void check_endless(struct flow *f)
@@ -186,7 +206,7 @@ static void check_endless(struct flow *f)
     while (!seen[at]) {
         uint32_t k = f->first[at];
         seen[at] = 1;
-        while (!f->calls.items[k].sure || gone[f->calls.items[k].to]) k++;
+        while (gone[f->calls.items[k].to] || !is_sure(&f->calls.items[k])) k++;
         at = f->calls.items[k].to;
     }
     const struct argo_template *t = &f->ld->spec->templates.items[at];

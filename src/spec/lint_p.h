@@ -163,7 +163,9 @@ enum flow_root { FLOW_MAIN = 1, FLOW_EXIT = 2 }; /* the entrypoint; exit handler
 struct flow_call {
     uint32_t to, next_same; /* of the same callee: 1 + index; 0 = none */
     const struct argo_arguments *args;
-    bool sure; /* whenever the caller runs and nothing fails */
+    const struct argo_workflow_step *step; /* what calls; NULL: a hook, or something inline that may not run */
+    const struct argo_dag_task *task;
+    bool targets; /* of a task: the DAG runs a part of its tasks only */
 };
 struct flow *flow_new(struct lint_doc *ld);
 void flow_free(struct flow *f);

@@ -193,10 +193,12 @@ static const struct key_form *key_at(struct str s, size_t at)
 
 void lint_secret_text(struct lint *l, const struct val *v)
 {
-    static const bool starts[256] = {['A'] = true, ['g'] = true, ['x'] = true, ['s'] = true, ['h'] = true,
-                                     ['n'] = true, ['d'] = true, ['-'] = true};
+    static const char *const seconds[256] = {['A'] = "KSI", ['g'] = "hil", ['x'] = "o", ['s'] = "k",
+                                             ['h'] = "f",   ['n'] = "p",   ['d'] = "o", ['-'] = "-"};
     for (size_t i = 0; i + 20 <= v->s.n; i++) {
-        if (!starts[(unsigned char)v->s.p[i]] || (i > 0 && key_char(v->s.p[i - 1]))) continue;
+        const char *second = seconds[(unsigned char)v->s.p[i]];
+        if (!second || !v->s.p[i + 1] || !strchr(second, v->s.p[i + 1])) continue;
+        if (i > 0 && key_char(v->s.p[i - 1])) continue;
         const struct key_form *k = key_at(v->s, i);
         if (!k) continue;
         struct diag *g = LINT(l, DIAG_WARNING, "W0801", v, "%s stands here in clear text", k->what);
