@@ -39,10 +39,25 @@ static void lines_find(struct source_file *f)
         f->lines[f->n_lines++] = (uint32_t)at + 1;
 }
 
+/* For a few lines near the beginning an index would cost more than it saves. */
+static struct str line_walk(struct str text, uint32_t line)
+{
+    struct str head = STR_NONE, rest = text;
+    for (uint32_t i = 0; i < line; i++) {
+        if (!rest.p) return STR_NONE;
+        str_cut(rest, '\n', &head, &rest);
+    }
+    if (str_ends(head, STR("\r"))) head.n--;
+    return head;
+}
+
 struct str source_line(const struct source_file *f, uint32_t line)
 {
+    enum { WALKED_LINES = 5000, WALKS = 16 };
+    struct source_file *cache = (struct source_file *)(uintptr_t)f; /* asking changes nothing else */
     if (!f->text.p) return STR_NONE;
-    if (!f->lines) lines_find((struct source_file *)(uintptr_t)f); /* a cache, no change */
+    if (!f->lines && line <= WALKED_LINES && cache->asked++ < WALKS) return line_walk(f->text, line);
+    if (!f->lines) lines_find(cache);
     if (line == 0 || line > f->n_lines) return STR_NONE;
     size_t from = f->lines[line - 1], to = line < f->n_lines ? f->lines[line] - 1 : f->text.n;
     struct str head = str_sub(f->text, from, to - from);

@@ -18,7 +18,7 @@ struct source_file {
     struct str path;
     struct str text; /* not copied: must outlive the registry; absent = lines cannot be shown */
     uint32_t *lines; /* private: where each begins; made when first asked for */
-    uint32_t n_lines;
+    uint32_t n_lines, asked; /* `asked`: for lines, before they were found */
 };
 struct source_files {
     struct source_file *items;

@@ -93,7 +93,11 @@ static void check_templates(struct lint_doc *ld)
             unique_add(ld->l, &seen, t->src, t->name, "templates");
         collect_outputs(ld, t);
     }
-    for (size_t i = 0; i < list->n; i++) lint_template(ld, &list->items[i], NULL);
+    for (size_t i = 0; i < list->n; i++) {
+        ld->owner = (uint32_t)i;
+        lint_template(ld, &list->items[i], NULL);
+    }
+    ld->owner = FLOW_NOBODY;
 }
 
 /* The template that the run starts with gets the workflow's arguments. */
@@ -180,7 +184,7 @@ static void check_spec_texts(struct lint_doc *ld)
 static void check_spec(struct lint_doc *ld)
 {
     template_index_init(&ld->index, &ld->spec->templates);
-    ld->flow = flow_new(ld);
+    flow_begin(ld);
     check_spec_texts(ld);
     lint_arguments(ld->l, ld->spec->arguments, ld->l->opts->values_required && !ld->is_template);
     check_numbers(ld);
@@ -188,8 +192,7 @@ static void check_spec(struct lint_doc *ld)
     check_templates(ld);
     check_entry(ld);
     check_exit(ld);
-    flow_check(ld->flow);
-    flow_free(ld->flow);
+    flow_end(ld);
     template_index_fini(&ld->index);
     map_fini(&ld->outputs);
     map_fini(&ld->refs);

@@ -6,6 +6,40 @@
 
 enum { TASKS_OF_ARGO = 200 };
 
+void call_index_init(struct arena *a, struct call_index *x, size_t n)
+{
+    size_t cap = 8;
+    while (cap < n * 2) cap *= 2;
+    x->mask = (uint32_t)cap - 1;
+    x->slots = ARENA_ARRAY(a, uint64_t, cap);
+    x->names = arena_alloc_raw(a, MAX(n, 1u) * sizeof *x->names);
+}
+
+/* The slot of a name, or the free one where it belongs. */
+static uint64_t *slot_of(const struct call_index *x, struct str name, uint64_t hash)
+{
+    const uint64_t half = 0xffffffff00000000u;
+    for (uint32_t i = (uint32_t)hash & x->mask;; i = (i + 1) & x->mask) {
+        uint64_t *slot = &x->slots[i];
+        if (!*slot || ((*slot & half) == (hash & half) && str_eq(x->names[(uint32_t)*slot - 1], name))) return slot;
+    }
+}
+
+size_t call_index_add(struct call_index *x, struct str name, size_t i)
+{
+    uint64_t hash = str_hash(name), *slot = slot_of(x, name, hash);
+    if (*slot) return (uint32_t)*slot - 1;
+    x->names[i] = name;
+    *slot = (hash & 0xffffffff00000000u) | (uint32_t)(i + 1);
+    return i;
+}
+
+size_t call_find(const struct call_index *x, struct str name)
+{
+    const uint64_t *slot = name.n ? slot_of(x, name, str_hash(name)) : NULL;
+    return slot && *slot ? (uint32_t)*slot - 1 : CALL_NONE;
+}
+
 static void template_names(struct lint *l, const struct template_index *x, const struct val *at,
                            struct str name, struct diag *g)
 {
@@ -18,10 +52,9 @@ static void template_names(struct lint *l, const struct template_index *x, const
 
 static void find_local(struct lint_doc *ld, struct call *c)
 {
-    if (has_tag(c->template)) return;
     c->callee = template_find(&ld->index, c->template);
     c->callee_known = c->callee != NULL;
-    if (c->callee || ld->open) return;
+    if (c->callee || ld->open || has_tag(c->template)) return;
     const struct val *at = lint_at(c->src, "template");
     struct diag *g = LINT(ld->l, DIAG_ERROR, "E0202", at,
                           "there is no template `%.*s`", STR_ARG(c->template));
@@ -70,6 +103,7 @@ void lint_call(struct lint_doc *ld, struct call *c, const char *what)
     else if (c->template_ref) find_other(ld, c);
     else find_local(ld, c);
     c->callee_known = c->callee != NULL;
+    flow_note(ld, c);
 }
 
 static bool supplies_parameter(const struct argo_arguments *args, struct str name)
@@ -264,22 +298,19 @@ static void mend_names(struct lint *l, const struct tag_scope *s, const struct b
 }
 
 /* Names are checked and looked up; the first of equal names wins. */
-static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct map *by_name,
+static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct call_index *by_name,
                        const char *what, struct bad_names *bad)
 {
     const char *plural = strcmp(what, "step") == 0 ? "steps" : "tasks";
-    map_reserve(by_name, n);
+    call_index_init(ld->l->a, by_name, n);
     for (size_t i = 0; i < n; i++) {
-        bool fresh = false;
         struct diag *g = lint_name_check(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
         if (g && calls[i].name.n && bad->n < ARRAY_LEN(bad->call) && !lint_full(ld->l)) {
             bad->diag[bad->n] = (size_t)(g - ld->l->d->items);
             bad->call[bad->n++] = i;
         }
-        struct map_slot *slot = calls[i].name.p ? map_put(by_name, calls[i].name, &fresh) : NULL;
-        if (slot && fresh) slot->num = i;
-        else if (slot)
-            lint_not_unique(ld->l, calls[i].src, calls[i].name, plural, calls[slot->num].src);
+        size_t first = calls[i].name.n ? call_index_add(by_name, calls[i].name, i) : i;
+        if (first != i) lint_not_unique(ld->l, calls[i].src, calls[i].name, plural, calls[first].src);
         lint_call(ld, &calls[i], what);
     }
 }
@@ -289,7 +320,7 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
     size_t n = 0;
     for (size_t i = 0; i < t->steps.n; i++) n += t->steps.items[i].steps.n;
     struct call *calls = ARENA_ARRAY(ld->l->a, struct call, MAX(n, 1u));
-    struct map by_name CLEANUP(map_fini) = {0};
+    struct call_index by_name;
     size_t at = 0;
     for (size_t i = 0; i < t->steps.n; i++) {
         const struct argo_workflow_step_list *group = &t->steps.items[i].steps;
@@ -308,6 +339,7 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
                 .on_exit = x->on_exit,
                 .hooks = x->hooks,
                 .group = (uint32_t)i,
+                .step = outer ? NULL : x,
             };
         }
     }
@@ -328,8 +360,9 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
                        const struct tag_scope *outer)
 {
     size_t n = t->dag->tasks.n;
+    bool any_depends = false, waits = false;
     struct call *calls = arena_alloc_raw(ld->l->a, n * sizeof *calls);
-    struct map by_name CLEANUP(map_fini) = {0};
+    struct call_index by_name;
     if (n == 0) LINT(ld->l, DIAG_ERROR, "E0509", t->dag->src, "a DAG needs at least one task");
     if (n > TASKS_OF_ARGO)
         LINT(ld->l, DIAG_WARNING, "W0502", lint_at(t->dag->src, "tasks"),
@@ -348,7 +381,11 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
             .with_sequence = x->with_sequence,
             .on_exit = x->on_exit,
             .hooks = x->hooks,
+            .task = outer ? NULL : x,
+            .targets = t->dag->target.n > 0,
         };
+        any_depends |= x->depends.n > 0;
+        waits |= x->dependencies.n > 0;
     }
     struct bad_names bad = {.n = 0};
     name_calls(ld, calls, n, &by_name, "task", &bad);
@@ -359,8 +396,8 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
                           .n_calls = n,
                           .by_name = &by_name,
                           .outer = outer};
-    for (size_t i = 0; i < n && !s.dag_names; i++)
-        s.dag_names = t->dag->tasks.items[i].depends.n > 0 || t->dag->tasks.items[i].dependencies.n > 0;
+    s.any_depends = any_depends;
+    s.dag_names = any_depends || waits;
     mend_names(ld->l, &s, &bad);
     s.dag = dag_new(&s);
     check_calls(ld, t, calls, &s);

@@ -15,7 +15,7 @@ struct dag {
     struct lint *l;
     const struct tag_scope *scope; /* during dag_new */
     const struct argo_dag_template *t;
-    const struct map *by_name;
+    const struct call_index *by_name;
     size_t n;
     uint32_t *first, *rank, *stamp, *stack;
     VEC(uint32_t) edges;
@@ -72,8 +72,8 @@ static void unknown_dependency(struct dag *g, const struct val *at, struct str n
 
 static void add_edge(struct dag *g, const struct val *at, struct str name)
 {
-    const struct map_slot *slot = name.p ? map_get(g->by_name, name) : NULL;
-    if (slot) VEC_PUSH(&g->edges, (uint32_t)slot->num);
+    size_t i = call_find(g->by_name, name);
+    if (i != CALL_NONE) VEC_PUSH(&g->edges, (uint32_t)i);
     else unknown_dependency(g, at, name);
 }
 
@@ -111,7 +111,7 @@ static void operator_words(const struct dag *g, struct diag *d, const struct val
     struct str s = at->kind == VAL_STR ? at->s : STR("");
     for (size_t k = 0; k < ARRAY_LEN(words); k++) {
         struct str word = str_of(words[k][0]);
-        if (map_get(g->by_name, str_trim(word))) continue;
+        if (call_find(g->by_name, str_trim(word)) != CALL_NONE) continue;
         for (ptrdiff_t i = -1; (i = str_find(s, word, (size_t)(i + 1))) >= 0;)
             if (k < 4 || i == 0 || !word_chars[(unsigned char)s.p[i - 1]])
                 lint_fix_text(g->l, d, at, (size_t)i, word.n, str_of(words[k][1]));
@@ -122,8 +122,8 @@ static void add_condition(struct dag *g, const struct val *at, const struct depe
 {
     add_edge(g, at, x->name);
     if (!(x->asked & (DEPENDS_ANY_SUCCEEDED | DEPENDS_ALL_FAILED))) return;
-    const struct map_slot *slot = map_get(g->by_name, x->name);
-    if (!slot || is_loop(&g->t->tasks.items[slot->num])) return;
+    size_t i = call_find(g->by_name, x->name);
+    if (i == CALL_NONE || is_loop(&g->t->tasks.items[i])) return;
     struct diag *d = LINT(g->l, DIAG_ERROR, "E0507", at,
                           "`%.*s` has no items, so AnySucceeded and AllFailed do not apply",
                           STR_ARG(x->name));
@@ -192,8 +192,8 @@ static uint32_t chosen_outcome(void *ctx, size_t index) { return ((struct outcom
 
 static size_t list_outcomes(const struct dag *g, const struct depends_name *name, uint32_t *out)
 {
-    const struct map_slot *slot = map_get(g->by_name, name->name);
-    const struct argo_dag_task *t = slot ? &g->t->tasks.items[slot->num] : NULL;
+    size_t at = call_find(g->by_name, name->name);
+    const struct argo_dag_task *t = at != CALL_NONE ? &g->t->tasks.items[at] : NULL;
     size_t n = 0;
     if (t && is_loop(t)) {
         out[n++] = DEPENDS_SUCCEEDED | DEPENDS_ANY_SUCCEEDED;
@@ -246,19 +246,6 @@ static void add_depends(struct dag *g, const struct argo_dag_task *t)
         unknown_result(g->l, d, at);
         if (!d->fix) operator_words(g, d, at);
     }
-}
-
-static void read_edges(struct dag *g)
-{
-    for (size_t i = 0; i < g->n; i++) {
-        const struct argo_dag_task *t = &g->t->tasks.items[i];
-        g->first[i] = (uint32_t)g->edges.n;
-        const struct val *list = t->dependencies.n ? val_get(t->src, STR("dependencies")) : NULL;
-        for (size_t k = 0; k < t->dependencies.n; k++)
-            add_edge(g, list && k < list->n ? &list->items[k] : t->src, t->dependencies.items[k]);
-        if (t->depends.n > 0) add_depends(g, t);
-    }
-    g->first[g->n] = (uint32_t)g->edges.n;
 }
 
 /* Kahn's algorithm over reversed edges; false when some tasks remain. */
@@ -343,22 +330,32 @@ static void mixed(struct lint *l, const struct argo_dag_task *t)
     diag_fix_val(l->d, d, FIX_YAML, list, buf_dup(l->a, &b));
 }
 
-static void check_rules(struct dag *g)
+static void check_rules(struct dag *g, size_t i)
 {
-    bool any_depends = false;
-    for (size_t i = 0; i < g->n; i++) any_depends |= g->t->tasks.items[i].depends.n > 0;
+    const struct argo_dag_task *t = &g->t->tasks.items[i];
+    bool digit = t->name.n > 0 && t->name.p[0] >= '0' && t->name.p[0] <= '9';
+    if (digit && (g->scope->any_depends || t->dependencies.n > 0)) begins_with_digit(g, i);
+    if (!g->scope->any_depends) return;
+    if (t->dependencies.n > 0) mixed(g->l, t);
+    if (!t->continue_on) return;
+    struct diag *d = LINT(g->l, DIAG_ERROR, "E0508", lint_at(t->src, "continueOn"),
+                          "`continueOn` does not go together with `depends`");
+    diag_help(g->l->d, d, "in the tasks that depend on it write %.*s.Failed or %.*s.Errored", STR_ARG(t->name),
+              STR_ARG(t->name));
+}
+
+static void read_edges(struct dag *g)
+{
     for (size_t i = 0; i < g->n; i++) {
         const struct argo_dag_task *t = &g->t->tasks.items[i];
-        bool digit = t->name.n > 0 && t->name.p[0] >= '0' && t->name.p[0] <= '9';
-        if (digit && (any_depends || t->dependencies.n > 0)) begins_with_digit(g, i);
-        if (!any_depends) continue;
-        if (t->dependencies.n > 0) mixed(g->l, t);
-        if (!t->continue_on) continue;
-        struct diag *d = LINT(g->l, DIAG_ERROR, "E0508", lint_at(t->src, "continueOn"),
-                              "`continueOn` does not go together with `depends`");
-        diag_help(g->l->d, d, "in the tasks that depend on it write %.*s.Failed or %.*s.Errored",
-                  STR_ARG(t->name), STR_ARG(t->name));
+        g->first[i] = (uint32_t)g->edges.n;
+        const struct val *list = t->dependencies.n ? val_get(t->src, STR("dependencies")) : NULL;
+        for (size_t k = 0; k < t->dependencies.n; k++)
+            add_edge(g, list && k < list->n ? &list->items[k] : t->src, t->dependencies.items[k]);
+        if (t->depends.n > 0) add_depends(g, t);
+        check_rules(g, i);
     }
+    g->first[g->n] = (uint32_t)g->edges.n;
 }
 
 static void check_target(struct dag *g)
@@ -367,7 +364,7 @@ static void check_target(struct dag *g)
     while (rest.n > 0) {
         str_cut(rest, ' ', &name, &rest);
         if (name.n == 0 || has_tag(name) || str_ends(name, STR("}}"))) continue;
-        if (map_get(g->by_name, name)) continue;
+        if (call_find(g->by_name, name) != CALL_NONE) continue;
         struct diag *d = LINT(g->l, DIAG_ERROR, "E0504", lint_at(g->t->src, "target"),
                               "target `%.*s` is not a task of this DAG", STR_ARG(name));
         struct str names[256];
@@ -391,7 +388,6 @@ struct dag *dag_new(const struct tag_scope *s)
     g->order = ARENA_ARRAY(l->a, uint32_t, g->n + 1);
     g->blocks = ARENA_ARRAY(l->a, uint64_t *, g->n / BLOCK + 1);
     read_edges(g);
-    check_rules(g);
     g->cyclic = !put_in_order(g);
     if (g->cyclic) report_cycle(g);
     if (!has_tag(t->target)) check_target(g);

@@ -173,7 +173,7 @@ void lint_fix_call_name(struct lint *l, struct diag *g, const struct tag_scope *
     if (!fine.p) return;
     if (s->dag_names && fine.p[0] >= '0' && fine.p[0] <= '9') fine = str_cat(l->a, STR("t"), fine);
     const struct val *name = val_get(c->src, STR("name"));
-    if (map_get(s->by_name, fine) || !name || name->kind != VAL_STR) return;
+    if (call_find(s->by_name, fine) != CALL_NONE || !name || name->kind != VAL_STR) return;
     struct renaming r = {.l = l, .g = g, .from = c->name, .to = fine, .ok = true};
     r.tags[0] = str_fmt(l->a, "%s.%.*s.", p, STR_ARG(c->name));
     r.tags[1] = str_fmt(l->a, "%s['%.*s']", p, STR_ARG(c->name));

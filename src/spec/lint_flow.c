@@ -4,8 +4,6 @@
  * caller. Everything is linear in templates and calls. See lint_p.h. */
 #include "spec/lint_p.h"
 
-enum { NOBODY = UINT32_MAX };
-
 struct flow_edge {
     uint32_t from, next;
 };
@@ -14,6 +12,7 @@ struct flow {
     struct lint_doc *ld;
     size_t n;
     VEC(struct flow_call) calls;
+    size_t callers;      /* of which first is set, while they are noted */
     uint32_t *first;     /* calls of template i: first[i] … first[i + 1] */
     uint32_t *by_callee; /* 1 + the last call of template i, linked by next_same */
     uint8_t *reached;    /* enum flow_root bits */
@@ -23,19 +22,21 @@ struct flow {
 static uint32_t number_of(const struct flow *f, struct str name)
 {
     const struct argo_template *t = name.p ? template_find(&f->ld->index, name) : NULL;
-    return t ? (uint32_t)(t - f->ld->spec->templates.items) : NOBODY;
+    return t ? (uint32_t)(t - f->ld->spec->templates.items) : FLOW_NOBODY;
+}
+
+static void edge_add(struct flow *f, struct flow_call c)
+{
+    c.next_same = f->by_callee[c.to];
+    VEC_PUSH(&f->calls, c);
+    f->by_callee[c.to] = (uint32_t)f->calls.n;
 }
 
 static void call_add(struct flow *f, struct str name, struct flow_call c)
 {
     c.to = number_of(f, name);
-    if (c.to == NOBODY) {
-        f->open |= has_tag(name);
-        return;
-    }
-    c.next_same = f->by_callee[c.to];
-    VEC_PUSH(&f->calls, c);
-    f->by_callee[c.to] = (uint32_t)f->calls.n;
+    if (c.to != FLOW_NOBODY) edge_add(f, c);
+    else f->open |= has_tag(name);
 }
 
 static void hooks_add(struct flow *f, const struct argo_lifecycle_hook_map *hooks, struct str on_exit,
@@ -84,7 +85,7 @@ static void template_add(struct flow *f, const struct argo_template *t, bool out
 static void reach(struct flow *f, uint32_t from, uint8_t root, uint32_t *stack)
 {
     size_t top = 0;
-    if (from == NOBODY || (f->reached[from] & root)) return;
+    if (from == FLOW_NOBODY || (f->reached[from] & root)) return;
     f->reached[from] |= root;
     stack[top++] = from;
     while (top > 0) {
@@ -98,48 +99,77 @@ static void reach(struct flow *f, uint32_t from, uint8_t root, uint32_t *stack)
     }
 }
 
-struct flow *flow_new(struct lint_doc *ld)
+static struct flow *flow_new(struct lint_doc *ld)
 {
-    const struct argo_workflow_spec *spec = ld->spec;
     struct arena *a = ld->l->a;
     struct flow *f = ARENA_NEW(a, struct flow);
-    *f = (struct flow){.ld = ld, .n = spec->templates.n};
+    *f = (struct flow){.ld = ld, .n = ld->spec->templates.n};
     f->first = ARENA_ARRAY(a, uint32_t, f->n + 1);
     f->by_callee = ARENA_ARRAY(a, uint32_t, f->n + 1);
     f->reached = ARENA_ARRAY(a, uint8_t, f->n + 1);
-    for (size_t i = 0; i < f->n; i++) {
-        f->first[i] = (uint32_t)f->calls.n;
-        template_add(f, &spec->templates.items[i], true);
-    }
-    f->first[f->n] = (uint32_t)f->calls.n;
-    uint32_t *stack = ARENA_ARRAY(a, uint32_t, f->n + 1);
+    return f;
+}
+
+static void roots_reach(struct flow *f)
+{
+    const struct argo_workflow_spec *spec = f->ld->spec;
+    uint32_t *stack = ARENA_ARRAY(f->ld->l->a, uint32_t, f->n + 1);
     reach(f, number_of(f, spec->entrypoint), FLOW_MAIN, stack);
     reach(f, number_of(f, spec->on_exit), FLOW_EXIT, stack);
     for (size_t i = 0; i < spec->hooks.n; i++) reach(f, number_of(f, spec->hooks.items[i].v.template), FLOW_EXIT, stack);
     f->open |= has_tag(spec->entrypoint) || has_tag(spec->on_exit);
+}
+
+/* Before everything has been checked: one walk over all templates. */
+static struct flow *whole(struct lint_doc *ld)
+{
+    if (ld->whole) return ld->whole;
+    struct flow *f = ld->whole = flow_new(ld);
+    for (size_t i = 0; i < f->n; i++) {
+        f->first[i] = (uint32_t)f->calls.n;
+        template_add(f, &ld->spec->templates.items[i], true);
+    }
+    f->first[f->n] = (uint32_t)f->calls.n;
+    roots_reach(f);
     return f;
 }
 
-void flow_free(struct flow *f) { VEC_FINI(&f->calls); }
+void flow_begin(struct lint_doc *ld)
+{
+    ld->flow = flow_new(ld);
+    ld->owner = FLOW_NOBODY;
+}
+
+void flow_note(struct lint_doc *ld, const struct call *c)
+{
+    struct flow *f = ld->flow;
+    if (ld->owner == FLOW_NOBODY || c->template_ref || c->inline_) return;
+    while (f->callers <= ld->owner) f->first[f->callers++] = (uint32_t)f->calls.n;
+    uint32_t to = c->callee ? (uint32_t)(c->callee - ld->spec->templates.items) : FLOW_NOBODY;
+    if (to == FLOW_NOBODY) f->open |= has_tag(c->template);
+    else edge_add(f, (struct flow_call){.to = to, .args = c->arguments, .step = c->step, .task = c->task, .targets = c->targets});
+}
 
 static uint32_t index_of(const struct flow *f, const struct argo_template *t)
 {
     const struct argo_template *items = f->ld->spec->templates.items;
-    return t >= items && t < items + f->n ? (uint32_t)(t - items) : NOBODY; /* inline ones are elsewhere */
+    return t >= items && t < items + f->n ? (uint32_t)(t - items) : FLOW_NOBODY; /* inline ones are elsewhere */
 }
 
-uint8_t flow_reached(const struct flow *f, const struct argo_template *t)
+uint8_t flow_reached(struct lint_doc *ld, const struct argo_template *t)
 {
+    const struct flow *f = whole(ld);
     uint32_t i = index_of(f, t);
-    return i == NOBODY ? 0 : f->reached[i];
+    return i == FLOW_NOBODY ? 0 : f->reached[i];
 }
 
-bool flow_all_pass(const struct flow *f, const struct argo_template *t, struct str parameter)
+bool flow_all_pass(struct lint_doc *ld, const struct argo_template *t, struct str parameter)
 {
+    const struct flow *f = whole(ld);
     uint32_t i = index_of(f, t);
-    const struct argo_arguments *own = f->ld->spec->arguments;
-    if (i == NOBODY || f->open) return false;
-    bool entry = str_eq(t->name, f->ld->spec->entrypoint) || str_eq(t->name, f->ld->spec->on_exit);
+    const struct argo_arguments *own = ld->spec->arguments;
+    if (i == FLOW_NOBODY || f->open) return false;
+    bool entry = str_eq(t->name, ld->spec->entrypoint) || str_eq(t->name, ld->spec->on_exit);
     if (entry && !(own && parameter_find(&own->parameters, parameter))) return false;
     for (uint32_t k = f->by_callee[i]; k; k = f->calls.items[k - 1].next_same) {
         const struct argo_arguments *args = f->calls.items[k - 1].args;
@@ -154,7 +184,7 @@ static void check_unused(struct flow *f)
 {
     const struct lint_doc *ld = f->ld;
     if (ld->is_template || ld->open || f->open || ld->spec->entrypoint.n == 0) return;
-    if (number_of(f, ld->spec->entrypoint) == NOBODY) return;
+    if (number_of(f, ld->spec->entrypoint) == FLOW_NOBODY) return;
     for (size_t i = 0; i < f->n; i++) {
         const struct argo_template *t = &ld->spec->templates.items[i];
         if (f->reached[i] || t->name.n == 0 || template_find(&ld->index, t->name) != t) continue;
@@ -215,8 +245,13 @@ static void check_endless(struct flow *f)
     diag_help(f->ld->l->d, g, "give one of the calls a `when:` that becomes false");
 }
 
-void flow_check(struct flow *f)
+void flow_end(struct lint_doc *ld)
 {
+    struct flow *f = ld->flow;
+    while (f->callers <= f->n) f->first[f->callers++] = (uint32_t)f->calls.n;
+    roots_reach(f);
     check_unused(f);
     check_endless(f);
+    VEC_FINI(&f->calls);
+    if (ld->whole) VEC_FINI(&ld->whole->calls);
 }

@@ -105,25 +105,36 @@ static void check_helpers(struct lint_doc *ld, const struct argo_template *t,
     }
 }
 
-/* Depth first over the dependencies of a container set: state 1 = on the way, 2 = done. */
-static bool set_is_cyclic(const struct argo_container_node_list *list, const struct map *by_name,
-                          uint8_t *state, size_t at)
+/* Takes away containers that wait for none that is left; index of one that stays, or n. */
+static size_t set_circle(struct arena *a, const struct argo_container_node_list *list, const struct map *by_name)
 {
-    if (state[at] == 2) return false;
-    if (state[at] == 1) return true;
-    state[at] = 1;
-    for (size_t i = 0; i < list->items[at].dependencies.n; i++) {
-        const struct map_slot *slot = map_get(by_name, list->items[at].dependencies.items[i]);
-        if (slot && set_is_cyclic(list, by_name, state, slot->num)) return true;
-    }
-    state[at] = 2;
-    return false;
+    size_t n = list->n, edges = 0, top = 0;
+    uint32_t *open = ARENA_ARRAY(a, uint32_t, n + 1), *last = ARENA_ARRAY(a, uint32_t, n + 1);
+    uint32_t *stack = ARENA_ARRAY(a, uint32_t, n + 1);
+    for (size_t i = 0; i < n; i++) edges += list->items[i].dependencies.n;
+    uint32_t *next = ARENA_ARRAY(a, uint32_t, edges + 1), *owner = ARENA_ARRAY(a, uint32_t, edges + 1), at = 0;
+    for (uint32_t i = 0; i < n; i++)
+        for (size_t k = 0; k < list->items[i].dependencies.n; k++) {
+            const struct map_slot *slot = map_get(by_name, list->items[i].dependencies.items[k]);
+            if (!slot) continue;
+            owner[at] = i;
+            next[at] = last[slot->num];
+            last[slot->num] = ++at;
+            open[i]++;
+        }
+    for (uint32_t i = 0; i < n; i++)
+        if (open[i] == 0) stack[top++] = i;
+    while (top > 0)
+        for (uint32_t k = last[stack[--top]]; k; k = next[k - 1])
+            if (--open[owner[k - 1]] == 0) stack[top++] = owner[k - 1];
+    for (size_t i = 0; i < n; i++)
+        if (open[i] > 0) return i;
+    return n;
 }
 
 static void check_set_order(struct lint_doc *ld, const struct argo_container_node_list *list)
 {
     struct map by_name CLEANUP(map_fini) = {0};
-    uint8_t *state = ARENA_ARRAY(ld->l->a, uint8_t, MAX(list->n, 1u));
     for (size_t i = 0; i < list->n; i++)
         if (list->items[i].name.p) map_put(&by_name, list->items[i].name, NULL)->num = i;
     for (size_t i = 0; i < list->n; i++) {
@@ -134,12 +145,10 @@ static void check_set_order(struct lint_doc *ld, const struct argo_container_nod
                      "dependency `%.*s` is not a container of this set",
                      STR_ARG(c->dependencies.items[k]));
     }
-    for (size_t i = 0; i < list->n; i++) {
-        if (!set_is_cyclic(list, &by_name, state, i)) continue;
-        LINT(ld->l, DIAG_ERROR, "E0309", lint_at(list->items[i].src, "name"),
+    size_t circle = set_circle(ld->l->a, list, &by_name);
+    if (circle < list->n)
+        LINT(ld->l, DIAG_ERROR, "E0309", lint_at(list->items[circle].src, "name"),
              "the containers of this set wait for one another in a circle");
-        return;
-    }
 }
 
 static void check_set(struct lint_doc *ld, const struct argo_template *t)

@@ -36,7 +36,9 @@ struct lint_doc {
     bool open;          /* parts are not known here (a missing reference): nothing is "undefined" */
     struct map outputs; /* "parameters.x", "artifacts.x": published by globalName */
     bool outputs_open;  /* a published name is computed, or a callee is not known */
-    struct flow *flow;  /* who calls whom */
+    struct flow *flow;  /* who calls whom, as far as it has been checked */
+    struct flow *whole; /* the same of the whole document; made when somebody asks */
+    uint32_t owner;     /* the template under check; FLOW_NOBODY outside */
     struct map refs;    /* name -> struct lint_ref *: where templates are called; filled when first needed */
     bool refs_known;
     struct map images;  /* that have been remarked upon */
@@ -46,6 +48,17 @@ struct lint_ref {
     const struct val *v;
     struct lint_ref *next;
 };
+
+/* Finds calls by name. Hashes and numbers lie side by side, so that a look-up touches little memory. */
+struct call_index {
+    struct str *names;
+    uint64_t *slots; /* hash, and 1 + number in the lower half */
+    uint32_t mask;
+};
+#define CALL_NONE SIZE_MAX
+void call_index_init(struct arena *a, struct call_index *x, size_t n);
+size_t call_index_add(struct call_index *x, struct str name, size_t i); /* the one of this name, or i itself */
+size_t call_find(const struct call_index *x, struct str name);          /* or CALL_NONE */
 
 /* A call of a template: a step, a task, a hook or the entrypoint. */
 struct call {
@@ -60,6 +73,9 @@ struct call {
     struct str on_exit;
     struct argo_lifecycle_hook_map hooks;
     uint32_t group;                     /* steps: index of the group */
+    const struct argo_workflow_step *step; /* what it is made from; neither for hooks */
+    const struct argo_dag_task *task;
+    bool targets; /* the DAG runs only a part of its tasks */
     const struct argo_template *callee; /* NULL: not known */
     bool callee_known;                  /* false: computed name or missing document */
 };
@@ -73,9 +89,10 @@ struct tag_scope {
     const char *calls_prefix; /* "steps", "tasks" or NULL */
     const struct call *calls;
     size_t n_calls;
-    const struct map *by_name; /* name -> index in calls */
+    const struct call_index *by_name;
     struct dag *dag;           /* tasks: who is whose ancestor */
-    bool dag_names;            /* names must not begin with a digit */
+    bool any_depends;          /* tasks: some use depends */
+    bool dag_names;            /* tasks: some wait for others, so names must not begin with a digit */
     const struct call *self;   /* the call that the text belongs to; NULL: all calls are visible */
     const struct tag_scope *outer; /* of an inline template: the call that holds it */
 };
@@ -160,6 +177,7 @@ void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_
 
 /* lint_flow.c */
 enum flow_root { FLOW_MAIN = 1, FLOW_EXIT = 2 }; /* the entrypoint; exit handlers and hooks of the workflow */
+enum { FLOW_NOBODY = UINT32_MAX };
 struct flow_call {
     uint32_t to, next_same; /* of the same callee: 1 + index; 0 = none */
     const struct argo_arguments *args;
@@ -167,13 +185,14 @@ struct flow_call {
     const struct argo_dag_task *task;
     bool targets; /* of a task: the DAG runs a part of its tasks only */
 };
-struct flow *flow_new(struct lint_doc *ld);
-void flow_free(struct flow *f);
-void flow_check(struct flow *f);
+/* Templates are checked in their order; what they call is noted on the way. */
+void flow_begin(struct lint_doc *ld);
+void flow_note(struct lint_doc *ld, const struct call *c);
+void flow_end(struct lint_doc *ld); /* reports, and frees */
 /* From where a template of the document is reached: flow_root bits; 0 for inline ones. */
-uint8_t flow_reached(const struct flow *f, const struct argo_template *t);
+uint8_t flow_reached(struct lint_doc *ld, const struct argo_template *t);
 /* Whether every caller gives this parameter. */
-bool flow_all_pass(const struct flow *f, const struct argo_template *t, struct str parameter);
+bool flow_all_pass(struct lint_doc *ld, const struct argo_template *t, struct str parameter);
 
 /* lint_text.c: each is silent where the text is absent or has tags */
 void lint_expression(struct lint *l, const struct val *v, const char *what);

@@ -172,14 +172,14 @@ static enum tag_answer call_known(struct tag_check *c, struct str rest)
     if (str_is(rest, "name") || str_starts(rest, STR("name."))) return TAG_KNOWN;
     if (!s->by_name) return TAG_UNKNOWN;
     str_cut(rest, '.', &name, &field);
-    const struct map_slot *slot = map_get(s->by_name, name);
-    if (!slot) {
+    size_t at = call_find(s->by_name, name);
+    if (at == CALL_NONE) {
         c->word = name;
         for (size_t i = 0; i < s->n_calls; i++) candidate(c, s->calls[i].name);
         return TAG_UNKNOWN;
     }
-    const struct call *call = &s->calls[slot->num];
-    if (!visible(s, call, slot->num)) {
+    const struct call *call = &s->calls[at];
+    if (!visible(s, call, at)) {
         c->word = name;
         return TAG_TOO_LATE;
     }
@@ -236,13 +236,10 @@ static void mend_word(struct lint *l, struct diag *g, const struct tag_place *at
 static void add_dependency(struct lint *l, struct diag *g, const struct tag_scope *s, struct str name)
 {
     const struct depends *read;
-    const struct map_slot *slot = map_get(s->by_name, name);
+    size_t at = call_find(s->by_name, name);
     const struct argo_dag_task *t = &s->tmpl->dag->tasks.items[s->self - s->calls];
     const struct val *list = val_get(t->src, STR("dependencies")), *logic = val_get(t->src, STR("depends"));
-    bool depends = false;
-    for (size_t i = 0; i < s->n_calls && s->n_calls <= 1000 && !depends; i++)
-        depends = s->tmpl->dag->tasks.items[i].depends.n > 0;
-    if (!slot || lint_full(l) || s->n_calls > 1000 || dag_is_ancestor(s->dag, (size_t)(s->self - s->calls), slot->num))
+    if (at == CALL_NONE || lint_full(l) || s->n_calls > 1000 || dag_is_ancestor(s->dag, (size_t)(s->self - s->calls), at))
         return;
     if (list && list->kind == VAL_LIST) diag_fix_val(l->d, g, FIX_ADD_ITEM, list, name);
     else if (logic && logic->kind == VAL_STR && logic->s.n && depends_parse(l->a, logic->s, &read, NULL))
@@ -252,7 +249,7 @@ static void add_dependency(struct lint *l, struct diag *g, const struct tag_scop
                          : str_fmt(l->a, "%.*s && %.*s", STR_ARG(logic->s), STR_ARG(name)));
     else if (!list && !logic)
         lint_fix_add_pair(l, g, t->src, NULL,
-                          str_fmt(l->a, depends ? "depends: %.*s" : "dependencies: [%.*s]", STR_ARG(name)));
+                          str_fmt(l->a, s->any_depends ? "depends: %.*s" : "dependencies: [%.*s]", STR_ARG(name)));
 }
 
 static void report_too_late(struct tag_check *c, const struct tag_place *at)
@@ -277,7 +274,7 @@ static void declare_input(struct lint *l, struct diag *g, const struct tag_scope
     const struct argo_template *t = s->tmpl;
     struct str name = str_from(tag, 18); /* inputs.parameters. */
     if (!str_starts(tag, STR("inputs.parameters.")) || !lint_well_formed(name, NAME_PARAMETER)) return;
-    if (lint_full(l) || !flow_all_pass(s->ld->flow, t, name)) return;
+    if (lint_full(l) || !flow_all_pass(s->ld, t, name)) return;
     const struct val *inputs = val_get(t->src, STR("inputs")), *list = val_get(inputs, STR("parameters"));
     struct str item = str_fmt(l->a, "{name: %.*s}", STR_ARG(name));
     diag_help(l->d, g, "declare it: inputs.parameters needs %.*s", STR_ARG(item));
@@ -296,7 +293,7 @@ static void swap_prefix(struct lint *l, struct diag *g, const struct tag_scope *
     bool steps = str_starts(at->tag, STR("steps.")), tasks = str_starts(at->tag, STR("tasks."));
     if (!own || (!steps && !tasks) || (strcmp(own, "steps") == 0) == steps) return;
     str_cut(str_from(at->tag, 6), '.', &name, &rest);
-    if (!map_get(s->by_name, name)) return;
+    if (call_find(s->by_name, name) == CALL_NONE) return;
     diag_label(l->d, g, "did you mean `%s.%.*s`?", own, STR_ARG(name));
     mend_word(l, g, at, 2, str_sub(at->tag, 0, 5), str_of(own));
 }
@@ -370,7 +367,7 @@ static void check_place(const struct tag_scope *s, const struct tag_place *at)
     const struct argo_workflow_spec *spec = s->ld->spec;
     bool handled = spec->on_exit.n > 0 || spec->hooks.n > 0;
     bool end = (str_is(at->tag, "workflow.status") && !handled) || str_is(at->tag, "workflow.failures");
-    if (end && !s->ld->is_template && flow_reached(s->ld->flow, s->tmpl) == FLOW_MAIN) {
+    if (end && !s->ld->is_template && flow_reached(s->ld, s->tmpl) == FLOW_MAIN) {
         g = LINT(l, DIAG_WARNING, "W0606", at->v, "{{%.*s}} is known in exit handlers and hooks of the workflow only",
                  STR_ARG(at->tag));
     } else if (str_is(at->tag, "item") && s->self && !s->outer) {

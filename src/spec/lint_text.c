@@ -193,11 +193,12 @@ static const struct key_form *key_at(struct str s, size_t at)
 
 void lint_secret_text(struct lint *l, const struct val *v)
 {
-    static const char *const seconds[256] = {['A'] = "KSI", ['g'] = "hil", ['x'] = "o", ['s'] = "k",
-                                             ['h'] = "f",   ['n'] = "p",   ['d'] = "o", ['-'] = "-"};
+    /* the first two letters of the forms: a bit for each first one */
+    static const uint8_t first[256] = {['A'] = 1, ['g'] = 2, ['x'] = 4, ['s'] = 8, ['h'] = 16, ['n'] = 32, ['d'] = 64, ['-'] = 128};
+    static const uint8_t second[256] = {['K'] = 1, ['S'] = 1,  ['I'] = 1,  ['h'] = 2,      ['i'] = 2,  ['l'] = 2,
+                                        ['o'] = 4 | 64, ['k'] = 8, ['f'] = 16, ['p'] = 32, ['-'] = 128};
     for (size_t i = 0; i + 20 <= v->s.n; i++) {
-        const char *second = seconds[(unsigned char)v->s.p[i]];
-        if (!second || !v->s.p[i + 1] || !strchr(second, v->s.p[i + 1])) continue;
+        if (!(first[(unsigned char)v->s.p[i]] & second[(unsigned char)v->s.p[i + 1]])) continue;
         if (i > 0 && key_char(v->s.p[i - 1])) continue;
         const struct key_form *k = key_at(v->s, i);
         if (!k) continue;
