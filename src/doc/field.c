@@ -43,7 +43,7 @@ const struct field_row *field_find(const struct field_type *t, struct str name)
     if (name.n == 0 || name.n > UINT8_MAX) return NULL;
     uint8_t i = t->slots[name_slot(t, name)];
     const struct field_row *r = i ? &t->rows[i - 1] : NULL;
-    if (r && r->name_n == name.n && memcmp(r->name, name.p, name.n) == 0) return r;
+    if (r && r->name_n == name.n && bytes_eq(r->name, name.p, name.n)) return r;
     for (size_t k = 0; k < t->n; k++)
         if (same_in_any_case(&t->rows[k], name)) return &t->rows[k];
     return NULL;

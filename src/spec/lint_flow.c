@@ -140,6 +140,12 @@ void flow_begin(struct lint_doc *ld)
     ld->owner = FLOW_NOBODY;
 }
 
+/* That the template calls one that calls nobody need be noted once only. */
+static bool known_already(const struct flow *f, uint32_t owner, uint32_t to, const struct argo_template *callee)
+{
+    return f->by_callee[to] && f->by_callee[to] > f->first[owner] && !callee->dag && !callee->steps.items;
+}
+
 void flow_note(struct lint_doc *ld, const struct call *c)
 {
     struct flow *f = ld->flow;
@@ -147,7 +153,7 @@ void flow_note(struct lint_doc *ld, const struct call *c)
     while (f->callers <= ld->owner) f->first[f->callers++] = (uint32_t)f->calls.n;
     uint32_t to = c->callee ? (uint32_t)(c->callee - ld->spec->templates.items) : FLOW_NOBODY;
     if (to == FLOW_NOBODY) f->open |= has_tag(c->template);
-    else edge_add(f, (struct flow_call){.to = to, .args = c->arguments, .step = c->step, .task = c->task, .targets = c->targets});
+    else if (!known_already(f, ld->owner, to, c->callee)) edge_add(f, (struct flow_call){.to = to, .args = c->arguments, .step = c->step, .task = c->task, .targets = c->targets});
 }
 
 static uint32_t index_of(const struct flow *f, const struct argo_template *t)
