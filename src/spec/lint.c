@@ -127,6 +127,7 @@ static void check_exit(struct lint_doc *ld)
 {
     const struct argo_workflow_spec *spec = ld->spec;
     lint_hooks(ld, &spec->hooks, spec->arguments);
+    lint_said_twice(ld->l, spec->src, spec->on_exit, &spec->hooks);
     if (spec->on_exit.n == 0 || has_tag(spec->on_exit)) return;
     struct call exit = {.src = lint_at(spec->src, "onExit"), .template = spec->on_exit};
     lint_call(ld, &exit, "exit handler");
@@ -197,6 +198,8 @@ static void check_spec(struct lint_doc *ld)
     map_fini(&ld->outputs);
     map_fini(&ld->refs);
     map_fini(&ld->images);
+    map_fini(&ld->foreign);
+    map_fini(&ld->foreign_names);
 }
 
 /* The spec that really runs: over the stored template that it refers to. */

@@ -77,6 +77,7 @@ static void find_other(struct lint_doc *ld, struct call *c)
     if (!doc) return;
     c->callee = lint_other_template(l, doc, ref->template);
     c->callee_known = c->callee != NULL;
+    if (c->callee) lint_foreign(ld, doc, ref);
     if (c->callee || doc->broken || !doc->spec) return;
     struct diag *g = LINT(l, DIAG_ERROR, "E0202", lint_at(ref->src, "template"),
                           "%s `%.*s` has no template `%.*s`", doc_kind_text(kind),
@@ -248,8 +249,22 @@ static void loop_rules(struct lint *l, const struct call *c)
     if (s) check_sequence(l, s);
 }
 
+/* onExit wins over hooks.exit (GetExitHook); when both name one template, one of them is too many. */
+void lint_said_twice(struct lint *l, const struct val *src, struct str on_exit, const struct argo_lifecycle_hook_map *hooks)
+{
+    for (size_t i = 0; i < hooks->n && on_exit.n > 0; i++) {
+        const struct argo_lifecycle_hook *h = &hooks->items[i].v;
+        if (!str_is(hooks->items[i].key, "exit")) continue;
+        bool same = str_eq(h->template, on_exit) && !h->arguments && h->expression.n == 0;
+        struct diag *g = LINT(l, DIAG_WARNING, "W0410", h->src, "`onExit` is used, and `hooks.exit` %s",
+                              same ? "says the same" : "has no effect beside it");
+        if (same) diag_fix_key(l->d, g, FIX_REMOVE, src, "onExit", STR_NONE);
+    }
+}
+
 static void exit_call(struct lint_doc *ld, const struct call *c)
 {
+    lint_said_twice(ld->l, c->src, c->on_exit, &c->hooks);
     if (c->on_exit.n == 0 || has_tag(c->on_exit)) return;
     struct call exit = {.src = lint_at(c->src, "onExit"), .template = c->on_exit};
     lint_call(ld, &exit, "exit handler");

@@ -42,6 +42,7 @@ struct lint_doc {
     struct map refs;    /* name -> struct lint_ref *: where templates are called; filled when first needed */
     bool refs_known;
     struct map images;  /* that have been remarked upon */
+    struct map foreign, foreign_names; /* templates of other documents that have been looked at; what they lack */
 };
 
 struct lint_ref {
@@ -164,6 +165,8 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
 void lint_call(struct lint_doc *ld, struct call *c, const char *what);
 /* The call's arguments against the inputs of its callee; `fallback` may supply more. */
 void lint_supply(struct lint_doc *ld, const struct call *c, const struct argo_arguments *fallback);
+void lint_said_twice(struct lint *l, const struct val *src, struct str on_exit,
+                     const struct argo_lifecycle_hook_map *hooks);
 void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks,
                 const struct argo_arguments *fallback);
 
@@ -205,6 +208,9 @@ void lint_secret_text(struct lint *l, const struct val *v);
 bool lint_mentions_input(const struct val *template, struct str name);
 void lint_unused_inputs(struct lint_doc *ld, const struct argo_template *t, enum template_type type);
 void lint_image(struct lint_doc *ld, const struct val *src, struct str image);
+
+/* lint_foreign.c: what a template of another document asks of this workflow */
+void lint_foreign(struct lint_doc *ld, const struct document *doc, const struct argo_template_ref *ref);
 
 /* lint_cron.c */
 void lint_schedules(struct lint *l, const struct argo_cron_workflow_spec *c);
