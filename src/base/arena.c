@@ -62,6 +62,11 @@ static void chunk_add(struct arena *a, size_t need)
     a->end = c->data + size;
 }
 
+void arena_expect(struct arena *a, size_t n)
+{
+    if (n >= 2 * CHUNK_MAX) a->chunk_size = CHUNK_MAX;
+}
+
 void *arena_alloc_raw(struct arena *a, size_t n)
 {
     size_t pad = (size_t)(-(uintptr_t)a->at) & (ALIGN - 1);

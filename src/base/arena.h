@@ -16,6 +16,9 @@ void arena_init(struct arena *a);
 void arena_fini(struct arena *a);  /* may be called twice, and by CLEANUP(arena_fini) */
 void arena_reset(struct arena *a); /* frees all but one chunk */
 
+/* About n more bytes will be wanted: large ones come in large chunks from the start. */
+void arena_expect(struct arena *a, size_t n);
+
 void *arena_alloc(struct arena *a, size_t n);       /* aligned to 16, zeroed */
 void *arena_alloc_raw(struct arena *a, size_t n);   /* aligned to 16, not zeroed: filled at once */
 char *arena_alloc_bytes(struct arena *a, size_t n); /* not aligned, not zeroed */

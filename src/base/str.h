@@ -19,10 +19,23 @@ struct str {
 static inline struct str str_of(const char *z) { return (struct str){z, z ? strlen(z) : 0}; }
 static inline struct str str_n(const char *p, size_t n) { return (struct str){p, n}; }
 static inline bool str_set(struct str s) { return s.p != NULL; }
-static inline bool str_eq(struct str a, struct str b)
+/* Names are short: two overlapping words tell sooner than a call of memcmp. */
+static inline bool bytes_eq(const char *a, const char *b, size_t n)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    uint64_t x, y, v, w;
+    uint32_t s, t, q, r;
+    if (n > 16) return memcmp(a, b, n) == 0;
+    if (n >= 8) {
+        memcpy(&x, a, 8), memcpy(&y, b, 8), memcpy(&v, a + n - 8, 8), memcpy(&w, b + n - 8, 8);
+        return x == y && v == w;
+    }
+    if (n >= 4) {
+        memcpy(&s, a, 4), memcpy(&t, b, 4), memcpy(&q, a + n - 4, 4), memcpy(&r, b + n - 4, 4);
+        return s == t && q == r;
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
 }
+static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && bytes_eq(a.p, b.p, a.n); }
 static inline bool str_is(struct str a, const char *z) { return str_eq(a, str_of(z)); }
 static inline bool str_starts(struct str s, struct str prefix)
 {

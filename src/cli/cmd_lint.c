@@ -1,18 +1,29 @@
 /* skiff lint */
+#include <sys/stat.h>
+
 #include "base/limits.h"
 #include "cli/cmds.h"
 #include "cli/inputs.h"
+#include "doc/fix.h"
 #include "spec/lint.h"
+#include "spec/sarif.h"
 
 static const struct flag flags[] = {
-    {"output", 'o', FLAG_STR, "pretty|simple|short|json", "form of the findings (json: one object a line)"},
+    {"output", 'o', FLAG_STR, "human|short|json|github|sarif|pretty|simple",
+     "form of the findings (json: one object a line; github: annotations; pretty and simple as argo)"},
+    {"format", 0, FLAG_STR, "human|short|json|github|sarif|pretty|simple", NULL},
     {"offline", 0, FLAG_BOOL, NULL, "every referenced template must be among the files"},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
-    {"kinds", 0, FLAG_STR, "KINDS", NULL},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields and values are errors (the default; --strict=false: warnings)"},
+    {"kinds", 0, FLAG_LIST, "KINDS", "check only workflows, workflowtemplates, clusterworkflowtemplates, cronworkflows"},
+    {"fail-on", 0, FLAG_STR, "error|warning|never", "what makes the exit status 3 (default: error)"},
+    {"no-hints", 0, FLAG_BOOL, NULL, "leave out notes on what could be better"},
 };
 
 static void verdict_put(struct cli *cli, const struct diags *d, struct buf *b)
 {
+    size_t fixable = diags_fixable(d);
+    if (fixable)
+        buf_printf(b, "%zu of these can be fixed: skiff fmt --fix FILE\n", fixable);
     if (d->errors == 0) {
         style_put(b, &cli->style, STYLE_OK, str_of(style_pick(&cli->style, "✔", "ok:")));
         buf_str(b, STR(" no linting errors found!\n"));
@@ -22,22 +33,91 @@ static void verdict_put(struct cli *cli, const struct diags *d, struct buf *b)
     buf_printf(b, " %zu linting error%s found!\n", d->errors, d->errors == 1 ? "" : "s");
 }
 
+/* "workflows,cronworkflow": a kind's plural or singular, in any case, or all. */
+static bool kind_add(struct str word, uint32_t *kinds, struct err *e)
+{
+    struct str singular = word.n > 1 && (word.p[word.n - 1] | 0x20) == 's' ? str_n(word.p, word.n - 1) : word;
+    if (str_is(word, "all")) {
+        *kinds = UINT32_MAX;
+        return true;
+    }
+    for (enum doc_kind k = DOC_NONE + 1; k < DOC_KIND_MAX; k++) {
+        struct str text = str_of(doc_kind_text(k));
+        if (text.n != singular.n || strncasecmp(text.p, singular.p, text.n) != 0) continue;
+        *kinds |= 1u << k;
+        return true;
+    }
+    return err_set(e, ERR_USAGE, "--kinds: '%.*s' is no kind; write workflows, workflowtemplates, "
+                                 "clusterworkflowtemplates, cronworkflows or all", STR_ARG(word));
+}
+
+static bool kinds_read(const struct args *args, uint32_t *kinds, struct err *e)
+{
+    const char *value;
+    for (size_t i = 0; (value = args_nth(args, "kinds", i)); i++) {
+        struct str word, rest = str_of(value);
+        while (rest.p) {
+            str_cut(rest, ',', &word, &rest);
+            if (word.n && !kind_add(str_trim(word), kinds, e)) return false;
+        }
+    }
+    return true;
+}
+
+/* The machine's time zones say which names there are. */
+static bool zone_known(struct str name)
+{
+    char path[300];
+    struct stat st;
+    if (stat("/usr/share/zoneinfo", &st) != 0) return true;
+    if (name.n > 200 || str_find(name, STR(".."), 0) >= 0 || str_starts(name, STR("/"))) return false;
+    snprintf(path, sizeof path, "/usr/share/zoneinfo/%.*s", STR_ARG(name));
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static const char *form_of(const struct args *args)
+{
+    const char *form = args_str(args, "output");
+    if (!form) form = args_str(args, "format");
+    return form ? form : "human";
+}
+
+static bool fails(const struct cli *cli, const struct diags *d)
+{
+    const char *on = args_str(&cli->args, "fail-on");
+    if (on && strcmp(on, "never") == 0) return false;
+    return d->errors || (on && strcmp(on, "warning") == 0 && d->warnings);
+}
+
+static void findings_put(struct cli *cli, struct inputs *in)
+{
+    const char *form = form_of(&cli->args);
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_SHOWN_BYTES);
+    inputs_diags_put(in, form, &cli->style, &b);
+    if (strcmp(form, "sarif") == 0) {
+        buf_reset(&b);
+        sarif_write(&b, &in->diags, &in->files);
+    } else if (strcmp(form, "json") != 0 && strcmp(form, "github") != 0) {
+        verdict_put(cli, &in->diags, &b);
+    }
+    cli_out(cli, buf_view(&b));
+}
+
 static bool lint_run(struct cli *cli, struct err *e)
 {
     struct inputs in;
-    const char *form = args_str(&cli->args, "output");
-    CLEANUP(buf_fini) struct buf b;
-    bool ok = true;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
+    const struct args *args = &cli->args;
     inputs_init(&in, cli);
-    for (size_t i = 0; i < cli->args.n_words && ok; i++) ok = inputs_add(&in, cli->args.words[i], e);
+    in.diags.lenient = args_has(args, "strict") && !args_on(args, "strict");
+    bool ok = kinds_read(args, &in.docs.kinds, e);
+    for (size_t i = 0; i < args->n_words && ok; i++) ok = inputs_add(&in, args->words[i], e);
     if (ok) {
-        struct lint_opts o = {.default_ns = cli_namespace(cli), .refs_required = args_on(&cli->args, "offline")};
+        struct lint_opts o = {.default_ns = cli_namespace(cli), .refs_required = args_on(args, "offline"),
+                              .files = &in.files, .hints = !args_on(args, "no-hints"), .zone_known = zone_known};
         spec_lint(&cli->a, &in.docs, &o, &in.diags);
-        inputs_diags_put(&in, form, &cli->style, &b);
-        if (!form || strcmp(form, "json") != 0) verdict_put(cli, &in.diags, &b);
-        cli_out(cli, buf_view(&b));
-        if (in.diags.errors) cli->exit_status = err_exit_status(ERR_SPEC);
+        findings_put(cli, &in);
+        if (fails(cli, &in.diags)) cli->exit_status = err_exit_status(ERR_SPEC);
     }
     inputs_fini(&in);
     return ok;
@@ -48,9 +128,12 @@ const struct cmd cmd_lint = {
     .group = "WRITE",
     .usage = "FILE|DIRECTORY…",
     .summary = "find mistakes in documents before they run",
-    .details = "Every finding has a code, a place and often a fix; skiff explain CODE says more.\n"
+    .details = "Every finding has a code, a place and often a fix: skiff explain CODE says more, skiff fmt --fix\n"
+               "mends what has a fix. Errors are what a cluster refuses too; warnings are what would go wrong in the\n"
+               "run, or has no effect here; notes are hints. A file given as - is read from stdin.\n"
                "The exit status is 3 when there are errors.",
-    .examples = "  skiff lint pipeline.yaml\n  skiff lint --offline pipelines/\n  skiff lint -o json pipelines/ | jq .code",
+    .examples = "  skiff lint pipeline.yaml\n  skiff lint --offline pipelines/\n  skiff lint -o github pipelines/\n"
+                "  skiff lint -o sarif pipelines/ > findings.sarif\n  skiff lint -o json pipelines/ | jq .code",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
     .min_words = 1,

@@ -9,6 +9,7 @@
 #include "cli/cmds.h"
 #include "cli/fake_service.h"
 #include "cli/golden.h"
+#include "spec/lint.h"
 
 static struct arena a;
 static int arena_up(void **state)
@@ -107,8 +108,30 @@ static void the_page_of_exit_codes_is_current(void **state)
             if (err_exit_status(codes[i].code) == status)
                 buf_printf(&b, "| %d | %s | %s |\n", status, codes[i].name, err_meaning(codes[i].code));
     buf_str(&b, STR("| 130 | | ended by Ctrl-C |\n| 141 | | the reader of the output went away |\n| 143 | | ended by SIGTERM |\n\n"
-                    "`lint` ends with 3 when a document has errors, `doctor` with 1 when something that runs need is missing.\n"));
+                    "`lint` ends with 3 when a document has errors, `fmt --check` when a file would change, `doctor` with 1 when something that runs need is missing.\n"));
     golden_check(&a, "docs/exit-codes.md", &b);
+}
+
+/* The index of findings, as `skiff explain CODE` prints them. */
+static void the_page_of_findings_is_current(void **state)
+{
+    static const char *const severities[] = {"error", "warning", "note"};
+    size_t n;
+    const struct spec_code *all = spec_codes(&n);
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_str(&b, STR("# Findings\n\nWhat `skiff lint` says, by code; `skiff explain CODE` prints the same. Errors are what a cluster refuses\n"
+                    "too. Warnings are what would go wrong in the run, or has no effect here. Notes are hints; `--no-hints` leaves them\n"
+                    "out. Many findings have a fix that `skiff fmt --fix` applies and `-o json` and `-o sarif` show.\n\n"
+                    "| code | | finding | what it means |\n|---|---|---|---|\n"));
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(&b, "| %s | %s | ", all[i].code, severities[all[i].severity]);
+        cell_put(&b, all[i].title);
+        buf_str(&b, STR(" | "));
+        cell_put(&b, all[i].text);
+        buf_str(&b, STR(" |\n"));
+    }
+    golden_check(&a, "docs/findings.md", &b);
 }
 
 int main(void)
@@ -116,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_command_page_is_current),
         cmocka_unit_test(the_page_of_exit_codes_is_current),
+        cmocka_unit_test(the_page_of_findings_is_current),
     };
     return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "doc/fix.h"
 #include "os/dir.h"
 #include "os/fd.h"
 
@@ -75,7 +76,9 @@ void inputs_diags_put(struct inputs *in, const char *format, const struct style 
 {
     struct diag_style s = {.format = DIAG_HUMAN, .colour = style->color};
     if (format && strcmp(format, "json") == 0) s.format = DIAG_JSON;
-    else if (format && strcmp(format, "pretty") != 0) s.format = DIAG_SHORT;
+    else if (format && strcmp(format, "github") == 0) s.format = DIAG_GITHUB;
+    else if (format && strcmp(format, "pretty") != 0 && strcmp(format, "human") != 0) s.format = DIAG_SHORT;
     diags_sort(&in->diags);
+    fixes_place(&in->diags, &in->files);
     diags_render(out, &in->diags, &in->files, s);
 }

@@ -33,6 +33,16 @@ size_t str_distance(struct str a, struct str b, size_t max)
     return MIN(up[b.n], max + 1);
 }
 
+struct str str_closest_only(struct str word, const struct str *candidates, size_t n)
+{
+    struct str hit = str_closest(word, candidates, n);
+    if (!hit.p) return hit;
+    size_t best = str_distance(word, hit, word.n);
+    for (size_t i = 0; i < n; i++)
+        if (!str_eq(candidates[i], hit) && str_distance(word, candidates[i], best) <= best) return STR_NONE;
+    return hit;
+}
+
 struct str str_closest(struct str word, const struct str *candidates, size_t n)
 {
     size_t best = MAX(word.n / 3, (size_t)1);

@@ -7,6 +7,7 @@
 
 void source_files_fini(struct source_files *f)
 {
+    for (size_t i = 0; i < f->n; i++) free(f->items[i].lines);
     free(f->items);
     *f = (struct source_files){0};
 }
@@ -27,13 +28,39 @@ const struct source_file *source_files_get(const struct source_files *f, uint16_
     return f && index && index <= f->n ? &f->items[index - 1] : NULL;
 }
 
-struct str source_line(const struct source_file *f, uint32_t line)
+static void lines_find(struct source_file *f)
 {
-    struct str head = STR_NONE, rest = f->text;
+    size_t cap = 1;
+    for (ptrdiff_t at = -1; (at = str_find_char(f->text, '\n', (size_t)at + 1)) >= 0;) cap++;
+    f->lines = mem_alloc(cap * sizeof *f->lines);
+    f->lines[0] = 0;
+    f->n_lines = 1;
+    for (ptrdiff_t at = -1; (at = str_find_char(f->text, '\n', (size_t)at + 1)) >= 0;)
+        f->lines[f->n_lines++] = (uint32_t)at + 1;
+}
+
+/* For a few lines near the beginning an index would cost more than it saves. */
+static struct str line_walk(struct str text, uint32_t line)
+{
+    struct str head = STR_NONE, rest = text;
     for (uint32_t i = 0; i < line; i++) {
         if (!rest.p) return STR_NONE;
         str_cut(rest, '\n', &head, &rest);
     }
+    if (str_ends(head, STR("\r"))) head.n--;
+    return head;
+}
+
+struct str source_line(const struct source_file *f, uint32_t line)
+{
+    enum { WALKED_LINES = 5000, WALKS = 16 };
+    struct source_file *cache = (struct source_file *)(uintptr_t)f; /* asking changes nothing else */
+    if (!f->text.p) return STR_NONE;
+    if (!f->lines && line <= WALKED_LINES && cache->asked++ < WALKS) return line_walk(f->text, line);
+    if (!f->lines) lines_find(cache);
+    if (line == 0 || line > f->n_lines) return STR_NONE;
+    size_t from = f->lines[line - 1], to = line < f->n_lines ? f->lines[line] - 1 : f->text.n;
+    struct str head = str_sub(f->text, from, to - from);
     if (str_ends(head, STR("\r"))) head.n--;
     return head;
 }
@@ -125,6 +152,38 @@ void diag_label(struct diags *d, struct diag *to, const char *fmt, ...)
     va_start(ap, fmt);
     to->label = fmt_va(d->a, fmt, ap);
     va_end(ap);
+}
+
+struct fix_step *diag_fix(struct diags *d, struct diag *to, enum fix_op op, uint32_t line, uint32_t col,
+                          struct str text)
+{
+    struct fix_step **end = &to->fix, *step = ARENA_NEW(d->a, struct fix_step);
+    while (*end) end = &(*end)->next;
+    *step = (struct fix_step){.op = op, .line = line, .col = col, .text = text};
+    return *end = step;
+}
+
+void diag_fix_val(struct diags *d, struct diag *to, enum fix_op op, const struct val *v, struct str text)
+{
+    if (v && v->line && v->file == to->file) diag_fix(d, to, op, v->line, v->col, text);
+}
+
+void diag_fix_key(struct diags *d, struct diag *to, enum fix_op op, const struct val *map,
+                  const char *key, struct str text)
+{
+    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++) {
+        const struct val_pair *p = &map->map[i];
+        if (!str_is(p->key, key) || !p->line || map->file != to->file) continue;
+        diag_fix(d, to, op, p->line, p->col, text);
+        return;
+    }
+}
+
+size_t diags_fixable(const struct diags *d)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) n += d->items[i].n_edits > 0;
+    return n;
 }
 
 struct diag *diags_add_doc_error(struct diags *d, const char *code, const struct doc_error *e)

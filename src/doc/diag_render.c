@@ -1,4 +1,4 @@
-/* The three shapes of a diagnostic (see diag.h). */
+/* The shapes of a diagnostic (see diag.h). */
 #include "doc/diag.h"
 
 enum { LINE_SHOWN_MAX = 300 }; /* bytes of a source line that are shown */
@@ -154,6 +154,20 @@ static void member_write(struct buf *b, const char *name, struct str text)
     buf_json(b, text);
 }
 
+/* {"edits":[{"from":10,"to":14,"text":"x"}]}: bytes of the file, in order, to be made together. */
+static void edits_write(struct buf *b, const struct diag *d)
+{
+    if (!d->n_edits) return;
+    buf_str(b, STR(",\"fix\":{\"edits\":["));
+    for (size_t i = 0; i < d->n_edits; i++) {
+        const struct diag_edit *x = &d->edits[i];
+        buf_printf(b, "%s{\"from\":%u,\"to\":%u,\"text\":", i ? "," : "", x->from, x->to);
+        buf_json(b, x->text);
+        buf_char(b, '}');
+    }
+    buf_str(b, STR("]}"));
+}
+
 static void object_write(struct buf *b, const struct diag *d, const struct source_file *f)
 {
     buf_printf(b, "{\"severity\":\"%s\"", severity_names[d->severity]);
@@ -171,8 +185,44 @@ static void object_write(struct buf *b, const struct diag *d, const struct sourc
         buf_char(b, ']');
     }
     member_write(b, "help", d->help);
-    member_write(b, "fix", d->fix);
+    edits_write(b, d);
     buf_str(b, STR("}\n"));
+}
+
+/* GitHub's workflow commands: % and line ends are escaped everywhere, : and , in properties. */
+static void command_text(struct buf *b, struct str text, bool property)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool escape = c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ','));
+        if (escape) buf_printf(b, "%%%02X", (unsigned char)c);
+        else text_show(b, str_n(&c, 1));
+    }
+}
+
+static void command_line(struct buf *b, struct str text)
+{
+    if (!str_set(text)) return;
+    buf_str(b, STR("%0A"));
+    command_text(b, text, false);
+}
+
+static void github_write(struct buf *b, const struct diag *d, const struct source_file *f)
+{
+    static const char *const names[] = {"error", "warning", "notice"};
+    buf_printf(b, "::%s ", names[d->severity]);
+    if (f) {
+        buf_str(b, STR("file="));
+        command_text(b, f->path, true);
+        buf_char(b, ',');
+    }
+    if (d->line) buf_printf(b, "line=%u,endLine=%u,col=%u,endColumn=%u,", d->line, d->line, d->col, d->col + d->len);
+    buf_printf(b, "title=%s::", d->code ? d->code : "skiff");
+    command_text(b, d->message, false);
+    command_line(b, d->label);
+    for (size_t i = 0; i < d->n_notes; i++) command_line(b, d->notes[i]);
+    command_line(b, d->help);
+    buf_char(b, '\n');
 }
 
 void diag_render(struct buf *b, const struct diag *d, const struct source_files *files,
@@ -184,6 +234,7 @@ void diag_render(struct buf *b, const struct diag *d, const struct source_files 
     case DIAG_HUMAN: human_write(&p, d, f); return;
     case DIAG_SHORT: short_write(b, d, f); return;
     case DIAG_JSON: object_write(b, d, f); return;
+    case DIAG_GITHUB: github_write(b, d, f); return;
     }
 }
 
@@ -195,5 +246,6 @@ void diags_render(struct buf *b, const struct diags *d, const struct source_file
         if (style.format == DIAG_HUMAN) buf_char(b, '\n');
     }
     if (!d->dropped || style.format == DIAG_JSON) return;
+    if (style.format == DIAG_GITHUB) buf_str(b, STR("::notice::"));
     buf_printf(b, "note: %zu more not shown\n", d->dropped);
 }

@@ -22,7 +22,9 @@ static struct diag *sample(struct diags *d)
     diag_label(d, g, "did you mean `%s`?", "dependencies");
     diag_note(d, g, "without it, `transform` starts immediately");
     diag_help(d, g, "skiff fmt --fix etl.yaml");
-    g->fix = STR("dependencies");
+    static struct diag_edit edit = {22, 34, STR("dependencies")};
+    g->edits = &edit;
+    g->n_edits = 1;
     return g;
 }
 
@@ -57,7 +59,7 @@ static void shapes_are_golden(void **state)
           "\"length\":12,\"message\":\"unknown field `dependancies` in a DAG task\","
           "\"label\":\"did you mean `dependencies`?\","
           "\"notes\":[\"without it, `transform` starts immediately\"],"
-          "\"help\":\"skiff fmt --fix etl.yaml\",\"fix\":\"dependencies\"}\n");
+          "\"help\":\"skiff fmt --fix etl.yaml\",\"fix\":{\"edits\":[{\"from\":22,\"to\":34,\"text\":\"dependencies\"}]}}\n");
     check(DIAG_HUMAN, true,
           "\033[1;31merror[W0112]\033[0m\033[1m: unknown field `dependancies` in a DAG task\033[0m\n"
           " \033[1;34m--> \033[0metl.yaml:3:3\n"

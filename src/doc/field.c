@@ -12,10 +12,17 @@ struct decoder {
     struct arena *a;
     struct diags *d;
     bool wrapped; /* the list being read is an item of a list itself */
+    const struct val *map; /* the field being read: its map and its key there */
+    const struct val_pair *pair;
 };
 
 static bool take_struct(struct decoder *dec, const struct field_type *t, const struct val *v,
                         void *out);
+
+static bool field_is_given(const struct val *map, const char *name)
+{
+    return val_get(map, str_of(name)) != NULL;
+}
 
 static uint32_t name_slot(const struct field_type *t, struct str s)
 {
@@ -36,7 +43,7 @@ const struct field_row *field_find(const struct field_type *t, struct str name)
     if (name.n == 0 || name.n > UINT8_MAX) return NULL;
     uint8_t i = t->slots[name_slot(t, name)];
     const struct field_row *r = i ? &t->rows[i - 1] : NULL;
-    if (r && r->name_n == name.n && memcmp(r->name, name.p, name.n) == 0) return r;
+    if (r && r->name_n == name.n && bytes_eq(r->name, name.p, name.n)) return r;
     for (size_t k = 0; k < t->n; k++)
         if (same_in_any_case(&t->rows[k], name)) return &t->rows[k];
     return NULL;
@@ -71,7 +78,10 @@ static bool check_enum(struct decoder *dec, const struct field_row *r, const str
                                r->name, STR_ARG(text));
     diag_at(g, v);
     struct str near = str_closest(text, options, n);
-    if (near.p) diag_label(dec->d, g, "did you mean `%.*s`?", STR_ARG(near));
+    if (near.p) {
+        diag_label(dec->d, g, "did you mean `%.*s`?", STR_ARG(near));
+        if (str_closest_only(text, options, n).p) diag_fix_val(dec->d, g, FIX_VALUE, v, near);
+    }
     struct buf list CLEANUP(buf_fini);
     buf_init(&list, 1000);
     for (size_t i = 0; i < n; i++)
@@ -87,6 +97,7 @@ static void warn_unquoted(struct decoder *dec, const struct field_row *r, const 
     struct diag *g = diags_add(dec->d, DIAG_WARNING, "W0103", "`%s` is text, but this is %s %s",
                                r->name, v->kind == VAL_INT ? "an" : "a", val_kind_name(v->kind));
     diag_at(g, v);
+    diag_fix_val(dec->d, g, FIX_QUOTE, v, v->kind == VAL_BOOL ? text : STR_NONE);
     if (v->kind == VAL_BOOL)
         diag_help(dec->d, g,
                   "put the word in quotes; as it stands (true, yes, on, y …) it means \"%.*s\"",
@@ -114,6 +125,40 @@ static bool is_quantity(struct str s)
     return rest.n == 2 && rest.p[1] == 'i' && strchr("KMGTPE", rest.p[0]) != NULL;
 }
 
+/* A list written under withParam, or a text under withItems: the other name is meant. */
+static void rename_loop(struct decoder *dec, struct diag *g, const char *to)
+{
+    if (!dec->pair || dec->map->file != g->file || field_is_given(dec->map, to)) return;
+    diag_help(dec->d, g, "write %s", to);
+    diag_fix(dec->d, g, FIX_KEY, dec->pair->line, dec->pair->col, str_of(to));
+}
+
+/* What was meant by 100MB, 1 Gi, 512mi, 1gb; absent when nobody can say. */
+static struct str quantity_meant(struct arena *a, struct str s)
+{
+    static const char *const units[] = {"Ki", "Mi", "Gi", "Ti", "Pi", "k", "M", "G", "T", "P", "m"};
+    static const char *const forms[] = {"%s", "%sB", "%sb"};
+    size_t n = 0;
+    while (n < s.n && ((s.p[n] >= '0' && s.p[n] <= '9') || s.p[n] == '.')) n++;
+    struct str unit = str_trim(str_from(s, n));
+    for (size_t i = 0; n > 0 && i < ARRAY_LEN(units); i++)
+        for (size_t k = 0; k < ARRAY_LEN(forms); k++) {
+            char word[8];
+            snprintf(word, sizeof word, forms[k], units[i]);
+            bool same = strlen(word) == unit.n && strncasecmp(word, unit.p, unit.n) == 0;
+            bool milli = unit.p[0] == 'm' && units[i][1] == '\0' && k > 0; /* mb: mega, surely */
+            if (same && !milli) return str_fmt(a, "%.*s%s", (int)n, s.p, units[i]);
+        }
+    return STR_NONE;
+}
+
+static void no_number(struct decoder *dec, const struct field_row *r, const struct val *v)
+{
+    double number;
+    struct diag *g = wrong_kind(dec, r, "a number", v);
+    if (v->kind == VAL_STR && str_to_double(v->s, &number)) diag_fix_val(dec->d, g, FIX_YAML, v, v->s);
+}
+
 static bool take_text(struct decoder *dec, const struct field_row *r, const struct val *v,
                       struct str *out)
 {
@@ -122,6 +167,7 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         struct diag *g = wrong_kind(dec, r,
                                     r->kind == FIELD_ANYSTRING ? "a single value" : "a string", v);
         if (r->kind == FIELD_ANYSTRING) diag_help(dec->d, g, "write it as JSON text in quotes");
+        if (v->kind == VAL_LIST && str_is(str_n(r->name, r->name_n), "withParam")) rename_loop(dec, g, "withItems");
         return false;
     }
     *out = val_text(v);
@@ -139,7 +185,7 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         return false;
     case FIELD_NUMBER:
         if (number) return true;
-        wrong_kind(dec, r, "a number", v);
+        no_number(dec, r, v);
         return false;
     case FIELD_QUANTITY: {
         if (v->kind != VAL_BOOL && is_quantity(*out)) return true;
@@ -149,6 +195,8 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         diag_help(dec->d, g,
                   tags_in(*out) ? "tags are not replaced here: use podSpecPatch"
                                 : "write a number with a unit, such as 500m, 2 or 1Gi");
+        struct str meant = v->kind == VAL_STR ? quantity_meant(dec->a, *out) : STR_NONE;
+        if (meant.p) diag_fix_val(dec->d, g, FIX_VALUE, v, meant);
         return false;
     }
     default: return true;
@@ -161,8 +209,10 @@ static bool take_int(struct decoder *dec, const struct field_row *r, const struc
     if (v->kind != VAL_INT) {
         struct diag *g = wrong_kind(dec, r, "an integer", v);
         int64_t i;
-        if (v->kind == VAL_STR && str_to_i64(v->s, &i))
+        if (v->kind == VAL_STR && str_to_i64(v->s, &i)) {
             diag_help(dec->d, g, "write it without quotes: %.*s", STR_ARG(v->s));
+            if (v->s.p[0] != '0' || v->s.n == 1) diag_fix_val(dec->d, g, FIX_YAML, v, v->s);
+        }
         return false;
     }
     if (!val_i64(v, out) || (r->kind == FIELD_INT && (*out > INT32_MAX || *out < INT32_MIN))) {
@@ -174,13 +224,26 @@ static bool take_int(struct decoder *dec, const struct field_row *r, const struc
     return true;
 }
 
+static const char *bool_meant(struct str s)
+{
+    static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        if (strlen(yes[i]) == s.n && strncasecmp(yes[i], s.p, s.n) == 0) return "true";
+        if (strlen(no[i]) == s.n && strncasecmp(no[i], s.p, s.n) == 0) return "false";
+    }
+    return NULL;
+}
+
 static bool take_bool(struct decoder *dec, const struct field_row *r, const struct val *v,
                       struct opt_bool *out)
 {
     if (v->kind != VAL_BOOL) {
         struct diag *g = wrong_kind(dec, r, "true or false", v);
-        if (v->kind == VAL_STR && (str_is(v->s, "true") || str_is(v->s, "false")))
-            diag_help(dec->d, g, "write it without quotes: %.*s", STR_ARG(v->s));
+        const char *meant = v->kind == VAL_STR ? bool_meant(v->s) : NULL;
+        if (meant) {
+            diag_help(dec->d, g, "write it without quotes: %s", meant);
+            diag_fix_val(dec->d, g, FIX_YAML, v, str_of(meant));
+        }
         return false;
     }
     *out = (struct opt_bool){v->b, true};
@@ -207,24 +270,34 @@ static bool take_one(struct decoder *dec, const struct field_row *r, const struc
     }
 }
 
+static bool no_list(struct decoder *dec, const struct field_row *r, const struct val *v)
+{
+    struct diag *g = wrong_kind(dec, r, "a list", v);
+    if (v->kind == VAL_STR && r->kind == FIELD_ITEM) {
+        diag_help(dec->d, g, "for a text that gives a list use withParam");
+        rename_loop(dec, g, "withParam");
+    } else if (v->kind == VAL_STR && r->kind == FIELD_STRING) {
+        diag_help(dec->d, g, "write [\"%.*s\"]", STR_ARG(v->s));
+        diag_fix_val(dec->d, g, FIX_LIST, v, STR_NONE);
+    } else if (r->kind == FIELD_STRUCT) {
+        diag_help(dec->d, g,
+                  r->type->wrap || dec->wrapped ? "it is a list of lists: begin each group with \"- - \""
+                                                : "begin each item with \"- \"");
+        if (v->kind == VAL_MAP) diag_fix_val(dec->d, g, FIX_LIST, v, STR_NONE);
+    }
+    return false;
+}
+
 static bool take_list(struct decoder *dec, const struct field_row *r, const struct val *v, void *at)
 {
-    if (v->kind != VAL_LIST) {
-        struct diag *g = wrong_kind(dec, r, "a list", v);
-        if (v->kind == VAL_STR && r->kind == FIELD_ITEM)
-            diag_help(dec->d, g, "for a text that gives a list use withParam");
-        else if (v->kind == VAL_STR && r->kind == FIELD_STRING)
-            diag_help(dec->d, g, "write [\"%.*s\"]", STR_ARG(v->s));
-        else if (r->kind == FIELD_STRUCT)
-            diag_help(dec->d, g,
-                      r->type->wrap || dec->wrapped
-                          ? "it is a list of lists: begin each group with \"- - \""
-                          : "begin each item with \"- \"");
-        return false;
-    }
     bool ok = true;
     size_t size = field_item_size(r);
     struct field_array *out = at;
+    if (r->kind == FIELD_ITEM && v->kind == VAL_STR && tags_in(v->s)) { /* gives the list when it is replaced */
+        *(struct val_list *)at = (struct val_list){v, 1};
+        return true;
+    }
+    if (v->kind != VAL_LIST) return no_list(dec, r, v);
     if (r->kind == FIELD_ITEM) {
         *(struct val_list *)at = (struct val_list){v->items, v->n};
         return true;
@@ -276,33 +349,60 @@ static bool take_field(struct decoder *dec, const struct field_row *r, const str
     }
 }
 
-const char *field_suggest(const struct field_type *t, struct str name)
+/* `*only`: nothing else is as near. */
+static const char *suggest(const struct field_type *t, struct str name, bool *only)
 {
     struct str names[128];
     ASSERT(t->n <= ARRAY_LEN(names));
     for (size_t i = 0; i < t->n; i++) names[i] = str_n(t->rows[i].name, t->rows[i].name_n);
+    if (only) *only = str_closest_only(name, names, t->n).p != NULL;
     return str_closest(name, names, t->n).p;
 }
+
+const char *field_suggest(const struct field_type *t, struct str name) { return suggest(t, name, NULL); }
 
 static void unknown_field(struct decoder *dec, const struct field_type *t, const struct val *map,
                           const struct val_pair *pair)
 {
-    struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0101", "unknown field `%.*s` in %s",
-                               STR_ARG(pair->key), t->name);
+    bool lenient = dec->d->lenient;
+    struct diag *g = diags_add(dec->d, lenient ? DIAG_WARNING : DIAG_ERROR, lenient ? "W0107" : "E0101",
+                               "unknown field `%.*s` in %s", STR_ARG(pair->key), t->name);
     diag_at_key(g, pair, map->file);
-    const char *near = field_suggest(t, pair->key);
+    bool only;
+    const char *near = suggest(t, pair->key, &only);
     if (!near) return;
     diag_label(dec->d, g, "did you mean `%s`?", near);
-    g->fix = str_of(near);
+    if (only && !field_is_given(map, near)) diag_fix(dec->d, g, FIX_KEY, pair->line, pair->col, str_of(near));
 }
 
-static void remark(struct decoder *dec, const struct field_row *r, const struct val *map,
+/* `was` says how: "name", "name: [...]" or "name: {member: N}". Another type of value is not converted. */
+static void convert(struct decoder *dec, struct diag *g, const struct field_type *t, const struct field_row *r,
+                    const struct val *map, const struct val_pair *pair)
+{
+    struct str name, form;
+    bool formed = str_cut(str_of(r->was), ':', &name, &form);
+    const struct field_row *to = field_find(t, name);
+    if (!to || field_is_given(map, to->name) || pair->v.file != map->file) return;
+    form = str_trim(form);
+    bool list = str_is(form, "[...]"), member = formed && !list && str_set(val_text(&pair->v));
+    if (!list && !member && (formed || to->kind != r->kind || to->shape != r->shape)) return;
+    diag_fix(dec->d, g, FIX_KEY, pair->line, pair->col, str_of(to->name));
+    if (list) diag_fix_val(dec->d, g, FIX_LIST, &pair->v, STR_NONE);
+    if (!member) return;
+    ptrdiff_t colon = str_find_char(form, ':', 0);
+    diag_fix_val(dec->d, g, FIX_YAML, &pair->v,
+                 str_fmt(dec->a, "%.*s: %.*s}", (int)MAX(colon, 0), form.p, STR_ARG(val_text(&pair->v))));
+}
+
+static void remark(struct decoder *dec, const struct field_type *t, const struct field_row *r, const struct val *map,
                    const struct val_pair *pair)
 {
     struct diag *g;
     if (r->was) {
         g = diags_add(dec->d, DIAG_NOTE, "N0102", "`%s` is the form of Argo 3.x", r->name);
         diag_help(dec->d, g, "write %s", r->was);
+        diag_at_key(g, pair, map->file);
+        convert(dec, g, t, r, map, pair);
     } else {
         g = diags_add(dec->d, DIAG_WARNING, "W0101",
                       "`%s` is accepted, but has no effect on one machine", r->name);
@@ -332,13 +432,15 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
         const struct field_row *r = field_find(t, pair->key);
         if (!r) {
             unknown_field(dec, t, v, pair);
-            ok = false;
+            ok &= dec->d->lenient;
             continue;
         }
         if (pair->v.kind == VAL_NULL) continue;
         size_t index = (size_t)(r - t->rows);
         seen[index / 64] |= 1ull << (index % 64);
-        if (r->was || (r->flags & FIELD_IGNORED)) remark(dec, r, v, pair);
+        if (r->was || (r->flags & FIELD_IGNORED)) remark(dec, t, r, v, pair);
+        dec->map = v;
+        dec->pair = pair;
         ok &= take_field(dec, r, &pair->v, out);
     }
     if ((t->required[0] & ~seen[0]) || (t->required[1] & ~seen[1])) {

@@ -415,6 +415,13 @@ static bool is_bare(const yaml_event_t *ev)
     }
 }
 
+/* As yaml_event_delete, which also looks for what a plain scalar has not. libyaml's memory is malloc's. */
+static inline void event_free(yaml_event_t *ev)
+{
+    if (ev->type == YAML_SCALAR_EVENT && !ev->data.scalar.anchor && !ev->data.scalar.tag) free(ev->data.scalar.value);
+    else if (!is_bare(ev)) yaml_event_delete(ev);
+}
+
 /* Reads up to `most` documents into c->docs. */
 static bool events_read(struct composer *c, size_t most)
 {
@@ -424,7 +431,7 @@ static bool events_read(struct composer *c, size_t most)
         if (!yaml_parser_parse(&c->parser, &ev)) return parser_failed(c);
         more = ev.type != YAML_STREAM_END_EVENT;
         bool ok = on_event(c, &ev);
-        if (!is_bare(&ev)) yaml_event_delete(&ev);
+        event_free(&ev);
         if (!ok) return false;
     }
     return true;
@@ -455,6 +462,7 @@ static bool yaml_read(struct arena *a, struct str text, const struct yaml_opts *
     memset(&c->depth, 0, sizeof *c - offsetof(struct composer, depth));
     c->opts = *opts;
     c->e = e;
+    arena_expect(a, text.n * 2);
     tree_init(&c->tree, a);
     yaml_cursor_init(&c->cursor, text);
     if (!yaml_parser_initialize(&c->parser)) IMPOSSIBLE("no memory for a YAML parser");

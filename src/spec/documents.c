@@ -3,6 +3,7 @@
 
 #include "doc/closest.h"
 #include "doc/yaml.h"
+#include "doc/yaml_mend.h"
 
 static const struct kind_row {
     const char *text, *api_version, *doc;
@@ -75,6 +76,9 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
                    struct diags *diags)
 {
     const struct field_type *t = doc_kind_type(doc->kind);
+    struct diags unwanted;
+    diags_init(&unwanted, d->a);
+    if (!documents_wanted(d, doc->kind)) diags = &unwanted;
     size_t before = diags->n;
     void *object = arena_alloc(d->a, t->size);
     bool ok = field_decode(d->a, t, v, object, diags);
@@ -82,6 +86,7 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     if (ok && has_older_forms(diags, before)) {
         struct diags again;
         diags_init(&again, d->a);
+        again.lenient = diags->lenient;
         doc->val = document_upgrade(d->a, t, v);
         object = arena_alloc(d->a, t->size);
         ok = field_decode(d->a, t, doc->val, object, &again);
@@ -90,6 +95,8 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     doc->object = object;
     doc->broken = !ok;
     find_spec(doc);
+    ok |= diags == &unwanted;
+    diags_fini(&unwanted);
     return ok;
 }
 
@@ -102,10 +109,13 @@ static bool check_api_version(enum doc_kind kind, struct str given, const struct
         g = diags_add(diags, DIAG_WARNING, "W0003", "this %s has no apiVersion",
                       doc_kind_text(kind));
         diag_at(g, v);
+        diag_fix_val(diags, g, FIX_ADD_PAIR, v,
+                     str_cat(diags->a, STR("apiVersion: "), str_of(doc_kind_api_version(kind))));
     } else {
         g = diags_add(diags, DIAG_ERROR, "E0004", "apiVersion \"%.*s\" is not known for a %s",
                       STR_ARG(given), doc_kind_text(kind));
         diag_at(g, val_get(v, STR("apiVersion")));
+        diag_fix_val(diags, g, FIX_VALUE, val_get(v, STR("apiVersion")), str_of(doc_kind_api_version(kind)));
     }
     diag_help(diags, g, "write apiVersion: %s", doc_kind_api_version(kind));
     return !given.p;
@@ -148,12 +158,12 @@ static bool unknown_kind(struct str kind, const struct val *v, struct diags *dia
     if (near.p) {
         g = diags_add(diags, DIAG_ERROR, "E0003", "unknown kind `%.*s`", STR_ARG(kind));
         diag_label(diags, g, "did you mean `%.*s`?", STR_ARG(near));
-        g->fix = near;
     } else {
         g = diags_add(diags, DIAG_WARNING, "W0002",
                       "kind `%.*s` is not used here; the document is skipped", STR_ARG(kind));
     }
     diag_at(g, val_get(v, STR("kind")));
+    if (near.p) diag_fix_val(diags, g, FIX_VALUE, val_get(v, STR("kind")), near);
     return !near.p;
 }
 
@@ -179,6 +189,8 @@ bool documents_add_val(struct documents *d, const struct val *v, uint16_t file, 
                                    "a document without a kind is skipped");
         diag_at(g, v);
         diag_help(diags, g, "write kind: Workflow");
+        if (val_get(val_get(v, STR("spec")), STR("entrypoint")))
+            diag_fix_val(diags, g, FIX_ADD_PAIR, v, STR("kind: Workflow"));
         return true;
     }
     if (is_list_kind(kind, items)) {
@@ -208,11 +220,14 @@ bool documents_add(struct documents *d, struct str text, uint16_t file, struct d
         g->col = where.col;
         g->len = where.len;
         diag_help(diags, g, "remove one of them; the last one counts");
+        struct fix_step *step = diag_fix(diags, g, FIX_REMOVE_SAME, where.line, where.col, STR_NONE);
+        step->other_line = where.first_line;
+        step->other_col = where.first_col;
         opts.strict = false;
         ok = yaml_parse_all(d->a, text, &opts, &docs, &n, NULL);
     }
     if (!ok) {
-        diags_add_doc_error(diags, "E0001", &where);
+        yaml_mend(diags, diags_add_doc_error(diags, "E0001", &where), text);
         return false;
     }
     for (size_t i = 0; i < n; i++) ok &= documents_add_val(d, &docs[i], file, diags);

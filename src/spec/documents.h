@@ -44,7 +44,14 @@ struct documents {
     struct arena *a;
     struct document *items;
     size_t n, cap;
+    uint32_t kinds; /* bit 1 << enum doc_kind: only findings in these kinds count; 0 = in all */
 };
+
+/* Whether findings in documents of a kind count. */
+static inline bool documents_wanted(const struct documents *d, enum doc_kind kind)
+{
+    return !d->kinds || (d->kinds & 1u << kind);
+}
 
 void documents_init(struct documents *d, struct arena *a);
 void documents_fini(struct documents *d); /* the vector only; the rest is the arena's */

@@ -97,7 +97,8 @@ static void reports_kinds(void **state)
     assert_false(
         fixture_add(&f, "a.yaml", STR("apiVersion: argoproj.io/v1alpha1\nkind: Worfklow\n")));
     assert_string_equal(f.d.items[0].code, "E0003");
-    assert_true(str_is(f.d.items[0].fix, "Workflow"));
+    assert_int_equal(f.d.items[0].fix->op, FIX_VALUE);
+    assert_true(str_is(f.d.items[0].fix->text, "Workflow"));
     assert_false(fixture_add(&f, "b.yaml", STR("apiVersion: argoproj.io/v2\nkind: Workflow\n")));
     assert_false(fixture_add(&f, "c.yaml", STR("[1]")));
     assert_false(fixture_add(&f, "d.yaml", STR("a: [")));

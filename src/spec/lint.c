@@ -10,6 +10,17 @@ enum {
     PARAMETERS_OF_ARGO = 500
 };
 
+/* Runs are called after the template that they start with. */
+static void add_name(struct lint *l, struct diag *g, const struct document *doc)
+{
+    struct str name = doc->spec ? doc->spec->entrypoint : STR_NONE;
+    if (name.n == 0 || has_tag(name) || !lint_well_formed(name, NAME_OBJECT)) name = STR("run");
+    if (doc->metadata)
+        diag_fix_val(l->d, g, FIX_ADD_PAIR, doc->metadata->src, str_fmt(l->a, "generateName: %.*s-", STR_ARG(name)));
+    else
+        lint_fix_add_pair(l, g, doc->val, "spec", str_fmt(l->a, "metadata: {generateName: %.*s-}", STR_ARG(name)));
+}
+
 static void check_meta(struct lint *l, const struct document *doc)
 {
     static const size_t longest[DOC_KIND_MAX] = {
@@ -25,9 +36,12 @@ static void check_meta(struct lint *l, const struct document *doc)
         struct diag *g = LINT(l, run ? DIAG_WARNING : DIAG_ERROR, run ? "W0206" : "E0206", meta,
                               "this %s has neither name nor generateName", what);
         diag_help(l->d, g, "add `%s:` to metadata", run ? "generateName" : "name");
+        if (run) add_name(l, g, doc);
         return;
     }
-    if (doc->name.n > 0) lint_name(l, meta, doc->name, what, NAME_OBJECT);
+    struct diag *bad = doc->name.n > 0 ? lint_name_check(l, meta, doc->name, what, NAME_OBJECT) : NULL;
+    if (bad && (doc->kind == DOC_WORKFLOW || doc->kind == DOC_CRON_WORKFLOW)) /* others are referred to */
+        lint_fix_object_name(l, bad, meta, doc->name);
     size_t max = longest[doc->kind];
     if (max > 0 && doc->name.n > max)
         LINT(l, DIAG_ERROR, "E0205", lint_at(meta, "name"),
@@ -73,11 +87,17 @@ static void check_templates(struct lint_doc *ld)
              "a cluster accepts at most %d templates; there are %zu", TEMPLATES_OF_ARGO, list->n);
     for (size_t i = 0; i < list->n; i++) {
         const struct argo_template *t = &list->items[i];
-        if (lint_name(ld->l, t->src, t->name, "template", NAME_FIELD))
+        struct diag *bad = lint_name_check(ld->l, t->src, t->name, "template", NAME_FIELD);
+        if (bad && t->name.n) lint_fix_template_name(ld, bad, t);
+        if (!bad)
             unique_add(ld->l, &seen, t->src, t->name, "templates");
         collect_outputs(ld, t);
     }
-    for (size_t i = 0; i < list->n; i++) lint_template(ld, &list->items[i], NULL);
+    for (size_t i = 0; i < list->n; i++) {
+        ld->owner = (uint32_t)i;
+        lint_template(ld, &list->items[i], NULL);
+    }
+    ld->owner = FLOW_NOBODY;
 }
 
 /* The template that the run starts with gets the workflow's arguments. */
@@ -93,6 +113,9 @@ static void check_entry(struct lint_doc *ld)
                       ? "add `entrypoint: %.*s`"
                       : "add `entrypoint:` with the name of the template to start with",
                   STR_ARG(spec->templates.n ? spec->templates.items[0].name : STR_NONE));
+        if (spec->templates.n == 1 && lint_well_formed(spec->templates.items[0].name, NAME_FIELD))
+            diag_fix_val(l->d, g, FIX_ADD_PAIR, spec->src,
+                         str_fmt(l->a, "entrypoint: %.*s", STR_ARG(spec->templates.items[0].name)));
         return;
     }
     struct call entry = {.src = lint_at(spec->src, "entrypoint"), .template = spec->entrypoint};
@@ -104,6 +127,7 @@ static void check_exit(struct lint_doc *ld)
 {
     const struct argo_workflow_spec *spec = ld->spec;
     lint_hooks(ld, &spec->hooks, spec->arguments);
+    lint_said_twice(ld->l, spec->src, spec->on_exit, &spec->hooks);
     if (spec->on_exit.n == 0 || has_tag(spec->on_exit)) return;
     struct call exit = {.src = lint_at(spec->src, "onExit"), .template = spec->on_exit};
     lint_call(ld, &exit, "exit handler");
@@ -142,17 +166,40 @@ static void check_numbers(struct lint_doc *ld)
              "a cluster accepts at most %d parameters", PARAMETERS_OF_ARGO);
 }
 
+static void check_spec_texts(struct lint_doc *ld)
+{
+    const struct argo_workflow_spec *spec = ld->spec;
+    const struct argo_workflow_metadata *m = spec->workflow_metadata;
+    for (size_t i = 0; m && i < m->labels_from.n; i++)
+        lint_expression(ld->l, val_get(m->labels_from.items[i].v.src, STR("expression")), "labelsFrom");
+    for (size_t i = 0; spec->arguments && i < spec->arguments->parameters.n; i++) {
+        const struct argo_parameter *p = &spec->arguments->parameters.items[i];
+        const struct val *v = val_get(p->src, STR("value"));
+        lint_secret_named(ld->l, p->src, "value", p->name, p->value, false);
+        if (v && v->kind == VAL_STR) lint_secret_text(ld->l, v);
+    }
+    for (size_t i = 0; i < spec->hooks.n; i++)
+        lint_expression(ld->l, val_get(spec->hooks.items[i].v.src, STR("expression")), "expression");
+}
+
 static void check_spec(struct lint_doc *ld)
 {
     template_index_init(&ld->index, &ld->spec->templates);
+    flow_begin(ld);
+    check_spec_texts(ld);
     lint_arguments(ld->l, ld->spec->arguments, ld->l->opts->values_required && !ld->is_template);
     check_numbers(ld);
     check_volumes(ld);
     check_templates(ld);
     check_entry(ld);
     check_exit(ld);
+    flow_end(ld);
     template_index_fini(&ld->index);
     map_fini(&ld->outputs);
+    map_fini(&ld->refs);
+    map_fini(&ld->images);
+    map_fini(&ld->foreign);
+    map_fini(&ld->foreign_names);
 }
 
 /* The spec that really runs: over the stored template that it refers to. */
@@ -201,45 +248,16 @@ static void lint_workflow(struct lint *l, const struct document *doc)
     if (ld.spec && resolve_spec(&ld)) check_spec(&ld);
 }
 
-/* Five fields, or a word that begins with @; the fields' values are cron's own business. */
-static bool looks_like_schedule(struct str s)
-{
-    size_t fields = 0;
-    struct str rest = str_trim(s), part;
-    if (str_starts(rest, STR("CRON_TZ=")) || str_starts(rest, STR("TZ=")))
-        str_cut(rest, ' ', &part, &rest);
-    rest = str_trim(rest);
-    if (rest.n > 0 && rest.p[0] == '@') return rest.n > 1;
-    while (rest.n > 0) {
-        str_cut(rest, ' ', &part, &rest);
-        fields += part.n > 0;
-    }
-    return fields == 5;
-}
-
 static void lint_cron(struct lint *l, const struct document *doc)
 {
     const struct argo_cron_workflow_spec *c = doc->cron_workflow->spec;
     if (!c) return;
     lint_later_kind(l, c->src, "the document is stored, but no run is started by its schedules");
-    if (c->schedules.n == 0) {
-        struct diag *g = LINT(l, DIAG_ERROR, "E0701", c->src, "there are no schedules");
-        diag_help(l->d, g, "add `schedules: [\"0 * * * *\"]`");
-    }
-    const struct val *list = val_get(c->src, STR("schedules"));
-    for (size_t i = 0; i < c->schedules.n; i++) {
-        if (looks_like_schedule(c->schedules.items[i])) continue;
-        struct diag *g = LINT(l, DIAG_ERROR, "E0702",
-                              list && i < list->n ? &list->items[i] : c->src,
-                              "\"%.*s\" is not a schedule", STR_ARG(c->schedules.items[i]));
-        diag_help(l->d, g,
-                  "write minute, hour, day, month and weekday, or @hourly, @daily, @every 10m");
-    }
-    if (c->starting_deadline_seconds.set && c->starting_deadline_seconds.v < 0)
-        LINT(l, DIAG_ERROR, "E0305", lint_at(c->src, "startingDeadlineSeconds"),
-             "`startingDeadlineSeconds` must not be negative");
+    lint_schedules(l, c);
     if (c->stop_strategy && c->stop_strategy->expression.n == 0)
         LINT(l, DIAG_ERROR, "E0703", c->stop_strategy->src, "a stop strategy needs an expression");
+    if (c->stop_strategy)
+        lint_expression(l, val_get(c->stop_strategy->src, STR("expression")), "stopStrategy.expression");
     lint_workflow(l, doc);
 }
 
@@ -250,6 +268,7 @@ static void lint_binding(struct lint *l, const struct document *doc)
     lint_later_kind(l, b->src, "the document is stored, but no run is started by events");
     if (b->event && b->event->selector.n == 0)
         LINT(l, DIAG_ERROR, "E0704", b->event->src, "the selector is empty");
+    if (b->event) lint_expression(l, val_get(b->event->src, STR("selector")), "selector");
     const struct argo_workflow_template_ref *ref = b->submit ? b->submit->workflow_template_ref
                                                              : NULL;
     if (!ref) return;
@@ -280,7 +299,7 @@ bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_
     struct lint l = {.a = a, .d = d, .docs = docs, .opts = opts ? opts : &defaults};
     size_t before = d->errors;
     for (size_t i = 0; i < docs->n; i++)
-        if (!docs->items[i].broken) lint_one(&l, &docs->items[i]);
+        if (!docs->items[i].broken && documents_wanted(docs, docs->items[i].kind)) lint_one(&l, &docs->items[i]);
     for (size_t i = 0; i < l.indexes.n; i++) {
         template_index_fini(&l.indexes.items[i]->index);
         free(l.indexes.items[i]);

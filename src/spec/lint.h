@@ -13,11 +13,21 @@ struct lint_opts {
     bool refs_required;             /* a reference to a document that is not there is an error, not a warning */
     bool values_required;       /* every workflow parameter must have a value (to run; not for templates) */
     bool quiet_refs;                /* such a reference is not even mentioned (ignored with refs_required) */
+    bool hints;                     /* notes on what works but could be better, too */
+    bool (*zone_known)(struct str name); /* whether the machine has this time zone; NULL: not checked */
 };
 
 /* Checks every document of `docs` (broken ones are left out). False when an error was added. */
 bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_opts *opts,
                struct diags *d);
+
+/* What this version does with a field that it accepts but does not act upon yet; NULL when it acts. */
+const char *spec_field_later(const char *type, const char *field);
+
+/* A kind, or a type of the schema that a kind's fields lead to, by name in any case; NULL when there is none. */
+const struct field_type *spec_type_find(struct str name);
+/* All of them, kinds first, each once. */
+const struct field_type *const *spec_types(size_t *n);
 
 /* What a code means, for `skiff explain CODE`: NULL title when there is no such code. */
 struct spec_code {

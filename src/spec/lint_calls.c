@@ -1,26 +1,64 @@
 /* Calls of templates: steps, tasks and hooks. See lint_p.h. */
+#include <inttypes.h>
+
+#include "base/limits.h"
 #include "spec/lint_p.h"
 
 enum { TASKS_OF_ARGO = 200 };
 
-static void template_names(struct lint *l, const struct template_index *x, struct str name,
-                           struct diag *g)
+void call_index_init(struct arena *a, struct call_index *x, size_t n)
 {
+    size_t cap = 8;
+    while (cap < n * 2) cap *= 2;
+    x->mask = (uint32_t)cap - 1;
+    x->slots = ARENA_ARRAY(a, uint64_t, cap);
+    x->names = arena_alloc_raw(a, MAX(n, 1u) * sizeof *x->names);
+}
+
+/* The slot of a name, or the free one where it belongs. */
+static uint64_t *slot_of(const struct call_index *x, struct str name, uint64_t hash)
+{
+    const uint64_t half = 0xffffffff00000000u;
+    for (uint32_t i = (uint32_t)hash & x->mask;; i = (i + 1) & x->mask) {
+        uint64_t *slot = &x->slots[i];
+        if (!*slot || ((*slot & half) == (hash & half) && str_eq(x->names[(uint32_t)*slot - 1], name))) return slot;
+    }
+}
+
+size_t call_index_add(struct call_index *x, struct str name, size_t i)
+{
+    uint64_t hash = str_hash(name), *slot = slot_of(x, name, hash);
+    if (*slot) return (uint32_t)*slot - 1;
+    x->names[i] = name;
+    *slot = (hash & 0xffffffff00000000u) | (uint32_t)(i + 1);
+    return i;
+}
+
+size_t call_find(const struct call_index *x, struct str name)
+{
+    const uint64_t *slot = name.n ? slot_of(x, name, str_hash(name)) : NULL;
+    return slot && *slot ? (uint32_t)*slot - 1 : CALL_NONE;
+}
+
+static void template_names(struct lint *l, const struct template_index *x, const struct val *at,
+                           struct str name, struct diag *g)
+{
+    if (lint_full(l)) return;
     size_t n = MIN(x->n, 500u);
     struct str *names = ARENA_ARRAY(l->a, struct str, MAX(n, 1u));
     for (size_t i = 0; i < n; i++) names[i] = x->items[i].name;
-    lint_did_you_mean(l, g, name, names, n);
+    lint_did_you_mean(l, g, at, name, names, n);
 }
 
 static void find_local(struct lint_doc *ld, struct call *c)
 {
-    if (has_tag(c->template)) return;
     c->callee = template_find(&ld->index, c->template);
     c->callee_known = c->callee != NULL;
-    if (c->callee || ld->open) return;
-    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0202", lint_at(c->src, "template"),
+    if (c->callee || ld->open || has_tag(c->template)) return;
+    const struct val *at = lint_at(c->src, "template");
+    struct diag *g = LINT(ld->l, DIAG_ERROR, "E0202", at,
                           "there is no template `%.*s`", STR_ARG(c->template));
-    template_names(ld->l, &ld->index, c->template, g);
+    template_names(ld->l, &ld->index, at, c->template, g);
 }
 
 static void find_other(struct lint_doc *ld, struct call *c)
@@ -39,6 +77,7 @@ static void find_other(struct lint_doc *ld, struct call *c)
     if (!doc) return;
     c->callee = lint_other_template(l, doc, ref->template);
     c->callee_known = c->callee != NULL;
+    if (c->callee) lint_foreign(ld, doc, ref);
     if (c->callee || doc->broken || !doc->spec) return;
     struct diag *g = LINT(l, DIAG_ERROR, "E0202", lint_at(ref->src, "template"),
                           "%s `%.*s` has no template `%.*s`", doc_kind_text(kind),
@@ -47,7 +86,7 @@ static void find_other(struct lint_doc *ld, struct call *c)
     size_t n = 0;
     for (; n < doc->spec->templates.n && n < ARRAY_LEN(names); n++)
         names[n] = doc->spec->templates.items[n].name;
-    lint_did_you_mean(l, g, ref->template, names, n);
+    lint_did_you_mean(l, g, lint_at(ref->src, "template"), ref->template, names, n);
 }
 
 /* Exactly one of template, templateRef and inline; then the callee is looked up. */
@@ -65,6 +104,7 @@ void lint_call(struct lint_doc *ld, struct call *c, const char *what)
     else if (c->template_ref) find_other(ld, c);
     else find_local(ld, c);
     c->callee_known = c->callee != NULL;
+    flow_note(ld, c);
 }
 
 static bool supplies_parameter(const struct argo_arguments *args, struct str name)
@@ -99,7 +139,7 @@ static void enum_of_argument(struct lint *l, const struct argo_parameter *input,
     struct diag *g = LINT(l, DIAG_ERROR, "E0405", lint_at(arg->src, "value"),
                           "`%.*s`: \"%.*s\" is not allowed by the template", STR_ARG(arg->name),
                           STR_ARG(arg->value));
-    lint_did_you_mean(l, g, arg->value, input->enum_.items, input->enum_.n);
+    lint_did_you_mean(l, g, lint_at(arg->src, "value"), arg->value, input->enum_.items, input->enum_.n);
 }
 
 /* A call's own arguments that no input takes: harmless to Argo, mostly a slip of the pen. */
@@ -116,7 +156,9 @@ static void superfluous_arguments(struct lint *l, const struct call *c)
         size_t n = 0;
         for (; n < in->parameters.n && n < ARRAY_LEN(names); n++)
             names[n] = in->parameters.items[n].name;
-        lint_did_you_mean(l, g, p->name, names, n);
+        lint_did_you_mean(l, g, lint_at(p->src, "name"), p->name, names, n);
+        if (!g->fix && !lint_full(l) && !lint_mentions_input(c->callee->src, p->name))
+            diag_fix_val(l->d, g, FIX_REMOVE_ITEM, p->src, STR_NONE);
     }
 }
 
@@ -160,10 +202,35 @@ void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks
             diag_help(ld->l->d, g, "only the hook named exit runs without one");
         }
         if (!exit) lint_later_hook(ld->l, h, hooks->items[i].key);
+        lint_expression(ld->l, val_get(h->src, STR("expression")), "expression");
         lint_call(ld, &c, "hook");
         lint_arguments(ld->l, h->arguments, true);
         lint_supply(ld, &c, fallback);
     }
+}
+
+/* "%s" is a whole number, as far as it is known. */
+static bool is_number(struct lint *l, const struct argo_sequence *s, const char *field, struct str text, int64_t *out)
+{
+    if (!text.p || has_tag(text)) return false;
+    if (str_to_i64(text, out)) return true;
+    LINT(l, DIAG_WARNING, "W0408", lint_at(s->src, field), "`%s` is a whole number, not \"%.*s\"", field,
+         STR_ARG(text));
+    return false;
+}
+
+static void check_sequence(struct lint *l, const struct argo_sequence *s)
+{
+    int64_t start = 0, end = 0, count = 0;
+    bool counted = is_number(l, s, "count", s->count, &count);
+    bool started = is_number(l, s, "start", s->start, &start) || !s->start.p;
+    bool ended = is_number(l, s, "end", s->end, &end);
+    if (counted && count < 0)
+        LINT(l, DIAG_WARNING, "W0408", lint_at(s->src, "count"), "a sequence cannot have %" PRId64 " items", count);
+    if (started && ended) counted = !__builtin_sub_overflow(MAX(start, end), MIN(start, end), &count);
+    if ((started && ended && !counted) || (counted && count >= LIMIT_LOOP_ITEMS))
+        LINT(l, DIAG_WARNING, "W0408", s->src, "the sequence has more than %d items (LIMIT_LOOP_ITEMS)",
+             LIMIT_LOOP_ITEMS);
 }
 
 static void loop_rules(struct lint *l, const struct call *c)
@@ -178,24 +245,42 @@ static void loop_rules(struct lint *l, const struct call *c)
         LINT(l, DIAG_ERROR, "E0408", s->src, "a sequence has either count or end");
     else if (s && !s->count.p && !s->end.p)
         LINT(l, DIAG_ERROR, "E0408", s->src, "a sequence needs count or end");
-    if (c->with_param.n > 0 && !has_tag(c->with_param) && c->with_param.p[0] != '[') {
-        struct diag *g = LINT(l, DIAG_WARNING, "W0402", lint_at(c->src, "withParam"),
-                              "`withParam` is not a JSON list");
-        diag_help(l->d, g, "write a list such as [1, 2], or a tag that gives one");
+    if (c->with_param.n > 0) lint_with_param(l, c->src);
+    if (s) check_sequence(l, s);
+}
+
+/* onExit wins over hooks.exit (GetExitHook); when both name one template, one of them is too many. */
+void lint_said_twice(struct lint *l, const struct val *src, struct str on_exit, const struct argo_lifecycle_hook_map *hooks)
+{
+    for (size_t i = 0; i < hooks->n && on_exit.n > 0; i++) {
+        const struct argo_lifecycle_hook *h = &hooks->items[i].v;
+        if (!str_is(hooks->items[i].key, "exit")) continue;
+        bool same = str_eq(h->template, on_exit) && !h->arguments && h->expression.n == 0;
+        struct diag *g = LINT(l, DIAG_WARNING, "W0410", h->src, "`onExit` is used, and `hooks.exit` %s",
+                              same ? "says the same" : "has no effect beside it");
+        if (same) diag_fix_key(l->d, g, FIX_REMOVE, src, "onExit", STR_NONE);
     }
 }
 
 static void exit_call(struct lint_doc *ld, const struct call *c)
 {
+    lint_said_twice(ld->l, c->src, c->on_exit, &c->hooks);
     if (c->on_exit.n == 0 || has_tag(c->on_exit)) return;
     struct call exit = {.src = lint_at(c->src, "onExit"), .template = c->on_exit};
     lint_call(ld, &exit, "exit handler");
     lint_supply(ld, &exit, c->arguments);
 }
 
+static void inline_named(struct lint *l, const struct argo_template *t)
+{
+    struct diag *g = LINT(l, DIAG_ERROR, "E0409", lint_at(t->src, "name"), "an inline template has no name");
+    diag_fix_key(l->d, g, FIX_REMOVE, t->src, "name", STR_NONE);
+}
+
 static void check_call(struct lint_doc *ld, struct call *c, const struct tag_scope *s)
 {
     loop_rules(ld->l, c);
+    lint_when(ld->l, c->src);
     lint_arguments(ld->l, c->arguments, true);
     lint_supply(ld, c, NULL);
     lint_hooks(ld, &c->hooks, c->arguments);
@@ -205,8 +290,7 @@ static void check_call(struct lint_doc *ld, struct call *c, const struct tag_sco
     lint_tags(&mine, c->src, "inline");
     if (!c->inline_) return;
     if (c->inline_->name.n > 0)
-        LINT(ld->l, DIAG_ERROR, "E0409", lint_at(c->inline_->src, "name"),
-             "an inline template has no name");
+        inline_named(ld->l, c->inline_);
     lint_template(ld, c->inline_, &mine);
 }
 
@@ -217,19 +301,31 @@ static void check_calls(struct lint_doc *ld, const struct argo_template *t, stru
     lint_tags(s, t->outputs ? t->outputs->src : NULL, NULL);
 }
 
+/* Malformed names, to be mended once all are known. */
+struct bad_names {
+    size_t diag[32], call[32], n;
+};
+
+static void mend_names(struct lint *l, const struct tag_scope *s, const struct bad_names *bad)
+{
+    for (size_t i = 0; i < bad->n; i++)
+        lint_fix_call_name(l, &l->d->items[bad->diag[i]], s, &s->calls[bad->call[i]]);
+}
+
 /* Names are checked and looked up; the first of equal names wins. */
-static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct map *by_name,
-                       const char *what)
+static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct call_index *by_name,
+                       const char *what, struct bad_names *bad)
 {
     const char *plural = strcmp(what, "step") == 0 ? "steps" : "tasks";
-    map_reserve(by_name, n);
+    call_index_init(ld->l->a, by_name, n);
     for (size_t i = 0; i < n; i++) {
-        bool fresh = false;
-        lint_name(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
-        struct map_slot *slot = calls[i].name.p ? map_put(by_name, calls[i].name, &fresh) : NULL;
-        if (slot && fresh) slot->num = i;
-        else if (slot)
-            lint_not_unique(ld->l, calls[i].src, calls[i].name, plural, calls[slot->num].src);
+        struct diag *g = lint_name_check(ld->l, calls[i].src, calls[i].name, what, NAME_FIELD);
+        if (g && calls[i].name.n && bad->n < ARRAY_LEN(bad->call) && !lint_full(ld->l)) {
+            bad->diag[bad->n] = (size_t)(g - ld->l->d->items);
+            bad->call[bad->n++] = i;
+        }
+        size_t first = calls[i].name.n ? call_index_add(by_name, calls[i].name, i) : i;
+        if (first != i) lint_not_unique(ld->l, calls[i].src, calls[i].name, plural, calls[first].src);
         lint_call(ld, &calls[i], what);
     }
 }
@@ -239,7 +335,7 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
     size_t n = 0;
     for (size_t i = 0; i < t->steps.n; i++) n += t->steps.items[i].steps.n;
     struct call *calls = ARENA_ARRAY(ld->l->a, struct call, MAX(n, 1u));
-    struct map by_name CLEANUP(map_fini) = {0};
+    struct call_index by_name;
     size_t at = 0;
     for (size_t i = 0; i < t->steps.n; i++) {
         const struct argo_workflow_step_list *group = &t->steps.items[i].steps;
@@ -258,10 +354,12 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
                 .on_exit = x->on_exit,
                 .hooks = x->hooks,
                 .group = (uint32_t)i,
+                .step = outer ? NULL : x,
             };
         }
     }
-    name_calls(ld, calls, n, &by_name, "step");
+    struct bad_names bad = {.n = 0};
+    name_calls(ld, calls, n, &by_name, "step", &bad);
     struct tag_scope s = {.ld = ld,
                           .tmpl = t,
                           .calls_prefix = "steps",
@@ -269,6 +367,7 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
                           .n_calls = n,
                           .by_name = &by_name,
                           .outer = outer};
+    mend_names(ld->l, &s, &bad);
     check_calls(ld, t, calls, &s);
 }
 
@@ -276,8 +375,9 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
                        const struct tag_scope *outer)
 {
     size_t n = t->dag->tasks.n;
+    bool any_depends = false, waits = false;
     struct call *calls = arena_alloc_raw(ld->l->a, n * sizeof *calls);
-    struct map by_name CLEANUP(map_fini) = {0};
+    struct call_index by_name;
     if (n == 0) LINT(ld->l, DIAG_ERROR, "E0509", t->dag->src, "a DAG needs at least one task");
     if (n > TASKS_OF_ARGO)
         LINT(ld->l, DIAG_WARNING, "W0502", lint_at(t->dag->src, "tasks"),
@@ -296,19 +396,26 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
             .with_sequence = x->with_sequence,
             .on_exit = x->on_exit,
             .hooks = x->hooks,
+            .task = outer ? NULL : x,
+            .targets = t->dag->target.n > 0,
         };
+        any_depends |= x->depends.n > 0;
+        waits |= x->dependencies.n > 0;
     }
-    name_calls(ld, calls, n, &by_name, "task");
-    struct dag *g = dag_new(ld->l, t->dag, &by_name);
+    struct bad_names bad = {.n = 0};
+    name_calls(ld, calls, n, &by_name, "task", &bad);
     struct tag_scope s = {.ld = ld,
                           .tmpl = t,
                           .calls_prefix = "tasks",
                           .calls = calls,
                           .n_calls = n,
                           .by_name = &by_name,
-                          .dag = g,
                           .outer = outer};
+    s.any_depends = any_depends;
+    s.dag_names = any_depends || waits;
+    mend_names(ld->l, &s, &bad);
+    s.dag = dag_new(&s);
     check_calls(ld, t, calls, &s);
     lint_tags(&s, val_get(t->dag->src, STR("target")), NULL);
-    dag_free(g);
+    dag_free(s.dag);
 }

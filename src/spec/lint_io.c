@@ -1,4 +1,6 @@
 /* Inputs, outputs and arguments. See lint_p.h. */
+#include <inttypes.h>
+
 #include "spec/lint_p.h"
 
 bool artifact_has_location(const struct argo_artifact_location *x)
@@ -16,7 +18,7 @@ static void enum_holds(struct lint *l, const struct argo_parameter *p, struct st
     struct diag *g = LINT(l, DIAG_ERROR, "E0405", lint_at(p->src, field),
                           "`%.*s`: \"%.*s\" is not one of its enum values", STR_ARG(p->name),
                           STR_ARG(value));
-    lint_did_you_mean(l, g, value, p->enum_.items, p->enum_.n);
+    lint_did_you_mean(l, g, lint_at(p->src, field), value, p->enum_.items, p->enum_.n);
 }
 
 static void parameter_list(struct lint *l, const struct argo_parameter_list *list)
@@ -31,7 +33,20 @@ static void parameter_list(struct lint *l, const struct argo_parameter_list *lis
                  "the enum of `%.*s` has no values", STR_ARG(p->name));
         enum_holds(l, p, p->value, "value");
         enum_holds(l, p, p->default_, "default");
+        if (p->value_from) lint_expression(l, val_get(p->value_from->src, STR("expression")), "expression");
     }
+}
+
+/* 644 means 0644: a number that looks octal but was read as decimal. */
+static void wrong_mode(struct lint *l, const struct argo_artifact *x)
+{
+    const struct val *v = lint_at(x->src, "mode");
+    struct diag *g = LINT(l, DIAG_ERROR, "E0603", v, "`mode` is a number from 0 to 0777");
+    bool octal = x->mode.v <= 777;
+    for (int64_t rest = x->mode.v; rest > 0 && octal; rest /= 10) octal = rest % 10 < 8;
+    if (x->mode.v < 0 || !octal) return;
+    diag_help(l->d, g, "write 0%" PRId64, x->mode.v);
+    diag_fix_val(l->d, g, FIX_YAML, v, str_fmt(l->a, "0%" PRId64, x->mode.v));
 }
 
 static void artifact_list(struct lint *l, const struct argo_artifact_list *list)
@@ -41,9 +56,8 @@ static void artifact_list(struct lint *l, const struct argo_artifact_list *list)
         const struct argo_artifact *x = &list->items[i];
         if (lint_name(l, x->src, x->name, "artifact", NAME_ARTIFACT))
             unique_add(l, &seen, x->src, x->name, "artifacts");
-        if (x->mode.set && (x->mode.v < 0 || x->mode.v > 0777))
-            LINT(l, DIAG_ERROR, "E0603", lint_at(x->src, "mode"),
-                 "`mode` is a number from 0 to 0777");
+        if (x->mode.set && (x->mode.v < 0 || x->mode.v > 0777)) wrong_mode(l, x);
+        lint_expression(l, val_get(x->src, STR("fromExpression")), "fromExpression");
         if (x->from.n > 0 && x->from_expression.n > 0)
             LINT(l, DIAG_ERROR, "E0603", x->src, "artifact `%.*s` has both from and fromExpression",
                  STR_ARG(x->name));
@@ -53,6 +67,10 @@ static void artifact_list(struct lint *l, const struct argo_artifact_list *list)
 /* No artifact may be put outside its place by "..". */
 static void clean_path(struct lint *l, const struct argo_artifact *x)
 {
+    if (x->path.n == 0) {
+        struct diag *g = LINT(l, DIAG_ERROR, "E0603", x->src, "artifact `%.*s` has no path", STR_ARG(x->name));
+        diag_help(l->d, g, "add `path:`, where it lies in the container");
+    }
     if (x->path.n == 0 || has_tag(x->path)) return;
     struct str rest = x->path, part;
     while (rest.p) {
@@ -71,6 +89,7 @@ static void path_only_in_leaf(struct lint *l, const struct argo_artifact *x)
                           "artifact `%.*s` has a path, but steps and dag templates have no files",
                           STR_ARG(x->name));
     diag_help(l->d, g, "remove `path:`");
+    diag_fix_key(l->d, g, FIX_REMOVE, x->src, "path", STR_NONE);
 }
 
 void lint_inputs(struct lint_doc *ld, const struct argo_template *t, bool leaf)
@@ -79,13 +98,17 @@ void lint_inputs(struct lint_doc *ld, const struct argo_template *t, bool leaf)
     if (!t->inputs) return;
     parameter_list(l, &t->inputs->parameters);
     artifact_list(l, &t->inputs->artifacts);
+    for (size_t i = 0; i < t->inputs->parameters.n; i++) {
+        const struct argo_parameter *p = &t->inputs->parameters.items[i];
+        lint_secret_named(l, p->src, p->value.p ? "value" : "default", p->name, p->value.p ? p->value : p->default_, false);
+    }
     for (size_t i = 0; i < t->inputs->artifacts.n; i++) {
         const struct argo_artifact *x = &t->inputs->artifacts.items[i];
         if (leaf) clean_path(l, x);
         else path_only_in_leaf(l, x);
-        if (x->from.n > 0)
-            LINT(l, DIAG_ERROR, "E0603", lint_at(x->src, "from"),
-                 "`from` belongs to the caller's arguments, not to inputs");
+        if (x->from.n > 0 || x->from_expression.n > 0)
+            LINT(l, DIAG_ERROR, "E0603", lint_at(x->src, x->from.n ? "from" : "fromExpression"),
+                 "`%s` belongs to the caller's arguments, not to inputs", x->from.n ? "from" : "fromExpression");
     }
 }
 

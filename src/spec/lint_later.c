@@ -22,6 +22,20 @@ static const struct later of_template[] = {
 
 static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "artifactory", "http", "git", "plugin"};
 
+static const char *later_in(const struct later *rows, size_t n, const char *field)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].field, field) == 0) return rows[i].instead;
+    return NULL;
+}
+
+const char *spec_field_later(const char *type, const char *field)
+{
+    if (strcmp(type, "WorkflowSpec") == 0) return later_in(of_workflow, ARRAY_LEN(of_workflow), field);
+    if (strcmp(type, "Template") == 0) return later_in(of_template, ARRAY_LEN(of_template), field);
+    return NULL;
+}
+
 static void warn(struct lint *l, const struct val *src, const struct later *row)
 {
     const struct val *v = val_get(src, str_of(row->field));

@@ -49,7 +49,7 @@ static void check_mount(struct lint_doc *ld, const struct argo_template *t,
         names[n++] = t->volumes.items[i].name;
     struct diag *g = LINT(ld->l, DIAG_ERROR, "E0307", lint_at(m->src, "name"),
                           "there is no volume `%.*s`", STR_ARG(m->name));
-    lint_did_you_mean(ld->l, g, m->name, names, n);
+    lint_did_you_mean(ld->l, g, lint_at(m->src, "name"), m->name, names, n);
 }
 
 static void check_mounts(struct lint_doc *ld, const struct argo_template *t,
@@ -83,6 +83,7 @@ static void check_env(struct lint *l, const struct argo_container *c)
         const struct argo_env_var *v = &c->env.items[i];
         if (v->name.n == 0)
             LINT(l, DIAG_ERROR, "E0206", v->src, "this environment variable has no name");
+        lint_secret_named(l, v->src, "value", v->name, v->value, true);
         if (v->value.n > 0 && v->value_from)
             LINT(l, DIAG_ERROR, "E0313", v->src, "variable `%.*s` has both value and valueFrom",
                  STR_ARG(v->name));
@@ -98,30 +99,42 @@ static void check_helpers(struct lint_doc *ld, const struct argo_template *t,
         if (lint_name(ld->l, c->src, c->name, what, NAME_FIELD))
             unique_add(ld->l, &seen, c->src, c->name, "containers");
         image_needed(ld, c->src, c->image, STR_NONE);
+        lint_image(ld, c->src, c->image);
         check_mounts(ld, t, &c->volume_mounts, NULL);
         check_env(ld->l, &c->container);
     }
 }
 
-/* Depth first over the dependencies of a container set: state 1 = on the way, 2 = done. */
-static bool set_is_cyclic(const struct argo_container_node_list *list, const struct map *by_name,
-                          uint8_t *state, size_t at)
+/* Takes away containers that wait for none that is left; index of one that stays, or n. */
+static size_t set_circle(struct arena *a, const struct argo_container_node_list *list, const struct map *by_name)
 {
-    if (state[at] == 2) return false;
-    if (state[at] == 1) return true;
-    state[at] = 1;
-    for (size_t i = 0; i < list->items[at].dependencies.n; i++) {
-        const struct map_slot *slot = map_get(by_name, list->items[at].dependencies.items[i]);
-        if (slot && set_is_cyclic(list, by_name, state, slot->num)) return true;
-    }
-    state[at] = 2;
-    return false;
+    size_t n = list->n, edges = 0, top = 0;
+    uint32_t *open = ARENA_ARRAY(a, uint32_t, n + 1), *last = ARENA_ARRAY(a, uint32_t, n + 1);
+    uint32_t *stack = ARENA_ARRAY(a, uint32_t, n + 1);
+    for (size_t i = 0; i < n; i++) edges += list->items[i].dependencies.n;
+    uint32_t *next = ARENA_ARRAY(a, uint32_t, edges + 1), *owner = ARENA_ARRAY(a, uint32_t, edges + 1), at = 0;
+    for (uint32_t i = 0; i < n; i++)
+        for (size_t k = 0; k < list->items[i].dependencies.n; k++) {
+            const struct map_slot *slot = map_get(by_name, list->items[i].dependencies.items[k]);
+            if (!slot) continue;
+            owner[at] = i;
+            next[at] = last[slot->num];
+            last[slot->num] = ++at;
+            open[i]++;
+        }
+    for (uint32_t i = 0; i < n; i++)
+        if (open[i] == 0) stack[top++] = i;
+    while (top > 0)
+        for (uint32_t k = last[stack[--top]]; k; k = next[k - 1])
+            if (--open[owner[k - 1]] == 0) stack[top++] = owner[k - 1];
+    for (size_t i = 0; i < n; i++)
+        if (open[i] > 0) return i;
+    return n;
 }
 
 static void check_set_order(struct lint_doc *ld, const struct argo_container_node_list *list)
 {
     struct map by_name CLEANUP(map_fini) = {0};
-    uint8_t *state = ARENA_ARRAY(ld->l->a, uint8_t, MAX(list->n, 1u));
     for (size_t i = 0; i < list->n; i++)
         if (list->items[i].name.p) map_put(&by_name, list->items[i].name, NULL)->num = i;
     for (size_t i = 0; i < list->n; i++) {
@@ -132,12 +145,10 @@ static void check_set_order(struct lint_doc *ld, const struct argo_container_nod
                      "dependency `%.*s` is not a container of this set",
                      STR_ARG(c->dependencies.items[k]));
     }
-    for (size_t i = 0; i < list->n; i++) {
-        if (!set_is_cyclic(list, &by_name, state, i)) continue;
-        LINT(ld->l, DIAG_ERROR, "E0309", lint_at(list->items[i].src, "name"),
+    size_t circle = set_circle(ld->l->a, list, &by_name);
+    if (circle < list->n)
+        LINT(ld->l, DIAG_ERROR, "E0309", lint_at(list->items[circle].src, "name"),
              "the containers of this set wait for one another in a circle");
-        return;
-    }
 }
 
 static void check_set(struct lint_doc *ld, const struct argo_template *t)
@@ -154,6 +165,7 @@ static void check_set(struct lint_doc *ld, const struct argo_template *t)
         if (lint_name(ld->l, c->src, c->name, "container", NAME_FIELD))
             unique_add(ld->l, &seen, c->src, c->name, "containers");
         image_needed(ld, c->src, c->image, STR_NONE);
+        lint_image(ld, c->src, c->image);
         check_mounts(ld, t, &c->volume_mounts, NULL);
         check_env(ld->l, &c->container);
     }
@@ -197,6 +209,7 @@ static void check_container(struct lint_doc *ld, const struct argo_template *t)
     const struct argo_template *d = defaults_of(ld);
     struct str fallback = d && d->container ? d->container->image : STR_NONE;
     image_needed(ld, t->container->src, t->container->image, fallback);
+    lint_image(ld, t->container->src, t->container->image);
     check_mounts(ld, t, &t->container->volume_mounts, t->inputs ? &t->inputs->artifacts : NULL);
     check_env(ld->l, t->container);
 }
@@ -207,6 +220,7 @@ static void check_script(struct lint_doc *ld, const struct argo_template *t)
     struct str fallback = d && d->script ? d->script->image : STR_NONE;
     bool command = t->script->command.n > 0 || (d && d->script && d->script->command.n > 0);
     image_needed(ld, t->script->src, t->script->image, fallback);
+    lint_image(ld, t->script->src, t->script->image);
     check_mounts(ld, t, &t->script->volume_mounts, t->inputs ? &t->inputs->artifacts : NULL);
     check_env(ld->l, &t->script->container);
     if (t->script->source.n == 0)
@@ -227,6 +241,9 @@ static void check_http(struct lint *l, const struct argo_http *h)
     if (h->timeout_seconds.set && h->timeout_seconds.v < 1)
         LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "timeoutSeconds"),
              "`timeoutSeconds` must be at least 1");
+    lint_expression(l, val_get(h->src, STR("successCondition")), "successCondition");
+    for (size_t i = 0; i < h->headers.n; i++)
+        lint_secret_named(l, h->headers.items[i].src, "value", h->headers.items[i].name, h->headers.items[i].value, true);
 }
 
 static void check_data(struct lint *l, const struct argo_data *d)
@@ -236,6 +253,8 @@ static void check_data(struct lint *l, const struct argo_data *d)
              "the source of the data is missing: artifactPaths");
     if (d->transformation.n == 0)
         LINT(l, DIAG_ERROR, "E0317", d->src, "a data template needs at least one transformation");
+    for (size_t i = 0; i < d->transformation.n; i++)
+        lint_expression(l, val_get(d->transformation.items[i].src, STR("expression")), "expression");
 }
 
 void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template_type type)

@@ -36,7 +36,30 @@ struct lint_doc {
     bool open;          /* parts are not known here (a missing reference): nothing is "undefined" */
     struct map outputs; /* "parameters.x", "artifacts.x": published by globalName */
     bool outputs_open;  /* a published name is computed, or a callee is not known */
+    struct flow *flow;  /* who calls whom, as far as it has been checked */
+    struct flow *whole; /* the same of the whole document; made when somebody asks */
+    uint32_t owner;     /* the template under check; FLOW_NOBODY outside */
+    struct map refs;    /* name -> struct lint_ref *: where templates are called; filled when first needed */
+    bool refs_known;
+    struct map images;  /* that have been remarked upon */
+    struct map foreign, foreign_names; /* templates of other documents that have been looked at; what they lack */
 };
+
+struct lint_ref {
+    const struct val *v;
+    struct lint_ref *next;
+};
+
+/* Finds calls by name. Hashes and numbers lie side by side, so that a look-up touches little memory. */
+struct call_index {
+    struct str *names;
+    uint64_t *slots; /* hash, and 1 + number in the lower half */
+    uint32_t mask;
+};
+#define CALL_NONE SIZE_MAX
+void call_index_init(struct arena *a, struct call_index *x, size_t n);
+size_t call_index_add(struct call_index *x, struct str name, size_t i); /* the one of this name, or i itself */
+size_t call_find(const struct call_index *x, struct str name);          /* or CALL_NONE */
 
 /* A call of a template: a step, a task, a hook or the entrypoint. */
 struct call {
@@ -51,6 +74,9 @@ struct call {
     struct str on_exit;
     struct argo_lifecycle_hook_map hooks;
     uint32_t group;                     /* steps: index of the group */
+    const struct argo_workflow_step *step; /* what it is made from; neither for hooks */
+    const struct argo_dag_task *task;
+    bool targets; /* the DAG runs only a part of its tasks */
     const struct argo_template *callee; /* NULL: not known */
     bool callee_known;                  /* false: computed name or missing document */
 };
@@ -64,8 +90,10 @@ struct tag_scope {
     const char *calls_prefix; /* "steps", "tasks" or NULL */
     const struct call *calls;
     size_t n_calls;
-    const struct map *by_name; /* name -> index in calls */
+    const struct call_index *by_name;
     struct dag *dag;           /* tasks: who is whose ancestor */
+    bool any_depends;          /* tasks: some use depends */
+    bool dag_names;            /* tasks: some wait for others, so names must not begin with a digit */
     const struct call *self;   /* the call that the text belongs to; NULL: all calls are visible */
     const struct tag_scope *outer; /* of an inline template: the call that holds it */
 };
@@ -75,6 +103,8 @@ static inline struct diag *lint_place(struct diag *g, const struct val *at)
     diag_at(g, at);
     return g;
 }
+/* Nothing more is kept: explaining findings further would be in vain, and slow. */
+static inline bool lint_full(const struct lint *l) { return l->d->dropped > 0; }
 /* The value of a field, or the struct's own value. */
 static inline const struct val *lint_at(const struct val *src, const char *field)
 {
@@ -92,6 +122,10 @@ enum name_form { NAME_FIELD, NAME_PARAMETER, NAME_ARTIFACT, NAME_OBJECT };
 /* Reports a missing or malformed name of a "step", "template", … */
 bool lint_name(struct lint *l, const struct val *src, struct str name, const char *what,
                enum name_form form);
+/* The same; the diagnostic, or NULL when the name is fine. */
+struct diag *lint_name_check(struct lint *l, const struct val *src, struct str name, const char *what,
+                             enum name_form form);
+bool lint_well_formed(struct str name, enum name_form form);
 struct unique {
     struct {
         struct str name;
@@ -105,8 +139,9 @@ void unique_add(struct lint *l, struct unique *u, const struct val *src, struct 
                 const char *what);
 void lint_not_unique(struct lint *l, const struct val *src, struct str name, const char *what,
                      const struct val *first);
-void lint_did_you_mean(struct lint *l, struct diag *g, struct str word, const struct str *names,
-                       size_t n);
+/* Names the nearest; where the word is the whole value `at` (else NULL), that is the fix. */
+void lint_did_you_mean(struct lint *l, struct diag *g, const struct val *at, struct str word,
+                       const struct str *names, size_t n);
 bool lint_duration(struct lint *l, const struct val *src, const char *field, struct str text,
                    bool unit_needed);
 
@@ -130,11 +165,13 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
 void lint_call(struct lint_doc *ld, struct call *c, const char *what);
 /* The call's arguments against the inputs of its callee; `fallback` may supply more. */
 void lint_supply(struct lint_doc *ld, const struct call *c, const struct argo_arguments *fallback);
+void lint_said_twice(struct lint *l, const struct val *src, struct str on_exit,
+                     const struct argo_lifecycle_hook_map *hooks);
 void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks,
                 const struct argo_arguments *fallback);
 
 /* lint_dag.c */
-struct dag *dag_new(struct lint *l, const struct argo_dag_template *t, const struct map *by_name);
+struct dag *dag_new(const struct tag_scope *s);
 void dag_free(struct dag *g);
 bool dag_is_ancestor(struct dag *g, size_t ancestor, size_t task);
 
@@ -143,6 +180,53 @@ void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_
 
 /* lint_resource.c: objects that are not Skiff's */
 void lint_resource_kind(struct lint *l, const struct argo_resource_template *r);
+/* lint_flow.c */
+enum flow_root { FLOW_MAIN = 1, FLOW_EXIT = 2 }; /* the entrypoint; exit handlers and hooks of the workflow */
+enum { FLOW_NOBODY = UINT32_MAX };
+struct flow_call {
+    uint32_t to, next_same; /* of the same callee: 1 + index; 0 = none */
+    const struct argo_arguments *args;
+    const struct argo_workflow_step *step; /* what calls; NULL: a hook, or something inline that may not run */
+    const struct argo_dag_task *task;
+    bool targets; /* of a task: the DAG runs a part of its tasks only */
+};
+/* Templates are checked in their order; what they call is noted on the way. */
+void flow_begin(struct lint_doc *ld);
+void flow_note(struct lint_doc *ld, const struct call *c);
+void flow_end(struct lint_doc *ld); /* reports, and frees */
+/* From where a template of the document is reached: flow_root bits; 0 for inline ones. */
+uint8_t flow_reached(struct lint_doc *ld, const struct argo_template *t);
+/* Whether every caller gives this parameter. */
+bool flow_all_pass(struct lint_doc *ld, const struct argo_template *t, struct str parameter);
+
+/* lint_text.c: each is silent where the text is absent or has tags */
+void lint_expression(struct lint *l, const struct val *v, const char *what);
+void lint_expression_tag(struct lint *l, const struct val *v, size_t off, struct str raw);
+void lint_when(struct lint *l, const struct val *src);
+void lint_with_param(struct lint *l, const struct val *src);
+void lint_secret_named(struct lint *l, const struct val *src, const char *field, struct str name, struct str value,
+                       bool env);
+void lint_secret_text(struct lint *l, const struct val *v);
+bool lint_mentions_input(const struct val *template, struct str name);
+void lint_unused_inputs(struct lint_doc *ld, const struct argo_template *t, enum template_type type);
+void lint_image(struct lint_doc *ld, const struct val *src, struct str image);
+
+/* lint_foreign.c: what a template of another document asks of this workflow */
+void lint_foreign(struct lint_doc *ld, const struct document *doc, const struct argo_template_ref *ref);
+
+/* lint_cron.c */
+void lint_schedules(struct lint *l, const struct argo_cron_workflow_spec *c);
+
+/* lint_fix.c */
+/* Where bytes [off, off + len) of a string stand in its source. */
+bool lint_source_place(const struct lint *l, const struct val *v, size_t off, size_t len, uint32_t *line, uint32_t *col);
+/* Adds the step that replaces them. */
+bool lint_fix_text(struct lint *l, struct diag *g, const struct val *v, size_t off, size_t len, struct str text);
+/* Adds the pair to the map, before its member `key` when there is one; NULL: behind the name. */
+void lint_fix_add_pair(struct lint *l, struct diag *g, const struct val *map, const char *key, struct str text);
+void lint_fix_object_name(struct lint *l, struct diag *g, const struct val *meta, struct str name);
+void lint_fix_template_name(struct lint_doc *ld, struct diag *g, const struct argo_template *t);
+void lint_fix_call_name(struct lint *l, struct diag *g, const struct tag_scope *s, const struct call *c);
 
 /* lint_later.c: what is accepted but not acted upon in this version */
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);

@@ -23,7 +23,7 @@ const struct document *lint_document(struct lint *l, const struct document *from
                           l->opts->refs_required ? "E0209" : "W0209", at,
                           "%s `%.*s` is not known here, so calls of it are not checked",
                           doc_kind_text(kind), STR_ARG(name));
-    lint_did_you_mean(l, g, name, names, n);
+    lint_did_you_mean(l, g, at, name, names, n);
     return NULL;
 }
 

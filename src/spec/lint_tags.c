@@ -1,6 +1,8 @@
 /* {{tags}}: what each may refer to, by where it stands. Only tags that begin with item. steps.
  * inputs. outputs. pod. workflow. tasks. are checked, as by Argo; expression tags {{=…}} never are.
  */
+#include "doc/closest.h"
+#include "lang/depends.h"
 #include "spec/lint_p.h"
 
 enum tag_answer { TAG_KNOWN, TAG_UNKNOWN, TAG_TOO_LATE };
@@ -170,14 +172,14 @@ static enum tag_answer call_known(struct tag_check *c, struct str rest)
     if (str_is(rest, "name") || str_starts(rest, STR("name."))) return TAG_KNOWN;
     if (!s->by_name) return TAG_UNKNOWN;
     str_cut(rest, '.', &name, &field);
-    const struct map_slot *slot = map_get(s->by_name, name);
-    if (!slot) {
+    size_t at = call_find(s->by_name, name);
+    if (at == CALL_NONE) {
         c->word = name;
         for (size_t i = 0; i < s->n_calls; i++) candidate(c, s->calls[i].name);
         return TAG_UNKNOWN;
     }
-    const struct call *call = &s->calls[slot->num];
-    if (!visible(s, call, slot->num)) {
+    const struct call *call = &s->calls[at];
+    if (!visible(s, call, at)) {
         c->word = name;
         return TAG_TOO_LATE;
     }
@@ -204,71 +206,198 @@ static enum tag_answer tag_known(struct tag_check *c, struct str tag)
     return call_known(c, rest);
 }
 
-/* From the whole text to the very tag: the first place at or behind the value's start where the tag
- * stands as it does in the value. */
-static bool point_at(const struct lint *l, struct diag *g, const struct val *v, struct str raw)
+/* A tag in a text, and what was found out about it. */
+struct tag_place {
+    const struct val *v;
+    size_t off;     /* of the "{{" in v->s */
+    struct str raw; /* with braces */
+    struct str tag; /* without, trimmed */
+};
+
+/* From the whole text to the very tag. */
+static void point_at(const struct lint *l, struct diag *g, const struct tag_place *at)
 {
-    const struct source_file *f = l->opts->files ? source_files_get(l->opts->files, v->file) : NULL;
-    size_t lines = 2; /* a block begins on the line behind its indicator */
-    for (size_t i = 0; i < v->s.n; i++) lines += v->s.p[i] == '\n';
-    for (uint32_t i = 0; f && v->line && i < lines; i++) {
-        struct str line = source_line(f, v->line + i);
-        ptrdiff_t col = line.p ? str_find(line, raw, i == 0 ? v->col - 1 : 0) : -1;
-        if (col < 0) continue;
-        g->line = v->line + i;
-        g->col = (uint32_t)col + 1;
-        g->len = (uint32_t)raw.n;
-        return true;
-    }
-    return false;
+    uint32_t line, col;
+    if (!lint_source_place(l, at->v, at->off, at->raw.n, &line, &col)) return;
+    g->line = line;
+    g->col = col;
+    g->len = (uint32_t)at->raw.n;
 }
 
-static void report_too_late(struct tag_check *c, const struct val *at, struct str raw,
-                            struct str tag)
+/* `word`, the first time that it stands in the tag at or behind `from`, becomes `to`. */
+static void mend_word(struct lint *l, struct diag *g, const struct tag_place *at, size_t from, struct str word,
+                      struct str to)
 {
-    struct lint *l = c->scope->ld->l;
-    struct diag *g = LINT(l, DIAG_ERROR, "E0602", at, "{{%.*s}} is not known yet at this point",
-                          STR_ARG(tag));
-    point_at(l, g, at, raw);
-    if (c->scope->self && str_eq(c->scope->self->name, c->word))
+    ptrdiff_t i = str_find(at->raw, word, from);
+    if (i >= 0 && to.p && !g->fix) lint_fix_text(l, g, at->v, at->off + (size_t)i, word.n, to);
+}
+
+/* The task waits for the other one as well, unless that one waits for it. */
+static void add_dependency(struct lint *l, struct diag *g, const struct tag_scope *s, struct str name)
+{
+    const struct depends *read;
+    size_t at = call_find(s->by_name, name);
+    const struct argo_dag_task *t = &s->tmpl->dag->tasks.items[s->self - s->calls];
+    const struct val *list = val_get(t->src, STR("dependencies")), *logic = val_get(t->src, STR("depends"));
+    if (at == CALL_NONE || lint_full(l) || s->n_calls > 1000 || dag_is_ancestor(s->dag, (size_t)(s->self - s->calls), at))
+        return;
+    if (list && list->kind == VAL_LIST) diag_fix_val(l->d, g, FIX_ADD_ITEM, list, name);
+    else if (logic && logic->kind == VAL_STR && logic->s.n && depends_parse(l->a, logic->s, &read, NULL))
+        diag_fix_val(l->d, g, FIX_VALUE, logic,
+                     str_find(logic->s, STR("||"), 0) >= 0
+                         ? str_fmt(l->a, "(%.*s) && %.*s", STR_ARG(logic->s), STR_ARG(name))
+                         : str_fmt(l->a, "%.*s && %.*s", STR_ARG(logic->s), STR_ARG(name)));
+    else if (!list && !logic)
+        lint_fix_add_pair(l, g, t->src, NULL,
+                          str_fmt(l->a, s->any_depends ? "depends: %.*s" : "dependencies: [%.*s]", STR_ARG(name)));
+}
+
+static void report_too_late(struct tag_check *c, const struct tag_place *at)
+{
+    const struct tag_scope *s = c->scope;
+    struct lint *l = s->ld->l;
+    struct diag *g = LINT(l, DIAG_ERROR, "E0602", at->v, "{{%.*s}} is not known yet at this point", STR_ARG(at->tag));
+    point_at(l, g, at);
+    if (s->self && str_eq(s->self->name, c->word)) {
         diag_help(l->d, g, "it is set when this one has ended");
-    else if (c->scope->dag)
+    } else if (s->dag) {
         diag_help(l->d, g, "add `%.*s` to the dependencies of this task", STR_ARG(c->word));
-    else diag_help(l->d, g, "only steps of earlier groups can be referred to");
+        add_dependency(l, g, s, c->word);
+    } else {
+        diag_help(l->d, g, "only steps of earlier groups can be referred to");
+    }
 }
 
-static void report_unknown(struct tag_check *c, const struct val *at, struct str raw,
-                           struct str tag)
+/* An input that every caller gives and only the declaration of which is missing. */
+static void declare_input(struct lint *l, struct diag *g, const struct tag_scope *s, struct str tag)
+{
+    const struct argo_template *t = s->tmpl;
+    struct str name = str_from(tag, 18); /* inputs.parameters. */
+    if (!str_starts(tag, STR("inputs.parameters.")) || !lint_well_formed(name, NAME_PARAMETER)) return;
+    if (lint_full(l) || !flow_all_pass(s->ld, t, name)) return;
+    const struct val *inputs = val_get(t->src, STR("inputs")), *list = val_get(inputs, STR("parameters"));
+    struct str item = str_fmt(l->a, "{name: %.*s}", STR_ARG(name));
+    diag_help(l->d, g, "declare it: inputs.parameters needs %.*s", STR_ARG(item));
+    if (list && list->kind == VAL_LIST) diag_fix_val(l->d, g, FIX_ADD_ITEM, list, item);
+    else if (inputs && inputs->kind == VAL_MAP && !list)
+        diag_fix_val(l->d, g, FIX_ADD_PAIR, inputs, str_fmt(l->a, "parameters: [%.*s]", STR_ARG(item)));
+    else if (!inputs)
+        lint_fix_add_pair(l, g, t->src, NULL, str_fmt(l->a, "inputs: {parameters: [%.*s]}", STR_ARG(item)));
+}
+
+/* steps. in a DAG, tasks. in steps: the other word is meant when the name exists. */
+static void swap_prefix(struct lint *l, struct diag *g, const struct tag_scope *s, const struct tag_place *at)
+{
+    struct str name, rest;
+    const char *own = s->calls_prefix;
+    bool steps = str_starts(at->tag, STR("steps.")), tasks = str_starts(at->tag, STR("tasks."));
+    if (!own || (!steps && !tasks) || (strcmp(own, "steps") == 0) == steps) return;
+    str_cut(str_from(at->tag, 6), '.', &name, &rest);
+    if (call_find(s->by_name, name) == CALL_NONE) return;
+    diag_label(l->d, g, "did you mean `%s.%.*s`?", own, STR_ARG(name));
+    mend_word(l, g, at, 2, str_sub(at->tag, 0, 5), str_of(own));
+}
+
+/* inputs.parameter.x: one of the fixed words of a tag is nearly right. */
+static void mend_fixed_word(struct lint *l, struct diag *g, const struct tag_place *at)
+{
+    static const char *const words[] = {"parameters", "artifacts", "outputs", "result", "exitCode", "status", "path"};
+    struct str names[ARRAY_LEN(words)], word, rest = at->tag;
+    bool exact = false;
+    size_t from = 2;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) names[i] = str_of(words[i]);
+    str_cut(rest, '.', &word, &rest);
+    for (from += word.n; rest.p && !g->fix; from += word.n + 1) {
+        str_cut(rest, '.', &word, &rest);
+        for (size_t i = 0; i < ARRAY_LEN(words); i++) exact |= str_eq(word, names[i]);
+        if (exact) {
+            exact = false;
+            continue;
+        }
+        struct str near = str_closest_only(word, names, ARRAY_LEN(words));
+        if (!near.p || word.n < 4) continue;
+        diag_label(l->d, g, "did you mean `%.*s`?", STR_ARG(near));
+        mend_word(l, g, at, from, word, near);
+    }
+}
+
+static void report_unknown(struct tag_check *c, const struct tag_place *at)
 {
     struct lint *l = c->scope->ld->l;
-    struct diag *g = LINT(l, DIAG_ERROR, "E0601", at, "failed to resolve {{%.*s}}", STR_ARG(tag));
-    bool exact = point_at(l, g, at, raw);
-    if (!c->word.p) return;
-    lint_did_you_mean(l, g, c->word, c->near, c->n_near);
-    if (!g->fix.p) return;
-    ptrdiff_t i = str_find(raw, c->word, 0);
-    g->fix = exact && i >= 0 ? str_fmt(l->a, "%.*s%.*s%.*s", (int)i, raw.p, STR_ARG(g->fix),
-                                       STR_ARG(str_from(raw, (size_t)i + c->word.n)))
-                             : STR_NONE;
+    struct diag *g = LINT(l, DIAG_ERROR, "E0601", at->v, "failed to resolve {{%.*s}}", STR_ARG(at->tag));
+    point_at(l, g, at);
+    if (lint_full(l)) return;
+    if (c->word.p) {
+        lint_did_you_mean(l, g, NULL, c->word, c->near, c->n_near);
+        size_t behind = (size_t)(c->word.p - at->tag.p) + 2; /* the word is a part of the tag */
+        mend_word(l, g, at, behind <= at->raw.n ? behind : 2, c->word, str_closest_only(c->word, c->near, c->n_near));
+    }
+    if (!g->fix) declare_input(l, g, c->scope, at->tag);
+    if (!g->fix) swap_prefix(l, g, c->scope, at);
+    if (!g->fix && !c->word.p) mend_fixed_word(l, g, at);
 }
 
-static void check_tag(const struct tag_scope *s, const struct val *at, struct str raw)
+static const char *const prefixes[] = {"inputs", "outputs", "workflow", "steps", "tasks", "item", "pod", "node",
+                                       "retries", "lastRetry", "cronworkflow"};
+
+/* A tag of no kind stays in the text as it is, which may be meant (for another program); one whose first
+ * word is nearly right is a slip. */
+static void check_strange(const struct tag_scope *s, const struct tag_place *at)
+{
+    struct lint *l = s->ld->l;
+    struct str names[ARRAY_LEN(prefixes)], word, rest;
+    if (!str_cut(at->tag, '.', &word, &rest) || lint_full(l)) return;
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        names[i] = str_of(prefixes[i]);
+        if (str_eq(word, names[i])) return;
+    }
+    struct str near = str_closest_only(word, names, ARRAY_LEN(prefixes));
+    if (!near.p) return;
+    struct diag *g = LINT(l, DIAG_WARNING, "W0608", at->v, "{{%.*s}} is no tag, so it stays as it is", STR_ARG(at->tag));
+    point_at(l, g, at);
+    diag_label(l->d, g, "did you mean `%.*s`?", STR_ARG(near));
+    mend_word(l, g, at, 2, word, near);
+}
+
+/* What is known, but not here. */
+static void check_place(const struct tag_scope *s, const struct tag_place *at)
+{
+    struct lint *l = s->ld->l;
+    struct diag *g = NULL;
+    const struct argo_workflow_spec *spec = s->ld->spec;
+    bool handled = spec->on_exit.n > 0 || spec->hooks.n > 0;
+    bool end = (str_is(at->tag, "workflow.status") && !handled) || str_is(at->tag, "workflow.failures");
+    if (end && !s->ld->is_template && flow_reached(s->ld, s->tmpl) == FLOW_MAIN) {
+        g = LINT(l, DIAG_WARNING, "W0606", at->v, "{{%.*s}} is known in exit handlers and hooks of the workflow only",
+                 STR_ARG(at->tag));
+    } else if (str_is(at->tag, "item") && s->self && !s->outer) {
+        const struct call *c = s->self;
+        if (!c->with_items.items && !c->with_param.p && !c->with_sequence)
+            g = LINT(l, DIAG_WARNING, "W0607", at->v, "{{item}} stands where nothing is looped over");
+    }
+    if (g) point_at(l, g, at);
+}
+
+static void check_tag(const struct tag_scope *s, const struct tag_place *at)
 {
     struct tag_check c = {.scope = s};
-    struct str tag = str_trim(str_sub(raw, 2, raw.n - 4));
-    enum tag_answer answer = tag_known(&c, tag);
+    enum tag_answer answer = tag_known(&c, at->tag);
     for (const struct tag_scope *o = s->outer; o && answer != TAG_KNOWN; o = o->outer) {
         struct tag_check up = {.scope = o};
-        if (tag_known(&up, tag) == TAG_KNOWN) return;
+        if (tag_known(&up, at->tag) == TAG_KNOWN) return;
     }
-    if (answer == TAG_TOO_LATE) report_too_late(&c, at, raw, tag);
-    if (answer == TAG_UNKNOWN) report_unknown(&c, at, raw, tag);
+    if (answer == TAG_TOO_LATE) report_too_late(&c, at);
+    if (answer == TAG_UNKNOWN) report_unknown(&c, at);
+    if (answer != TAG_KNOWN) return;
+    check_strange(s, at);
+    check_place(s, at);
 }
 
 /* Inner tags first: of "{{a.{{b}}}}" only b can be looked at. */
 static void check_text(const struct tag_scope *s, const struct val *v)
 {
     size_t at = 0;
+    if (v->s.n >= 20) lint_secret_text(s->ld->l, v);
     if (v->s.n < 5 || !memchr(v->s.p, '{', v->s.n)) return;
     for (;;) {
         ptrdiff_t open = str_find(v->s, STR("{{"), at);
@@ -279,8 +408,11 @@ static void check_text(const struct tag_scope *s, const struct val *v)
             at = (size_t)inner;
             continue;
         }
-        struct str raw = str_sub(v->s, (size_t)open, (size_t)(close - open) + 2);
-        if (raw.n > 4 && raw.p[2] != '=') check_tag(s, v, raw);
+        struct tag_place place = {.v = v, .off = (size_t)open};
+        place.raw = str_sub(v->s, place.off, (size_t)(close - open) + 2);
+        place.tag = str_trim(str_sub(place.raw, 2, place.raw.n - 4));
+        if (place.raw.n > 5 && place.raw.p[2] == '=') lint_expression_tag(s->ld->l, v, place.off, place.raw);
+        else if (place.raw.n > 4) check_tag(s, &place);
         at = (size_t)close + 2;
     }
 }

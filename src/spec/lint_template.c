@@ -15,6 +15,8 @@ static enum template_type check_body(struct lint *l, const struct argo_template 
                             : LINT(l, DIAG_ERROR, "E0302", lint_at(t->src, "name"),
                                    "template `%.*s` has %zu bodies", STR_ARG(t->name), n);
     diag_help(l->d, g, "give exactly one of %.*s", STR_ARG(buf_view(&fields)));
+    const struct val *pause = n == 0 ? val_get(t->src, STR("suspend")) : NULL;
+    if (pause && pause->kind == VAL_NULL) diag_fix_val(l->d, g, FIX_YAML, pause, STR("{}"));
     return n == 0 ? TEMPLATE_NONE : type;
 }
 
@@ -27,6 +29,7 @@ static bool is_int_or_tag(struct str s, int64_t min)
 static void check_retry(struct lint *l, const struct argo_retry_strategy *r)
 {
     if (!r) return;
+    lint_expression(l, val_get(r->src, STR("expression")), "retryStrategy.expression");
     if (r->limit.p && !is_int_or_tag(r->limit, 0))
         LINT(l, DIAG_ERROR, "E0306", lint_at(r->src, "limit"),
              "`limit` is a number of retries, not \"%.*s\"", STR_ARG(r->limit));
@@ -54,10 +57,13 @@ static void check_times(struct lint *l, const struct argo_template *t, enum temp
         struct diag *g = LINT(l, DIAG_ERROR, "E0304", v, "`%s` has no meaning for a %s template",
                               leaf_only[i], template_type_field(type));
         diag_help(l->d, g, "set it on the templates that it calls");
+        diag_fix_key(l->d, g, FIX_REMOVE, t->src, leaf_only[i], STR_NONE);
     }
-    if (type && template_type_leaf(type) && t->parallelism.set)
-        LINT(l, DIAG_ERROR, "E0304", lint_at(t->src, "parallelism"),
-             "`parallelism` is only for steps and dag templates");
+    if (type && template_type_leaf(type) && t->parallelism.set) {
+        struct diag *g = LINT(l, DIAG_ERROR, "E0304", lint_at(t->src, "parallelism"),
+                              "`parallelism` is only for steps and dag templates");
+        diag_fix_key(l->d, g, FIX_REMOVE, t->src, "parallelism", STR_NONE);
+    }
     if (t->parallelism.set && t->parallelism.v < 1)
         LINT(l, DIAG_ERROR, "E0305", lint_at(t->src, "parallelism"),
              "`parallelism` must be at least 1");
@@ -119,6 +125,10 @@ static void check_memoize(struct lint *l, const struct argo_memoize *m)
 {
     if (!m) return;
     lint_duration(l, m->src, "maxAge", m->max_age, true);
+    bool plain = !has_tag(m->key);
+    if (plain && !lint_well_formed(m->key, NAME_FIELD))
+        LINT(l, DIAG_WARNING, "W0312", lint_at(m->src, "key"), "`key` consists of letters, digits and -, but this is \"%.*s\"",
+             STR_ARG(m->key));
     if (m->cache && m->cache->config_map && m->cache->config_map->name.n == 0)
         LINT(l, DIAG_ERROR, "E0312", m->cache->config_map->src,
              "a memoization cache needs the name of a ConfigMap");
@@ -136,6 +146,7 @@ void lint_template(struct lint_doc *ld, const struct argo_template *t,
     check_metrics(l, t->metrics);
     check_locks(l, t->synchronization);
     check_memoize(l, t->memoize);
+    lint_unused_inputs(ld, t, type);
     lint_later_template(l, t);
     if (type != TEMPLATE_NONE) lint_outputs(ld, t, type);
     switch (type) {

@@ -2,7 +2,10 @@
  * document of test/data/broken gives exactly the diagnostics that its .expected file shows. */
 #include <dirent.h>
 
-#include "spec/lint.h"
+#include <unistd.h>
+
+#include "doc/yaml_format.h"
+#include "spec/fixer.h"
 #include "spec/test_p.h"
 
 enum { FILES_MAX = 1000, PATH_BYTES = 2000 };
@@ -47,6 +50,16 @@ static void corpus_has_no_errors(void **state)
     free(files);
 }
 
+/* What this version does not act upon yet changes from version to version: one document shows it. */
+static void drop_later(struct diags *d, const char *path)
+{
+    size_t n = 0;
+    if (strstr(path, "no-effect")) return;
+    for (size_t i = 0; i < d->n; i++)
+        if (strcmp(d->items[i].code, "W0105") != 0) d->items[n++] = d->items[i];
+    d->n = n;
+}
+
 static struct str lint_text(struct fixture *f, const char *path)
 {
     struct str text = fixture_read(&f->a, path), base = str_of(path), head;
@@ -55,6 +68,7 @@ static struct str lint_text(struct fixture *f, const char *path)
     fixture_add(f, str_z(&f->a, base), text);
     spec_lint(&f->a, &f->docs, &opts, &f->d);
     diags_sort(&f->d);
+    drop_later(&f->d, path);
     struct buf b;
     buf_init(&b, 1 << 20);
     diags_render(&b, &f->d, &f->files, (struct diag_style){DIAG_HUMAN, false});
@@ -63,11 +77,15 @@ static struct str lint_text(struct fixture *f, const char *path)
     return s;
 }
 
-/* With SKIFF_SNAPSHOT set, expectations are written instead of compared; review the difference. */
-static void compare(struct fixture *f, const char *path, struct str got)
+static const char *beside(struct arena *a, const char *path, const char *ending)
 {
-    struct str stem = str_sub(str_of(path), 0, strlen(path) - 5);
-    const char *file = str_z(&f->a, str_fmt(&f->a, "%.*s.expected", STR_ARG(stem)));
+    return str_z(a, str_fmt(a, "%.*s%s", (int)strlen(path) - 5, path, ending));
+}
+
+/* With SKIFF_SNAPSHOT set, expectations are written instead of compared; review the difference. */
+static void compare(struct fixture *f, const char *path, const char *ending, struct str got)
+{
+    const char *file = beside(&f->a, path, ending);
     if (getenv("SKIFF_SNAPSHOT")) {
         FILE *out = fopen(file, "wb");
         assert_non_null(out);
@@ -78,6 +96,50 @@ static void compare(struct fixture *f, const char *path, struct str got)
     struct str expected = fixture_read(&f->a, file);
     if (!expected.p) fail_msg("%s is missing", file);
     if (!str_eq(expected, got)) fail_msg("%s: expected\n%s\ngot\n%s", path, expected.p, got.p);
+}
+
+struct tally {
+    size_t files, mended; /* mended: nothing at all is reported after `fmt --fix` */
+};
+
+/* What `fmt --fix` makes of it: NAME.fixed when lint has nothing left to say, else NAME.partly. */
+static void check_fix(const char *path, struct tally *tally)
+{
+    struct fixture f;
+    struct buf fixed, out, twice;
+    struct fixed count;
+    struct lint_opts opts = {.values_required = true};
+    fixture_init(&f);
+    buf_init(&fixed, 1 << 20), buf_init(&out, 1 << 20), buf_init(&twice, 1 << 20);
+    struct str text = fixture_read(&f.a, path);
+    assert_true(spec_fix(text, &opts, &fixed, &count, NULL));
+    if (count.fixes > 0) {
+        if (!yaml_format(buf_view(&fixed), &out, NULL)) buf_str(&out, buf_view(&fixed));
+        assert_true(spec_fix(buf_view(&out), &opts, &twice, &count, NULL));
+        if (count.fixes) fail_msg("%s: fixing twice changes more", path);
+        fixture_add(&f, path, buf_view(&out));
+        spec_lint(&f.a, &f.docs, &opts, &f.d);
+        drop_later(&f.d, path);
+        tally->mended += f.d.n == 0;
+        compare(&f, path, f.d.n == 0 ? ".fixed" : ".partly", buf_view(&out));
+    }
+    bool expected = access(beside(&f.a, path, ".fixed"), F_OK) == 0 || access(beside(&f.a, path, ".partly"), F_OK) == 0;
+    if (expected && !out.n) fail_msg("%s: nothing was fixed", path);
+    tally->files++;
+    buf_fini(&fixed), buf_fini(&out), buf_fini(&twice);
+    fixture_fini(&f);
+}
+
+static void broken_documents_are_mended(void **state)
+{
+    struct names *files = mem_zalloc(sizeof *files);
+    struct tally tally = {0};
+    collect(files, "test/data/broken");
+    for (size_t i = 0; i < files->n; i++) check_fix(files->items[i], &tally);
+    print_message("# %zu of %zu broken documents are mended\n", tally.mended, tally.files);
+    assert_true(tally.files >= 150);
+    assert_true(tally.mended * 2 >= tally.files);
+    free(files);
 }
 
 static void broken_documents_are_explained(void **state)
@@ -96,7 +158,7 @@ static void broken_documents_are_explained(void **state)
             if (!code) fail_msg("code %s is not explained", f.d.items[k].code);
             assert_int_equal(code->severity, f.d.items[k].severity);
         }
-        compare(&f, files->items[i], got);
+        compare(&f, files->items[i], ".expected", got);
         fixture_fini(&f);
     }
     free(files);
@@ -177,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_are_found),      cmocka_unit_test(references_are_looked_up),
         cmocka_unit_test(large_dags_are_fast),  cmocka_unit_test(broken_documents_are_explained),
+        cmocka_unit_test(broken_documents_are_mended),
         cmocka_unit_test(corpus_has_no_errors),
     };
     /* the last one reads the corpus; cmocka's own skip counts as a failure in TAP */
