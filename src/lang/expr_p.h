@@ -205,6 +205,11 @@ bool xpath_known(struct xctx *x, struct str dotted);
 bool xnames(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
             void *ctx);
 
+/* Every name and every path "a.b.c", with all its beginnings, that must exist as Argo sees it: what
+ * stands left of "??" or before "?." counts with its first name only. Variables of "let" count too. */
+bool xidents(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
+             void *ctx);
+
 /* Each sets x->e at x->at and returns false. */
 bool xfail(struct xctx *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool xlimit(struct xctx *x, const char *what, size_t limit);
