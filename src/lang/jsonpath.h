@@ -4,7 +4,7 @@
 #include "doc/val.h"
 
 /* kubectl's templates, as valueFrom.jsonPath of resource templates: "{.status.phase}",
- * "{range .items[*]}{.metadata.name}{'\n'}{end}", text outside of braces as it is. A missing member is
- * an error. Format reference: kubernetes.io/docs/reference/kubectl/jsonpath. */
+ * "{range .items[*]}{.metadata.name}{'\n'}{end}", text outside of braces as it is. What does not exist
+ * gives nothing, as `kubectl get` has it. Format reference: kubernetes.io/docs/reference/kubectl/jsonpath. */
 bool jsonpath_template(struct arena *a, struct str text, const struct val *root, struct str *out,
                        struct err *e);

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "lang/gofmt.h"
+#include "lang/gomath.h"
 #include "lang/regex.h"
 #include "lang/when_p.h"
 
@@ -262,7 +263,7 @@ static double arithmetic(uint8_t op, double l, double r)
     case OP_MULTIPLY: return l * r;
     case OP_DIVIDE: return l / r;
     case OP_MODULUS: return fmod(l, r);
-    case OP_EXPONENT: return pow(l, r);
+    case OP_EXPONENT: return gomath_pow(l, r);
     case OP_BITAND: return (double)(to_i64(l) & to_i64(r));
     case OP_BITOR: return (double)(to_i64(l) | to_i64(r));
     case OP_BITXOR: return (double)(to_i64(l) ^ to_i64(r));

@@ -24,7 +24,7 @@ LANGS = {"when": grammar.When, "expr": grammar.Expr, "sprig": grammar.Sprig, "ta
 
 def sprig_table():
     with open(os.path.join(ROOT, "src/lang/sprig.def"), encoding="utf-8") as f:
-        return re.findall(r'^SP\((\w+),\s*"([^"]*)"', f.read(), re.M)
+        return re.findall(r'^SP\((\w+),\s*"([^"]*)",\s*(\w+)', f.read(), re.M)
 
 
 def make(lang, seed, n):
@@ -41,12 +41,23 @@ def answers(program, cases):
     return out[1:]
 
 
+def json_part(answer):
+    """What follows the name of the type, which may hold spaces itself."""
+    at = -1
+    while (at := answer.find(" ", at + 1)) >= 0:
+        try:
+            return json.dumps(json.loads(answer[at + 1:]), sort_keys=True)
+        except ValueError:
+            pass
+    return answer
+
+
 def verdict(lang, answer):
     """An answer without the text of its error, and without the name of its Go type."""
     if re.match(r"(COMPILE-ERR|RUN-ERR|UNRESOLVED|ERR)\b", answer):
         return "unresolved" if answer.startswith("UNRESOLVED") else "error"
     if lang in ("expr", "sprig", "jsonpath"):
-        return answer.rsplit(" ", 1)[-1] if answer.endswith("unmarshalable") else re.sub(r"^\S*(interface \{\}\S*)* ", "", answer)
+        return "no JSON" if answer.endswith(" unmarshalable") else json_part(answer)
     return answer
 
 

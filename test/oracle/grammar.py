@@ -260,11 +260,12 @@ class Expr(Gen):
 # ---- sprig, from a table of argument kinds (src/lang/sprig.def) ----
 
 class Sprig(Expr):
+    musts = set("toJson toPrettyJson toRawJson fromJson first last rest initial append prepend reverse uniq without has slice chunk compact regexMatch regexFind regexFindAll regexReplaceAll regexSplit merge mergeOverwrite".split())
     skip = {"randInt", "randAlphaNum", "randAlpha", "randNumeric", "randAscii", "randBytes", "shuffle", "uuidv4", "now", "ago"}
 
     def __init__(self, seed, table):
         super().__init__(seed)
-        self.table = [row for row in table if row[0] not in self.skip]
+        self.table = [row[:2] for row in table if row[0] not in self.skip and row[2] != "sprig_refused" and not row[0].startswith("must")]
 
     def arg(self, letter):
         if self.chance(.06):
@@ -277,6 +278,8 @@ class Sprig(Expr):
 
     def case(self):
         name, spec = self.pick(self.table)
+        if self.chance(.05) and name in self.musts:
+            name = "must" + name[0].upper() + name[1:]
         args = []
         for i, letter in enumerate(spec):
             if letter in "?*":

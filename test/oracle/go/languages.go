@@ -13,6 +13,7 @@ import (
 	"github.com/argoproj/argo-workflows/v4/util/template"
 	"github.com/expr-lang/expr"
 	"k8s.io/client-go/util/jsonpath"
+	kjson "sigs.k8s.io/json"
 )
 
 var (
@@ -92,8 +93,14 @@ func evaluate(text string, env map[string]any) string {
 // What goes over a map has no fixed order in Go: tried often, it is seen to vary.
 var overMap = regexp.MustCompile(`keys|values|toPairs|pluck|sortBy|toStrings`)
 
+// sprig's set, unset and merge change the names for good.
+var changes = regexp.MustCompile(`sprig\.(must)?([sS]et|[uU]nset|[mM]erge)`)
+
 func expression(args []any) string {
 	text := args[0].(string)
+	if changes.MatchString(text) {
+		defer setEnv(flat)
+	}
 	first := evaluate(text, deep)
 	if overMap.MatchString(text) {
 		for range 24 {
@@ -193,8 +200,23 @@ func depends(args []any) string {
 
 // args: template, JSON document. As `kubectl get -o jsonpath=…`, which lets missing keys pass.
 func kubectl(args []any) string {
+	first := kubectlOnce(args)
+	for range 16 { // what goes over a map has no fixed order
+		if next := kubectlOnce(args); next != first {
+			return "VARIES " + first
+		}
+	}
+	return first
+}
+
+func kubectlOnce(args []any) (out string) {
+	defer func() {
+		if r := recover(); r != nil {
+			out = fmt.Sprintf("ERR panic: %v", r)
+		}
+	}()
 	var doc any
-	if err := json.Unmarshal([]byte(args[1].(string)), &doc); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts([]byte(args[1].(string)), &doc); err != nil {
 		return "ERR " + err.Error()
 	}
 	j := jsonpath.New("out").AllowMissingKeys(true)
