@@ -229,8 +229,12 @@ static bool eval_pointer(struct xctx *x, const struct xnode *n, struct xv *out)
 
 /* --- calls --- */
 
-static bool kind_fits(char letter, enum xkind kind)
+/* Functions take their arguments as Go's reflection does: the very type. Builtins are not so strict. */
+static bool value_fits(char letter, const struct xv *v, bool strict)
 {
+    uint8_t kind = v->kind;
+    if (strict && letter == 'i') return kind == X_INT && v->sub == XI_INT;
+    if (strict && letter == 'm') return kind == X_MAP && v->sub == XM_ANY;
     switch (letter) {
     case 's': return kind == X_STR;
     case 'i': return kind == X_INT;
@@ -257,7 +261,7 @@ static const char *letter_type(char letter)
 }
 
 /* Checks arguments against a spec such as "sai*". */
-static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, size_t n)
+static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, size_t n, bool strict)
 {
     size_t least = 0, most = 0, i = 0;
     for (const char *c = spec; *c; c++) {
@@ -273,7 +277,7 @@ static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, s
         if (*c == '*' || *c == '?') continue;
         size_t end = c[1] == '*' ? n : i + 1;
         for (; i < end; i++)
-            if (!kind_fits(*c, args[i].kind))
+            if (!value_fits(*c, &args[i], strict))
                 return xfail(x, c[1] == '*' ? "reflect: cannot use %s as type %s in Call"
                                             : "reflect: Call using %s as type %s",
                              xv_type(&args[i]), letter_type(*c));
@@ -306,7 +310,7 @@ static bool call_builtin(struct xctx *x, const struct xnode *n, struct xv *out)
     if (n->n > ARGS_ON_STACK) args = ARENA_ARRAY(x->a, struct xv, n->n);
     if (!eval_items(x, n, args)) return false;
     x->at = n->at;
-    return fits_spec(x, n->builtin->spec, args, n->n) && n->builtin->fn(x, args, n->n, out);
+    return fits_spec(x, n->builtin->spec, args, n->n, false) && n->builtin->fn(x, args, n->n, out);
 }
 
 enum xtype xmethod_type(bool of_time, struct str name)
@@ -484,7 +488,7 @@ static bool eval_call(struct xctx *x, const struct xnode *n, struct xv *out)
         return xfail(x, "invalid operation: cannot call non-function of type %s", xv_type(&args[0]));
     const struct xfunc *f = args[0].func;
     zero_nils(x, f->spec, args + 1, n->n - 1);
-    return fits_spec(x, f->spec, args + 1, n->n - 1) && f->fn(x, args + 1, n->n - 1, out);
+    return fits_spec(x, f->spec, args + 1, n->n - 1, true) && f->fn(x, args + 1, n->n - 1, out);
 }
 
 /* --- */

@@ -181,6 +181,7 @@ bool builtin_sort(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
         return xfail(x, "invalid order %.*s, expected asc or desc", STR_ARG(args[1].s));
     if (args[0].kind != X_LIST) {
         *out = xv_list(x->a, 0);
+        out->b = true;
         return true;
     }
     size_t len = args[0].list->n;

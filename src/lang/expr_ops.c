@@ -85,12 +85,12 @@ static bool multiply(struct xctx *x, const struct xv v[2], struct xv *out)
         if (!xv_is_number(&v[i]) && v[i].kind != X_DURATION) return mismatch(x, XO_MUL, v);
     if (whole) {
         *out = xv_int((int64_t)((uint64_t)v[0].i * (uint64_t)v[1].i));
-    } else {
+        if (durations) out->kind = X_DURATION;
+    } else { /* a duration counts as its nanoseconds then */
         double a = v[0].kind == X_FLOAT ? v[0].d : (double)v[0].i;
         double b = v[1].kind == X_FLOAT ? v[1].d : (double)v[1].i;
-        *out = durations ? xv_int(xv_to_int(a * b)) : xv_float(a * b);
+        *out = xv_float(a * b);
     }
-    if (durations) out->kind = X_DURATION;
     return true;
 }
 

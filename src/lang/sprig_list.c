@@ -321,7 +321,7 @@ static struct xv merged(struct xctx *x, const struct xv *to, const struct xv *fr
         const struct xpair *pair = &from->map->pairs[i];
         const struct xv *old = xmap_get(to, &pair->key);
         bool both = old && old->kind == X_MAP && pair->v.kind == X_MAP;
-        if (xv_is_nil(&pair->v)) continue;
+        if (xv_is_nil(&pair->v) && !(overwrite && !old)) continue;
         bool take = !old || sprig_empty_value(old) || (overwrite && !sprig_empty_value(&pair->v));
         if (both) xbuild_add(&b, pair->key, merged(x, old, &pair->v, overwrite));
         else if (take) xbuild_add(&b, pair->key, pair->v);

@@ -1,7 +1,7 @@
 """Random texts of each language: mostly well formed and well typed, sometimes bent out of shape."""
 import json
 import random
-import string
+import zoneinfo
 
 ENV = {
     "inputs.parameters.a": "5", "inputs.parameters.b": "hello", "inputs.parameters.my-p": "x",
@@ -16,6 +16,8 @@ WORDS = ["a", "b", "foo", "Bar", "x1", "Succeeded", "été", "zz", "heads", "a b
 
 
 class Gen:
+    kept = False  # whether the cases become test data: then only what does not change with the host
+
     def __init__(self, seed):
         self.r = random.Random(seed)
 
@@ -85,7 +87,43 @@ class When(Gen):
             return "(" + self.test(depth - 1) + ")"
         return "%s in (%s)" % (self.atom(), ", ".join(self.many(1, 4, self.atom)))
 
+    # typed, so that most of it has a value
+    def number(self, d):
+        if d <= 0 or self.chance(.4):
+            return self.pick(["0", "1", "2", "3.5", "10", "05", "0x10", "7", "64", "100000000000", "0.1"])
+        k = self.r.random()
+        if k < .6:
+            return "%s %s %s" % (self.number(d - 1), self.pick("+ - * / % ** & | ^ << >>".split()), self.number(d - 1))
+        if k < .8:
+            return self.pick(["-", "~", "-"]) + "(" + self.number(d - 1) + ")"
+        return self.pick(["(%s)", "(%s)", "(" + self.truth(d - 1) + " ? %s : 1)", "(%s ?? 2)"]) % self.number(d - 1)
+
+    def text(self, d):
+        if d <= 0 or self.chance(.6):
+            return self.pick(["heads", "tails", "foo", "a_b", "été", "Succeeded", "'x y'", '"10"', "'9'", '"a"', "''", '"a\\"b"', "'A-b'"])
+        return self.pick(["%s + 'z'" % self.text(d - 1), "'n' + %s" % self.number(d - 1), "(%s)" % self.text(d - 1), "(%s ? %s : %s)" % (self.truth(d - 1), self.text(d - 1), self.text(d - 1))])
+
+    def truth(self, d):
+        if d <= 0 or self.chance(.15):
+            return self.pick(["true", "false", "heads == heads", "1 < 2"])
+        k = self.r.random()
+        if k < .22:
+            return "%s %s %s" % (self.number(d - 1), self.pick("== != > < >= <=".split()), self.number(d - 1))
+        if k < .42:
+            return "%s %s %s" % (self.text(d - 1), self.pick("== != > < >= <= =~ !~".split()), self.text(d - 1))
+        if k < .5:
+            return "%s %s %s" % (self.pick("'\"") .join(["", self.pick(self.dates), ""]), self.pick("== != > <".split()), self.pick("'\"").join(["", self.pick(self.dates), ""]))
+        if k < .6:
+            return "%s in (%s)" % (self.text(0), ", ".join(self.many(2, 4, lambda: self.text(0))))
+        if k < .66:
+            return "%s in (%s)" % (self.number(0), ", ".join(self.many(2, 4, lambda: self.number(0))))
+        if k < .85:
+            return "%s %s %s" % (self.truth(d - 1), self.pick(["&&", "||"]), self.truth(d - 1))
+        return self.pick(["!(%s)", "(%s)", "(%s) == true", "(%s) != false"]) % self.truth(d - 1)
+
     def case(self):
+        if self.chance(.6):
+            return ["when", self.bent(self.truth(self.r.randint(1, 4)), .03)]
         text = self.test(self.r.randint(0, 3)) if self.chance(.85) else self.value(self.r.randint(0, 3))
         if self.chance(.2):
             text = text.replace(" ", self.pick(["", "  "]))
@@ -463,10 +501,9 @@ class Cron(Gen):
         if self.chance(.03):
             spec = self.pick([spec + " *", spec.rsplit(" ", 1)[0], " " + spec, spec.replace(" ", "  "), ""])
         if self.chance(.75):
-            spec = self.pick(["CRON_TZ=", "TZ="]) + self.pick(self.zones) + " " + spec
+            spec = self.pick(["CRON_TZ=", "TZ="]) + self.pick(self.zones if self.kept or self.chance(.6) else ZONES) + " " + spec
         at = self.r.choice([self.r.randint(1500000000, 1900000000), self.pick([1772953200, 1793509200, 1774746000, 1792890000, 1541300000, 1775311200, 1791036000]) + self.r.randint(-90000, 90000)])
         return ["cron", self.bent(spec, .01), at, 6]
 
 
-def printable(text):
-    return all(c in string.printable or ord(c) > 127 for c in text)
+ZONES = sorted(zoneinfo.available_timezones())

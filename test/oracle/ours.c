@@ -6,12 +6,14 @@
 #include <time.h>
 
 #include "doc/json.h"
+#include "lang/cron.h"
 #include "lang/depends.h"
-#include "lang/expr_p.h"
+#include "lang/expr.h"
 #include "lang/jsonpath.h"
 #include "lang/regex.h"
 #include "lang/tags.h"
 #include "lang/when.h"
+#include "os/zonefile.h"
 
 struct oracle {
     struct arena names; /* what the scope points into */
@@ -49,16 +51,13 @@ static struct str answer_params(struct oracle *o, const struct val *args)
 
 static struct str answer_expr(struct oracle *o, const struct val *args)
 {
-    struct expr_env env = {.scope = &o->scope, .clock = {.now_us = o->now_us}};
+    enum expr_fault fault;
+    struct expr_env env = {.scope = &o->scope, .clock = {.now_us = o->now_us}, .fault = &fault};
     struct err e = {0};
-    struct xctx x;
-    struct xv v;
-    if (!xctx_open(&x, &o->a, arg_str(args, 1), &env, &e) || !xcheck(&x, x.tree))
-        return str_fmt(&o->a, "COMPILE-ERR %s", e.text);
-    if (!xeval(&x, x.tree, &v)) return str_fmt(&o->a, "RUN-ERR %s", e.text);
-    struct str json = xv_json(&x, &v, 0);
-    if (!str_set(json)) return str_fmt(&o->a, "%s unmarshalable", xv_type(&v));
-    return str_fmt(&o->a, "%s %.*s", xv_type(&v), STR_ARG(json));
+    struct str json;
+    if (expr_eval_json(&o->a, arg_str(args, 1), &env, &json, &e)) return str_cat(&o->a, STR("= "), json);
+    if (fault == EXPR_FINE) return STR("= unmarshalable");
+    return str_fmt(&o->a, "%s %s", fault == EXPR_COMPILE ? "COMPILE-ERR" : "RUN-ERR", e.text);
 }
 
 static struct str answer_tags(struct oracle *o, const struct val *args)
@@ -121,6 +120,29 @@ static struct str answer_regex(struct oracle *o, const struct val *args)
     return str_cat(&o->a, out, STR("]"));
 }
 
+/* "Local" and no zone are UTC here; so they are at the oracle's, by TZ. */
+static struct str answer_cron(struct oracle *o, const struct val *args)
+{
+    struct err e = {0};
+    struct cron c;
+    struct str bytes, out = STR("");
+    const struct zone *zone = zone_utc();
+    int64_t at = 0, count = 0;
+    val_i64(&args->items[2], &at);
+    val_i64(&args->items[3], &count);
+    bool ok = cron_parse(arg_str(args, 1), &c, &e);
+    if (ok && c.zone.n && !str_is(c.zone, "UTC") && !str_is(c.zone, "Local"))
+        ok = zonefile_read(&o->a, c.zone, &bytes, &e) && tzif_parse(&o->a, bytes, &zone, &e);
+    if (!ok) return str_fmt(&o->a, "ERR %s", e.text);
+    at *= 1000000;
+    for (; count > 0; count--) {
+        const char *gap = out.n ? " " : "";
+        if (!cron_next(&c, zone, at, &at)) return str_fmt(&o->a, "%.*s%snever", STR_ARG(out), gap);
+        out = str_fmt(&o->a, "%.*s%s%lld", STR_ARG(out), gap, (long long)(at / 1000000));
+    }
+    return out;
+}
+
 static struct str set_names(struct oracle *o, const struct val *args)
 {
     scope_fini(&o->scope);
@@ -144,6 +166,7 @@ static const struct {
     {"env", 2, set_names},          {"when", 2, answer_when},       {"params", 3, answer_params},
     {"expr", 2, answer_expr},       {"tags", 3, answer_tags},       {"depends", 3, answer_depends},
     {"kubectl", 3, answer_kubectl}, {"regex", 3, answer_regex},
+    {"cron", 4, answer_cron},
 };
 
 static struct str answer(struct oracle *o, struct str line)
