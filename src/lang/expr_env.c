@@ -230,6 +230,21 @@ static struct xv build(struct entries *es, size_t from, size_t to, size_t depth)
     return xbuild_map(&b);
 }
 
+/* A scope holds a few names, mostly in order of their making: no call for each comparison then. */
+static void sort_entries(struct scope_entry *items, size_t n)
+{
+    if (n > 24) {
+        qsort(items, n, sizeof *items, entry_order);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct scope_entry e = items[i];
+        size_t at = i;
+        for (; at && entry_order(&items[at - 1], &e) > 0; at--) items[at] = items[at - 1];
+        items[at] = e;
+    }
+}
+
 static bool root_from_scope(struct xctx *x, struct str name, struct xv *out)
 {
     const struct scope *scope = x->env ? x->env->scope : NULL;
@@ -238,7 +253,7 @@ static bool root_from_scope(struct xctx *x, struct str name, struct xv *out)
     scope_each(scope, collect, &es);
     if (has_lookup(scope) && x->tree) xnames(x->a, x->tree, collect_lazy, &es);
     if (!es.n) return false;
-    qsort(es.items, es.n, sizeof *es.items, entry_order);
+    sort_entries(es.items, es.n);
     *out = build(&es, 0, es.n, name.n);
     return true;
 }

@@ -11,7 +11,7 @@ static const struct xfunc functions[] = {
 static const struct xfunc *find(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (str_is(name, functions[i].name)) return &functions[i];
+        if (name.n && name.p[0] == functions[i].name[0] && str_is(name, functions[i].name)) return &functions[i];
     return NULL;
 }
 
