@@ -39,7 +39,7 @@ double gomath_pow(double x, double y)
             exponent += of_base;
         }
         base *= base;
-        of_base <<= 1;
+        of_base *= 2;
         if (base < 0.5) {
             base += base;
             of_base--;

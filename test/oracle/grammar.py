@@ -427,20 +427,29 @@ class Kubectl(Path):
 
 
 class Jsonpath(Path):
+    def script(self, d=2):
+        k = self.r.random()
+        if d <= 0 or k < .35:
+            return self.pick(["@.name", "@.age", "@.tags", "@", "@.m.k", "$.n", "@.nope", "'a'", '"b"', "3", "7", "true", "false", "null", "2.5", "@.length", "nil", "x", "@['age']", "[1,3,\"a\"]", "$.items[0].age", "-1"])
+        if k < .75:
+            return "%s%s%s" % (self.script(d - 1), self.pick([" == ", "==", "!=", ">", " < ", ">=", "<=", " && ", "||", " =~ ", " in ", " not in ", "+", " - ", "*", "/", "%", "**"]), self.script(d - 1))
+        return self.pick(["!%s", "(%s)", "!(%s)", "%s"]) % self.script(d - 1)
+
     def step(self):
         k = self.r.random()
         if k < .45:
             return "." + self.names()
         if k < .65:
             return "[%s]" % self.pick(["0", "1", "-1", "5", "*", "0:2", ":1", "-2:", "::2", "0,1", "1:", "2:0:-1", "0:3:2", "-1:-3:-1", "1:2:0"])
-        if k < .75:
-            return "[?(%s)]" % self.filter()
+        if k < .78:
+            return "[?(%s)]" % self.pick([self.filter, self.script])()
         if k < .9:
-            return self.pick(["['name']", "['name','age']", "['k']", "['x.y']", '["name"]', "[(@.length-1)]", "['items']"])
+            return self.pick(["['name']", "['name','age']", "['k']", "['x.y']", '["name"]', "[(@.length-1)]", "['items']", "[(%s)]" % self.script(1), "[(%s):2]" % self.script(1), "[0,(%s)]" % self.script(0)])
         return self.pick(["..name", ".*", "..age", "..*", ".length", "..tags[0]"])
 
     def case(self):
-        path = self.bent(self.pick(["$", "$", "$", "$", "@", ""]) + "".join(self.many(1, 4, self.step)), .03)
+        start = self.pick(["$", "$.items", "$.items[*]", "$.items[0]", "$.m", "$..items", "@", ""])
+        path = self.bent(start + "".join(self.many(1, 3, self.step)), .03)
         quoted = json.dumps(path, ensure_ascii=False)
         return ["expr", "jsonpath('%s', %s)" % (self.pick(DOCS), quoted)]
 
