@@ -3,7 +3,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 PREFIX ?= /usr/local
 STATE := build/demo-state
 
-.PHONY: help demo build check bench fuzz asan install clean
+.PHONY: help demo build check bench fuzz asan oracle install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -42,6 +42,10 @@ bench: build ## measures against floors and peers, prints the table
 fuzz: ## every fuzz target for a minute
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh $(FUZZ)
+
+oracle: build ## compares the languages with Argo's Go libraries (needs Go and its modules)
+	@cd test/oracle/go && go build -o ../../../build/oracle .
+	@$(PYTHON) test/oracle/diff.py $(ORACLE)
 
 install: build ## copies the program to $(PREFIX)/bin, its helper to $(PREFIX)/libexec/skiff
 	install -D -m 755 build/skiff $(DESTDIR)$(PREFIX)/bin/skiff

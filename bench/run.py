@@ -15,13 +15,14 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import measure  # noqa: E402
+import parts_lang  # noqa: E402
 import parts_scale  # noqa: E402
 import parts_steps  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = {"steps": parts_steps.steps, "runtimes": parts_steps.runtimes, "chain": parts_steps.chain,
          "cold": parts_steps.cold, "artifact": parts_scale.artifact, "yaml": parts_scale.yaml,
-         "dag": parts_scale.dag, "sleepers": parts_scale.sleepers}
+         "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "lang": parts_lang.lang}
 
 
 class Bench:
@@ -34,7 +35,7 @@ class Bench:
         self.dir = tempfile.mkdtemp(prefix="skiff-bench-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
         self.bin = {}
-        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop"):
+        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop", "bench/langspeed"):
             path = os.path.join(args.build, name)
             if os.path.exists(path):
                 self.bin[os.path.basename(name)] = shutil.copy(path, os.path.join(self.dir, os.path.basename(name)))

@@ -290,7 +290,8 @@ static bool replaced(struct run *r, const struct val *in, const struct scope *sc
     return tags_replace_val(&r->scratch, in, &opts, out, e);
 }
 
-/* Two passes, as Argo's: globals and locals, then inputs; a value may itself hold tags. */
+/* Three passes, as Argo's: globals and locals, then inputs, then the whole once more for the pod. A
+ * value may itself hold tags, and of nested tags each pass replaces the inner ones only. */
 bool pod_template(struct run *r, struct node *n, const struct val **out, struct err *e)
 {
     struct val *v = ARENA_NEW(&r->scratch, struct val);
@@ -304,6 +305,7 @@ bool pod_template(struct run *r, struct node *n, const struct val **out, struct 
         inputs_scope(r, &r->scratch, &inputs, n);
         if (!replaced(r, v, is_inline ? &inputs : &locals, v, e)) return false;
         if (!replaced(r, v, &inputs, v, e)) return false;
+        if (tags_present_val(v) && !replaced(r, v, &inputs, v, e)) return false;
     }
     if (n->inputs.n) *v = with_pair(&r->scratch, v, STR("inputs"), parsed(&r->scratch, n->inputs));
     *out = v;

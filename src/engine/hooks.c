@@ -32,6 +32,28 @@ static bool hook_of_item(struct run *r, const struct node *n, struct val *hook, 
     return tags_replace_val(&r->scratch, hook, &opts, hook, e);
 }
 
+/* For the hook of a step or task, an output parameter of its own node that has no value is an empty
+ * text (exit_handler.go, resolveExitTmplArgument); elsewhere it is a name that does not exist. What a
+ * suspend template declares is there from its start. */
+static bool hook_of_outputs(struct run *r, const struct node *n, struct val *hook, struct err *e)
+{
+    struct scope s CLEANUP(scope_fini) = {0};
+    struct arena *a = &r->scratch;
+    const struct val *given = val_get(node_outputs_val(a, n), STR("parameters"));
+    bool suspends = n->tmpl && n->tmpl->type == TMPL_SUSPEND;
+    const struct val *params = suspends ? val_path(n->tmpl->src, "outputs.parameters") : given;
+    if (!n->call || !params) return true;
+    scope_init(&s, NULL);
+    const char *kind = n->boundary->type == NTYPE_DAG ? "tasks" : "steps";
+    for (uint32_t i = 0; params->kind == VAL_LIST && i < params->n; i++) {
+        struct str name = val_get_str(&params->items[i], "name");
+        if (val_get(named(given, name), STR("value"))) continue;
+        scope_set(&s, str_fmt(a, "%s.%.*s.outputs.parameters.%.*s", kind, STR_ARG(n->call->name), STR_ARG(name)), STR(""));
+    }
+    struct tags_opts opts = {.scope = &s, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    return !s.entries.n || tags_replace_val(a, hook, &opts, hook, e);
+}
+
 static bool hook_wanted(struct run *r, struct node *boundary, const struct val *hook, bool *out,
                         struct err *e)
 {
@@ -70,7 +92,7 @@ void hook_run(struct run *r, struct node *n)
 {
     struct val hook = *exit_hook(r, n->call->src);
     struct err e;
-    if (hook_of_item(r, n, &hook, &e)) {
+    if (hook_of_item(r, n, &hook, &e) && hook_of_outputs(r, n, &hook, &e)) {
         hook_start(r, n, hook);
         return;
     }

@@ -177,6 +177,10 @@ static bool both_passes(struct resolving *x, const struct val *in, struct val *o
 {
     if (!tags_replace_val(&x->r->scratch, in, &x->first, out, e)) return false;
     struct val half = *out;
+    if (tags_present_val(&half) && !val_eq(&half, in)) { /* Argo replaces globals, then inputs too */
+        if (!tags_replace_val(&x->r->scratch, &half, &x->first, out, e)) return false;
+        half = *out;
+    }
     return tags_replace_val(&x->r->scratch, &half, &x->second, out, e);
 }
 

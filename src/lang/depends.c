@@ -1,13 +1,13 @@
 /* See depends.h.
  *
- * Parsing is recursive descent over "name", "name.Result", !, &&, || and parentheses; nodes refer
+ * Parsing is recursive descent over "name", "name.Result", !, ==, !=, &&, || and parentheses; nodes refer
  * to each other by index in one array. A name node asks for any bit of its mask. */
 #include "lang/depends.h"
 
 #include "base/limits.h"
 #include "base/vec.h"
 
-enum node_kind { NODE_NAME, NODE_NOT, NODE_AND, NODE_OR, NODE_TRUE };
+enum node_kind { NODE_NAME, NODE_NOT, NODE_AND, NODE_OR, NODE_EQ, NODE_NE, NODE_TRUE };
 
 struct depends_node {
     uint8_t kind;
@@ -166,12 +166,28 @@ static bool parse_unary(struct parser *p, uint32_t *out)
     return ok;
 }
 
-static bool parse_and(struct parser *p, uint32_t *out)
+/* Argo hands the logic to expr, which also compares. */
+static bool parse_equal(struct parser *p, uint32_t *out)
 {
     if (!parse_unary(p, out)) return false;
+    int chain = 0;
+    for (bool same; (same = accept(p, "==")) || accept(p, "!=");) {
+        uint32_t right;
+        if (++chain > LIMIT_EXPR_DEPTH)
+            return err_set(p->e, ERR_LIMIT, "depends logic compares more than %d in a row", LIMIT_EXPR_DEPTH);
+        if (!parse_unary(p, &right)) return false;
+        uint8_t kind = same ? NODE_EQ : NODE_NE;
+        *out = node_add(p, (struct depends_node){.kind = kind, .left = *out, .right = right});
+    }
+    return true;
+}
+
+static bool parse_and(struct parser *p, uint32_t *out)
+{
+    if (!parse_equal(p, out)) return false;
     while (accept(p, "&&")) {
         uint32_t right;
-        if (!parse_unary(p, &right)) return false;
+        if (!parse_equal(p, &right)) return false;
         *out = node_add(p, (struct depends_node){.kind = NODE_AND, .left = *out, .right = right});
     }
     return true;
@@ -211,7 +227,7 @@ bool depends_parse(struct arena *a, struct str text, const struct depends **out,
     uint32_t root = 0;
     bool ok = true;
     skip_space(&p);
-    if (p.at >= text.n) {
+    if (!text.n) {
         root = node_add(&p, (struct depends_node){.kind = NODE_TRUE});
     } else {
         ok = parse_or(&p, &root);
@@ -258,6 +274,11 @@ static bool eval_node(const struct depends *d, uint32_t at, depends_results_fn *
         for (; n->kind == kind; n = &d->nodes[n->left])
             if (eval_node(d, n->right, fn, ctx) == decided) return decided;
         return eval_node(d, (uint32_t)(n - d->nodes), fn, ctx);
+    }
+    case NODE_EQ:
+    case NODE_NE: {
+        bool right = eval_node(d, n->right, fn, ctx);
+        return (eval_node(d, n->left, fn, ctx) == right) == (n->kind == NODE_EQ);
     }
     case NODE_TRUE: return true;
     }

@@ -37,6 +37,16 @@ bool expr_eval(struct arena *a, struct str text, const struct expr_env *env, str
     return run(&x, a, text, env, &v) && xv_to_val(&x, &v, out);
 }
 
+bool expr_eval_json(struct arena *a, struct str text, const struct expr_env *env, struct str *out,
+                    struct err *e)
+{
+    struct xctx x = {.e = e};
+    struct xv v;
+    if (!run(&x, a, text, env, &v)) return false;
+    *out = xv_json(&x, &v, 0);
+    return str_set(*out);
+}
+
 bool expr_eval_bool(struct arena *a, struct str text, const struct expr_env *env, bool *out,
                     struct err *e)
 {

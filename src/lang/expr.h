@@ -30,6 +30,10 @@ struct expr_env {
 /* Error texts are expr-lang's, with "(line:column)" at the end. */
 bool expr_eval(struct arena *a, struct str text, const struct expr_env *env, struct val *out,
                struct err *e);
+/* As expr_eval, but the value as JSON text, as Go's json.Marshal writes it. False with EXPR_FINE: it was
+ * evaluated, but JSON has no form for it (infinity, a function, a map whose keys are no texts). */
+bool expr_eval_json(struct arena *a, struct str text, const struct expr_env *env, struct str *out,
+                    struct err *e);
 /* As expr_eval; anything but a bool is an error. */
 bool expr_eval_bool(struct arena *a, struct str text, const struct expr_env *env, bool *out,
                     struct err *e);

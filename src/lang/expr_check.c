@@ -3,11 +3,12 @@
 #include <stdarg.h>
 
 #include "base/limits.h"
-#include "lang/expr_p.h"
+#include "lang/expr_builtin.h"
 #include "lang/regex.h"
 
 struct ty {
-    uint8_t kind, elem; /* enum xtype; elem: of TY_LIST */
+    uint8_t kind, elem; /* enum xtype; elem: of TY_LIST, and what a TY_MAP holds */
+    bool any_key;       /* TY_MAP; TY_LIST: of Go strings, which first() and last() know */
 };
 
 struct tvar {
@@ -29,9 +30,9 @@ struct checker {
     bool failed;
 };
 
-static const struct ty any = {TY_ANY, TY_ANY};
+static const struct ty any = {TY_ANY, TY_ANY, false};
 
-static struct ty ty_of(enum xtype kind) { return (struct ty){(uint8_t)kind, TY_ANY}; }
+static struct ty ty_of(enum xtype kind) { return (struct ty){(uint8_t)kind, TY_ANY, false}; }
 static bool is(struct ty t, enum xtype kind) { return t.kind == kind; }
 static bool is_any(struct ty t) { return t.kind == TY_ANY; }
 static bool is_number(struct ty t) { return t.kind == TY_INT || t.kind == TY_FLOAT; }
@@ -42,7 +43,7 @@ static const char *ty_name(struct ty t)
         [TY_ANY] = "unknown", [TY_NIL] = "unknown", [TY_BOOL] = "bool", [TY_INT] = "int",
         [TY_FLOAT] = "float64", [TY_STR] = "string", [TY_MAP] = "map[string]interface {}",
         [TY_TIME] = "time.Time", [TY_DURATION] = "time.Duration", [TY_FUNC] = "func",
-        [TY_ZONE] = "*time.Location",
+        [TY_ZONE] = "*time.Location", [TY_METHOD] = "func", [TY_NAMED] = "time.Month",
     };
     if (t.kind == TY_LIST) return "[]interface {}";
     return names[t.kind];
@@ -93,7 +94,6 @@ static struct ty check_unary(struct checker *c, const struct xnode *n)
     struct ty t = check(c, n->kids[0]);
     if (n->op == XO_NOT && (is(t, TY_BOOL) || is_any(t))) return ty_of(TY_BOOL);
     if (n->op != XO_NOT && (is_number(t) || is_any(t))) return t;
-    if (n->op == XO_NEG && is(t, TY_DURATION)) return t;
     return complain(c, n, "invalid operation: %.*s (mismatched type %s)", STR_ARG(n->op_text),
                     ty_name(t));
 }
@@ -142,7 +142,7 @@ static struct ty arithmetic(enum xop op, struct ty l, struct ty r)
 static struct ty check_in(struct checker *c, const struct xnode *n, struct ty l, struct ty r)
 {
     if (is(r, TY_MAP)) {
-        if (is_any(l) || is(l, TY_STR)) return ty_of(TY_BOOL);
+        if (is_any(l) || is(l, TY_STR) || r.any_key) return ty_of(TY_BOOL);
         return complain(c, n, "cannot use %s as type string in map key", ty_name(l));
     }
     if (is(r, TY_LIST)) {
@@ -184,7 +184,7 @@ static struct ty binary_type(struct checker *c, const struct xnode *n, struct ty
         return (is_number(l) && is_number(r)) || maybe(l, r, NUMBERS) ? ty_of(TY_FLOAT) : no;
     case XO_MOD: return both(l, r, TY_INT) || maybe(l, r, 1u << TY_INT) ? ty_of(TY_INT) : no;
     case XO_RANGE:
-        return both(l, r, TY_INT) || maybe(l, r, 1u << TY_INT) ? (struct ty){TY_LIST, TY_INT} : no;
+        return both(l, r, TY_INT) || maybe(l, r, 1u << TY_INT) ? (struct ty){TY_LIST, TY_INT, false} : no;
     case XO_IN: return check_in(c, n, l, r);
     default: return both(l, r, TY_STR) || maybe(l, r, 1u << TY_STR) ? yes : no;
     }
@@ -219,7 +219,7 @@ static struct ty check_member(struct checker *c, const struct xnode *n)
     if (is_any(base)) return any;
     if (is(base, TY_NIL) && named) return complain(c, n, "type nil has no field %.*s", STR_ARG(key->s));
     if (is(base, TY_MAP)) {
-        if (is(prop, TY_STR) || is_any(prop)) return any;
+        if (is(prop, TY_STR) || is_any(prop) || base.any_key) return ty_of(base.elem);
         return complain(c, key, "cannot use %s to get an element from %s", ty_name(prop), ty_name(base));
     }
     if (is(base, TY_LIST)) {
@@ -227,7 +227,10 @@ static struct ty check_member(struct checker *c, const struct xnode *n)
         return complain(c, key, "array elements can only be selected using an integer (got %s)",
                         ty_name(prop));
     }
-    if (n->method && (is(base, TY_TIME) || is(base, TY_DURATION))) return any;
+    if (n->method && named && (is(base, TY_TIME) || is(base, TY_DURATION))) {
+        enum xtype result = xmethod_type(is(base, TY_TIME), key->s);
+        if (result != TY_NIL) return (struct ty){TY_METHOD, (uint8_t)result, false};
+    }
     if (!named) return complain(c, n, "type %s[%s] is undefined", ty_name(base), ty_name(prop));
     return complain(c, n, "type %s has no %s %.*s", ty_name(base), n->method ? "method" : "field",
                     STR_ARG(key->s));
@@ -313,6 +316,10 @@ static void check_arguments(struct checker *c, const struct call *call)
 static struct ty check_call(struct checker *c, const struct xnode *n)
 {
     struct ty callee = check(c, n->kids[0]);
+    if (is(callee, TY_METHOD)) {
+        for (uint32_t i = 1; i < n->n; i++) check(c, n->kids[i]);
+        return ty_of(callee.elem);
+    }
     struct xv v;
     bool named = n->kids[0]->kind == XN_IDENT && xroot_get(c->x, n->kids[0]->s, &v);
     if (named && v.kind == X_FUNC) {
@@ -323,9 +330,10 @@ static struct ty check_call(struct checker *c, const struct xnode *n)
     if (is(callee, TY_NIL)) return complain(c, n, "function is nil; cannot call nil as function");
     if (!is_any(callee) && !is(callee, TY_FUNC))
         return complain(c, n, "%s is not callable", ty_name(callee));
-    for (uint32_t i = 1; i < n->n; i++) check(c, n->kids[i]);
-    return any;
+    return any; /* expr-lang does not look at the arguments of what it does not know */
 }
+
+#define COUNTED (NUMBERS | 1u << TY_DURATION)
 
 /* Builtins that take several types say so themselves. */
 static const struct {
@@ -334,17 +342,17 @@ static const struct {
     const char *refusal; /* before the type; NULL: "invalid argument for NAME (type T)" */
 } choosy[] = {
     {"len", 1u << TY_LIST | 1u << TY_MAP | 1u << TY_STR, NULL},
-    {"abs", NUMBERS, NULL}, {"ceil", NUMBERS, NULL}, {"floor", NUMBERS, NULL}, {"round", NUMBERS, NULL},
-    {"int", NUMBERS | 1u << TY_STR, NULL}, {"float", NUMBERS | 1u << TY_STR, NULL},
+    {"abs", COUNTED, NULL}, {"ceil", COUNTED, NULL}, {"floor", COUNTED, NULL}, {"round", COUNTED, NULL},
+    {"int", COUNTED | 1u << TY_STR | 1u << TY_NAMED, NULL}, {"float", COUNTED | 1u << TY_STR | 1u << TY_NAMED, NULL},
     {"first", 1u << TY_LIST, "cannot get first element from"},
     {"last", 1u << TY_LIST, "cannot get last element from"},
     {"take", 1u << TY_LIST, "cannot take from"}, {"keys", 1u << TY_MAP, "cannot get keys from"},
     {"values", 1u << TY_MAP, "cannot get values from"},
     {"toPairs", 1u << TY_MAP, "cannot transform"}, {"fromPairs", 1u << TY_LIST, "cannot transform"},
     {"reverse", 1u << TY_LIST, "cannot reverse"}, {"uniq", 1u << TY_LIST, "cannot uniq"},
-    {"concat", 1u << TY_LIST, "cannot concat"}, {"max", NUMBERS | 1u << TY_LIST, NULL},
-    {"min", NUMBERS | 1u << TY_LIST, NULL}, {"mean", NUMBERS | 1u << TY_LIST, NULL},
-    {"median", NUMBERS | 1u << TY_LIST, NULL}, {"flatten", 1u << TY_LIST, "cannot flatten"},
+    {"concat", 1u << TY_LIST, "cannot concat"}, {"max", COUNTED | 1u << TY_LIST, NULL},
+    {"min", COUNTED | 1u << TY_LIST, NULL}, {"mean", COUNTED | 1u << TY_LIST, NULL},
+    {"median", COUNTED | 1u << TY_LIST, NULL}, {"flatten", 1u << TY_LIST, "cannot flatten"},
 };
 
 static void check_choosy(struct checker *c, const struct xnode *n, size_t which)
@@ -368,21 +376,55 @@ static void check_choosy(struct checker *c, const struct xnode *n, size_t which)
     }
 }
 
+/* max, min, mean, median: the type of the first when all are numbers. */
+static struct ty aggregate_type(struct checker *c, const struct xnode *n)
+{
+    struct ty first = any;
+    for (uint32_t i = 0; i < n->n; i++) {
+        struct ty t = check(c, n->kids[i]);
+        if (is_any(t) || is(t, TY_LIST)) return any;
+        if (!i) first = t;
+    }
+    return first;
+}
+
+/* get(): as an index, but what is not there is nil. */
+static struct ty check_get(struct checker *c, const struct xnode *n)
+{
+    if (n->n != 2) return complain(c, n, "invalid number of arguments (expected 2, got %u)", n->n);
+    struct ty base = check(c, n->kids[0]), key = check(c, n->kids[1]);
+    if (c->failed || is_any(base)) return any;
+    if (is(base, TY_LIST)) {
+        if (is(key, TY_INT) || is_any(key)) return ty_of(base.elem);
+        return complain(c, n->kids[1], "non-integer slice index %s", ty_name(key));
+    }
+    if (is(base, TY_MAP)) {
+        if (is(key, TY_STR) || is_any(key) || base.any_key) return ty_of(base.elem);
+        return complain(c, n->kids[1], "cannot use %s to get an element from %s", ty_name(key), ty_name(base));
+    }
+    return complain(c, n->kids[0], "type %s does not support indexing", ty_name(base));
+}
+
 static struct ty builtin_type_of(struct checker *c, const struct xnode *n)
 {
     const char *name = n->builtin->name;
     if (n->n && !strcmp(name, "abs")) return check(c, n->kids[0]);
     if (n->n && (!strcmp(name, "first") || !strcmp(name, "last"))) {
         struct ty t = check(c, n->kids[0]);
-        return is(t, TY_LIST) ? ty_of(t.elem) : any;
+        return is(t, TY_LIST) && t.any_key ? ty_of(t.elem) : any;
     }
+    if (n->builtin->fn == builtin_max || n->builtin->fn == builtin_min ||
+        n->builtin->fn == builtin_mean || n->builtin->fn == builtin_median)
+        return aggregate_type(c, n);
     struct ty t = ty_of(n->builtin->result);
-    if (!strncmp(name, "split", 5)) t.elem = TY_STR;
+    if (!strncmp(name, "split", 5)) t.elem = TY_STR, t.any_key = true; /* a real []string */
+    t.any_key = t.any_key || n->builtin->fn == builtin_from_pairs;
     return t;
 }
 
 static struct ty check_plain_builtin(struct checker *c, const struct xnode *n)
 {
+    if (n->builtin->fn == builtin_get) return check_get(c, n);
     struct call call = {n, str_of(n->builtin->name), n->builtin->spec, 0};
     size_t which = 0;
     while (which < ARRAY_LEN(choosy) && strcmp(choosy[which].name, n->builtin->name)) which++;
@@ -413,6 +455,8 @@ static struct ty check_loop(struct checker *c, const struct xnode *n)
     c->loop = &loop;
     if (n->n > 1) body = check(c, n->kids[1]);
     c->loop = loop.up;
+    if (n->n > 1 && is(body, TY_NIL) && !c->failed)
+        return complain(c, n->kids[1], "predicate should has %s input and one output param", reduce ? "two" : "one");
     bool want_bool = named_any(name, bools, ARRAY_LEN(bools));
     if (n->n > 1 && want_bool && !is(body, TY_BOOL) && !is_any(body) && !c->failed)
         return complain(c, n->kids[1], "predicate should return boolean (got %s)", ty_name(body));
@@ -422,9 +466,11 @@ static struct ty check_loop(struct checker *c, const struct xnode *n)
             return complain(c, n->kids[2], "sortBy order argument must be a string (got %s)",
                             ty_name(third));
     }
-    if (map) return (struct ty){TY_LIST, body.kind};
-    if (!strcmp(name, "filter") || !strcmp(name, "sortBy")) return (struct ty){TY_LIST, item.kind};
+    if (map) return (struct ty){TY_LIST, body.kind, false};
+    if (!strcmp(name, "groupBy")) return (struct ty){TY_MAP, TY_LIST, true};
+    if (!strcmp(name, "filter") || !strcmp(name, "sortBy")) return (struct ty){TY_LIST, item.kind, false};
     if (!strcmp(name, "find") || !strcmp(name, "findLast")) return item;
+    if (!strcmp(name, "sum")) return n->n > 1 ? body : item;
     return reduce ? body : ty_of(n->builtin->result);
 }
 
@@ -461,12 +507,12 @@ static struct ty check_cond(struct checker *c, const struct xnode *n)
     struct ty no = check(c, n->kids[2]);
     if (is(yes, TY_NIL)) return no;
     if (is(no, TY_NIL) || (yes.kind == no.kind && yes.elem == no.elem)) return yes;
-    return yes.kind == no.kind ? ty_of(yes.kind) : any;
+    return is_any(no) ? yes : yes.kind == no.kind ? ty_of(yes.kind) : any;
 }
 
 static struct ty check_array(struct checker *c, const struct xnode *n)
 {
-    struct ty list = {TY_LIST, TY_ANY};
+    struct ty list = {TY_LIST, TY_ANY, false};
     bool same = true;
     for (uint32_t i = 0; i < n->n; i++) {
         struct ty t = check(c, n->kids[i]);
@@ -527,5 +573,6 @@ bool xcheck(struct xctx *x, struct xnode *tree)
 {
     struct checker c = {.x = x};
     check(&c, tree);
+    if (!c.failed) xfold(x->a, tree);
     return !c.failed;
 }

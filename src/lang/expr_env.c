@@ -95,6 +95,53 @@ bool xnames(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, str
     return walk(&w, tree);
 }
 
+/* --- names that must exist --- */
+
+struct idents {
+    struct arena *a;
+    bool (*fn)(void *ctx, struct str dotted);
+    void *ctx;
+    size_t budget;
+};
+
+/* "a.b.c" of a plain chain of members, else absent. */
+static struct str path_name(struct arena *a, const struct xnode *n)
+{
+    if (n->optional || n->kids[1]->kind != XN_STR) return STR_NONE;
+    const struct xnode *base = n->kids[0];
+    struct str head = base->kind == XN_IDENT    ? base->s
+                      : base->kind == XN_MEMBER ? path_name(a, base)
+                                                : STR_NONE;
+    if (!str_set(head)) return head;
+    return str_cat(a, str_cat(a, head, STR(".")), n->kids[1]->s);
+}
+
+/* `guarded`: every member below is; `before`: this one is, by the "?." that follows it. */
+static bool idents_of(struct idents *w, const struct xnode *n, bool guarded, bool before)
+{
+    if (!n || !w->budget) return true;
+    w->budget--;
+    if (n->kind == XN_IDENT) return w->fn(w->ctx, n->s);
+    if (n->kind == XN_MEMBER && !guarded && !before) {
+        struct str path = path_name(w->a, n);
+        if (str_set(path) && !w->fn(w->ctx, path)) return false;
+    }
+    for (uint32_t i = 0; i < n->n; i++) {
+        if (i && n->kids[i] == n->kids[i - 1]) continue; /* "a ?: b" */
+        bool left = n->kind == XN_BINARY && n->op == XO_COALESCE && !i;
+        bool ends = n->kind == XN_MEMBER && n->optional && !i;
+        if (!idents_of(w, n->kids[i], guarded || left, ends)) return false;
+    }
+    return true;
+}
+
+bool xidents(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
+             void *ctx)
+{
+    struct idents w = {.a = a, .fn = fn, .ctx = ctx, .budget = LIMIT_EXPR_STEPS};
+    return idents_of(&w, tree, false, false);
+}
+
 /* --- the scope as maps --- */
 
 struct entries {
@@ -183,6 +230,21 @@ static struct xv build(struct entries *es, size_t from, size_t to, size_t depth)
     return xbuild_map(&b);
 }
 
+/* A scope holds a few names, mostly in order of their making: no call for each comparison then. */
+static void sort_entries(struct scope_entry *items, size_t n)
+{
+    if (n > 24) {
+        qsort(items, n, sizeof *items, entry_order);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct scope_entry e = items[i];
+        size_t at = i;
+        for (; at && entry_order(&items[at - 1], &e) > 0; at--) items[at] = items[at - 1];
+        items[at] = e;
+    }
+}
+
 static bool root_from_scope(struct xctx *x, struct str name, struct xv *out)
 {
     const struct scope *scope = x->env ? x->env->scope : NULL;
@@ -191,7 +253,7 @@ static bool root_from_scope(struct xctx *x, struct str name, struct xv *out)
     scope_each(scope, collect, &es);
     if (has_lookup(scope) && x->tree) xnames(x->a, x->tree, collect_lazy, &es);
     if (!es.n) return false;
-    qsort(es.items, es.n, sizeof *es.items, entry_order);
+    sort_entries(es.items, es.n);
     *out = build(&es, 0, es.n, name.n);
     return true;
 }

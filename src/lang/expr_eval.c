@@ -34,7 +34,7 @@ static bool eval_unary(struct xctx *x, const struct xnode *n, struct xv *out)
     }
     if (n->op == XO_PLUS) return true;
     if (out->kind == X_FLOAT) out->d = -out->d;
-    else if (out->kind == X_INT || out->kind == X_DURATION) out->i = (int64_t)(0 - (uint64_t)out->i);
+    else if (out->kind == X_INT) out->i = (int64_t)(0 - (uint64_t)out->i);
     else return xfail(x, "invalid operation: - %s", xv_type(out));
     return true;
 }
@@ -45,7 +45,7 @@ static bool eval_binary(struct xctx *x, const struct xnode *n, struct xv *out)
     struct xv v[2];
     if (n->op == XO_COALESCE) {
         if (!xeval(x, n->kids[0], out)) return false;
-        return out->kind != X_NIL || xeval(x, n->kids[1], out);
+        return !xv_is_nil(out) || xeval(x, n->kids[1], out);
     }
     if (!xeval(x, n->kids[0], &v[0])) return false;
     x->at = n->at;
@@ -59,15 +59,38 @@ static bool eval_binary(struct xctx *x, const struct xnode *n, struct xv *out)
     }
     if (!xeval(x, n->kids[1], &v[1])) return false;
     x->at = n->at;
+    if (n->op == XO_IN && n->optional) { /* a look-up in a map of strings */
+        if (v[0].kind == X_NIL) v[0] = xv_str(STR(""));
+        if (v[0].kind != X_STR)
+            return xfail(x, "reflect.Value.MapIndex: value of type %s is not assignable to type string", xv_type(&v[0]));
+    }
     return xbinary(x, n->op, v, out);
+}
+
+/* A look-up as Go's reflection does it: nil stands for the key type's zero value. *hit NULL: none. */
+bool xmap_find(struct xctx *x, const struct xv *map, const struct xv *key, const struct xv **hit)
+{
+    struct xv empty = xv_str(STR(""));
+    if (map->map->n == 0 && key->kind == X_NIL) return *hit = NULL, true;
+    if (map->sub >= XM_ANY_KEY) {
+        if (!xv_hashable(x, key)) return false;
+    } else if (key->kind == X_NIL) {
+        key = &empty;
+    } else if (key->kind != X_STR) {
+        return xfail(x, "reflect.Value.MapIndex: value of type %s is not assignable to type string", xv_type(key));
+    }
+    *hit = xmap_get(map, key);
+    return true;
 }
 
 bool xfetch(struct xctx *x, const struct xv v[2], struct xv *out)
 {
     const struct xv *from = &v[0], *key = &v[1];
+    const struct xv *hit;
     if (from->kind == X_MAP) {
-        const struct xv *hit = xmap_get(from, key);
-        *out = hit ? *hit : xv_nil();
+        if (!xmap_find(x, from, key, &hit)) return false;
+        *out = hit ? *hit : from->sub == XM_GROUPS ? xv_list(x->a, 0) : xv_nil();
+        if (!hit) out->b = from->sub == XM_GROUPS;
         return true;
     }
     if (from->kind == X_SPRIG) {
@@ -93,7 +116,7 @@ static bool eval_member(struct xctx *x, const struct xnode *n, struct xv *out)
 {
     struct xv v[2];
     if (!xeval(x, n->kids[0], &v[0])) return false;
-    if (x->chain_ended || (n->optional && v[0].kind == X_NIL)) {
+    if (x->chain_ended || (n->optional && xv_is_nil(&v[0]))) {
         x->chain_ended = true;
         *out = xv_nil();
         return true;
@@ -108,6 +131,7 @@ static bool eval_chain(struct xctx *x, const struct xnode *n, struct xv *out)
     bool outer = x->chain_ended;
     x->chain_ended = false;
     bool ok = xeval(x, n->kids[0], out);
+    if (ok && xv_is_nil(out)) *out = xv_nil();
     x->chain_ended = outer;
     return ok;
 }
@@ -175,6 +199,11 @@ static bool eval_map(struct xctx *x, const struct xnode *n, struct xv *out)
                          key.kind == X_NIL ? "nil" : xv_type(&key));
         xbuild_add(&b, key, v);
     }
+    for (size_t i = 0; i < b.n / 2; i++) { /* the first of two equal keys wins */
+        struct xpair swap = b.pairs[i];
+        b.pairs[i] = b.pairs[b.n - 1 - i];
+        b.pairs[b.n - 1 - i] = swap;
+    }
     *out = xbuild_map(&b);
     return true;
 }
@@ -191,7 +220,7 @@ static bool eval_let(struct xctx *x, const struct xnode *n, struct xv *out)
 
 static bool eval_pointer(struct xctx *x, const struct xnode *n, struct xv *out)
 {
-    ASSERT(x->loop);
+    if (!x->loop) return xfail(x, "cannot use pointer accessor outside predicate");
     if (!n->s.n) *out = x->loop->item;
     else if (str_is(n->s, "index")) *out = xv_int(x->loop->index);
     else *out = x->loop->acc;
@@ -200,14 +229,17 @@ static bool eval_pointer(struct xctx *x, const struct xnode *n, struct xv *out)
 
 /* --- calls --- */
 
-static bool kind_fits(char letter, enum xkind kind)
+/* Functions take their arguments as Go's reflection does: the very type. Builtins are not so strict. */
+static bool value_fits(char letter, const struct xv *v, bool strict)
 {
+    uint8_t kind = v->kind;
+    if (strict && letter == 'i') return kind == X_INT && v->sub == XI_INT;
+    if (strict && letter == 'm') return kind == X_MAP && v->sub == XM_ANY;
     switch (letter) {
     case 's': return kind == X_STR;
     case 'i': return kind == X_INT;
-    case 'f': return kind == X_FLOAT || kind == X_INT;
+    case 'f': return kind == X_FLOAT;
     case 'b': return kind == X_BOOL;
-    case 'l': return kind == X_LIST || kind == X_NIL;
     case 'm': return kind == X_MAP;
     case 't': return kind == X_TIME;
     default: return true;
@@ -229,7 +261,7 @@ static const char *letter_type(char letter)
 }
 
 /* Checks arguments against a spec such as "sai*". */
-static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, size_t n)
+static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, size_t n, bool strict)
 {
     size_t least = 0, most = 0, i = 0;
     for (const char *c = spec; *c; c++) {
@@ -245,12 +277,31 @@ static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, s
         if (*c == '*' || *c == '?') continue;
         size_t end = c[1] == '*' ? n : i + 1;
         for (; i < end; i++)
-            if (!kind_fits(*c, args[i].kind))
+            if (!value_fits(*c, &args[i], strict))
                 return xfail(x, c[1] == '*' ? "reflect: cannot use %s as type %s in Call"
                                             : "reflect: Call using %s as type %s",
                              xv_type(&args[i]), letter_type(*c));
     }
     return true;
+}
+
+/* Go calls a function with the zero value of its parameter's type where an argument is nil. */
+static void zero_nils(struct xctx *x, const char *spec, struct xv *args, size_t n)
+{
+    size_t i = 0;
+    for (const char *c = spec; *c && i < n; c++) {
+        if (*c == '*' || *c == '?') continue;
+        size_t end = c[1] == '*' ? n : i + 1;
+        for (; i < end; i++) {
+            if (args[i].kind != X_NIL) continue;
+            if (*c == 's') args[i] = xv_str(STR(""));
+            else if (*c == 'i') args[i] = xv_int(0);
+            else if (*c == 'f') args[i] = xv_float(0);
+            else if (*c == 'b') args[i] = xv_bool(false);
+            else if (*c == 't') args[i] = xv_time(x->a, (struct moment){.s = -62135596800, .zone = "UTC"});
+            else if (*c == 'm') args[i] = (struct xv){.kind = X_MAP, .map = ARENA_NEW(x->a, struct xmap)};
+        }
+    }
 }
 
 static bool call_builtin(struct xctx *x, const struct xnode *n, struct xv *out)
@@ -259,7 +310,29 @@ static bool call_builtin(struct xctx *x, const struct xnode *n, struct xv *out)
     if (n->n > ARGS_ON_STACK) args = ARENA_ARRAY(x->a, struct xv, n->n);
     if (!eval_items(x, n, args)) return false;
     x->at = n->at;
-    return fits_spec(x, n->builtin->spec, args, n->n) && n->builtin->fn(x, args, n->n, out);
+    return fits_spec(x, n->builtin->spec, args, n->n, false) && n->builtin->fn(x, args, n->n, out);
+}
+
+enum xtype xmethod_type(bool of_time, struct str name)
+{
+    static const struct {
+        const char *names;
+        uint8_t type;
+    } of_times[] = {
+        {" Year Day Hour Minute Second Nanosecond YearDay Unix UnixMilli UnixMicro UnixNano ", TY_INT},
+        {" Month Weekday ", TY_NAMED}, {" String Format GoString ", TY_STR},
+        {" UTC Local In Add AddDate Truncate Round ", TY_TIME}, {" Sub ", TY_DURATION},
+        {" IsZero After Before Equal IsDST ", TY_BOOL}, {" Location Zone ISOWeek Clock Date Compare ", TY_ANY},
+    }, of_durations[] = {
+        {" Hours Minutes Seconds ", TY_FLOAT}, {" Milliseconds Microseconds Nanoseconds ", TY_INT},
+        {" String ", TY_STR}, {" Abs Round Truncate ", TY_DURATION},
+    };
+    char word[40];
+    snprintf(word, sizeof word, " %.*s ", STR_ARG(name));
+    for (size_t i = 0; i < (of_time ? ARRAY_LEN(of_times) : ARRAY_LEN(of_durations)); i++)
+        if (strstr(of_time ? of_times[i].names : of_durations[i].names, word))
+            return of_time ? of_times[i].type : of_durations[i].type;
+    return TY_NIL;
 }
 
 /* Methods of times and durations that Go gives them. */
@@ -282,6 +355,7 @@ static bool call_duration(struct xctx *x, const struct xv *args, struct str name
     for (size_t i = 0; i < ARRAY_LEN(whole); i++)
         if (str_is(name, whole[i].name)) {
             *out = xv_int(ns / whole[i].ns);
+            out->sub = XI_INT64;
             return true;
         }
     if (!str_is(name, "String"))
@@ -296,15 +370,19 @@ static bool call_time_part(struct str name, struct moment m, struct xv *out)
     const struct {
         const char *name;
         int64_t v;
+        uint8_t sub;
     } parts[] = {
-        {"Year", p.year}, {"Month", p.month}, {"Day", p.day}, {"Hour", p.hour},
-        {"Minute", p.minute}, {"Second", p.second}, {"Nanosecond", m.ns}, {"Weekday", p.weekday},
-        {"YearDay", p.yearday}, {"Unix", m.s}, {"UnixMilli", m.s * 1000 + m.ns / 1000000},
-        {"UnixMicro", m.s * 1000000 + m.ns / 1000}, {"UnixNano", (int64_t)((uint64_t)m.s * 1000000000u) + m.ns},
+        {"Year", p.year, XI_INT}, {"Month", p.month, XI_MONTH}, {"Day", p.day, XI_INT}, {"Hour", p.hour, XI_INT},
+        {"Minute", p.minute, XI_INT}, {"Second", p.second, XI_INT}, {"Nanosecond", m.ns, XI_INT},
+        {"Weekday", p.weekday, XI_WEEKDAY}, {"YearDay", p.yearday, XI_INT}, {"Unix", m.s, XI_INT64},
+        {"UnixMilli", m.s * 1000 + m.ns / 1000000, XI_INT64},
+        {"UnixMicro", m.s * 1000000 + m.ns / 1000, XI_INT64},
+        {"UnixNano", (int64_t)((uint64_t)m.s * 1000000000u) + m.ns, XI_INT64},
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (str_is(name, parts[i].name)) {
             *out = xv_int(parts[i].v);
+            out->sub = parts[i].sub;
             return true;
         }
     return false;
@@ -380,7 +458,7 @@ static bool eval_callee(struct xctx *x, const struct xnode *callee, struct xv *o
     if (callee->kind != XN_MEMBER || !callee->method) return xeval(x, callee, out);
     struct xv v[2] = {{0}, xv_str(callee->kids[1]->s)};
     if (!xeval(x, callee->kids[0], &v[0])) return false;
-    if (x->chain_ended || (callee->optional && v[0].kind == X_NIL)) {
+    if (x->chain_ended || (callee->optional && xv_is_nil(&v[0]))) {
         x->chain_ended = true;
         *out = xv_nil();
         return true;
@@ -409,7 +487,8 @@ static bool eval_call(struct xctx *x, const struct xnode *n, struct xv *out)
     if (args[0].kind != X_FUNC)
         return xfail(x, "invalid operation: cannot call non-function of type %s", xv_type(&args[0]));
     const struct xfunc *f = args[0].func;
-    return fits_spec(x, f->spec, args + 1, n->n - 1) && f->fn(x, args + 1, n->n - 1, out);
+    zero_nils(x, f->spec, args + 1, n->n - 1);
+    return fits_spec(x, f->spec, args + 1, n->n - 1, true) && f->fn(x, args + 1, n->n - 1, out);
 }
 
 /* --- */

@@ -87,8 +87,14 @@ static void put(struct writer *w, const struct xv *v, int depth)
         buf_str(w->b, gofmt_double_json(w->a, v->d));
         return;
     case X_STR: put_string(w->b, v->s); return;
-    case X_LIST: put_list(w, v->list, depth); return;
-    case X_MAP: put_map(w, v->map, depth); return;
+    case X_LIST:
+        if (v->b) buf_str(w->b, STR("null"));
+        else put_list(w, v->list, depth);
+        return;
+    case X_MAP:
+        w->bad = w->bad || v->sub >= XM_ANY_KEY;
+        put_map(w, v->map, depth);
+        return;
     case X_TIME: put_string(w->b, timefmt_rfc3339(w->a, *v->time)); return;
     case X_ZONE: buf_str(w->b, STR("{}")); return;
     case X_FUNC:

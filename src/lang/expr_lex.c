@@ -43,12 +43,17 @@ static bool accept(struct lexer *l, const char *set)
 
 static bool is_alnum_rune(uint32_t r)
 {
+    if (r < 0x80) /* most there is */
+        return ((r | 32) >= 'a' && (r | 32) <= 'z') || (r >= '0' && r <= '9') || r == '_' || r == '$';
     return r == '_' || r == '$' || rune_is_letter(r) || rune_is_digit(r);
 }
 
 static bool at_alnum(const struct lexer *l, size_t *len)
 {
-    return l->at < l->text.n && is_alnum_rune(rune_read(str_from(l->text, l->at), len));
+    if (l->at >= l->text.n) return false;
+    *len = 1;
+    unsigned char c = (unsigned char)l->text.p[l->at];
+    return is_alnum_rune(c < 0x80 ? c : rune_read(str_from(l->text, l->at), len));
 }
 
 static void lex_number(struct lexer *l)

@@ -10,6 +10,12 @@ bool builtin_get(struct xctx *x, const struct xv *args, size_t n, struct xv *out
     if (from->kind == X_NIL) return true;
     if ((from->kind == X_LIST || from->kind == X_STR) && !xv_is_number(&args[1]))
         return xfail(x, "invalid operation: int(%s)", xv_type(&args[1]));
+    if (from->kind == X_MAP) {
+        const struct xv *hit;
+        if (!xmap_find(x, from, &args[1], &hit)) return false;
+        if (hit) *out = *hit;
+        return true;
+    }
     x->e = NULL; /* what is not there is nil */
     if (!xfetch(x, args, out)) *out = xv_nil();
     x->e = kept;
@@ -88,9 +94,11 @@ bool builtin_from_pairs(struct xctx *x, const struct xv *args, size_t n, struct 
         struct str text = xv_text(x, pair);
         if (pair->kind != X_LIST) return xfail(x, "invalid pair %.*s", STR_ARG(text));
         if (pair->list->n != 2) return xfail(x, "invalid pair length %.*s", STR_ARG(text));
+        if (!xv_hashable(x, &pair->list->items[0])) return false;
         xbuild_add(&b, pair->list->items[0], pair->list->items[1]);
     }
     *out = xbuild_map(&b);
+    out->sub = XM_ANY_KEY;
     return true;
 }
 
@@ -127,6 +135,7 @@ bool builtin_concat(struct xctx *x, const struct xv *args, size_t n, struct xv *
         for (size_t j = 0; j < args[i].list->n; j++) xbuild_add(&b, xv_nil(), args[i].list->items[j]);
     }
     *out = xbuild_list(&b);
+    out->b = !b.n; /* Go: a nil slice */
     return true;
 }
 
@@ -172,6 +181,7 @@ bool builtin_sort(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
         return xfail(x, "invalid order %.*s, expected asc or desc", STR_ARG(args[1].s));
     if (args[0].kind != X_LIST) {
         *out = xv_list(x->a, 0);
+        out->b = true;
         return true;
     }
     size_t len = args[0].list->n;

@@ -131,12 +131,13 @@ static bool loop_find_last(struct loop *l, struct xv *out) { return find(l, true
 static bool loop_find_last_index(struct loop *l, struct xv *out) { return find(l, true, true, out); }
 
 /* Pairs (key, item) in order of the items. */
-static bool keyed(struct loop *l, struct xpair **pairs)
+static bool keyed(struct loop *l, bool hashed, struct xpair **pairs)
 {
     size_t n = l->list.list->n;
     *pairs = ARENA_ARRAY(l->x->a, struct xpair, n + 1);
     for (size_t i = 0; i < n; i++) {
         if (!body_value(l, i, &(*pairs)[i].key)) return false;
+        if (hashed && !xv_hashable(l->x, &(*pairs)[i].key)) return false;
         (*pairs)[i].v = l->list.list->items[i];
     }
     return true;
@@ -172,7 +173,7 @@ static bool loop_group(struct loop *l, struct xv *out)
 {
     struct xpair *pairs;
     size_t n = l->list.list->n;
-    if (!keyed(l, &pairs)) return false;
+    if (!keyed(l, true, &pairs)) return false;
     struct xbuild order = {.a = l->x->a}, groups = {.a = l->x->a};
     for (size_t i = 0; i < n; i++) { /* equal keys get together, in order */
         struct xv place = xv_list(l->x->a, 2);
@@ -192,6 +193,7 @@ static bool loop_group(struct loop *l, struct xv *out)
         members = (struct xbuild){.a = l->x->a};
     }
     *out = xbuild_map(&groups);
+    out->sub = XM_GROUPS;
     return true;
 }
 
@@ -207,7 +209,7 @@ static bool loop_sort(struct loop *l, struct xv *out)
         desc = str_is(order.s, "desc");
         if (!desc && !str_is(order.s, "asc")) return xfail(l->x, "unknown order, use asc or desc");
     }
-    if (!keyed(l, &pairs)) return false;
+    if (!keyed(l, false, &pairs)) return false;
     l->x->at = l->n->at;
     if (!xcharge(l->x, n)) return false;
     struct sorting sorting = {l->x, ARENA_ARRAY(l->x->a, struct xpair, n + 1), desc};
@@ -246,11 +248,21 @@ static const struct {
     {"reduce", loop_reduce},
 };
 
+/* What the check could not know to be a string is walked byte by byte. */
+static bool bytes_of(struct xctx *x, struct str s, struct xv *out)
+{
+    if (!xcharge(x, s.n)) return false;
+    *out = xv_list(x->a, s.n);
+    for (size_t i = 0; i < s.n; i++) xv_items(out)[i] = xv_int((unsigned char)s.p[i]);
+    return true;
+}
+
 bool xeval_loop(struct xctx *x, const struct xnode *n, struct xv *out)
 {
     struct loop l = {.x = x, .n = n, .body = n->n > 1 ? n->kids[1] : NULL};
     if (!xeval(x, n->kids[0], &l.list)) return false;
     x->at = n->at;
+    if (l.list.kind == X_STR && !bytes_of(x, l.list.s, &l.list)) return false;
     if (l.list.kind != X_LIST)
         return xfail(x, "builtin %s takes only array (got %s)", n->builtin->name, xv_type(&l.list));
     for (size_t i = 0; i < ARRAY_LEN(loops); i++) {

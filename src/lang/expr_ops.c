@@ -1,8 +1,7 @@
 /* Binary operators of the expression language, by the types of their operands. See expr_p.h. */
-#include <math.h>
-
 #include "base/limits.h"
 #include "lang/expr_p.h"
+#include "lang/gomath.h"
 #include "lang/regex.h"
 
 static const char *const names[] = {
@@ -86,12 +85,12 @@ static bool multiply(struct xctx *x, const struct xv v[2], struct xv *out)
         if (!xv_is_number(&v[i]) && v[i].kind != X_DURATION) return mismatch(x, XO_MUL, v);
     if (whole) {
         *out = xv_int((int64_t)((uint64_t)v[0].i * (uint64_t)v[1].i));
-    } else {
+        if (durations) out->kind = X_DURATION;
+    } else { /* a duration counts as its nanoseconds then */
         double a = v[0].kind == X_FLOAT ? v[0].d : (double)v[0].i;
         double b = v[1].kind == X_FLOAT ? v[1].d : (double)v[1].i;
-        *out = durations ? xv_int(xv_to_int(a * b)) : xv_float(a * b);
+        *out = xv_float(a * b);
     }
-    if (durations) out->kind = X_DURATION;
     return true;
 }
 
@@ -112,7 +111,7 @@ static bool power(struct xctx *x, const struct xv v[2], struct xv *out)
 {
     for (int i = 0; i < 2; i++)
         if (!xv_is_number(&v[i])) return xfail(x, "invalid operation: float(%s)", xv_type(&v[i]));
-    *out = xv_float(pow(xv_number(&v[0]), xv_number(&v[1])));
+    *out = xv_float(gomath_pow(xv_number(&v[0]), xv_number(&v[1])));
     return true;
 }
 
@@ -138,7 +137,9 @@ static bool contained(struct xctx *x, const struct xv v[2], struct xv *out)
     *out = xv_bool(false);
     if (in->kind == X_NIL) return true;
     if (in->kind == X_MAP) {
-        out->b = xmap_get(in, &v[0]) != NULL;
+        const struct xv *hit;
+        if (!xmap_find(x, in, &v[0], &hit)) return false;
+        out->b = hit != NULL;
         return true;
     }
     if (in->kind == X_SPRIG) {

@@ -43,7 +43,7 @@ struct xbuiltin;
 struct xnode {
     uint8_t kind;
     uint8_t op;
-    bool optional; /* XN_MEMBER: "?." */
+    bool optional; /* XN_MEMBER: "?."; XN_BINARY in: a list of string literals (xfold) */
     bool method;   /* XN_MEMBER: is called */
     uint16_t depth;
     uint32_t at;
@@ -81,14 +81,18 @@ enum xkind {
     X_NIL, X_BOOL, X_INT, X_FLOAT, X_STR, X_LIST, X_MAP, X_TIME, X_DURATION, X_FUNC, X_SPRIG, X_ZONE,
 };
 
-/* What Go would call the elements of a list; only messages show it. In integers 1 = int64, in maps
- * 1 = map[string]string. */
+/* Integers: what Go calls them. */
+enum xint_sub { XI_INT, XI_INT64, XI_WEEKDAY, XI_MONTH };
+
+/* What Go would call the elements of a list; only messages show it. */
 enum xsub { XS_ANY, XS_STR, XS_INT, XS_FLOAT };
+/* Maps with keys of any type have no JSON form; a key that a map of lists lacks has a nil list. */
+enum xmap_sub { XM_ANY, XM_STR, XM_ANY_KEY, XM_GROUPS };
 
 struct xv {
     uint8_t kind;
     uint8_t sub;
-    bool b;
+    bool b; /* X_BOOL; X_LIST: a nil slice of Go, which is empty and null in JSON */
     union {
         int64_t i; /* X_INT, X_DURATION (ns) */
         double d;
@@ -133,6 +137,8 @@ struct xfunc {
 enum xtype {
     TY_ANY, TY_NIL, TY_BOOL, TY_INT, TY_FLOAT, TY_STR, TY_LIST, TY_MAP, TY_TIME, TY_DURATION,
     TY_FUNC, TY_ZONE,
+    TY_METHOD, /* of a time or a duration; what it gives is the elem */
+    TY_NAMED,  /* time.Month and time.Weekday: no operator takes them */
 };
 
 struct xbuiltin {
@@ -189,10 +195,13 @@ struct xctx {
 bool xctx_open(struct xctx *x, struct arena *a, struct str text, const struct expr_env *env,
                struct err *e);
 bool xcheck(struct xctx *x, struct xnode *tree);
+/* The rewrites of expr-lang's optimizer that show in results; in place, after the check. */
+void xfold(struct arena *a, struct xnode *n);
 bool xeval(struct xctx *x, const struct xnode *n, struct xv *out);
 bool xeval_loop(struct xctx *x, const struct xnode *n, struct xv *out);
 bool xbinary(struct xctx *x, enum xop op, const struct xv v[2], struct xv *out);
 bool xfetch(struct xctx *x, const struct xv v[2], struct xv *out);
+bool xmap_find(struct xctx *x, const struct xv *map, const struct xv *key, const struct xv **hit);
 
 /* JSONPath in the dialect of the jsonpath() function (jsonpath.c). */
 bool xjsonpath(struct xctx *x, const struct xv *root, struct str path, struct xv *out);
@@ -204,6 +213,11 @@ bool xpath_known(struct xctx *x, struct str dotted);
 /* Every variable chain of the tree. */
 bool xnames(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
             void *ctx);
+
+/* Every name and every path "a.b.c", with all its beginnings, that must exist as Argo sees it: what
+ * stands left of "??" or before "?." counts with its first name only. Variables of "let" count too. */
+bool xidents(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
+             void *ctx);
 
 /* Each sets x->e at x->at and returns false. */
 bool xfail(struct xctx *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -219,6 +233,8 @@ static inline struct xv xv_int(int64_t i) { return (struct xv){.kind = X_INT, .i
 static inline struct xv xv_float(double d) { return (struct xv){.kind = X_FLOAT, .d = d}; }
 static inline struct xv xv_str(struct str s) { return (struct xv){.kind = X_STR, .s = s}; }
 static inline struct xv xv_duration(int64_t ns) { return (struct xv){.kind = X_DURATION, .i = ns}; }
+/* As Go sees it: a nil slice is nil too. */
+static inline bool xv_is_nil(const struct xv *v) { return v->kind == X_NIL || (v->kind == X_LIST && v->b); }
 static inline bool xv_is_number(const struct xv *v) { return v->kind == X_INT || v->kind == X_FLOAT; }
 static inline double xv_number(const struct xv *v) { return v->kind == X_INT ? (double)v->i : v->d; }
 struct xv xv_time(struct arena *a, struct moment m);
@@ -237,6 +253,10 @@ struct xv xbuild_map(struct xbuild *b);
 const struct xv *xmap_get(const struct xv *map, const struct xv *key);
 const struct xv *xmap_get_str(const struct xv *map, struct str key);
 
+/* A key that Go can hash, else an error. */
+/* What a method of a time (else of a duration) gives; TY_NIL: there is none. */
+enum xtype xmethod_type(bool of_time, struct str name);
+bool xv_hashable(struct xctx *x, const struct xv *key);
 const char *xv_type(const struct xv *v); /* Go's %T */
 bool xv_eq(const struct xv *a, const struct xv *b);
 int xv_order(const struct xv *a, const struct xv *b); /* total, for sorting keys */

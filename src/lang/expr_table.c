@@ -12,7 +12,7 @@ static const struct xbuiltin builtins[] = {
 const struct xbuiltin *xbuiltin_find(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-        if (str_is(name, builtins[i].name)) return &builtins[i];
+        if (name.n && name.p[0] == builtins[i].name[0] && str_is(name, builtins[i].name)) return &builtins[i];
     return NULL;
 }
 
@@ -40,6 +40,6 @@ static const struct xfunc functions[] = {
 const struct xfunc *xfunc_find(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (str_is(name, functions[i].name)) return &functions[i];
+        if (name.n && name.p[0] == functions[i].name[0] && str_is(name, functions[i].name)) return &functions[i];
     return NULL;
 }

@@ -74,6 +74,7 @@ static bool split(struct xctx *x, const struct xv *args, size_t n, bool after, s
     if (most != 0 && (sep.n || s.n)) xbuild_add(&b, xv_nil(), xv_str(s));
     *out = xbuild_list(&b);
     out->sub = XS_STR;
+    out->b = most == 0;
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "lang/duration.h"
 #include "lang/expr_p.h"
 #include "lang/gofmt.h"
+#include "lang/timefmt_p.h"
 
 struct xv xv_time(struct arena *a, struct moment m)
 {
@@ -92,14 +93,17 @@ const struct xv *xmap_get_str(const struct xv *map, struct str key)
 const char *xv_type(const struct xv *v)
 {
     static const char *const lists[] = {"[]interface {}", "[]string", "[]int", "[]float64"};
+    static const char *const ints[] = {"int", "int64", "time.Weekday", "time.Month"};
+    static const char *const maps[] = {"map[string]interface {}", "map[string]string",
+                                       "map[interface {}]interface {}", "map[interface {}][]interface {}"};
     switch ((enum xkind)v->kind) {
     case X_NIL: return "<nil>";
     case X_BOOL: return "bool";
-    case X_INT: return v->sub ? "int64" : "int";
+    case X_INT: return ints[v->sub];
     case X_FLOAT: return "float64";
     case X_STR: return "string";
     case X_LIST: return lists[v->sub];
-    case X_MAP: return v->sub ? "map[string]string" : "map[string]interface {}";
+    case X_MAP: return maps[v->sub];
     case X_SPRIG: return "map[string]interface {}";
     case X_TIME: return "time.Time";
     case X_DURATION: return "time.Duration";
@@ -107,6 +111,12 @@ const char *xv_type(const struct xv *v)
     case X_ZONE: return "*time.Location";
     }
     IMPOSSIBLE("kind of value");
+}
+
+bool xv_hashable(struct xctx *x, const struct xv *key)
+{
+    bool fine = key->kind != X_LIST && key->kind != X_MAP && key->kind != X_FUNC;
+    return fine || xfail(x, "hash of unhashable type: %s", xv_type(key));
 }
 
 static bool list_eq(const struct xv *a, const struct xv *b)
@@ -131,6 +141,7 @@ bool xv_eq(const struct xv *a, const struct xv *b)
 {
     if (xv_is_number(a) && xv_is_number(b))
         return a->kind == X_INT && b->kind == X_INT ? a->i == b->i : xv_number(a) == xv_number(b);
+    if (xv_is_nil(a) && xv_is_nil(b)) return true;
     if (a->kind != b->kind) return false;
     switch ((enum xkind)a->kind) {
     case X_NIL:
@@ -188,7 +199,11 @@ void xv_put_text(struct buf *b, struct arena *a, const struct xv *v)
     switch ((enum xkind)v->kind) {
     case X_NIL: buf_str(b, STR("<nil>")); return;
     case X_BOOL: buf_str(b, v->b ? STR("true") : STR("false")); return;
-    case X_INT: buf_printf(b, "%lld", (long long)v->i); return;
+    case X_INT:
+        if (v->sub == XI_WEEKDAY) buf_printf(b, "%s", timefmt_days[v->i]);
+        else if (v->sub == XI_MONTH) buf_printf(b, "%s", timefmt_months[v->i - 1]);
+        else buf_printf(b, "%lld", (long long)v->i);
+        return;
     case X_FLOAT: buf_str(b, gofmt_double_g(a, v->d)); return;
     case X_STR: buf_str(b, v->s); return;
     case X_MAP: put_pairs(b, a, v->map); return;

@@ -1,473 +1,267 @@
-/* See jsonpath.h, and xjsonpath of expr_p.h: the dialect of github.com/evilmonkeyinc/jsonpath.
- *
- * Both walk the same steps: .name ['name'] [n] [*] .* .. [a:b:c] [x,y] [?(filter)] [(script)].
- * Filters and scripts are expressions of the expression language in which @ is the current element
- * and $ the root. */
-#include "lang/jsonpath.h"
-
+/* xjsonpath of expr_p.h: JSONPath in the dialect of github.com/evilmonkeyinc/jsonpath, which Argo's
+ * jsonpath() function uses. Each token gets the rest of the path; what does not fit below a wildcard, a
+ * range, a filter or ".." is left out, elsewhere it is an error. */
 #include "base/limits.h"
-#include "doc/json_write.h"
-#include "lang/expr_p.h"
+#include "lang/jsonpath_p.h"
 
-enum { HITS_MAX = LIMIT_LOOP_ITEMS };
-
-struct hits {
-    struct xv *items;
-    size_t n, cap;
-};
-
-struct path {
+struct walk {
     struct xctx *x;
-    struct str text;
-    size_t at;
-    struct xv root;
-    bool many;    /* a step that may give several values was seen */
-    bool lenient; /* kubectl get: a missing member is no error (--allow-missing-template-keys) */
-    struct hits hits;
+    const struct jpath *path;
 };
 
-static bool push(struct path *p, struct hits *h, const struct xv *v)
+static bool apply(struct walk *w, size_t at, const struct xv *root, const struct xv *now, struct xv *out);
+
+static bool wrong_target(struct walk *w, const char *type, const char *wanted, const struct xv *v)
 {
-    if (h->n >= HITS_MAX) return xlimit(p->x, "the path has too many values", HITS_MAX);
-    if (h->n == h->cap) {
-        size_t cap = h->cap ? h->cap * 2 : 8;
-        struct xv *items = ARENA_ARRAY(p->x->a, struct xv, cap);
-        if (h->n) memcpy(items, h->items, h->n * sizeof *items);
-        h->items = items;
-        h->cap = cap;
-    }
-    h->items[h->n++] = *v;
-    return xcharge(p->x, 1);
+    const char *got = v->kind == X_LIST ? "slice" : v->kind == X_MAP ? "map" : v->kind == X_NIL ? "nil" : xv_type(v);
+    return xfail(w->x, "%s: invalid token target. expected [%s] got [%s]", type, wanted, got);
 }
 
-static bool push_children(struct path *p, struct hits *h, const struct xv *v)
+bool jpath_integer(const struct xv *v, int64_t *out)
 {
-    for (size_t i = 0; v->kind == X_LIST && i < v->list->n; i++)
-        if (!push(p, h, &v->list->items[i])) return false;
-    for (size_t i = 0; v->kind == X_MAP && i < v->map->n; i++)
-        if (!push(p, h, &v->map->pairs[i].v)) return false;
+    if (v->kind != X_INT && !(v->kind == X_FLOAT && v->d == (double)xv_to_int(v->d))) return false;
+    *out = v->kind == X_INT ? v->i : xv_to_int(v->d);
     return true;
 }
 
-static bool push_tree(struct path *p, struct hits *h, const struct xv *v, int depth)
+static size_t children(const struct xv *v)
 {
-    if (depth > LIMIT_DOC_DEPTH || !push(p, h, v)) return depth <= LIMIT_DOC_DEPTH ? false : true;
-    for (size_t i = 0; v->kind == X_LIST && i < v->list->n; i++)
-        if (!push_tree(p, h, &v->list->items[i], depth + 1)) return false;
-    for (size_t i = 0; v->kind == X_MAP && i < v->map->n; i++)
-        if (!push_tree(p, h, &v->map->pairs[i].v, depth + 1)) return false;
+    return v->kind == X_LIST ? v->list->n : v->kind == X_MAP ? v->map->n : 0;
+}
+
+static const struct xv *child(const struct xv *v, size_t i)
+{
+    return v->kind == X_LIST ? &v->list->items[i] : &v->map->pairs[i].v;
+}
+
+static bool rest(struct walk *w, size_t at, const struct xv *root, const struct xv *v, struct xv *out)
+{
+    if (at + 1 < w->path->n) return apply(w, at + 1, root, v, out);
+    *out = *v;
     return true;
 }
 
-/* --- one selector --- */
-
-static bool select_name(struct path *p, const struct xv *v, struct str name, struct hits *h)
+/* Adds what the rest of the path makes of an element; nothing when it leads nowhere. */
+static void add_rest(struct walk *w, size_t at, const struct xv *root, const struct xv *v, struct xbuild *b)
 {
-    const struct xv *hit = v->kind == X_MAP ? xmap_get_str(v, name) : NULL;
-    if (hit) return push(p, h, hit);
-    bool length = str_is(name, "length") && !p->lenient;
-    if (length && (v->kind == X_LIST || v->kind == X_STR || v->kind == X_MAP)) {
-        struct xv n = xv_int((int64_t)(v->kind == X_LIST ? v->list->n
-                                       : v->kind == X_MAP ? v->map->n : v->s.n));
-        return push(p, h, &n);
-    }
-    if (p->many || p->lenient) return true;
-    if (v->kind != X_MAP)
-        return xfail(p->x, "key: invalid token target. expected [map] got [%s]",
-                     v->kind == X_LIST ? "slice" : v->kind == X_NIL ? "nil" : xv_type(v));
-    return xfail(p->x, "key: invalid token key '%.*s' not found", STR_ARG(name));
+    struct xv got = xv_nil();
+    bool last = at + 1 >= w->path->n;
+    if (last || (apply(w, at + 1, root, v, &got) && got.kind != X_NIL)) xbuild_add(b, xv_nil(), last ? *v : got);
 }
 
-static bool select_index(struct path *p, const struct xv *v, int64_t i, struct hits *h)
+static bool apply_wildcard(struct walk *w, size_t at, const struct xv *root, const struct xv *now, struct xv *out)
 {
-    int64_t n = v->kind == X_LIST ? (int64_t)v->list->n : 0;
+    struct xbuild b = {.a = w->x->a};
+    if (now->kind != X_LIST && now->kind != X_MAP) return wrong_target(w, "wildcard", "array map slice", now);
+    for (size_t i = 0; i < children(now); i++) add_rest(w, at, root, child(now, i), &b);
+    *out = xbuild_list(&b);
+    return true;
+}
+
+static void descend(struct walk *w, size_t at, const struct xv *root, const struct xv *now, struct xbuild *b)
+{
+    if (now->kind == X_NIL || !xcharge(w->x, 1)) return;
+    struct xv got = xv_nil();
+    if (at + 1 >= w->path->n) {
+        xbuild_add(b, xv_nil(), *now);
+    } else if (apply(w, at + 1, root, now, &got)) {
+        if (!xcharge(w->x, got.kind == X_LIST ? got.list->n : 1)) return;
+        for (size_t i = 0; got.kind == X_LIST && i < got.list->n; i++) xbuild_add(b, xv_nil(), got.list->items[i]);
+        if (got.kind != X_LIST && got.kind != X_NIL) xbuild_add(b, xv_nil(), got);
+    }
+    for (size_t i = 0; i < children(now); i++) descend(w, at, root, child(now, i), b);
+}
+
+static bool apply_key(struct walk *w, size_t at, struct str key, const struct xv pair[2], struct xv *out)
+{
+    if (pair[1].kind != X_MAP) return wrong_target(w, "key", "map", &pair[1]);
+    const struct xv *hit = xmap_get_str(&pair[1], key);
+    if (hit) return rest(w, at, &pair[0], hit, out);
+    return xfail(w->x, "key: invalid token key '%.*s' not found", STR_ARG(key));
+}
+
+static bool apply_index(struct walk *w, size_t at, int64_t i, const struct xv pair[2], struct xv *out)
+{
+    if (pair[1].kind != X_LIST) return wrong_target(w, "index", "array slice", &pair[1]);
+    int64_t n = (int64_t)pair[1].list->n;
     if (i < 0) i += n;
-    if (v->kind == X_LIST && i >= 0 && i < n) return push(p, h, &v->list->items[i]);
-    if (p->many) return true;
-    if (v->kind != X_LIST) return xfail(p->x, "index: invalid token target. expected [array] got [%s]", xv_type(v));
-    return xfail(p->x, "index: invalid token out of range");
+    if (i < 0 || i >= n) return xfail(w->x, "index: invalid token out of range");
+    return rest(w, at, &pair[0], &pair[1].list->items[i], out);
 }
 
-/* "from:to:step", each optional. */
-static bool select_slice(struct path *p, const struct xv *v, struct str text, struct hits *h)
+static bool apply_length(struct walk *w, size_t at, const struct xv *root, const struct xv *now, struct xv *out)
 {
-    int64_t bound[3] = {0}, n = v->kind == X_LIST ? (int64_t)v->list->n : 0;
-    bool set[3] = {false};
-    for (int i = 0; i < 3 && str_set(text); i++) {
-        struct str part;
-        str_cut(text, ':', &part, &text);
-        part = str_trim(part);
-        set[i] = part.n > 0;
-        if (set[i] && !str_to_i64(part, &bound[i])) return xfail(p->x, "range: invalid token");
+    struct xv n = {.kind = X_INT, .sub = XI_INT64, .i = (int64_t)children(now)};
+    const struct xv *hit = now->kind == X_MAP ? xmap_get_str(now, STR("length")) : NULL;
+    if (now->kind == X_STR) n.i = (int64_t)now->s.n;
+    else if (now->kind != X_LIST && now->kind != X_MAP) return wrong_target(w, "length", "array map slice string", now);
+    return rest(w, at, root, hit ? hit : &n, out);
+}
+
+/* A list of what was chosen: an index that follows chooses from the list, anything else goes on with
+ * every element. */
+static bool finish(struct walk *w, size_t at, const struct xv *root, const struct xbuild *chosen, struct xv *out)
+{
+    struct xv list = xbuild_list(chosen);
+    if (at + 1 < w->path->n && w->path->tokens[at + 1].kind != J_INDEX) {
+        struct xbuild b = {.a = w->x->a};
+        for (size_t i = 0; i < list.list->n; i++) add_rest(w, at, root, &list.list->items[i], &b);
+        *out = xbuild_list(&b);
+        return true;
     }
-    int64_t step = set[2] ? bound[2] : 1;
-    if (!step) return xfail(p->x, "range: invalid token out of range");
-    for (int i = 0; i < 2; i++)
-        if (set[i] && bound[i] < 0) bound[i] = bound[i] + n < 0 ? (step < 0 && i ? -1 : 0) : bound[i] + n;
-    int64_t from = set[0] ? MIN(bound[0], step > 0 ? n : n - 1) : step > 0 ? 0 : n - 1;
-    int64_t to = set[1] ? MIN(bound[1], n) : step > 0 ? n : -1;
-    for (int64_t i = from; step > 0 ? i < to : i > to; i += step)
-        if (!push(p, h, &v->list->items[i])) return false;
-    return true;
+    return rest(w, at, root, &list, out);
 }
 
-/* '@' and '$' outside of strings become names that the evaluation binds. */
-static struct str as_expression(struct arena *a, struct str text)
+static bool is_true(const struct xv *v)
 {
-    struct buf b CLEANUP(buf_fini);
-    buf_init(&b, text.n * 8 + 1);
-    char quote = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        if (quote && c == '\\' && i + 1 < text.n) {
-            buf_char(&b, c);
-            c = text.p[++i];
-        } else if (quote) {
-            if (c == quote) quote = 0;
-        } else if (c == '\'' || c == '"') {
-            quote = c;
-        } else if (c == '@' || c == '$') {
-            buf_str(&b, c == '@' ? STR("_item_") : STR("_root_"));
-            continue;
-        }
-        buf_char(&b, c);
+    switch ((enum xkind)v->kind) {
+    case X_NIL: return false;
+    case X_BOOL: return v->b;
+    case X_LIST:
+    case X_MAP: return children(v) > 0;
+    case X_STR: {
+        bool quoted = v->s.n > 1 && (v->s.p[0] == '\'' || v->s.p[0] == '"') && v->s.p[v->s.n - 1] == v->s.p[0];
+        return v->s.n > (quoted ? 2u : 0u);
     }
-    return buf_dup(a, &b);
+    case X_INT: return v->i != 0;
+    case X_FLOAT: return v->d != 0;
+    default: return true;
+    }
 }
 
-/* Runs the text of a filter or script with @ and $ bound. A failing one gives nil. */
-static bool evaluate(struct path *p, struct str text, const struct xv *item, struct xv *out)
+static bool apply_filter(struct walk *w, size_t at, const struct xv *root, const struct xv *now, struct xv *out)
 {
-    struct xctx inner = {.a = p->x->a, .text = as_expression(p->x->a, text), .steps = p->x->steps};
-    struct xparse opts = {.a = inner.a, .text = inner.text, .e = p->x->e};
-    struct xnode *tree = xparse_tree(&opts);
-    if (!tree) return false;
-    struct xvar root = {.name = STR("_root_"), .v = p->root};
-    struct xvar self = {.up = &root, .name = STR("_item_"), .v = *item};
-    inner.vars = &self;
-    if (!xeval(&inner, tree, out)) *out = xv_nil();
-    p->x->steps = inner.steps;
-    return xcharge(p->x, 1);
-}
-
-static bool select_filter(struct path *p, const struct xv *v, struct str text, struct hits *h)
-{
-    struct hits all = {0};
-    if (!push_children(p, &all, v)) return false;
-    for (size_t i = 0; i < all.n; i++) {
+    const struct jscript *script = w->path->tokens[at].arg.script;
+    struct xbuild b = {.a = w->x->a};
+    if (jscript_is_empty(script)) return xfail(w->x, "invalid expression. is empty");
+    if (now->kind != X_LIST && now->kind != X_MAP) return wrong_target(w, "filter", "array map slice", now);
+    for (size_t i = 0; i < children(now); i++) {
         struct xv hit;
-        if (!evaluate(p, text, &all.items[i], &hit)) return false;
-        bool keep = hit.kind == X_BOOL ? hit.b : hit.kind != X_NIL;
-        if (keep && !push(p, h, &all.items[i])) return false;
+        if (jscript_eval(w->x, script, root, child(now, i), &hit) && is_true(&hit)) xbuild_add(&b, xv_nil(), *child(now, i));
     }
-    return true;
+    bool index = at + 1 < w->path->n && w->path->tokens[at + 1].kind == J_INDEX;
+    return finish(w, at, index ? now : root, &b, out); /* the root is lost on the way, as there */
 }
 
-static bool select_script(struct path *p, const struct xv *v, struct str text, struct hits *h)
+static bool apply_script(struct walk *w, size_t at, const struct xv pair[2], struct xv *out)
 {
-    struct xv key, self = *v;
-    ptrdiff_t length = str_find(text, STR("@.length"), 0);
-    if (length >= 0 && v->kind == X_LIST)
-        text = str_fmt(p->x->a, "%.*s%zu%.*s", (int)length, text.p, v->list->n,
-                       STR_ARG(str_from(text, (size_t)length + 8)));
-    if (!evaluate(p, text, &self, &key)) return false;
-    if (key.kind == X_STR) return select_name(p, v, key.s, h);
-    if (!xv_is_number(&key)) return xfail(p->x, "script: invalid token");
-    return select_index(p, v, key.kind == X_INT ? key.i : xv_to_int(key.d), h);
+    struct xv v;
+    int64_t i;
+    const struct jscript *script = w->path->tokens[at].arg.script;
+    if (jscript_is_empty(script)) return xfail(w->x, "invalid expression. is empty");
+    if (!jscript_eval(w->x, script, &pair[0], &pair[1], &v)) return false;
+    if (v.kind == X_STR) return apply_key(w, at, v.s, pair, out);
+    if (jpath_integer(&v, &i)) return apply_index(w, at, i, pair, out);
+    return xfail(w->x, "unexpected expression result. expected [int string] got [%s]", xv_type(&v));
 }
 
-static bool is_quoted(struct str s)
+/* A number, or the number that a script gives. */
+static bool number_of(struct walk *w, const struct jarg *arg, const struct xv pair[2], int64_t *out)
 {
-    return s.n >= 2 && (s.p[0] == '\'' || s.p[0] == '"') && s.p[s.n - 1] == s.p[0];
+    struct xv v;
+    if (arg->kind == JA_INT) return *out = arg->i, true;
+    if (jscript_is_empty(arg->script)) return xfail(w->x, "range: invalid token. invalid expression. is empty");
+    if (!jscript_eval(w->x, arg->script, &pair[0], &pair[1], &v)) return false;
+    return jpath_integer(&v, out) || xfail(w->x, "range: unexpected expression result. expected [int] got [%s]", xv_type(&v));
 }
 
-static bool select_one(struct path *p, const struct xv *v, struct str token, struct hits *h)
+static int64_t clamped(int64_t i, int64_t n)
+{
+    if (i < 0) i += n;
+    return i < 0 ? 0 : MIN(i, n);
+}
+
+static bool apply_range(struct walk *w, size_t at, const struct xv pair[2], struct xv *out)
+{
+    const struct jarg *args = w->path->tokens[at].args;
+    struct xbuild b = {.a = w->x->a};
+    if (pair[1].kind != X_LIST) return wrong_target(w, "range", "array slice", &pair[1]);
+    int64_t n = (int64_t)pair[1].list->n, from = 0, to = n, step = 1;
+    if (args[0].kind != JA_NIL && !number_of(w, &args[0], pair, &from)) return false;
+    if (args[1].kind != JA_NIL && !number_of(w, &args[1], pair, &to)) return false;
+    if (args[2].kind != JA_NIL && !number_of(w, &args[2], pair, &step)) return false;
+    if (!step) return xfail(w->x, "range: invalid token out of range");
+    from = clamped(from, n);
+    to = clamped(to, n);
+    for (int64_t i = step < 0 ? to - 1 : from; step < 0 ? i >= from : i < to;) {
+        xbuild_add(&b, xv_nil(), pair[1].list->items[i]);
+        if (__builtin_add_overflow(i, step, &i)) break;
+    }
+    return finish(w, at, &pair[0], &b, out);
+}
+
+/* *key or *index of one argument of a union; all must be of the same kind. */
+static bool union_arg(struct walk *w, const struct jarg *arg, const struct xv pair[2], struct xv *out)
 {
     int64_t i;
-    token = str_trim(token);
-    if (str_is(token, "*")) return push_children(p, h, v);
-    if (is_quoted(token)) return select_name(p, v, str_sub(token, 1, token.n - 2), h);
-    if (str_starts(token, STR("?(")) && str_ends(token, STR(")")))
-        return select_filter(p, v, str_sub(token, 2, token.n - 3), h);
-    if (str_starts(token, STR("(")) && str_ends(token, STR(")")))
-        return select_script(p, v, str_sub(token, 1, token.n - 2), h);
-    if (str_to_i64(token, &i)) return select_index(p, v, i, h);
-    if (str_find_char(token, ':', 0) >= 0) return select_slice(p, v, token, h);
-    return select_name(p, v, token, h);
+    if (arg->kind == JA_KEY) return *out = xv_str(arg->s), true;
+    if (arg->kind == JA_INT) return *out = xv_int(arg->i), true;
+    if (jscript_is_empty(arg->script)) return xfail(w->x, "union: invalid token. invalid expression. is empty");
+    if (!jscript_eval(w->x, arg->script, &pair[0], &pair[1], out)) return false;
+    if (out->kind == X_STR) return true;
+    if (!jpath_integer(out, &i)) return xfail(w->x, "union: invalid token argument. got [%s]", xv_type(out));
+    return *out = xv_int(i), true;
 }
 
-/* --- steps --- */
-
-/* The text up to the bracket that closes the one at p->at; strings and nesting respected. */
-static bool bracket_text(struct path *p, struct str *out)
+static bool apply_union(struct walk *w, size_t at, const struct xv pair[2], struct xv *out)
 {
-    size_t from = ++p->at;
-    char quote = 0;
-    for (int depth = 1; p->at < p->text.n; p->at++) {
-        char c = p->text.p[p->at];
-        if (quote) {
-            if (c == '\\') p->at++;
-            else if (c == quote) quote = 0;
-        } else if (c == '\'' || c == '"') {
-            quote = c;
-        } else if (c == '[' || c == '(') {
-            depth++;
-        } else if ((c == ']' || c == ')') && --depth == 0) {
-            *out = str_sub(p->text, from, p->at++ - from);
-            return true;
-        }
+    const struct jtoken *t = &w->path->tokens[at];
+    struct xv *args = ARENA_ARRAY(w->x->a, struct xv, t->n);
+    struct xbuild b = {.a = w->x->a};
+    for (size_t i = 0; i < t->n; i++) {
+        if (!union_arg(w, &t->args[i], pair, &args[i])) return false;
+        if (args[i].kind != args[0].kind) return xfail(w->x, "union: invalid token argument. keys and numbers are mixed");
     }
-    return xfail(p->x, "invalid JSONPath selector '%.*s'", STR_ARG(p->text));
-}
-
-/* Parts of "a,b" outside of strings and parentheses. */
-static bool next_part(struct str *rest, struct str *part)
-{
-    char quote = 0;
-    int depth = 0;
-    if (!str_set(*rest)) return false;
-    for (size_t i = 0; i < rest->n; i++) {
-        char c = rest->p[i];
-        if (quote) quote = c == quote ? 0 : quote;
-        else if (c == '\'' || c == '"') quote = c;
-        else if (c == '(' || c == '[') depth++;
-        else if (c == ')' || c == ']') depth--;
-        else if (c == ',' && !depth) {
-            *part = str_sub(*rest, 0, i);
-            *rest = str_from(*rest, i + 1);
-            return true;
-        }
+    bool keys = args[0].kind == X_STR;
+    if (pair[1].kind != (keys ? X_MAP : X_LIST)) return wrong_target(w, "union", keys ? "map" : "array slice", &pair[1]);
+    for (size_t i = 0; i < t->n; i++) {
+        int64_t n = (int64_t)children(&pair[1]), k = keys ? 0 : args[i].i < 0 ? args[i].i + n : args[i].i;
+        const struct xv *hit = keys ? xmap_get_str(&pair[1], args[i].s) : k >= 0 && k < n ? child(&pair[1], (size_t)k) : NULL;
+        if (hit) xbuild_add(&b, xv_nil(), *hit);
     }
-    *part = *rest;
-    *rest = STR_NONE;
-    return true;
+    return finish(w, at, &pair[0], &b, out);
 }
 
-static bool gives_many(struct str token)
+static bool apply(struct walk *w, size_t at, const struct xv *root, const struct xv *now, struct xv *out)
 {
-    token = str_trim(token);
-    return str_is(token, "*") || str_starts(token, STR("?")) ||
-           (!is_quoted(token) && !str_starts(token, STR("(")) && str_find_char(token, ':', 0) >= 0);
-}
-
-static bool apply(struct path *p, struct str token)
-{
-    struct hits next = {0};
-    struct str rest = token, part;
-    bool several = false;
-    for (struct str r = token, q; next_part(&r, &q);) several = several || str_set(r) || gives_many(q);
-    p->many = p->many || several;
-    for (size_t i = 0; i < p->hits.n; i++)
-        for (rest = token; next_part(&rest, &part);)
-            if (!select_one(p, &p->hits.items[i], part, &next)) return false;
-    p->hits = next;
-    return true;
-}
-
-static bool apply_recursive(struct path *p)
-{
-    struct hits all = {0};
-    p->many = true;
-    for (size_t i = 0; i < p->hits.n; i++)
-        if (!push_tree(p, &all, &p->hits.items[i], 0)) return false;
-    p->hits = all;
-    return true;
-}
-
-static struct str dot_name(struct path *p)
-{
-    size_t from = p->at;
-    while (p->at < p->text.n && p->text.p[p->at] != '.' && p->text.p[p->at] != '[') {
-        if (p->text.p[p->at] == '\\') p->at++; /* kubectl: "\." is a dot of the name */
-        p->at++;
+    const struct jtoken *t = &w->path->tokens[at];
+    struct xv pair[2] = {*root, *now};
+    struct xbuild b = {.a = w->x->a};
+    if (!xcharge(w->x, 1)) return false;
+    switch ((enum jtoken_kind)t->kind) {
+    case J_ROOT: return rest(w, at, root, root, out);
+    case J_CURRENT: return rest(w, at, root, now, out);
+    case J_WILDCARD: return apply_wildcard(w, at, root, now, out);
+    case J_RECURSIVE:
+        descend(w, at, root, now, &b);
+        *out = xbuild_list(&b);
+        return true;
+    case J_LENGTH: return apply_length(w, at, root, now, out);
+    case J_KEY: return apply_key(w, at, t->arg.s, pair, out);
+    case J_INDEX: return apply_index(w, at, t->arg.i, pair, out);
+    case J_FILTER: return apply_filter(w, at, root, now, out);
+    case J_SCRIPT: return apply_script(w, at, pair, out);
+    case J_UNION: return apply_union(w, at, pair, out);
+    case J_RANGE: return apply_range(w, at, pair, out);
     }
-    if (p->at > p->text.n) p->at = p->text.n;
-    struct str raw = str_sub(p->text, from, p->at - from);
-    if (str_find_char(raw, '\\', 0) < 0) return raw;
-    char *z = arena_alloc_bytes(p->x->a, raw.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < raw.n; i++)
-        if (raw.p[i] != '\\') z[n++] = raw.p[i];
-    return str_n(z, n);
+    IMPOSSIBLE("kind of token");
 }
 
-static bool run_step(struct path *p)
+bool jpath_apply(struct xctx *x, const struct jpath *p, const struct xv *root, const struct xv *now,
+                 struct xv *out)
 {
-    struct str token;
-    char c = p->text.p[p->at];
-    if (c == '[') return bracket_text(p, &token) && apply(p, token);
-    if (c == '.') p->at++;
-    if (p->at < p->text.n && p->text.p[p->at] == '.') {
-        p->at++;
-        if (!apply_recursive(p)) return false;
-        if (p->at < p->text.n && p->text.p[p->at] == '[') return true;
-    }
-    if (p->at < p->text.n && p->text.p[p->at] == '[') return true;
-    token = dot_name(p);
-    if (!token.n) return p->at >= p->text.n || xfail(p->x, "invalid JSONPath selector '%.*s'", STR_ARG(p->text));
-    return apply(p, token);
-}
-
-static bool run(struct path *p, const struct xv *from)
-{
-    if (!push(p, &p->hits, from)) return false;
-    while (p->at < p->text.n)
-        if (!run_step(p)) return false;
-    return true;
+    struct walk w = {x, p};
+    return apply(&w, 0, root, now, out);
 }
 
 bool xjsonpath(struct xctx *x, const struct xv *root, struct str path, struct xv *out)
 {
-    struct path p = {.x = x, .text = str_trim(path), .root = *root};
-    if (!p.text.n || p.text.p[0] != '$')
-        return xfail(x, "invalid JSONPath selector '%.*s' unexpected token '%.*s' at index 0",
-                     STR_ARG(p.text), (int)MIN(p.text.n, (size_t)1), p.text.p);
-    p.at = 1;
-    if (!run(&p, root)) return false;
-    if (!p.many) {
-        *out = p.hits.items[0];
-        return true;
-    }
-    *out = xv_list(x->a, p.hits.n);
-    if (p.hits.n) memcpy(xv_items(out), p.hits.items, p.hits.n * sizeof *p.hits.items);
-    return true;
-}
-
-/* --- kubectl templates --- */
-
-struct template {
-    struct xctx *x;
-    struct str text;
-    struct xv root;
-    struct buf out;
-    int depth;
-};
-
-static void put_hit(struct template *t, const struct xv *v)
-{
-    if (v->kind == X_LIST || v->kind == X_MAP) buf_str(&t->out, xv_json(t->x, v, 0));
-    else if (v->kind == X_FLOAT) buf_str(&t->out, xv_json(t->x, v, 0));
-    else if (v->kind != X_NIL) xv_put_text(&t->out, t->x->a, v);
-}
-
-static bool find(struct template *t, struct str path, const struct xv *self, struct hits *out)
-{
-    struct path p = {.x = t->x, .text = str_trim(path), .root = t->root, .lenient = true};
-    bool root = p.text.n && p.text.p[0] == '$';
-    if (root || (p.text.n && p.text.p[0] == '@')) p.at = 1;
-    if (!run(&p, root ? &t->root : self)) return false;
-    *out = p.hits;
-    return true;
-}
-
-static bool put_path(struct template *t, struct str path, const struct xv *self)
-{
-    struct hits hits;
-    if (!find(t, path, self, &hits)) return false;
-    for (size_t i = 0; i < hits.n; i++) {
-        if (i) buf_char(&t->out, ' ');
-        put_hit(t, &hits.items[i]);
-    }
-    return true;
-}
-
-static void put_literal(struct template *t, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '\\' && i + 1 < s.n) {
-            c = s.p[++i];
-            c = c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
-        }
-        buf_char(&t->out, c);
-    }
-}
-
-/* The next "{…}" at or after *at: its text, and the literal text before it. */
-static bool next_block(struct template *t, size_t *at, struct str *literal, struct str *block)
-{
-    ptrdiff_t open = str_find_char(t->text, '{', *at);
-    *literal = open < 0 ? str_from(t->text, *at) : str_sub(t->text, *at, (size_t)open - *at);
-    *block = STR_NONE;
-    if (open < 0) {
-        *at = t->text.n;
-        return true;
-    }
-    char quote = 0;
-    for (size_t i = (size_t)open + 1; i < t->text.n; i++) {
-        char c = t->text.p[i];
-        if (quote && c == '\\') i++;
-        else if (quote) quote = c == quote ? 0 : quote;
-        else if (c == '\'' || c == '"') quote = c;
-        else if (c == '}') {
-            *block = str_trim(str_sub(t->text, (size_t)open + 1, i - (size_t)open - 1));
-            *at = i + 1;
-            return true;
-        }
-    }
-    return xfail(t->x, "unclosed action");
-}
-
-static bool put_blocks(struct template *t, size_t *at, const struct xv *self, bool inside);
-
-/* Without an element the body is passed over: its end must be found all the same. */
-static bool skip_range(struct template *t, size_t *at)
-{
-    struct str literal, block;
-    for (int depth = 1; *at < t->text.n && depth;) {
-        if (!next_block(t, at, &literal, &block)) return false;
-        if (str_starts(block, STR("range "))) depth++;
-        if (str_is(block, "end")) depth--;
-    }
-    return true;
-}
-
-static bool put_range(struct template *t, struct str path, size_t *at, const struct xv *self)
-{
-    struct hits hits;
-    size_t body = *at;
-    if (t->depth > LIMIT_EXPR_DEPTH / 4) return xfail(t->x, "ranges are nested too deep");
-    if (!find(t, path, self, &hits)) return false;
-    if (!hits.n) return skip_range(t, at);
-    t->depth++;
-    for (size_t i = 0; i < hits.n; i++) {
-        *at = body;
-        if (!put_blocks(t, at, &hits.items[i], true) || !xcharge(t->x, 1)) return false;
-    }
-    t->depth--;
-    return true;
-}
-
-static bool put_blocks(struct template *t, size_t *at, const struct xv *self, bool inside)
-{
-    while (*at < t->text.n) {
-        struct str literal, block;
-        if (!next_block(t, at, &literal, &block)) return false;
-        buf_str(&t->out, literal);
-        bool ok = true;
-        if (!str_set(block)) continue;
-        if (str_is(block, "end")) {
-            if (inside) return true;
-            return xfail(t->x, "not in range, nothing to end");
-        }
-        if (str_starts(block, STR("range "))) ok = put_range(t, str_from(block, 6), at, self);
-        else if (is_quoted(block)) put_literal(t, str_sub(block, 1, block.n - 2));
-        else ok = put_path(t, block, self);
-        if (!ok) return false;
-    }
-    return inside ? xfail(t->x, "unterminated range") : true;
-}
-
-bool jsonpath_template(struct arena *a, struct str text, const struct val *root, struct str *out,
-                       struct err *e)
-{
-    struct xctx x = {.a = a, .text = text, .e = e};
-    struct template t = {.x = &x, .text = text, .root = xv_from_val(a, root)};
-    size_t at = 0;
-    buf_init(&t.out, LIMIT_VALUE_BYTES);
-    bool ok = put_blocks(&t, &at, &t.root, false);
-    if (ok && t.out.overflow) ok = xlimit(&x, "the text is too long", LIMIT_VALUE_BYTES);
-    if (ok) *out = buf_dup(a, &t.out);
-    buf_fini(&t.out);
+    struct jpath p;
+    struct err inner = {0}, *outer = x->e;
+    x->e = &inner; /* most errors on the way mean only that a branch ends */
+    bool ok = jpath_compile(x, path, &p) && jpath_apply(x, &p, root, root, out) && xcharge(x, 1);
+    x->e = outer;
+    if (ok) x->fault = EXPR_FINE;
+    else if (outer) *outer = inner;
     return ok;
 }

@@ -22,6 +22,10 @@ struct check {
     struct str re;
     size_t at;
     struct err *e;
+    size_t item;      /* where the item begins that a repeat would be of */
+    bool is_anchor;   /* it matches a place: PCRE2 repeats those only inside of a group */
+    struct buf fixed; /* the pattern with such groups, up to `copied` of re */
+    size_t copied;
 };
 
 static bool refuse(struct check *c, const char *why, struct str what)
@@ -36,6 +40,20 @@ static bool is_alnum(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+static bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f'); }
+
+/* At "\x41" or "\x{10ffff}". */
+static bool check_hex(struct check *c)
+{
+    size_t at = c->at + 2, digits = 0;
+    bool braces = char_at(c, at) == '{';
+    for (at += braces; is_hex(char_at(c, at + digits)); digits++) {}
+    bool fine = braces ? digits > 0 && digits <= 8 && char_at(c, at + digits) == '}' : digits >= 2;
+    if (!fine) return refuse(c, "invalid escape sequence", str_sub(c->re, c->at, 3));
+    c->at = braces ? at + digits + 1 : at + 2;
+    return true;
+}
+
 /* At a backslash; steps past the escape. */
 static bool check_escape(struct check *c, bool in_class)
 {
@@ -45,8 +63,9 @@ static bool check_escape(struct check *c, bool in_class)
     const char *known = in_class ? "afnrtvdDsSwWpPx0" : "afnrtvdDsSwWpPx0AbBzQ";
     bool octal = next >= '1' && next <= '7' && char_at(c, c->at + 2) >= '0' &&
                  char_at(c, c->at + 2) <= '7';
-    if (is_alnum(next) && !octal && !strchr(known, next))
+    if ((unsigned char)next >= 0x80 || (is_alnum(next) && !octal && !strchr(known, next)))
         return refuse(c, "invalid escape sequence", str_sub(c->re, c->at, 2));
+    if (next == 'x') return check_hex(c);
     if (next == 'Q') {
         ptrdiff_t end = str_find(c->re, STR("\\E"), c->at);
         c->at = end < 0 ? c->re.n : (size_t)end + 2;
@@ -92,10 +111,9 @@ static bool check_group(struct check *c)
         c->at = (size_t)end + 1;
         return true;
     }
-    size_t flags = c->at;
     while (c->at < c->re.n && strchr("imsU-", c->re.p[c->at])) c->at++;
     char end = char_at(c, c->at);
-    if (end == ':' || (end == ')' && c->at > flags)) {
+    if (end == ':' || end == ')') {
         c->at += end == ':';
         return true;
     }
@@ -139,6 +157,11 @@ static bool check_repeat(struct check *c, enum before *before)
     if (*before == BEFORE_REPEAT)
         return refuse(c, "invalid nested repetition operator", str_sub(c->re, from - 1, op.n + 1));
     if (most > REPEAT_MAX) return refuse(c, "invalid repeat count", op);
+    if (c->is_anchor) {
+        buf_str(&c->fixed, str_sub(c->re, c->copied, c->item - c->copied));
+        buf_printf(&c->fixed, "(?:%.*s)", (int)(from - c->item), c->re.p + c->item);
+        c->copied = from;
+    }
     c->at = end;
     if (char_at(c, c->at) == '?') c->at++;
     *before = BEFORE_REPEAT;
@@ -166,21 +189,31 @@ static bool check_item(struct check *c, int *open)
     }
 }
 
-static bool check_syntax(struct str re, struct err *e)
+static bool at_anchor(const struct check *c)
 {
-    struct check c = {re, 0, e};
+    char here = c->re.p[c->at], next = char_at(c, c->at + 1);
+    return here == '^' || here == '$' || (here == '\\' && next && strchr("bBAz", next));
+}
+
+static bool check_syntax(struct check *c)
+{
+    struct str re = c->re;
     enum before before = BEFORE_NOTHING;
     int open = 0;
-    while (c.at < re.n) {
-        char here = re.p[c.at];
+    while (c->at < re.n) {
+        char here = re.p[c->at];
         if (here && strchr("*+?{", here)) {
-            if (!check_repeat(&c, &before)) return false;
+            if (!check_repeat(c, &before)) return false;
             continue;
         }
         before = here == '(' || here == '|' ? BEFORE_NOTHING : BEFORE_ITEM;
-        if (!check_item(&c, &open)) return false;
+        c->item = c->at;
+        c->is_anchor = at_anchor(c);
+        if (!check_item(c, &open)) return false;
     }
-    return open ? refuse(&c, "missing closing )", re) : true;
+    if (open) return refuse(c, "missing closing )", re);
+    buf_str(&c->fixed, str_from(re, c->copied));
+    return true;
 }
 
 static bool compile(struct regex *r, struct str pattern, struct err *e)
@@ -191,7 +224,7 @@ static bool compile(struct regex *r, struct str pattern, struct err *e)
     ASSERT(ctx);
     pcre2_set_parens_nest_limit(ctx, GROUP_DEPTH);
     uint32_t opts = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY |
-                    PCRE2_NEVER_BACKSLASH_C;
+                    PCRE2_NEVER_BACKSLASH_C | PCRE2_DUPNAMES;
     r->code = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, opts, &code, &at,
                             ctx);
     pcre2_compile_context_free(ctx);
@@ -203,12 +236,15 @@ static bool compile(struct regex *r, struct str pattern, struct err *e)
 
 struct regex *regex_new(struct str pattern, struct err *e)
 {
-    if (!check_syntax(pattern, e)) return NULL;
-    struct regex *r = mem_zalloc(sizeof *r);
-    if (!compile(r, pattern, e)) {
+    struct check c = {.re = pattern, .e = e};
+    buf_init(&c.fixed, pattern.n * 6 + 1);
+    struct regex *r = check_syntax(&c) ? mem_zalloc(sizeof *r) : NULL;
+    if (r && !compile(r, buf_view(&c.fixed), e)) {
         free(r);
-        return NULL;
+        r = NULL;
     }
+    buf_fini(&c.fixed);
+    if (!r) return NULL;
     r->data = pcre2_match_data_create_from_pattern(r->code, NULL);
     r->limits = pcre2_match_context_create(NULL);
     ASSERT(r->data && r->limits);

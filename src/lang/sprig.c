@@ -11,7 +11,7 @@ static const struct xfunc functions[] = {
 static const struct xfunc *find(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (str_is(name, functions[i].name)) return &functions[i];
+        if (name.n && name.p[0] == functions[i].name[0] && str_is(name, functions[i].name)) return &functions[i];
     return NULL;
 }
 
@@ -29,29 +29,46 @@ const struct xfunc *sprig_find(struct str name)
 }
 
 
-/* spf13/cast: integers with Go's prefixes; what is no number is 0. */
+/* "12.7" -> "12": spf13/cast cuts off what follows a point when all else are digits. */
+static struct str whole_part(struct str s)
+{
+    size_t from = s.n && (s.p[0] == '-' || s.p[0] == '+'), dot = s.n;
+    for (size_t i = from; i < s.n; i++) {
+        if (s.p[i] == '.' && dot == s.n) dot = i;
+        else if (s.p[i] < '0' || s.p[i] > '9') return s;
+    }
+    if (dot == s.n) return s;
+    return dot > from ? str_sub(s, 0, dot) : STR("0");
+}
+
+/* strconv.ParseInt with base 0: Go's prefixes, "_" between digits. What is no number is 0. */
 static int64_t int_of_text(struct str s)
 {
-    ptrdiff_t dot = str_find_char(s, '.', 0);
-    for (size_t i = dot < 0 ? s.n : (size_t)dot + 1; i < s.n; i++)
-        if (s.p[i] != '0') return 0;
-    if (dot >= 0) s = str_sub(s, 0, (size_t)dot);
+    s = whole_part(s);
     bool minus = s.n && s.p[0] == '-';
     if (s.n && (s.p[0] == '-' || s.p[0] == '+')) s = str_from(s, 1);
     unsigned base = 10;
+    bool gap_allowed = false; /* an underscore may come next */
     if (s.n > 1 && s.p[0] == '0') {
         char c = (char)(s.p[1] | 32);
         base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
         s = str_from(s, base != 8 || c == 'o' ? 2 : 1);
+        gap_allowed = true;
+        if (!s.n) return 0;
     }
     int64_t v = 0;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
+        if (c == '_' && gap_allowed && i + 1 < s.n) {
+            gap_allowed = false;
+            continue;
+        }
         unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
                          : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 99;
         if (digit >= base || __builtin_mul_overflow(v, (int64_t)base, &v) ||
             __builtin_add_overflow(v, (int64_t)digit, &v))
             return 0;
+        gap_allowed = true;
     }
     return minus ? -v : v;
 }

@@ -82,7 +82,8 @@ bool sprig_concat(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
     for (size_t i = 0; i < n; i++)
         if (!need_list(x, &args[i], "concat")) return false;
     if (n) return builtin_concat(x, args, n, out);
-    *out = xv_nil();
+    *out = xv_list(x->a, 0);
+    out->b = true;
     return true;
 }
 
@@ -178,7 +179,7 @@ bool sprig_to_strings(struct xctx *x, const struct xv *args, size_t n, struct xv
 
 bool sprig_sort_alpha(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    struct xv list = strings(x, &args[0]);
+    struct xv nil = xv_str(STR("<nil>")), list = strings(x, args[0].kind == X_NIL ? &nil : &args[0]);
     if (!builtin_sort(x, &list, 1, out)) return false;
     out->sub = XS_STR;
     return true;
@@ -320,6 +321,7 @@ static struct xv merged(struct xctx *x, const struct xv *to, const struct xv *fr
         const struct xpair *pair = &from->map->pairs[i];
         const struct xv *old = xmap_get(to, &pair->key);
         bool both = old && old->kind == X_MAP && pair->v.kind == X_MAP;
+        if (xv_is_nil(&pair->v) && !(overwrite && !old)) continue;
         bool take = !old || sprig_empty_value(old) || (overwrite && !sprig_empty_value(&pair->v));
         if (both) xbuild_add(&b, pair->key, merged(x, old, &pair->v, overwrite));
         else if (take) xbuild_add(&b, pair->key, pair->v);
@@ -351,8 +353,11 @@ bool sprig_dig(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     if (n < 3) return xfail(x, "dig needs at least three arguments");
     struct xv at = args[n - 1];
+    for (size_t i = 0; i + 2 < n; i++)
+        if (args[i].kind != X_STR)
+            return xfail(x, "interface conversion: interface {} is %s, not string", xv_type(&args[i]));
     for (size_t i = 0; i + 2 < n; i++) {
-        if (at.kind != X_MAP || args[i].kind != X_STR)
+        if (at.kind != X_MAP)
             return xfail(x, "interface conversion: interface {} is %s, not map[string]interface {}",
                          at.kind == X_NIL ? "nil" : xv_type(&at));
         const struct xv *hit = xmap_get(&at, &args[i]);

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/limits.h"
+#include "lang/gofmt.h"
 #include "lang/sprig_p.h"
 
 bool sprig_atoi(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
@@ -30,12 +31,14 @@ bool sprig_to_decimal(struct xctx *x, const struct xv *args, size_t n, struct xv
 {
     struct str s = xv_text(x, &args[0]);
     int64_t v = 0;
+    bool minus = s.n && s.p[0] == '-';
+    if (minus || (s.n && s.p[0] == '+')) s = str_from(s, 1);
     bool ok = s.n > 0;
     for (size_t i = 0; ok && i < s.n; i++) {
         ok = s.p[i] >= '0' && s.p[i] <= '7' && !__builtin_mul_overflow(v, (int64_t)8, &v);
         v += s.p[i] - '0';
     }
-    *out = sprig_i64(ok ? v : 0);
+    *out = sprig_i64(!ok ? 0 : minus ? -v : v);
     return true;
 }
 
@@ -101,18 +104,38 @@ bool sprig_mod(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
     return divide(x, args, true, out);
 }
 
-/* --- floats. sprig computes in decimal: 15 significant digits of the result are the same. --- */
+/* --- floats. sprig computes in decimal: here with the shortest digits of each operand in 64 bits,
+ * which leaves the digits of a double right. --- */
 
-static double decimal(double d)
+typedef long double decimal_fn(long double a, long double b);
+
+static long double decimal(struct arena *a, double d)
 {
-    char text[40];
-    snprintf(text, sizeof text, "%.15g", d);
-    return strtod(text, NULL);
+    return strtold(gofmt_double_g(a, d).p, NULL);
 }
 
-static double add(double a, double b) { return decimal(a + b); }
-static double subtract(double a, double b) { return decimal(a - b); }
-static double multiply(double a, double b) { return decimal(a * b); }
+static long double add(long double a, long double b) { return a + b; }
+static long double subtract(long double a, long double b) { return a - b; }
+static long double multiply(long double a, long double b) { return a * b; }
+
+/* Sixteen places behind the point, as shopspring/decimal divides. */
+static long double quotient(long double a, long double b)
+{
+    long double v = a / b;
+    return fabsl(v) < 1000 ? roundl(v * 1e16L) / 1e16L : v;
+}
+
+static bool fold_decimal(struct xctx *x, const struct xv *args, size_t n, decimal_fn *fn, struct xv *out)
+{
+    long double v = n ? decimal(x->a, sprig_float_of(&args[0])) : 0;
+    for (size_t i = 1; i < n; i++) {
+        long double by = decimal(x->a, sprig_float_of(&args[i]));
+        if (fn == quotient && by == 0) return xfail(x, "decimal division by 0");
+        v = fn(v, by);
+    }
+    *out = xv_float(v == 0 ? 0 : (double)v); /* no negative zero */
+    return true;
+}
 
 static bool foldf(const struct xv *args, size_t n, double (*fn)(double, double), struct xv *out)
 {
@@ -124,15 +147,15 @@ static bool foldf(const struct xv *args, size_t n, double (*fn)(double, double),
 
 bool sprig_addf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return foldf(args, n, add, out);
+    return fold_decimal(x, args, n, add, out);
 }
 bool sprig_subf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return foldf(args, n, subtract, out);
+    return fold_decimal(x, args, n, subtract, out);
 }
 bool sprig_mulf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return foldf(args, n, multiply, out);
+    return fold_decimal(x, args, n, multiply, out);
 }
 bool sprig_maxf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
@@ -145,20 +168,13 @@ bool sprig_minf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 
 bool sprig_add1f(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    *out = xv_float(add(sprig_float_of(&args[0]), 1));
-    return true;
+    struct xv pair[2] = {args[0], xv_int(1)};
+    return fold_decimal(x, pair, 2, add, out);
 }
 
 bool sprig_divf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    double v = sprig_float_of(&args[0]);
-    for (size_t i = 1; i < n; i++) {
-        double by = sprig_float_of(&args[i]);
-        if (by == 0) return xfail(x, "decimal division by 0");
-        v /= by;
-    }
-    *out = xv_float(v);
-    return true;
+    return fold_decimal(x, args, n, quotient, out);
 }
 
 bool sprig_ceil(struct xctx *x, const struct xv *args, size_t n, struct xv *out)

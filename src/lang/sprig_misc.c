@@ -65,11 +65,32 @@ static bool json(struct xctx *x, const struct xv *v, int indent, struct xv *out)
     return str_set(s);
 }
 
+/* What has no JSON form gives an empty text; a limit stays an error. */
+static bool json_or_empty(struct xctx *x, const struct xv *v, int indent, struct xv *out)
+{
+    struct err inner = {0}, *outer = x->e;
+    x->e = &inner;
+    bool ok = json(x, v, indent, out);
+    x->e = outer;
+    if (!ok && inner.code == ERR_LIMIT) return json(x, v, indent, out);
+    if (!ok) *out = xv_str(STR(""));
+    x->fault = EXPR_FINE;
+    return true;
+}
+
 bool sprig_to_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    return json_or_empty(x, &args[0], 0, out);
+}
+bool sprig_to_pretty_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    return json_or_empty(x, &args[0], 2, out);
+}
+bool sprig_must_to_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     return json(x, &args[0], 0, out);
 }
-bool sprig_to_pretty_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+bool sprig_must_to_pretty_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     return json(x, &args[0], 2, out);
 }
@@ -77,9 +98,19 @@ bool sprig_to_pretty_json(struct xctx *x, const struct xv *args, size_t n, struc
 bool sprig_to_raw_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     struct val v;
-    if (!xv_to_val(x, &args[0], &v)) return false;
+    if (!json(x, &args[0], 0, out) || !xv_to_val(x, &args[0], &v)) return false;
     *out = xv_str(json_text(x->a, &v));
     return true;
+}
+
+bool sprig_must_from_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    return xcharge(x, args[0].s.n / 64) && xv_from_json(x, args[0].s, out);
+}
+
+bool sprig_refused(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    return xfail(x, "this function of sprig does not exist here");
 }
 
 /* A text that is no JSON gives nil. */
@@ -138,10 +169,32 @@ bool sprig_b64enc(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
     return builtin_to_base64(x, args, 1, out);
 }
 
+/* Where Go's decoder gives up, or -1: a wrong character, padding in the wrong place, a part that is too
+ * short (its first character), something after the end. */
+static ptrdiff_t b64_fault(struct str s)
+{
+    size_t filled = 0, pads = 0, first = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '\n' || c == '\r') continue;
+        if (pads && (c != '=' || filled + pads == 4)) return (ptrdiff_t)i - (filled + pads < 4);
+        bool digit = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '+' || c == '/';
+        if (c == '=' && filled < 2) return (ptrdiff_t)i;
+        if (c == '=') pads++;
+        else if (!digit) return (ptrdiff_t)i;
+        else if (filled++ % 4 == 0) first = i, filled = 1;
+        if (filled == 4) filled = 0;
+    }
+    if (pads) return filled + pads == 4 ? -1 : (ptrdiff_t)s.n;
+    return filled ? (ptrdiff_t)first : -1;
+}
+
 bool sprig_b64dec(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    struct str s;
-    *out = xv_str(base64_decode(x->a, args[0].s, &s) ? s : STR("illegal base64 data at input byte 0"));
+    struct str s = args[0].s;
+    ptrdiff_t fault = b64_fault(s);
+    if (fault < 0 && base64_decode(x->a, args[0].s, &s)) *out = xv_str(s);
+    else *out = xv_str(str_fmt(x->a, "illegal base64 data at input byte %zd", fault));
     return true;
 }
 

@@ -14,6 +14,7 @@ struct version {
 static bool read_part(struct str s, uint64_t *out)
 {
     int64_t v;
+    if (s.n > 1 && s.p[0] == '0') return false; /* no leading zeros */
     if (!s.n || s.p[0] == '+' || s.p[0] == '-' || !str_to_i64(s, &v)) return false;
     *out = (uint64_t)v;
     return true;

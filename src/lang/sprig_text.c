@@ -321,6 +321,7 @@ bool sprig_regex_find_all(struct xctx *x, const struct xv *args, size_t n, struc
         at = after(s, &hit);
     }
     *out = xbuild_list(&b);
+    out->b = !b.n;
     out->sub = XS_STR;
     return r != NULL;
 }
@@ -409,6 +410,7 @@ bool sprig_regex_split(struct xctx *x, const struct xv *args, size_t n, struct x
     }
     if (most) xbuild_add(&b, xv_nil(), xv_str(str_from(s, kept)));
     *out = xbuild_list(&b);
+    out->b = !most;
     out->sub = XS_STR;
     return r != NULL;
 }

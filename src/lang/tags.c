@@ -6,8 +6,6 @@
 #include "doc/json_write.h"
 #include "lang/expr_p.h"
 
-enum { NESTING_MAX = 64 }; /* of tags within one tag */
-
 /* The text being made, in the arena; doubled when full. */
 struct output {
     struct arena *a;
@@ -91,50 +89,43 @@ static bool unresolved(struct replacer *r, struct str tag, struct str as_left)
     return true;
 }
 
-/* "a.{{b": the inner tag is replaced, and with what follows up to the next end may complete the
- * name of the outer. *rest moves past what was used. */
-static bool replace_nested(struct replacer *r, struct str tag, struct str whole, struct str *rest)
+/* "a.{{b": the inner tag is replaced; the outer one, now complete, is left to the next pass. */
+static bool replace_nested(struct replacer *r, struct str tag, struct str whole, size_t open)
 {
-    struct str literal = whole, left = *rest, name = tag;
-    for (int depth = 0; depth < NESTING_MAX; depth++) {
-        struct scope_value v;
-        if (lookup(r, str_trim(name), &v)) {
-            *rest = left;
-            return put_value(r, name, &v);
-        }
-        ptrdiff_t open = last_open(name);
-        if (open <= 0 || !lookup(r, str_from(name, (size_t)open + 2), &v)) break;
-        if (v.kind != SCOPE_STR) break;
-        name = str_cat(r->a, str_sub(name, 0, (size_t)open), v.str);
-        literal = str_cat(r->a, STR("{{"), name);
-        *rest = left;
-        ptrdiff_t end = str_find(left, STR("}}"), 0);
-        if (end < 0 || name.n + (size_t)end > LIMIT_VALUE_BYTES) break;
-        name = str_cat(r->a, name, str_sub(left, 0, (size_t)end));
-        left = str_from(left, (size_t)end + 2);
+    struct scope_value v;
+    struct str inner = str_from(tag, open + 2);
+    if (!lookup(r, inner, &v)) return unresolved(r, tag, whole);
+    if (v.kind == SCOPE_NIL) {
+        err_set(r->e, ERR_SPEC, "unable to substitute nested tag {{%.*s}}: \"%.*s\" is an absent optional value",
+                STR_ARG(tag), STR_ARG(inner));
+        return fail(r, TAGS_ABSENT);
     }
-    return unresolved(r, literal.p == whole.p ? tag : str_from(literal, 2), literal);
+    if (v.kind != SCOPE_STR) return unresolved(r, tag, whole);
+    put(&r->out, STR("{{"));
+    put(&r->out, str_sub(tag, 0, open));
+    put(&r->out, v.str);
+    r->outcome = TAGS_UNRESOLVED;
+    return true;
 }
 
-static bool replace_simple(struct replacer *r, struct str tag, struct str whole, struct str *rest)
+static bool replace_simple(struct replacer *r, struct str tag, struct str whole)
 {
     struct scope_value v;
     if (lookup(r, str_trim(tag), &v)) return put_value(r, tag, &v);
-    if (last_open(tag) > 0) return replace_nested(r, tag, whole, rest);
-    return unresolved(r, tag, whole);
+    ptrdiff_t open = last_open(tag);
+    return open > 0 ? replace_nested(r, tag, whole, (size_t)open) : unresolved(r, tag, whole);
 }
 
 /* --- expressions --- */
 
+/* Names that come to exist only later, whatever the text has as a default. */
 static bool is_late(struct str name)
 {
     static const char *const late[] = {"item", "retries", "lastRetry.exitCode", "lastRetry.status",
                                        "lastRetry.duration", "lastRetry.message",
                                        "workflow.status", "workflow.failures"};
-    for (size_t i = 0; i < ARRAY_LEN(late); i++) {
-        struct str l = str_of(late[i]);
-        if (str_starts(name, l) && (name.n == l.n || name.p[l.n] == '.')) return true;
-    }
+    for (size_t i = 0; i < ARRAY_LEN(late); i++)
+        if (str_is(name, late[i])) return true;
     return false;
 }
 
@@ -163,18 +154,24 @@ static bool expr_failed(struct replacer *r, const struct err *why)
     return fail(r, TAGS_ERROR);
 }
 
-static bool put_result(struct replacer *r, struct xctx *x, const struct xv *v)
+static bool result_text(struct replacer *r, struct xctx *x, const struct xv *v, struct str *out)
 {
-    if (v->kind == X_STR) {
-        put(&r->out, v->s);
-        return true;
-    }
-    struct str text = v->kind == X_TIME ? timefmt_rfc3339(r->a, *v->time) : xv_json(x, v, 0);
-    if (!str_set(text)) return expr_failed(r, x->e);
-    put(&r->out, text);
+    *out = v->kind == X_STR    ? v->s
+           : v->kind == X_TIME ? timefmt_rfc3339(r->a, *v->time)
+                               : xv_json(x, v, 0);
+    return str_set(*out);
+}
+
+static bool leave(struct replacer *r, struct str whole)
+{
+    r->outcome = TAGS_UNRESOLVED;
+    put(&r->out, whole);
     return true;
 }
 
+/* An expression that does not parse fails under every policy; so does one that passes a limit. One
+ * that fails or gives nil otherwise is left as it is, when a name is missing that may be missing, or
+ * when everything may be left. */
 static bool replace_expr(struct replacer *r, struct str text, struct str whole)
 {
     struct expr_env env = {.scope = r->opts->scope, .clock = r->opts->clock};
@@ -182,20 +179,23 @@ static bool replace_expr(struct replacer *r, struct str text, struct str whole)
     struct err inner = {0};
     if (!xctx_open(&x, r->a, text, &env, &inner)) return expr_failed(r, &inner);
     struct missing m = {.r = r, .x = &x};
-    xnames(r->a, x.tree, note_missing, &m);
+    xidents(r->a, x.tree, note_missing, &m);
     if (str_set(m.fatal)) {
         err_set(r->e, ERR_SPEC, "failed to evaluate expression: %.*s is missing", STR_ARG(m.fatal));
         return fail(r, TAGS_UNRESOLVED);
     }
+    bool lenient = m.any || r->opts->policy == TAGS_LEAVE;
+    if (m.late) return leave(r, whole);
     struct xv v = {0};
-    bool ok = !m.late && xcheck(&x, x.tree) && xeval(&x, x.tree, &v);
-    if (ok && v.kind != X_NIL) return put_result(r, &x, &v);
-    if (m.any) {
-        r->outcome = TAGS_UNRESOLVED;
-        put(&r->out, whole);
+    struct str out = STR_NONE;
+    bool ok = xcheck(&x, x.tree) && xeval(&x, x.tree, &v);
+    if (ok && v.kind != X_NIL && result_text(r, &x, &v, &out)) {
+        put(&r->out, out);
         return true;
     }
-    if (!ok) return expr_failed(r, &inner);
+    if (inner.code == ERR_LIMIT) return expr_failed(r, &inner);
+    if (lenient) return leave(r, whole);
+    if (!ok || v.kind != X_NIL) return expr_failed(r, &inner);
     err_set(r->e, ERR_SPEC, "failed to evaluate expression \"%.*s\": absent optional value",
             STR_ARG(text));
     return fail(r, TAGS_ABSENT);
@@ -216,7 +216,7 @@ static bool replace_text(struct replacer *r, struct str text, struct str *out)
         put(&r->out, str_sub(rest, 0, (size_t)open));
         rest = str_from(rest, (size_t)end + 2);
         bool ok = tag.n && tag.p[0] == '=' ? replace_expr(r, str_from(tag, 1), whole)
-                                           : replace_simple(r, tag, whole, &rest);
+                                           : replace_simple(r, tag, whole);
         if (!ok) return false;
         if (r->out.n > LIMIT_VALUE_BYTES) {
             err_set(r->e, ERR_LIMIT, "a text with its tags replaced is longer than %d bytes",

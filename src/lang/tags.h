@@ -3,13 +3,15 @@
  * Works on plain strings, not on JSON text: the result is the same, because Argo quotes what it
  * inserts. A string value goes in raw; the value of an expression that is no string goes in as
  * JSON. (Where the two differ, Argo fails: it cannot insert control characters or bad UTF-8, for
- * which Go's quoting has no JSON form.) Inserted text is not looked at again, except that the inner
- * of two nested tags completes the name of the outer: whoever wants Argo's second pass calls twice.
+ * which Go's quoting has no JSON form; and an opening without an end, which is literal here, can end
+ * in another string there.) Inserted text is not looked at again, and of two nested tags only the inner
+ * one is replaced: whoever wants Argo's later passes calls again.
  *
- * An expression that mentions an unknown name counts as unresolved; one that mentions a name which
- * only comes to exist later (item, retries, lastRetry.*, workflow.status, workflow.failures) is
- * left alone until it does, even where it has a default for nil. An expression whose names are all
- * known must succeed, whatever the policy.
+ * Expressions: every name and every path "a.b.c" that one mentions must exist, unless it stands left of
+ * "??" or before "?." (the first name of the path must exist even then). One with a missing name is
+ * unresolved as the policy says. One whose names all exist must succeed, except under TAGS_LEAVE, which
+ * leaves it as it is. Names that only come to exist later (item, retries, lastRetry.*, workflow.status,
+ * workflow.failures) leave the expression alone until they do, unless they are guarded so.
  *
  * Text without "{{" costs one search and is returned as it is. Runs on: any thread; pure. */
 #pragma once

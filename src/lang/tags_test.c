@@ -56,7 +56,7 @@ static void simple_tags_are_replaced(void **state)
         {"no tags", "no tags"}, {"", ""}, {"{{nope}}", "{{nope}}"}, {"{{ nope }} {{foo}}", "{{ nope }} bar"},
         {"{{inputs.parameters.quote}}", "a \"b\" \\ \n {{foo}}"}, {"{{", "{{"}, {"{{foo", "{{foo"},
         {"}} {{foo}}", "}} bar"}, {"{{}}", "{{}}"}, {"{{{foo}}}", "{{{foo}}}"},
-        {"{{inputs.parameters.{{which}}}}", "hello world"},
+        {"{{inputs.parameters.{{which}}}}", "{{inputs.parameters.message}}"},
         {"{{inputs.parameters.{{nope}}}}", "{{inputs.parameters.{{nope}}}}"},
         {"{{nope.{{which}}}} {{foo}}", "{{nope.message}} bar"},
         {"{{- with secret \"{{inputs.parameters.message}}\" -}}\n {{ .Data }}\n {{- end }}",
@@ -94,8 +94,8 @@ static void expressions_are_replaced(void **state)
         {"{{=workflow.status == 'x' ? 1 : 2}}", "{{=workflow.status == 'x' ? 1 : 2}}"},
         {"{{=workflow.failures ?? 1}}", "{{=workflow.failures ?? 1}}"}, {"{{=let q = foo; q}}", "bar"},
         {"{{=date('2023-01-02')}}", "2023-01-02T00:00:00Z"}, {"{{=1..3}}", "[1,2,3]"},
-        {"{{=int(foo)}}", "error: failed to evaluate expression: invalid operation: int(bar) (1:1)"},
-        {"{{=toJson}}", "error: failed to evaluate expression: json: unsupported value: func (1:1)"},
+        {"{{=int(foo)}}", "{{=int(foo)}}"}, {"{{=item?.q ?? 'd'}}", "{{=item?.q ?? 'd'}}"}, {"{{=(inputs ?? 'a').b ?? 'd'}}", "d"},
+        {"{{=toJson}}", "{{=toJson}}"}, {"{{=sprig.upper(unknown)}}x", "x"},
         {"{{=!}}", "error: failed to evaluate expression: unexpected token EOF (1:1)"},
     };
     struct fixture f CLEANUP(fixture_fini);
@@ -129,6 +129,15 @@ static void policies_decide_about_unresolved(void **state)
     assert_string_equal(replace(&f, "{{=nope}}", TAGS_FAIL_PREFIXES).p, "{{=nope}}");
     assert_string_equal(replace(&f, "{{=nope}}", TAGS_FAIL).p,
                         "error: failed to evaluate expression: nope is missing");
+    static const char *const must[] = {"{{=int(foo)}}", "{{=toJson}}", "{{=[1][2]}}", "{{=foo +}}"};
+    for (size_t i = 0; i < ARRAY_LEN(must); i++) {
+        replace(&f, must[i], TAGS_FAIL_PREFIXES);
+        assert_int_equal(f.outcome, TAGS_ERROR);
+    }
+    assert_string_equal(replace(&f, "{{=steps.b?.id ?? 'd'}}", TAGS_FAIL_PREFIXES).p, "d");
+    assert_string_equal(replace(&f, "{{=nope?.id ?? 'd'}}", TAGS_FAIL_PREFIXES).p, "{{=nope?.id ?? 'd'}}");
+    replace(&f, "{{=repeat('a', 1000000) + repeat(repeat('a', 1000), 1000000)}}", TAGS_LEAVE);
+    assert_int_equal(f.outcome, TAGS_ERROR); /* a limit is never left in the text */
     replace(&f, "{{=foo +}}", TAGS_LEAVE);
     assert_int_equal(f.outcome, TAGS_ERROR);
 }
@@ -139,11 +148,14 @@ static void absent_values_are_terminal(void **state)
     struct fixture f CLEANUP(fixture_fini);
     fixture_init(&f);
     static const char *const texts[] = {"{{steps.skipped.outputs.parameters.p}}",
+                                        "{{foo.{{steps.skipped.outputs.parameters.p}}}}",
                                         "x {{=steps.skipped.outputs.parameters.p}}"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct str got = replace(&f, texts[i], TAGS_LEAVE);
+        struct str got = replace(&f, texts[i], TAGS_FAIL_PREFIXES);
         assert_int_equal(f.outcome, TAGS_ABSENT);
         assert_non_null(strstr(got.p, "absent optional"));
+        got = replace(&f, texts[i], TAGS_LEAVE);
+        assert_int_equal(f.outcome, i < 2 ? TAGS_ABSENT : TAGS_UNRESOLVED);
     }
 }
 

@@ -167,7 +167,7 @@ static void put_fraction(struct buf *b, struct str chunk, int32_t ns)
 static void put_zone_name(struct buf *b, const struct moment *m)
 {
     if (m->zone[0]) buf_printf(b, "%s", m->zone);
-    else put_offset(b, m->offset_s % 3600 ? 0 : OFFSET_HOURS, m->offset_s);
+    else put_offset(b, 0, m->offset_s);
 }
 
 static void put_date_chunk(struct buf *b, enum time_chunk kind, const struct moment_parts *p)

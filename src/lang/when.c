@@ -7,10 +7,11 @@
 
 #include "base/limits.h"
 #include "lang/gofmt.h"
+#include "lang/gomath.h"
 #include "lang/regex.h"
 #include "lang/when_p.h"
 
-enum value_kind { V_NIL, V_BOOL, V_NUM, V_STR, V_LIST };
+enum value_kind { V_NIL, V_BOOL, V_NUM, V_STR, V_LIST, V_PATTERN /* a text, compiled: no operand but of =~ and !~ */ };
 
 struct list;
 struct value {
@@ -138,6 +139,7 @@ static void put_value(struct buf *b, struct arena *a, const struct value *v)
     case V_NIL: buf_str(b, STR("<nil>")); return;
     case V_BOOL: buf_str(b, v->b ? STR("true") : STR("false")); return;
     case V_NUM: buf_str(b, gofmt_double_g(a, v->num)); return;
+    case V_PATTERN:
     case V_STR: buf_str(b, v->s); return;
     case V_LIST:
         buf_char(b, '[');
@@ -165,6 +167,7 @@ static bool value_eq(const struct value *x, const struct value *y)
     case V_NIL: return true;
     case V_BOOL: return x->b == y->b;
     case V_NUM: return x->num == y->num;
+    case V_PATTERN:
     case V_STR: return str_eq(x->s, y->s);
     case V_LIST:
         if (x->list->n != y->list->n) return false;
@@ -220,7 +223,10 @@ static bool check_types(struct when *w, uint8_t op, const struct value *l, const
         return nums || (l->kind == V_STR && r->kind == V_STR) || wrong_type(w, op, l);
     case OP_PLUS: return nums || l->kind == V_STR || r->kind == V_STR || wrong_type(w, op, l);
     case OP_REQ:
-    case OP_NREQ: want_left = want_right = V_STR; break;
+    case OP_NREQ:
+        want_left = V_STR;
+        want_right = r->kind == V_PATTERN ? V_PATTERN : V_STR;
+        break;
     case OP_AND:
     case OP_OR: want_left = want_right = V_BOOL; break;
     case OP_IN: return r->kind == V_LIST || wrong_type(w, op, r);
@@ -262,7 +268,7 @@ static double arithmetic(uint8_t op, double l, double r)
     case OP_MULTIPLY: return l * r;
     case OP_DIVIDE: return l / r;
     case OP_MODULUS: return fmod(l, r);
-    case OP_EXPONENT: return pow(l, r);
+    case OP_EXPONENT: return gomath_pow(l, r);
     case OP_BITAND: return (double)(to_i64(l) & to_i64(r));
     case OP_BITOR: return (double)(to_i64(l) | to_i64(r));
     case OP_BITXOR: return (double)(to_i64(l) ^ to_i64(r));
@@ -367,7 +373,10 @@ static bool eval_token(struct when *w, const struct node *n, struct value *out)
     switch ((enum when_kind)t->kind) {
     case W_NUMERIC: *out = of_num(t->num); return true;
     case W_BOOLEAN: *out = of_bool(t->b); return true;
-    case W_STRING: *out = of_str(t->text); return true;
+    case W_STRING:
+        *out = of_str(t->text);
+        if (t->b) out->kind = V_PATTERN;
+        return true;
     case W_TIME: *out = of_num((double)t->time->s); return true;
     case W_VARIABLE: return eval_param(w, t->text, out);
     default: break;
@@ -431,12 +440,13 @@ static bool eval(struct when *w, const struct node *n, struct value *out)
 static bool check_patterns(const struct when_tokens *tokens, struct err *e)
 {
     for (size_t i = 0; i + 1 < tokens->n; i++) {
-        const struct when_token *t = &tokens->items[i], *next = t + 1;
+        struct when_token *t = &tokens->items[i], *next = t + 1;
         bool regex = t->kind == W_COMPARATOR && (t->op == OP_REQ || t->op == OP_NREQ);
-        if (!regex || next->kind != W_STRING) continue;
+        if (!regex || next->kind != W_STRING || next->b) continue;
         struct regex *r = regex_new(next->text, e);
         if (!r) return false;
         regex_free(r);
+        next->b = true; /* a pattern, no longer a text */
     }
     return true;
 }
@@ -448,6 +458,7 @@ static bool parse(struct when *w, struct str expr, bool words, struct node **roo
     struct when_tokens *tokens = ARENA_NEW(w->a, struct when_tokens);
     w->tokens = tokens;
     if (!when_lex(w->a, expr, tokens, w->e) || !when_check(w->a, tokens, w->e)) return false;
+    if (words && !check_patterns(tokens, w->e)) return false;
     for (size_t i = 0; words && i < tokens->n; i++)
         if (tokens->items[i].kind == W_VARIABLE) tokens->items[i].kind = W_STRING;
     if (words && !when_check(w->a, tokens, w->e)) return false;

@@ -295,12 +295,13 @@ bool when_check(struct arena *a, const struct when_tokens *tokens, struct err *e
     for (size_t i = 0; i < tokens->n; i++) {
         const struct when_token *t = &tokens->items[i];
         enum when_kind state = last ? last->kind : W_UNKNOWN;
-        if (!(kinds[state].next & BIT(t->kind))) {
+        bool pattern = state == W_STRING && last->b; /* no "?" after one */
+        if (!(kinds[state].next & BIT(t->kind)) || (pattern && t->kind == W_TERNARY)) {
             if (state == W_VARIABLE && t->kind == W_CLAUSE)
                 return err_set(e, ERR_SPEC, "Undefined function %.*s", STR_ARG(last->text));
             struct str from = shown(a, last), to = shown(a, t);
             return err_set(e, ERR_SPEC, "Cannot transition token types from %s [%.*s] to %s [%.*s]",
-                           kinds[state].name, STR_ARG(from), kinds[t->kind].name, STR_ARG(to));
+                           pattern ? "PATTERN" : kinds[state].name, STR_ARG(from), kinds[t->kind].name, STR_ARG(to));
         }
         last = t;
     }

@@ -24,7 +24,7 @@ enum when_op {
 struct when_token {
     uint8_t kind; /* enum when_kind */
     uint8_t op;   /* enum when_op */
-    bool b;
+    bool b; /* W_BOOLEAN; W_STRING: a pattern, seen as one by the check of the tokens */
     struct str text;
     union {
         double num;
