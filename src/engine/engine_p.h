@@ -298,6 +298,11 @@ void retry_decide(struct run *r, struct node *retry);
 void suspend_begin(struct run *r, struct node *n);
 void suspend_resume(struct run *r, struct node *n); /* to Succeeded, or Error when an output is not set */
 
+/* http.c */
+void http_begin(struct run *r, struct node *n);
+void http_end(struct run *r, struct node *n, struct str why); /* Failed, and its request is dropped */
+struct str http_outputs(struct run *r, const struct step_outcome *how);
+
 /* hooks.c */
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
 void hook_run(struct run *r, struct node *n);
@@ -317,4 +322,6 @@ void run_advance(struct run *r);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too);
+/* timeout, and activeDeadlineSeconds when it counts: the earlier; 0 = none, -1 = error */
+int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, bool active_too, struct err *e);
 void node_kill(struct run *r, struct node *n, struct str why);

@@ -110,6 +110,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     n->boundary = boundary;
     n->started_us = r->now_us;
     VEC_PUSH(&r->nodes, n);
+    if (type == NTYPE_HTTP) r->pods_total++; /* counts in the progress as a pod does */
     count_begin(r, n);
     node_touch(r, n);
     return n;
@@ -130,6 +131,7 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     if (!phases[p].fulfilled) return;
     n->finished_us = r->now_us;
     n->deadline_us = 0;
+    if (n->type == NTYPE_HTTP && p == NODE_SUCCEEDED) r->pods_done++;
     count_end(r, n);
     VEC_PUSH(&r->finished, n);
 }

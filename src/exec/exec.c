@@ -227,6 +227,7 @@ void exec_close(struct exec *x)
     x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
+    requests_close(x);
     loop_timer_free(x->timer);
     loop_timer_free(x->job_timer);
     loop_hook_free(x->commit_hook);

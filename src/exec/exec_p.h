@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "config/images.h"
 #include "exec/exec.h"
+#include "net/web.h"
 #include "pod/pod.h"
 #include "step/launcher.h"
 
@@ -15,6 +16,7 @@ enum {
 };
 
 struct job;
+struct request;
 
 /* A run in memory. */
 struct active {
@@ -29,6 +31,8 @@ struct active {
     size_t n_jobs;     /* not ended */
     struct job **jobs; /* by node index; NULL: no job */
     size_t cap_jobs;
+    struct request **requests; /* by node index; NULL: no request */
+    size_t n_requests, cap_requests;
 };
 
 enum job_state {
@@ -72,6 +76,19 @@ struct lane {
     bool adopted;
 };
 
+/* What a command row is about; the numbers are stored. */
+enum command_kind { COMMAND_STEP = 1, COMMAND_REQUEST = 2 };
+
+/* One request of an http template: a command too. */
+struct request {
+    struct exec *x;
+    struct active *live;
+    struct node *node;
+    int64_t id; /* of the command */
+    size_t at;  /* in exec.requests */
+    struct web_call *call;
+};
+
 struct exec {
     struct exec_opts o;
     struct store *store;
@@ -100,6 +117,9 @@ struct exec {
     VEC(struct job *) jobs;     /* not ended */
     VEC(struct job *) decided;
     VEC(struct job *) kills;    /* to be signalled after the commit */
+    VEC(struct request *) requests; /* not ended */
+    VEC(struct request *) due;      /* of those, not made yet; NULL: it has ended meanwhile */
+    struct web_client *web;     /* made with the first request */
     struct job_list queue, stopped, sought;
     struct job_list young;      /* running, not yet shown so; in the order of their start */
     VEC(struct job *) fresh;    /* as many as may start at once, at most */
@@ -139,6 +159,15 @@ void job_failed(struct job *j, const char *text);
 void job_forget(struct job *j);
 void job_kill(struct job *j);
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
+
+/* request.c */
+bool request_new(struct active *l, struct node *n, struct err *e);
+bool request_cancel(struct active *l, const struct node *n, struct err *e); /* in the open transaction */
+bool request_restore(struct exec *x, struct active *l, const struct command_row *c, struct err *e);
+void requests_committed(struct exec *x); /* those that are decided may be made */
+void requests_dropped(struct exec *x);   /* rolled back: they never were */
+void requests_orphan(struct active *l);
+void requests_close(struct exec *x);
 
 /* lane.c */
 void jobs_dispatch(struct exec *x);

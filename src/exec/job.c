@@ -98,7 +98,7 @@ void job_forget(struct job *j)
 struct job *job_new(struct active *l, struct node *n, struct err *e)
 {
     struct exec *x = l->x;
-    struct command_row row = {.run = l->id, .node = node_index(n), .kind = 1, .payload = STR("")};
+    struct command_row row = {.run = l->id, .node = node_index(n), .kind = COMMAND_STEP, .payload = STR("")};
     struct arena *a = &x->scratch;
     int64_t id;
     if (!store_command_put(x->store, &row, &id, e)) return NULL;
@@ -221,10 +221,12 @@ void jobs_committed(struct exec *x)
     }
     x->kills.n = 0;
     actives_reap(x);
+    requests_committed(x);
 }
 
 void jobs_dropped(struct exec *x)
 {
     while (x->decided.n) job_forget(VEC_POP(&x->decided));
     x->kills.n = 0;
+    requests_dropped(x);
 }

@@ -22,6 +22,7 @@ void active_free(struct active *l)
     run_free(l->run);
     arena_fini(&l->arena);
     free(l->jobs);
+    free(l->requests);
     free(l);
 }
 
@@ -115,6 +116,8 @@ static bool act(struct active *l, const struct action *a, struct err *e)
         j->in_kills = true;
         VEC_PUSH(&x->kills, j);
         return true;
+    case ACTION_REQUEST: return request_new(l, a->node, e);
+    case ACTION_CANCEL: return request_cancel(l, a->node, e);
     case ACTION_DONE:
         if (!l->over) VEC_PUSH(&x->over, l);
         return l->over = true;
@@ -187,6 +190,7 @@ void actives_reap(struct exec *x)
     x->begun.n = 0;
     for (size_t i = 0; i < x->over.n; i++) {
         jobs_orphan(x->over.items[i]);
+        requests_orphan(x->over.items[i]);
         active_forget(x->over.items[i]);
     }
     x->over.n = 0;

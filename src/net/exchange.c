@@ -255,6 +255,9 @@ static void set_security(struct exchange *x)
     c->easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     c->easy_setopt(x->easy, CURLOPT_SSL_VERIFYPEER, x->req.insecure ? 0L : 1L);
     c->easy_setopt(x->easy, CURLOPT_SSL_VERIFYHOST, x->req.insecure ? 0L : 2L);
+    const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
+    if (file && *file) c->easy_setopt(x->easy, CURLOPT_CAINFO, file); /* as Go */
+    if (dir && *dir) c->easy_setopt(x->easy, CURLOPT_CAPATH, dir);
     if (address_is_local(host)) c->easy_setopt(x->easy, CURLOPT_NOPROXY, "*");
     if (x->trusted && (x->req.user.n || x->req.password.n)) {
         c->easy_setopt(x->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);

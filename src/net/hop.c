@@ -22,9 +22,10 @@ static void why_connect(struct exchange *x, struct arena *a, struct err *e)
     x->curl->easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &sys);
     struct str host = address_part(x->curl, a, x->url, CURLUPART_HOST);
     struct str port = address_part(x->curl, a, x->url, CURLUPART_PORT);
-    char text[128];
-    const char *words = sys ? strerror_r((int)sys, text, sizeof text) : x->text;
-    err_set(e, ERR_UNREACHABLE, "dial tcp %.*s:%.*s: connect: %s", STR_ARG(host), STR_ARG(port), words);
+    char text[CURL_ERROR_SIZE], room[128];
+    snprintf(text, sizeof text, "%s", sys ? strerror_r((int)sys, room, sizeof room) : x->text);
+    if (text[0] >= 'A' && text[0] <= 'Z') text[0] = (char)(text[0] | 32); /* as Go has it */
+    err_set(e, ERR_UNREACHABLE, "dial tcp %.*s:%.*s: connect: %s", STR_ARG(host), STR_ARG(port), text);
 }
 
 static void why(struct exchange *x, CURLcode code, struct arena *a, struct err *e)

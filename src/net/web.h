@@ -5,7 +5,8 @@
  * artifact drivers use that: at most 10 requests in a row; 301, 302 and 303 become GET without a body,
  * 307 and 308 repeat the request; credentials go to the first host and those below it only; gzip is
  * undone. Proxies come from the environment (http_proxy, https_proxy, all_proxy, no_proxy), but never
- * for this machine itself. Certificates are checked unless `insecure`. Neither .netrc nor cookies.
+ * for this machine itself. Certificates are checked unless `insecure`, against the system's or those that
+ * SSL_CERT_FILE and SSL_CERT_DIR name. Neither .netrc nor cookies.
  * Error texts are worded like Go's: `Get "http://…": dial tcp …: connection refused`.
  *
  * Errors: UNREACHABLE (no complete reply), TIMEOUT, LIMIT (the reply is too large), SPEC (not a

@@ -331,7 +331,7 @@ static void no_server(void **state)
     assert_int_equal(bind(s, (struct sockaddr *)&at, sizeof at), 0);
     assert_int_equal(getsockname(s, (struct sockaddr *)&at, &n), 0); /* bound, so nobody listens there */
     snprintf(url, sizeof url, "http://u:pw@127.0.0.1:%d/", ntohs(at.sin_port));
-    snprintf(text, sizeof text, "Get \"http://u:***@127.0.0.1:%d/\": dial tcp 127.0.0.1:%d: connect: Connection refused",
+    snprintf(text, sizeof text, "Get \"http://u:***@127.0.0.1:%d/\": dial tcp 127.0.0.1:%d: connect: connection refused",
              ntohs(at.sin_port), ntohs(at.sin_port));
     struct got g = ask("", (struct web_request){.url = str_of(url)});
     assert_int_equal(g.code, ERR_UNREACHABLE);
