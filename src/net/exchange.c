@@ -311,6 +311,10 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     c->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                    (long)(x->req.connect_timeout_ms ? x->req.connect_timeout_ms : LIMIT_WEB_CONNECT_MS));
+    if (x->req.to_file || x->req.from_file) { /* as long as it moves it may take */
+        c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)LIMIT_WEB_STALL_S);
+    }
     set_body(x);
     set_security(x);
     set_receiver(x);
