@@ -196,7 +196,8 @@ static bool open_parts(struct exec *x, struct err *e)
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
     x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
-    if (!(x->store = store_open(dir, STORE_WRITE, e))) return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
+    if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
+        return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
     /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
      * one normal priority is faster */
@@ -228,6 +229,9 @@ void exec_close(struct exec *x)
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
     requests_close(x);
+    if (!x->failed && x->loaded) slots_settled(x);
+    while (x->old_slots.n) free(VEC_POP(&x->old_slots));
+    past_close(x->past);
     loop_timer_free(x->timer);
     loop_timer_free(x->job_timer);
     loop_hook_free(x->commit_hook);
@@ -245,6 +249,7 @@ void exec_close(struct exec *x)
     VEC_FINI(&x->kills);
     VEC_FINI(&x->stale);
     VEC_FINI(&x->lanes);
+    VEC_FINI(&x->old_slots);
     artifact_close(x->repo);
     store_close(x->store);
     arena_fini(&x->arena);

@@ -112,7 +112,6 @@ static void finish(struct pod *p, struct pod_plan *out)
     step_spec_init(s);
     s->id = p->in->step_id;
     s->tier = p->image.kind == IMAGE_ROOT ? STEP_TIER_IMAGE : p->in->tier;
-    s->step_dir = p->step_dir;
     s->cwd = dir.n ? dir : p->image.workdir;
     s->grace_ms = p->in->grace_ms;
     s->capture_result = p->in->capture_result;
@@ -175,7 +174,7 @@ bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out
     p.main = val_get(in->tmpl, STR("script"));
     p.is_script = p.main != NULL;
     if (!p.main) p.main = val_get(in->tmpl, STR("container"));
-    p.step_dir = step_dir_path(a, in->state_dir, in->step_id);
+    p.work_dir = step_work_path(a, in->state_dir, in->step_id);
     bool ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
               pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);

@@ -22,8 +22,8 @@ struct plan {
     struct arena *arena; /* of this step */
     struct sandbox *sb;  /* NULL: tier none */
     const struct step_spec *spec;
-    const char *dir;  /* the step's directory as the supervisor sees it */
-    const char *work; /* <dir>/work, or NULL: everything private is in memory */
+    const char *own_dir; /* <state>/work/<id>, as the supervisor sees it; made when needed */
+    const char *work;    /* <own_dir>/private, or NULL: everything private is in memory */
     struct child child;
     struct {
         int *items;
@@ -47,7 +47,6 @@ struct plan {
     } own_dirs; /* writable directories of a read-only root */
     bool assembled, scratch;
     unsigned n_private;
-    int proc_tree; /* filled by the child */
     int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
 };

@@ -117,17 +117,6 @@ static bool find_mounts(struct sandbox *sb, struct err *e)
     return true;
 }
 
-static void find_proc_masks(struct sandbox *sb)
-{
-    for (size_t i = 0; i < ARRAY_LEN(proc_entries); i++) {
-        struct stat st;
-        if (fstatat(sb->proc_fd, proc_entries[i], &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
-        ASSERT(sb->n_proc_masks < ARRAY_LEN(sb->proc_masks));
-        sb->proc_mask_is_dir[sb->n_proc_masks] = S_ISDIR(st.st_mode);
-        sb->proc_masks[sb->n_proc_masks++] = str_fmt(&sb->arena, "/proc/%s", proc_entries[i]).p;
-    }
-}
-
 static void find_resolv(struct sandbox *sb)
 {
     char real[4096];
@@ -198,7 +187,7 @@ static bool clone_tops(struct sandbox *sb, int *fds, struct err *e)
 
 static bool stage_mount(struct err *e)
 {
-    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "dev", "sys"};
+    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "dev", "sys", "proc"};
     if (mount("tmpfs", STAGE_NOW, "tmpfs", MS_NOSUID, "size=16m,mode=0755") != 0) return err_sys(e, "stage");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         char path[64];
@@ -211,7 +200,6 @@ static bool stage_mount(struct err *e)
 bool stage_make(struct sandbox *sb, const struct sandbox_config *c, struct err *e)
 {
     if (!find_tops(sb, e) || !find_mounts(sb, e)) return false;
-    find_proc_masks(sb);
     find_resolv(sb);
     find_private(sb, c);
     int sys = clone_tree("/sys", !sb->root, true, e);
@@ -290,6 +278,21 @@ static bool make_dev(struct sandbox *sb, struct err *e)
     return true;
 }
 
+/* The proc of the slot's pid namespace, without what steps must not see. Needs /dev. */
+static bool make_proc(struct err *e)
+{
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) != 0) return err_sys(e, "/proc");
+    for (size_t i = 0; i < ARRAY_LEN(proc_entries); i++) {
+        char path[64];
+        struct stat st;
+        snprintf(path, sizeof path, "/proc/%s", proc_entries[i]);
+        if (lstat(path, &st) != 0) continue;
+        if (mount(S_ISDIR(st.st_mode) ? "/dev/mqueue" : "/dev/null", path, NULL, MS_BIND, NULL) != 0)
+            return err_sys(e, "hiding %s", path);
+    }
+    return true;
+}
+
 /* A directory of the top layer; parents look like the host's. */
 static bool skel_dir(struct sandbox *sb, const char *path, mode_t mode, bool opaque, struct err *e)
 {
@@ -335,7 +338,7 @@ static bool try_overlay(void)
 bool stage_finish(struct sandbox *sb, struct err *e)
 {
     if (sb->root) drop_mounts();
-    if (!mask_views(sb, e) || !make_dev(sb, e)) return false;
+    if (!mask_views(sb, e) || !make_dev(sb, e) || !make_proc(e)) return false;
     if (access("/sys/firmware", F_OK) == 0 &&
         mount("tmpfs", "/sys/firmware", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0555") != 0)
         return err_sys(e, "hiding /sys/firmware");
