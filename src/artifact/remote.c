@@ -6,9 +6,29 @@
 
 #include "artifact/pack.h"
 #include "artifact/remote.h"
+#include "artifact/walk.h"
 #include "os/fd.h"
 
 bool remote_load(const struct remote *r, const char *to, struct err *e) { return r->driver->load(r, to, e); }
+
+struct modes {
+    mode_t mode;
+    bool recurse;
+};
+
+/* A directory after what is in it: it may lock itself. */
+static bool mode_set(void *ctx, enum walk_event ev, const struct walk_entry *entry, struct err *e)
+{
+    const struct modes *m = ctx;
+    if ((ev != WALK_FILE && ev != WALK_LEAVE) || (entry->path.n && !m->recurse)) return true;
+    return walk_chmod(entry, m->mode, e);
+}
+
+bool remote_mode(const char *path, uint32_t mode, bool recurse, struct err *e)
+{
+    struct modes m = {(mode_t)(mode & 07777), recurse};
+    return walk_tree(AT_FDCWD, path, mode_set, &m, e);
+}
 
 static bool plain_open(const char *path, int *fd, struct err *e)
 {

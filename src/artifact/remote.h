@@ -58,5 +58,9 @@ struct remote_driver {
 
 bool remote_load(const struct remote *r, const char *to, struct err *e);
 
+/* Sets the permission bits of something that was fetched, and of everything in it when `recurse`; links are
+ * left alone. */
+bool remote_mode(const char *path, uint32_t mode, bool recurse, struct err *e);
+
 /* Sends a file or directory as `how` says (how->fd is not used): packed, or a file as it is. */
 bool remote_save(const struct remote *r, const char *path, const struct artifact_export *how, struct err *e);

@@ -213,6 +213,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->o = *o;
     arena_init(&x->arena);
     arena_init(&x->scratch);
+    x->transfers_wait_last = &x->transfers_wait;
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->max_fresh = 2 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
@@ -228,6 +229,7 @@ void exec_close(struct exec *x)
     x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
+    transfers_close(x);
     requests_close(x);
     if (!x->failed && x->loaded) slots_settled(x);
     while (x->old_slots.n) free(VEC_POP(&x->old_slots));

@@ -20,7 +20,7 @@ static const struct later of_template[] = {
     {"podSpecPatch", "the step runs unpatched"},
 };
 
-static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "artifactory", "http", "git", "plugin"};
+static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "plugin"};
 
 static void warn(struct lint *l, const struct val *src, const struct later *row)
 {
