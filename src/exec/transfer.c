@@ -178,8 +178,10 @@ struct str transfer_key(struct arena *a, const struct job *j, struct str name)
 static bool has_remote_inputs(const struct job *j)
 {
     static const char *const marks[] = {"\"http\":", "\"artifactory\":", "\"git\":"};
-    for (size_t i = 0; j->live && i < ARRAY_LEN(marks); i++)
-        if (str_find(node_inputs(j->node), str_of(marks[i]), 0) >= 0) return true;
+    struct str text = j->live ? node_inputs(j->node) : STR_NONE;
+    bool may = str_find(text, STR("\"artifacts\":"), 0) >= 0;
+    for (size_t i = 0; may && i < ARRAY_LEN(marks); i++)
+        if (str_find(text, str_of(marks[i]), 0) >= 0) return true;
     return false;
 }
 

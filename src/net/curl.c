@@ -1,6 +1,7 @@
 /* Opens libcurl; the functions are the rows of curl.def. */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "net/curl_p.h"
 
@@ -38,7 +39,10 @@ static void open_once(void)
         err_set(&why, ERR_UNSUPPORTED, "requests need libcurl (Debian package libcurl4): %s", dlerror());
         return;
     }
+    struct sigaction sa;
     opened = api_fill(lib, &why);
+    /* TLS writes to sockets whose peer may be gone */
+    if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
     if (opened && api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         opened = err_set(&why, ERR_INTERNAL, "the HTTP library cannot be initialised");
 }

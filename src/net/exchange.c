@@ -305,6 +305,7 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_reset(x->easy);
     lines_make(x);
     c->easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
+    c->easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a look-up of a name */
     c->easy_setopt(x->easy, CURLOPT_URL, x->url.p);
     c->easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->lines);
     if (x->referer) c->easy_setopt(x->easy, CURLOPT_REFERER, x->referer);
