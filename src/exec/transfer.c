@@ -31,7 +31,8 @@ struct item {
 struct transfer {
     struct exec *x;
     struct job *job; /* NULL: nobody wants it any more */
-    bool sends, running;
+    bool sends, running, listed;
+    size_t at; /* in exec.transfers */
     struct arena arena;
     const char *dir; /* for private files meanwhile */
     VEC(struct item) items;
@@ -76,7 +77,7 @@ static bool item_send(struct item *i, struct err *e)
 static void *transfer_work(void *user)
 {
     struct transfer *t = user;
-    bool ok = dir_make_all(t->dir, 0700, &t->err);
+    bool ok = !t->err.code && dir_make_all(t->dir, 0700, &t->err);
     for (size_t k = 0; ok && k < t->items.n; k++) {
         struct item *i = &t->items.items[k];
         ok = t->sends ? item_send(i, &t->err) : item_fetch(t, i, &t->err);
@@ -110,16 +111,15 @@ static bool begin(struct transfer *t)
     struct exec *x = t->x;
     if (!x->channel && !(x->channel = loop_channel_new(x->o.loop, on_ended, x, &t->err))) return false;
     t->job->transfer = t;
+    t->at = x->transfers.n;
+    t->listed = true;
     VEC_PUSH(&x->transfers, t);
-    if (!t->err.code && x->transferring >= LIMIT_FETCHES) {
-        *x->transfers_wait_last = t;
-        x->transfers_wait_last = &t->next;
-    } else if (!t->err.code) {
+    if (x->transferring < LIMIT_FETCHES) {
         transfer_run(t);
-    } else {
-        x->transferring++;
-        loop_channel_send(x->channel, t);
+        return true;
     }
+    *x->transfers_wait_last = t;
+    x->transfers_wait_last = &t->next;
     return true;
 }
 
@@ -138,8 +138,11 @@ static struct transfer *transfer_new(struct job *j, bool sends)
 static void transfer_free(struct transfer *t)
 {
     struct exec *x = t->x;
-    for (size_t i = 0; i < x->transfers.n; i++)
-        if (x->transfers.items[i] == t) x->transfers.items[i] = VEC_POP(&x->transfers);
+    struct transfer *last = t->listed ? VEC_POP(&x->transfers) : t;
+    if (last != t) {
+        x->transfers.items[t->at] = last;
+        last->at = t->at;
+    }
     if (t->job) t->job->transfer = NULL;
     VEC_FINI(&t->items);
     arena_fini(&t->arena);
@@ -198,12 +201,11 @@ bool transfer_fetch(struct job *j)
         struct item *m = item_add(t, &list->items[i]);
         m->path = str_fmt(&t->arena, "%s/%zu", t->dir, t->items.n).p;
     }
-    if (!t->items.n || !begin(t)) {
-        transfer_free(t);
-        return false;
-    }
-    j->state = JOB_FETCHING;
-    return true;
+    bool begun = t->items.n && begin(t);
+    if (begun) j->state = JOB_FETCHING;
+    else transfer_free(t);
+    arena_reset(a);
+    return begun;
 }
 
 static bool rows_put(struct transfer *t, struct err *e)
