@@ -207,14 +207,14 @@ def outputs(score, skiff):
       - {name: failing, template: failing, continueOn: {failed: true}}
     - - {name: take, template: take, arguments: {artifacts: [{name: in, from: "{{steps.make.outputs.artifacts.packed}}"}]}}
   - name: make
-    container: {image: busybox, command: [sh, -c, "mkdir /tmp/d; echo hi > /tmp/d/f; echo plain > /tmp/p; echo far > /tmp/far"]}
+    container: {image: busybox, command: [sh, -c, "mkdir /tmp/d; echo hi > /tmp/d/f; echo plain > /tmp/p; echo here > /tmp/h; echo far > /tmp/far"]}
     outputs:
       artifacts:
       - {name: packed, path: /tmp/d, http: {url: "@URL@/packed.tgz"}}
       - {name: plain, path: /tmp/p, archive: {none: {}}, artifactory: {url: "@URL@/plain", usernameSecret: {name: s, key: user},
          passwordSecret: {name: s, key: password}}}
       - {name: far, path: /tmp/far, archive: {none: {}}, http: {url: "@URL@/there"}}
-      - {name: here, path: /tmp/p}
+      - {name: here, path: /tmp/h}
       - {name: none, path: /tmp/none, optional: true, http: {url: "@URL@/none"}}
   - name: full
     container: {image: busybox, command: [sh, -c, "echo x > /tmp/x"]}
