@@ -53,12 +53,13 @@ static void sweep_namespace(void)
 }
 
 /* Tier none: what the step left behind became a child of this subreaper. */
-static void sweep_children(void)
+static void sweep_children(pid_t group)
 {
     char path[64];
     pid_t ended;
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
     if (ended < 0 && errno == ECHILD) return; /* nearly always */
+    kill(-group, SIGKILL);
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     for (;;) {
         FILE *f = fopen(path, "re");
@@ -132,8 +133,7 @@ static void reap(struct supervisor *sv)
     r->result.end = WIFSIGNALED(status) ? STEP_END_SIGNAL : STEP_END_EXIT;
     if (WIFSIGNALED(status)) r->result.signo = WTERMSIG(status);
     else r->result.exit_code = WEXITSTATUS(status);
-    if (sv->plain) kill(-r->pid, SIGKILL);
-    if (sv->plain) sweep_children();
+    if (sv->plain) sweep_children(r->pid);
     else sweep_namespace();
 }
 
@@ -174,6 +174,8 @@ static bool start(struct supervisor *sv, struct err *e)
     struct run *r = &sv->run;
     r->plan.arena = &sv->arena;
     r->plan.sb = sv->plain ? NULL : &sv->sb;
+    r->plan.common = sv->common;
+    sv->last_tier = r->spec.tier;
     r->plan.spec = &r->spec;
     r->plan.own_dir = step_work_path(&sv->arena, str_of(sv->state_dir), r->spec.id).p;
     if (sv->broken.code) {
@@ -187,7 +189,7 @@ static bool start(struct supervisor *sv, struct err *e)
     c->err = r->write_ends[STEPLOG_ERR];
     c->realtime = sv->realtime;
     r->result.started_us = io_now_us();
-    bool ok = child_start(c, sv->stack, &r->pid, &r->pidfd, e);
+    bool ok = child_start(c, &sv->ready, sv->stack, &r->pid, &r->pidfd, e);
     if (!ok) r->pidfd = -1;
     plan_close_fds(&r->plan);
     return ok;
@@ -254,4 +256,10 @@ void run_clean(struct supervisor *sv)
     step_dir_close(&r->dir);
     steplog_fini(&r->log);
     if (printed) malloc_trim(0);
+}
+
+void run_get_ready(struct supervisor *sv)
+{
+    const struct child_ops *pre = sv->plain || sv->broken.code ? NULL : plan_common_ops(sv->common, sv->last_tier);
+    if (pre && !sv->ready.pre) child_ready_new(&sv->ready, pre, sv->stack);
 }

@@ -284,6 +284,30 @@ def home_is_private_and_writable(b):
 
 
 @case
+def a_writable_parent_does_not_open_the_home(b):
+    parent = "/var/skiff-escape-%d" % os.getpid()
+    try:
+        os.mkdir(parent)
+        os.chmod(parent, 0o777)
+    except PermissionError:
+        return  # only root can make one that is not private anyway
+    home = os.path.join(parent, "home")
+    os.mkdir(home, 0o755)
+    with open(os.path.join(home, "secret"), "w") as f:
+        f.write("planted-in-home")
+    try:
+        for tier in ("ro", "overlay"):
+            for writable in (parent, "/var"):
+                r = b.sh("cat %s/secret; ls %s; true" % (home, home), tier=tier, hide=home, writable=writable, capture=True)
+                ended(r, 0)
+                check("planted" not in r["text"] and "secret" not in r["result"], "%s: %s" % (tier, r["text"]))
+        r = b.sh("ls /var/tmp %s" % b.state, tier="ro", writable="/var", capture=True)
+        check(r["result"].count("skiff") <= 1, "the host's /var/tmp: " + r["text"])
+    finally:
+        shutil.rmtree(parent)
+
+
+@case
 def binds_show_what_they_should(b):
     d = os.path.join(b.base, "data")
     os.mkdir(d)
