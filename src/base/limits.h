@@ -37,6 +37,7 @@ enum {
     LIMIT_FETCHES = 8,                      /* steps of one engine whose files are fetched or sent at once */
     LIMIT_GIT_S = 3600,                     /* one git command */
     LIMIT_GIT_SAID_BYTES = 64 << 10,        /* what is kept of its words */
+    LIMIT_RUN_REQUESTS = 16,                /* of one workflow under way at once, as Argo's agent */
     LIMIT_WEB_CONNECTIONS = 128,            /* to servers elsewhere, of one engine; more requests wait */
     LIMIT_CHANNEL_MESSAGES = 1 << 16,       /* waiting in one channel to the loop */
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */

@@ -36,6 +36,9 @@ struct active {
     size_t cap_jobs;
     struct request **requests; /* by node index; NULL: no request */
     size_t n_requests, cap_requests;
+    VEC(struct request *) waiting; /* for one of those under way to end; NULL: it has ended itself */
+    size_t waiting_head, n_made;
+    bool has_room; /* stands in exec.roomy */
 };
 
 enum job_state {
@@ -93,6 +96,8 @@ struct request {
     struct node *node;
     int64_t id; /* of the command */
     size_t at;  /* in exec.requests */
+    size_t waits_at; /* in its workflow's list, when `waits` */
+    bool waits, made;
     struct web_call *call;
 };
 
@@ -128,6 +133,7 @@ struct exec {
     VEC(struct job *) kills;    /* to be signalled after the commit */
     VEC(struct request *) requests; /* not ended */
     VEC(struct request *) due;      /* of those, not made yet; NULL: it has ended meanwhile */
+    VEC(struct active *) roomy;     /* a request of theirs has ended while others wait */
     struct web_client *web;     /* made with the first request */
     VEC(struct transfer *) transfers; /* not ended */
     struct transfer *transfers_wait, **transfers_wait_last; /* of those, for a thread */

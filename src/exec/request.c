@@ -84,6 +84,14 @@ static void request_add(struct active *l, struct node *n, int64_t id)
     index_put(l, n, q);
 }
 
+/* Its next one begins after the commit that is due now anyway. */
+static void room_note(struct active *l)
+{
+    if (l->has_room || l->waiting_head == l->waiting.n) return;
+    l->has_room = true;
+    VEC_PUSH(&l->x->roomy, l);
+}
+
 static void request_forget(struct request *q)
 {
     struct exec *x = q->x;
@@ -94,8 +102,14 @@ static void request_forget(struct request *q)
     }
     for (size_t i = 0; i < x->due.n; i++)
         if (x->due.items[i] == q) x->due.items[i] = NULL;
-    q->live->requests[node_index(q->node)] = NULL;
-    q->live->n_requests--;
+    struct active *l = q->live;
+    l->requests[node_index(q->node)] = NULL;
+    l->n_requests--;
+    if (q->waits) l->waiting.items[q->waits_at] = NULL;
+    if (q->made) {
+        l->n_made--;
+        room_note(l);
+    }
     web_call_cancel(q->call);
     free(q);
 }
@@ -181,6 +195,8 @@ static void request_make(struct request *q)
     struct exec *x = q->x;
     struct web_request r;
     struct err e;
+    q->made = true;
+    q->live->n_made++;
     const struct val *tmpl = node_template(q->live->run, q->node, &e);
     bool ok = tmpl && request_fill(q->live, val_get(tmpl, STR("http")), &r, &e) &&
               (x->web || (x->web = web_client_new(x->o.loop, &e)));
@@ -189,17 +205,45 @@ static void request_make(struct request *q)
     arena_reset(&x->scratch);
 }
 
-/* What one that cannot be made leads to is decided in the next transaction. */
+static void request_wait(struct request *q)
+{
+    struct active *l = q->live;
+    q->waits = true;
+    q->waits_at = l->waiting.n;
+    VEC_PUSH(&l->waiting, q);
+    room_note(l);
+}
+
+/* Those that waited longest. */
+static void waiting_make(struct active *l)
+{
+    while (l->n_made < LIMIT_RUN_REQUESTS && l->waiting_head < l->waiting.n && !l->over && !l->x->failed) {
+        struct request *q = l->waiting.items[l->waiting_head++];
+        if (!q) continue;
+        q->waits = false;
+        request_make(q);
+    }
+    if (l->waiting_head == l->waiting.n) l->waiting_head = l->waiting.n = 0;
+}
+
+/* What one that cannot be made leads to is decided in the next transaction. Time limits begin with the
+ * request itself, so it waits here for its turn and not in the library. */
 void requests_committed(struct exec *x)
 {
     struct request **due = x->due.items;
     size_t n = x->closing ? 0 : x->due.n;
-    if (!n) return;
-    x->due.items = NULL;
-    x->due.n = x->due.cap = 0;
+    if (n) {
+        x->due.items = NULL;
+        x->due.n = x->due.cap = 0;
+    }
     for (size_t i = 0; i < n; i++)
-        if (due[i] && !x->failed) request_make(due[i]);
-    free(due);
+        if (due[i]) request_wait(due[i]);
+    if (n) free(due);
+    while (!x->closing && x->roomy.n) {
+        struct active *l = VEC_POP(&x->roomy);
+        l->has_room = false;
+        waiting_make(l);
+    }
 }
 
 void requests_dropped(struct exec *x)
@@ -222,11 +266,19 @@ bool request_cancel(struct active *l, const struct node *n, struct err *e)
 /* Left behind by failFast, which ends a workflow over the heads of its nodes. */
 void requests_orphan(struct active *l)
 {
+    struct exec *x = l->x;
     struct err e;
+    for (size_t i = 0; l->has_room && i < x->roomy.n; i++)
+        if (x->roomy.items[i] == l) {
+            x->roomy.items[i] = VEC_POP(&x->roomy);
+            l->has_room = false;
+        }
     for (size_t i = 0; l->n_requests && i < l->cap_requests; i++) {
         struct request *q = l->requests[i];
         if (!q) continue;
         if (!exec_begin(l->x, &e) || !store_command_ack(l->x->store, q->id, &e)) exec_fail(l->x, &e);
+        l->waiting_head = l->waiting.n = 0;
+        q->waits = q->made = false;
         request_forget(q);
     }
 }
@@ -246,5 +298,6 @@ void requests_close(struct exec *x)
     while (x->requests.n) request_forget(x->requests.items[0]);
     VEC_FINI(&x->requests);
     VEC_FINI(&x->due);
+    VEC_FINI(&x->roomy);
     web_client_free(x->web);
 }

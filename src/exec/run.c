@@ -23,6 +23,7 @@ void active_free(struct active *l)
     arena_fini(&l->arena);
     free(l->jobs);
     free(l->requests);
+    VEC_FINI(&l->waiting);
     free(l);
 }
 

@@ -164,10 +164,16 @@ class Gate:
     def __init__(self):
         self.open = threading.Event()
         self.waiting = threading.Semaphore(0)
+        self.lock, self.now, self.most = threading.Lock(), 0, 0
 
     def answer(self, request):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
         self.waiting.release()
         self.open.wait(common.LIMIT_S)
+        with self.lock:
+            self.now -= 1
         return 200, [], b"7"  # a loop takes nothing but JSON
 
 
@@ -188,6 +194,23 @@ def beside_a_step(score, skiff):
     gate.open.set()
     _, said = proc.communicate(timeout=common.LIMIT_S)
     score.check(proc.returncode == 0, f"requests beside a step: {proc.returncode} {said}")
+    case.close(score)
+
+
+def many(score, skiff):
+    """Sixteen at once, as Argo's agent; those that wait are not late, and each is made once."""
+    gate = Gate()
+    case = Case(skiff, gate.answer)
+    proc = case.start("""  - name: main
+    steps: [[{name: ask, template: ask, withSequence: {count: "200"}}]]
+  - {name: ask, http: {url: "@URL@/", timeoutSeconds: 60}}
+""")
+    for _ in range(16):
+        score.check(gate.waiting.acquire(timeout=common.LIMIT_S), "sixteen at once")
+    gate.open.set()
+    _, said = proc.communicate(timeout=common.LIMIT_S)
+    score.check(proc.returncode == 0 and len(case.asked) == 200, f"many: {proc.returncode} {len(case.asked)} {said}")
+    score.check(gate.most == 16, f"many: {gate.most} at once")
     case.close(score)
 
 
@@ -258,7 +281,7 @@ def main():
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         os.environ.pop(name, None)
-    for test in (outcomes, secrets, tls, proxied, beside_a_step, time_out, stopped, killed):
+    for test in (outcomes, secrets, tls, proxied, beside_a_step, many, time_out, stopped, killed):
         test(score, skiff)
     return score.end()
 

@@ -63,6 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256
 
     def __init__(self, answer):
         super().__init__(("127.0.0.1", 0), Handler)

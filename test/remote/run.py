@@ -338,6 +338,29 @@ def ended_meanwhile(score, skiff):
     case.close(score)
 
 
+def ended_while_sending(score, skiff):
+    """Terminate while an output is on its way: it is given up."""
+    gate, here = threading.Event(), threading.Semaphore(0)
+
+    def answer(case, r):
+        here.release()
+        gate.wait(common.LIMIT_S)
+        return 201, [], b""
+
+    case = Case(skiff, answer)
+    proc = case.start("""  - name: main
+    container: {image: busybox, command: [sh, -c, "echo x > /tmp/x"]}
+    outputs: {artifacts: [{name: x, path: /tmp/x, http: {url: "@URL@/x"}}]}
+""")
+    here.acquire(timeout=common.LIMIT_S)
+    score.check(case.place.call("terminate", "w").returncode == 0, "terminate while sending")
+    score.check(proc.wait(common.LIMIT_S) == 1, "terminate while sending: exit status")
+    n = node(case.place.get("w"), "w")
+    score.check(n.get("phase") == "Failed" and "Terminate" in n.get("message", ""), f"terminate while sending: {n}")
+    gate.set()
+    case.close(score)
+
+
 def killed(score, skiff):
     """SIGKILL while an input is on its way, and again while an output is: the step runs once."""
     gates = {"GET": threading.Event(), "PUT": threading.Event()}
@@ -396,7 +419,7 @@ def main():
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         os.environ.pop(name, None)
-    tests = [inputs, arguments, outputs, client_certificates, git, ended_meanwhile, killed, many]
+    tests = [inputs, arguments, outputs, client_certificates, git, ended_meanwhile, ended_while_sending, killed, many]
     for test in tests:
         if len(sys.argv) < 3 or test.__name__ in sys.argv[2:]:
             test(score, skiff)
