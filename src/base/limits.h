@@ -29,6 +29,16 @@ enum {
     LIMIT_HTTP_BODY_BYTES_PER_S = 4 << 10,  /* the minimum rate of a body after that */
     LIMIT_HTTP_DRAIN_MS = 500,              /* for replies on their way when a server stops */
     LIMIT_HTTP_LINE_BYTES = 64 << 20,       /* one line of a streamed reply, at the client */
+    LIMIT_WEB_CONNECT_MS = 30000,           /* a server's answer to a connection attempt, TLS included, as Go */
+    LIMIT_WEB_REQUESTS = 10,                /* requests in a row that redirects may lead to, as Go */
+    LIMIT_WEB_BODY_BYTES = 64 << 20,        /* body of a reply from elsewhere that is kept in memory */
+    LIMIT_WEB_RESULT_BYTES = 1 << 20,       /* reply to an http template: becomes a result */
+    LIMIT_WEB_STALL_S = 300,                /* a transfer of a file in which nothing moves */
+    LIMIT_FETCHES = 8,                      /* steps of one engine whose files are fetched or sent at once */
+    LIMIT_GIT_S = 3600,                     /* one git command */
+    LIMIT_GIT_SAID_BYTES = 64 << 10,        /* what is kept of its words */
+    LIMIT_RUN_REQUESTS = 16,                /* of one workflow under way at once, as Argo's agent */
+    LIMIT_WEB_CONNECTIONS = 128,            /* to servers elsewhere, of one engine; more requests wait */
     LIMIT_CHANNEL_MESSAGES = 1 << 16,       /* waiting in one channel to the loop */
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
     LIMIT_LOG_JOIN_BYTES = 1 << 20,  /* a shown log line: P records joined, then cut */

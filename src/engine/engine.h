@@ -79,15 +79,17 @@ enum stop_strategy { STOP_NONE, STOP_STOP, STOP_TERMINATE };
 
 /* What one event led to. Everything lives until the next event of the run. */
 enum action_kind {
-    ACTION_START, /* run this pod node: template in `tmpl` */
-    ACTION_KILL,  /* end it: SIGTERM, then SIGKILL after its grace period; it still reports */
-    ACTION_DONE,  /* the workflow is over */
+    ACTION_START,   /* run this pod node: template in `tmpl` */
+    ACTION_KILL,    /* end it: SIGTERM, then SIGKILL after its grace period; it still reports */
+    ACTION_REQUEST, /* make the request of this http node: template in `tmpl`; reports as a step does */
+    ACTION_CANCEL,  /* the node has ended: drop its request; nothing is reported any more */
+    ACTION_DONE,    /* the workflow is over */
 };
 
 struct action {
     enum action_kind kind;
     struct node *node;
-    const struct val *tmpl; /* ACTION_START: the template with everything substituted */
+    const struct val *tmpl; /* START, REQUEST: the template with everything substituted */
 };
 
 struct outbox {
@@ -132,6 +134,19 @@ bool run_set(struct run *r, const struct node_change *c, int64_t now_us, struct 
 /* Wall-clock time of the earliest timer, or 0; and its node, NULL for the workflow's deadline. */
 int64_t run_next_timer_us(struct run *r);
 struct node *run_next_timer_node(struct run *r);
+
+/* ---- http templates ---- */
+
+/* What came back for a request. */
+struct http_answer {
+    int status;
+    struct str body;
+    const struct val *headers; /* map of canonical name -> list of values */
+};
+/* How the node ends, in the words of Argo's agent: by `successCondition` of the template, else by the
+ * status. Pure; texts live in the arena. */
+void http_judge(struct arena *a, const struct val *tmpl, const struct http_answer *answer, int64_t now_us,
+                struct step_outcome *out);
 
 /* ---- looking at a run ---- */
 

@@ -312,6 +312,10 @@ void again_place(struct run *r, struct group_frame **g, struct node *n, uint32_t
 void again_begin(struct run *r);
 /* Its parent has been told: fulfilled, and no exit hook at work. */
 bool node_told(const struct run *r, const struct node *n);
+/* http.c */
+void http_begin(struct run *r, struct node *n);
+void http_end(struct run *r, struct node *n, struct str why); /* Failed, and its request is dropped */
+struct str http_outputs(struct run *r, const struct step_outcome *how);
 
 /* hooks.c */
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
@@ -338,4 +342,6 @@ void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too);
+/* timeout, and activeDeadlineSeconds when it counts: the earlier; 0 = none, -1 = error */
+int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, bool active_too, struct err *e);
 void node_kill(struct run *r, struct node *n, struct str why);

@@ -162,11 +162,11 @@ static bool counted_type(const struct node *n)
 static void count(struct run *r, struct node *n)
 {
     struct body *b = alive(n->boundary) ? n->boundary->body : NULL;
-    if (n->type == NTYPE_POD) {
+    if (n->type == NTYPE_POD || n->type == NTYPE_HTTP) {
         r->pods_total++;
         if (n->phase == NODE_SUCCEEDED) r->pods_done++;
-        if (alive(n)) r->active_pods++;
     }
+    if (n->type == NTYPE_POD && alive(n)) r->active_pods++;
     if (!counted_type(n)) return;
     n->counted = alive(n);
     if (b && alive(n)) b->active_children++;

@@ -69,13 +69,20 @@ static void count_begin(struct run *r, struct node *n)
 {
     if (!ntypes[n->type].counted || n->counted) return;
     n->counted = true;
-    if (n->type == NTYPE_POD) {
-        r->active_pods++;
-        r->pods_total++;
-    }
+    if (n->type == NTYPE_POD) r->active_pods++;
     if (!n->boundary || !n->boundary->body) return;
     n->boundary->body->active_children++;
     if (n->type == NTYPE_POD) n->boundary->body->active_pods++;
+}
+
+/* Pods and requests count. A busy run shows its progress, but not step by step. */
+static void progress_end(struct run *r, const struct node *n)
+{
+    if (n->type != NTYPE_POD && n->type != NTYPE_HTTP) return;
+    if (n->phase == NODE_SUCCEEDED) r->pods_done++;
+    if (r->now_us - r->progress_us < PROGRESS_US) return;
+    r->progress_us = r->now_us;
+    r->dirty = true;
 }
 
 static void count_end(struct run *r, struct node *n)
@@ -85,11 +92,6 @@ static void count_end(struct run *r, struct node *n)
     if (n->type == NTYPE_POD) {
         ASSERT(r->active_pods > 0);
         r->active_pods--;
-        if (n->phase == NODE_SUCCEEDED) r->pods_done++;
-        if (r->now_us - r->progress_us >= PROGRESS_US) { /* a busy run shows its progress, but not step by step */
-            r->progress_us = r->now_us;
-            r->dirty = true;
-        }
     }
     struct body *b = n->boundary ? n->boundary->body : NULL;
     if (!b) return;
@@ -110,6 +112,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     n->boundary = boundary;
     n->started_us = r->now_us;
     VEC_PUSH(&r->nodes, n);
+    if (type == NTYPE_POD || type == NTYPE_HTTP) r->pods_total++;
     count_begin(r, n);
     node_touch(r, n);
     return n;
@@ -130,6 +133,7 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     if (!phases[p].fulfilled) return;
     n->finished_us = r->now_us;
     n->deadline_us = 0;
+    progress_end(r, n);
     count_end(r, n);
     VEC_PUSH(&r->finished, n);
 }

@@ -260,6 +260,7 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
         struct str message = n->killed ? n->message : how->message;
         enum node_phase p = n->killed ? NODE_FAILED : how->phase;
         bool ran = how->exit_code != STEP_NO_EXIT_CODE; /* else there is nothing to collect */
+        if (n->type == NTYPE_HTTP) n->outputs = http_outputs(r, how);
         if (ran && !outputs_of_step(r, n, how, &n->outputs, &e) && p == NODE_SUCCEEDED) {
             p = NODE_ERROR;
             if (!message.p) message = str_of(e.text);

@@ -61,8 +61,7 @@ int64_t duration_us(struct str text, struct err *e)
     return duration_parse_seconds(text, &ns, e) ? ns / 1000 : -1;
 }
 
-/* timeout and activeDeadlineSeconds of a leaf, whichever ends first; 0 = none, -1 = error. */
-static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct err *e)
+int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, bool active_too, struct err *e)
 {
     struct str timeout = val_get_str(tmpl, "timeout");
     struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
@@ -72,7 +71,7 @@ static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct er
         if (us < 0) return err_ctx(e, "timeout"), -1;
         best = r->now_us + us;
     }
-    if (active.n) {
+    if (active.n && active_too) {
         int64_t s;
         if (!str_to_i64(active, &s) || s < 0)
             return err_set(e, ERR_SPEC, "activeDeadlineSeconds '%.*s' is not a number",
@@ -87,7 +86,7 @@ static void start_pod(struct run *r, struct node *n)
     struct err e;
     const struct val *tmpl;
     int64_t deadline = 0;
-    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, &e)) < 0) {
+    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, true, &e)) < 0) {
         node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }
@@ -143,6 +142,7 @@ static struct node *begin(struct run *r, const struct start *s)
     case TMPL_DATA:
     case TMPL_SCRIPT: start_pod(r, n); break;
     case TMPL_SUSPEND: suspend_begin(r, n); break;
+    case TMPL_HTTP: http_begin(r, n); break;
     case TMPL_STEPS: node_phase_set(r, n, NODE_RUNNING); steps_begin(r, n); break;
     case TMPL_DAG: node_phase_set(r, n, NODE_RUNNING); dag_begin(r, n); break;
     default:

@@ -144,7 +144,7 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     if (n->message.n) put(b, "message", n->message);
     put_time(b, "startedAt", n->started_us);
     put_time(b, "finishedAt", n->finished_us);
-    if (n->type == NTYPE_POD)
+    if (n->type == NTYPE_POD || n->type == NTYPE_HTTP)
         put(b, "progress", n->phase == NODE_SUCCEEDED ? STR("1/1") : STR("0/1"));
     put_raw(b, "inputs", n->inputs);
     put_raw(b, "outputs", n->outputs);

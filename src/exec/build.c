@@ -32,6 +32,24 @@ static bool from_repository(struct job *j, const struct val *art, struct pod_art
     return err_set(e, ERR_NOT_FOUND, "no artifact has the key '%.*s'", STR_ARG(key));
 }
 
+/* It was fetched before the job was queued, unless there is no such file and it is optional. */
+static bool fetched(struct job *j, struct pod_artifact *out, struct err *e)
+{
+    struct exec *x = j->live->x;
+    struct artifact_row row;
+    struct artifact_place place;
+    if (x->plain) { /* refused by its tier: nothing was fetched */
+        out->content = STR("");
+        return true;
+    }
+    struct str key = transfer_key(&x->scratch, j, out->name);
+    if (!store_artifact_get(&x->scratch, x->store, run_namespace(j->live->run), key, &row, e)) return false;
+    struct artifact_ref ref = {.id = row.content};
+    if (!artifact_path(&x->scratch, x->repo, &ref, &place, e)) return false;
+    out->source = place.path;
+    return true;
+}
+
 bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e)
 {
     const struct val *raw = val_get(art, STR("raw")), *mode = val_get(art, STR("mode"));
@@ -43,6 +61,7 @@ bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, s
         return true;
     }
     if (val_get(art, STR("s3"))) return from_repository(j, art, out, e);
+    if (place_is_remote(art)) return fetched(j, out, e);
     return err_set(e, ERR_UNSUPPORTED, "this kind of artifact location is not supported by this version of Skiff");
 }
 

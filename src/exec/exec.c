@@ -223,6 +223,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     arena_init(&x->arena);
     arena_init(&x->scratch);
     x->closing = o->idle;
+    x->transfers_wait_last = &x->transfers_wait;
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->quiet = cpus / 2;
     x->max_fresh = 4 * MAX(cpus, 1u);
@@ -241,6 +242,8 @@ void exec_close(struct exec *x)
     lanes_close(x);
     ops_close(x);
     helper_free(x->helper);
+    transfers_close(x);
+    requests_close(x);
     if (!x->failed && x->loaded) slots_settled(x);
     while (x->old_slots.n) free(VEC_POP(&x->old_slots));
     past_close(x->past);

@@ -1,9 +1,11 @@
 /* Private to src/exec. */
 #pragma once
 #include "artifact/artifact.h"
+#include "artifact/remote.h"
 #include "base/vec.h"
 #include "config/images.h"
 #include "exec/exec.h"
+#include "net/web.h"
 #include "pod/pod.h"
 #include "step/launcher.h"
 #include "step/past.h"
@@ -16,6 +18,8 @@ enum {
 };
 
 struct job;
+struct request;
+struct transfer;
 
 /* A run in memory. */
 struct active {
@@ -33,14 +37,21 @@ struct active {
     struct op **ops;   /* the same for steps that the engine does itself */
     size_t cap_ops;
     int64_t creator;   /* the run that a person started and whose step led to this one; 0: none */
+    struct request **requests; /* by node index; NULL: no request */
+    size_t n_requests, cap_requests;
+    VEC(struct request *) waiting; /* for one of those under way to end; NULL: it has ended itself */
+    size_t waiting_head, n_made;
+    bool has_room; /* stands in exec.roomy */
 };
 
 enum job_state {
     JOB_DECIDED, /* its command is in the open transaction */
-    JOB_QUEUED,  /* committed; waits for a slot */
+    JOB_FETCHING, /* committed; its input artifacts are on their way */
+    JOB_QUEUED,  /* and here; waits for a slot */
     JOB_STOPPED, /* was told to end before it began: ends at the end of the turn */
     JOB_SOUGHT,  /* an engine before this one started it: its supervisor does not answer yet */
     JOB_RUNNING, /* a supervisor has it */
+    JOB_SENDING, /* it has ended; output artifacts are on their way elsewhere */
     JOB_ENDED,
 };
 
@@ -62,6 +73,7 @@ struct job {
     size_t at;      /* in exec.jobs */
     int64_t started_us; /* monotonic */
     struct lane *lane;
+    struct transfer *transfer; /* FETCHING, SENDING */
     struct job_list *list;
     struct job *prev, *next;
 };
@@ -75,6 +87,21 @@ struct lane {
     size_t at; /* in exec.lanes */
     size_t steps, bytes; /* in the slot's journal */
     bool adopted;
+};
+
+/* What a command row is about; the numbers are stored. */
+enum command_kind { COMMAND_STEP = 1, COMMAND_REQUEST = 2 };
+
+/* One request of an http template: a command too. */
+struct request {
+    struct exec *x;
+    struct active *live;
+    struct node *node;
+    int64_t id; /* of the command */
+    size_t at;  /* in exec.requests */
+    size_t waits_at; /* in its workflow's list, when `waits` */
+    bool waits, made;
+    struct web_call *call;
 };
 
 struct exec {
@@ -111,6 +138,14 @@ struct exec {
     VEC(struct job *) jobs;     /* not ended */
     VEC(struct job *) decided;
     VEC(struct job *) kills;    /* to be signalled after the commit */
+    VEC(struct request *) requests; /* not ended */
+    VEC(struct request *) due;      /* of those, not made yet; NULL: it has ended meanwhile */
+    VEC(struct active *) roomy;     /* a request of theirs has ended while others wait */
+    struct web_client *web;     /* made with the first request */
+    VEC(struct transfer *) transfers; /* not ended */
+    struct transfer *transfers_wait, **transfers_wait_last; /* of those, for a thread */
+    struct loop_channel *channel;   /* from their threads; made with the first */
+    uint32_t transferring, sending;
     struct job_list queue, stopped, sought;
     struct job_list young;      /* running, not yet shown so; in the order of their start */
     VEC(struct job *) fresh;    /* as many as may start at once, at most */
@@ -157,6 +192,32 @@ void job_forget(struct job *j);
 void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
+
+/* request.c */
+bool request_new(struct active *l, struct node *n, struct err *e);
+bool request_cancel(struct active *l, const struct node *n, struct err *e); /* in the open transaction */
+bool request_restore(struct exec *x, struct active *l, const struct command_row *c, struct err *e);
+void requests_committed(struct exec *x); /* those that are decided may be made */
+void requests_dropped(struct exec *x);   /* rolled back: they never were */
+void requests_orphan(struct active *l);
+void requests_close(struct exec *x);
+
+/* place.c */
+bool place_is_remote(const struct val *art);
+enum artifact_archive place_archive(const struct val *art);
+/* Texts, secrets included, live in the arena. */
+bool place_remote(struct active *l, struct arena *a, const struct val *art, struct remote *out, struct err *e);
+
+/* transfer.c */
+bool transfer_fetch(struct job *j); /* false: there is nothing to fetch. Else it is queued later, or fails */
+struct str transfer_key(struct arena *a, const struct job *j, struct str name); /* of what was fetched */
+bool transfer_forget_inputs(struct job *j, struct err *e); /* in the open transaction; the step is over */
+/* False: there is nothing to send (any more). Else job_result is called again later with the same result. */
+bool transfer_send(struct job *j, const struct step_result *r);
+bool transfer_sent(const struct job *j, struct str name, struct err *e); /* meanwhile: was it sent? */
+void transfer_leave(struct job *j);  /* the job is gone, its transfer soon */
+void transfer_cancel(struct job *j); /* it fails soon */
+void transfers_close(struct exec *x);
 
 /* lane.c */
 void jobs_dispatch(struct exec *x);

@@ -90,6 +90,7 @@ void job_forget(struct job *j)
         if (x->kills.items[i] == j) x->kills.items[i] = NULL;
     job_detach(j);
     list_leave(j);
+    transfer_leave(j);
     free(j);
 }
 
@@ -98,7 +99,7 @@ void job_forget(struct job *j)
 struct job *job_new(struct active *l, struct node *n, struct err *e)
 {
     struct exec *x = l->x;
-    struct command_row row = {.run = l->id, .node = node_index(n), .kind = 1, .payload = STR("")};
+    struct command_row row = {.run = l->id, .node = node_index(n), .kind = COMMAND_STEP, .payload = STR("")};
     struct arena *a = &x->scratch;
     int64_t id;
     if (!store_command_put(x->store, &row, &id, e)) return NULL;
@@ -118,7 +119,7 @@ void job_event(struct job *j, const struct step_outcome *how)
     struct outbox out;
     struct err e;
     int64_t now = clock_now_us();
-    if (!exec_begin(x, &e) || (how && !store_command_ack(x->store, j->id, &e))) {
+    if (!exec_begin(x, &e) || (how && (!store_command_ack(x->store, j->id, &e) || !transfer_forget_inputs(j, &e)))) {
         exec_fail(x, &e);
         return;
     }
@@ -161,6 +162,7 @@ void job_result(struct job *j, const struct step_result *r)
 {
     struct step_outcome how;
     struct err e = {0};
+    if (transfer_send(j, r)) return;
     if (!j->live) job_orphan_done(j);
     else if (exec_begin(j->x, &e) && job_outcome(j, r, &how, &e)) job_event(j, &how);
     else job_failed(j, e.text);
@@ -173,8 +175,10 @@ void job_kill(struct job *j)
 {
     uint32_t grace_ms = (uint32_t)config_int(j->x->o.config, CONFIG_GRACE) * 1000;
     j->killed = true;
-    if (j->state == JOB_QUEUED) {
+    if (j->state == JOB_SENDING) transfer_cancel(j);
+    if (j->state == JOB_QUEUED || j->state == JOB_FETCHING) {
         list_leave(j);
+        transfer_leave(j);
         j->state = JOB_STOPPED;
         job_list_push(&j->x->stopped, j);
     }
@@ -207,6 +211,7 @@ void exec_kill(struct exec *x, int64_t run)
 /* What was reported is stored: the journals are not needed any more. */
 void slots_settled(struct exec *x)
 {
+    if (x->sending) return; /* the end of such a step stands nowhere else */
     while (x->old_slots.n) {
         char *name = VEC_POP(&x->old_slots);
         past_remove(x->o.state_dir, name);
@@ -222,8 +227,10 @@ void jobs_committed(struct exec *x)
 {
     for (size_t i = 0; i < x->decided.n; i++) {
         struct job *j = x->decided.items[i];
-        j->state = JOB_QUEUED;
-        job_list_push(&x->queue, j);
+        if (!transfer_fetch(j)) {
+            j->state = JOB_QUEUED;
+            job_list_push(&x->queue, j);
+        }
         if (j->killed) job_kill(j);
     }
     x->decided.n = 0;
@@ -236,10 +243,12 @@ void jobs_committed(struct exec *x)
     x->kills.n = 0;
     actives_reap(x);
     slots_settled(x);
+    requests_committed(x);
 }
 
 void jobs_dropped(struct exec *x)
 {
     while (x->decided.n) job_forget(VEC_POP(&x->decided));
     x->kills.n = 0;
+    requests_dropped(x);
 }

@@ -211,7 +211,8 @@ static bool steps_load(struct exec *x, struct err *e)
     for (size_t i = 0; i < n; i++) {
         struct active *l = active_of(x, commands[i].run);
         if (!l && is_left_alone(x, commands[i].run)) continue;
-        if (!step_restore(x, l, &commands[i], e)) return false;
+        bool request = commands[i].kind == COMMAND_REQUEST;
+        if (!(request ? request_restore : step_restore)(x, l, &commands[i], e)) return false;
         arena_reset(&x->scratch);
     }
     return true;

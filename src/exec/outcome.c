@@ -100,8 +100,11 @@ static bool artifacts(struct job *j, const struct val *tmpl, const struct step_r
         struct val v;
         if (!art) continue;
         if (o->form != STEP_FORM_MISSING) {
-            if (keep(j, art, i, &v, e)) list_add(&list, v);
-            else ok = false;
+            struct err why;
+            bool kept = place_is_remote(art) ? transfer_sent(j, o->name, &why) : keep(j, art, i, &v, &why);
+            if (place_is_remote(art)) v = *art; /* whoever takes it fetches it from there */
+            if (kept) list_add(&list, v);
+            else if (ok && e) *e = why, ok = false;
         } else if (!(optional && optional->kind == VAL_BOOL && optional->b) && ok) {
             struct str path = val_get_str(art, "path");
             ok = err_set(e, ERR_NOT_FOUND, "output artifact '%.*s': '%.*s' does not exist%s%.*s", STR_ARG(o->name),

@@ -23,6 +23,8 @@ void active_free(struct active *l)
     arena_fini(&l->arena);
     free(l->jobs);
     free(l->ops);
+    free(l->requests);
+    VEC_FINI(&l->waiting);
     free(l);
 }
 
@@ -117,6 +119,8 @@ static bool act(struct active *l, const struct action *a, struct err *e)
         j->in_kills = true;
         VEC_PUSH(&x->kills, j);
         return true;
+    case ACTION_REQUEST: return request_new(l, a->node, e);
+    case ACTION_CANCEL: return request_cancel(l, a->node, e);
     case ACTION_DONE:
         if (!l->over) VEC_PUSH(&x->over, l);
         return l->over = true;
@@ -254,6 +258,7 @@ void actives_reap(struct exec *x)
     for (size_t i = 0; i < x->over.n; i++) {
         jobs_orphan(x->over.items[i]);
         ops_orphan(x->over.items[i]);
+        requests_orphan(x->over.items[i]);
         active_forget(x->over.items[i]);
     }
     x->over.n = 0;

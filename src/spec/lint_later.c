@@ -20,7 +20,7 @@ static const struct later of_template[] = {
     {"podSpecPatch", "the step runs unpatched"},
 };
 
-static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "artifactory", "http", "git", "plugin"};
+static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "plugin"};
 
 static const char *later_in(const struct later *rows, size_t n, const char *field)
 {

@@ -1,5 +1,6 @@
 /* Bodies that do the work: containers, scripts, resources, requests, pauses, data. See lint_p.h. */
 #include "doc/yaml.h"
+#include "lang/expr.h"
 #include "spec/lint_p.h"
 
 static const struct argo_template *defaults_of(const struct lint_doc *ld)
@@ -232,8 +233,33 @@ static void check_script(struct lint_doc *ld, const struct argo_template *t)
     diag_help(ld->l->d, g, "add `command:`, such as [python]");
 }
 
-static void check_http(struct lint *l, const struct argo_http *h)
+/* Argo ignores these silently. */
+static void check_request_only(struct lint *l, const struct argo_template *t)
 {
+    static const char *const of_pods[] = {"activeDeadlineSeconds", "podSpecPatch", "volumes", "initContainers", "sidecars"};
+    for (size_t i = 0; i < ARRAY_LEN(of_pods); i++)
+        if (val_get(t->src, str_of(of_pods[i])))
+            LINT(l, DIAG_WARNING, "W0316", lint_at(t->src, of_pods[i]), "`%s` has no effect on a request", of_pods[i]);
+    if (t->outputs && t->outputs->parameters.n + t->outputs->artifacts.n > 0)
+        LINT(l, DIAG_WARNING, "W0316", t->outputs->src, "a request has no outputs but `outputs.result`");
+    if (t->inputs && t->inputs->artifacts.n > 0)
+        LINT(l, DIAG_WARNING, "W0316", t->inputs->src, "input artifacts have no effect on a request");
+}
+
+static void check_condition(struct lint *l, const struct argo_http *h)
+{
+    struct err e = {0};
+    if (!h->success_condition.n || has_tag(h->success_condition) || expr_check(l->a, h->success_condition, &e)) return;
+    LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "successCondition"), "the condition is not an expression: %s", e.text);
+}
+
+static void check_http(struct lint *l, const struct argo_template *t)
+{
+    const struct argo_http *h = t->http;
+    check_request_only(l, t);
+    check_condition(l, h);
+    if (h->body_from && h->body_from->bytes.n == 0)
+        LINT(l, DIAG_ERROR, "E0316", h->body_from->src, "`bodyFrom` has no bytes");
     if (h->url.n == 0)
         LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "url"), "the request has no address");
     if (h->body.n > 0 && h->body_from)
@@ -266,7 +292,7 @@ void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template
     case TEMPLATE_SCRIPT: check_script(ld, t); return;
     case TEMPLATE_CONTAINER_SET: check_set(ld, t); return;
     case TEMPLATE_RESOURCE: check_resource(ld->l, t); return;
-    case TEMPLATE_HTTP: check_http(ld->l, t->http); return;
+    case TEMPLATE_HTTP: check_http(ld->l, t); return;
     case TEMPLATE_DATA: check_data(ld->l, t->data); return;
     case TEMPLATE_SUSPEND:
         lint_duration(ld->l, t->suspend->src, "duration", t->suspend->duration, false);

@@ -16,7 +16,9 @@ Columns of expect.tsv (tab-separated, - = nothing):
             later              needs what this version does not have: must be refused, in words, or warned of;
                                counts as skipped
             skip               not run; the note says why
-  with      documents given on the command line before the file: from the corpus, or objects/NAME
+  with      documents given on the command line before the file: from the corpus, or objects/NAME; `internet`: the
+            file asks servers elsewhere. They are not reached: internet.py answers for them through a proxy, the file
+            stays as it is, and what is judged is what the program makes of such answers
   limit     seconds; with "slow" only under --all
   checks    separated by "; ", each is one of
             NAME=PHASE         every node of that displayName has it (there is at least one);
@@ -40,6 +42,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import internet
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,10 +83,14 @@ class Run:
     def __init__(self, row, args, state):
         self.row, self.state = row, state
         self.deadline = time.monotonic() + row["limit"]
-        files = [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in row["with"].split()]
+        words = row["with"].split()
+        net = internet.shared() if "internet" in words else None
+        files = [net.secrets] if net else []
+        files += [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in words if w != "internet"]
         command = self.command("run", "-o", "json", "--runtime", args.runtime, *files, os.path.join(args.corpus, row["file"]))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, cwd=state)
+                                        stderr=subprocess.PIPE, text=True, cwd=state,
+                                        env=dict(os.environ, **net.environment) if net else None)
 
     def command(self, verb, *words):
         return [SKIFF, verb, "--state", os.path.join(self.state, "s"), *words]

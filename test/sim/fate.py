@@ -82,6 +82,14 @@ def parameter_value(p, notes, drawn):
     return notes.get("sim/out-" + p["name"], drawn)
 
 
+def http_fate(duration, phase, code, result):
+    """A request always has a result when it has an answer, and never an exit code."""
+    if phase == "Error":
+        return Fate(duration, "Failed", "sim: no answer")
+    message = "" if phase == "Succeeded" else "received non-2xx response code: %d" % code
+    return Fate(duration, phase, message, result=result)
+
+
 def fate_of(name, tmpl, captured, fate):
     draws = Draws(fate["seed"], name)
     duration, p = 1000 * (1 + draws.draw() % 50), draws.draw() % 100
@@ -91,6 +99,8 @@ def fate_of(name, tmpl, captured, fate):
     if notes.get("sim/duration-ms"):
         duration = 1000 * int(notes["sim/duration-ms"])
     phase, code = forced_outcome(name, notes) or drawn_outcome(p, code, fate)
+    if "http" in tmpl:
+        return http_fate(duration, phase, code, notes.get("sim/result", result))
     if phase == "Error":
         return Fate(duration, "Error", "sim: infrastructure error")
     got = Fate(duration, phase, "" if phase == "Succeeded" else "main: Error (exit code %d)" % code, str(code))

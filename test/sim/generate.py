@@ -9,6 +9,7 @@ import random
 START_US = 1700000000000000
 IMAGE = {"container": {"image": "busybox", "command": ["true"]}}
 SCRIPT = {"script": {"image": "python:3.11", "command": ["python"], "source": "print(1)"}}
+HTTP = {"http": {"url": "http://127.0.0.1/"}}
 ITEM_LISTS = (["x", "y"], [1, 2, 3], [True, "z"], [{"k": 1, "n": "a"}, {"k": 2, "n": "b"}], [[1, 2], ["p", "q"]], ["one"],
               ["f(x)", "a:b"], [7])
 
@@ -36,6 +37,7 @@ class Called:
 class Generator:
     def __init__(self, seed):
         self.r = random.Random("workflow/%d" % seed)
+        self.asks = random.Random("requests/%d" % seed)  # of its own: what else a seed stands for stays the same
         self.seed, self.count, self.budget = seed, 0, self.r.randint(5, 40)
         self.templates, self.library, self.globals = [], [], []
         self.limits = self.chance(0.25)
@@ -70,8 +72,16 @@ class Generator:
         tmpl.update(body or self.r.choice((IMAGE, SCRIPT)))
         return tmpl
 
+    def request(self, made):
+        """Some leaves ask a server instead."""
+        if self.asks.random() < 0.25:
+            for kind in ("container", "script"):
+                made.tmpl.pop(kind, None)
+            made.tmpl.update(HTTP)
+        return made
+
     def leaf_plain(self):
-        return Made(self.base("leaf", {}))
+        return self.request(Made(self.base("leaf", {})))
 
     def leaf_sure(self):
         return Made(self.base("sure", {"sim/exit": "0"}), sure=True, coded=True)
@@ -98,7 +108,8 @@ class Generator:
 
     def leaf_number(self):
         sure = self.chance(0.6)
-        return Made(self.base("number", {"sim/exit": "0"} if sure else {}, SCRIPT), result=True, sure=sure, coded=sure)
+        made = Made(self.base("number", {"sim/exit": "0"} if sure else {}, SCRIPT), result=True, sure=sure, coded=sure)
+        return self.request(made) if sure else made  # without an answer there is no result
 
     def leaf_list(self):
         text = self.r.choice(("[]", "[1]", "[1,2]", '["a","b","c"]', '[{"k":1},{"k":2}]'))
@@ -139,7 +150,7 @@ class Generator:
             tmpl["activeDeadlineSeconds"] = self.r.choice((1, 2, "2", 3))
         if self.chance(0.5):
             tmpl["timeout"] = self.r.choice(("2s", "3s", "4s"))
-        return Made(tmpl)
+        return self.request(Made(tmpl))
 
     def leaf_retried(self):
         notes, strategy = {}, self.strategy()
@@ -351,7 +362,7 @@ class Generator:
                 out.append("{{%s.outputs.parameters}}" % ref)
             if b.made.result and not b.made.lists:
                 out += ["{{%s.outputs.result}}" % ref] * 2
-            if b.made.leaf and "suspend" not in b.made.tmpl and not b.loop:
+            if b.made.leaf and not {"suspend", "http"} & set(b.made.tmpl) and not b.loop:
                 out.append("code {{%s.exitCode}}" % ref)
         elif not b.loop:
             out += ["{{=%s['%s'].outputs.parameters.%s ?? 'fb'}}" % (kind, b.name, o) for o in b.made.outs] * 2

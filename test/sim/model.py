@@ -66,7 +66,7 @@ class Model(Scopes, Retries):
         elif name in self.sleeps:
             self.end_sleep(name)
         elif kind == 1:
-            self.end_pod(name, "Failed", POD_DEADLINE, None)
+            self.end_pod(name, "Failed", POD_DEADLINE if self.nodes[name].type == "Pod" else "timeout", None)
         else:
             self.end_pod_by_fate(name)
 
@@ -88,7 +88,7 @@ class Model(Scopes, Retries):
         for node in list(self.nodes.values()):
             if node.on_exit or node.fulfilled():
                 continue
-            if node.type == "Pod":
+            if node.type in ("Pod", "HTTP"):
                 self.end_pod(node.name, "Failed", STEP_DEADLINE, None)
             elif node.type == "Suspend":
                 self.sleeps.pop(node.name, None)
@@ -139,7 +139,7 @@ class Model(Scopes, Retries):
     def outbound(self, name):
         """[getOutboundNodes] A steps or dag node that has none stands for itself."""
         node = self.nodes[name]
-        if node.type in ("Pod", "Skipped", "Suspend"):
+        if node.type in ("Pod", "HTTP", "Skipped", "Suspend"):
             return [name]
         if node.type == "TaskGroup":
             return [o for c in node.children for o in self.outbound(c)] if node.children else [name]
@@ -150,12 +150,14 @@ class Model(Scopes, Retries):
     # ---- pods ----
 
     def start_pod(self, name, tmpl, holder, place):
+        http = "http" in tmpl
+        type_, limited = ("HTTP", ("timeout",)) if http else ("Pod", ("activeDeadlineSeconds", "timeout"))
         if self.past_deadline() and not place.on_exit:
-            return self.make(name, "Pod", "Failed", holder, place, STEP_DEADLINE)
-        node = self.make(name, "Pod", "Running", holder, place)
+            return self.make(name, type_, "Failed", holder, place, STEP_DEADLINE)
+        node = self.make(name, type_, "Pending" if http else "Running", holder, place)
         captured = self.captures_result(name, place.boundary)
         end = fate.fate_of(name, tmpl, captured, self.fate)
-        limits = [duration_us(tmpl[k]) for k in ("activeDeadlineSeconds", "timeout") if tmpl.get(k)]
+        limits = [duration_us(tmpl[k]) for k in limited if tmpl.get(k)]
         self.pods[name] = (self.now + end.duration_us, self.now + min(limits) if limits else None, end)
         self.globals_of[name] = {p["name"]: p.get("globalName") for p in fate.parameter_files(tmpl)}
         return node
@@ -165,7 +167,7 @@ class Model(Scopes, Retries):
     def end_pod_by_fate(self, name):
         end = self.pods[name][2]
         if end.exit_code is None:
-            return self.end_pod(name, end.phase, end.message, None)
+            return self.end_pod(name, end.phase, end.message, None if end.result is None else {"result": end.result})
         outputs = {"exitCode": end.exit_code}
         if end.result is not None:
             outputs["result"] = end.result
@@ -213,7 +215,7 @@ class Model(Scopes, Retries):
     def execute(self, name, holder, library, args, place):
         """[executeTemplate] The node; raises Held when nothing may be created, StepError when it is an error."""
         node = self.nodes.get(name)
-        if node is not None and (node.fulfilled() or node.type == "Pod"):
+        if node is not None and (node.fulfilled() or node.type in ("Pod", "HTTP")):
             return node
         inner_library, raw = self.resolve(holder, library)
         try:
@@ -253,7 +255,7 @@ class Model(Scopes, Retries):
                 return dag.execute(self, name, tmpl, holder, library, place)
             if "suspend" in tmpl:
                 return self.execute_suspend(name, tmpl, holder, place)
-            self.reach(next(t for t in ("container", "script", "resource", "data") if t in tmpl))
+            self.reach(next(t for t in ("container", "script", "http", "resource", "data") if t in tmpl))
             return self.start_pod(name, tmpl, holder, place)
         except StepError as e:
             self.mark(self.nodes[name], "Error", str(e))

@@ -43,7 +43,7 @@ class Retries:
 
     def execute_attempt(self, node, number, local, raw, tmpl, holder, library, place):
         attempt = "%s(%d)" % (node.name, number)
-        if attempt in self.nodes and self.nodes[attempt].type == "Pod":
+        if attempt in self.nodes and self.nodes[attempt].type in ("Pod", "HTTP"):
             return
         tmpl = self.substituted(tmpl, local)
         try:

@@ -95,6 +95,16 @@ static void fate_params(struct world *w, const struct val *tmpl, struct stream *
     how->params = out;
 }
 
+/* A request: always with a result when there is an answer, and never with an exit code. */
+static void fate_http(struct world *w, struct step_outcome *how, bool error, struct str result)
+{
+    int code = how->exit_code;
+    *how = (struct step_outcome){.phase = error ? NODE_FAILED : how->phase, .exit_code = STEP_NO_EXIT_CODE};
+    if (error) how->message = STR("sim: no answer");
+    else how->result = result;
+    if (!error && code) how->message = str_fmt(&w->arena, "received non-2xx response code: %d", code);
+}
+
 static struct fate fate_of(struct world *w, const struct node *n, const struct val *given)
 {
     /* the engine's own copy lives only until its next event */
@@ -120,11 +130,15 @@ static struct fate fate_of(struct world *w, const struct node *n, const struct v
         if (str_to_i64(exit_note, &v)) fate_exit(&w->arena, &f.how, v);
     }
     if (str_to_i64(note(tmpl, "duration-ms", STR("")), &v)) f.duration_us = 1000 * v;
+    struct str result_note = note(tmpl, "result", STR(""));
+    if (node_type(n) == NTYPE_HTTP) {
+        fate_http(w, &f.how, error, result_note.p ? result_note : result);
+        return f;
+    }
     if (error) {
         fate_error(&f.how);
         return f;
     }
-    struct str result_note = note(tmpl, "result", STR(""));
     if (node_captures_result(n) || val_get(tmpl, STR("data"))) f.how.result = result_note.p ? result_note : result;
     fate_params(w, tmpl, &s, &f.how);
     return f;
@@ -279,8 +293,11 @@ static bool catch_up(struct world *w, struct err *e)
     for (size_t i = 0; i < run_node_count(w->run); i++) {
         struct node *n = run_node_at(w->run, i);
         uint32_t idx = node_index(n);
-        if (node_type(n) != NTYPE_POD || phase_fulfilled(node_phase(n))) continue;
+        bool http = node_type(n) == NTYPE_HTTP;
+        if (http && phase_fulfilled(node_phase(n))) pod_forget(w, idx); /* its request was dropped */
+        if ((node_type(n) != NTYPE_POD && !http) || phase_fulfilled(node_phase(n))) continue;
         if (!pod_of(w, idx) && !pod_start(w, n, e)) return false;
+        if (http) continue; /* Pending to its end */
         if (node_phase(n) == NODE_PENDING && !happen(w, &(struct event){EVENT_STARTED, idx}, e))
             return false;
         n = run_node_at(w->run, i);
