@@ -75,7 +75,8 @@ static uint8_t ok_below(const struct resetting *x, const struct node *n)
     for (uint32_t i = 0; i < n->n_children; i++) {
         const struct node *c = child_at(x->r, n, i);
         uint8_t m = x->marks[c->idx];
-        if (c->phase == NODE_SUCCEEDED && !(m & MARK_PICKED)) ok |= c->in_exit ? MARK_OK_EXIT : MARK_OK;
+        bool own = c->phase == NODE_SUCCEEDED && !(m & MARK_PICKED) && c->type != NTYPE_CONTAINER;
+        if (own) ok |= c->in_exit ? MARK_OK_EXIT : MARK_OK;
         ok |= m & (MARK_OK | MARK_OK_EXIT);
     }
     return ok;
@@ -105,6 +106,12 @@ static bool ended_well(const struct node *n)
     return phase_fulfilled(n->phase) && !phase_failed(n->phase);
 }
 
+/* Containers share the fate of their pod. */
+static struct node *whole(struct node *n)
+{
+    return n->type == NTYPE_CONTAINER && n->parent ? n->parent : n;
+}
+
 /* Whose successors say whether a failure was dealt with: the retry's for an attempt, and for an exit
  * handler those of the step that it belongs to. */
 static const struct node *judged(const struct node *n)
@@ -117,7 +124,7 @@ static const struct node *judged(const struct node *n)
 
 static bool failed_leaf(const struct resetting *x, const struct node *n)
 {
-    return !ended_well(n) && !is_composite(n) && !(x->marks[n->idx] & MARK_PAST) &&
+    return !ended_well(n) && !is_composite(n) && n->type != NTYPE_CONTAINER && !(x->marks[n->idx] & MARK_PAST) &&
            !(x->marks[judged(n)->idx] & MARK_OK);
 }
 
@@ -220,7 +227,7 @@ static void marks_set(struct resetting *x)
 {
     marks_begin(x);
     for (size_t i = 0; i < x->n; i++)
-        if (x->marks[i] & MARK_PICKED || failed_leaf(x, x->r->nodes.items[i])) drop(x, x->r->nodes.items[i]);
+        if (x->marks[i] & MARK_PICKED || failed_leaf(x, x->r->nodes.items[i])) drop(x, whole(x->r->nodes.items[i]));
     drop_all(x);
     if (x->dropped && x->r->exit_node) drop(x, x->r->exit_node);
     drop_all(x);
