@@ -193,7 +193,7 @@ bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct
     *out = STR_NONE;
     if (!val_get(s->tmpl->src, STR("inputs"))) return true;
     struct scope locals CLEANUP(scope_fini) = {0};
-    scope_init(&locals, &r->globals);
+    scope_init(&locals, globals_for(r, s->wf_status));
     scope_set(&locals, STR("node.name"), s->name);
     if (tmpl_is_pod(s->tmpl)) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
     struct val params, artifacts;
@@ -298,7 +298,7 @@ bool pod_template(struct run *r, struct node *n, const struct val **out, struct 
     if (n->tmpl->has_tags) {
         struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
         bool is_inline = !n->tmpl->name.n && n->boundary && n->boundary->body;
-        scope_init(&locals, is_inline ? &n->boundary->body->inputs : &r->globals);
+        scope_init(&locals, is_inline ? &n->boundary->body->inputs : globals_for(r, n->wf_status));
         scope_init(&inputs, &locals);
         locals_scope(r, &r->scratch, &locals, n);
         inputs_scope(r, &r->scratch, &inputs, n);

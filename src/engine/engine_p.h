@@ -37,6 +37,9 @@ struct call {
     uint32_t n_in, n_out;
     uint32_t *in, *out; /* dag: calls that it depends on, calls that depend on it */
     const struct depends *logic; /* NULL: runs at once */
+    const struct val *hooks;     /* life cycle hooks by name; NULL: none but perhaps `exit` */
+    uint32_t n_watch;
+    uint32_t *watch; /* steps of the same group whose hooks mention this one */
 };
 
 /* Where a template stands: local names resolve there (the workflow or one WorkflowTemplate). */
@@ -61,6 +64,9 @@ struct tmpl {
 
 struct group_frame;
 
+/* Which hook of its parent a node is. */
+enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */ };
+
 struct node {
     uint32_t idx;
     uint32_t hash; /* FNV-1a of the name: its id */
@@ -70,6 +76,14 @@ struct node {
     bool hook_done;   /* its exit hook has run or there is none */
     bool counted;     /* takes part in its boundary's active children */
     bool started;     /* a runtime has it */
+    bool condemned;   /* an Error because of its hooks: they are not looked at again */
+    bool exit_open;   /* its exit hook is at work or held back */
+    bool ended;       /* fulfilled, and its hooks have been looked at */
+    bool told;        /* whoever waits for it knows that it is over, hooks included */
+    uint8_t hook;     /* HOOK_*: what it is to its parent */
+    uint8_t wf_status; /* below a hook of the workflow: workflow.status when that began, + 1 */
+    uint16_t hooks_open;  /* life cycle hooks at work or held back */
+    uint32_t hooks_fired; /* a bit for each that was ever wanted */
     uint32_t attempt; /* of a retried node */
     struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
     struct node *boundary; /* the steps or dag instance that it belongs to */
@@ -106,7 +120,8 @@ struct blocked {
     struct str item;          /* JSON text, absent when the call does not loop */
     uint32_t item_idx;
     struct node *retry;       /* attempt: its retry node */
-    struct node *hook_of;     /* exit hook: the node that has it */
+    struct node *hook_of;     /* hook: the node that has it */
+    uint8_t hook;             /* HOOK_* */
 };
 
 /* A steps or dag instance at work. */
@@ -163,6 +178,8 @@ struct run {
     VEC(struct tmpl *) tmpls;
     struct map tmpl_by_key;
     struct scope globals;
+    struct scope status_globals[NODE_PHASE_MAX]; /* with workflow.status, for hooks of the workflow */
+    uint8_t starting_status; /* a hook of the workflow is being started: see node.wf_status */
     VEC(struct node *) nodes;
     struct node *root, *exit_node;
     bool dirty, done, exit_started;
@@ -179,6 +196,8 @@ struct run {
     VEC(struct timer) timers; /* binary heap by at_us, then node */
     VEC(struct node *) dirty_nodes;
     VEC(struct action) actions;
+    size_t hook_head;
+    VEC(struct node *) hook_due; /* nodes whose life cycle hooks are to be looked at */
     size_t finished_head;
     VEC(struct node *) finished; /* fulfilled nodes whose parents are not told yet */
     VEC(struct val_pair) globals_out; /* workflow.outputs.parameters */
@@ -194,6 +213,9 @@ void node_message_set(struct run *r, struct node *n, struct str message);
 /* The one way a phase changes. A fulfilled node is queued for its parent. */
 void node_phase_set(struct run *r, struct node *n, enum node_phase p);
 void node_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+/* An Error from outside: of a node at work, or of one that had ended well but is not told yet. */
+void node_condemn(struct run *r, struct node *n, struct str why);
+const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
@@ -216,6 +238,7 @@ struct start {
     const struct val *args; /* substituted arguments, or NULL */
     struct str item;
     bool hooked, in_exit, retried;
+    uint8_t hook, wf_status;
     struct str inputs; /* retry attempts: decided already */
     uint32_t attempt;
 };
@@ -256,6 +279,8 @@ bool loop_check(struct run *r, const struct call *c, const struct val *task, con
 
 /* references between steps: refs.c */
 void refs_scope(struct run *r, struct scope *s, struct node *boundary);
+/* What the hook expressions of `n` may mention: what came before it, and its own status. */
+void refs_scope_hook(struct run *r, struct scope *s, struct node *n);
 bool call_resolve(struct run *r, struct node *boundary, const struct call *c, struct val *out,
                   struct err *e);
 bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
@@ -286,6 +311,7 @@ void steps_group_done(struct run *r, struct node *n, struct node *group);
 /* dag.c */
 void dag_begin(struct run *r, struct node *n);
 void dag_child_done(struct run *r, struct node *dag, struct node *child);
+void dag_hook_done(struct run *r, struct node *dag);
 void dag_group_child_done(struct run *r, struct node *group);
 void dag_link(struct run *r, struct node *dag, const struct call *c, struct node *n);
 bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks count */
@@ -298,16 +324,29 @@ void retry_decide(struct run *r, struct node *retry);
 void suspend_begin(struct run *r, struct node *n);
 void suspend_resume(struct run *r, struct node *n); /* to Succeeded, or Error when an output is not set */
 
-/* hooks.c */
+/* hooks.c: exit handlers, and what both kinds of hooks have in common */
+bool hook_direct(const struct node *n); /* it stands for its call: hooks of the call are its own */
+bool hook_of_target(const struct node *n); /* a task that its dag's phase depends on */
+bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct err *e);
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
-void hook_run(struct run *r, struct node *n);
+void hook_run(struct run *r, struct node *n, uint8_t hook);
 void exit_begin(struct run *r);
+
+/* lifecycle.c: hooks with a name of their own */
+bool lifecycle_compile(struct run *r, struct tmpl *t, struct err *e);
+void lifecycle_note(struct run *r, struct node *n); /* its phase has changed: looked at soon */
+void lifecycle_look(struct run *r, struct node *n);
+void lifecycle_look_watchers(struct run *r, struct node *n);
+void lifecycle_workflow(struct run *r);
+const struct val_pair *lifecycle_hook(const struct run *r, const struct node *n, uint8_t hook);
 
 /* body.c: steps and dag instances */
 void body_begin(struct run *r, struct node *n);
 void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
 void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
 void body_fail_fast(struct run *r, struct node *n);
+/* Ends an instance over the heads of its children. */
+void body_break(struct run *r, struct node *n, enum node_phase p, struct str why);
 struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
                                const struct val *items);
 bool continues_on(const struct call *c, enum node_phase p);

@@ -71,6 +71,10 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->in_exit = flags & FLAG_IN_EXIT;
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
+    n->condemned = flags & FLAG_CONDEMNED;
+    n->hook = (uint8_t)num(priv, "h");
+    n->hooks_fired = (uint32_t)num(priv, "hf");
+    n->wf_status = (uint8_t)num(priv, "ws");
     VEC_PUSH(&r->nodes, n);
     return true;
 }
@@ -100,7 +104,15 @@ static bool joined_well(const struct run *r, const struct node *n)
     if (group && (!b || n->name.n <= b->name.n)) return false;
     if (n->type == NTYPE_RETRY && (!n->tmpl || !n->tmpl->retry)) return false;
     if (n->retried && (!n->parent || n->parent->type != NTYPE_RETRY)) return false;
-    return true;
+    if (n->hook && (!n->parent || n->parent->idx >= n->idx)) return false;
+    return n->wf_status <= NODE_PHASE_MAX;
+}
+
+static bool hooks_known(const struct run *r, const struct node *n)
+{
+    const struct val *hooks = n->call ? n->call->hooks : n->idx ? NULL : val_get(r->spec, STR("hooks"));
+    uint32_t count = hooks ? MIN(hooks->n, 32u) : 0;
+    return count == 32 || !(n->hooks_fired >> count);
 }
 
 /* Parents, templates and calls, once all nodes exist. A boundary comes before its children. */
@@ -117,7 +129,8 @@ static bool node_join(struct run *r, struct node *n, const struct val *priv, str
             return err_set(e, ERR_INTERNAL, "a stored node is damaged");
         n->call = &n->boundary->tmpl->calls[c];
     }
-    bool ok = edges_join(r, n, priv) && joined_well(r, n);
+    if (n->hooked && !n->retried && n->parent && !n->hook) n->hook = HOOK_EXIT; /* written before there were others */
+    bool ok = edges_join(r, n, priv) && joined_well(r, n) && hooks_known(r, n);
     return ok || err_set(e, ERR_INTERNAL, "a stored node is damaged");
 }
 
@@ -205,16 +218,22 @@ static void place(struct run *r, struct node *n)
     (void)r;
 }
 
-/* Its parent has been told: fulfilled, and no exit hook at work. */
-static bool told(const struct run *r, const struct node *n)
+static const struct node *hook_node(const struct run *r, const struct node *n, uint8_t hook)
 {
-    if (alive(n)) return false;
-    if (!n->hook_done) return true;
     for (uint32_t i = 0; i < n->n_children; i++) {
         const struct node *c = r->nodes.items[n->children[i]];
-        if (c->hooked && c->parent == n && !c->retried) return phase_fulfilled(c->phase);
+        if (c->parent == n && c->hook == hook) return c;
     }
-    return false; /* the hook itself is held back */
+    return NULL;
+}
+
+/* Its parent has been told: fulfilled, and no hook at work. */
+static bool told(const struct run *r, const struct node *n)
+{
+    if (alive(n) || n->hooks_open) return false;
+    if (!n->hook_done) return true;
+    const struct node *exit = hook_node(r, n, HOOK_EXIT);
+    return exit && phase_fulfilled(exit->phase); /* NULL: the hook itself is held back */
 }
 
 static void hold(struct run *r, struct node *b, struct node *parent, const struct call *c)
@@ -259,6 +278,7 @@ static void group_restore(struct run *r, struct node *steps)
 static void dag_restore(struct run *r, struct node *dag)
 {
     struct body *b = dag->body;
+    b->open += dag->hooks_open;
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++) b->calls[i].waiting = b->tmpl->calls[i].n_in;
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
         const struct call *c = &b->tmpl->calls[i];
@@ -278,18 +298,37 @@ static void dag_restore(struct run *r, struct node *dag)
     }
 }
 
+/* Of the hooks that were decided, those at work or held back. */
+static void hooks_count(const struct run *r, struct node *n)
+{
+    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+        if (!(n->hooks_fired >> i & 1)) continue;
+        const struct node *h = hook_node(r, n, (uint8_t)(HOOK_FIRST + i));
+        if (!h || alive(h)) n->hooks_open++;
+    }
+    const struct node *exit = n->hook_done ? hook_node(r, n, HOOK_EXIT) : NULL;
+    n->exit_open = n->hook_done && (!exit || alive(exit));
+    n->told = told(r, n);
+    n->ended = !alive(n);
+}
+
 /* A hook that was decided but whose node a limit held back. */
 static void hook_restore(struct run *r, struct node *n)
 {
-    if (!n->hook_done || !alive(n->boundary)) return;
-    for (uint32_t i = 0; i < n->n_children; i++)
-        if (r->nodes.items[n->children[i]]->hooked && r->nodes.items[n->children[i]]->parent == n) return;
-    limit_hold(r, n->boundary, &(struct blocked){.hook_of = n});
+    if (!alive(n->boundary)) return;
+    if (n->hook_done && !hook_node(r, n, HOOK_EXIT))
+        limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = HOOK_EXIT});
+    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+        uint8_t hook = (uint8_t)(HOOK_FIRST + i);
+        if ((n->hooks_fired >> i & 1) && !hook_node(r, n, hook))
+            limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = hook});
+    }
 }
 
 static void restore(struct run *r)
 {
     struct err e;
+    for (size_t i = 0; i < r->nodes.n; i++) hooks_count(r, r->nodes.items[i]);
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (!alive(n)) continue;

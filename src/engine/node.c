@@ -127,7 +127,10 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     if (n->phase == p) return;
     SM_MOVE(node_edges, &n->phase, p);
     node_touch(r, n);
-    if (!phases[p].fulfilled) return;
+    if (!phases[p].fulfilled) {
+        lifecycle_note(r, n);
+        return;
+    }
     n->finished_us = r->now_us;
     n->deadline_us = 0;
     count_end(r, n);
@@ -138,6 +141,23 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 {
     node_message_set(r, n, message);
     node_phase_set(r, n, p);
+}
+
+void node_condemn(struct run *r, struct node *n, struct str why)
+{
+    bool instance = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
+    if (phases[n->phase].fulfilled) {
+        struct body *b = n->boundary ? n->boundary->body : NULL;
+        ASSERT(!n->told || !n->parent);
+        if (n->type == NTYPE_POD && n->phase == NODE_SUCCEEDED) r->pods_done--;
+        if (b && ntypes[n->type].counted && !phases[n->phase].failed) b->bad_children++;
+        n->phase = NODE_ERROR;
+        node_touch(r, n);
+        node_message_set(r, n, why);
+        return;
+    }
+    if (instance) body_break(r, n, NODE_ERROR, why);
+    else node_finish(r, n, NODE_ERROR, why);
 }
 
 static void child_push(struct run *r, struct node *n, uint32_t idx)

@@ -107,7 +107,17 @@ static bool globals_set(struct run *r, struct err *e)
                                           STR("workflows.argoproj.io/scheduled-time"));
     set(r, "workflow.scheduledTime", val_text(scheduled));
     if (rfc3339_parse(val_get_str(meta, "creationTimestamp"), &created)) set_creation(r, created);
+    for (int p = 0; p < NODE_PHASE_MAX; p++) {
+        scope_init(&r->status_globals[p], &r->globals);
+        bool well = p == NODE_SKIPPED || p == NODE_OMITTED; /* as a workflow's phase */
+        scope_set(&r->status_globals[p], STR("workflow.status"), str_of(phase_text(well ? NODE_SUCCEEDED : (enum node_phase)p)));
+    }
     return set_parameters(r, e);
+}
+
+const struct scope *globals_for(const struct run *r, uint8_t wf_status)
+{
+    return wf_status ? &r->status_globals[wf_status - 1] : &r->globals;
 }
 
 /* ---- making and freeing ---- */
@@ -168,6 +178,7 @@ void run_free(struct run *r)
     for (size_t i = 0; i < r->scopes.n; i++) map_fini(&r->scopes.items[i]->by_name);
     for (size_t i = 0; i < r->tmpls.n; i++) map_fini(&r->tmpls.items[i]->call_by_name);
     map_fini(&r->tmpl_by_key);
+    for (int p = 0; p < NODE_PHASE_MAX; p++) scope_fini(&r->status_globals[p]);
     scope_fini(&r->globals);
     VEC_FINI(&r->scopes);
     VEC_FINI(&r->tmpls);
@@ -177,6 +188,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
     VEC_FINI(&r->finished);
+    VEC_FINI(&r->hook_due);
     VEC_FINI(&r->globals_out);
     VEC_FINI(&r->artifacts_out);
     arena_fini(&r->arena);
@@ -255,6 +267,13 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 {
     struct err e;
     event_begin(r, now_us);
+    if (!phase_fulfilled(n->phase)) {
+        if (n->phase == NODE_PENDING && how->exit_code != STEP_NO_EXIT_CODE) {
+            node_phase_set(r, n, NODE_RUNNING); /* it did run: hooks see that too */
+            lifecycle_look(r, n);
+            lifecycle_look_watchers(r, n);
+        }
+    }
     if (!phase_fulfilled(n->phase)) {
         struct str message = n->killed ? n->message : how->message;
         enum node_phase p = n->killed ? NODE_FAILED : how->phase;
@@ -341,17 +360,44 @@ static void tell(struct run *r, struct node *n)
     }
 }
 
+/* Fulfilled, and perhaps ready to be told: when its hooks are over. The exit hook of a task that is no
+ * target comes after the others; elsewhere it runs beside them. */
+static void node_settle(struct run *r, struct node *n)
+{
+    if (!n->ended || n->told) return;
+    if (n->hooks_open && n->boundary && n->boundary->type == NTYPE_DAG && !hook_of_target(n)) return;
+    if (!n->exit_open && hook_begin(r, n)) n->exit_open = true;
+    if (n->exit_open || n->hooks_open) return;
+    n->told = true;
+    if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
+    tell(r, n);
+}
+
+static void hook_over(struct run *r, const struct node *h)
+{
+    struct node *n = h->parent;
+    if (h->hook == HOOK_EXIT) n->exit_open = false;
+    else if (n->hooks_open) n->hooks_open--;
+    if (n->type == NTYPE_DAG && !phase_fulfilled(n->phase)) dag_hook_done(r, n);
+    node_settle(r, n);
+}
+
 static void node_done(struct run *r, struct node *n)
 {
-    bool is_hook = n->hooked && !n->retried && n->parent;
+    bool is_hook = n->hook && n->parent;
     struct node *b = n->boundary;
     if (n->outputs.n) outputs_globalize(r, n);
     bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
     if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
-    if (!is_hook && hook_begin(r, n)) return;
-    if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
-    if (is_hook) node_done(r, n->parent); /* told late, because it had a hook */
-    else tell(r, n);
+    if (is_hook) {
+        if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
+        hook_over(r, n);
+        return;
+    }
+    n->ended = true;
+    lifecycle_look(r, n);
+    lifecycle_look_watchers(r, n);
+    node_settle(r, n);
 }
 
 static void run_end(struct run *r)
@@ -375,17 +421,32 @@ static void run_end(struct run *r)
     VEC_PUSH(&r->actions, a);
 }
 
+static void hooks_due(struct run *r)
+{
+    while (r->hook_head < r->hook_due.n) {
+        struct node *n = r->hook_due.items[r->hook_head++];
+        if (phase_fulfilled(n->phase)) continue; /* is looked at when it is done */
+        lifecycle_look(r, n);
+        lifecycle_look_watchers(r, n);
+    }
+    r->hook_head = r->hook_due.n = 0;
+}
+
 void run_advance(struct run *r)
 {
     do {
         while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
         r->finished_head = r->finished.n = 0;
+        hooks_due(r); /* what began and ended in one instant was never seen at work */
+        if (r->finished.n) continue;
         limit_release(r);
-        if (r->finished.n || !r->root || !phase_fulfilled(r->root->phase)) continue;
+        if (r->finished.n || r->hook_due.n) continue;
+        lifecycle_workflow(r);
+        if (r->finished.n || !r->root || !phase_fulfilled(r->root->phase) || r->root->hooks_open) continue;
         exit_begin(r);
         limit_release(r);
-    } while (r->finished.n);
-    if (r->done || !r->root || !phase_fulfilled(r->root->phase)) return;
+    } while (r->finished.n || r->hook_due.n);
+    if (r->done || !r->root || !phase_fulfilled(r->root->phase) || r->root->hooks_open) return;
     if (!r->exit_node || phase_fulfilled(r->exit_node->phase)) run_end(r);
 }
 

@@ -25,11 +25,14 @@ static struct node *make(struct run *r, const struct start *s, enum node_type ty
     n->tmpl = s->tmpl;
     n->call = s->call;
     n->hooked = s->hooked;
+    n->hook = s->hook;
+    n->wf_status = s->wf_status;
     n->in_exit = s->in_exit || (s->boundary && s->boundary->in_exit);
     n->retried = s->retried;
     n->attempt = s->attempt;
     n->inputs = s->inputs;
     n->item = s->item.p ? str_dup(&r->arena, s->item) : STR_NONE;
+    lifecycle_note(r, n);
     return n;
 }
 
@@ -144,6 +147,7 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .item = retry->item,
         .hooked = retry->hooked,
         .in_exit = retry->in_exit,
+        .wf_status = retry->wf_status,
         .retried = true,
         .attempt = retry->retry->attempts++,
         .inputs = retry->inputs,
@@ -174,6 +178,7 @@ struct node *start_template(struct run *r, const struct start *start)
 {
     struct start s = *start;
     struct err e;
+    if (s.boundary && !s.wf_status) s.wf_status = s.boundary->wf_status;
     if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
     if (!s.boundary) r->entry_error = true;
     return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
@@ -260,7 +265,8 @@ static void group_fault(struct run *r, const struct blocked *b, const struct nod
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task)
 {
-    struct start s = {.parent = b->parent, .boundary = boundary, .call = b->call, .item = b->item};
+    struct start s = {.parent = b->parent, .boundary = boundary, .call = b->call, .item = b->item,
+                      .wf_status = boundary->wf_status};
     struct err e;
     struct val resolved, mine;
     struct node *n;

@@ -198,7 +198,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
 {
     int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
                 (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
-                (n->hook_done ? FLAG_HOOK_DONE : 0);
+                (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->condemned ? FLAG_CONDEMNED : 0);
     (void)r;
     buf_char(b, '{');
     put_num(b, "s", n->started_us);
@@ -208,6 +208,9 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (n->parent) put_num(b, "p", n->parent->idx);
     if (n->boundary) put_num(b, "b", n->boundary->idx);
     if (n->attempt) put_num(b, "a", n->attempt);
+    if (n->hook) put_num(b, "h", n->hook);
+    if (n->hooks_fired) put_num(b, "hf", n->hooks_fired);
+    if (n->wf_status) put_num(b, "ws", n->wf_status);
     if (n->tmpl) put(b, "t", n->tmpl->key);
     if (n->call) put_num(b, "c", n->call->idx);
     put_raw(b, "i", n->item);

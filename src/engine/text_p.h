@@ -19,4 +19,5 @@ struct expr_clock run_clock(struct run *r);
 struct str start_pod_name(struct run *r, const struct start *s);
 
 /* "fl" of a node's private part. */
-enum { FLAG_HOOKED = 1, FLAG_RETRIED = 2, FLAG_IN_EXIT = 4, FLAG_KILLED = 8, FLAG_HOOK_DONE = 16 };
+enum { FLAG_HOOKED = 1, FLAG_RETRIED = 2, FLAG_IN_EXIT = 4, FLAG_KILLED = 8, FLAG_HOOK_DONE = 16,
+       FLAG_CONDEMNED = 32 };

@@ -191,6 +191,7 @@ static bool tmpl_compile(struct run *r, struct tmpl *t, struct err *e)
     if (t->type == TMPL_STEPS && !compile_steps(r, t, e)) return false;
     if (t->type == TMPL_DAG && !compile_dag(r, t, e)) return false;
     if (t->n_calls) mark_results_val(t, t->src);
+    if (t->n_calls && !lifecycle_compile(r, t, e)) return false;
     t->compiled = true;
     return true;
 }

@@ -47,12 +47,6 @@ void lint_later_template(struct lint *l, const struct argo_template *t)
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }
 
-void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct str name)
-{
-    LINT(l, DIAG_WARNING, "W0105", h->src, "hook `%.*s` has no effect in this version: only `exit` hooks run",
-         STR_ARG(name));
-}
-
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead)
 {
     LINT(l, DIAG_WARNING, "W0105", spec, "the spec has no effect in this version: %s", instead);

@@ -145,7 +145,6 @@ void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec);
 void lint_later_template(struct lint *l, const struct argo_template *t);
-void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct str name);
 
 /* lint_refs.c */
 /* Finds the document; NULL when there is none, which is reported unless opts say otherwise. */
