@@ -78,7 +78,7 @@ enum stop_strategy { STOP_NONE, STOP_STOP, STOP_TERMINATE };
 
 /* What one event led to. Everything lives until the next event of the run. */
 enum action_kind {
-    ACTION_START, /* run this pod node: template in `tmpl` */
+    ACTION_START, /* run this pod, or this container of a set: the pod's template in `tmpl` */
     ACTION_KILL,  /* end it: SIGTERM, then SIGKILL after its grace period; it still reports */
     ACTION_DONE,  /* the workflow is over */
 };
@@ -141,6 +141,10 @@ int64_t node_finished_us(const struct node *n);
 struct str node_id_text(struct arena *a, const struct run *r, const struct node *n);
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n);
 struct str node_template_name(const struct node *n);
+/* The node of the pod that a container belongs to; any other node itself. */
+struct node *node_pod(struct node *n);
+bool node_has_containers(const struct node *n); /* the pod of a container set */
+struct str node_container(const struct node *n); /* name in its set; absent: no container of a set */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives

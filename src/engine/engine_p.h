@@ -82,6 +82,9 @@ struct node {
     bool told;        /* whoever waits for it knows that it is over, hooks included */
     uint8_t hook;     /* HOOK_*: what it is to its parent */
     uint8_t wf_status; /* below a hook of the workflow: workflow.status when that began, + 1 */
+    bool bad_outputs; /* container set: what main gave was not all that is declared; the message says so */
+    bool broken;      /* container: it could not be run */
+    uint16_t container;   /* of a container set: its place there, + 1 */
     uint16_t hooks_open;  /* life cycle hooks at work or held back */
     uint32_t hooks_fired; /* a bit for each that was ever wanted */
     uint32_t attempt; /* of a retried node */
@@ -100,6 +103,7 @@ struct node {
         struct body *body;         /* steps and dag instances; shrunk to `outbound` at their end */
         struct group_frame *group; /* step group, task group */
         struct retry_frame *retry;
+        struct set_frame *set;    /* a pod of several containers */
     };
 };
 
@@ -319,6 +323,18 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks
 /* retry.c */
 void retry_child_done(struct run *r, struct node *retry);
 void retry_decide(struct run *r, struct node *retry);
+
+/* cset.c: container sets */
+bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e);
+void cset_step_started(struct run *r, struct node *c);
+void cset_step_done(struct run *r, struct node *c, const struct step_outcome *how);
+void cset_collected(struct run *r, struct node *pod, const struct step_outcome *how);
+void cset_container_done(struct run *r, struct node *c);
+void cset_retry_due(struct run *r, struct node *c);
+void cset_kill(struct run *r, struct node *pod, struct str why);
+bool cset_restore(struct run *r, struct node *pod, struct err *e);
+bool cset_restore_container(struct node *c);
+bool cset_restored(struct run *r, struct node *pod);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);

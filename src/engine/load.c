@@ -72,6 +72,9 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
     n->condemned = flags & FLAG_CONDEMNED;
+    n->bad_outputs = flags & FLAG_BAD_OUTPUTS;
+    n->broken = flags & FLAG_BROKEN;
+    n->container = (uint16_t)num(priv, "ct");
     n->hook = (uint8_t)num(priv, "h");
     n->hooks_fired = (uint32_t)num(priv, "hf");
     n->wf_status = (uint8_t)num(priv, "ws");
@@ -98,6 +101,8 @@ static bool joined_well(const struct run *r, const struct node *n)
     bool steps = n->type == NTYPE_STEPS, dag = n->type == NTYPE_DAG;
     bool group = n->type == NTYPE_STEPGROUP || n->type == NTYPE_TASKGROUP;
     const struct node *b = n->boundary;
+    if (n->type == NTYPE_CONTAINER)
+        return b && b->idx < n->idx && n->parent == b && b->type == NTYPE_POD && b->tmpl && b->tmpl->type == TMPL_CONTAINERSET;
     if (b && (b->idx >= n->idx || !b->tmpl || (b->type != NTYPE_STEPS && b->type != NTYPE_DAG))) return false;
     if (steps && (!n->tmpl || n->tmpl->type != TMPL_STEPS)) return false;
     if (dag && (!n->tmpl || n->tmpl->type != TMPL_DAG)) return false;
@@ -174,6 +179,7 @@ static bool counted_type(const struct node *n)
 static void count(struct run *r, struct node *n)
 {
     struct body *b = alive(n->boundary) ? n->boundary->body : NULL;
+    ASSERT(n->type != NTYPE_CONTAINER);
     if (n->type == NTYPE_POD) {
         r->pods_total++;
         if (n->phase == NODE_SUCCEEDED) r->pods_done++;
@@ -325,6 +331,16 @@ static void hook_restore(struct run *r, struct node *n)
     }
 }
 
+static bool sets_restore(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (n->type == NTYPE_POD && n->set && !cset_restored(r, n))
+            return err_set(e, ERR_INTERNAL, "a container of a stored pod is missing");
+    }
+    return true;
+}
+
 static void restore(struct run *r)
 {
     struct err e;
@@ -332,12 +348,13 @@ static void restore(struct run *r)
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (!alive(n)) continue;
+        if (n->type == NTYPE_CONTAINER) continue;
         if (n->type == NTYPE_STEPS) group_restore(r, n);
         if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);
         if (n->type == NTYPE_RETRY && n->deadline_us) n->retry->waiting = true;
         else if (n->type == NTYPE_RETRY && n->retry->last && told(r, n->retry->last) && n->boundary)
             limit_hold(r, n->boundary, &(struct blocked){.retry = n});
-        if (n->deadline_us) timer_add(r, n->deadline_us, n);
+        if (n->deadline_us && n->type != NTYPE_CONTAINER) timer_add(r, n->deadline_us, n);
     }
     for (size_t i = 0; i < r->nodes.n; i++) hook_restore(r, r->nodes.items[i]);
     if (r->deadline_us && !r->deadline_passed && !r->done) timer_add(r, r->deadline_us, NULL);
@@ -387,6 +404,12 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
         struct node *node = r->nodes.items[i];
         if (!node_join(r, node, &priv[i], e)) return false;
         frame_make(r, node, &priv[i]);
+        if (node->type == NTYPE_CONTAINER) {
+            if (!alive(node->parent) || cset_restore_container(node)) continue;
+            return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+        }
+        bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
+        if (set && alive(node) && !cset_restore(r, node, e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);
@@ -403,7 +426,7 @@ struct run *run_load(const struct run_opts *opts, struct str status, struct str 
     bool ok = json_parse(&r->scratch, status, NULL, &s, e) &&
               json_parse(&r->scratch, priv, NULL, &p, e);
     if (ok && !run_read(r, &s, &p)) ok = err_set(e, ERR_INTERNAL, "the stored status is damaged");
-    if (ok) ok = nodes_read(r, rows, n_rows, e);
+    if (ok) ok = nodes_read(r, rows, n_rows, e) && sets_restore(r, e);
     if (!ok) {
         run_free(r);
         return NULL;

@@ -73,7 +73,7 @@ static void count_begin(struct run *r, struct node *n)
         r->active_pods++;
         r->pods_total++;
     }
-    if (!n->boundary || !n->boundary->body) return;
+    if (!n->boundary || !n->boundary->body) return; /* containers, below a pod, are not counted */
     n->boundary->body->active_children++;
     if (n->type == NTYPE_POD) n->boundary->body->active_pods++;
 }
@@ -250,11 +250,28 @@ enum node_type node_type(const struct node *n) { return (enum node_type)n->type;
 struct str node_name(const struct node *n) { return n->name; }
 struct str node_message(const struct node *n) { return n->message; }
 struct str node_item(const struct node *n) { return n->item; }
-struct str node_inputs(const struct node *n) { return n->inputs; }
+struct str node_inputs(const struct node *n) { return n->type == NTYPE_CONTAINER ? n->parent->inputs : n->inputs; }
 struct str node_outputs(const struct node *n) { return n->outputs; }
 int64_t node_started_us(const struct node *n) { return n->started_us; }
 int64_t node_finished_us(const struct node *n) { return n->finished_us; }
-bool node_captures_result(const struct node *n) { return n->call && n->call->captures_result; }
+struct node *node_pod(struct node *n) { return n->type == NTYPE_CONTAINER ? n->parent : n; }
+
+bool node_has_containers(const struct node *n)
+{
+    return n->type == NTYPE_POD && n->tmpl && n->tmpl->type == TMPL_CONTAINERSET;
+}
+
+struct str node_container(const struct node *n)
+{
+    return n->type == NTYPE_CONTAINER ? str_from(n->name, n->parent->name.n + 1) : STR_NONE;
+}
+
+bool node_captures_result(const struct node *n)
+{
+    const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;
+    bool main = pod == n || str_is(node_container(n), "main");
+    return main && pod->call && pod->call->captures_result;
+}
 
 bool node_is_killed(const struct node *n) { return n->killed; }
 
@@ -268,5 +285,6 @@ struct str node_template_name(const struct node *n) { return n->tmpl ? n->tmpl->
 
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n)
 {
-    return pod_name(a, r->name, node_template_name(n), n->name);
+    const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;
+    return pod_name(a, r->name, node_template_name(pod), pod->name);
 }

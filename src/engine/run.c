@@ -258,7 +258,8 @@ void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outb
 {
     event_begin(r, now_us);
     n->started = true;
-    if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
+    if (n->type == NTYPE_CONTAINER) cset_step_started(r, n);
+    else if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
     event_end(r, out);
 }
 
@@ -267,6 +268,12 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 {
     struct err e;
     event_begin(r, now_us);
+    if (n->type == NTYPE_CONTAINER || (n->type == NTYPE_POD && n->set)) {
+        bool pod = n->type == NTYPE_POD;
+        if (!phase_fulfilled(n->phase)) pod ? cset_collected(r, n, how) : cset_step_done(r, n, how);
+        event_end(r, out);
+        return;
+    }
     if (!phase_fulfilled(n->phase)) {
         if (n->phase == NODE_PENDING && how->exit_code != STEP_NO_EXIT_CODE) {
             node_phase_set(r, n, NODE_RUNNING); /* it did run: hooks see that too */
@@ -340,7 +347,8 @@ void node_kill(struct run *r, struct node *n, struct str why)
     if (n->killed || phase_fulfilled(n->phase)) return;
     n->killed = true;
     node_message_set(r, n, why);
-    VEC_PUSH(&r->actions, a);
+    if (n->type == NTYPE_POD && n->set) cset_kill(r, n, why);
+    else VEC_PUSH(&r->actions, a);
 }
 
 /* ---- onward ---- */
@@ -386,6 +394,10 @@ static void node_done(struct run *r, struct node *n)
 {
     bool is_hook = n->hook && n->parent;
     struct node *b = n->boundary;
+    if (n->type == NTYPE_CONTAINER) {
+        cset_container_done(r, n);
+        return;
+    }
     if (n->outputs.n) outputs_globalize(r, n);
     bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
     if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
@@ -486,5 +498,5 @@ size_t run_memory_bytes(const struct run *r)
 const struct val *node_template(struct run *r, struct node *n, struct err *e)
 {
     const struct val *v;
-    return pod_template(r, n, &v, e) ? v : NULL;
+    return pod_template(r, node_pod(n), &v, e) ? v : NULL;
 }

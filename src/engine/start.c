@@ -95,6 +95,10 @@ static void start_pod(struct run *r, struct node *n)
     }
     n->deadline_us = deadline;
     if (deadline) timer_add(r, deadline, n);
+    if (n->tmpl->type == TMPL_CONTAINERSET) {
+        if (!cset_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
     struct action a = {.kind = ACTION_START, .node = n, .tmpl = tmpl};
     VEC_PUSH(&r->actions, a);
 }

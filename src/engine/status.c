@@ -101,6 +101,7 @@ static bool is_instance(const struct node *n)
 
 static void put_template(struct buf *b, const struct run *r, const struct node *n)
 {
+    if (n->type == NTYPE_CONTAINER) n = n->parent; /* made of the same template */
     const struct val *ref = n->call && !n->hooked ? val_get(n->call->src, STR("templateRef")) : NULL;
     const struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
     if (ref) {
@@ -198,7 +199,8 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
 {
     int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
                 (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
-                (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->condemned ? FLAG_CONDEMNED : 0);
+                (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->condemned ? FLAG_CONDEMNED : 0) |
+                (n->bad_outputs ? FLAG_BAD_OUTPUTS : 0) | (n->broken ? FLAG_BROKEN : 0);
     (void)r;
     buf_char(b, '{');
     put_num(b, "s", n->started_us);
@@ -208,6 +210,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (n->parent) put_num(b, "p", n->parent->idx);
     if (n->boundary) put_num(b, "b", n->boundary->idx);
     if (n->attempt) put_num(b, "a", n->attempt);
+    if (n->container) put_num(b, "ct", n->container);
     if (n->hook) put_num(b, "h", n->hook);
     if (n->hooks_fired) put_num(b, "hf", n->hooks_fired);
     if (n->wf_status) put_num(b, "ws", n->wf_status);

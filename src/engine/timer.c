@@ -49,6 +49,7 @@ static void node_due(struct run *r, struct node *n)
 {
     if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
+    else if (n->type == NTYPE_CONTAINER) cset_retry_due(r, n);
     else if (n->type == NTYPE_POD)
         node_kill(r, n, STR("Pod was active on the node longer than the specified deadline"));
 }

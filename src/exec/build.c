@@ -65,6 +65,11 @@ static bool inputs(struct job *j, struct pod_input *in, struct err *e)
     return true;
 }
 
+struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n)
+{
+    return str_fmt(a, "%.*s/pods/%.*s/%u", STR_ARG(l->x->o.state_dir), STR_ARG(run_uid(l->run)), node_index(node_pod(n)));
+}
+
 bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
 {
     struct active *l = j->live;
@@ -72,18 +77,23 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
     struct arena *a = &x->scratch;
     const struct val *tmpl = node_template(l->run, j->node, e);
     if (!tmpl) return false;
+    struct str container = node_container(j->node);
+    bool set = container.p || val_get(tmpl, STR("containerSet"));
     struct pod_input in = {
         .tmpl = tmpl,
         .workflow = &l->workflow,
-        .node_id = node_id_text(a, l->run, j->node),
-        .node_name = node_name(j->node),
+        .container = set && !container.p ? STR("main") : container,
+        .collect = set && !container.p,
+        .pod_dir = set ? pod_dir_path(a, l, j->node) : STR_NONE,
+        .node_id = node_id_text(a, l->run, node_pod(j->node)),
+        .node_name = node_name(node_pod(j->node)),
         .pod_name = node_pod_name(a, l->run, j->node),
         .step_id = (uint64_t)j->id,
         .tier = x->tier,
         .state_dir = x->o.state_dir,
         .images = x->images,
         .image_fallback_host = config_is(x->o.config, CONFIG_IMAGE_FALLBACK, "host"),
-        .capture_result = node_captures_result(j->node),
+        .capture_result = node_captures_result(j->node) && !(set && !container.p),
         .lookup = pod_lookup_of(l),
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
     };

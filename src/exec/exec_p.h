@@ -148,6 +148,8 @@ void lanes_close(struct exec *x);
 
 /* build.c */
 bool job_plan(struct job *j, struct pod_plan *plan, struct err *e);
+/* What the containers of one pod share: <state>/pods/<uid of the run>/<index of the pod's node>. */
+struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n);
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
 
 /* outcome.c */
@@ -157,6 +159,8 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e);
 
 void rubbish_remove(struct exec *x);
+void pods_dir_drop(const struct active *l); /* the run is over */
+void pod_dir_drop(struct active *l, struct node *n); /* of a container whose pod is over */
 
 /* load.c */
 bool exec_load(struct exec *x, struct err *e);

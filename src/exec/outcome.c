@@ -143,6 +143,22 @@ static void clean_later(struct job *j, const char *what)
     VEC_PUSH(&x->rubbish, mem_strdup(path));
 }
 
+void pod_dir_drop(struct active *l, struct node *n)
+{
+    if (!node_has_containers(node_pod(n)) || !phase_fulfilled(node_phase(node_pod(n)))) return;
+    const char *path = pod_dir_path(&l->x->scratch, l, n).p;
+    if (rmdir(path) == 0 || errno == ENOENT) return;
+    VEC_PUSH(&l->x->rubbish, mem_strdup(path));
+}
+
+void pods_dir_drop(const struct active *l)
+{
+    struct exec *x = l->x;
+    const char *path = str_fmt(&x->scratch, "%.*s/pods/%.*s", STR_ARG(x->o.state_dir), STR_ARG(run_uid(l->run))).p;
+    if (rmdir(path) == 0 || errno == ENOENT) return;
+    VEC_PUSH(&x->rubbish, mem_strdup(path));
+}
+
 void rubbish_remove(struct exec *x)
 {
     for (size_t i = 0; i < x->rubbish.n; i++) loop_job(x->o.loop, clean, free, x->rubbish.items[i]);

@@ -187,6 +187,7 @@ void actives_reap(struct exec *x)
     x->begun.n = 0;
     for (size_t i = 0; i < x->over.n; i++) {
         jobs_orphan(x->over.items[i]);
+        pods_dir_drop(x->over.items[i]);
         active_forget(x->over.items[i]);
     }
     x->over.n = 0;

@@ -28,6 +28,9 @@ struct pod_artifact {
 struct pod_input {
     const struct val *tmpl;     /* everything substituted */
     const struct val *workflow; /* the whole object: spec.volumes, metadata */
+    struct str container;       /* of a container set: which one to run; absent: the template is no set */
+    bool collect;               /* of a set: runs nothing, collects what lies in the mounts that all containers have */
+    struct str pod_dir;         /* host directory for what the containers of one pod share; absent: the step's own */
     struct str node_id, node_name, pod_name;
     uint64_t step_id;
     enum step_tier tier;

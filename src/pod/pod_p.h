@@ -9,7 +9,8 @@
 struct pod {
     struct arena *a;
     const struct pod_input *in;
-    const struct val *main; /* container or script */
+    const struct val *main; /* container, script, or the container of a set */
+    bool is_main;           /* inputs and outputs are its business */
     bool is_script;
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;
@@ -31,3 +32,5 @@ void pod_env_set(struct pod *p, struct str name, struct str value);
 struct str pod_expand(struct pod *p, struct str text);
 /* volumes.c */
 bool pod_volumes(struct pod *p, struct err *e);
+/* The path lies in or at a mount that the containers of the pod share. */
+bool pod_path_shared(const struct pod *p, struct str path);

@@ -104,9 +104,10 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
 {
     const struct val *source;
     if ((source = val_get(v, STR("emptyDir")))) {
-        bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n;
+        bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n && !p->in->pod_dir.n;
+        struct str dir = p->in->pod_dir.n ? p->in->pod_dir : str_fmt(p->a, "%.*s/volumes", STR_ARG(p->step_dir));
         if (memory) VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path}));
-        else own_dir(p, m, str_fmt(p->a, "%.*s/volumes/%.*s", STR_ARG(p->step_dir), STR_ARG(m->volume)));
+        else own_dir(p, m, str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->volume)));
         return true;
     }
     if ((source = val_get(v, STR("configMap")))) return files_volume(p, m, source, false, e);
@@ -143,12 +144,28 @@ static bool mount_one(struct pod *p, const struct val *vm, struct err *e)
     return err_set(e, ERR_SPEC, "volumeMount refers to volume '%.*s', which is not defined", STR_ARG(m.volume));
 }
 
+bool pod_path_shared(const struct pod *p, struct str path)
+{
+    const struct val *mounts = val_path(p->in->tmpl, "containerSet.volumeMounts");
+    for (uint32_t i = 0; mounts && i < mounts->n; i++) {
+        struct str at = val_get_str(&mounts->items[i], "mountPath");
+        while (at.n > 1 && at.p[at.n - 1] == '/') at.n--;
+        if (at.n && str_starts(path, at) && (path.n == at.n || path.p[at.n] == '/')) return true;
+    }
+    return false;
+}
+
 bool pod_volumes(struct pod *p, struct err *e)
 {
-    const struct val *mounts = val_get(p->main, STR("volumeMounts"));
-    for (uint32_t i = 0; mounts && i < mounts->n; i++)
-        if (!mount_one(p, &mounts->items[i], e)) return false;
-    if (mounts && mounts->n && p->in->tier == STEP_TIER_NONE)
+    const struct val *lists[] = {p->in->container.p ? val_path(p->in->tmpl, "containerSet.volumeMounts") : NULL,
+                                 val_get(p->main, STR("volumeMounts"))};
+    bool any = false;
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        for (uint32_t i = 0; lists[k] && i < lists[k]->n; i++) {
+            any = true;
+            if (!mount_one(p, &lists[k]->items[i], e)) return false;
+        }
+    if (any && p->in->tier == STEP_TIER_NONE)
         return err_set(e, ERR_UNSUPPORTED, "volumeMounts need a sandbox: run without --runtime=none");
     return true;
 }

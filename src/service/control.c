@@ -79,6 +79,7 @@ static bool delete_here(struct service *s, const struct run_row *row, struct err
     arena_init(&a);
     bool ok = store_values_load(service_store(s), row->run, add_step, &steps, e) && exec_begin(s->exec, e) &&
               store_run_delete(service_store(s), row->run, row->created_us, e) && exec_commit(s->exec, e);
+    VEC_PUSH(&steps.dirs, str_fmt(&a, "%.*s/pods/%.*s", STR_ARG(s->o.state_dir), STR_ARG(row->uid)));
     for (size_t i = 0; ok && i < steps.dirs.n; i++) ok = dir_remove_tree(steps.dirs.items[i].p, e);
     VEC_FINI(&steps.dirs);
     return ok;
