@@ -93,6 +93,7 @@ struct node {
     const struct tmpl *tmpl;
     const struct call *call;
     struct str name, message, inputs, outputs, item;
+    struct str display; /* given by the template; absent: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
     uint32_t *children;
@@ -223,6 +224,7 @@ const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
+struct str node_plain_display(const struct node *n); /* as made from its name */
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
 
 /* templates: tmpl.c */
@@ -253,6 +255,8 @@ struct node *start_skipped(struct run *r, const struct start *s, enum node_phase
                            struct str message);
 /* Starts one (expanded) call of a boundary under `b->parent`, or puts it aside when a limit holds
  * it back. `task` is the resolved step or task, or NULL to resolve it now. */
+int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e);
+void leaf_runs(struct run *r, struct node *n);
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
 

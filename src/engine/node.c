@@ -128,6 +128,7 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     SM_MOVE(node_edges, &n->phase, p);
     node_touch(r, n);
     if (!phases[p].fulfilled) {
+        if (n->type == NTYPE_POD) leaf_runs(r, n);
         lifecycle_note(r, n);
         return;
     }
@@ -225,6 +226,11 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
 
 /* Name without the boundary's prefix and the leading "[i]." or "." (operator.go). */
 struct str node_display(const struct node *n)
+{
+    return n->display.n ? n->display : node_plain_display(n);
+}
+
+struct str node_plain_display(const struct node *n)
 {
     if (!n->boundary) return n->name;
     struct str d = str_from(n->name, n->boundary->name.n);

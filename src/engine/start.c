@@ -18,6 +18,23 @@ bool when_decide(struct run *r, struct str when, bool *go, struct err *e)
     return when_eval(&r->scratch, when, go, e);
 }
 
+/* annotations of the template itself, not of its pods: workflows.argoproj.io/display-name */
+static struct str display_name(struct run *r, const struct node *n)
+{
+    const struct val *notes = n->tmpl ? val_get(n->tmpl->src, STR("annotations")) : NULL;
+    struct str text = val_get_str(notes, "workflows.argoproj.io/display-name");
+    struct scope inputs CLEANUP(scope_fini) = {0}, locals CLEANUP(scope_fini) = {0};
+    struct err e;
+    if (!text.n) return STR_NONE;
+    scope_init(&locals, globals_for(r, n->wf_status));
+    scope_init(&inputs, &locals);
+    locals_scope(r, &r->scratch, &locals, n);
+    inputs_scope(r, &r->scratch, &inputs, n);
+    struct tags_opts opts = {.scope = &inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    if (tags_present(text) && !tags_replace(&r->scratch, text, &opts, &text, &e)) return STR_NONE;
+    return str_dup(&r->arena, text);
+}
+
 static struct node *make(struct run *r, const struct start *s, enum node_type type)
 {
     struct node *n = node_make(r, s->name, type, s->boundary);
@@ -32,6 +49,7 @@ static struct node *make(struct run *r, const struct start *s, enum node_type ty
     n->attempt = s->attempt;
     n->inputs = s->inputs;
     n->item = s->item.p ? str_dup(&r->arena, s->item) : STR_NONE;
+    if (!s->retried) n->display = display_name(r, n);
     lifecycle_note(r, n);
     return n;
 }
@@ -63,25 +81,43 @@ int64_t duration_us(struct str text, struct err *e)
     return duration_parse_seconds(text, &ns, e) ? ns / 1000 : -1;
 }
 
-/* timeout and activeDeadlineSeconds of a leaf, whichever ends first; 0 = none, -1 = error. */
-static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct err *e)
+static bool sooner(const struct val *tmpl, const char *field, int64_t from_us, int64_t *best, struct err *e)
 {
-    struct str timeout = val_get_str(tmpl, "timeout");
-    struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
+    struct str text = val_text(val_get(tmpl, str_of(field)));
+    if (!text.n) return true;
+    int64_t us = duration_us(text, e);
+    if (us < 0) return err_ctx(e, "%s", field), false;
+    if (!*best || from_us + us < *best) *best = from_us + us;
+    return true;
+}
+
+/* When a leaf is too late; 0 = never, -1 = error. `timeout` counts from the node's creation,
+ * pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. */
+int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e)
+{
     int64_t best = 0;
-    if (timeout.n) {
-        int64_t us = duration_us(timeout, e);
-        if (us < 0) return err_ctx(e, "timeout"), -1;
-        best = r->now_us + us;
-    }
-    if (active.n) {
-        int64_t s;
-        if (!str_to_i64(active, &s) || s < 0)
-            return err_set(e, ERR_SPEC, "activeDeadlineSeconds '%.*s' is not a number",
-                           STR_ARG(active)), -1;
-        if (!best || r->now_us + s * 1000000 < best) best = r->now_us + s * 1000000;
-    }
-    return best;
+    struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
+    int64_t s;
+    if (active.n && (!str_to_i64(active, &s) || s < 0))
+        return err_set(e, ERR_SPEC, "activeDeadlineSeconds '%.*s' is not a number", STR_ARG(active)), -1;
+    bool ok = sooner(tmpl, "timeout", n->started_us, &best, e) &&
+              (runs ? sooner(tmpl, "activeDeadlineSeconds", r->now_us, &best, e)
+                    : sooner(tmpl, "pendingTimeout", n->started_us, &best, e));
+    return ok ? best : -1;
+}
+
+/* It runs now, so another deadline counts. */
+void leaf_runs(struct run *r, struct node *n)
+{
+    const struct val *tmpl, *src = n->tmpl ? n->tmpl->src : NULL;
+    struct err e;
+    if (!val_get(src, STR("activeDeadlineSeconds")) && !val_get(src, STR("pendingTimeout"))) return;
+    if (n->killed || !pod_template(r, n, &tmpl, &e)) return;
+    int64_t deadline = leaf_deadline_us(r, n, tmpl, true, &e);
+    if (deadline < 0 || deadline == n->deadline_us) return; /* it was judged when the node was made */
+    n->deadline_us = deadline;
+    node_touch(r, n);
+    if (deadline) timer_add(r, deadline, n);
 }
 
 static void start_pod(struct run *r, struct node *n)
@@ -89,7 +125,7 @@ static void start_pod(struct run *r, struct node *n)
     struct err e;
     const struct val *tmpl;
     int64_t deadline = 0;
-    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, &e)) < 0) {
+    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, n, tmpl, false, &e)) < 0) {
         node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }

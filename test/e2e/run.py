@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import sets
+import templates
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -98,7 +99,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (sets,):
+    for module in (sets, templates):
         for name, fn in vars(module).items():
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn
