@@ -57,5 +57,6 @@ enum {
     LIMIT_STEP_LAYERS = 64,            /* directories stacked as the root of an image step */
     LIMIT_STEP_TREE_DEPTH = 512,       /* nesting of a directory that is copied or removed */
     LIMIT_STEP_QUIET_MS = 20,          /* a step that ends sooner is not reported as started */
+    LIMIT_GRACE_S = 24 * 3600,         /* terminationGracePeriodSeconds */
     LIMIT_STEP_LINGER_S = 24 * 3600,   /* a supervisor without an engine keeps an untaken result */
 };

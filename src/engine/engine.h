@@ -52,6 +52,10 @@ struct run_opts {
 struct run *run_new(const struct run_opts *opts, struct err *e);
 void run_free(struct run *r);
 
+/* The workflow's metadata with its spec.workflowMetadata applied, in `a`. The caller makes it the object's
+ * before it stores the run. False: the run will say so itself when it is started. */
+bool run_metadata(struct arena *a, struct run *r, struct val *out, struct err *e);
+
 /* ---- events ---- */
 
 enum { STEP_NO_EXIT_CODE = -1 };
@@ -150,6 +154,10 @@ bool node_is_killed(const struct node *n); /* was told to end; after a restart i
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
  * until the next event of the run. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);
+
+/* The workflow object with the tags in what it says about pods (volumes, podSpecPatch, …) filled in for
+ * this node. Lives as long as node_template's. */
+const struct val *node_workflow(struct run *r, struct node *n, struct err *e);
 
 /* ---- status as JSON, and back ---- */
 

@@ -195,6 +195,7 @@ struct run {
     int64_t started_us, finished_us, deadline_us, now_us, progress_us;
     enum stop_strategy stop;
     bool suspended, deadline_passed;
+    bool podspec_tags; /* what the workflow says about pods has tags */
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */
@@ -339,6 +340,9 @@ void cset_kill(struct run *r, struct node *pod, struct str why);
 bool cset_restore(struct run *r, struct node *pod, struct err *e);
 bool cset_restore_container(struct node *c);
 bool cset_restored(struct run *r, struct node *pod);
+
+/* podspec.c */
+bool podspec_has_tags(const struct val *spec);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);

@@ -91,6 +91,51 @@ static void a_global_name_may_be_made_of_inputs(void **state)
     end(&f);
 }
 
+static void the_workflow_s_volumes_may_be_made_of_outputs(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    begin(&f, "  entrypoint: main\n  volumes: [{name: v, persistentVolumeClaim: {claimName: '{{workflow.name}}-{{steps.a.outputs.parameters.p}}'}}]\n"
+              "  templates:\n  - {name: main, steps: [[{name: a, template: t}], [{name: b, template: t}]]}\n"
+              "  - {name: t, container: {image: x}, outputs: {parameters: [{name: p, valueFrom: {path: /p}}]}}\n");
+    struct step_outcome_param p = {STR("p"), STR("made")};
+    struct step_outcome how = {.phase = NODE_SUCCEEDED, .exit_code = 0, .params = &p, .n_params = 1};
+    run_step_done(f.run, named(&f, "wf[0].a"), &how, T0 + 1, &f.out);
+    const struct val *wf = node_workflow(f.run, named(&f, "wf[1].b"), &e);
+    assert_string_equal(val_text(val_get(val_get(&val_path(wf, "spec.volumes")->items[0], STR("persistentVolumeClaim")), STR("claimName"))).p, "wf-made");
+    end(&f);
+}
+
+static void workflow_metadata_is_computed_at_the_start(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    struct val meta;
+    begin(&f, "  entrypoint: main\n  arguments: {parameters: [{name: p, value: v1}]}\n"
+              "  workflowMetadata: {labels: {a: plain}, annotations: {note: 'any thing'}, labelsFrom: {b: {expression: workflow.parameters.p + '-' + workflow.labels.a}}}\n"
+              "  templates: [{name: main, container: {image: x}}]\n");
+    assert_true(run_metadata(&f.a, f.run, &meta, &e));
+    assert_string_equal(val_get_str(val_get(&meta, STR("labels")), "b").p, "v1-plain");
+    assert_string_equal(val_get_str(val_get(&meta, STR("annotations")), "note").p, "any thing");
+    end(&f);
+    static const char *const wrong[][2] = {
+        {"labels: {a: 'no good'}", "invalid label value \"no good\" for label \"a\""},
+        {"labelsFrom: {a: {expression: '1'}}", "failed to evaluate label \"a\" expression \"1\": it gives no string"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct arena a;
+        arena_init(&a);
+        begin(&f, str_fmt(&a, "  entrypoint: main\n  workflowMetadata: {%s}\n  templates: [{name: main, container: {image: x}}]\n", wrong[i][0]).p);
+        assert_int_equal(phase_of_run(&f), NODE_ERROR);
+        assert_string_equal(run_message(f.run).p, wrong[i][1]);
+        assert_int_equal(count(&f, ACTION_DONE), 1);
+        end(&f);
+        arena_fini(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +144,8 @@ int main(void)
         cmocka_unit_test(a_timeout_counts_from_the_creation_of_the_node),
         cmocka_unit_test(pending_timeout_ends_what_does_not_begin),
         cmocka_unit_test(a_template_may_give_its_node_another_name_to_show),
+        cmocka_unit_test(the_workflow_s_volumes_may_be_made_of_outputs),
+        cmocka_unit_test(workflow_metadata_is_computed_at_the_start),
         cmocka_unit_test(a_global_name_may_be_made_of_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,6 +146,7 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     r->suspended = val_is_true(r->spec, "suspend");
     limit = val_get(r->spec, STR("parallelism"));
     if (limit && val_i64(limit, &n)) r->parallelism = n;
+    r->podspec_tags = podspec_has_tags(r->spec);
     local_scope(r);
     bool ok = r->name.n && r->spec;
     if (!ok) err_set(e, ERR_SPEC, "a workflow needs metadata.name and spec");
@@ -235,6 +236,17 @@ static void root_begin(struct run *r)
     else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
 }
 
+/* Over before anything began. */
+static void run_fault(struct run *r, struct str why)
+{
+    struct action a = {.kind = ACTION_DONE};
+    r->done = r->dirty = true;
+    r->phase = NODE_ERROR;
+    r->finished_us = r->now_us;
+    r->message = str_dup(&r->arena, why);
+    VEC_PUSH(&r->actions, a);
+}
+
 void run_start(struct run *r, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
@@ -250,7 +262,10 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
     struct str shutdown = val_get_str(r->spec, "shutdown"); /* preset: fails without running */
     if (str_is(shutdown, "Stop")) r->stop = STOP_STOP;
     if (str_is(shutdown, "Terminate")) r->stop = STOP_TERMINATE;
-    if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
+    struct val ignored;
+    struct err e;
+    if (!run_metadata(&r->scratch, r, &ignored, &e)) run_fault(r, str_of(e.text));
+    else if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
     event_end(r, out);
 }
 

@@ -77,11 +77,13 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
     struct arena *a = &x->scratch;
     const struct val *tmpl = node_template(l->run, j->node, e);
     if (!tmpl) return false;
+    const struct val *workflow = node_workflow(l->run, j->node, e);
+    if (!workflow) return false;
     struct str container = node_container(j->node);
     bool set = container.p || val_get(tmpl, STR("containerSet"));
     struct pod_input in = {
         .tmpl = tmpl,
-        .workflow = &l->workflow,
+        .workflow = workflow,
         .container = set && !container.p ? STR("main") : container,
         .collect = set && !container.p,
         .pod_dir = set ? pod_dir_path(a, l, j->node) : STR_NONE,

@@ -138,18 +138,47 @@ static struct str labels_json(struct arena *a, const struct val *workflow)
     return labels && labels->n ? json_text(a, labels) : STR("{}");
 }
 
-bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e)
+/* The object as it is once spec.workflowMetadata is applied. */
+static struct val labelled(struct exec *x, struct active *l, const struct val *workflow)
+{
+    struct run_opts opts = {.workflow = workflow, .lookup = exec_lookup, .lookup_ctx = l};
+    struct err e;
+    struct val meta, out = *workflow;
+    struct val_builder b;
+    if (!val_path(workflow, "spec.workflowMetadata")) return out;
+    struct run *r = run_new(&opts, &e);
+    if (r && run_metadata(&x->scratch, r, &meta, &e)) {
+        map_begin(&b, &x->scratch);
+        for (uint32_t i = 0; i < workflow->n; i++) map_add(&b, workflow->map[i].key, workflow->map[i].v);
+        map_set(&b, STR("metadata"), meta);
+        out = map_done(&b);
+    }
+    run_free(r);
+    return out;
+}
+
+static bool run_store(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));
     struct run_row row = {.uid = val_get_str(meta, "uid"), .ns = val_get_str(meta, "namespace"),
                           .name = val_get_str(meta, "name"), .phase = STR("Pending"),
                           .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
                           .message = STR(""), .progress = STR("")};
-    struct active *l;
+    return store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e);
+}
+
+bool exec_submit(struct exec *x, const struct val *given, int64_t *out_run, struct err *e)
+{
     struct outbox out;
     if (!exec_begin(x, e)) return false;
-    if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
-    l = active_new(x, *out_run, workflow);
+    struct active asking = {.x = x}; /* for look-ups alone */
+    arena_init(&asking.arena);
+    asking.workflow = *given;
+    struct val workflow = labelled(x, &asking, given);
+    bool stored = run_store(x, &workflow, out_run, e);
+    struct active *l = stored ? active_new(x, *out_run, &workflow) : NULL;
+    arena_fini(&asking.arena);
+    if (!l) return false;
     VEC_PUSH(&x->begun, l);
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
                             .seed = random_u64() >> 1};

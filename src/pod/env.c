@@ -69,6 +69,13 @@ static bool field_value(struct pod *p, struct str path, struct str *out, struct 
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_is(path, rows[i].path)) return *out = rows[i].value, true;
+    for (int label = 0; label < 2; label++) { /* metadata.labels['KEY'] */
+        struct str head = label ? STR("metadata.labels['") : STR("metadata.annotations['");
+        if (!str_starts(path, head) || path.n < head.n + 2 || path.p[path.n - 1] != ']') continue;
+        *out = pod_meta(p->in, label, str_sub(path, head.n, path.n - head.n - 2));
+        if (!out->p) *out = STR("");
+        return true;
+    }
     return err_set(e, ERR_UNSUPPORTED, "env valueFrom.fieldRef '%.*s' is not supported", STR_ARG(path));
 }
 
@@ -146,7 +153,7 @@ static void env_base(struct pod *p)
 static void env_argo(struct pod *p)
 {
     const struct val *meta = val_get(p->in->workflow, STR("metadata"));
-    struct str tmpl = json_text(p->a, p->in->tmpl);
+    struct str tmpl = json_text(p->a, p->as_given);
     pod_env_set(p, STR("ARGO_CONTAINER_NAME"), p->in->container.p ? p->in->container : STR("main"));
     pod_env_set(p, STR("ARGO_NODE_ID"), p->in->node_id);
     pod_env_set(p, STR("ARGO_POD_NAME"), p->in->pod_name);

@@ -185,19 +185,28 @@ static const struct val *set_container(const struct pod_input *in)
     return NULL;
 }
 
-bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out, struct err *e)
+/* Which container it is about; false: there is none. */
+static bool choose_main(struct pod *p, struct err *e)
 {
-    struct pod p = {.a = a, .in = in};
+    const struct pod_input *in = p->in;
+    p->main = val_get(in->tmpl, STR("script"));
+    p->is_script = p->main != NULL;
+    if (!p->main) p->main = val_get(in->tmpl, STR("container"));
+    p->is_main = !in->container.p || str_is(in->container, "main");
+    if (in->container.p) p->main = set_container(in);
+    return p->main || err_set(e, ERR_SPEC, "the set has no container '%.*s'", STR_ARG(in->container));
+}
+
+bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *out, struct err *e)
+{
+    struct pod_input in = *given;
+    struct pod p = {.a = a, .in = &in, .as_given = given->tmpl};
     memset(out, 0, sizeof *out);
-    p.main = val_get(in->tmpl, STR("script"));
-    p.is_script = p.main != NULL;
-    if (!p.main) p.main = val_get(in->tmpl, STR("container"));
-    p.is_main = !in->container.p || str_is(in->container, "main");
-    if (in->container.p && !(p.main = set_container(in))) return err_set(e, ERR_SPEC, "the set has no container '%.*s'",
-                                                                         STR_ARG(in->container));
-    p.step_dir = step_dir_path(a, in->state_dir, in->step_id);
-    bool ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
-              pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
+    p.step_dir = step_dir_path(a, in.state_dir, in.step_id);
+    bool ok = choose_main(&p, e) && pod_patch(&p, &in, e) && choose_main(&p, e);
+    if (!ok) return false;
+    ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+         pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);
     if (ok && p.overflow)

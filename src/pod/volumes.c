@@ -8,7 +8,7 @@ struct mount {
     struct str volume;
 };
 
-static const struct val *volume_named(const struct val *list, struct str name)
+const struct val *pod_volume_named(const struct val *list, struct str name)
 {
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
         if (str_eq(val_get_str(&list->items[i], "name"), name)) return &list->items[i];
@@ -132,8 +132,8 @@ static bool mount_one(struct pod *p, const struct val *vm, struct err *e)
         return err_set(e, ERR_SPEC, "volumeMount '%.*s': mountPath must be absolute", STR_ARG(m.volume));
     if (!safe_part(m.volume) || !safe_sub_path(m.sub_path))
         return err_set(e, ERR_SPEC, "volumeMount '%.*s' is not valid", STR_ARG(m.volume));
-    const struct val *v = volume_named(val_get(p->in->tmpl, STR("volumes")), m.volume);
-    if (!v) v = volume_named(val_get(spec, STR("volumes")), m.volume);
+    const struct val *v = pod_volume_named(val_get(p->in->tmpl, STR("volumes")), m.volume);
+    if (!v) v = pod_volume_named(val_get(spec, STR("volumes")), m.volume);
     if (v) return volume_mount(p, &m, v, e);
     const struct val *templates = val_get(spec, STR("volumeClaimTemplates"));
     for (uint32_t i = 0; templates && i < templates->n; i++)

@@ -8,16 +8,13 @@ struct later {
 
 static const struct later of_workflow[] = {
     {"synchronization", "no lock is taken, the run is not held back"},
-    {"podSpecPatch", "steps run unpatched"},
     {"ttlStrategy", "finished runs stay until `skiff delete`"},
-    {"workflowMetadata", "no labels or annotations are added"},
     {"artifactGC", "artifacts stay until `skiff delete`"},
 };
 
 static const struct later of_template[] = {
     {"synchronization", "no lock is taken, steps are not held back"},
     {"memoize", "the step runs each time"},
-    {"podSpecPatch", "the step runs unpatched"},
 };
 
 static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "artifactory", "http", "git", "plugin"};
