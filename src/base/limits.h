@@ -49,6 +49,10 @@ enum {
     LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
     LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */
     LIMIT_ARTIFACT_RATIO_FREE_MIB = 256,  /* unpacked before the ratio counts */
+    LIMIT_METRIC_NAME_BYTES = 200,        /* name of a metric or of a label */
+    LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
+    LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
+    LIMIT_METRIC_SERIES = 10000,          /* series of one state directory */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
     LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */

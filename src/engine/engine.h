@@ -8,6 +8,7 @@
  * Runs on: one thread per run (the loop thread, or a simulator). */
 #pragma once
 #include "base/err.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "doc/val.h"
 
@@ -99,6 +100,8 @@ struct outbox {
     struct node *const *dirty; /* nodes changed since the last event, each once, creation order */
     size_t n_dirty;
     bool run_dirty; /* the workflow's own status changed */
+    const struct metric_sample *metrics; /* told by this event: to be counted with its commit */
+    size_t n_metrics;
 };
 
 void run_start(struct run *r, int64_t now_us, struct outbox *out);
@@ -117,6 +120,9 @@ bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e
 /* Wall-clock time of the earliest timer, or 0; and its node, NULL for the workflow's deadline. */
 int64_t run_next_timer_us(struct run *r);
 struct node *run_next_timer_node(struct run *r);
+
+/* A sample could not be counted: a condition of the workflow. */
+void run_metrics_failed(struct run *r, struct str name, struct str why);
 
 /* ---- looking at a run ---- */
 

@@ -202,6 +202,8 @@ struct run {
     VEC(struct timer) timers; /* binary heap by at_us, then node */
     VEC(struct node *) dirty_nodes;
     VEC(struct action) actions;
+    VEC(struct metric_sample) metrics;
+    struct str metrics_error; /* the last thing that went wrong with one; absent: nothing */
     size_t hook_head;
     VEC(struct node *) hook_due; /* nodes whose life cycle hooks are to be looked at */
     size_t finished_head;
@@ -340,6 +342,10 @@ void cset_kill(struct run *r, struct node *pod, struct str why);
 bool cset_restore(struct run *r, struct node *pod, struct err *e);
 bool cset_restore_container(struct node *c);
 bool cset_restored(struct run *r, struct node *pod);
+
+/* metrics.c */
+void metrics_of_node(struct run *r, struct node *n, bool begins);
+void metrics_of_run(struct run *r, bool begins);
 
 /* podspec.c */
 bool podspec_has_tags(const struct val *spec);

@@ -375,7 +375,8 @@ static void globals_restore(struct run *r, const struct val *outputs)
 
 static bool run_read(struct run *r, const struct val *status, const struct val *priv)
 {
-    struct str failures = val_get_str(priv, "failures");
+    struct str failures = val_get_str(priv, "failures"), bad = val_get_str(priv, "metricsError");
+    if (bad.p) r->metrics_error = str_dup(&r->arena, bad);
     r->started_us = num(priv, "s");
     r->finished_us = num(priv, "f");
     r->deadline_us = num(priv, "d");

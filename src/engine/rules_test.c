@@ -136,6 +136,32 @@ static void workflow_metadata_is_computed_at_the_start(void **state)
     }
 }
 
+static void metrics_are_told_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n"
+              "  metrics: {prometheus: [{name: whole, help: h, gauge: {realtime: true, value: '{{workflow.duration}}'}}]}\n"
+              "  templates:\n  - name: main\n    retryStrategy: {limit: 1}\n    metrics: {prometheus: ["
+              "{name: clock, help: h, gauge: {realtime: true, value: '{{duration}}'}}, {name: took, help: h, gauge: {value: '{{duration}}'}}, "
+              "{name: bad, help: h, counter: {value: '{{status}}'}}]}\n    container: {image: x}\n");
+    assert_int_equal(f.out.n_metrics, 2); /* the clocks */
+    assert_true(f.out.metrics[0].since_us && f.out.metrics[1].since_us);
+    done(&f, "wf(0)", NODE_FAILED, T0 + 1000000); /* attempts tell nothing */
+    assert_int_equal(f.out.n_metrics, 0);
+    done(&f, "wf(1)", NODE_SUCCEEDED, T0 + 3000000);
+    assert_int_equal(f.out.n_metrics, 3);
+    assert_string_equal(f.out.metrics[1].name.p, "took");
+    assert_true(f.out.metrics[1].value == 3.0 && !f.out.metrics[0].since_us && f.out.metrics[0].value == 3.0);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    run_write_status(&b, f.run);
+    assert_non_null(strstr(b.p, "\"MetricsError\""));
+    assert_non_null(strstr(b.p, "'Succeeded' is not a number"));
+    buf_fini(&b);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +172,7 @@ int main(void)
         cmocka_unit_test(a_template_may_give_its_node_another_name_to_show),
         cmocka_unit_test(the_workflow_s_volumes_may_be_made_of_outputs),
         cmocka_unit_test(workflow_metadata_is_computed_at_the_start),
+        cmocka_unit_test(metrics_are_told_once),
         cmocka_unit_test(a_global_name_may_be_made_of_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
+    VEC_FINI(&r->metrics);
     VEC_FINI(&r->finished);
     VEC_FINI(&r->hook_due);
     VEC_FINI(&r->globals_out);
@@ -204,6 +205,7 @@ static void event_begin(struct run *r, int64_t now_us)
     for (size_t i = 0; i < r->dirty_nodes.n; i++) r->dirty_nodes.items[i]->dirty = false;
     r->dirty_nodes.n = 0;
     r->actions.n = 0;
+    r->metrics.n = 0;
     r->dirty = false;
     arena_reset(&r->scratch);
     if (now_us > r->now_us) r->now_us = now_us; /* a clock set back never moves a run back */
@@ -221,7 +223,7 @@ static void event_end(struct run *r, struct outbox *out)
     if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
     *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
                            .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
-                           .run_dirty = r->dirty};
+                           .run_dirty = r->dirty, .metrics = r->metrics.items, .n_metrics = r->metrics.n};
 }
 
 static void root_begin(struct run *r)
@@ -253,6 +255,7 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
     r->phase = NODE_RUNNING;
     r->started_us = r->now_us;
     r->dirty = true;
+    metrics_of_run(r, true);
     const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
     int64_t s;
     if (deadline && val_i64(deadline, &s)) {
@@ -414,6 +417,7 @@ static void node_done(struct run *r, struct node *n)
         return;
     }
     if (n->outputs.n) outputs_globalize(r, n);
+    metrics_of_node(r, n, false);
     bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
     if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
     if (is_hook) {
@@ -444,6 +448,7 @@ static void run_end(struct run *r)
         r->phase = x->phase;
         r->message = x->message;
     }
+    metrics_of_run(r, false);
     struct action a = {.kind = ACTION_DONE};
     VEC_PUSH(&r->actions, a);
 }

@@ -157,6 +157,7 @@ static struct node *begin(struct run *r, const struct start *s)
         [TMPL_PLUGIN] = NTYPE_PLUGIN,
     };
     struct node *n = make(r, s, types[s->tmpl->type]);
+    metrics_of_node(r, n, true);
     struct str no = refusal(r, n);
     if (no.p && n->type != NTYPE_STEPS && n->type != NTYPE_DAG) {
         node_finish(r, n, NODE_FAILED, no);
@@ -207,6 +208,7 @@ static struct node *start_prepared(struct run *r, const struct start *s)
                                  "than 100 levels deep"));
     if (!s->tmpl->retry) return begin(r, s);
     struct node *n = make(r, s, NTYPE_RETRY);
+    metrics_of_node(r, n, true);
     n->retry = mem_zalloc(sizeof *n->retry);
     n->retry->first_started_us = r->now_us;
     node_phase_set(r, n, NODE_RUNNING);

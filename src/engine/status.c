@@ -255,6 +255,11 @@ static void put_conditions(struct buf *b, const struct run *r)
     buf_printf(b, "[{\"type\":\"PodRunning\",\"status\":\"%s\"}%s]",
                r->active_pods && !r->done ? "True" : "False",
                r->done ? ",{\"type\":\"Completed\",\"status\":\"True\"}" : "");
+    if (!r->metrics_error.p) return;
+    b->n--; /* the bracket */
+    buf_str(b, STR(",{\"type\":\"MetricsError\",\"status\":\"True\",\"message\":"));
+    buf_json(b, r->metrics_error);
+    buf_str(b, STR("}]"));
 }
 
 static void status_members(struct buf *b, const struct run *r)
@@ -291,6 +296,7 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "done", r->done);
     put_num(b, "seed", (int64_t)(r->opts.seed >> 1));
     if (r->exit_node) put_num(b, "exitNode", r->exit_node->idx);
+    if (r->metrics_error.p) put(b, "metricsError", r->metrics_error);
     struct scope_value v;
     if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
     put_outputs(b, r);

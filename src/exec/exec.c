@@ -71,6 +71,8 @@ void exec_rollback(struct exec *x)
     x->dirty = false;
     jobs_dropped(x);
     actives_drop(x);
+    struct err e;
+    if (!metrics_reload(x, &e)) exec_fail(x, &e);
 }
 
 static void timer_arm(struct exec *x)
@@ -201,7 +203,8 @@ static bool open_parts(struct exec *x, struct err *e)
     /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
-    return artifact_local_open(repo, &x->repo, e) && choose_tier(x, e) && load_images(x, e) && exec_load(x, e);
+    return artifact_local_open(repo, &x->repo, e) && metrics_reload(x, e) && choose_tier(x, e) &&
+           load_images(x, e) && exec_load(x, e);
 }
 
 struct exec *exec_open(const struct exec_opts *o, struct err *e)
@@ -244,6 +247,7 @@ void exec_close(struct exec *x)
     VEC_FINI(&x->kills);
     VEC_FINI(&x->stale);
     VEC_FINI(&x->lanes);
+    metrics_free(x->metrics);
     artifact_close(x->repo);
     store_close(x->store);
     arena_fini(&x->arena);

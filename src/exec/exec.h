@@ -6,6 +6,7 @@
  * first; after a crash each command is looked up at its supervisor: adopted, taken over as finished,
  * or lost. Runs on: the loop thread. */
 #pragma once
+#include "base/metrics.h"
 #include "config/config.h"
 #include "doc/val.h"
 #include "engine/engine.h"
@@ -43,6 +44,8 @@ void exec_rollback(struct exec *x);
 
 /* Stores a complete Workflow object and starts it, in the open transaction. The value is copied. */
 bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e);
+/* The metrics of all runs so far, as they are stored. */
+bool exec_metrics_read(struct store *s, struct metrics *m, struct err *e);
 /* NOT_FOUND when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);

@@ -107,6 +107,7 @@ struct exec {
     VEC(struct lane *) idle;    /* of those, ready for a step */
     uint32_t running, max_running, max_fresh;
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
+    struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
 };
 
@@ -168,6 +169,10 @@ bool exec_load(struct exec *x, struct err *e);
  * whose supervisor has just died. `began` false: it is known that it never did. */
 bool job_seek(struct job *j, bool began, struct err *e);
 void jobs_seek(struct exec *x); /* asks for those in exec.sought again */
+
+/* metrics.c */
+bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */
+bool active_metrics(struct active *l, const struct outbox *out, bool *told, struct err *e);
 
 /* lookup.c */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name);

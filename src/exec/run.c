@@ -122,8 +122,13 @@ static bool act(struct active *l, const struct action *a, struct err *e)
     return false;
 }
 
-bool active_event(struct active *l, const struct outbox *out, struct err *e)
+bool active_event(struct active *l, const struct outbox *given, struct err *e)
 {
+    struct outbox mine = *given;
+    const struct outbox *out = &mine;
+    bool told;
+    if (!active_metrics(l, out, &told, e)) return false;
+    mine.run_dirty = mine.run_dirty || told;
     if (!active_persist(l, out, e)) return false;
     for (size_t i = 0; i < out->n_actions; i++)
         if (!act(l, &out->actions[i], e)) return false;

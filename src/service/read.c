@@ -1,4 +1,5 @@
 /* Reading: one workflow whole, many in short, where the logs of one lie. */
+#include "base/limits.h"
 #include "base/id.h"
 #include "base/map.h"
 #include "base/rfc3339.h"
@@ -47,6 +48,18 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
                        STR_ARG(page.rows[0].name), STR_ARG(page.rows[1].name));
     *out = (struct workflow_ref){page.rows[0].ns, page.rows[0].name};
     return true;
+}
+
+bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, LIMIT_SHOWN_BYTES);
+    struct metrics *m = metrics_new();
+    bool ok = !no_state(s, e) && exec_metrics_read(service_store(s), m, e);
+    if (ok) metrics_write(&b, m, "argo_workflows_", clock_now_us());
+    if (ok) *out = buf_dup(a, &b);
+    metrics_free(m);
+    return ok;
 }
 
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,

@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import metadata
+import metrics
 import sets
 import templates
 
@@ -100,7 +101,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (metadata, sets, templates):
+    for module in (metadata, metrics, sets, templates):
         for name, fn in vars(module).items():
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn
