@@ -121,7 +121,6 @@ static void finish(struct pod *p, struct pod_plan *out)
     step_spec_init(s);
     s->id = p->in->step_id;
     s->tier = p->image.kind == IMAGE_ROOT ? STEP_TIER_IMAGE : p->in->tier;
-    s->step_dir = p->step_dir;
     s->cwd = dir.n ? dir : p->image.workdir;
     s->grace_ms = p->in->grace_ms;
     s->capture_result = p->in->capture_result;
@@ -202,7 +201,7 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     struct pod_input in = *given;
     struct pod p = {.a = a, .in = &in, .as_given = given->tmpl};
     memset(out, 0, sizeof *out);
-    p.step_dir = step_dir_path(a, in.state_dir, in.step_id);
+    p.work_dir = step_work_path(a, in.state_dir, in.step_id);
     bool ok = choose_main(&p, e) && pod_patch(&p, &in, e) && choose_main(&p, e);
     if (!ok) return false;
     ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&

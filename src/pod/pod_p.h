@@ -19,7 +19,7 @@ struct pod {
     VEC(struct step_tmpfs) tmpfs;
     VEC(struct step_file) files;
     VEC(struct step_output) params, artifacts;
-    struct str step_dir;
+    struct str work_dir; /* of the step */
     bool overflow; /* a text with $(NAME) replaced passed LIMIT_STEP_WORD_BYTES */
 };
 

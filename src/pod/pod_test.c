@@ -223,9 +223,9 @@ static void volumes_are_directories_and_files(void **state)
 {
 #define M(mount) "{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"mountPath\": \"/m\", " mount "}]}}"
     static const struct row rows[] = {
-        {M("\"name\": \"scratch\""), "make /state/steps/7/volumes/scratch\nbind /state/steps/7/volumes/scratch -> /m"},
+        {M("\"name\": \"scratch\""), "make /state/work/7/volumes/scratch\nbind /state/work/7/volumes/scratch -> /m"},
         {M("\"name\": \"scratch\", \"subPath\": \"a/b\", \"readOnly\": true"),
-         "make /state/steps/7/volumes/scratch/a/b\nbind /state/steps/7/volumes/scratch/a/b -> /m ro"},
+         "make /state/work/7/volumes/scratch/a/b\nbind /state/work/7/volumes/scratch/a/b -> /m ro"},
         {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
         {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
         {M("\"name\": \"conf\", \"subPath\": \"b\""), "file /m 400 two\n!file /m/a\n!writable /m"},
@@ -282,7 +282,7 @@ static void patches_change_the_pod(void **state)
          " \"command\": [\"echo\"], \"args\": [\"plain\"], \"env\": [{\"name\": \"A\", \"value\": \"one\"}]}}",
          "arg patched\n!arg plain\nenv A=one\nenv B=two"},
         {"{\"podSpecPatch\": \"{containers: [{name: main, image: busybox, volumeMounts: [{name: v, mountPath: /v}]}], volumes: [{name: v, emptyDir: {}}]}\","
-         " \"container\": {\"image\": \"never\", \"command\": [\"x\"]}}", "make /state/steps/7/volumes/v"},
+         " \"container\": {\"image\": \"never\", \"command\": [\"x\"]}}", "make /state/work/7/volumes/v"},
         {"{\"podSpecPatch\": \"{containers: [{name: main, workingDir: /w}]}\", \"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"exit 3\"}}",
          "cwd /w\nfile /argo/staging/script 755 exit 3"},
         {"{\"podSpecPatch\": \"{securityContext: {runAsUser: 9}}\", \"container\": {\"image\": \"busybox\"}}", "user 9 6"},
@@ -343,7 +343,7 @@ static void tier_none_is_a_plain_process(void **state)
 {
     struct pod_input in = input_of("{\"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"true\"}}");
     in.tier = STEP_TIER_NONE;
-    expect_lines("script", built(&in), "arg /state/steps/7/script\nfile /state/steps/7/script 755 true\n!bind\n"
+    expect_lines("script", built(&in), "arg /state/work/7/script\nfile /state/work/7/script 755 true\n!bind\n"
                                        "env PATH=/state/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     in = input_of("{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}");
     in.tier = STEP_TIER_NONE;

@@ -105,7 +105,7 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
     const struct val *source;
     if ((source = val_get(v, STR("emptyDir")))) {
         bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n && !p->in->pod_dir.n;
-        struct str dir = p->in->pod_dir.n ? p->in->pod_dir : str_fmt(p->a, "%.*s/volumes", STR_ARG(p->step_dir));
+        struct str dir = p->in->pod_dir.n ? p->in->pod_dir : str_fmt(p->a, "%.*s/volumes", STR_ARG(p->work_dir));
         if (memory) VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path}));
         else own_dir(p, m, str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->volume)));
         return true;

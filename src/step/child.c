@@ -4,9 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
+#include <linux/close_range.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -18,25 +17,19 @@
 
 #include "step/raw_p.h"
 
-enum { INIT_STACK_BYTES = 32 << 10, STEP_STACK_BYTES = 32 << 10 };
+enum { STACK_BYTES = 32 << 10 };
 
 /* Sanitizers keep state in memory that both sides would share. */
 #define CHILD_SIDE __attribute__((no_sanitize("address", "undefined")))
 
-struct child_stacks {
-    _Alignas(64) char init[INIT_STACK_BYTES];
-    _Alignas(64) char step[STEP_STACK_BYTES];
-};
-
-struct launch { /* what the two entry functions get */
+struct launch { /* what the entry function gets */
     struct child *c;
-    struct child_stacks *stacks;
     sigset_t no_signals;
 };
 
-struct child_stacks *child_stacks_new(void)
+char *child_stack_new(void)
 {
-    void *p = mmap(NULL, sizeof(struct child_stacks), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT(p != MAP_FAILED);
     return p;
 }
@@ -88,24 +81,18 @@ CHILD_SIDE static long raw_write_file(const struct child *c, const struct child_
     return r;
 }
 
-CHILD_SIDE static long raw_proc(void)
-{
-    long fs = RAW2(fsopen, "proc", FSOPEN_CLOEXEC);
-    if (fs < 0) return fs;
-    long r = RAW5(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
-    if (r >= 0)
-        r = RAW3(fsmount, fs, FSMOUNT_CLOEXEC,
-                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    RAW1(close, fs);
-    return r;
-}
-
 CHILD_SIDE static long raw_pivot(void)
 {
     long r = RAW2(pivot_root, ".", ".");
     if (r == 0) r = RAW2(umount2, ".", MNT_DETACH);
     if (r == 0) r = RAW1(chdir, "/");
     return r;
+}
+
+CHILD_SIDE static long raw_chroot(const char *path)
+{
+    long r = RAW1(chroot, path);
+    return r < 0 ? r : RAW1(chdir, "/");
 }
 
 CHILD_SIDE static long raw_loopback(void)
@@ -134,11 +121,11 @@ CHILD_SIDE static long run_op(struct child *c, struct child_op *op)
     case OP_TOUCH: return raw_touch(op->b);
     case OP_CHDIR: return op->b ? RAW1(chdir, op->b) : RAW1(fchdir, op->fd);
     case OP_CLONE: return raw_fd_to(op->fd_at, RAW3(open_tree, AT_FDCWD, op->b, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-    case OP_PROC: return raw_fd_to(op->fd_at, raw_proc());
     case OP_ATTACH:
         return RAW5(move_mount, op->fd_at ? *op->fd_at : op->fd, "", AT_FDCWD, op->b,
                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS);
     case OP_PIVOT: return raw_pivot();
+    case OP_CHROOT: return raw_chroot(op->b);
     case OP_SYMLINK: {
         long r = RAW3(symlinkat, op->a, AT_FDCWD, op->b);
         return r == -EEXIST ? 0 : r;
@@ -163,12 +150,6 @@ CHILD_SIDE static bool fail(struct child *c, long result, const char *what, cons
     return false;
 }
 
-CHILD_SIDE static void announce(struct child *c)
-{
-    __atomic_store_n(&c->started, 1, __ATOMIC_SEQ_CST);
-    RAW3(futex, &c->started, FUTEX_WAKE, 1);
-}
-
 CHILD_SIDE static bool step_identity(struct child *c)
 {
     long r;
@@ -185,7 +166,9 @@ CHILD_SIDE static bool step_identity(struct child *c)
 CHILD_SIDE static bool step_prepare(struct launch *l)
 {
     struct child *c = l->c;
-    long r = RAW0(setsid);
+    long r = RAW2(setpgid, 0, 0); /* a session of its own would cost a scheduling group as well */
+    /* until here descriptors were the supervisor's too */
+    if (c->sandbox && (r = RAW3(close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE)) < 0) return fail(c, r, "close_range", NULL);
     RAW3(dup3, c->in, 0, 0);
     RAW3(dup3, c->out, 1, 0);
     RAW3(dup3, c->err, 2, 0);
@@ -204,37 +187,9 @@ CHILD_SIDE static bool step_prepare(struct launch *l)
     return true;
 }
 
-CHILD_SIDE static int step_main(void *arg)
+/* The step's view of the files, in its own mount namespace. */
+CHILD_SIDE static bool build_view(struct child *c)
 {
-    struct launch *l = arg;
-    struct child *c = l->c;
-    if (!step_prepare(l)) return 126;
-    long worst = -ENOENT, normal = 0; /* struct sched_param: priority 0 */
-    if (c->realtime && (worst = RAW3(sched_setscheduler, 0, SCHED_OTHER, &normal)) < 0) {
-        fail(c, worst, "scheduling class", NULL);
-        return 126;
-    }
-    worst = -ENOENT;
-    for (const char *const *p = c->programs; *p; p++) {
-        long r = RAW3(execve, *p, c->argv, c->env);
-        if (r != -ENOENT && r != -ENOTDIR) worst = r;
-        if (r != -ENOENT && r != -ENOTDIR && r != -EACCES) break;
-    }
-    fail(c, worst, "exec", NULL);
-    return 127;
-}
-
-CHILD_SIDE static bool parent_is_dead(struct child *c)
-{
-    struct pollfd p = {.fd = c->parent_pidfd, .events = POLLIN};
-    struct { long s, ns; } zero = {0, 0};
-    return RAW5(ppoll, &p, 1, &zero, NULL, 8) == 1;
-}
-
-CHILD_SIDE static bool init_build(struct child *c)
-{
-    RAW2(prctl, PR_SET_PDEATHSIG, SIGKILL);
-    if (parent_is_dead(c)) return false;
     RAW1(umask, 0);
     for (size_t i = 0; i < c->ops.n; i++) {
         long r = run_op(c, &c->ops.items[i]);
@@ -246,80 +201,59 @@ CHILD_SIDE static bool init_build(struct child *c)
     return true;
 }
 
-/* As pid 1: reaps everything until the step proper has ended, then leaves, which kills the rest. */
-CHILD_SIDE static void init_reap(struct child *c, long main_pid)
+/* The set-up of a step ran at the supervisor's priority, so that it did not wait for a time slice; the
+ * step itself is normal. A slice of a millisecond lets it begin before those that have run for long,
+ * with no more processor time in all (Linux 6.12; before that the value is ignored). */
+CHILD_SIDE static bool leave_realtime(struct child *c)
 {
-    for (;;) {
-        int status;
-        struct rusage usage;
-        long pid = RAW4(wait4, -1, &status, __WALL, &usage);
-        if (pid == -EINTR) continue;
-        if (pid < 0) return;
-        if (pid != main_pid) continue;
-        c->status = status;
-        c->rusage = usage;
-        __atomic_store_n(&c->done, 1, __ATOMIC_SEQ_CST);
-        return;
-    }
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns, deadline_ns, period_ns;
+    } normal = {.size = sizeof normal, .policy = SCHED_OTHER, .runtime_ns = 1000000};
+    long r = c->realtime ? RAW3(sched_setattr, 0, &normal, 0) : 0;
+    return r >= 0 || fail(c, r, "scheduling class", NULL);
 }
 
-CHILD_SIDE static int init_main(void *arg)
+CHILD_SIDE static int step_main(void *arg)
 {
     struct launch *l = arg;
     struct child *c = l->c;
-    long pid = -1;
-    if (init_build(c)) {
-        pid = clone(step_main, l->stacks->step + STEP_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, l,
-                    &c->main_pidfd);
-        if (pid < 0) fail(c, -EAGAIN, "clone", NULL);
+    if ((c->sandbox && !build_view(c)) || !step_prepare(l) || !leave_realtime(c)) return 126;
+    long worst = -ENOENT;
+    for (const char *const *p = c->programs; *p; p++) {
+        long r = RAW3(execve, *p, c->argv, c->env);
+        if (r != -ENOENT && r != -ENOTDIR) worst = r;
+        if (r != -ENOENT && r != -ENOTDIR && r != -EACCES) break;
     }
-    announce(c);
-    if (pid > 0) init_reap(c, pid);
-    return 0;
+    fail(c, worst, "exec", NULL);
+    return 127;
 }
 
 /* ---- supervisor side ---- */
 
-static void wait_started(struct child *c, pid_t pid)
+bool child_start(struct child *c, char *stack, pid_t *pid, int *pidfd, struct err *e)
 {
-    struct timespec slice = {.tv_nsec = 20000000};
-    while (!__atomic_load_n(&c->started, __ATOMIC_SEQ_CST)) {
-        syscall(SYS_futex, &c->started, FUTEX_WAIT, 0, &slice, NULL, 0);
-        siginfo_t info = {0};
-        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) break;
-    }
-}
-
-bool child_start(struct child *c, struct child_stacks *stacks, pid_t *init_pid, int *init_pidfd, struct err *e)
-{
-    static struct launch l; /* outlives this call: the init uses it until the step has begun */
-    l = (struct launch){.c = c, .stacks = stacks};
+    struct launch l = {.c = c};
     sigemptyset(&l.no_signals);
-    c->main_pidfd = -1;
-    int flags = CLONE_VM | CLONE_PIDFD | SIGCHLD;
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
     if (c->sandbox)
-        flags |= CLONE_FILES | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                 (c->private_net ? CLONE_NEWNET : 0);
-    else
-        flags |= CLONE_VFORK;
-    char *top = c->sandbox ? stacks->init + INIT_STACK_BYTES : stacks->step + STEP_STACK_BYTES;
-    *init_pid = clone(c->sandbox ? init_main : step_main, top, flags, &l, init_pidfd);
-    if (*init_pid < 0) return err_sys(e, "starting the step");
-    if (c->sandbox) wait_started(c, *init_pid);
-    bool ok = c->error == 0 && (!c->sandbox || c->main_pidfd >= 0);
-    if (ok) return true;
-    while (waitpid(*init_pid, NULL, 0) < 0 && errno == EINTR) {}
-    close(*init_pidfd);
-    if (c->main_pidfd >= 0) close(c->main_pidfd);
-    c->main_pidfd = -1;
+        flags |= CLONE_FILES | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (c->private_net ? CLONE_NEWNET : 0);
+    *pid = clone(step_main, stack + STACK_BYTES, flags, &l, pidfd);
+    if (*pid < 0) return err_sys(e, "starting the step");
+    if (c->error == 0) return true;
+    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
+    close(*pidfd);
     child_error_text(c, e);
     return false;
 }
 
 static const char *const op_names[] = {
     [OP_MOUNT] = "mount", [OP_MKDIR] = "mkdir", [OP_MKDIRS] = "mkdir", [OP_TOUCH] = "create",
-    [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_PROC] = "mount /proc", [OP_ATTACH] = "mount on",
-    [OP_PIVOT] = "pivot_root", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
+    [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_ATTACH] = "mount on",
+    [OP_PIVOT] = "pivot_root", [OP_CHROOT] = "chroot", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
     [OP_OPEN] = "open", [OP_LOOPBACK] = "loopback device",
 };
 

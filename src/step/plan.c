@@ -108,17 +108,15 @@ static bool plan_overlay_root(struct plan *p, struct err *e)
 
 static bool plan_api_mounts(struct plan *p, struct err *e)
 {
-    struct sandbox *sb = p->sb;
     static const char *const dirs[] = {"/proc", "/sys", "/dev"};
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
         if (p->assembled || p->spec->tier == STEP_TIER_IMAGE) plan_mkdirs(p, dirs[i], 0755);
-    plan_op(p, OP_ATTACH, "/proc")->fd_at = &p->proc_tree;
-    if (!plan_attach(p, open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), "/sys", e) ||
-        !plan_attach(p, open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), "/dev", e))
-        return false;
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+        const char *from = str_fmt(p->arena, STAGE_RO "%s", dirs[i]).p;
+        int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (!plan_attach(p, fd, dirs[i], e)) return false;
+    }
     op_mount(p, "tmpfs", "/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
-    for (size_t i = 0; i < sb->n_proc_masks; i++)
-        op_mount(p, sb->proc_mask_is_dir[i] ? "/dev/mqueue" : "/dev/null", sb->proc_masks[i], NULL, NULL);
     return true;
 }
 
@@ -222,7 +220,7 @@ static bool root_is_declared(const struct step_spec *s)
 static void plan_end(struct plan *p)
 {
     if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
-    if (p->spec->tier == STEP_TIER_RO && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
+    if (p->spec->tier == STEP_TIER_RO && !p->ready && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
     if (!p->spec->params.n && !p->spec->artifacts.n) return; /* nobody looks at its files afterwards */
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
@@ -230,20 +228,30 @@ static void plan_end(struct plan *p)
     ns->flags = 1;
 }
 
-static bool plan_sandbox(struct plan *p, struct err *e)
+/* Before the pivot: which root it is. */
+static bool plan_root(struct plan *p, struct err *e)
 {
-    struct sandbox *sb = p->sb;
     enum step_tier tier = p->spec->tier;
-    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !sb->overlay_root);
-    if (p->assembled ? !plan_assembled_root(p, e) || !plan_open_paths(p, e) : !plan_overlay_root(p, e)) return false;
-    plan_op(p, OP_PROC, NULL)->fd_at = &p->proc_tree;
+    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !p->sb->overlay_root);
+    if (!p->assembled) return plan_overlay_root(p, e);
+    if (!plan_open_paths(p, e)) return false;
+    p->ready = plan_ready_suits(p);
+    return p->ready ? plan_ready_root(p, e) : plan_assembled_root(p, e);
+}
+
+/* After it: everything that is not part of that root. */
+static bool plan_mounts(struct plan *p, struct err *e)
+{
     plan_op(p, OP_CHDIR, "/new");
     plan_op(p, OP_PIVOT, NULL);
     if (p->assembled && !plan_assembled_tops(p, e)) return false;
-    if (tier == STEP_TIER_OVERLAY && !p->assembled && !plan_host_mounts(p)) return false;
-    if (!plan_api_mounts(p, e)) return false;
-    if (p->assembled && !plan_assembled_private(p, e)) return false;
-    if (!plan_spec_paths(p, e)) return false;
+    if (!p->assembled && p->spec->tier == STEP_TIER_OVERLAY && !plan_host_mounts(p)) return false;
+    return plan_api_mounts(p, e) && (!p->assembled || plan_assembled_private(p, e));
+}
+
+static bool plan_sandbox(struct plan *p, struct err *e)
+{
+    if (!plan_root(p, e) || (!p->ready && !plan_mounts(p, e)) || !plan_spec_paths(p, e)) return false;
     plan_end(p);
     return true;
 }
@@ -286,8 +294,8 @@ static const char *const *find_programs(struct arena *a, const struct step_spec 
 static bool plan_work(struct plan *p, struct err *e)
 {
     if (!p->sb || p->spec->artifacts.n == 0) return true;
-    const char *work = str_fmt(p->arena, "%s/work", p->dir).p;
-    if (!io_mkdirs(work, 0755)) return err_sys(e, "%s", work);
+    const char *work = str_fmt(p->arena, "%s/private", p->own_dir).p;
+    if (!io_mkdirs(p->own_dir, 0700) || !io_mkdirs(work, 0755)) return err_sys(e, "%s", work);
     p->work = work;
     return true;
 }
@@ -316,7 +324,7 @@ static bool plan_plain_files(struct plan *p, struct err *e)
 bool plan_make(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
-    p->proc_tree = p->root_fd = p->ns_fd = -1;
+    p->root_fd = p->ns_fd = -1;
     if ((s->tier == STEP_TIER_NONE) != (p->sb == NULL))
         return err_set(e, ERR_UNSUPPORTED, "a step of tier %s in a slot %s sandbox", step_tier_name(s->tier),
                        p->sb ? "with a" : "without");
@@ -346,8 +354,6 @@ void plan_close_fds(struct plan *p)
     for (size_t i = 0; i < p->opened.n; i++)
         if (*p->opened.items[i].fd_at > 0) close(*p->opened.items[i].fd_at);
     p->opened.n = 0;
-    if (p->proc_tree >= 0) close(p->proc_tree);
-    p->proc_tree = -1;
 }
 
 void plan_fini(struct plan *p)

@@ -22,8 +22,8 @@ struct plan {
     struct arena *arena; /* of this step */
     struct sandbox *sb;  /* NULL: tier none */
     const struct step_spec *spec;
-    const char *dir;  /* the step's directory as the supervisor sees it */
-    const char *work; /* <dir>/work, or NULL: everything private is in memory */
+    const char *own_dir; /* <state>/work/<id>, as the supervisor sees it; made when needed */
+    const char *work;    /* <own_dir>/private, or NULL: everything private is in memory */
     struct child child;
     struct {
         int *items;
@@ -45,9 +45,9 @@ struct plan {
         const char **items;
         size_t n, cap;
     } own_dirs; /* writable directories of a read-only root */
-    bool assembled, scratch;
+    bool assembled, scratch; /* a root made of the host's directories; /t is mounted */
+    bool ready;              /* and it is the prepared one */
     unsigned n_private;
-    int proc_tree; /* filled by the child */
     int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
 };
@@ -63,9 +63,18 @@ void plan_mkdirs(struct plan *p, const char *at, mode_t mode);
 const char *plan_size(struct plan *p, uint64_t bytes, const char *rest);
 /* A private writable directory at `at`, on the disk when the step has one, else a tmpfs. */
 bool plan_private_dir(struct plan *p, const char *at, mode_t mode, struct err *e);
-/* Emitted before the pivot: the assembled root, and private copies of what `spec` wants to write. */
-bool plan_assembled_root(struct plan *p, struct err *e);
+/* Emitted before the pivot: private copies of what `spec` wants to write, and the assembled root. */
 bool plan_open_paths(struct plan *p, struct err *e);
+bool plan_assembled_root(struct plan *p, struct err *e);
 /* Emitted after the pivot. */
 bool plan_assembled_tops(struct plan *p, struct err *e);
 bool plan_assembled_private(struct plan *p, struct err *e);
+/* Is there a directory of the view, or a private one, that the path lies in? */
+bool plan_in_view(const struct plan *p, const char *path);
+/* The copies that plan_open_paths made go to their places below `root`. */
+void plan_attach_opened(struct plan *p, const char *root);
+void plan_scratch(struct plan *p); /* /t becomes an own file system in memory */
+
+/* plan_ready.c: after plan_open_paths, does the prepared root do? Then it is the root, after this. */
+bool plan_ready_suits(const struct plan *p);
+bool plan_ready_root(struct plan *p, struct err *e);
