@@ -34,6 +34,7 @@ enum {
     LIMIT_CHANNEL_MESSAGES = 1 << 16,       /* waiting in one channel to the loop */
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
     LIMIT_LOG_JOIN_BYTES = 1 << 20,  /* a shown log line: P records joined, then cut */
+    LIMIT_ARCHIVED_LOG_BYTES = 256 << 20, /* a step's log as an artifact; what is more is cut */
     LIMIT_REGEX_STEPS = 1000000,     /* matching steps of a log filter for one line */
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
@@ -46,6 +47,7 @@ enum {
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
+    LIMIT_ARTIFACT_PARTS = 1000,          /* artifacts below a key that are one input */
     LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
     LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */
     LIMIT_ARTIFACT_RATIO_FREE_MIB = 256,  /* unpacked before the ratio counts */

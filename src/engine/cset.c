@@ -5,6 +5,7 @@
  * ends at once with Argo's code 64. Outputs come from the container named main alone. When all have
  * ended the pod's phase follows: that of the first bad one by name. */
 #include "base/limits.h"
+#include "doc/json_write.h"
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
 #include "lang/duration.h"
@@ -178,10 +179,9 @@ bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct 
 
 /* ---- ends ---- */
 
-static void outputs_take(struct run *r, struct node *pod, const struct step_outcome *how)
+static void main_outputs(struct run *r, struct node *pod, const struct step_outcome *how)
 {
     struct err e;
-    if (how->exit_code == STEP_NO_EXIT_CODE) return;
     if (pod->set->shared) { /* no more than a beginning */
         struct err ignored;
         outputs_of_step(r, pod, how, &pod->outputs, &ignored);
@@ -197,6 +197,30 @@ static void outputs_take(struct run *r, struct node *pod, const struct step_outc
     node_touch(r, pod);
 }
 
+/* What a container other than main gives: its log, when that is kept. */
+static void artifacts_add(struct run *r, struct node *pod, const struct val *more)
+{
+    struct val had = parsed(&r->scratch, pod->outputs);
+    const struct val *list = val_get(&had, STR("artifacts"));
+    struct val_builder b;
+    if (!more || !more->n) return;
+    list_begin(&b, &r->scratch);
+    for (uint32_t i = 0; list && i < list->n; i++) list_add(&b, list->items[i]);
+    for (uint32_t i = 0; i < more->n; i++) list_add(&b, more->items[i]);
+    had = with_pair(&r->scratch, had.kind == VAL_MAP ? &had : NULL, STR("artifacts"), list_done(&b));
+    pod->outputs = json_text(&r->arena, &had);
+    node_touch(r, pod);
+}
+
+static void outputs_take(struct run *r, struct node *pod, const struct step_outcome *how)
+{
+    struct val before = parsed(&r->scratch, pod->outputs);
+    struct val *logs = ARENA_NEW(&r->scratch, struct val); /* of those that ended sooner */
+    if (how->exit_code == STEP_NO_EXIT_CODE) return;
+    if (val_get(&before, STR("artifacts"))) *logs = *val_get(&before, STR("artifacts"));
+    main_outputs(r, pod, how);
+    artifacts_add(r, pod, logs);
+}
 /* The pod's own words begin with the container's name; a container's do not. */
 static struct str plain_message(const struct step_outcome *how)
 {
@@ -233,6 +257,7 @@ void cset_step_done(struct run *r, struct node *c, const struct step_outcome *ho
     if (how->exit_code != STEP_NO_EXIT_CODE) cset_step_started(r, c);
     if (again(r, c, how)) return;
     if (str_is(ctr_of(c)->name, "main")) outputs_take(r, c->parent, how);
+    else artifacts_add(r, c->parent, how->artifacts);
     c->broken = how->phase == NODE_ERROR && how->exit_code == STEP_NO_EXIT_CODE;
     enum node_phase p = c->killed ? NODE_FAILED : how->exit_code == CODE_BROKEN ? NODE_ERROR : how->phase;
     /* what the runtime could not collect is the pod's fault, not its container's */
@@ -361,7 +386,7 @@ void cset_container_done(struct run *r, struct node *c)
     dependents(r, c);
     ASSERT(pod->set->open > 0);
     if (--pod->set->open) return;
-    bool gave = pod->outputs.n && pod->set->shared && !pod->killed; /* main has run */
+    bool gave = str_find(pod->outputs, STR("\"exitCode\""), 0) >= 0 && pod->set->shared && !pod->killed; /* main has run */
     if (gave) collect_begin(r, pod);
     else pod_judge(r, pod);
 }

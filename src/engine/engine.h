@@ -161,6 +161,8 @@ bool node_is_killed(const struct node *n); /* was told to end; after a restart i
  * until the next event of the run. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);
 
+/* A text with the tags filled in that this pod's template could have. */
+bool node_replace(struct arena *a, struct run *r, struct node *n, struct str text, struct str *out, struct err *e);
 /* The workflow object with the tags in what it says about pods (volumes, podSpecPatch, …) filled in for
  * this node. Lives as long as node_template's. */
 const struct val *node_workflow(struct run *r, struct node *n, struct err *e);

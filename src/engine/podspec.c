@@ -15,6 +15,18 @@ bool podspec_has_tags(const struct val *spec)
     return false;
 }
 
+bool node_replace(struct arena *a, struct run *r, struct node *n, struct str text, struct str *out, struct err *e)
+{
+    struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
+    struct node *pod = node_pod(n);
+    struct tags_opts opts = {.scope = &inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    scope_init(&locals, globals_for(r, pod->wf_status));
+    scope_init(&inputs, &locals);
+    locals_scope(r, a, &locals, pod);
+    inputs_scope(r, a, &inputs, pod);
+    return tags_replace(a, text, &opts, out, e);
+}
+
 const struct val *node_workflow(struct run *r, struct node *n, struct err *e)
 {
     struct scope refs CLEANUP(scope_fini) = {0};

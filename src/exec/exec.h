@@ -44,6 +44,9 @@ void exec_rollback(struct exec *x);
 
 /* Stores a complete Workflow object and starts it, in the open transaction. The value is copied. */
 bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e);
+/* Forgets a run that is over, in the open transaction: its rows, and with the commit its files and those of
+ * its artifacts whose artifactGC says so. */
+bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
 /* The metrics of all runs so far, as they are stored. */
 bool exec_metrics_read(struct store *s, struct metrics *m, struct err *e);
 /* NOT_FOUND when no such run is at work. */

@@ -125,9 +125,11 @@ void job_event(struct job *j, const struct step_outcome *how)
         return;
     }
     if (how) {
+        int64_t step = j->id;
         job_forget(j);
         run_step_done(l->run, n, how, now, &out);
         pod_dir_drop(l, n);
+        if (!retire_step(l, n, step, &e)) exec_fail(x, &e);
     } else {
         run_step_started(l->run, n, now, &out);
     }

@@ -116,8 +116,10 @@ static bool act(struct active *l, const struct action *a, struct err *e)
         VEC_PUSH(&x->kills, j);
         return true;
     case ACTION_DONE:
-        if (!l->over) VEC_PUSH(&x->over, l);
-        return l->over = true;
+        if (l->over) return true;
+        VEC_PUSH(&x->over, l);
+        l->over = true;
+        return retire_run(l, e);
     }
     return false;
 }

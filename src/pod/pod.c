@@ -65,7 +65,7 @@ static bool inputs(struct pod *p, struct err *e)
         if (!p->is_main && !pod_path_shared(p, art->path)) continue;
         if (!absolute(art->path, "input artifact", art->name, e)) return false;
         if (art->source.p) {
-            struct step_bind b = {.source = art->source, .target = art->path, .read_only = true};
+            struct step_bind b = {.source = art->source, .target = art->path, .read_only = !art->writable};
             VEC_PUSH(&p->binds, b);
         } else {
             struct step_file f = {.path = art->path, .content = art->content,

@@ -23,6 +23,7 @@ struct pod_artifact {
     struct str source;     /* host file or directory; absent: `content` is the file */
     struct str content;
     int64_t mode;          /* permission bits, or -1 */
+    bool writable;         /* `source` is a copy of the step's own */
 };
 
 struct pod_input {

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/rfc3339.h"
 #include "doc/json.h"
+#include "os/clock.h"
 #include "resource/selector.h"
 #include "service/service_p.h"
 

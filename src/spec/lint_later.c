@@ -8,8 +8,6 @@ struct later {
 
 static const struct later of_workflow[] = {
     {"synchronization", "no lock is taken, the run is not held back"},
-    {"ttlStrategy", "finished runs stay until `skiff delete`"},
-    {"artifactGC", "artifacts stay until `skiff delete`"},
 };
 
 static const struct later of_template[] = {
