@@ -47,6 +47,7 @@ enum {
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
+    LIMIT_SWEEP_CONTENTS = 100000,        /* contents looked at in one search for left-overs */
     LIMIT_ARTIFACT_PARTS = 1000,          /* artifacts below a key that are one input */
     LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
     LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */

@@ -47,6 +47,7 @@ struct run_opts {
     run_lookup_fn *lookup;
     void *lookup_ctx;
     uint64_t seed; /* of the random streams of expressions */
+    int64_t estimated_s; /* how long an earlier run of the same template took; 0: nobody knows */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */

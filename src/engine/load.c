@@ -386,6 +386,7 @@ static bool run_read(struct run *r, const struct val *status, const struct val *
     r->exit_started = num(priv, "exit");
     r->done = num(priv, "done");
     r->opts.seed = (uint64_t)num(priv, "seed") << 1;
+    r->opts.estimated_s = num(priv, "est");
     r->message = str_dup(&r->arena, val_get_str(status, "message"));
     globals_restore(r, val_get(priv, STR("outputs")));
     if (failures.p) scope_set(&r->globals, STR("workflow.failures"), str_dup(&r->arena, failures));

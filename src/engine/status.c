@@ -268,6 +268,10 @@ static void status_members(struct buf *b, const struct run *r)
     put_time(b, "startedAt", r->started_us);
     put_time(b, "finishedAt", r->finished_us);
     if (r->message.n) put(b, "message", r->message);
+    if (r->opts.estimated_s) {
+        key(b, "estimatedDuration");
+        buf_i64(b, r->opts.estimated_s);
+    }
     if (r->pods_total) {
         key(b, "progress");
         buf_printf(b, "\"%u/%u\"", r->pods_done, r->pods_total);
@@ -297,6 +301,7 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "seed", (int64_t)(r->opts.seed >> 1));
     if (r->exit_node) put_num(b, "exitNode", r->exit_node->idx);
     if (r->metrics_error.p) put(b, "metricsError", r->metrics_error);
+    if (r->opts.estimated_s) put_num(b, "est", r->opts.estimated_s);
     struct scope_value v;
     if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
     put_outputs(b, r);

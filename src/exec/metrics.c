@@ -93,8 +93,8 @@ static bool read_one(void *ctx, struct str key, struct str bytes, struct err *e)
     struct metric_state st;
     struct err damaged; /* one that cannot be read is left out: it begins anew */
     (void)e;
-    if (!str_starts(key, STR("metric/"))) return true;
     arena_init(&a);
+    if (!str_starts(key, STR("metric/"))) return true;
     if (state_parse(&a, bytes, &st, &damaged)) metrics_restore(ctx, &st, &damaged);
     return true;
 }

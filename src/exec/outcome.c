@@ -163,12 +163,28 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
     out->n_params = r->params.n;
 }
 
+/* What one turn leaves behind, in its order: a directory may lie in one that comes later. */
+struct rubbish {
+    VEC(char *) paths;
+};
+
 /* The directory keeps its log; what was private to the step goes, but never between a step and the
  * next one: the first use of the worker pool alone starts its threads. */
 static void clean(void *user)
 {
-    struct err e;
-    dir_remove_tree(user, &e); /* best effort: `skiff delete` removes the rest */
+    struct rubbish *r = user;
+    for (size_t i = 0; i < r->paths.n; i++) {
+        struct err e;
+        dir_remove_tree(r->paths.items[i], &e); /* best effort: `skiff delete` removes the rest */
+    }
+}
+
+static void cleaned(void *user)
+{
+    struct rubbish *r = user;
+    for (size_t i = 0; i < r->paths.n; i++) free(r->paths.items[i]);
+    VEC_FINI(&r->paths);
+    free(r);
 }
 
 void step_clean_later(struct exec *x, int64_t step)
@@ -195,8 +211,11 @@ void pods_dir_drop(const struct active *l)
 
 void rubbish_remove(struct exec *x)
 {
-    for (size_t i = 0; i < x->rubbish.n; i++) loop_job(x->o.loop, clean, free, x->rubbish.items[i]);
+    if (!x->rubbish.n) return;
+    struct rubbish *r = mem_zalloc(sizeof *r);
+    for (size_t i = 0; i < x->rubbish.n; i++) VEC_PUSH(&r->paths, x->rubbish.items[i]);
     x->rubbish.n = 0;
+    loop_job(x->o.loop, clean, cleaned, r);
 }
 
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e)

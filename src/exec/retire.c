@@ -11,6 +11,9 @@
 
 enum { NO_RUN = 0, POD_GC_DELAY_US = 5000000 };
 
+#define DAY_US (86400 * (int64_t)1000000)
+#define SOON_US (60 * (int64_t)1000000)
+
 /* ---- later ---- */
 
 static bool due_add(struct exec *x, int64_t at_us, const char *what, int64_t id, struct err *e)
@@ -35,6 +38,7 @@ static bool due_see(void *ctx, struct str key, struct str bytes, struct err *e)
     (void)e;
     if (!str_cut(key, '/', &kind, &rest) || !str_is(kind, "due") || !str_cut(rest, '/', &time, &rest) || !str_to_i64(time, &at))
         return true;
+    if (str_starts(rest, STR("sweep/"))) d->x->sweep_due = true;
     if (at <= d->now_us) VEC_PUSH(&d->keys, str_dup(&d->x->scratch, key));
     else if (!d->x->due_us) d->x->due_us = at; /* they come in order of time */
     return true;
@@ -44,6 +48,22 @@ static void step_dir_drop(struct exec *x, int64_t step)
 {
     struct str dir = step_dir_path(&x->scratch, x->o.state_dir, (uint64_t)step);
     VEC_PUSH(&x->dead, mem_strdup(dir.p));
+}
+
+/* Contents that no row shows: an engine died between taking one in and its commit. Only while no step is
+ * under way, because what a step gave is taken in once more when an engine finds it again. */
+static bool contents_sweep(struct exec *x, struct err *e)
+{
+    struct str *ids;
+    size_t n;
+    if (x->jobs.n) return due_add(x, clock_now_us() + SOON_US, "sweep", 0, e);
+    if (!artifact_list(&x->scratch, x->repo, &ids, &n, e)) return false;
+    for (size_t i = 0; i < n && i < LIMIT_SWEEP_CONTENTS; i++) {
+        int64_t uses = 1;
+        if (!store_content_uses(x->store, ids[i], &uses, e)) return false;
+        if (!uses) VEC_PUSH(&x->dead_contents, mem_strdup(str_z(&x->scratch, ids[i])));
+    }
+    return due_add(x, clock_now_us() + DAY_US, "sweep", 0, e);
 }
 
 static bool due_do(struct exec *x, struct str key, struct err *e)
@@ -56,6 +76,7 @@ static bool due_do(struct exec *x, struct str key, struct err *e)
     str_cut(key, '/', &part, &key);
     if (!str_cut(key, '/', &what, &id_text) || !str_to_i64(id_text, &id)) return true;
     if (str_is(what, "step")) step_dir_drop(x, id);
+    if (str_is(what, "sweep")) return contents_sweep(x, e);
     if (!str_is(what, "run") || !store_run_get(&x->scratch, x->store, id, &row, &gone) || !row.completed) return true;
     return exec_delete(x, &row, e);
 }
@@ -64,8 +85,10 @@ bool retire_due(struct exec *x, struct err *e)
 {
     struct due d = {.x = x, .now_us = clock_now_us()};
     x->due_us = 0;
+    x->sweep_due = false;
     bool ok = store_values_load(x->store, NO_RUN, due_see, &d, e);
-    if (ok && d.keys.n) ok = exec_begin(x, e);
+    if (ok && (d.keys.n || !x->sweep_due)) ok = exec_begin(x, e);
+    if (ok && !x->sweep_due) ok = due_add(x, d.now_us + DAY_US, "sweep", 0, e);
     for (size_t i = 0; ok && i < d.keys.n; i++)
         ok = store_value_del(x->store, NO_RUN, d.keys.items[i], e) && due_do(x, d.keys.items[i], e);
     VEC_FINI(&d.keys);
@@ -157,12 +180,49 @@ static bool pod_gc_selects(struct active *l, struct node *n, bool *out, struct e
     return true;
 }
 
+struct earlier {
+    struct active *l;
+    uint32_t pod;
+    VEC(int64_t) steps;
+};
+
+static bool earlier_see(void *ctx, struct str key, struct str bytes, struct err *e)
+{
+    struct earlier *x = ctx;
+    struct str head, pod, step;
+    int64_t p, s;
+    (void)bytes;
+    (void)e;
+    if (!str_starts(key, STR("setgc/"))) return true;
+    str_cut(key, '/', &head, &key);
+    if (str_cut(key, '/', &pod, &step) && str_to_i64(pod, &p) && str_to_i64(step, &s) && p == x->pod) VEC_PUSH(&x->steps, s);
+    return true;
+}
+
+/* The steps of the containers that ended sooner go as the last one does. */
+static bool containers_retire(struct active *l, struct node *n, int64_t last, struct err *e)
+{
+    struct earlier x = {.l = l, .pod = node_index(node_pod(n))};
+    bool ok = store_values_load(l->x->store, l->id, earlier_see, &x, e);
+    for (size_t i = 0; ok && i < x.steps.n; i++) {
+        struct str key = str_fmt(&l->x->scratch, "setgc/%u/%lld", x.pod, (long long)x.steps.items[i]);
+        ok = store_value_del(l->x->store, l->id, key, e);
+        if (ok && x.steps.items[i] != last) ok = retire_step(l, node_pod(n), x.steps.items[i], e);
+    }
+    VEC_FINI(&x.steps);
+    return ok;
+}
+
 bool retire_step(struct active *l, struct node *n, int64_t step, struct err *e)
 {
     struct exec *x = l->x;
     struct str strategy = pod_gc(l);
     bool wanted;
-    if (!strategy.n || !phase_fulfilled(node_phase(node_pod(n)))) return true;
+    if (!strategy.n) return true;
+    if (!phase_fulfilled(node_phase(node_pod(n)))) /* a container before the others: with the last one */
+        return store_value_put(x->store, l->id, str_fmt(&x->scratch, "setgc/%u/%lld", node_index(node_pod(n)), (long long)step),
+                               STR(""), e);
+    if (node_container(n).p && !containers_retire(l, n, step, e)) return false;
     if (!pod_gc_selects(l, node_pod(n), &wanted, e)) return false;
     if (!wanted) return true;
     bool now = str_is(strategy, "OnPodCompletion") ||

@@ -27,9 +27,13 @@ struct str uuid_random(struct arena *a)
 }
 
 static struct val metadata(struct arena *a, const struct val *doc, const struct submit_opts *o,
-                           struct str template_label)
+                           const struct val *ref)
 {
     struct val meta = val_null;
+    struct str template_label = val_get_str(ref, "name");
+    const struct val *cluster = val_get(ref, STR("clusterScope"));
+    const char *label = cluster && cluster->kind == VAL_BOOL && cluster->b ? "workflows.argoproj.io/cluster-workflow-template"
+                                                                           : "workflows.argoproj.io/workflow-template";
     const struct val *given = val_get(doc, STR("metadata"));
     struct str name = val_get_str(given, "name"), base = val_get_str(given, "generateName");
     struct str ns = val_get_str(given, "namespace");
@@ -45,7 +49,7 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     if (!template_label.n && !o->n_labels) return meta;
     struct val labels = own ? *own : (struct val){.kind = VAL_MAP};
     if (template_label.n)
-        labels = with(a, &labels, "workflows.argoproj.io/workflow-template", val_of_str(template_label));
+        labels = with(a, &labels, label, val_of_str(template_label));
     for (size_t i = 0; i < o->n_labels; i++)
         labels = with(a, &labels, str_z(a, o->labels[i].name), val_of_str(o->labels[i].value));
     return with(a, &meta, "labels", labels);
@@ -108,7 +112,7 @@ bool workflow_complete(struct arena *a, struct service *s, const struct val *doc
     struct val own = workflow_override(a, doc, o);
     const struct val *given = val_get(&own, STR("spec"));
     const struct val *ref = val_get(given, STR("workflowTemplateRef"));
-    struct val meta = metadata(a, doc, o, val_get_str(ref, "name"));
+    struct val meta = metadata(a, doc, o, ref);
     struct val spec = given ? *given : val_null, base;
     /* both become parts of host paths */
     if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");

@@ -152,6 +152,18 @@ def directories_of_steps_go_by_pod_gc(b):
     assert len(os.listdir(os.path.join(b.state, "steps"))) <= 3, os.listdir(os.path.join(b.state, "steps"))
 
 
+def containers_of_a_set_go_by_pod_gc(b):
+    b.run(HEAD + """
+  podGC: {strategy: OnWorkflowCompletion, deleteDelayDuration: 0s}
+  templates:
+  - name: main
+    containerSet: {containers: [{name: a, image: busybox, command: [echo, a]}, {name: b, image: busybox, command: [echo, b], dependencies: [a]}]}
+""").is_("Succeeded")
+    b.run(HEAD + "  templates: [{name: main, container: {image: busybox, command: [echo, kept]}}]\n").is_("Succeeded")
+    left = [d for d in os.listdir(os.path.join(b.state, "steps")) if os.path.isdir(os.path.join(b.state, "steps", d))]
+    assert len(left) == 1, left
+
+
 def claims_of_a_run_go_with_it(b):
     text = HEAD + """
   volumeClaimTemplates: [{metadata: {name: work}, spec: {}}]

@@ -23,6 +23,22 @@ spec:
 """
 
 
+def the_time_of_an_earlier_run_is_the_estimate(b):
+    text = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: slow}
+spec: {entrypoint: main, templates: [{name: main, container: {image: busybox, command: [sleep, "1.2"]}}]}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: uses-}
+spec: {workflowTemplateRef: {name: slow}}
+"""
+    assert "estimatedDuration" not in b.run(text).is_("Succeeded").status
+    assert b.run(text).is_("Succeeded").status["estimatedDuration"] in (1, 2)
+
+
 def a_run_keeps_the_template_that_it_began_with(b):
     p = b.start(TEMPLATE % ("first", 1) + "---" + WORKFLOW)
     name = b.wait_for(lambda w: w.nodes.get("[0].a", {}).get("phase") == "Running").workflow["metadata"]["name"]
