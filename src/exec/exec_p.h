@@ -25,6 +25,7 @@ struct active {
     struct val workflow;
     struct run *run;
     bool over;
+    bool gc_noted;                  /* some artifact of it may be to go; true after a restart */
     bool repository_known;          /* its artifactRepositoryRef has been looked at */
     const struct val *repository;   /* what it says; NULL: nothing */
     bool stale;        /* stands in exec.stale */

@@ -78,6 +78,7 @@ static bool run_restore(struct active *l, struct err *e)
               store_values_load(x->store, l->id, add_value, &rows, e);
     if (ok) l->run = run_load(&opts, rows.status, rows.priv, rows.nodes.items, rows.nodes.n, e);
     VEC_FINI(&rows.nodes);
+    l->gc_noted = true;
     return l->run != NULL;
 }
 

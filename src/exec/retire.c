@@ -104,6 +104,7 @@ bool artifact_gc_note(struct active *l, const struct val *art, struct str key, s
     struct str strategy = val_text(val_path(art, "artifactGC.strategy"));
     if (!strategy.n) strategy = val_text(val_path(&l->workflow, "spec.artifactGC.strategy"));
     if (!strategy.n || str_is(strategy, "Never")) return true;
+    l->gc_noted = true;
     return store_value_put(x->store, l->id, str_fmt(&x->scratch, "gc/%.*s", STR_ARG(key)), strategy, e);
 }
 
@@ -293,7 +294,8 @@ bool retire_run(struct active *l, struct err *e)
     int64_t ttl;
     bool well = run_phase(l->run, &phase) && phase == NODE_SUCCEEDED;
     claims_retire(l, well);
-    return artifacts_drop(l->x, l->id, run_namespace(l->run), "OnWorkflowCompletion", e) && steps_retire(l, well, e) &&
+    bool dropped = !l->gc_noted || artifacts_drop(l->x, l->id, run_namespace(l->run), "OnWorkflowCompletion", e);
+    return dropped && steps_retire(l, well, e) &&
            (!ttl_us(l, well, &ttl) || due_add(l->x, clock_now_us() + ttl, "run", l->id, e));
 }
 

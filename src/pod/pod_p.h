@@ -24,6 +24,8 @@ struct pod {
 };
 
 /* meta.c: a label or annotation of the pod; absent: it has none of that name */
+struct str pod_meta_all(struct arena *a, const struct pod_input *in, bool labels); /* KEY="VALUE" a line, sorted */
+bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e);   /* env.c: what fieldRef means */
 struct str pod_meta(const struct pod_input *in, bool label, struct str key);
 /* patch.c: podSpecPatch; in->tmpl and in->grace_ms are what comes of it */
 bool pod_patch(struct pod *p, struct pod_input *in, struct err *e);

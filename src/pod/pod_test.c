@@ -72,6 +72,11 @@ static const char spec[] =
     "{\"name\": \"maybe\", \"secret\": {\"secretName\": \"nowhere\", \"optional\": true}},"
     "{\"name\": \"claim\", \"persistentVolumeClaim\": {\"claimName\": \"data\"}},"
     "{\"name\": \"up\", \"persistentVolumeClaim\": {\"claimName\": \"../up\"}},"
+    "{\"name\": \"facts\", \"downwardAPI\": {\"items\": [{\"path\": \"name\", \"fieldRef\": {\"fieldPath\": \"metadata.name\"}},"
+    " {\"path\": \"labels\", \"fieldRef\": {\"fieldPath\": \"metadata.labels\"}}]}},"
+    "{\"name\": \"mixed\", \"projected\": {\"defaultMode\": 256, \"sources\": [{\"secret\": {\"name\": \"s\", \"items\": [{\"key\": \"pin\", \"path\": \"p/in\"}]}},"
+    " {\"configMap\": {\"name\": \"c\"}}]}},"
+    "{\"name\": \"token\", \"projected\": {\"sources\": [{\"serviceAccountToken\": {\"path\": \"t\"}}]}},"
     "{\"name\": \"host\", \"hostPath\": {\"path\": \"/srv\"}}, {\"name\": \"nfs\", \"nfs\": {\"server\": \"x\"}}],"
     "\"volumeClaimTemplates\": [{\"metadata\": {\"name\": \"work\"}}], \"securityContext\": {\"runAsUser\": 5, \"runAsGroup\": 6}}}";
 
@@ -193,7 +198,7 @@ static void the_environment_is_the_template_s(void **state)
          "!env A=\narg $(A)"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"metadata.namespace\"}}}]}}", "env A=ns"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"limits.cpu\"}}}]}}",
-         "error env valueFrom.fieldRef 'limits.cpu' is not supported"},
+         "error env A: fieldRef 'limits.cpu' is not supported"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"resourceFieldRef\": {}}}]}}", "error env A: this valueFrom is not supported"},
         {C "{\"name\": \"C_a\", \"value\": \"own\"}], \"envFrom\": [{\"prefix\": \"C_\", \"configMapRef\": {\"name\": \"c\"}},"
            "{\"secretRef\": {\"name\": \"s\"}}]}}",
@@ -213,7 +218,7 @@ static void fields_show_labels_and_annotations(void **state)
         {"{" FIELD("metadata.labels['workflows.argoproj.io/workflow']"), "env F=wf"},
         {"{" FIELD("metadata.annotations['workflows.argoproj.io/node-name']"), "env F=wf.x"},
         {"{" FIELD("metadata.annotations['none']"), "env F="},
-        {"{" FIELD("spec.priority"), "error env valueFrom.fieldRef 'spec.priority' is not supported"},
+        {"{" FIELD("spec.priority"), "error env F: fieldRef 'spec.priority' is not supported"},
     };
 #undef FIELD
     check_rows(rows, ARRAY_LEN(rows));
@@ -228,6 +233,9 @@ static void volumes_are_directories_and_files(void **state)
          "make /state/work/7/volumes/scratch/a/b\nbind /state/work/7/volumes/scratch/a/b -> /m ro"},
         {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
         {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
+        {M("\"name\": \"facts\""), "file /m/name 644 wf-x-7\nfile /m/labels 644 workflows.argoproj.io/completed=\"false\""},
+        {M("\"name\": \"mixed\""), "file /m/p/in 400 12\nfile /m/a 400 one\nfile /m/b 400 two"},
+        {M("\"name\": \"token\""), "error volume 'token': one machine has no such source"},
         {M("\"name\": \"conf\", \"subPath\": \"b\""), "file /m 400 two\n!file /m/a\n!writable /m"},
         {M("\"name\": \"part\""), "file /m/sub/B 700 two\n!file /m/a\n!file /m/b"},
         {M("\"name\": \"out\""), "error volume 'out': path '../B' leaves the volume"},

@@ -64,10 +64,10 @@ static void place_key(struct pod *p, const struct mount *m, struct str path, str
     VEC_PUSH(&p->files, f);
 }
 
-static bool files_volume(struct pod *p, const struct mount *m, const struct val *source, bool secret,
-                         struct err *e)
+/* The keys of a Secret or ConfigMap as files. `modes` has the defaultMode. */
+static bool files_of(struct pod *p, const struct mount *m, struct str name, const struct val *source, const struct val *modes,
+                     bool secret, struct err *e)
 {
-    struct str name = val_get_str(source, secret ? "secretName" : "name");
     const struct val *items = val_get(source, STR("items")), *optional = val_get(source, STR("optional"));
     struct val all;
     struct err own;
@@ -87,7 +87,45 @@ static bool files_volume(struct pod *p, const struct mount *m, const struct val 
         if (!safe_sub_path(path)) return err_set(e, ERR_SPEC, "volume '%.*s': path '%.*s' leaves the volume",
                                                  STR_ARG(m->volume), STR_ARG(path));
         if (secret && value.n >= 4) VEC_PUSH(&p->masks, value);
-        place_key(p, m, path, value, file_mode(item, source));
+        place_key(p, m, path, value, file_mode(item, modes));
+    }
+    return true;
+}
+
+static bool files_volume(struct pod *p, const struct mount *m, const struct val *source, bool secret, struct err *e)
+{
+    return files_of(p, m, val_get_str(source, secret ? "secretName" : "name"), source, source, secret, e);
+}
+
+/* Facts about the pod as files. */
+static bool facts(struct pod *p, const struct mount *m, const struct val *source, const struct val *modes, struct err *e)
+{
+    const struct val *items = val_get(source, STR("items"));
+    if (!m->sub_path.n) VEC_PUSH(&p->writable, m->path);
+    for (uint32_t i = 0; items && items->kind == VAL_LIST && i < items->n; i++) {
+        const struct val *item = &items->items[i];
+        struct str path = val_get_str(item, "path"), value;
+        struct str field = val_text(val_path(item, "fieldRef.fieldPath"));
+        if (!field.n) return err_set(e, ERR_UNSUPPORTED, "volume '%.*s': only fieldRef is supported", STR_ARG(m->volume));
+        if (!path.n || !safe_sub_path(path))
+            return err_set(e, ERR_SPEC, "volume '%.*s': path '%.*s' leaves the volume", STR_ARG(m->volume), STR_ARG(path));
+        if (!pod_field(p, field, &value, e)) return err_ctx(e, "volume '%.*s'", STR_ARG(m->volume)), false;
+        place_key(p, m, path, value, file_mode(item, modes));
+    }
+    return true;
+}
+
+static bool projected(struct pod *p, const struct mount *m, const struct val *source, struct err *e)
+{
+    const struct val *list = val_get(source, STR("sources")), *one;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) {
+        const struct val *from = &list->items[i];
+        bool ok;
+        if ((one = val_get(from, STR("secret")))) ok = files_of(p, m, val_get_str(one, "name"), one, source, true, e);
+        else if ((one = val_get(from, STR("configMap")))) ok = files_of(p, m, val_get_str(one, "name"), one, source, false, e);
+        else if ((one = val_get(from, STR("downwardAPI")))) ok = facts(p, m, one, source, e);
+        else ok = err_set(e, ERR_UNSUPPORTED, "volume '%.*s': one machine has no such source", STR_ARG(m->volume));
+        if (!ok) return false;
     }
     return true;
 }
@@ -112,6 +150,8 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
     }
     if ((source = val_get(v, STR("configMap")))) return files_volume(p, m, source, false, e);
     if ((source = val_get(v, STR("secret")))) return files_volume(p, m, source, true, e);
+    if ((source = val_get(v, STR("downwardAPI")))) return facts(p, m, source, source, e);
+    if ((source = val_get(v, STR("projected")))) return projected(p, m, source, e);
     if ((source = val_get(v, STR("persistentVolumeClaim"))))
         return claim_volume(p, m, val_get_str(source, "claimName"), e);
     if ((source = val_get(v, STR("hostPath")))) {
