@@ -209,6 +209,11 @@ static bool take_one(struct decoder *dec, const struct field_row *r, const struc
 
 static bool take_list(struct decoder *dec, const struct field_row *r, const struct val *v, void *at)
 {
+    bool tagged = v->kind == VAL_STR && r->kind == FIELD_ITEM && str_find(v->s, STR("{{"), 0) >= 0;
+    if (tagged) { /* a text that becomes the list: for whoever looks at the items it stands for all of them */
+        *(struct val_list *)at = (struct val_list){v, 1};
+        return true;
+    }
     if (v->kind != VAL_LIST) {
         struct diag *g = wrong_kind(dec, r, "a list", v);
         if (v->kind == VAL_STR && r->kind == FIELD_ITEM)

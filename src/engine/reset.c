@@ -13,10 +13,11 @@ enum mark {
     MARK_DROP = 1,     /* goes */
     MARK_AGAIN = 2,    /* goes on */
     MARK_OK = 4,       /* something below it succeeded */
-    MARK_OK_EXIT = 8,  /* something below it succeeded that belongs to exit handlers */
+    MARK_OK_HOOK = 8,  /* something below it succeeded that belongs to a hook */
     MARK_PICKED = 16,  /* chosen to run again */
     MARK_PAST = 32,    /* part of an attempt that another one followed */
-    MARK_HOOK = 64,    /* stays, but its exit hook runs again */
+    MARK_HOOK = 64,    /* stays, but a hook of it runs again */
+    MARK_IN_HOOK = 128, /* is a hook, or part of one */
 };
 
 struct resetting {
@@ -69,14 +70,22 @@ static bool in_past(const struct resetting *x, const struct node *n)
     return n->retried && is_instance(n) && n->parent && n->parent->retry->last != n;
 }
 
+static bool in_hook(const struct resetting *x, const struct node *n)
+{
+    if (is_hook(n)) return true;
+    if (n->retried && n->parent && x->marks[n->parent->idx] & MARK_IN_HOOK) return true;
+    return n->boundary && x->marks[n->boundary->idx] & MARK_IN_HOOK;
+}
+
 static uint8_t ok_below(const struct resetting *x, const struct node *n)
 {
     uint8_t ok = 0;
     for (uint32_t i = 0; i < n->n_children; i++) {
         const struct node *c = child_at(x->r, n, i);
         uint8_t m = x->marks[c->idx];
-        if (c->phase == NODE_SUCCEEDED && !(m & MARK_PICKED)) ok |= c->in_exit ? MARK_OK_EXIT : MARK_OK;
-        ok |= m & (MARK_OK | MARK_OK_EXIT);
+        bool own = c->phase == NODE_SUCCEEDED && !(m & MARK_PICKED) && c->type != NTYPE_CONTAINER;
+        if (own) ok |= m & MARK_IN_HOOK ? MARK_OK_HOOK : MARK_OK;
+        ok |= m & (MARK_OK | MARK_OK_HOOK);
     }
     return ok;
 }
@@ -87,7 +96,8 @@ static void marks_begin(struct resetting *x)
     for (size_t i = 0; i < x->n; i++) {
         const struct node *n = x->r->nodes.items[i];
         bool picked = x->o->pick && x->o->pick(x->o->ctx, x->r, n);
-        x->marks[i] = (uint8_t)((picked ? MARK_PICKED : 0) | (in_past(x, n) ? MARK_PAST : 0));
+        x->marks[i] = (uint8_t)((picked ? MARK_PICKED : 0) | (in_past(x, n) ? MARK_PAST : 0) |
+                                (in_hook(x, n) ? MARK_IN_HOOK : 0));
         x->first[i] = UINT32_MAX;
     }
     for (size_t i = x->n; i-- > 0;) {
@@ -105,20 +115,26 @@ static bool ended_well(const struct node *n)
     return phase_fulfilled(n->phase) && !phase_failed(n->phase);
 }
 
-/* Whose successors say whether a failure was dealt with: the retry's for an attempt, and for an exit
- * handler those of the step that it belongs to. */
-static const struct node *judged(const struct node *n)
+/* Containers share the fate of their pod. */
+static struct node *whole(struct node *n)
+{
+    return n->type == NTYPE_CONTAINER && n->parent ? n->parent : n;
+}
+
+/* Whose successors say whether a failure was dealt with: the retry's for an attempt, and for a hook those
+ * of the step that it belongs to. */
+static const struct node *judged(const struct resetting *x, const struct node *n)
 {
     if (n->retried && n->parent) n = n->parent;
-    for (const struct node *p = n; p && p->in_exit; p = p->parent)
-        if (is_hook(p) && p->parent && !p->parent->in_exit) return p->parent;
+    for (const struct node *p = n; p && x->marks[p->idx] & MARK_IN_HOOK; p = p->parent)
+        if (p->parent && !(x->marks[p->parent->idx] & MARK_IN_HOOK)) return p->parent;
     return n;
 }
 
 static bool failed_leaf(const struct resetting *x, const struct node *n)
 {
-    return !ended_well(n) && !is_composite(n) && !(x->marks[n->idx] & MARK_PAST) &&
-           !(x->marks[judged(n)->idx] & MARK_OK);
+    return !ended_well(n) && !is_composite(n) && n->type != NTYPE_CONTAINER && !(x->marks[n->idx] & MARK_PAST) &&
+           !(x->marks[judged(x, n)->idx] & MARK_OK);
 }
 
 /* ---- dropping ---- */
@@ -169,7 +185,7 @@ static void drop_dependents(struct resetting *x, const struct node *dag)
     VEC_FINI(&todo);
 }
 
-/* Whoever waited for it goes on; a step whose exit hook is gone only gets that hook again. */
+/* Whoever waited for it goes on; a step whose hook is gone only gets that hook again. */
 static void waiters_go_on(struct resetting *x, const struct node *n)
 {
     for (struct node *p = waiter(n); p; p = waiter(p)) {
@@ -220,7 +236,7 @@ static void marks_set(struct resetting *x)
 {
     marks_begin(x);
     for (size_t i = 0; i < x->n; i++)
-        if (x->marks[i] & MARK_PICKED || failed_leaf(x, x->r->nodes.items[i])) drop(x, x->r->nodes.items[i]);
+        if (x->marks[i] & MARK_PICKED || failed_leaf(x, x->r->nodes.items[i])) drop(x, whole(x->r->nodes.items[i]));
     drop_all(x);
     if (x->dropped && x->r->exit_node) drop(x, x->r->exit_node);
     drop_all(x);
@@ -246,7 +262,8 @@ static void go_on(struct resetting *x, struct node *n)
     n->started_us = x->r->now_us;
     n->finished_us = n->deadline_us = 0;
     n->message = n->outputs = STR_NONE;
-    n->killed = n->hook_done = false;
+    n->killed = n->hook_done = n->condemned = false;
+    n->hooks_fired = 0;
     if (is_instance(n)) n->body->n_outbound = 0;
 }
 

@@ -6,6 +6,7 @@
  * first; after a crash each command is looked up at its supervisor: adopted, taken over as finished,
  * or lost. Runs on: the loop thread. */
 #pragma once
+#include "base/metrics.h"
 #include "config/config.h"
 #include "doc/val.h"
 #include "engine/engine.h"
@@ -54,6 +55,11 @@ struct exec_retry {
     struct reset_opts reset;
 };
 bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct err *e);
+/* Forgets a run that is over, in the open transaction: its rows, and with the commit its files and those of
+ * its artifacts whose artifactGC says so. */
+bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
+/* The metrics of all runs so far, as they are stored. */
+bool exec_metrics_read(struct store *s, struct metrics *m, struct err *e);
 /* NOT_FOUND when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 /* The same for suspend, resume and node set (engine.h); nothing has changed when they refuse. */

@@ -2,7 +2,6 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/nodesel.h"
-#include "os/dir.h"
 #include "service/service_p.h"
 
 bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e)
@@ -155,33 +154,6 @@ void service_abort(struct service *s)
 
 /* ---- deleting ---- */
 
-struct steps {
-    struct arena *a;
-    VEC(struct str) dirs;
-    struct str state_dir;
-};
-
-static bool add_step(void *ctx, struct str key, struct str bytes, struct err *e)
-{
-    struct steps *x = ctx;
-    (void)e;
-    if (str_starts(key, STR("step/")) || str_starts(key, STR("lost/")))
-        VEC_PUSH(&x->dirs, str_fmt(x->a, "%.*s/steps/%.*s", STR_ARG(x->state_dir), STR_ARG(bytes)));
-    return true;
-}
-
-static bool delete_here(struct service *s, const struct run_row *row, struct err *e)
-{
-    struct arena a CLEANUP(arena_fini);
-    struct steps steps = {.a = &a, .state_dir = s->o.state_dir};
-    arena_init(&a);
-    bool ok = store_values_load(service_store(s), row->run, add_step, &steps, e) && exec_begin(s->exec, e) &&
-              store_run_delete(service_store(s), row->run, row->created_us, e) && exec_commit(s->exec, e);
-    for (size_t i = 0; ok && i < steps.dirs.n; i++) ok = dir_remove_tree(steps.dirs.items[i].p, e);
-    VEC_FINI(&steps.dirs);
-    return ok;
-}
-
 static bool delete_there(struct service *s, struct str ns, struct str name, bool force, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
@@ -204,5 +176,5 @@ bool service_delete(struct service *s, struct str ns, struct str name, bool forc
     if (!store_run_find(&a, service_store(s), ns, name, &row, e)) return false;
     if (!row.completed && !(force && !exec_has_run(s->exec, row.run)))
         return err_set(e, ERR_CONFLICT, "workflow '%.*s' is not finished: stop it first", STR_ARG(name));
-    return delete_here(s, &row, e);
+    return exec_delete(s->exec, &row, e) && exec_commit(s->exec, e);
 }

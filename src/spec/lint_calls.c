@@ -159,7 +159,6 @@ void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks
                                   "hook `%.*s` has no expression", STR_ARG(hooks->items[i].key));
             diag_help(ld->l->d, g, "only the hook named exit runs without one");
         }
-        if (!exit) lint_later_hook(ld->l, h, hooks->items[i].key);
         lint_call(ld, &c, "hook");
         lint_arguments(ld->l, h->arguments, true);
         lint_supply(ld, &c, fallback);

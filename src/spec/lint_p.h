@@ -141,11 +141,13 @@ bool dag_is_ancestor(struct dag *g, size_t ancestor, size_t task);
 /* lint_tags.c */
 void lint_tags(const struct tag_scope *s, const struct val *v, const char *skip_key);
 
+/* lint_pod.c: podSpecPatch of a workflow or a template */
+void lint_pod_patch(struct lint *l, const struct val *src);
+
 /* lint_later.c: what is accepted but not acted upon in this version */
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec);
 void lint_later_template(struct lint *l, const struct argo_template *t);
-void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct str name);
 
 /* lint_refs.c */
 /* Finds the document; NULL when there is none, which is reported unless opts say otherwise. */
