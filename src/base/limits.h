@@ -12,6 +12,8 @@ enum {
     LIMIT_EXPR_STEPS = 1000000,      /* evaluation steps of one expression */
     LIMIT_VALUE_BYTES = 16 << 20,    /* one parameter value or substituted text */
     LIMIT_RESULT_BYTES = 256 << 10,  /* outputs.result: the tail that is kept, as Argo */
+    LIMIT_SET_CONTAINERS = 1000,     /* containers of one container set */
+    LIMIT_HOOKS = 32,                /* life cycle hooks of one step, task or workflow */
     LIMIT_LOOP_ITEMS = 1 << 20,      /* items of one withItems, withParam, withSequence */
     LIMIT_TEMPLATE_DEPTH = 100,      /* nested template calls, as Argo */
     LIMIT_ARG_BYTES = 128 << 10,     /* one argv or environment string of a step (MAX_ARG_STRLEN) */
@@ -42,6 +44,7 @@ enum {
     LIMIT_CHANNEL_MESSAGES = 1 << 16,       /* waiting in one channel to the loop */
     LIMIT_LOG_LINE_BYTES = 16 << 10, /* a longer log line is split with the CRI "P" mark */
     LIMIT_LOG_JOIN_BYTES = 1 << 20,  /* a shown log line: P records joined, then cut */
+    LIMIT_ARCHIVED_LOG_BYTES = 256 << 20, /* a step's log as an artifact; what is more is cut */
     LIMIT_REGEX_STEPS = 1000000,     /* matching steps of a log filter for one line */
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
@@ -54,9 +57,15 @@ enum {
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
+    LIMIT_SWEEP_CONTENTS = 100000,        /* contents looked at in one search for left-overs */
+    LIMIT_ARTIFACT_PARTS = 1000,          /* artifacts below a key that are one input */
     LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
     LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */
     LIMIT_ARTIFACT_RATIO_FREE_MIB = 256,  /* unpacked before the ratio counts */
+    LIMIT_METRIC_NAME_BYTES = 200,        /* name of a metric or of a label */
+    LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
+    LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
+    LIMIT_METRIC_SERIES = 10000,          /* series of one state directory */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
     LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */
@@ -68,5 +77,6 @@ enum {
     LIMIT_SLOT_JOURNAL_BYTES = 192 << 20, /* of one journal that is read: a last result of any size fits */
     LIMIT_SLOT_FULL_BYTES = 4 << 20,   /* of results in a journal: as LIMIT_SLOT_STEPS */
     LIMIT_STEP_QUIET_MS = 20,          /* a step that ends sooner is not reported as started */
+    LIMIT_GRACE_S = 24 * 3600,         /* terminationGracePeriodSeconds */
     LIMIT_STEP_LINGER_S = 24 * 3600,   /* a supervisor without an engine keeps an untaken result */
 };

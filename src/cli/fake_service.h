@@ -86,6 +86,12 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
     return true;
 }
 
+bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e)
+{
+    *out = STR("# TYPE argo_workflows_x counter\nargo_workflows_x 1\n");
+    return true;
+}
+
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e)
 {

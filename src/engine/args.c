@@ -193,9 +193,16 @@ bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct
     *out = STR_NONE;
     if (!val_get(s->tmpl->src, STR("inputs"))) return true;
     struct scope locals CLEANUP(scope_fini) = {0};
-    scope_init(&locals, &r->globals);
+    scope_init(&locals, globals_for(r, s->wf_status));
+    bool task = s->call && s->boundary && s->boundary->type == NTYPE_DAG;
+    struct str at = s->boundary ? str_from(s->name, s->boundary->name.n) : s->name, caller = STR("");
+    ptrdiff_t close = at.n && at.p[0] == '[' ? str_find_char(at, ']', 0) : -1;
+    if (s->call && close > 0) at = str_from(at, (size_t)close + 1);
+    if (s->call && at.n && at.p[0] == '.') caller = str_from(at, 1);
     scope_set(&locals, STR("node.name"), s->name);
-    if (tmpl_is_pod(s->tmpl)) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
+    scope_set(&locals, task ? STR("tasks.name") : STR("steps.name"), caller);
+    /* the name of an attempt's pod is not known yet */
+    if (tmpl_is_pod(s->tmpl) && !s->tmpl->retry) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
     struct val params, artifacts;
     if (!params_decide(r, s, &locals, &params, e)) return false;
     for (uint32_t i = 0; i < params.n; i++) {
@@ -266,11 +273,19 @@ void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint
     scope_set(s, STR("lastRetry.message"), last && last->message.p ? last->message : STR(""));
 }
 
+/* Of the step or task that calls the template, an item's with its index; hooks and the entry template are
+ * called by a step without a name (operator.go executeTemplate). */
+static struct str call_name(const struct node *n)
+{
+    return n->call && !n->hooked ? node_plain_display(n) : STR("");
+}
+
 void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n)
 {
-    scope_set(s, STR("node.name"), n->name);
-    if (n->type == NTYPE_STEPS) scope_set(s, STR("steps.name"), n->name);
-    if (n->type == NTYPE_DAG) scope_set(s, STR("tasks.name"), n->name);
+    const struct node *whole = n->retried && n->parent ? n->parent : n; /* what all attempts are of */
+    bool task = n->call && !n->hooked && n->boundary && n->boundary->type == NTYPE_DAG;
+    scope_set(s, STR("node.name"), whole->name);
+    scope_set(s, task ? STR("tasks.name") : STR("steps.name"), call_name(whole));
     if (n->type == NTYPE_POD) scope_set(s, STR("pod.name"), node_pod_name(a, r, n));
     if (!n->retried || !n->parent) return;
     const struct node *last = NULL;
@@ -299,7 +314,7 @@ bool pod_template(struct run *r, struct node *n, const struct val **out, struct 
     if (n->tmpl->has_tags) {
         struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
         bool is_inline = !n->tmpl->name.n && n->boundary && n->boundary->body;
-        scope_init(&locals, is_inline ? &n->boundary->body->inputs : &r->globals);
+        scope_init(&locals, is_inline ? &n->boundary->body->inputs : globals_for(r, n->wf_status));
         scope_init(&inputs, &locals);
         locals_scope(r, &r->scratch, &locals, n);
         inputs_scope(r, &r->scratch, &inputs, n);

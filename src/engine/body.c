@@ -13,7 +13,7 @@ void body_begin(struct run *r, struct node *n)
     b->fail_fast = val_is_true(n->tmpl->src, "failFast");
     if (parallelism && val_i64(parallelism, &limit)) b->parallelism = limit;
     arena_init(&b->arena);
-    scope_init(&b->inputs, &r->globals);
+    scope_init(&b->inputs, globals_for(r, n->wf_status));
     n->body = b;
     r->frame_bytes += sizeof *b + n->tmpl->n_calls * sizeof *b->calls;
     locals_scope(r, &b->arena, &b->inputs, n);
@@ -82,22 +82,26 @@ void body_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 
 void body_fail_fast(struct run *r, struct node *n)
 {
+    body_break(r, n, NODE_FAILED, STR("template has failed or errored children and failFast enabled"));
+}
+
+void body_break(struct run *r, struct node *n, enum node_phase p, struct str why)
+{
     struct body *b = n->body;
-    struct str why = STR("template has failed or errored children and failFast enabled");
     limit_drop(n);
     if (b->group_node && !phase_fulfilled(b->group_node->phase)) {
         free(b->group_node->group);
         b->group_node->group = NULL;
         b->group_node->parent = NULL; /* its end is decided here */
-        node_finish(r, b->group_node, NODE_FAILED, why);
+        node_finish(r, b->group_node, p, why);
     }
     for (uint32_t i = 0; n->type == NTYPE_DAG && i < b->tmpl->n_calls; i++) {
         struct node *c = b->calls[i].node;
         if (!c || phase_fulfilled(c->phase) || c->type != NTYPE_TASKGROUP) continue;
         c->parent = NULL;
-        node_finish(r, c, NODE_FAILED, why);
+        node_finish(r, c, p, why);
     }
-    body_finish(r, n, NODE_FAILED, why);
+    body_finish(r, n, p, why);
 }
 
 /* Nodes from before a reset, as far as their items are the same. */

@@ -433,6 +433,13 @@ void dag_again(struct run *r, struct node *dag)
     if (!--b->open) dag_settle(r, dag);
 }
 
+/* Argo's judgement of a dag looks at whatever hangs below its node, and so do the node's own hooks. */
+void dag_hook_done(struct run *r, struct node *dag)
+{
+    ASSERT(dag->body->open > 0);
+    if (!--dag->body->open) dag_settle(r, dag);
+}
+
 /* A loop's phase is that of its last bad child in item order, else Succeeded. */
 void dag_group_child_done(struct run *r, struct node *group)
 {

@@ -8,6 +8,7 @@
  * Runs on: one thread per run (the loop thread, or a simulator). */
 #pragma once
 #include "base/err.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "doc/val.h"
 
@@ -47,11 +48,16 @@ struct run_opts {
     void *lookup_ctx;
     uint64_t seed; /* of the random streams of expressions */
     const struct val *memo; /* `argo resubmit --memoized`: what run_memo wrote of the run before; NULL: nothing */
+    int64_t estimated_s; /* how long an earlier run of the same template took; 0: nobody knows */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */
 struct run *run_new(const struct run_opts *opts, struct err *e);
 void run_free(struct run *r);
+
+/* The workflow's metadata with its spec.workflowMetadata applied, in `a`. The caller makes it the object's
+ * before it stores the run. False: the run will say so itself when it is started. */
+bool run_metadata(struct arena *a, struct run *r, struct val *out, struct err *e);
 
 /* ---- events ---- */
 
@@ -79,7 +85,7 @@ enum stop_strategy { STOP_NONE, STOP_STOP, STOP_TERMINATE };
 
 /* What one event led to. Everything lives until the next event of the run. */
 enum action_kind {
-    ACTION_START,   /* run this pod node: template in `tmpl` */
+    ACTION_START,   /* run this pod, or this container of a set: the pod's template in `tmpl` */
     ACTION_KILL,    /* end it: SIGTERM, then SIGKILL after its grace period; it still reports */
     ACTION_REQUEST, /* make the request of this http node: template in `tmpl`; reports as a step does */
     ACTION_CANCEL,  /* the node has ended: drop its request; nothing is reported any more */
@@ -98,6 +104,8 @@ struct outbox {
     struct node *const *dirty; /* nodes changed since the last event, each once, creation order */
     size_t n_dirty;
     bool run_dirty; /* the workflow's own status changed */
+    const struct metric_sample *metrics; /* told by this event: to be counted with its commit */
+    size_t n_metrics;
 };
 
 void run_start(struct run *r, int64_t now_us, struct outbox *out);
@@ -147,6 +155,8 @@ struct http_answer {
  * status. Pure; texts live in the arena. */
 void http_judge(struct arena *a, const struct val *tmpl, const struct http_answer *answer, int64_t now_us,
                 struct step_outcome *out);
+/* A sample could not be counted: a condition of the workflow. */
+void run_metrics_failed(struct run *r, struct str name, struct str why);
 
 /* ---- looking at a run ---- */
 
@@ -175,11 +185,21 @@ int64_t node_finished_us(const struct node *n);
 struct str node_id_text(struct arena *a, const struct run *r, const struct node *n);
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n);
 struct str node_template_name(const struct node *n);
+/* The node of the pod that a container belongs to; any other node itself. */
+struct node *node_pod(struct node *n);
+bool node_has_containers(const struct node *n); /* the pod of a container set */
+struct str node_container(const struct node *n); /* name in its set; absent: no container of a set */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
  * until the next event of the run. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);
+
+/* A text with the tags filled in that this pod's template could have. */
+bool node_replace(struct arena *a, struct run *r, struct node *n, struct str text, struct str *out, struct err *e);
+/* The workflow object with the tags in what it says about pods (volumes, podSpecPatch, …) filled in for
+ * this node. Lives as long as node_template's. */
+const struct val *node_workflow(struct run *r, struct node *n, struct err *e);
 
 /* ---- status as JSON, and back ---- */
 

@@ -37,6 +37,9 @@ struct call {
     uint32_t n_in, n_out;
     uint32_t *in, *out; /* dag: calls that it depends on, calls that depend on it */
     const struct depends *logic; /* NULL: runs at once */
+    const struct val *hooks;     /* life cycle hooks by name; NULL: none but perhaps `exit` */
+    uint32_t n_watch;
+    uint32_t *watch; /* steps of the same group whose hooks mention this one */
 };
 
 /* Where a template stands: local names resolve there (the workflow or one WorkflowTemplate). */
@@ -61,6 +64,9 @@ struct tmpl {
 
 struct group_frame;
 
+/* Which hook of its parent a node is. */
+enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */ };
+
 struct node {
     uint32_t idx;
     uint32_t hash; /* FNV-1a of the name: its id */
@@ -70,6 +76,17 @@ struct node {
     bool hook_done;   /* its exit hook has run or there is none */
     bool counted;     /* takes part in its boundary's active children */
     bool started;     /* a runtime has it */
+    bool condemned;   /* an Error because of its hooks: they are not looked at again */
+    bool exit_open;   /* its exit hook is at work or held back */
+    bool ended;       /* fulfilled, and its hooks have been looked at */
+    bool told;        /* whoever waits for it knows that it is over, hooks included */
+    uint8_t hook;     /* HOOK_*: what it is to its parent */
+    uint8_t wf_status; /* below a hook of the workflow: workflow.status when that began, + 1 */
+    bool bad_outputs; /* container set: what main gave was not all that is declared; the message says so */
+    bool broken;      /* container: it could not be run */
+    uint16_t container;   /* of a container set: its place there, + 1 */
+    uint16_t hooks_open;  /* life cycle hooks at work or held back */
+    uint32_t hooks_fired; /* a bit for each that was ever wanted */
     bool again;       /* was reset: run_continue goes on with what it lacks */
     uint32_t attempt; /* of a retried node */
     struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
@@ -77,6 +94,7 @@ struct node {
     const struct tmpl *tmpl;
     const struct call *call;
     struct str name, message, inputs, outputs, item;
+    struct str display; /* given by the template; absent: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
     uint32_t *children;
@@ -87,6 +105,7 @@ struct node {
         struct body *body;         /* steps and dag instances; shrunk to `outbound` at their end */
         struct group_frame *group; /* step group, task group */
         struct retry_frame *retry;
+        struct set_frame *set;    /* a pod of several containers */
     };
 };
 
@@ -107,7 +126,8 @@ struct blocked {
     struct str item;          /* JSON text, absent when the call does not loop */
     uint32_t item_idx;
     struct node *retry;       /* attempt: its retry node */
-    struct node *hook_of;     /* exit hook: the node that has it */
+    struct node *hook_of;     /* hook: the node that has it */
+    uint8_t hook;             /* HOOK_* */
 };
 
 /* A steps or dag instance at work. */
@@ -164,6 +184,8 @@ struct run {
     VEC(struct tmpl *) tmpls;
     struct map tmpl_by_key;
     struct scope globals;
+    struct scope status_globals[NODE_PHASE_MAX]; /* with workflow.status, for hooks of the workflow */
+    uint8_t starting_status; /* a hook of the workflow is being started: see node.wf_status */
     VEC(struct node *) nodes;
     struct map memo; /* node name without the workflow's -> struct val of run_opts.memo */
     VEC(struct node *) again; /* instances and retries that were reset, by index */
@@ -176,12 +198,17 @@ struct run {
     int64_t started_us, finished_us, deadline_us, now_us, progress_us;
     enum stop_strategy stop;
     bool suspended, deadline_passed;
+    bool podspec_tags; /* what the workflow says about pods has tags */
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
     VEC(struct node *) dirty_nodes;
     VEC(struct action) actions;
+    VEC(struct metric_sample) metrics;
+    struct str metrics_error; /* the last thing that went wrong with one; absent: nothing */
+    size_t hook_head;
+    VEC(struct node *) hook_due; /* nodes whose life cycle hooks are to be looked at */
     size_t finished_head;
     VEC(struct node *) finished; /* fulfilled nodes whose parents are not told yet */
     VEC(struct val_pair) globals_out; /* workflow.outputs.parameters */
@@ -197,9 +224,13 @@ void node_message_set(struct run *r, struct node *n, struct str message);
 /* The one way a phase changes. A fulfilled node is queued for its parent. */
 void node_phase_set(struct run *r, struct node *n, enum node_phase p);
 void node_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+/* An Error from outside: of a node at work, or of one that had ended well but is not told yet. */
+void node_condemn(struct run *r, struct node *n, struct str why);
+const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
+struct str node_plain_display(const struct node *n); /* as made from its name */
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
 
 /* templates: tmpl.c */
@@ -219,6 +250,7 @@ struct start {
     const struct val *args; /* substituted arguments, or NULL */
     struct str item;
     bool hooked, in_exit, retried;
+    uint8_t hook, wf_status;
     struct str inputs; /* retry attempts: decided already */
     uint32_t attempt;
 };
@@ -229,6 +261,8 @@ struct node *start_skipped(struct run *r, const struct start *s, enum node_phase
                            struct str message);
 /* Starts one (expanded) call of a boundary under `b->parent`, or puts it aside when a limit holds
  * it back. `task` is the resolved step or task, or NULL to resolve it now. */
+int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e);
+void leaf_runs(struct run *r, struct node *n);
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
 
@@ -259,6 +293,8 @@ bool loop_check(struct run *r, const struct call *c, const struct val *task, con
 
 /* references between steps: refs.c */
 void refs_scope(struct run *r, struct scope *s, struct node *boundary);
+/* What the hook expressions of `n` may mention: what came before it, and its own status. */
+void refs_scope_hook(struct run *r, struct scope *s, struct node *n);
 bool call_resolve(struct run *r, struct node *boundary, const struct call *c, struct val *out,
                   struct err *e);
 bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
@@ -291,6 +327,7 @@ void steps_group_done(struct run *r, struct node *n, struct node *group);
 void dag_begin(struct run *r, struct node *n);
 void dag_again(struct run *r, struct node *dag);
 void dag_child_done(struct run *r, struct node *dag, struct node *child);
+void dag_hook_done(struct run *r, struct node *dag);
 void dag_group_child_done(struct run *r, struct node *group);
 void dag_link(struct run *r, struct node *dag, const struct call *c, struct node *n);
 bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks count */
@@ -300,6 +337,25 @@ void retry_child_done(struct run *r, struct node *retry);
 void retry_decide(struct run *r, struct node *retry);
 /* After a reset, or when a workflow is resumed: the next attempt, or what follows the last one. */
 void retry_again(struct run *r, struct node *retry);
+
+/* cset.c: container sets */
+bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e);
+void cset_step_started(struct run *r, struct node *c);
+void cset_step_done(struct run *r, struct node *c, const struct step_outcome *how);
+void cset_collected(struct run *r, struct node *pod, const struct step_outcome *how);
+void cset_container_done(struct run *r, struct node *c);
+void cset_retry_due(struct run *r, struct node *c);
+void cset_kill(struct run *r, struct node *pod, struct str why);
+bool cset_restore(struct run *r, struct node *pod, struct err *e);
+bool cset_restore_container(struct node *c);
+bool cset_restored(struct run *r, struct node *pod);
+
+/* metrics.c */
+void metrics_of_node(struct run *r, struct node *n, bool begins);
+void metrics_of_run(struct run *r, bool begins);
+
+/* podspec.c */
+bool podspec_has_tags(const struct val *spec);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);
@@ -317,16 +373,29 @@ void http_begin(struct run *r, struct node *n);
 void http_end(struct run *r, struct node *n, struct str why); /* Failed, and its request is dropped */
 struct str http_outputs(struct run *r, const struct step_outcome *how);
 
-/* hooks.c */
+/* hooks.c: exit handlers, and what both kinds of hooks have in common */
+bool hook_direct(const struct node *n); /* it stands for its call: hooks of the call are its own */
+bool hook_of_target(const struct node *n); /* a task that its dag's phase depends on */
+bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct err *e);
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
-void hook_run(struct run *r, struct node *n);
+void hook_run(struct run *r, struct node *n, uint8_t hook);
 void exit_begin(struct run *r);
+
+/* lifecycle.c: hooks with a name of their own */
+bool lifecycle_compile(struct run *r, struct tmpl *t, struct err *e);
+void lifecycle_note(struct run *r, struct node *n); /* its phase has changed: looked at soon */
+void lifecycle_look(struct run *r, struct node *n);
+void lifecycle_look_watchers(struct run *r, struct node *n);
+void lifecycle_workflow(struct run *r);
+const struct val_pair *lifecycle_hook(const struct run *r, const struct node *n, uint8_t hook);
 
 /* body.c: steps and dag instances */
 void body_begin(struct run *r, struct node *n);
 void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
 void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
 void body_fail_fast(struct run *r, struct node *n);
+/* Ends an instance over the heads of its children. */
+void body_break(struct run *r, struct node *n, enum node_phase p, struct str why);
 /* Items that have a node already, from before a reset, keep it. */
 struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
                                const struct val *items);
@@ -342,6 +411,4 @@ void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too);
-/* timeout, and activeDeadlineSeconds when it counts: the earlier; 0 = none, -1 = error */
-int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, bool active_too, struct err *e);
 void node_kill(struct run *r, struct node *n, struct str why);

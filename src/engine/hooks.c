@@ -6,22 +6,25 @@
 #include "lang/expr.h"
 #include "lang/gofmt.h"
 
-/* The exit hook as {template | templateRef, arguments, expression}; onExit is the older form. */
+/* The exit hook as {template | templateRef, arguments, expression}; onExit is the older form. Without
+ * arguments of its own it gets the workflow's. */
 static const struct val *exit_hook(struct run *r, const struct val *src)
 {
-    const struct val *hook = val_path(src, "hooks.exit");
+    const struct val *hook = val_path(src, "hooks.exit"), *all = val_get(r->spec, STR("arguments"));
     struct str old = val_get_str(src, "onExit");
-    if (hook || !old.n) return hook;
+    if (!hook && !old.n) return NULL;
     struct val_builder b;
     struct val *v = ARENA_NEW(&r->scratch, struct val);
     map_begin(&b, &r->scratch);
-    map_add_str(&b, "template", old);
-    *v = map_done(&b);
+    if (old.n) map_add_str(&b, "template", old);
+    *v = old.n ? map_done(&b) : *hook;
+    const struct val *own = val_get(v, STR("arguments"));
+    if (all && (!own || !own->n)) *v = with_pair(&r->scratch, v, STR("arguments"), *all);
     return v;
 }
 
 /* A hook of an item sees that item. */
-static bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct err *e)
+bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct err *e)
 {
     struct scope s CLEANUP(scope_fini) = {0};
     if (!n->item.p) return true;
@@ -67,18 +70,26 @@ static bool hook_wanted(struct run *r, struct node *boundary, const struct val *
     return expr_eval_bool(&r->scratch, expr, &env, out, e);
 }
 
-static void hook_start(struct run *r, struct node *n, struct val hook)
+static struct start hook_place(struct run *r, struct node *n, uint8_t hook)
 {
-    struct start s = {
-        .name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name)),
-        .parent = n, .boundary = n->boundary, .hooked = true, .in_exit = true,
-    };
+    bool exit = hook == HOOK_EXIT;
+    struct start s = {.parent = n, .boundary = n->boundary, .hooked = true, .hook = hook, .in_exit = exit};
+    if (exit) s.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name));
+    else s.name = str_fmt(&r->scratch, "%.*s.hooks.%.*s", STR_ARG(n->name), STR_ARG(lifecycle_hook(r, n, hook)->key));
+    if (!n->boundary) s.wf_status = r->starting_status;
+    return s;
+}
+
+static void hook_start(struct run *r, struct node *n, struct val hook, uint8_t which)
+{
+    struct start s = hook_place(r, n, which);
     const struct val *given = val_get(&hook, STR("arguments"));
+    struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
     struct val args;
     struct err e;
     struct node *h;
     if ((given && !args_resolve(r, n->boundary, given, TAGS_LEAVE, &args, &e)) ||
-        !tmpl_resolve(r, n->boundary->tmpl->scope, n->boundary->tmpl, NULL, &hook, &s.tmpl, &e)) {
+        !tmpl_resolve(r, scope, n->boundary ? n->boundary->tmpl : NULL, NULL, &hook, &s.tmpl, &e)) {
         h = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
     } else {
         s.args = given ? &args : NULL;
@@ -88,26 +99,34 @@ static void hook_start(struct run *r, struct node *n, struct val hook)
 }
 
 /* Its turn has come: evaluated anew, because it may have waited. */
-void hook_run(struct run *r, struct node *n)
+void hook_run(struct run *r, struct node *n, uint8_t which)
 {
-    struct val hook = *exit_hook(r, n->call->src);
+    struct val hook = which == HOOK_EXIT ? *exit_hook(r, n->call->src) : lifecycle_hook(r, n, which)->v;
     struct err e;
     if (hook_of_item(r, n, &hook, &e) && hook_of_outputs(r, n, &hook, &e)) {
-        hook_start(r, n, hook);
+        hook_start(r, n, hook, which);
         return;
     }
-    struct start s = {.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(n->name)),
-                      .parent = n, .boundary = n->boundary, .hooked = true, .in_exit = true};
+    struct start s = hook_place(r, n, which);
     node_child(r, n, start_skipped(r, &s, NODE_ERROR, str_of(e.text)));
+}
+
+bool hook_direct(const struct node *n)
+{
+    bool direct = n->call && n->boundary && n->boundary->body && n->boundary->body->calls &&
+                  !phase_fulfilled(n->boundary->phase) && !n->retried && !n->hooked;
+    return direct && !(n->parent && n->parent->type == NTYPE_TASKGROUP); /* the group has it */
+}
+
+bool hook_of_target(const struct node *n)
+{
+    const struct body *b = n->boundary ? n->boundary->body : NULL;
+    return b && b->calls && n->call && b->calls[n->call->idx].target;
 }
 
 bool hook_begin(struct run *r, struct node *n)
 {
-    bool direct = n->call && n->boundary && n->boundary->body && n->boundary->body->calls &&
-                  !phase_fulfilled(n->boundary->phase) && !n->retried && !n->hooked;
-    if (n->hook_done || !direct || !phase_completed(n->phase) || r->stop == STOP_TERMINATE)
-        return false;
-    if (n->parent && n->parent->type == NTYPE_TASKGROUP) return false; /* the group has it */
+    if (n->hook_done || !hook_direct(n) || !phase_completed(n->phase) || r->stop == STOP_TERMINATE) return false;
     const struct val *hook = exit_hook(r, n->call->src);
     if (!hook) return false;
     struct val mine = *hook;
@@ -117,8 +136,8 @@ bool hook_begin(struct run *r, struct node *n)
     if (!wanted) return false;
     n->hook_done = true;
     node_touch(r, n);
-    struct blocked held = {.hook_of = n};
-    if (limit_pass(r, n->boundary, &held)) hook_run(r, n);
+    struct blocked held = {.hook_of = n, .hook = HOOK_EXIT};
+    if (limit_pass(r, n->boundary, &held)) hook_run(r, n, HOOK_EXIT);
     return true;
 }
 
@@ -153,7 +172,7 @@ static bool exit_start(struct run *r)
     scope_set(&r->globals, STR("workflow.status"), str_of(phase_text(r->root->phase)));
     scope_set(&r->globals, STR("workflow.failures"), failures_json(r));
     struct start s = {.name = str_fmt(&r->scratch, "%.*s.onExit", STR_ARG(r->root->name)),
-                      .hooked = true, .in_exit = true};
+                      .hooked = true, .in_exit = true}; /* nobody waits for it: no .hook */
     const struct val *given = val_get(hook, STR("arguments"));
     struct val args;
     struct err e;

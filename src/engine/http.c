@@ -13,7 +13,7 @@ void http_begin(struct run *r, struct node *n)
     struct err e;
     const struct val *tmpl;
     int64_t deadline = 0;
-    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, false, &e)) < 0) {
+    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, n, tmpl, false, &e)) < 0) {
         node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }

@@ -52,7 +52,7 @@ static struct place place_of_node(const struct node *n)
 {
     struct place p = {0};
     while (!n->call && n->parent && n->parent != n->boundary) {
-        if (n->hooked && !n->retried) p.hook = 1;
+        if (n->hooked && !n->retried) p.hook = n->hook;
         n = n->parent;
     }
     if (!n->call) return p;
@@ -67,7 +67,7 @@ static struct place place_of(const struct node *boundary, const struct blocked *
     if (b->retry) return place_of_node(b->retry);
     if (b->hook_of) {
         p = place_of_node(b->hook_of);
-        p.hook = 1;
+        p.hook = b->hook;
         return p;
     }
     return (struct place){rank_of(boundary, b->call), b->item_idx, 0};
@@ -174,7 +174,7 @@ static void release(struct run *r, struct node *boundary)
     if (next.retry) {
         start_attempt(r, next.retry);
     } else if (next.hook_of) {
-        hook_run(r, next.hook_of);
+        hook_run(r, next.hook_of, next.hook);
     } else {
         r->releasing = true; /* limit_pass lets this one through */
         call_start(r, boundary, &next, NULL);

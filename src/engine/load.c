@@ -61,6 +61,7 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->inputs = kept_json(r, status, "inputs");
     n->outputs = kept_json(r, status, "outputs");
     n->item = kept_json(r, priv, "i");
+    n->display = val_get_str(priv, "dn").n ? str_dup(&r->arena, val_get_str(priv, "dn")) : STR_NONE;
     n->started_us = num(priv, "s");
     n->finished_us = num(priv, "f");
     n->deadline_us = num(priv, "d");
@@ -72,6 +73,13 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
     n->again = flags & FLAG_AGAIN;
+    n->condemned = flags & FLAG_CONDEMNED;
+    n->bad_outputs = flags & FLAG_BAD_OUTPUTS;
+    n->broken = flags & FLAG_BROKEN;
+    n->container = (uint16_t)num(priv, "ct");
+    n->hook = (uint8_t)num(priv, "h");
+    n->hooks_fired = (uint32_t)num(priv, "hf");
+    n->wf_status = (uint8_t)num(priv, "ws");
     VEC_PUSH(&r->nodes, n);
     return true;
 }
@@ -95,13 +103,23 @@ static bool joined_well(const struct run *r, const struct node *n)
     bool steps = n->type == NTYPE_STEPS, dag = n->type == NTYPE_DAG;
     bool group = n->type == NTYPE_STEPGROUP || n->type == NTYPE_TASKGROUP;
     const struct node *b = n->boundary;
+    if (n->type == NTYPE_CONTAINER)
+        return b && b->idx < n->idx && n->parent == b && b->type == NTYPE_POD && b->tmpl && b->tmpl->type == TMPL_CONTAINERSET;
     if (b && (b->idx >= n->idx || !b->tmpl || (b->type != NTYPE_STEPS && b->type != NTYPE_DAG))) return false;
     if (steps && (!n->tmpl || n->tmpl->type != TMPL_STEPS)) return false;
     if (dag && (!n->tmpl || n->tmpl->type != TMPL_DAG)) return false;
     if (group && (!b || n->name.n <= b->name.n)) return false;
     if (n->type == NTYPE_RETRY && (!n->tmpl || !n->tmpl->retry)) return false;
     if (n->retried && (!n->parent || n->parent->type != NTYPE_RETRY)) return false;
-    return true;
+    if (n->hook && (!n->parent || n->parent->idx >= n->idx)) return false;
+    return n->wf_status <= NODE_PHASE_MAX;
+}
+
+static bool hooks_known(const struct run *r, const struct node *n)
+{
+    const struct val *hooks = n->call ? n->call->hooks : n->idx ? NULL : val_get(r->spec, STR("hooks"));
+    uint32_t count = hooks ? MIN(hooks->n, 32u) : 0;
+    return count == 32 || !(n->hooks_fired >> count);
 }
 
 /* Parents, templates and calls, once all nodes exist. A boundary comes before its children. */
@@ -118,7 +136,8 @@ static bool node_join(struct run *r, struct node *n, const struct val *priv, str
             return err_set(e, ERR_INTERNAL, "a stored node is damaged");
         n->call = &n->boundary->tmpl->calls[c];
     }
-    bool ok = edges_join(r, n, priv) && joined_well(r, n);
+    if (n->hooked && !n->retried && n->parent && !n->hook) n->hook = HOOK_EXIT; /* written before there were others */
+    bool ok = edges_join(r, n, priv) && joined_well(r, n) && hooks_known(r, n);
     return ok || err_set(e, ERR_INTERNAL, "a stored node is damaged");
 }
 
@@ -162,6 +181,7 @@ static bool counted_type(const struct node *n)
 static void count(struct run *r, struct node *n)
 {
     struct body *b = alive(n->boundary) ? n->boundary->body : NULL;
+    ASSERT(n->type != NTYPE_CONTAINER);
     if (n->type == NTYPE_POD || n->type == NTYPE_HTTP) {
         r->pods_total++;
         if (n->phase == NODE_SUCCEEDED) r->pods_done++;
@@ -206,15 +226,22 @@ static void place(struct run *r, struct node *n)
     else c->node = n;
 }
 
-bool node_told(const struct run *r, const struct node *n)
+static const struct node *hook_node(const struct run *r, const struct node *n, uint8_t hook)
 {
-    if (alive(n)) return false;
-    if (!n->hook_done) return true;
     for (uint32_t i = 0; i < n->n_children; i++) {
         const struct node *c = r->nodes.items[n->children[i]];
-        if (c->hooked && c->parent == n && !c->retried) return phase_fulfilled(c->phase);
+        if (c->parent == n && c->hook == hook) return c;
     }
-    return false; /* the hook itself is held back */
+    return NULL;
+}
+
+/* Its parent has been told: fulfilled, and no hook at work. */
+bool node_told(const struct run *r, const struct node *n)
+{
+    if (alive(n) || n->hooks_open) return false;
+    if (!n->hook_done) return true;
+    const struct node *exit = hook_node(r, n, HOOK_EXIT);
+    return exit && phase_fulfilled(exit->phase); /* NULL: the hook itself is held back */
 }
 
 static void hold(struct run *r, struct node *b, struct node *parent, const struct call *c)
@@ -259,6 +286,7 @@ static void group_restore(struct run *r, struct node *steps)
 static void dag_restore(struct run *r, struct node *dag)
 {
     struct body *b = dag->body;
+    b->open += dag->hooks_open;
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++) b->calls[i].waiting = b->tmpl->calls[i].n_in;
     for (uint32_t i = 0; i < b->tmpl->n_calls; i++) {
         const struct call *c = &b->tmpl->calls[i];
@@ -278,28 +306,58 @@ static void dag_restore(struct run *r, struct node *dag)
     }
 }
 
+/* Of the hooks that were decided, those at work or held back. */
+static void hooks_count(const struct run *r, struct node *n)
+{
+    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+        if (!(n->hooks_fired >> i & 1)) continue;
+        const struct node *h = hook_node(r, n, (uint8_t)(HOOK_FIRST + i));
+        if (!h || alive(h)) n->hooks_open++;
+    }
+    const struct node *exit = n->hook_done ? hook_node(r, n, HOOK_EXIT) : NULL;
+    n->exit_open = n->hook_done && (!exit || alive(exit));
+    n->told = node_told(r, n);
+    n->ended = !alive(n);
+}
+
 /* A hook that was decided but whose node a limit held back. */
 static void hook_restore(struct run *r, struct node *n)
 {
-    if (!n->hook_done || !alive(n->boundary)) return;
-    for (uint32_t i = 0; i < n->n_children; i++)
-        if (r->nodes.items[n->children[i]]->hooked && r->nodes.items[n->children[i]]->parent == n) return;
-    limit_hold(r, n->boundary, &(struct blocked){.hook_of = n});
+    if (!alive(n->boundary)) return;
+    if (n->hook_done && !hook_node(r, n, HOOK_EXIT))
+        limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = HOOK_EXIT});
+    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+        uint8_t hook = (uint8_t)(HOOK_FIRST + i);
+        if ((n->hooks_fired >> i & 1) && !hook_node(r, n, hook))
+            limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = hook});
+    }
+}
+
+static bool sets_restore(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (n->type == NTYPE_POD && n->set && !cset_restored(r, n))
+            return err_set(e, ERR_INTERNAL, "a container of a stored pod is missing");
+    }
+    return true;
 }
 
 static void restore(struct run *r)
 {
     struct err e;
+    for (size_t i = 0; i < r->nodes.n; i++) hooks_count(r, r->nodes.items[i]);
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (!alive(n)) continue;
+        if (n->type == NTYPE_CONTAINER) continue;
         if (n->again) again_note(r, n);
         if (n->type == NTYPE_STEPS && !n->again) group_restore(r, n);
         if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);
         if (n->type == NTYPE_RETRY && n->deadline_us) n->retry->waiting = true;
         else if (n->type == NTYPE_RETRY && !n->again && n->boundary && (!n->retry->last || node_told(r, n->retry->last)))
             limit_hold(r, n->boundary, &(struct blocked){.retry = n});
-        if (n->deadline_us) timer_add(r, n->deadline_us, n);
+        if (n->deadline_us && n->type != NTYPE_CONTAINER) timer_add(r, n->deadline_us, n);
     }
     for (size_t i = 0; i < r->nodes.n; i++) hook_restore(r, r->nodes.items[i]);
     if (r->deadline_us && !r->deadline_passed && !r->done) timer_add(r, r->deadline_us, NULL);
@@ -319,7 +377,8 @@ static void globals_restore(struct run *r, const struct val *outputs)
 
 static bool run_read(struct run *r, const struct val *status, const struct val *priv)
 {
-    struct str failures = val_get_str(priv, "failures");
+    struct str failures = val_get_str(priv, "failures"), bad = val_get_str(priv, "metricsError");
+    if (bad.p) r->metrics_error = str_dup(&r->arena, bad);
     r->started_us = num(priv, "s");
     r->finished_us = num(priv, "f");
     r->deadline_us = num(priv, "d");
@@ -329,6 +388,7 @@ static bool run_read(struct run *r, const struct val *status, const struct val *
     r->exit_started = num(priv, "exit");
     r->done = num(priv, "done");
     r->opts.seed = (uint64_t)num(priv, "seed") << 1;
+    r->opts.estimated_s = num(priv, "est");
     r->message = str_dup(&r->arena, val_get_str(status, "message"));
     globals_restore(r, val_get(priv, STR("outputs")));
     if (failures.p) scope_set(&r->globals, STR("workflow.failures"), str_dup(&r->arena, failures));
@@ -349,6 +409,12 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
         struct node *node = r->nodes.items[i];
         if (!node_join(r, node, &priv[i], e)) return false;
         frame_make(r, node, &priv[i]);
+        if (node->type == NTYPE_CONTAINER) {
+            if (!alive(node->parent) || cset_restore_container(node)) continue;
+            return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+        }
+        bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
+        if (set && alive(node) && !cset_restore(r, node, e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);
@@ -365,7 +431,7 @@ struct run *run_load(const struct run_opts *opts, struct str status, struct str 
     bool ok = json_parse(&r->scratch, status, NULL, &s, e) &&
               json_parse(&r->scratch, priv, NULL, &p, e);
     if (ok && !run_read(r, &s, &p)) ok = err_set(e, ERR_INTERNAL, "the stored status is damaged");
-    if (ok) ok = nodes_read(r, rows, n_rows, e);
+    if (ok) ok = nodes_read(r, rows, n_rows, e) && sets_restore(r, e);
     if (!ok) {
         run_free(r);
         return NULL;

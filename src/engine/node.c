@@ -70,7 +70,7 @@ static void count_begin(struct run *r, struct node *n)
     if (!ntypes[n->type].counted || n->counted) return;
     n->counted = true;
     if (n->type == NTYPE_POD) r->active_pods++;
-    if (!n->boundary || !n->boundary->body) return;
+    if (!n->boundary || !n->boundary->body) return; /* containers, below a pod, are not counted */
     n->boundary->body->active_children++;
     if (n->type == NTYPE_POD) n->boundary->body->active_pods++;
 }
@@ -130,7 +130,11 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     if (n->phase == p) return;
     SM_MOVE(node_edges, &n->phase, p);
     node_touch(r, n);
-    if (!phases[p].fulfilled) return;
+    if (!phases[p].fulfilled) {
+        if (n->type == NTYPE_POD) leaf_runs(r, n);
+        lifecycle_note(r, n);
+        return;
+    }
     n->finished_us = r->now_us;
     n->deadline_us = 0;
     progress_end(r, n);
@@ -142,6 +146,23 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 {
     node_message_set(r, n, message);
     node_phase_set(r, n, p);
+}
+
+void node_condemn(struct run *r, struct node *n, struct str why)
+{
+    bool instance = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
+    if (phases[n->phase].fulfilled) {
+        struct body *b = n->boundary ? n->boundary->body : NULL;
+        ASSERT(!n->told || !n->parent);
+        if (n->type == NTYPE_POD && n->phase == NODE_SUCCEEDED) r->pods_done--;
+        if (b && ntypes[n->type].counted && !phases[n->phase].failed) b->bad_children++;
+        n->phase = NODE_ERROR;
+        node_touch(r, n);
+        node_message_set(r, n, why);
+        return;
+    }
+    if (instance) body_break(r, n, NODE_ERROR, why);
+    else node_finish(r, n, NODE_ERROR, why);
 }
 
 static void child_push(struct run *r, struct node *n, uint32_t idx)
@@ -210,6 +231,11 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
 /* Name without the boundary's prefix and the leading "[i]." or "." (operator.go). */
 struct str node_display(const struct node *n)
 {
+    return n->display.n ? n->display : node_plain_display(n);
+}
+
+struct str node_plain_display(const struct node *n)
+{
     if (!n->boundary) return n->name;
     struct str d = str_from(n->name, n->boundary->name.n);
     if (n->type == NTYPE_STEPGROUP) return d;
@@ -234,11 +260,28 @@ enum node_type node_type(const struct node *n) { return (enum node_type)n->type;
 struct str node_name(const struct node *n) { return n->name; }
 struct str node_message(const struct node *n) { return n->message; }
 struct str node_item(const struct node *n) { return n->item; }
-struct str node_inputs(const struct node *n) { return n->inputs; }
+struct str node_inputs(const struct node *n) { return n->type == NTYPE_CONTAINER ? n->parent->inputs : n->inputs; }
 struct str node_outputs(const struct node *n) { return n->outputs; }
 int64_t node_started_us(const struct node *n) { return n->started_us; }
 int64_t node_finished_us(const struct node *n) { return n->finished_us; }
-bool node_captures_result(const struct node *n) { return n->call && n->call->captures_result; }
+struct node *node_pod(struct node *n) { return n->type == NTYPE_CONTAINER ? n->parent : n; }
+
+bool node_has_containers(const struct node *n)
+{
+    return n->type == NTYPE_POD && n->tmpl && n->tmpl->type == TMPL_CONTAINERSET;
+}
+
+struct str node_container(const struct node *n)
+{
+    return n->type == NTYPE_CONTAINER ? str_from(n->name, n->parent->name.n + 1) : STR_NONE;
+}
+
+bool node_captures_result(const struct node *n)
+{
+    const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;
+    bool main = pod == n || str_is(node_container(n), "main");
+    return main && pod->call && pod->call->captures_result;
+}
 
 bool node_is_killed(const struct node *n) { return n->killed; }
 
@@ -252,5 +295,6 @@ struct str node_template_name(const struct node *n) { return n->tmpl ? n->tmpl->
 
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n)
 {
-    return pod_name(a, r->name, node_template_name(n), n->name);
+    const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;
+    return pod_name(a, r->name, node_template_name(pod), pod->name);
 }

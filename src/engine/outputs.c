@@ -89,6 +89,17 @@ static bool param_text(struct collecting *x, const struct val *from, struct str 
     return tags_replace(&r->scratch, text, &refs, out, e);
 }
 
+/* The name under which the workflow shows it may itself be made of inputs. */
+static bool global_named(struct collecting *x, struct val *v, struct err *e)
+{
+    struct str name = val_get_str(v, "globalName");
+    struct tags_opts inputs = {.scope = &x->n->body->inputs, .policy = TAGS_LEAVE, .clock = run_clock(x->r)};
+    if (!tags_present(name)) return true;
+    if (!tags_replace(&x->r->scratch, name, &inputs, &name, e)) return false;
+    *v = with_pair(&x->r->scratch, v, STR("globalName"), val_of_str(name));
+    return true;
+}
+
 static bool collect_param(struct collecting *x, const struct val *p, struct val *out, struct err *e)
 {
     struct run *r = x->r;
@@ -101,7 +112,7 @@ static bool collect_param(struct collecting *x, const struct val *p, struct val 
         value = text_of(&r->scratch, fallback);
     }
     *out = with_pair(&r->scratch, p, STR("value"), val_of_str(value.p ? value : STR("")));
-    return true;
+    return global_named(x, out, e);
 }
 
 static bool collect_params(struct collecting *x, const struct val *declared, struct val *out,
@@ -130,6 +141,7 @@ static bool collect_artifacts(struct collecting *x, const struct val *declared, 
         ok = artifact_resolve(x->r, &x->arts, &declared->items[i], &v, &found, e);
         const struct val *global = val_get(&declared->items[i], STR("globalName"));
         if (ok && found && global) v = with_pair(&x->r->scratch, &v, STR("globalName"), *global);
+        if (ok && found) ok = global_named(x, &v, e);
         if (ok && found) list_add(&b, v);
     }
     *out = list_done(&b);

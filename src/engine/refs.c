@@ -8,6 +8,7 @@
 struct refs {
     struct run *r;
     struct node *boundary;
+    const struct node *self; /* whose hook asks; NULL: no hook */
 };
 
 static bool give(struct scope_value *out, struct str s)
@@ -85,6 +86,40 @@ static bool give_node(struct run *r, const struct node *n, struct str rest, stru
     return give_output(r, n, rest, out);
 }
 
+static bool gives_status(const struct refs *refs, const struct node *n, struct str key, struct scope_value *out)
+{
+    const char *kind = refs->boundary->type == NTYPE_DAG ? "tasks" : "steps";
+    struct str name = node_plain_display(n);
+    struct str own = str_fmt(&refs->r->scratch, "%s.%.*s.status", kind, STR_ARG(name));
+    return str_eq(key, own) && give(out, str_of(phase_text(n->phase)));
+}
+
+/* A hook sees the status of its own node (a looping step by its full name) and, in steps, of those
+ * before it in its group; of nothing else that may still be at work. */
+static bool hook_lookup(const struct refs *refs, struct str key, struct scope_value *out)
+{
+    const struct node *self = refs->self;
+    if (gives_status(refs, self, key, out)) return true;
+    ptrdiff_t open = str_find_char(key, '(', 0), colon = str_find_char(key, ':', 0), dot = str_find_char(key, '.', 0);
+    int64_t idx;
+    if (dot < 0 || open < dot || colon < open || !str_to_i64(str_sub(key, (size_t)open + 1, (size_t)(colon - open - 1)), &idx))
+        return false;
+    const struct body *b = refs->boundary->body;
+    struct map_slot *s = map_get(&b->tmpl->call_by_name, str_sub(key, (size_t)dot + 1, (size_t)(open - dot - 1)));
+    const struct group_frame *g = s ? b->calls[s->num].loop : NULL;
+    bool same = s && b->tmpl->calls[s->num].group == self->call->group;
+    if (!same || !g || idx < 0 || idx >= g->n_items || !g->items[idx] || g->items[idx]->idx > self->idx) return false;
+    return gives_status(refs, g->items[idx], key, out);
+}
+
+static bool hook_may_see(const struct refs *refs, const struct call *c, struct str rest)
+{
+    const struct call *own = refs->self->call;
+    if (refs->boundary->type == NTYPE_DAG) return c != own;
+    if (c->group != own->group) return c->group < own->group;
+    return !c->loops && c->idx < own->idx && str_is(rest, "status");
+}
+
 /* In a dag only ancestors may be referred to; in steps only earlier groups. A task that comes later
  * or runs beside has not ended for sure, so its values would depend on timing. */
 static bool refs_lookup(void *ctx, struct str key, struct scope_value *out)
@@ -93,10 +128,11 @@ static bool refs_lookup(void *ctx, struct str key, struct scope_value *out)
     struct str kind, name, rest;
     if (!str_cut(key, '.', &kind, &rest) || !(str_is(kind, "steps") || str_is(kind, "tasks")))
         return false;
+    if (refs->self && hook_lookup(refs, key, out)) return true;
     if (!str_cut(rest, '.', &name, &rest)) return false;
     const struct body *b = refs->boundary->body;
     struct map_slot *s = map_get(&b->tmpl->call_by_name, name);
-    if (!s) return false;
+    if (!s || (refs->self && !hook_may_see(refs, &b->tmpl->calls[s->num], rest))) return false;
     const struct call_state *c = &b->calls[s->num];
     if (c->loop && (!c->node || c->node->type == NTYPE_TASKGROUP) &&
         loop_aggregate(refs->r, c->loop, rest, out))
@@ -107,7 +143,14 @@ static bool refs_lookup(void *ctx, struct str key, struct scope_value *out)
 void refs_scope(struct run *r, struct scope *s, struct node *boundary)
 {
     struct refs *refs = ARENA_NEW(&r->scratch, struct refs);
-    *refs = (struct refs){r, boundary};
+    *refs = (struct refs){.r = r, .boundary = boundary};
+    scope_set_lookup(s, refs_lookup, refs);
+}
+
+void refs_scope_hook(struct run *r, struct scope *s, struct node *n)
+{
+    struct refs *refs = ARENA_NEW(&r->scratch, struct refs);
+    *refs = (struct refs){.r = r, .boundary = n->boundary, .self = n};
     scope_set_lookup(s, refs_lookup, refs);
 }
 
@@ -258,7 +301,7 @@ bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
 {
     struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
-    scope_init(&arts, boundary ? &boundary->body->inputs : &r->globals);
+    scope_init(&arts, boundary ? &boundary->body->inputs : globals_for(r, r->starting_status));
     if (boundary) refs_scope(r, &refs, boundary);
     if (boundary) refs_scope(r, &arts, boundary);
     struct resolving x = {

@@ -262,7 +262,8 @@ static void go_on(struct resetting *x, struct node *n)
     n->started_us = x->r->now_us;
     n->finished_us = n->deadline_us = 0;
     n->message = n->outputs = STR_NONE;
-    n->killed = n->hook_done = false;
+    n->killed = n->hook_done = n->condemned = false;
+    n->hooks_fired = 0;
     if (is_instance(n)) n->body->n_outbound = 0;
 }
 

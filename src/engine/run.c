@@ -107,7 +107,17 @@ static bool globals_set(struct run *r, struct err *e)
                                           STR("workflows.argoproj.io/scheduled-time"));
     set(r, "workflow.scheduledTime", val_text(scheduled));
     if (rfc3339_parse(val_get_str(meta, "creationTimestamp"), &created)) set_creation(r, created);
+    for (int p = 0; p < NODE_PHASE_MAX; p++) {
+        scope_init(&r->status_globals[p], &r->globals);
+        bool well = p == NODE_SKIPPED || p == NODE_OMITTED; /* as a workflow's phase */
+        scope_set(&r->status_globals[p], STR("workflow.status"), str_of(phase_text(well ? NODE_SUCCEEDED : (enum node_phase)p)));
+    }
     return set_parameters(r, e);
+}
+
+const struct scope *globals_for(const struct run *r, uint8_t wf_status)
+{
+    return wf_status ? &r->status_globals[wf_status - 1] : &r->globals;
 }
 
 /* ---- making and freeing ---- */
@@ -136,6 +146,7 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     r->suspended = val_is_true(r->spec, "suspend");
     limit = val_get(r->spec, STR("parallelism"));
     if (limit && val_i64(limit, &n)) r->parallelism = n;
+    r->podspec_tags = podspec_has_tags(r->spec);
     local_scope(r);
     for (uint32_t i = 0; opts->memo && i < opts->memo->n; i++)
         map_set_ptr(&r->memo, opts->memo->map[i].key, (void *)&opts->memo->map[i].v);
@@ -168,6 +179,7 @@ void run_free(struct run *r)
     for (size_t i = 0; i < r->tmpls.n; i++) map_fini(&r->tmpls.items[i]->call_by_name);
     map_fini(&r->tmpl_by_key);
     map_fini(&r->memo);
+    for (int p = 0; p < NODE_PHASE_MAX; p++) scope_fini(&r->status_globals[p]);
     scope_fini(&r->globals);
     VEC_FINI(&r->scopes);
     VEC_FINI(&r->tmpls);
@@ -177,7 +189,9 @@ void run_free(struct run *r)
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
+    VEC_FINI(&r->metrics);
     VEC_FINI(&r->finished);
+    VEC_FINI(&r->hook_due);
     VEC_FINI(&r->globals_out);
     VEC_FINI(&r->artifacts_out);
     arena_fini(&r->arena);
@@ -192,6 +206,7 @@ void event_begin(struct run *r, int64_t now_us)
     for (size_t i = 0; i < r->dirty_nodes.n; i++) r->dirty_nodes.items[i]->dirty = false;
     r->dirty_nodes.n = 0;
     r->actions.n = 0;
+    r->metrics.n = 0;
     r->dirty = false;
     arena_reset(&r->scratch);
     if (now_us > r->now_us) r->now_us = now_us; /* a clock set back never moves a run back */
@@ -209,7 +224,7 @@ void event_end(struct run *r, struct outbox *out)
     if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
     *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
                            .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
-                           .run_dirty = r->dirty};
+                           .run_dirty = r->dirty, .metrics = r->metrics.items, .n_metrics = r->metrics.n};
 }
 
 void root_begin(struct run *r)
@@ -224,12 +239,24 @@ void root_begin(struct run *r)
     else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
 }
 
+/* Over before anything began. */
+static void run_fault(struct run *r, struct str why)
+{
+    struct action a = {.kind = ACTION_DONE};
+    r->done = r->dirty = true;
+    r->phase = NODE_ERROR;
+    r->finished_us = r->now_us;
+    r->message = str_dup(&r->arena, why);
+    VEC_PUSH(&r->actions, a);
+}
+
 void run_start(struct run *r, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
     r->phase = NODE_RUNNING;
     r->started_us = r->now_us;
     r->dirty = true;
+    metrics_of_run(r, true);
     const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
     int64_t s;
     if (deadline && val_i64(deadline, &s)) {
@@ -239,7 +266,10 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
     struct str shutdown = val_get_str(r->spec, "shutdown"); /* preset: fails without running */
     if (str_is(shutdown, "Stop")) r->stop = STOP_STOP;
     if (str_is(shutdown, "Terminate")) r->stop = STOP_TERMINATE;
-    if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
+    struct val ignored;
+    struct err e;
+    if (!run_metadata(&r->scratch, r, &ignored, &e)) run_fault(r, str_of(e.text));
+    else if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
     event_end(r, out);
 }
 
@@ -247,7 +277,8 @@ void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outb
 {
     event_begin(r, now_us);
     n->started = true;
-    if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
+    if (n->type == NTYPE_CONTAINER) cset_step_started(r, n);
+    else if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
     event_end(r, out);
 }
 
@@ -256,6 +287,19 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 {
     struct err e;
     event_begin(r, now_us);
+    if (n->type == NTYPE_CONTAINER || (n->type == NTYPE_POD && n->set)) {
+        bool pod = n->type == NTYPE_POD;
+        if (!phase_fulfilled(n->phase)) pod ? cset_collected(r, n, how) : cset_step_done(r, n, how);
+        event_end(r, out);
+        return;
+    }
+    if (!phase_fulfilled(n->phase)) {
+        if (n->phase == NODE_PENDING && how->exit_code != STEP_NO_EXIT_CODE) {
+            node_phase_set(r, n, NODE_RUNNING); /* it did run: hooks see that too */
+            lifecycle_look(r, n);
+            lifecycle_look_watchers(r, n);
+        }
+    }
     if (!phase_fulfilled(n->phase)) {
         struct str message = n->killed ? n->message : how->message;
         enum node_phase p = n->killed ? NODE_FAILED : how->phase;
@@ -307,7 +351,8 @@ void node_kill(struct run *r, struct node *n, struct str why)
     if (n->killed || phase_fulfilled(n->phase)) return;
     n->killed = true;
     node_message_set(r, n, why);
-    VEC_PUSH(&r->actions, a);
+    if (n->type == NTYPE_POD && n->set) cset_kill(r, n, why);
+    else VEC_PUSH(&r->actions, a);
 }
 
 /* ---- onward ---- */
@@ -327,17 +372,49 @@ static void tell(struct run *r, struct node *n)
     }
 }
 
+/* Fulfilled, and perhaps ready to be told: when its hooks are over. The exit hook of a task that is no
+ * target comes after the others; elsewhere it runs beside them. */
+static void node_settle(struct run *r, struct node *n)
+{
+    if (!n->ended || n->told) return;
+    if (n->hooks_open && n->boundary && n->boundary->type == NTYPE_DAG && !hook_of_target(n)) return;
+    if (!n->exit_open && hook_begin(r, n)) n->exit_open = true;
+    if (n->exit_open || n->hooks_open) return;
+    n->told = true;
+    if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
+    tell(r, n);
+}
+
+static void hook_over(struct run *r, const struct node *h)
+{
+    struct node *n = h->parent;
+    if (h->hook == HOOK_EXIT) n->exit_open = false;
+    else if (n->hooks_open) n->hooks_open--;
+    if (n->type == NTYPE_DAG && !phase_fulfilled(n->phase)) dag_hook_done(r, n);
+    node_settle(r, n);
+}
+
 static void node_done(struct run *r, struct node *n)
 {
-    bool is_hook = n->hooked && !n->retried && n->parent;
+    bool is_hook = n->hook && n->parent;
     struct node *b = n->boundary;
+    if (n->type == NTYPE_CONTAINER) {
+        cset_container_done(r, n);
+        return;
+    }
     if (n->outputs.n) outputs_globalize(r, n);
+    metrics_of_node(r, n, false);
     bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
     if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
-    if (!is_hook && hook_begin(r, n)) return;
-    if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
-    if (is_hook) node_done(r, n->parent); /* told late, because it had a hook */
-    else tell(r, n);
+    if (is_hook) {
+        if (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) body_end(r, n);
+        hook_over(r, n);
+        return;
+    }
+    n->ended = true;
+    lifecycle_look(r, n);
+    lifecycle_look_watchers(r, n);
+    node_settle(r, n);
 }
 
 static void run_end(struct run *r)
@@ -357,8 +434,20 @@ static void run_end(struct run *r)
         r->phase = x->phase;
         r->message = x->message;
     }
+    metrics_of_run(r, false);
     struct action a = {.kind = ACTION_DONE};
     VEC_PUSH(&r->actions, a);
+}
+
+static void hooks_due(struct run *r)
+{
+    while (r->hook_head < r->hook_due.n) {
+        struct node *n = r->hook_due.items[r->hook_head++];
+        if (phase_fulfilled(n->phase)) continue; /* is looked at when it is done */
+        lifecycle_look(r, n);
+        lifecycle_look_watchers(r, n);
+    }
+    r->hook_head = r->hook_due.n = 0;
 }
 
 void run_advance(struct run *r)
@@ -366,12 +455,16 @@ void run_advance(struct run *r)
     do {
         while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
         r->finished_head = r->finished.n = 0;
+        hooks_due(r); /* what began and ended in one instant was never seen at work */
+        if (r->finished.n) continue;
         limit_release(r);
-        if (r->finished.n || r->suspended || !r->root || !phase_fulfilled(r->root->phase)) continue;
+        if (r->finished.n || r->hook_due.n) continue;
+        lifecycle_workflow(r);
+        if (r->finished.n || r->suspended || !r->root || !phase_fulfilled(r->root->phase) || r->root->hooks_open) continue;
         exit_begin(r);
         limit_release(r);
-    } while (r->finished.n);
-    if (r->done || r->suspended || !r->root || !phase_fulfilled(r->root->phase)) return;
+    } while (r->finished.n || r->hook_due.n);
+    if (r->done || r->suspended || !r->root || !phase_fulfilled(r->root->phase) || r->root->hooks_open) return;
     if (!r->exit_node || phase_fulfilled(r->exit_node->phase)) run_end(r);
 }
 
@@ -411,5 +504,5 @@ size_t run_memory_bytes(const struct run *r)
 const struct val *node_template(struct run *r, struct node *n, struct err *e)
 {
     const struct val *v;
-    return pod_template(r, n, &v, e) ? v : NULL;
+    return pod_template(r, node_pod(n), &v, e) ? v : NULL;
 }

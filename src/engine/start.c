@@ -19,6 +19,23 @@ bool when_decide(struct run *r, struct str when, bool *go, struct err *e)
     return when_eval(&r->scratch, when, go, e);
 }
 
+/* annotations of the template itself, not of its pods: workflows.argoproj.io/display-name */
+static struct str display_name(struct run *r, const struct node *n)
+{
+    const struct val *notes = n->tmpl ? val_get(n->tmpl->src, STR("annotations")) : NULL;
+    struct str text = val_get_str(notes, "workflows.argoproj.io/display-name");
+    struct scope inputs CLEANUP(scope_fini) = {0}, locals CLEANUP(scope_fini) = {0};
+    struct err e;
+    if (!text.n) return STR_NONE;
+    scope_init(&locals, globals_for(r, n->wf_status));
+    scope_init(&inputs, &locals);
+    locals_scope(r, &r->scratch, &locals, n);
+    inputs_scope(r, &r->scratch, &inputs, n);
+    struct tags_opts opts = {.scope = &inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    if (tags_present(text) && !tags_replace(&r->scratch, text, &opts, &text, &e)) return STR_NONE;
+    return str_dup(&r->arena, text);
+}
+
 static struct node *make(struct run *r, const struct start *s, enum node_type type)
 {
     struct node *n = node_make(r, s->name, type, s->boundary);
@@ -26,11 +43,15 @@ static struct node *make(struct run *r, const struct start *s, enum node_type ty
     n->tmpl = s->tmpl;
     n->call = s->call;
     n->hooked = s->hooked;
+    n->hook = s->hook;
+    n->wf_status = s->wf_status;
     n->in_exit = s->in_exit || (s->boundary && s->boundary->in_exit);
     n->retried = s->retried;
     n->attempt = s->attempt;
     n->inputs = s->inputs;
     n->item = s->item.p ? str_dup(&r->arena, s->item) : STR_NONE;
+    if (!s->retried) n->display = display_name(r, n);
+    lifecycle_note(r, n);
     return n;
 }
 
@@ -61,24 +82,43 @@ int64_t duration_us(struct str text, struct err *e)
     return duration_parse_seconds(text, &ns, e) ? ns / 1000 : -1;
 }
 
-int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, bool active_too, struct err *e)
+static bool sooner(const struct val *tmpl, const char *field, int64_t from_us, int64_t *best, struct err *e)
 {
-    struct str timeout = val_get_str(tmpl, "timeout");
-    struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
+    struct str text = val_text(val_get(tmpl, str_of(field)));
+    if (!text.n) return true;
+    int64_t us = duration_us(text, e);
+    if (us < 0) return err_ctx(e, "%s", field), false;
+    if (!*best || from_us + us < *best) *best = from_us + us;
+    return true;
+}
+
+/* When a leaf is too late; 0 = never, -1 = error. `timeout` counts from the node's creation,
+ * pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. */
+int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e)
+{
     int64_t best = 0;
-    if (timeout.n) {
-        int64_t us = duration_us(timeout, e);
-        if (us < 0) return err_ctx(e, "timeout"), -1;
-        best = r->now_us + us;
-    }
-    if (active.n && active_too) {
-        int64_t s;
-        if (!str_to_i64(active, &s) || s < 0)
-            return err_set(e, ERR_SPEC, "activeDeadlineSeconds '%.*s' is not a number",
-                           STR_ARG(active)), -1;
-        if (!best || r->now_us + s * 1000000 < best) best = r->now_us + s * 1000000;
-    }
-    return best;
+    struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
+    int64_t s;
+    if (active.n && (!str_to_i64(active, &s) || s < 0))
+        return err_set(e, ERR_SPEC, "activeDeadlineSeconds '%.*s' is not a number", STR_ARG(active)), -1;
+    bool ok = sooner(tmpl, "timeout", n->started_us, &best, e) &&
+              (runs ? sooner(tmpl, "activeDeadlineSeconds", r->now_us, &best, e)
+                    : sooner(tmpl, "pendingTimeout", n->started_us, &best, e));
+    return ok ? best : -1;
+}
+
+/* It runs now, so another deadline counts. */
+void leaf_runs(struct run *r, struct node *n)
+{
+    const struct val *tmpl, *src = n->tmpl ? n->tmpl->src : NULL;
+    struct err e;
+    if (!val_get(src, STR("activeDeadlineSeconds")) && !val_get(src, STR("pendingTimeout"))) return;
+    if (n->killed || !pod_template(r, n, &tmpl, &e)) return;
+    int64_t deadline = leaf_deadline_us(r, n, tmpl, true, &e);
+    if (deadline < 0 || deadline == n->deadline_us) return; /* it was judged when the node was made */
+    n->deadline_us = deadline;
+    node_touch(r, n);
+    if (deadline) timer_add(r, deadline, n);
 }
 
 static void start_pod(struct run *r, struct node *n)
@@ -86,12 +126,16 @@ static void start_pod(struct run *r, struct node *n)
     struct err e;
     const struct val *tmpl;
     int64_t deadline = 0;
-    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, true, &e)) < 0) {
+    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, n, tmpl, false, &e)) < 0) {
         node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }
     n->deadline_us = deadline;
     if (deadline) timer_add(r, deadline, n);
+    if (n->tmpl->type == TMPL_CONTAINERSET) {
+        if (!cset_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
     struct action a = {.kind = ACTION_START, .node = n, .tmpl = tmpl};
     VEC_PUSH(&r->actions, a);
 }
@@ -130,6 +174,7 @@ static struct node *begin(struct run *r, const struct start *s)
     struct node *n = memoized(r, s, types[s->tmpl->type]);
     if (n) return n;
     n = make(r, s, types[s->tmpl->type]);
+    metrics_of_node(r, n, true);
     struct str no = refusal(r, n);
     if (no.p && n->type != NTYPE_STEPS && n->type != NTYPE_DAG) {
         node_finish(r, n, NODE_FAILED, no);
@@ -163,6 +208,7 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .item = retry->item,
         .hooked = retry->hooked,
         .in_exit = retry->in_exit,
+        .wf_status = retry->wf_status,
         .retried = true,
         .attempt = retry->retry->attempts++,
         .inputs = retry->inputs,
@@ -182,6 +228,7 @@ static struct node *start_prepared(struct run *r, const struct start *s)
                                  "than 100 levels deep"));
     if (!s->tmpl->retry) return begin(r, s);
     struct node *n = make(r, s, NTYPE_RETRY);
+    metrics_of_node(r, n, true);
     n->retry = mem_zalloc(sizeof *n->retry);
     n->retry->first_started_us = r->now_us;
     node_phase_set(r, n, NODE_RUNNING);
@@ -193,6 +240,7 @@ struct node *start_template(struct run *r, const struct start *start)
 {
     struct start s = *start;
     struct err e;
+    if (s.boundary && !s.wf_status) s.wf_status = s.boundary->wf_status;
     if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
     if (!s.boundary) r->entry_error = true;
     return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
@@ -279,7 +327,8 @@ static void group_fault(struct run *r, const struct blocked *b, const struct nod
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task)
 {
-    struct start s = {.parent = b->parent, .boundary = boundary, .call = b->call, .item = b->item};
+    struct start s = {.parent = b->parent, .boundary = boundary, .call = b->call, .item = b->item,
+                      .wf_status = boundary->wf_status};
     struct err e;
     struct val resolved, mine;
     struct node *n;

@@ -101,6 +101,7 @@ static bool is_instance(const struct node *n)
 
 static void put_template(struct buf *b, const struct run *r, const struct node *n)
 {
+    if (n->type == NTYPE_CONTAINER) n = n->parent; /* made of the same template */
     const struct val *ref = n->call && !n->hooked ? val_get(n->call->src, STR("templateRef")) : NULL;
     const struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
     if (ref) {
@@ -198,7 +199,8 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
 {
     int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
                 (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
-                (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->again ? FLAG_AGAIN : 0);
+                (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->condemned ? FLAG_CONDEMNED : 0) |
+                (n->bad_outputs ? FLAG_BAD_OUTPUTS : 0) | (n->broken ? FLAG_BROKEN : 0) | (n->again ? FLAG_AGAIN : 0);
     (void)r;
     buf_char(b, '{');
     put_num(b, "s", n->started_us);
@@ -208,9 +210,14 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (n->parent) put_num(b, "p", n->parent->idx);
     if (n->boundary) put_num(b, "b", n->boundary->idx);
     if (n->attempt) put_num(b, "a", n->attempt);
+    if (n->container) put_num(b, "ct", n->container);
+    if (n->hook) put_num(b, "h", n->hook);
+    if (n->hooks_fired) put_num(b, "hf", n->hooks_fired);
+    if (n->wf_status) put_num(b, "ws", n->wf_status);
     if (n->tmpl) put(b, "t", n->tmpl->key);
     if (n->call) put_num(b, "c", n->call->idx);
     put_raw(b, "i", n->item);
+    if (n->display.n) put(b, "dn", n->display);
     put_indexes(b, "u", n->up, n->n_up);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
@@ -248,6 +255,11 @@ static void put_conditions(struct buf *b, const struct run *r)
     buf_printf(b, "[{\"type\":\"PodRunning\",\"status\":\"%s\"}%s]",
                r->active_pods && !r->done ? "True" : "False",
                r->done ? ",{\"type\":\"Completed\",\"status\":\"True\"}" : "");
+    if (!r->metrics_error.p) return;
+    b->n--; /* the bracket */
+    buf_str(b, STR(",{\"type\":\"MetricsError\",\"status\":\"True\",\"message\":"));
+    buf_json(b, r->metrics_error);
+    buf_str(b, STR("}]"));
 }
 
 static void status_members(struct buf *b, const struct run *r)
@@ -256,6 +268,10 @@ static void status_members(struct buf *b, const struct run *r)
     put_time(b, "startedAt", r->started_us);
     put_time(b, "finishedAt", r->finished_us);
     if (r->message.n) put(b, "message", r->message);
+    if (r->opts.estimated_s) {
+        key(b, "estimatedDuration");
+        buf_i64(b, r->opts.estimated_s);
+    }
     if (r->pods_total) {
         key(b, "progress");
         buf_printf(b, "\"%u/%u\"", r->pods_done, r->pods_total);
@@ -284,6 +300,8 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "done", r->done);
     put_num(b, "seed", (int64_t)(r->opts.seed >> 1));
     if (r->exit_node) put_num(b, "exitNode", r->exit_node->idx);
+    if (r->metrics_error.p) put(b, "metricsError", r->metrics_error);
+    if (r->opts.estimated_s) put_num(b, "est", r->opts.estimated_s);
     struct scope_value v;
     if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
     put_outputs(b, r);

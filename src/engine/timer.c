@@ -1,6 +1,7 @@
 /* Timers of a run: a binary heap of wall-clock deadlines. An entry whose node has moved on is stale
  * and is dropped when it comes up. */
 #include "engine/engine_p.h"
+#include "engine/text_p.h"
 
 enum { OWN_DEADLINE = UINT32_MAX };
 
@@ -45,12 +46,24 @@ static struct timer pop(struct run *r)
     }
 }
 
+static bool pends_too_long(struct run *r, struct node *n)
+{
+    const struct val *tmpl;
+    struct err e;
+    if (n->phase != NODE_PENDING || !val_get(n->tmpl->src, STR("pendingTimeout")) || !pod_template(r, n, &tmpl, &e))
+        return false;
+    int64_t us = duration_us(val_get_str(tmpl, "pendingTimeout"), &e);
+    return us >= 0 && n->started_us + us <= r->now_us;
+}
+
 static void node_due(struct run *r, struct node *n)
 {
     if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
+    else if (n->type == NTYPE_CONTAINER) cset_retry_due(r, n);
     else if (n->type == NTYPE_POD)
-        node_kill(r, n, STR("Pod was active on the node longer than the specified deadline"));
+        node_kill(r, n, pends_too_long(r, n) ? STR("Pod was pending longer than the specified pendingTimeout")
+                                             : STR("Pod was active on the node longer than the specified deadline"));
     else if (n->type == NTYPE_HTTP) http_end(r, n, STR("timeout"));
 }
 

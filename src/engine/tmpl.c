@@ -1,6 +1,7 @@
 /* Templates: finding them by reference and compiling steps and dag templates into calls. */
 #include "doc/val.h"
 #include "engine/engine_p.h"
+#include "spec/merge.h"
 
 struct type_row {
     const char *field;
@@ -192,11 +193,23 @@ static bool tmpl_compile(struct run *r, struct tmpl *t, struct err *e)
     if (t->type == TMPL_STEPS && !compile_steps(r, t, e)) return false;
     if (t->type == TMPL_DAG && !compile_dag(r, t, e)) return false;
     if (t->n_calls) mark_results_val(t, t->src);
+    if (t->n_calls && !lifecycle_compile(r, t, e)) return false;
     t->compiled = true;
     return true;
 }
 
 /* ---- finding ---- */
+
+/* The running workflow's templateDefaults lie below every template that it executes, also below inline
+ * ones and those of other documents (operator.go mergedTemplateDefaultsInto). */
+static const struct val *with_defaults(struct run *r, const struct val *src)
+{
+    const struct val *defaults = val_get(r->spec, STR("templateDefaults"));
+    if (!defaults || defaults->kind != VAL_MAP || src->kind != VAL_MAP) return src;
+    struct val *merged = ARENA_NEW(&r->arena, struct val);
+    *merged = merge_template_defaults(&r->arena, defaults, src);
+    return merged;
+}
 
 static struct tmpl *tmpl_add(struct run *r, struct tmpl_scope *scope, struct str key,
                              struct str name, const struct val *src)
@@ -204,7 +217,7 @@ static struct tmpl *tmpl_add(struct run *r, struct tmpl_scope *scope, struct str
     struct tmpl *t = ARENA_NEW(&r->arena, struct tmpl);
     t->name = name.p ? name : STR("");
     t->key = key;
-    t->src = src;
+    t->src = src = with_defaults(r, src);
     t->scope = scope;
     t->type = type_of(src);
     t->has_tags = tags_present_val(src);

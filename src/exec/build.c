@@ -9,29 +9,6 @@
 
 /* ---- input artifacts ---- */
 
-static bool from_repository(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e)
-{
-    struct exec *x = j->live->x;
-    struct artifact_row row;
-    struct artifact_place place;
-    struct str key = val_text(val_path(art, "s3.key"));
-    struct str sub = STR_NONE;
-    struct str ns = run_namespace(j->live->run);
-    if (val_path(art, "s3.bucket") || val_path(art, "s3.endpoint"))
-        return err_set(e, ERR_UNSUPPORTED, "an own S3 location is not supported by this version of Skiff");
-    /* a key below a stored tree names a part of it */
-    for (size_t n = key.n; n; n--) {
-        if (n < key.n && key.p[n] != '/') continue;
-        if (!store_artifact_get(&x->scratch, x->store, ns, str_sub(key, 0, n), &row, e)) continue;
-        if (n < key.n) sub = str_from(key, n + 1);
-        struct artifact_ref ref = {.id = row.content, .subpath = sub};
-        if (!artifact_path(&x->scratch, x->repo, &ref, &place, e)) return false;
-        out->source = place.path;
-        return true;
-    }
-    return err_set(e, ERR_NOT_FOUND, "no artifact has the key '%.*s'", STR_ARG(key));
-}
-
 /* It was fetched before the job was queued, unless there is no such file and it is optional. */
 static bool fetched(struct job *j, struct pod_artifact *out, struct err *e)
 {
@@ -50,38 +27,65 @@ static bool fetched(struct job *j, struct pod_artifact *out, struct err *e)
     return true;
 }
 
-bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e)
+/* Its entry is the last of `to`; one that is many takes the place of it. */
+static bool input_one(struct job *j, const struct val *art, struct inputs *to, struct err *e)
 {
     const struct val *raw = val_get(art, STR("raw")), *mode = val_get(art, STR("mode"));
-    *out = (struct pod_artifact){.name = val_get_str(art, "name"), .path = val_get_str(art, "path"), .mode = -1};
+    VEC_PUSH(to, ((struct pod_artifact){.name = val_get_str(art, "name"), .path = val_get_str(art, "path"), .mode = -1}));
+    struct pod_artifact *out = &to->items[to->n - 1];
     if (mode) val_i64(mode, &out->mode);
     if (raw) {
         out->content = val_get_str(raw, "data");
         if (!out->content.p) out->content = STR("");
         return true;
     }
-    if (val_get(art, STR("s3"))) return from_repository(j, art, out, e);
+    if (val_get(art, STR("s3"))) return input_from_repository(j, art, to, e);
     if (place_is_remote(art)) return fetched(j, out, e);
     return err_set(e, ERR_UNSUPPORTED, "this kind of artifact location is not supported by this version of Skiff");
+}
+
+bool input_single(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e)
+{
+    struct inputs all = {0};
+    bool ok = input_one(j, art, &all, e) && (all.n == 1 || err_set(e, ERR_SPEC, "the key means several artifacts"));
+    if (ok) *out = all.items[0];
+    VEC_FINI(&all);
+    return ok;
+}
+
+static bool inputs_add(struct job *j, const struct val *arts, struct inputs *to, struct err *e)
+{
+    for (uint32_t i = 0; arts && i < arts->n; i++) {
+        const struct val *optional = val_get(&arts->items[i], STR("optional"));
+        bool may_miss = optional && optional->kind == VAL_BOOL && optional->b;
+        size_t before = to->n;
+        if (input_one(j, &arts->items[i], to, e)) continue;
+        if (!may_miss || e->code != ERR_NOT_FOUND)
+            return err_ctx(e, "input artifact '%.*s'", STR_ARG(val_get_str(&arts->items[i], "name"))), false;
+        to->n = before;
+    }
+    return true;
 }
 
 static bool inputs(struct job *j, struct pod_input *in, struct err *e)
 {
     struct exec *x = j->live->x;
     struct val decided;
+    struct inputs all = {0};
     if (!node_inputs(j->node).n) return true;
     if (!json_parse(&x->scratch, node_inputs(j->node), NULL, &decided, e)) return false;
-    const struct val *arts = val_get(&decided, STR("artifacts"));
-    struct pod_artifact *list = ARENA_ARRAY(&x->scratch, struct pod_artifact, arts ? arts->n + 1 : 1);
-    for (uint32_t i = 0; arts && i < arts->n; i++) {
-        const struct val *optional = val_get(&arts->items[i], STR("optional"));
-        bool may_miss = optional && optional->kind == VAL_BOOL && optional->b;
-        if (input_one(j, &arts->items[i], &list[in->n_artifacts], e)) in->n_artifacts++;
-        else if (!may_miss || e->code != ERR_NOT_FOUND)
-            return err_ctx(e, "input artifact '%.*s'", STR_ARG(val_get_str(&arts->items[i], "name")));
-    }
+    bool ok = inputs_add(j, val_get(&decided, STR("artifacts")), &all, e);
+    struct pod_artifact *list = ARENA_ARRAY(&x->scratch, struct pod_artifact, all.n + 1);
+    if (all.n) memcpy(list, all.items, all.n * sizeof *list);
     in->artifacts = list;
-    return true;
+    in->n_artifacts = all.n;
+    VEC_FINI(&all);
+    return ok;
+}
+
+struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n)
+{
+    return str_fmt(a, "%.*s/pods/%.*s/%u", STR_ARG(l->x->o.state_dir), STR_ARG(run_uid(l->run)), node_index(node_pod(n)));
 }
 
 bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
@@ -91,18 +95,25 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
     struct arena *a = &x->scratch;
     const struct val *tmpl = node_template(l->run, j->node, e);
     if (!tmpl) return false;
+    const struct val *workflow = node_workflow(l->run, j->node, e);
+    if (!workflow) return false;
+    struct str container = node_container(j->node);
+    bool set = container.p || val_get(tmpl, STR("containerSet"));
     struct pod_input in = {
         .tmpl = tmpl,
-        .workflow = &l->workflow,
-        .node_id = node_id_text(a, l->run, j->node),
-        .node_name = node_name(j->node),
+        .workflow = workflow,
+        .container = set && !container.p ? STR("main") : container,
+        .collect = set && !container.p,
+        .pod_dir = set ? pod_dir_path(a, l, j->node) : STR_NONE,
+        .node_id = node_id_text(a, l->run, node_pod(j->node)),
+        .node_name = node_name(node_pod(j->node)),
         .pod_name = node_pod_name(a, l->run, j->node),
         .step_id = (uint64_t)j->id,
         .tier = x->tier,
         .state_dir = x->o.state_dir,
         .images = x->images,
         .image_fallback_host = config_is(x->o.config, CONFIG_IMAGE_FALLBACK, "host"),
-        .capture_result = node_captures_result(j->node),
+        .capture_result = node_captures_result(j->node) && !(set && !container.p),
         .lookup = pod_lookup_of(l),
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
     };

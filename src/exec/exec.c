@@ -59,6 +59,7 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
     }
     ops_committed(x);
     jobs_committed(x);
+    retired_remove(x);
     if (!x->closing) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
     loop_timer_arm_us(x->timer, 0);    /* a turn is to follow, whatever else the loop has to wait for */
     if (!x->dirty) x->o.on_commit(x->o.user);
@@ -73,12 +74,16 @@ void exec_rollback(struct exec *x)
     x->dirty = false;
     jobs_dropped(x);
     ops_dropped(x);
+    retired_keep(x);
     actives_drop(x);
+    struct err e;
+    if (!metrics_reload(x, &e)) exec_fail(x, &e);
 }
 
 static void timer_arm(struct exec *x)
 {
     int64_t after_us = x->next_timer_us ? MAX(x->next_timer_us - clock_now_us(), 0) : INT64_MAX;
+    if (x->due_us) after_us = MIN(after_us, MAX(x->due_us - clock_now_us(), 0));
     if (x->dirty) after_us = MIN(after_us, MAX(x->dirty_since_us + WAIT_US - clock_mono_us(), 0));
     if (after_us < INT64_MAX) loop_timer_arm_us(x->timer, after_us);
     else loop_timer_disarm(x->timer);
@@ -128,6 +133,7 @@ static void on_timer(void *user)
         }
         timer_note(l);
     }
+    if (x->due_us && x->due_us <= now && !x->failed && !retire_due(x, &e)) exec_fail(x, &e);
     loop_again(x->o.loop);
 }
 
@@ -211,7 +217,7 @@ static bool open_parts(struct exec *x, struct err *e)
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
     bool ready = x->o.idle || (choose_tier(x, e) && load_images(x, e)); /* what only steps need */
-    return ready && artifact_local_open(repo, &x->repo, e) && exec_load(x, e);
+    return ready && artifact_local_open(repo, &x->repo, e) && metrics_reload(x, e) && exec_load(x, e) && retire_due(x, e);
 }
 
 struct exec *exec_open(const struct exec_opts *o, struct err *e)
@@ -253,6 +259,9 @@ void exec_close(struct exec *x)
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
     rubbish_remove(x);
+    retired_keep(x);
+    VEC_FINI(&x->dead);
+    VEC_FINI(&x->dead_contents);
     VEC_FINI(&x->rubbish);
     VEC_FINI(&x->jobs);
     VEC_FINI(&x->lives);
@@ -264,6 +273,7 @@ void exec_close(struct exec *x)
     VEC_FINI(&x->kills);
     VEC_FINI(&x->stale);
     VEC_FINI(&x->lanes);
+    metrics_free(x->metrics);
     VEC_FINI(&x->old_slots);
     artifact_close(x->repo);
     store_close(x->store);

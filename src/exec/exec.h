@@ -6,6 +6,7 @@
  * first; after a crash each command is looked up at its supervisor: adopted, taken over as finished,
  * or lost. Runs on: the loop thread. */
 #pragma once
+#include "base/metrics.h"
 #include "config/config.h"
 #include "doc/val.h"
 #include "engine/engine.h"
@@ -57,6 +58,8 @@ struct exec_retry {
     struct reset_opts reset;
 };
 bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct err *e);
+/* The metrics of all runs so far, as they are stored. */
+bool exec_metrics_read(struct store *s, struct metrics *m, struct err *e);
 /* NOT_FOUND when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 /* The same for suspend, resume and node set (engine.h); nothing has changed when they refuse. */
@@ -66,7 +69,7 @@ bool exec_set(struct exec *x, int64_t run, const struct node_change *c, struct e
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
 /* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
- * after the commit. */
+ * after the commit, and artifacts whose artifactGC says so go too. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
 /* How many workflows are at work that steps of these runs created, directly or not. */
 size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n);

@@ -29,6 +29,9 @@ struct active {
     struct val workflow;
     struct run *run;
     bool over;
+    bool gc_noted;                  /* some artifact of it may be to go; true after a restart */
+    bool repository_known;          /* its artifactRepositoryRef has been looked at */
+    const struct val *repository;   /* what it says; NULL: nothing */
     bool stale;        /* stands in exec.stale */
     size_t at;         /* in exec.lives */
     size_t n_jobs;     /* not ended */
@@ -70,6 +73,7 @@ struct job {
     bool killed, told_started;
     bool fresh;     /* counts in exec.fresh */
     bool in_kills;  /* stands in exec.kills */
+    size_t n_copies; /* private copies of inputs that were made for it */
     size_t at;      /* in exec.jobs */
     int64_t started_us; /* monotonic */
     struct lane *lane;
@@ -156,8 +160,12 @@ struct exec {
     uint32_t running, max_running, max_fresh;
     uint32_t quiet; /* with fewer new steps than this a processor is idle */
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
+    VEC(char *) dead;          /* paths that nobody knows once the transaction is committed */
+    VEC(char *) dead_contents; /* and ids in the repository */
+    bool sweep_due;            /* some day, contents without a row are looked for */
+    int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
+    struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
-    VEC(char *) doomed;  /* rubbish as soon as the open transaction is committed */
 };
 
 /* run.c */
@@ -227,9 +235,22 @@ void lanes_close(struct exec *x);
 
 /* build.c */
 /* Where an input artifact is: a file, or its content. */
-bool input_one(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e);
+bool input_single(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e);
 bool job_plan(struct job *j, struct pod_plan *plan, struct err *e);
+/* What the containers of one pod share: <state>/pods/<uid of the run>/<index of the pod's node>. */
+struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n);
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
+
+/* keys.c: names in the repository */
+struct inputs {
+    struct pod_artifact *items;
+    size_t n, cap;
+};
+/* Fills in the last entry of `to`, or puts several in its place. */
+bool input_from_repository(struct job *j, const struct val *art, struct inputs *to, struct err *e);
+bool output_key(struct job *j, const struct val *tmpl, const struct val *art, struct str *out, struct err *e);
+bool log_key(struct job *j, const struct val *tmpl, struct str container, struct str *out, struct err *e);
+bool logs_are_archived(struct job *j, const struct val *tmpl);
 
 /* outcome.c */
 /* Phase, exit code and message; then the output parameters. */
@@ -240,6 +261,8 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
 /* What is private to a step goes, but never between a step and the next one. */
 void step_clean_later(struct exec *x, int64_t step);
 void rubbish_remove(struct exec *x);
+void pods_dir_drop(const struct active *l); /* the run is over */
+void pod_dir_drop(struct active *l, struct node *n); /* of a container whose pod is over */
 
 /* load.c */
 bool run_restore(struct active *l, struct err *e); /* from its rows */
@@ -248,6 +271,19 @@ bool exec_load(struct exec *x, struct err *e);
  * whose supervisor has just died (its journal is in exec.past then). */
 bool job_seek(struct job *j, struct err *e);
 void jobs_seek(struct exec *x); /* asks for those in exec.sought again */
+
+/* retire.c: what goes by itself */
+bool artifact_gc_note(struct active *l, const struct val *art, struct str key, struct err *e);
+bool retire_step(struct active *l, struct node *n, int64_t step, struct err *e);
+bool retire_run(struct active *l, struct err *e); /* it is over: in the transaction of its end */
+bool retire_due(struct exec *x, struct err *e);
+bool run_rows_delete(struct exec *x, const struct run_row *row, struct err *e); /* rows now, files with the commit */
+void retired_remove(struct exec *x); /* committed */
+void retired_keep(struct exec *x);   /* rolled back */
+
+/* metrics.c */
+bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */
+bool active_metrics(struct active *l, const struct outbox *out, bool *told, struct err *e);
 
 /* lookup.c */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name);

@@ -105,6 +105,8 @@ struct job *job_new(struct active *l, struct node *n, struct err *e)
     if (!store_command_put(x->store, &row, &id, e)) return NULL;
     struct str key = str_fmt(a, "step/%u", node_index(n)), value = str_fmt(a, "%lld", (long long)id);
     if (!store_value_put(x->store, l->id, key, value, e)) return NULL;
+    key = str_fmt(a, "lost/%.*s", STR_ARG(value)); /* a container's next try takes its place, yet not its directory */
+    if (node_container(n).p && !store_value_put(x->store, l->id, key, value, e)) return NULL;
     struct job *j = job_known(x, l, n, id);
     VEC_PUSH(&x->decided, j);
     return j;
@@ -124,8 +126,11 @@ void job_event(struct job *j, const struct step_outcome *how)
         return;
     }
     if (how) {
+        int64_t step = j->id;
         job_forget(j);
         run_step_done(l->run, n, how, now, &out);
+        pod_dir_drop(l, n);
+        if (!retire_step(l, n, step, &e)) exec_fail(x, &e);
     } else {
         run_step_started(l->run, n, now, &out);
     }

@@ -34,6 +34,22 @@ static bool sweep(struct exec *x, const struct command_row *commands, size_t n, 
     return true;
 }
 
+/* Directories of pods whose run is over. */
+static bool sweep_pods(struct exec *x, struct err *e)
+{
+    struct str top = str_fmt(&x->scratch, "%.*s/pods", STR_ARG(x->o.state_dir));
+    struct dir_list dirs;
+    if (!file_exists(top.p)) return true;
+    if (!dir_read(&x->scratch, top.p, &dirs, e)) return false;
+    for (size_t i = 0; i < dirs.n; i++) {
+        struct run_row row;
+        struct err absent;
+        bool at_work = store_run_find_uid(&x->scratch, x->store, dirs.items[i].name, &row, &absent) && !row.completed;
+        if (!at_work) VEC_PUSH(&x->rubbish, mem_strdup(str_fmt(&x->scratch, "%s/%.*s", top.p, STR_ARG(dirs.items[i].name)).p));
+    }
+    return true;
+}
+
 static bool add_node(void *ctx, const struct node_row *row, struct err *e)
 {
     struct rows *r = ctx;
@@ -74,6 +90,7 @@ bool run_restore(struct active *l, struct err *e)
     if (ok) l->run = run_load(&opts, rows.status, rows.priv, rows.nodes.items, rows.nodes.n, e);
     VEC_FINI(&rows.nodes);
     l->creator = rows.creator;
+    l->gc_noted = true;
     return l->run != NULL;
 }
 
@@ -220,7 +237,7 @@ static bool steps_load(struct exec *x, struct err *e)
 
 bool exec_load(struct exec *x, struct err *e)
 {
-    if (!runs_load(x, e) || !steps_load(x, e)) return false;
+    if (!runs_load(x, e) || !steps_load(x, e) || !sweep_pods(x, e)) return false;
     for (size_t i = 0; i < x->lives.n; i++) {
         struct active *l = x->lives.items[i];
         struct outbox out;

@@ -1,7 +1,35 @@
 /* What runs and steps ask of the stored objects. */
 #include "doc/base64.h"
+#include "doc/json.h"
+#include "doc/json_write.h"
 #include "resource/resource.h"
 #include "exec/exec_p.h"
+
+struct wanted {
+    struct active *l;
+    struct str key;
+    struct val *out;
+    bool found;
+};
+
+static bool stored_doc(void *ctx, struct str key, struct str bytes, struct err *e)
+{
+    struct wanted *w = ctx;
+    if (str_eq(key, w->key)) w->found = json_parse(&w->l->arena, str_dup(&w->l->arena, bytes), NULL, w->out, e);
+    return true;
+}
+
+/* A template that the run has used once stays what it was, whatever becomes of the document. */
+static const struct val *template_once(struct active *l, const struct resource_key *key, struct str at, struct val *out)
+{
+    struct exec *x = l->x;
+    struct wanted w = {.l = l, .key = at, .out = out};
+    struct err e;
+    if (store_values_load(x->store, l->id, stored_doc, &w, &e) && w.found) return out;
+    if (!resource_get(&l->arena, x->store, key, out, &e)) return NULL;
+    if (!exec_begin(x, &e) || !store_value_put(x->store, l->id, at, json_text(&l->arena, out), &e)) exec_fail(x, &e);
+    return out;
+}
 
 /* Kept as long as the run, which may hold on to what it was given. */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name)
@@ -11,6 +39,8 @@ const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct 
     struct val *v = ARENA_NEW(&l->arena, struct val);
     struct err e;
     if (!resource_kind_find(kind, &key.kind)) return NULL;
+    if (key.kind == RESOURCE_WORKFLOW_TEMPLATE || key.kind == RESOURCE_CLUSTER_WORKFLOW_TEMPLATE)
+        return template_once(l, &key, str_fmt(&l->arena, "doc/%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), v);
     return resource_get(&l->arena, l->x->store, &key, v, &e) ? v : NULL;
 }
 

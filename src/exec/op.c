@@ -76,15 +76,8 @@ void op_kill(struct active *l, const struct node *n)
     stir(o);
 }
 
-static void doomed_clear(struct exec *x)
-{
-    while (x->doomed.n) free(VEC_POP(&x->doomed));
-}
-
 void ops_committed(struct exec *x)
 {
-    for (size_t i = 0; i < x->doomed.n; i++) VEC_PUSH(&x->rubbish, x->doomed.items[i]);
-    x->doomed.n = 0;
     for (size_t i = 0; i < x->ops.n; i++) {
         struct op *o = x->ops.items[i];
         if (o->state != OP_DECIDED) continue;
@@ -96,7 +89,6 @@ void ops_committed(struct exec *x)
 /* Rolled back: what was decided never was. */
 void ops_dropped(struct exec *x)
 {
-    doomed_clear(x);
     for (size_t i = x->ops.n; i-- > 0;)
         if (x->ops.items[i]->state == OP_DECIDED) op_forget(x->ops.items[i]);
 }
@@ -104,9 +96,7 @@ void ops_dropped(struct exec *x)
 void ops_close(struct exec *x)
 {
     while (x->ops.n) op_forget(x->ops.items[x->ops.n - 1]);
-    doomed_clear(x);
     VEC_FINI(&x->ops);
-    VEC_FINI(&x->doomed);
 }
 
 /* A workflow that is over waits for nothing any more. */

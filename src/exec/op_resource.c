@@ -69,7 +69,7 @@ static bool manifest_from(struct doing *d, struct str name)
     const struct val *list = val_path(&o->tmpl, "inputs.artifacts");
     for (uint32_t i = 0; list && i < list->n; i++) {
         if (!str_eq(val_get_str(&list->items[i], "name"), name)) continue;
-        if (!input_one(&j, &list->items[i], &art, d->e)) return err_ctx(d->e, "input artifact '%.*s'", STR_ARG(name));
+        if (!input_single(&j, &list->items[i], &art, d->e)) return err_ctx(d->e, "input artifact '%.*s'", STR_ARG(name));
         if (art.content.p) return d->manifest = art.content, true;
         if (file_read(d->a, str_z(d->a, art.source), LIMIT_DOC_BYTES, &d->manifest, d->e)) return true;
         d->e->code = ERR_SPEC; /* a directory, perhaps: nothing is wrong with the store */

@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "doc/json.h"
+#include "logs/logs.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "exec/exec_p.h"
@@ -40,18 +42,6 @@ static const struct val *declared(const struct val *tmpl, struct str name)
     return NULL;
 }
 
-/* Argo's default key format, and the file's name by its archive strategy. */
-static struct str key_of(struct job *j, const struct val *art)
-{
-    struct arena *a = &j->live->x->scratch;
-    struct str key = val_text(val_path(art, "s3.key"));
-    const struct val *archive = val_get(art, STR("archive"));
-    const char *suffix = val_get(archive, STR("none")) ? "" : val_get(archive, STR("zip")) ? ".zip" : ".tgz";
-    if (key.n) return key;
-    struct str pod = node_pod_name(a, j->live->run, j->node), wf = run_name(j->live->run);
-    return str_fmt(a, "%.*s/%.*s/%.*s%s", STR_ARG(wf), STR_ARG(pod), STR_ARG(val_get_str(art, "name")), suffix);
-}
-
 /* One content for one output of one step, however often an engine dies while it takes it in. */
 static const char *content_digits(struct arena *a, const struct job *j, size_t output)
 {
@@ -59,21 +49,19 @@ static const char *content_digits(struct arena *a, const struct job *j, size_t o
     return str_fmt(a, "%016llx%016zx", (unsigned long long)low_first, output).p;
 }
 
-static bool keep(struct job *j, const struct val *art, size_t output, struct val *out, struct err *e)
+/* The row of a content, the run's claim on it, and the artifact as the status shows it. */
+static bool publish(struct job *j, const struct val *art, struct str key, const struct artifact_content *c, struct val *out,
+                    struct err *e)
 {
     struct exec *x = j->live->x;
     struct arena *a = &x->scratch;
-    struct artifact_content c;
-    struct str dir = step_work_path(a, x->o.state_dir, (uint64_t)j->id), name = val_get_str(art, "name");
-    struct artifact_save save = {.path = str_fmt(a, "%.*s/outputs/%.*s", STR_ARG(dir), STR_ARG(name)).p,
-                                 .move = true, .digits = content_digits(a, j, output)};
-    struct str key = key_of(j, art), ns = run_namespace(j->live->run);
-    if (!artifact_save(x->repo, &save, &c, e)) return false;
+    struct str ns = run_namespace(j->live->run);
     x->saved = true;
-    struct artifact_row row = {.ns = ns, .key = key, .content = str_of(c.id), .hash = STR(""),
-                               .form = str_of(artifact_form_name(c.form)),
-                               .size_bytes = (int64_t)c.size_bytes, .created_us = clock_now_us()};
-    if (!store_artifact_put(x->store, &row, e) || !store_artifact_ref(x->store, j->live->id, ns, key, e))
+    struct artifact_row row = {.ns = ns, .key = key, .content = str_of(c->id), .hash = STR(""),
+                               .form = str_of(artifact_form_name(c->form)),
+                               .size_bytes = (int64_t)c->size_bytes, .created_us = clock_now_us()};
+    if (!store_artifact_put(x->store, &row, e) || !store_artifact_ref(x->store, j->live->id, ns, key, e) ||
+        !artifact_gc_note(j->live, art, key, e))
         return false;
     struct val_builder b, s3;
     map_begin(&s3, a);
@@ -84,6 +72,49 @@ static bool keep(struct job *j, const struct val *art, size_t output, struct val
     map_add(&b, STR("s3"), map_done(&s3));
     *out = map_done(&b);
     return true;
+}
+
+static bool keep(struct job *j, const struct val *tmpl, const struct val *art, size_t output, struct val *out, struct err *e)
+{
+    struct exec *x = j->live->x;
+    struct arena *a = &x->scratch;
+    struct artifact_content c;
+    struct str dir = step_work_path(a, x->o.state_dir, (uint64_t)j->id), name = val_get_str(art, "name");
+    struct artifact_save save = {.path = str_fmt(a, "%.*s/outputs/%.*s", STR_ARG(dir), STR_ARG(name)).p,
+                                 .move = true, .digits = content_digits(a, j, output)};
+    struct str key;
+    return artifact_save(x->repo, &save, &c, e) && output_key(j, tmpl, art, &key, e) && publish(j, art, key, &c, out, e);
+}
+
+/* ---- logs as artifacts ---- */
+
+static bool add_line(void *ctx, const struct logs_line *line, struct err *e)
+{
+    (void)e;
+    logs_line_format(ctx, line, false);
+    return true;
+}
+
+/* As Argo's `main-logs`: what the container wrote, without times. */
+static bool keep_log(struct job *j, const struct val *tmpl, struct val *out, struct err *e)
+{
+    struct exec *x = j->live->x;
+    struct arena *a = &x->scratch;
+    struct str container = node_container(j->node), key;
+    struct logs_source source = {.path = exec_step_log_path(a, x->o.state_dir, j->id).p, .finished = true};
+    struct logs_query q = {0};
+    struct artifact_content c;
+    struct val_builder b;
+    struct buf text CLEANUP(buf_fini);
+    buf_init(&text, LIMIT_ARCHIVED_LOG_BYTES);
+    if (!container.p) container = STR("main");
+    if (!logs_read(&source, 1, &q, add_line, &text, e) || !log_key(j, tmpl, container, &key, e)) return false;
+    struct str all = buf_view(&text);
+    if (!artifact_save_text(x->repo, all.p ? all : STR(""), &c, e)) return false;
+    map_begin(&b, a);
+    map_add_str(&b, "name", str_fmt(a, "%.*s-logs", STR_ARG(container)));
+    struct val art = map_done(&b);
+    return publish(j, &art, key, &c, out, e);
 }
 
 static bool artifacts(struct job *j, const struct val *tmpl, const struct step_result *r, struct val *out,
@@ -101,7 +132,7 @@ static bool artifacts(struct job *j, const struct val *tmpl, const struct step_r
         if (!art) continue;
         if (o->form != STEP_FORM_MISSING) {
             struct err why;
-            bool kept = place_is_remote(art) ? transfer_sent(j, o->name, &why) : keep(j, art, i, &v, &why);
+            bool kept = place_is_remote(art) ? transfer_sent(j, o->name, &why) : keep(j, tmpl, art, i, &v, &why);
             if (place_is_remote(art)) v = *art; /* whoever takes it fetches it from there */
             if (kept) list_add(&list, v);
             else if (ok && e) *e = why, ok = false;
@@ -110,6 +141,12 @@ static bool artifacts(struct job *j, const struct val *tmpl, const struct step_r
             ok = err_set(e, ERR_NOT_FOUND, "output artifact '%.*s': '%.*s' does not exist%s%.*s", STR_ARG(o->name),
                          STR_ARG(path), o->error.n ? ": " : "", STR_ARG(o->error));
         }
+    }
+    bool ran = r->end == STEP_END_EXIT || r->end == STEP_END_SIGNAL, collects = node_has_containers(j->node);
+    struct val log;
+    if (ran && !collects && logs_are_archived(j, tmpl)) {
+        if (keep_log(j, tmpl, &log, ok ? e : NULL)) list_add(&list, log);
+        else ok = false;
     }
     *out = list_done(&list);
     return ok;
@@ -129,12 +166,28 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
     out->n_params = r->params.n;
 }
 
+/* What one turn leaves behind, in its order: a directory may lie in one that comes later. */
+struct rubbish {
+    VEC(char *) paths;
+};
+
 /* The directory keeps its log; what was private to the step goes, but never between a step and the
  * next one: the first use of the worker pool alone starts its threads. */
 static void clean(void *user)
 {
-    struct err e;
-    dir_remove_tree(user, &e); /* best effort: `skiff delete` removes the rest */
+    struct rubbish *r = user;
+    for (size_t i = 0; i < r->paths.n; i++) {
+        struct err e;
+        dir_remove_tree(r->paths.items[i], &e); /* best effort: `skiff delete` removes the rest */
+    }
+}
+
+static void cleaned(void *user)
+{
+    struct rubbish *r = user;
+    for (size_t i = 0; i < r->paths.n; i++) free(r->paths.items[i]);
+    VEC_FINI(&r->paths);
+    free(r);
 }
 
 void step_clean_later(struct exec *x, int64_t step)
@@ -143,10 +196,29 @@ void step_clean_later(struct exec *x, int64_t step)
     if (rmdir(path) != 0 && errno != ENOENT) VEC_PUSH(&x->rubbish, mem_strdup(path));
 }
 
+void pod_dir_drop(struct active *l, struct node *n)
+{
+    if (!node_has_containers(node_pod(n)) || !phase_fulfilled(node_phase(node_pod(n)))) return;
+    const char *path = pod_dir_path(&l->x->scratch, l, n).p;
+    if (rmdir(path) == 0 || errno == ENOENT) return;
+    VEC_PUSH(&l->x->rubbish, mem_strdup(path));
+}
+
+void pods_dir_drop(const struct active *l)
+{
+    struct exec *x = l->x;
+    const char *path = str_fmt(&x->scratch, "%.*s/pods/%.*s", STR_ARG(x->o.state_dir), STR_ARG(run_uid(l->run))).p;
+    if (rmdir(path) == 0 || errno == ENOENT) return;
+    VEC_PUSH(&x->rubbish, mem_strdup(path));
+}
+
 void rubbish_remove(struct exec *x)
 {
-    for (size_t i = 0; i < x->rubbish.n; i++) loop_job(x->o.loop, clean, free, x->rubbish.items[i]);
+    if (!x->rubbish.n) return;
+    struct rubbish *r = mem_zalloc(sizeof *r);
+    for (size_t i = 0; i < x->rubbish.n; i++) VEC_PUSH(&r->paths, x->rubbish.items[i]);
     x->rubbish.n = 0;
+    loop_job(x->o.loop, clean, cleaned, r);
 }
 
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e)
@@ -170,7 +242,8 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
         out->message = str_dup(a, str_of(lost.text));
     }
     out->artifacts = arts;
-    bool has_files = val_path(tmpl, "outputs.artifacts") || val_path(tmpl, "volumes") ||
+    bool has_files = val_path(tmpl, "outputs.artifacts") || val_path(tmpl, "volumes") || j->n_copies ||
+                     val_get(tmpl, STR("podSpecPatch")) || val_path(&j->live->workflow, "spec.podSpecPatch") ||
                      val_path(&j->live->workflow, "spec.volumes") || (x->plain && val_get(tmpl, STR("script")));
     if (has_files) step_clean_later(x, j->id);
     return true;

@@ -122,14 +122,21 @@ static bool act(struct active *l, const struct action *a, struct err *e)
     case ACTION_REQUEST: return request_new(l, a->node, e);
     case ACTION_CANCEL: return request_cancel(l, a->node, e);
     case ACTION_DONE:
-        if (!l->over) VEC_PUSH(&x->over, l);
-        return l->over = true;
+        if (l->over) return true;
+        VEC_PUSH(&x->over, l);
+        l->over = true;
+        return retire_run(l, e);
     }
     return false;
 }
 
-bool active_event(struct active *l, const struct outbox *out, struct err *e)
+bool active_event(struct active *l, const struct outbox *given, struct err *e)
 {
+    struct outbox mine = *given;
+    const struct outbox *out = &mine;
+    bool told;
+    if (!active_metrics(l, out, &told, e)) return false;
+    mine.run_dirty = mine.run_dirty || told;
     if (!active_persist(l, out, e)) return false;
     for (size_t i = 0; i < out->n_actions; i++)
         if (!act(l, &out->actions[i], e)) return false;
@@ -159,12 +166,58 @@ static bool memo_put(struct active *l, const struct val *memo, struct err *e)
     return store_value_put(x->store, l->id, STR("memo"), json_text(&x->scratch, memo), e);
 }
 
+/* The object as it is once spec.workflowMetadata is applied. */
+static struct val labelled(struct exec *x, struct active *l, const struct val *workflow)
+{
+    struct run_opts opts = {.workflow = workflow, .lookup = exec_lookup, .lookup_ctx = l};
+    struct err e;
+    struct val meta, out = *workflow;
+    struct val_builder b;
+    if (!val_path(workflow, "spec.workflowMetadata")) return out;
+    struct run *r = run_new(&opts, &e);
+    if (r && run_metadata(&x->scratch, r, &meta, &e)) {
+        map_begin(&b, &x->scratch);
+        for (uint32_t i = 0; i < workflow->n; i++) map_add(&b, workflow->map[i].key, workflow->map[i].v);
+        map_set(&b, STR("metadata"), meta);
+        out = map_done(&b);
+    }
+    run_free(r);
+    return out;
+}
+
+/* Whole seconds of the newest run that succeeded and was made from the same template or by the same cron
+ * workflow (workflow/estimation); 0: there is none among the newest. */
+static int64_t estimate(struct exec *x, const struct val *workflow)
+{
+    static const char *const keys[] = {"workflows.argoproj.io/cron-workflow", "workflows.argoproj.io/workflow-template",
+                                       "workflows.argoproj.io/cluster-workflow-template"};
+    enum { LOOK_AT = 200 };
+    const struct val *labels = val_path(workflow, "metadata.labels");
+    const struct str good = STR("Succeeded");
+    struct run_filter f = {.ns = val_text(val_path(workflow, "metadata.namespace")), .phases = &good, .n_phases = 1,
+                           .completed = 1, .limit = LOOK_AT};
+    struct run_page page;
+    struct err e;
+    const char *by = NULL;
+    for (size_t i = 0; !by && i < ARRAY_LEN(keys); i++)
+        if (val_get(labels, str_of(keys[i]))) by = keys[i];
+    if (!by || !store_run_list(&x->scratch, x->store, &f, &page, &e)) return 0;
+    struct str name = val_get_str(labels, by);
+    for (size_t i = 0; i < page.n; i++) {
+        struct val theirs;
+        if (!json_parse(&x->scratch, page.rows[i].labels, NULL, &theirs, &e)) continue;
+        if (str_eq(val_get_str(&theirs, by), name)) return (page.rows[i].finished_us - page.rows[i].started_us) / 1000000;
+    }
+    return 0;
+}
+
 /* NULL: it cannot be run. */
-static struct active *active_begin(struct exec *x, const struct val *workflow, const struct val *memo, struct err *e)
+static struct active *active_begin(struct exec *x, const struct val *workflow, const struct val *memo, int64_t estimated_s,
+                                   struct err *e)
 {
     struct active *l = active_new(x, 0, workflow);
     struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
-                            .seed = random_u64() >> 1};
+                            .seed = random_u64() >> 1, .estimated_s = estimated_s};
     if (memo) {
         struct val *own = ARENA_NEW(&l->arena, struct val);
         *own = val_copy(&l->arena, memo);
@@ -182,18 +235,28 @@ static bool creator_note(struct active *l, int64_t creator, struct err *e)
     return !creator || store_value_put(l->x->store, l->id, STR("creator"), text, e);
 }
 
-static bool submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t creator, int64_t *out_run,
-                   struct err *e)
+static bool run_store(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));
     struct run_row row = {.uid = val_get_str(meta, "uid"), .ns = val_get_str(meta, "namespace"),
                           .name = val_get_str(meta, "name"), .phase = STR("Pending"),
                           .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
                           .message = STR(""), .progress = STR("")};
-    struct active *l;
+    return store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e);
+}
+
+static bool submit(struct exec *x, const struct val *given, const struct val *memo, int64_t creator, int64_t *out_run,
+                   struct err *e)
+{
     struct outbox out;
-    if (!exec_begin(x, e) || !(l = active_begin(x, workflow, memo, e))) return false;
-    if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) {
+    struct active asking = {.x = x, .workflow = *given}; /* for look-ups alone */
+    if (!exec_begin(x, e)) return false;
+    arena_init(&asking.arena);
+    struct val workflow = labelled(x, &asking, given);
+    struct active *l = active_begin(x, &workflow, memo, estimate(x, &workflow), e);
+    arena_fini(&asking.arena);
+    if (!l) return false;
+    if (!run_store(x, &l->workflow, out_run, e)) {
         active_forget(l);
         return false;
     }
@@ -259,6 +322,7 @@ void actives_reap(struct exec *x)
         jobs_orphan(x->over.items[i]);
         ops_orphan(x->over.items[i]);
         requests_orphan(x->over.items[i]);
+        pods_dir_drop(x->over.items[i]);
         active_forget(x->over.items[i]);
     }
     x->over.n = 0;

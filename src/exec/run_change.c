@@ -118,21 +118,6 @@ bool run_change(struct arena *a, struct exec *x, const struct object_key *k, con
 
 /* ---- deleting ---- */
 
-struct steps {
-    struct exec *x;
-};
-
-static bool add_step(void *ctx, struct str key, struct str bytes, struct err *e)
-{
-    struct steps *s = ctx;
-    struct str dir = s->x->o.state_dir;
-    (void)e;
-    if (!str_starts(key, STR("step/")) && !str_starts(key, STR("lost/"))) return true;
-    const char *path = str_fmt(&s->x->scratch, "%.*s/steps/%.*s", STR_ARG(dir), STR_ARG(bytes)).p;
-    VEC_PUSH(&s->x->doomed, mem_strdup(path));
-    return true;
-}
-
 /* It is not written any more, and leaves memory, with its steps, once this is committed. */
 static void active_end(struct active *l)
 {
@@ -147,14 +132,6 @@ static void active_end(struct active *l)
     VEC_PUSH(&x->over, l);
 }
 
-/* Rows now, files with the commit. */
-static bool rows_delete(struct exec *x, const struct run_row *row, struct err *e)
-{
-    struct steps steps = {x};
-    return store_values_load(x->store, row->run, add_step, &steps, e) &&
-           store_run_delete(x->store, row->run, clock_now_us(), e);
-}
-
 /* What it owns is noted in its rows, and goes after them: a circle of owners ends there. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e)
 {
@@ -163,7 +140,7 @@ bool exec_delete(struct exec *x, const struct run_row *row, struct err *e)
     struct arena a CLEANUP(arena_fini);
     size_t n;
     arena_init(&a);
-    if (!exec_begin(x, e) || !owned_take(&a, x->store, row->run, row->uid, &owned, &n, e) || !rows_delete(x, row, e) ||
+    if (!exec_begin(x, e) || !owned_take(&a, x->store, row->run, row->uid, &owned, &n, e) || !run_rows_delete(x, row, e) ||
         !resource_change_log(x->store, "DELETED", &what, e))
         return false;
     if (l) active_end(l);

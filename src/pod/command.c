@@ -26,6 +26,10 @@ static void script_file(struct pod *p)
 /* Kubernetes: a given command replaces entrypoint and cmd; args alone replace cmd only. */
 bool pod_command(struct pod *p, struct err *e)
 {
+    if (p->in->collect) {
+        VEC_PUSH(&p->argv, STR("true"));
+        return true;
+    }
     const struct val *command = val_get(p->main, STR("command")), *args = val_get(p->main, STR("args"));
     bool own = command && command->n;
     if (own) push_list(p, command);

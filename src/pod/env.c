@@ -52,7 +52,7 @@ struct str pod_expand(struct pod *p, struct str text)
 }
 
 /* fieldRef: the pod fields that mean something on one machine. */
-static bool field_value(struct pod *p, struct str path, struct str *out, struct err *e)
+bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e)
 {
     const struct val *meta = val_get(p->in->workflow, STR("metadata"));
     struct {
@@ -69,7 +69,16 @@ static bool field_value(struct pod *p, struct str path, struct str *out, struct 
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_is(path, rows[i].path)) return *out = rows[i].value, true;
-    return err_set(e, ERR_UNSUPPORTED, "env valueFrom.fieldRef '%.*s' is not supported", STR_ARG(path));
+    if (str_is(path, "metadata.labels") || str_is(path, "metadata.annotations"))
+        return *out = pod_meta_all(p->a, p->in, str_is(path, "metadata.labels")), true;
+    for (int label = 0; label < 2; label++) { /* metadata.labels['KEY'] */
+        struct str head = label ? STR("metadata.labels['") : STR("metadata.annotations['");
+        if (!str_starts(path, head) || path.n < head.n + 2 || path.p[path.n - 1] != ']') continue;
+        *out = pod_meta(p->in, label, str_sub(path, head.n, path.n - head.n - 2));
+        if (!out->p) *out = STR("");
+        return true;
+    }
+    return err_set(e, ERR_UNSUPPORTED, "fieldRef '%.*s' is not supported", STR_ARG(path));
 }
 
 static void mask(struct pod *p, struct str secret)
@@ -101,7 +110,8 @@ static bool env_item(struct pod *p, const struct val *item, struct err *e)
     const struct val *field = val_get(from, STR("fieldRef"));
     if (secret && !ref_value(p, secret, true, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
     if (config && !ref_value(p, config, false, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
-    if (field && !field_value(p, val_get_str(field, "fieldPath"), &value, e)) return false;
+    if (field && !pod_field(p, val_get_str(field, "fieldPath"), &value, e))
+        return err_ctx(e, "env %.*s", STR_ARG(name)), false;
     if (from && !secret && !config && !field)
         return err_set(e, ERR_UNSUPPORTED, "env %.*s: this valueFrom is not supported", STR_ARG(name));
     if (from && !value.p) return true; /* optional and absent */
@@ -146,8 +156,8 @@ static void env_base(struct pod *p)
 static void env_argo(struct pod *p)
 {
     const struct val *meta = val_get(p->in->workflow, STR("metadata"));
-    struct str tmpl = json_text(p->a, p->in->tmpl);
-    pod_env_set(p, STR("ARGO_CONTAINER_NAME"), STR("main"));
+    struct str tmpl = json_text(p->a, p->as_given);
+    pod_env_set(p, STR("ARGO_CONTAINER_NAME"), p->in->container.p ? p->in->container : STR("main"));
     pod_env_set(p, STR("ARGO_NODE_ID"), p->in->node_id);
     pod_env_set(p, STR("ARGO_POD_NAME"), p->in->pod_name);
     pod_env_set(p, STR("ARGO_POD_UID"), val_get_str(meta, "uid"));

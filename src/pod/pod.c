@@ -28,14 +28,21 @@ static bool absolute(struct str path, const char *what, struct str name, struct 
     return err_set(e, ERR_SPEC, "%s '%.*s': path '%.*s' must be absolute", what, STR_ARG(name), STR_ARG(path));
 }
 
+/* Of a set, what lies in common mounts is collected when all containers have ended. */
+static bool collects(const struct pod *p, struct str path)
+{
+    return !p->in->container.p || pod_path_shared(p, path) == p->in->collect;
+}
+
 static bool outputs(struct pod *p, struct err *e)
 {
     const struct val *params = val_path(p->in->tmpl, "outputs.parameters");
     const struct val *arts = val_path(p->in->tmpl, "outputs.artifacts");
+    if (!p->is_main) return true;
     for (uint32_t i = 0; params && i < params->n; i++) {
         struct step_output o = {.name = val_get_str(&params->items[i], "name"), .optional = true,
                                 .path = val_text(val_path(&params->items[i], "valueFrom.path"))};
-        if (!o.path.n) continue;
+        if (!o.path.n || !collects(p, o.path)) continue;
         if (!absolute(o.path, "output parameter", o.name, e)) return false;
         VEC_PUSH(&p->params, o);
         VEC_PUSH(&p->writable, parent_dir(o.path));
@@ -43,6 +50,7 @@ static bool outputs(struct pod *p, struct err *e)
     for (uint32_t i = 0; arts && i < arts->n; i++) {
         struct step_output o = {.name = val_get_str(&arts->items[i], "name"), .optional = true,
                                 .path = val_get_str(&arts->items[i], "path")};
+        if (!collects(p, o.path)) continue;
         if (!absolute(o.path, "output artifact", o.name, e)) return false;
         VEC_PUSH(&p->artifacts, o);
         VEC_PUSH(&p->writable, parent_dir(o.path));
@@ -54,9 +62,10 @@ static bool inputs(struct pod *p, struct err *e)
 {
     for (size_t i = 0; i < p->in->n_artifacts; i++) {
         const struct pod_artifact *art = &p->in->artifacts[i];
+        if (!p->is_main && !pod_path_shared(p, art->path)) continue;
         if (!absolute(art->path, "input artifact", art->name, e)) return false;
         if (art->source.p) {
-            struct step_bind b = {.source = art->source, .target = art->path, .read_only = true};
+            struct step_bind b = {.source = art->source, .target = art->path, .read_only = !art->writable};
             VEC_PUSH(&p->binds, b);
         } else {
             struct step_file f = {.path = art->path, .content = art->content,
@@ -140,7 +149,7 @@ static void finish(struct pod *p, struct pod_plan *out)
 #undef MOVE
 }
 
-static const char *const unsupported[] = {"initContainers", "sidecars", "containerSet", "daemon"};
+static const char *const unsupported[] = {"initContainers", "sidecars", "daemon"};
 
 static bool supported(const struct pod *p, struct err *e)
 {
@@ -164,16 +173,36 @@ static bool words_fit(const struct step_strs *words, const char *what, struct er
     return true;
 }
 
-bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out, struct err *e)
+static const struct val *set_container(const struct pod_input *in)
 {
-    struct pod p = {.a = a, .in = in};
+    const struct val *list = val_path(in->tmpl, "containerSet.containers");
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (str_eq(val_get_str(&list->items[i], "name"), in->container)) return &list->items[i];
+    return NULL;
+}
+
+/* Which container it is about; false: there is none. */
+static bool choose_main(struct pod *p, struct err *e)
+{
+    const struct pod_input *in = p->in;
+    p->main = val_get(in->tmpl, STR("script"));
+    p->is_script = p->main != NULL;
+    if (!p->main) p->main = val_get(in->tmpl, STR("container"));
+    p->is_main = !in->container.p || str_is(in->container, "main");
+    if (in->container.p) p->main = set_container(in);
+    return p->main || err_set(e, ERR_SPEC, "the set has no container '%.*s'", STR_ARG(in->container));
+}
+
+bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *out, struct err *e)
+{
+    struct pod_input in = *given;
+    struct pod p = {.a = a, .in = &in, .as_given = given->tmpl};
     memset(out, 0, sizeof *out);
-    p.main = val_get(in->tmpl, STR("script"));
-    p.is_script = p.main != NULL;
-    if (!p.main) p.main = val_get(in->tmpl, STR("container"));
-    p.work_dir = step_work_path(a, in->state_dir, in->step_id);
-    bool ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
-              pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
+    p.work_dir = step_work_path(a, in.state_dir, in.step_id);
+    bool ok = choose_main(&p, e) && pod_patch(&p, &in, e) && choose_main(&p, e);
+    if (!ok) return false;
+    ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+         pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);
     if (ok && p.overflow)

@@ -23,11 +23,15 @@ struct pod_artifact {
     struct str source;     /* host file or directory; absent: `content` is the file */
     struct str content;
     int64_t mode;          /* permission bits, or -1 */
+    bool writable;         /* `source` is a copy of the step's own */
 };
 
 struct pod_input {
     const struct val *tmpl;     /* everything substituted */
     const struct val *workflow; /* the whole object: spec.volumes, metadata */
+    struct str container;       /* of a container set: which one to run; absent: the template is no set */
+    bool collect;               /* of a set: runs nothing, collects what lies in the mounts that all containers have */
+    struct str pod_dir;         /* host directory for what the containers of one pod share; absent: the step's own */
     struct str node_id, node_name, pod_name;
     uint64_t step_id;
     enum step_tier tier;

@@ -9,7 +9,9 @@
 struct pod {
     struct arena *a;
     const struct pod_input *in;
-    const struct val *main; /* container or script */
+    const struct val *as_given; /* the template before patches */
+    const struct val *main; /* container, script, or the container of a set */
+    bool is_main;           /* inputs and outputs are its business */
     bool is_script;
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;
@@ -21,6 +23,13 @@ struct pod {
     bool overflow; /* a text with $(NAME) replaced passed LIMIT_STEP_WORD_BYTES */
 };
 
+/* meta.c: a label or annotation of the pod; absent: it has none of that name */
+struct str pod_meta_all(struct arena *a, const struct pod_input *in, bool labels); /* KEY="VALUE" a line, sorted */
+bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e);   /* env.c: what fieldRef means */
+struct str pod_meta(const struct pod_input *in, bool label, struct str key);
+/* patch.c: podSpecPatch; in->tmpl and in->grace_ms are what comes of it */
+bool pod_patch(struct pod *p, struct pod_input *in, struct err *e);
+const struct val *pod_volume_named(const struct val *list, struct str name); /* also of other named things */
 /* command.c */
 bool pod_command(struct pod *p, struct err *e);
 /* env.c: command and args may refer to variables, so this comes first */
@@ -31,3 +40,5 @@ void pod_env_set(struct pod *p, struct str name, struct str value);
 struct str pod_expand(struct pod *p, struct str text);
 /* volumes.c */
 bool pod_volumes(struct pod *p, struct err *e);
+/* The path lies in or at a mount that the containers of the pod share. */
+bool pod_path_shared(const struct pod *p, struct str path);

@@ -72,6 +72,11 @@ static const char spec[] =
     "{\"name\": \"maybe\", \"secret\": {\"secretName\": \"nowhere\", \"optional\": true}},"
     "{\"name\": \"claim\", \"persistentVolumeClaim\": {\"claimName\": \"data\"}},"
     "{\"name\": \"up\", \"persistentVolumeClaim\": {\"claimName\": \"../up\"}},"
+    "{\"name\": \"facts\", \"downwardAPI\": {\"items\": [{\"path\": \"name\", \"fieldRef\": {\"fieldPath\": \"metadata.name\"}},"
+    " {\"path\": \"labels\", \"fieldRef\": {\"fieldPath\": \"metadata.labels\"}}]}},"
+    "{\"name\": \"mixed\", \"projected\": {\"defaultMode\": 256, \"sources\": [{\"secret\": {\"name\": \"s\", \"items\": [{\"key\": \"pin\", \"path\": \"p/in\"}]}},"
+    " {\"configMap\": {\"name\": \"c\"}}]}},"
+    "{\"name\": \"token\", \"projected\": {\"sources\": [{\"serviceAccountToken\": {\"path\": \"t\"}}]}},"
     "{\"name\": \"host\", \"hostPath\": {\"path\": \"/srv\"}}, {\"name\": \"nfs\", \"nfs\": {\"server\": \"x\"}}],"
     "\"volumeClaimTemplates\": [{\"metadata\": {\"name\": \"work\"}}], \"securityContext\": {\"runAsUser\": 5, \"runAsGroup\": 6}}}";
 
@@ -192,8 +197,8 @@ static void the_environment_is_the_template_s(void **state)
         {C "{\"name\": \"A\", \"valueFrom\": {\"configMapKeyRef\": {\"name\": \"c\", \"key\": \"z\", \"optional\": true}}}]}}",
          "!env A=\narg $(A)"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"metadata.namespace\"}}}]}}", "env A=ns"},
-        {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"metadata.labels['x']\"}}}]}}",
-         "error env valueFrom.fieldRef 'metadata.labels['x']' is not supported"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"limits.cpu\"}}}]}}",
+         "error env A: fieldRef 'limits.cpu' is not supported"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"resourceFieldRef\": {}}}]}}", "error env A: this valueFrom is not supported"},
         {C "{\"name\": \"C_a\", \"value\": \"own\"}], \"envFrom\": [{\"prefix\": \"C_\", \"configMapRef\": {\"name\": \"c\"}},"
            "{\"secretRef\": {\"name\": \"s\"}}]}}",
@@ -202,6 +207,20 @@ static void the_environment_is_the_template_s(void **state)
         {C "], \"envFrom\": [{\"configMapRef\": {\"name\": \"nowhere\", \"optional\": true}}]}}", "arg echo"},
     };
 #undef C
+    check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void fields_show_labels_and_annotations(void **state)
+{
+#define FIELD(path) "\"container\": {\"image\": \"busybox\", \"env\": [{\"name\": \"F\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"" path "\"}}}]}}"
+    static const struct row rows[] = {
+        {"{\"metadata\": {\"labels\": {\"l\": \"own\"}}, " FIELD("metadata.labels['l']"), "env F=own"},
+        {"{" FIELD("metadata.labels['workflows.argoproj.io/workflow']"), "env F=wf"},
+        {"{" FIELD("metadata.annotations['workflows.argoproj.io/node-name']"), "env F=wf.x"},
+        {"{" FIELD("metadata.annotations['none']"), "env F="},
+        {"{" FIELD("spec.priority"), "error env F: fieldRef 'spec.priority' is not supported"},
+    };
+#undef FIELD
     check_rows(rows, ARRAY_LEN(rows));
 }
 
@@ -214,6 +233,9 @@ static void volumes_are_directories_and_files(void **state)
          "make /state/work/7/volumes/scratch/a/b\nbind /state/work/7/volumes/scratch/a/b -> /m ro"},
         {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
         {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
+        {M("\"name\": \"facts\""), "file /m/name 644 wf-x-7\nfile /m/labels 644 workflows.argoproj.io/completed=\"false\""},
+        {M("\"name\": \"mixed\""), "file /m/p/in 400 12\nfile /m/a 400 one\nfile /m/b 400 two"},
+        {M("\"name\": \"token\""), "error volume 'token': one machine has no such source"},
         {M("\"name\": \"conf\", \"subPath\": \"b\""), "file /m 400 two\n!file /m/a\n!writable /m"},
         {M("\"name\": \"part\""), "file /m/sub/B 700 two\n!file /m/a\n!file /m/b"},
         {M("\"name\": \"out\""), "error volume 'out': path '../B' leaves the volume"},
@@ -259,6 +281,30 @@ static void users_come_from_the_nearest_level(void **state)
         {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\", \"securityContext\": {\"runAsUser\": 0}}}", "user 0 6"},
     };
     check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void patches_change_the_pod(void **state)
+{
+    static const struct row rows[] = {
+        {"{\"podSpecPatch\": \"containers: [{name: main, args: [patched], env: [{name: B, value: two}]}]\", \"container\": {\"image\": \"busybox\","
+         " \"command\": [\"echo\"], \"args\": [\"plain\"], \"env\": [{\"name\": \"A\", \"value\": \"one\"}]}}",
+         "arg patched\n!arg plain\nenv A=one\nenv B=two"},
+        {"{\"podSpecPatch\": \"{containers: [{name: main, image: busybox, volumeMounts: [{name: v, mountPath: /v}]}], volumes: [{name: v, emptyDir: {}}]}\","
+         " \"container\": {\"image\": \"never\", \"command\": [\"x\"]}}", "make /state/work/7/volumes/v"},
+        {"{\"podSpecPatch\": \"{containers: [{name: main, workingDir: /w}]}\", \"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"exit 3\"}}",
+         "cwd /w\nfile /argo/staging/script 755 exit 3"},
+        {"{\"podSpecPatch\": \"{securityContext: {runAsUser: 9}}\", \"container\": {\"image\": \"busybox\"}}", "user 9 6"},
+        {"{\"podSpecPatch\": \"{nodeName: elsewhere}\", \"container\": {\"image\": \"busybox\"}}", "arg sh"},
+        {"{\"podSpecPatch\": \"{containers: [{name: other, image: busybox}]}\", \"container\": {\"image\": \"busybox\"}}",
+         "error `sidecars` is not supported by this version of Skiff; see docs/compatibility.md"},
+        {"{\"podSpecPatch\": \"- 1\", \"container\": {\"image\": \"busybox\"}}", "error the template's podSpecPatch is no map"},
+    };
+    check_rows(rows, ARRAY_LEN(rows));
+    struct pod_input in = input_of("{\"podSpecPatch\": \"terminationGracePeriodSeconds: 3\", \"container\": {\"image\": \"busybox\"}}");
+    struct pod_plan plan;
+    struct err e;
+    assert_true(pod_build(&a, &in, &plan, &e));
+    assert_int_equal(plan.spec.grace_ms, 3000);
 }
 
 static void images_are_roots_host_or_errors(void **state)
@@ -346,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(volumes_are_directories_and_files, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(outputs_have_writable_parents, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(users_come_from_the_nearest_level, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(fields_show_labels_and_annotations, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(patches_change_the_pod, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(images_are_roots_host_or_errors, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(input_artifacts_are_binds_or_files, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(tier_none_is_a_plain_process, arena_up, arena_down),

@@ -8,7 +8,7 @@ struct mount {
     struct str volume;
 };
 
-static const struct val *volume_named(const struct val *list, struct str name)
+const struct val *pod_volume_named(const struct val *list, struct str name)
 {
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
         if (str_eq(val_get_str(&list->items[i], "name"), name)) return &list->items[i];
@@ -64,10 +64,10 @@ static void place_key(struct pod *p, const struct mount *m, struct str path, str
     VEC_PUSH(&p->files, f);
 }
 
-static bool files_volume(struct pod *p, const struct mount *m, const struct val *source, bool secret,
-                         struct err *e)
+/* The keys of a Secret or ConfigMap as files. `modes` has the defaultMode. */
+static bool files_of(struct pod *p, const struct mount *m, struct str name, const struct val *source, const struct val *modes,
+                     bool secret, struct err *e)
 {
-    struct str name = val_get_str(source, secret ? "secretName" : "name");
     const struct val *items = val_get(source, STR("items")), *optional = val_get(source, STR("optional"));
     struct val all;
     struct err own;
@@ -87,7 +87,45 @@ static bool files_volume(struct pod *p, const struct mount *m, const struct val 
         if (!safe_sub_path(path)) return err_set(e, ERR_SPEC, "volume '%.*s': path '%.*s' leaves the volume",
                                                  STR_ARG(m->volume), STR_ARG(path));
         if (secret && value.n >= 4) VEC_PUSH(&p->masks, value);
-        place_key(p, m, path, value, file_mode(item, source));
+        place_key(p, m, path, value, file_mode(item, modes));
+    }
+    return true;
+}
+
+static bool files_volume(struct pod *p, const struct mount *m, const struct val *source, bool secret, struct err *e)
+{
+    return files_of(p, m, val_get_str(source, secret ? "secretName" : "name"), source, source, secret, e);
+}
+
+/* Facts about the pod as files. */
+static bool facts(struct pod *p, const struct mount *m, const struct val *source, const struct val *modes, struct err *e)
+{
+    const struct val *items = val_get(source, STR("items"));
+    if (!m->sub_path.n) VEC_PUSH(&p->writable, m->path);
+    for (uint32_t i = 0; items && items->kind == VAL_LIST && i < items->n; i++) {
+        const struct val *item = &items->items[i];
+        struct str path = val_get_str(item, "path"), value;
+        struct str field = val_text(val_path(item, "fieldRef.fieldPath"));
+        if (!field.n) return err_set(e, ERR_UNSUPPORTED, "volume '%.*s': only fieldRef is supported", STR_ARG(m->volume));
+        if (!path.n || !safe_sub_path(path))
+            return err_set(e, ERR_SPEC, "volume '%.*s': path '%.*s' leaves the volume", STR_ARG(m->volume), STR_ARG(path));
+        if (!pod_field(p, field, &value, e)) return err_ctx(e, "volume '%.*s'", STR_ARG(m->volume)), false;
+        place_key(p, m, path, value, file_mode(item, modes));
+    }
+    return true;
+}
+
+static bool projected(struct pod *p, const struct mount *m, const struct val *source, struct err *e)
+{
+    const struct val *list = val_get(source, STR("sources")), *one;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) {
+        const struct val *from = &list->items[i];
+        bool ok;
+        if ((one = val_get(from, STR("secret")))) ok = files_of(p, m, val_get_str(one, "name"), one, source, true, e);
+        else if ((one = val_get(from, STR("configMap")))) ok = files_of(p, m, val_get_str(one, "name"), one, source, false, e);
+        else if ((one = val_get(from, STR("downwardAPI")))) ok = facts(p, m, one, source, e);
+        else ok = err_set(e, ERR_UNSUPPORTED, "volume '%.*s': one machine has no such source", STR_ARG(m->volume));
+        if (!ok) return false;
     }
     return true;
 }
@@ -104,13 +142,16 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
 {
     const struct val *source;
     if ((source = val_get(v, STR("emptyDir")))) {
-        bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n;
+        bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n && !p->in->pod_dir.n;
+        struct str dir = p->in->pod_dir.n ? p->in->pod_dir : str_fmt(p->a, "%.*s/volumes", STR_ARG(p->work_dir));
         if (memory) VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path}));
-        else own_dir(p, m, str_fmt(p->a, "%.*s/volumes/%.*s", STR_ARG(p->work_dir), STR_ARG(m->volume)));
+        else own_dir(p, m, str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->volume)));
         return true;
     }
     if ((source = val_get(v, STR("configMap")))) return files_volume(p, m, source, false, e);
     if ((source = val_get(v, STR("secret")))) return files_volume(p, m, source, true, e);
+    if ((source = val_get(v, STR("downwardAPI")))) return facts(p, m, source, source, e);
+    if ((source = val_get(v, STR("projected")))) return projected(p, m, source, e);
     if ((source = val_get(v, STR("persistentVolumeClaim"))))
         return claim_volume(p, m, val_get_str(source, "claimName"), e);
     if ((source = val_get(v, STR("hostPath")))) {
@@ -131,8 +172,8 @@ static bool mount_one(struct pod *p, const struct val *vm, struct err *e)
         return err_set(e, ERR_SPEC, "volumeMount '%.*s': mountPath must be absolute", STR_ARG(m.volume));
     if (!safe_part(m.volume) || !safe_sub_path(m.sub_path))
         return err_set(e, ERR_SPEC, "volumeMount '%.*s' is not valid", STR_ARG(m.volume));
-    const struct val *v = volume_named(val_get(p->in->tmpl, STR("volumes")), m.volume);
-    if (!v) v = volume_named(val_get(spec, STR("volumes")), m.volume);
+    const struct val *v = pod_volume_named(val_get(p->in->tmpl, STR("volumes")), m.volume);
+    if (!v) v = pod_volume_named(val_get(spec, STR("volumes")), m.volume);
     if (v) return volume_mount(p, &m, v, e);
     const struct val *templates = val_get(spec, STR("volumeClaimTemplates"));
     for (uint32_t i = 0; templates && i < templates->n; i++)
@@ -143,12 +184,28 @@ static bool mount_one(struct pod *p, const struct val *vm, struct err *e)
     return err_set(e, ERR_SPEC, "volumeMount refers to volume '%.*s', which is not defined", STR_ARG(m.volume));
 }
 
+bool pod_path_shared(const struct pod *p, struct str path)
+{
+    const struct val *mounts = val_path(p->in->tmpl, "containerSet.volumeMounts");
+    for (uint32_t i = 0; mounts && i < mounts->n; i++) {
+        struct str at = val_get_str(&mounts->items[i], "mountPath");
+        while (at.n > 1 && at.p[at.n - 1] == '/') at.n--;
+        if (at.n && str_starts(path, at) && (path.n == at.n || path.p[at.n] == '/')) return true;
+    }
+    return false;
+}
+
 bool pod_volumes(struct pod *p, struct err *e)
 {
-    const struct val *mounts = val_get(p->main, STR("volumeMounts"));
-    for (uint32_t i = 0; mounts && i < mounts->n; i++)
-        if (!mount_one(p, &mounts->items[i], e)) return false;
-    if (mounts && mounts->n && p->in->tier == STEP_TIER_NONE)
+    const struct val *lists[] = {p->in->container.p ? val_path(p->in->tmpl, "containerSet.volumeMounts") : NULL,
+                                 val_get(p->main, STR("volumeMounts"))};
+    bool any = false;
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        for (uint32_t i = 0; lists[k] && i < lists[k]->n; i++) {
+            any = true;
+            if (!mount_one(p, &lists[k]->items[i], e)) return false;
+        }
+    if (any && p->in->tier == STEP_TIER_NONE)
         return err_set(e, ERR_UNSUPPORTED, "volumeMounts need a sandbox: run without --runtime=none");
     return true;
 }

@@ -155,11 +155,6 @@ void service_abort(struct service *s)
 
 /* ---- deleting ---- */
 
-static bool delete_here(struct service *s, const struct run_row *row, struct err *e)
-{
-    return exec_begin(s->exec, e) && exec_delete(s->exec, row, e) && exec_commit(s->exec, e);
-}
-
 static bool delete_there(struct service *s, struct str ns, struct str name, bool force, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
@@ -182,5 +177,5 @@ bool service_delete(struct service *s, struct str ns, struct str name, bool forc
     if (!store_run_find(&a, service_store(s), ns, name, &row, e)) return false;
     if (!row.completed && !(force && !exec_has_run(s->exec, row.run)))
         return err_set(e, ERR_CONFLICT, "workflow '%.*s' is not finished: stop it first", STR_ARG(name));
-    return delete_here(s, &row, e);
+    return exec_delete(s->exec, &row, e) && exec_commit(s->exec, e);
 }

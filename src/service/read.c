@@ -1,9 +1,11 @@
 /* Reading: one workflow whole, many in short, where the logs of one lie. */
+#include "base/limits.h"
 #include "base/id.h"
 #include "base/map.h"
 #include "base/rfc3339.h"
 #include "doc/json.h"
 #include "engine/engine.h"
+#include "os/clock.h"
 #include "resource/selector.h"
 #include "service/service_p.h"
 
@@ -52,6 +54,18 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
                        STR_ARG(page.rows[0].name), STR_ARG(page.rows[1].name));
     *out = (struct workflow_ref){page.rows[0].ns, page.rows[0].name};
     return true;
+}
+
+bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, LIMIT_SHOWN_BYTES);
+    struct metrics *m = metrics_new();
+    bool ok = !no_state(s, e) && exec_metrics_read(service_store(s), m, e);
+    if (ok) metrics_write(&b, m, "argo_workflows_", clock_now_us());
+    if (ok) *out = buf_dup(a, &b);
+    metrics_free(m);
+    return ok;
 }
 
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
@@ -173,9 +187,15 @@ static bool find_log(void *ctx, const struct node_row *row, struct err *e)
     if (!id || !str_to_i64(*id, &step)) return true;
     if (!json_parse(a, row->status, NULL, &v, e)) return false;
     struct str tmpl = val_get_str(&v, "templateName"), name = val_get_str(&v, "name");
+    struct str shown = val_get_str(&v, "displayName"), container = STR("main");
+    bool of_set = str_is(val_get_str(&v, "type"), "Container") && name.n > shown.n;
+    if (of_set) { /* "POD.CONTAINER" */
+        container = shown;
+        name = str_sub(name, 0, name.n - shown.n - 1);
+    }
     struct step_log log = {
-        .node_id = str_dup(a, row->id), .template_name = tmpl, .container = STR("main"),
-        .display_name = val_get_str(&v, "displayName"),
+        .node_id = str_dup(a, row->id), .template_name = tmpl, .container = container, .of_set = of_set,
+        .display_name = shown,
         .pod_name = pod_name(a, x->run->name, tmpl, name),
         .path = exec_step_log_path(a, x->s->o.state_dir, step),
         .finished = val_get(&v, STR("finishedAt")) && val_get(&v, STR("finishedAt"))->kind == VAL_STR,

@@ -189,6 +189,8 @@ void service_watch_pump(struct service_watch *w);
 bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct workflow_ref *out, struct err *e);
 /* Only its phase, and whether it has ended: one row. */
+/* The metrics that runs have emitted, in Prometheus' text form with Argo's prefix. */
+bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e);
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e);
 /* The whole Workflow object with .status.nodes. spec.suspend and spec.shutdown say what was asked since. */
@@ -212,6 +214,7 @@ struct step_log {
     struct str node_id, pod_name, display_name, template_name, container;
     struct str path;   /* of its CRI log file; the file may not exist (yet) */
     bool finished;     /* nothing more will be written */
+    bool of_set;       /* a container of a container set: pod_name is that of its pod */
     int64_t started_us;
 };
 /* Logs of a workflow's steps in start order. */

@@ -201,7 +201,6 @@ void lint_hooks(struct lint_doc *ld, const struct argo_lifecycle_hook_map *hooks
                                   "hook `%.*s` has no expression", STR_ARG(hooks->items[i].key));
             diag_help(ld->l->d, g, "only the hook named exit runs without one");
         }
-        if (!exit) lint_later_hook(ld->l, h, hooks->items[i].key);
         lint_expression(ld->l, val_get(h->src, STR("expression")), "expression");
         lint_call(ld, &c, "hook");
         lint_arguments(ld->l, h->arguments, true);

@@ -8,16 +8,11 @@ struct later {
 
 static const struct later of_workflow[] = {
     {"synchronization", "no lock is taken, the run is not held back"},
-    {"podSpecPatch", "steps run unpatched"},
-    {"ttlStrategy", "finished runs stay until `skiff delete`"},
-    {"workflowMetadata", "no labels or annotations are added"},
-    {"artifactGC", "artifacts stay until `skiff delete`"},
 };
 
 static const struct later of_template[] = {
     {"synchronization", "no lock is taken, steps are not held back"},
     {"memoize", "the step runs each time"},
-    {"podSpecPatch", "the step runs unpatched"},
 };
 
 static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "plugin"};
@@ -55,16 +50,32 @@ static void warn_place(struct lint *l, const struct argo_artifact *x)
              "the location of `%.*s` has no effect in this version: it is kept in the state directory", STR_ARG(x->name));
 }
 
+static bool mentions(const struct val *v, struct str word)
+{
+    if (v->kind == VAL_STR) return str_find(v->s, word, 0) >= 0;
+    for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
+        if (mentions(&v->items[i], word)) return true;
+    for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
+        if (mentions(&v->map[i].v, word)) return true;
+    return false;
+}
+
+/* A step's own account of its progress is not read. */
+static void warn_progress(struct lint *l, const struct argo_template *t)
+{
+    static const char *const bodies[] = {"container", "script", "containerSet"};
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        const struct val *v = val_get(t->src, str_of(bodies[i]));
+        if (v && mentions(v, STR("ARGO_PROGRESS_FILE")))
+            LINT(l, DIAG_WARNING, "W0105", v, "ARGO_PROGRESS_FILE has no effect in this version: it is not set, and nobody reads it");
+    }
+}
+
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
     for (size_t i = 0; i < ARRAY_LEN(of_template); i++) warn(l, t->src, &of_template[i]);
+    warn_progress(l, t);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
-}
-
-void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct str name)
-{
-    LINT(l, DIAG_WARNING, "W0105", h->src, "hook `%.*s` has no effect in this version: only `exit` hooks run",
-         STR_ARG(name));
 }
 
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead)

@@ -267,7 +267,6 @@ static void check_http(struct lint *l, const struct argo_template *t)
     if (h->timeout_seconds.set && h->timeout_seconds.v < 1)
         LINT(l, DIAG_ERROR, "E0316", lint_at(h->src, "timeoutSeconds"),
              "`timeoutSeconds` must be at least 1");
-    lint_expression(l, val_get(h->src, STR("successCondition")), "successCondition");
     for (size_t i = 0; i < h->headers.n; i++)
         lint_secret_named(l, h->headers.items[i].src, "value", h->headers.items[i].name, h->headers.items[i].value, true);
 }

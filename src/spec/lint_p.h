@@ -227,12 +227,13 @@ void lint_fix_add_pair(struct lint *l, struct diag *g, const struct val *map, co
 void lint_fix_object_name(struct lint *l, struct diag *g, const struct val *meta, struct str name);
 void lint_fix_template_name(struct lint_doc *ld, struct diag *g, const struct argo_template *t);
 void lint_fix_call_name(struct lint *l, struct diag *g, const struct tag_scope *s, const struct call *c);
+/* lint_pod.c: podSpecPatch of a workflow or a template */
+void lint_pod_patch(struct lint *l, const struct val *src);
 
 /* lint_later.c: what is accepted but not acted upon in this version */
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec);
 void lint_later_template(struct lint *l, const struct argo_template *t);
-void lint_later_hook(struct lint *l, const struct argo_lifecycle_hook *h, struct str name);
 
 /* lint_refs.c */
 /* Finds the document; NULL when there is none, which is reported unless opts say otherwise. */

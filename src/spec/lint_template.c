@@ -148,6 +148,7 @@ void lint_template(struct lint_doc *ld, const struct argo_template *t,
     check_memoize(l, t->memoize);
     lint_unused_inputs(ld, t, type);
     lint_later_template(l, t);
+    lint_pod_patch(l, t->src);
     if (type != TEMPLATE_NONE) lint_outputs(ld, t, type);
     switch (type) {
     case TEMPLATE_NONE: return;

@@ -207,7 +207,8 @@ static bool plan_spec_paths(struct plan *p, struct err *e)
         plan_mount(p, "tmpfs", s->tmpfs.items[i].path.p, "tmpfs", plan_size(p, s->tmpfs.items[i].size, ",mode=0777"));
     }
     if (!plan_binds(p, e)) return false;
-    for (size_t i = 0; i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
+    /* as in a container, what is missing is for the step to make, unless its root leaves no place for that */
+    for (size_t i = 0; s->tier != STEP_TIER_OVERLAY && i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
     for (size_t i = 0; i < s->files.n; i++)
         plan_file(p, s->files.items[i].path.p, s->files.items[i].content, s->files.items[i].mode & 07777);
     if (p->sb->resolv_path && s->tier != STEP_TIER_IMAGE) {

@@ -60,6 +60,8 @@ def find_targets(wf, d):
 def end_target(wf, d, task):
     """Exit hook of a target: nothing comes after it, so it is looked at here."""
     node = wf.nodes.get(d.node_name(task))
+    if node is not None:
+        life_hooks(wf, d, d.by_name[task], node)
     if node is not None and node.completed():
         run_hook(wf, d, d.by_name[task], node)
 
@@ -72,6 +74,17 @@ def run_hook(wf, d, task, node):
         return wf.run_exit_hook(task, node, d.name, d.library, "tasks." + task["name"], scope)
     except m.StepError:
         return False
+
+
+def life_hooks(wf, d, task, node):
+    """Hooks of the task itself, running or over. Argo looks at nothing else of the task meanwhile; here work goes on."""
+    scope = task_scope(wf, d, task["name"])
+    scope["tasks.%s.status" % task["name"]] = node.phase
+    try:
+        return wf.life_hooks(task.get("hooks"), node, d.name, d.library, "tasks." + task["name"], scope)
+    except m.StepError as e:
+        wf.condemn(node, str(e))
+        return True
 
 
 def all_outputs(wf, d):
@@ -147,6 +160,8 @@ def execute_task(wf, d, name):
         return
     d.visited.add(name)
     task, node = d.by_name[name], wf.nodes.get(d.node_name(name))
+    if node is not None and not life_hooks(wf, d, task, node) and node.fulfilled():
+        return
     if node is not None and node.fulfilled():
         if node.completed():
             run_hook(wf, d, task, node)
@@ -159,7 +174,8 @@ def execute_task(wf, d, name):
             return
         if go is False:
             wf.reach("omitted")
-            return born(wf, d, task, "Omitted", "omitted: depends condition not met")
+            born(wf, d, task, "Omitted", "omitted: depends condition not met")
+            return life_hooks(wf, d, task, wf.nodes[d.node_name(name)])
     try:
         todo = expand(wf, d, task)
     except tags.Unresolved:
@@ -167,6 +183,9 @@ def execute_task(wf, d, name):
     except (m.StepError, loops.LoopError) as e:
         return born(wf, d, task, "Error", str(e))
     execute_expanded(wf, d, task, todo)
+    node = wf.nodes.get(d.node_name(name))
+    if node is not None and node.fulfilled():
+        life_hooks(wf, d, task, node)
 
 
 def born(wf, d, task, phase, message):
@@ -320,4 +339,6 @@ def execute_item(wf, d, task, one, group):
     node = wf.nodes.get(name)
     if node is None or not node.completed():
         return node is not None or group is None
+    if group is None and not life_hooks(wf, d, task, node) and task["name"] not in find_targets(wf, d):
+        return True  # the exit hook comes after the others
     return run_hook(wf, d, dict(task, hooks=one.get("hooks", task.get("hooks"))), node)

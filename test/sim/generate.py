@@ -525,5 +525,36 @@ class Generator:
                 "fate": {"seed": self.seed, "fail_pct": self.r.choice((0, 5, 10, 25)), "error_pct": self.r.choice((0, 0, 3, 10))}}
 
 
+class HookSower:
+    """Life cycle hooks on a finished case, from a stream of their own. Not where a limit or template.failFast holds
+    things back, nor on loops (their names differ) or where the whole workflow is retried."""
+
+    def __init__(self, seed, spec):
+        self.r, self.spec = random.Random(seed * 31 + 7), spec
+
+    def sow(self):
+        templates = self.spec["templates"]
+        limited = "parallelism" in self.spec or "retryStrategy" in self.spec or "activeDeadlineSeconds" in self.spec
+        if limited or self.r.random() > 0.2 or any("parallelism" in t or t.get("failFast") for t in templates):
+            return
+        calls = [("steps", s) for t in templates for g in t.get("steps", []) for s in g]
+        calls += [("tasks", s) for t in templates for s in t.get("dag", {}).get("tasks", [])]
+        for kind, call in calls:
+            if self.r.random() < 0.25 and not {"withItems", "withParam", "withSequence", "inline"} & set(call):
+                self.hook(kind, call)
+        if self.r.random() < 0.4:
+            self.spec.setdefault("hooks", {})["noted"] = {
+                "template": "noted", "expression": "workflow.status == '%s'" % self.r.choice(("Running", "Succeeded", "Failed"))}
+        templates.append({"name": "noted", "container": {"image": "busybox", "command": ["true"]}})
+
+    def hook(self, kind, call):
+        hooks = call.setdefault("hooks", {})
+        for name, status in (("begun", "Running"), ("well", "Succeeded"), ("ill", "Failed"), ("left", "Omitted")):
+            if self.r.random() < 0.4:
+                hooks[name] = {"template": "noted", "expression": "%s['%s'].status == '%s'" % (kind, call["name"], status)}
+
+
 def case(seed):
-    return Generator(seed).case()
+    made = Generator(seed).case()
+    HookSower(seed, made["documents"][-1]["spec"]).sow()
+    return made

@@ -49,6 +49,8 @@ def check_order(form):
             elif node["type"] in COMPOSITE:
                 if nodes[child]["startedAt"] < node["startedAt"]:
                     out.append("%s started before %s" % (child, name))
+            elif child.startswith(name + ".hooks."):
+                continue  # runs beside it
             elif node["finishedAt"] is None or nodes[child]["startedAt"] < node["finishedAt"]:
                 out.append("%s started before %s was over" % (child, name))
     return out

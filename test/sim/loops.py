@@ -62,7 +62,8 @@ def runs(step):
 
 def items_of(step):
     if step.get("withItems"):
-        return step["withItems"]
+        items = step["withItems"]
+        return json.loads(items) if isinstance(items, str) else items
     try:
         return param_list(step) if step.get("withParam") else sequence(step["withSequence"])
     except LoopError:

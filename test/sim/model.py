@@ -10,13 +10,14 @@ import dag
 import fate
 import steps
 import tags
+from hooks import Hooks
 from nodes import (BAD, DAY_US, FAIL_FAST, FULFILLED, Held, Node, Place, POD_DEADLINE, STEP_DEADLINE, StepError,
                    duration_us)
 from retries import Retries
 from scopes import Scopes
 
 
-class Model(Scopes, Retries):
+class Model(Scopes, Retries, Hooks):
     def __init__(self, case):
         self.name, self.now, self.fate = case["name"], case["now_us"], case["fate"]
         self.last_us = case["now_us"] + case.get("limit_us", DAY_US)
@@ -129,6 +130,13 @@ class Model(Scopes, Retries):
         if node.fulfilled() and node.finished is None:
             node.finished = self.now
         return node
+
+    def condemn(self, node, message):
+        """[markNodeError] whatever it was before."""
+        self.pods.pop(node.name, None)
+        if node.phase != "Error":
+            node.phase, node.message, self.changed = "Error", message, True
+            node.finished = node.finished or self.now
 
     def link(self, parent, child):
         """[addChildNode]"""
@@ -345,7 +353,16 @@ class Model(Scopes, Retries):
             return
         except StepError as e:
             return self.end("Error", "error in entry template execution: %s" % e)
-        if not root.fulfilled():
+        self.status = root.phase if root.completed() else "Running" if root.phase == "Running" else "Succeeded"
+        try:
+            over = self.life_hooks(self.spec.get("hooks"), root, "", None, "", {})
+        except StepError as e:
+            self.condemn(root, str(e))
+            over = True
+        finally:
+            if not root.fulfilled():
+                self.status = None
+        if not root.fulfilled() or not over:
             return
         status = root.phase if root.completed() else "Succeeded"
         self.status = status

@@ -33,7 +33,7 @@ depends AllFailed false|depends operator &&|depends operator \\|\\||depends oper
 withItems scalar|withItems map|withItems list|withParam|withSequence|empty loop in steps|empty loop in a dag
 fan-in of steps|fan-in of tasks|retry: No more retries left|retry: policy|retry: backoff|retry: maxDuration
 retry: retryStrategy.expression evaluated to false|template deadline|workflow activeDeadlineSeconds
-exit handler of the workflow|exit handler failed|exit hook of a step or task|exit hook with expression
+exit handler of the workflow|exit handler failed|exit hook of a step or task|life cycle hook|exit hook with expression
 continueOn failed|continueOn error|continueOn of a dag target|dag failFast true|dag failFast false|template failFast
 parallelism of the workflow|parallelism of a template|skipped output|skipped output: input default
 valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalName|dag target""".replace(

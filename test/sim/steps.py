@@ -177,6 +177,11 @@ def judge_group(wf, node, started, held, boundary, library, scope):
     for child in [wf.nodes[c] for c in node.children]:
         step = started.get(child.name, {})
         scope["steps.%s.status" % child.display] = child.phase
+        try:
+            complete = wf.life_hooks(step.get("hooks"), child, boundary, library, "steps." + step.get("name", ""),
+                                     scope) and complete
+        except m.StepError as e:
+            return wf.mark(node, "Error", str(e))
         if not child.fulfilled():
             complete = False
         elif child.completed():

@@ -1,0 +1,49 @@
+/* What the workflow itself says about the pods of its steps, with tags filled in: `workflow.…` anywhere,
+ * and what earlier steps gave, as Argo's substituteParamsInVolumes does. */
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+static const char *const members[] = {"volumes", "volumeClaimTemplates", "podSpecPatch", "podMetadata", "securityContext",
+                                      "archiveLogs", "artifactRepositoryRef", "artifactGC", "podGC"};
+
+bool podspec_has_tags(const struct val *spec)
+{
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const struct val *v = val_get(spec, str_of(members[i]));
+        if (v && tags_present_val(v)) return true;
+    }
+    return false;
+}
+
+bool node_replace(struct arena *a, struct run *r, struct node *n, struct str text, struct str *out, struct err *e)
+{
+    struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
+    struct node *pod = node_pod(n);
+    struct tags_opts opts = {.scope = &inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    scope_init(&locals, globals_for(r, pod->wf_status));
+    scope_init(&inputs, &locals);
+    locals_scope(r, a, &locals, pod);
+    inputs_scope(r, a, &inputs, pod);
+    return tags_replace(a, text, &opts, out, e);
+}
+
+const struct val *node_workflow(struct run *r, struct node *n, struct err *e)
+{
+    struct scope refs CLEANUP(scope_fini) = {0};
+    struct node *pod = node_pod(n), *b = pod->boundary;
+    struct val *out = ARENA_NEW(&r->scratch, struct val);
+    struct val spec = *r->spec;
+    if (!r->podspec_tags) return r->opts.workflow;
+    scope_init(&refs, globals_for(r, pod->wf_status));
+    if (b && b->body && b->body->calls) refs_scope(r, &refs, b);
+    struct tags_opts opts = {.scope = &refs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const struct val *v = val_get(r->spec, str_of(members[i]));
+        struct val filled;
+        if (!v || !tags_present_val(v)) continue;
+        if (!tags_replace_val(&r->scratch, v, &opts, &filled, e)) return err_ctx(e, "spec.%s", members[i]), NULL;
+        spec = with_pair(&r->scratch, &spec, str_of(members[i]), filled);
+    }
+    *out = with_pair(&r->scratch, r->opts.workflow, STR("spec"), spec);
+    return out;
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Features that show only with real steps: containers of one pod, volumes, artifacts, logs, clean-up, restarts.
+
+usage: run.py [WORD...]     tests whose name contains one of the words; the program is SKIFF, else build/skiff
+"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import artifacts
+import metadata
+import metrics
+import sets
+import templates
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SKIFF = os.environ.get("SKIFF") or os.path.join(ROOT, "build/skiff")
+LIMIT_S = 60
+
+
+class Wrong(Exception):
+    pass
+
+
+class Bench:
+    """A state directory, and what can be asked of it."""
+
+    def __init__(self, directory):
+        self.directory, self.state = directory, os.path.join(directory, "s")
+
+    def call(self, verb, *words, text=None):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}
+        return subprocess.run([SKIFF, verb, "--state", self.state, *words], cwd=self.directory, env=env, input=text or "",
+                              capture_output=True, text=True, timeout=LIMIT_S)
+
+    def file(self, text, name="wf.yaml"):
+        path = os.path.join(self.directory, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def run(self, text, *words):
+        """The workflow as JSON when it is over."""
+        p = self.call("run", "-o", "json", *words, self.file(text))
+        if not p.stdout.startswith("{"):
+            raise Wrong("nothing ran: " + (p.stderr or p.stdout)[-800:])
+        return Over(json.JSONDecoder().raw_decode(p.stdout)[0], p.stderr)
+
+    def start(self, text, *words):
+        return subprocess.Popen([SKIFF, "run", "--state", self.state, *words, self.file(text)], cwd=self.directory,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def get(self):
+        p = self.call("get", "@latest", "-o", "json")
+        return Over(json.loads(p.stdout), "") if p.returncode == 0 else None
+
+    def wait_for(self, what):
+        """Polls until what(workflow) holds."""
+        end = time.monotonic() + LIMIT_S
+        while time.monotonic() < end:
+            now = self.get()
+            if now and what(now):
+                return now
+            time.sleep(0.05)  # poll
+        raise Wrong("it never came to that")
+
+    def logs(self, *words):
+        return self.call("logs", "@latest", "--no-color", *words).stdout
+
+
+class Over:
+    def __init__(self, workflow, err):
+        self.workflow, self.status, self.err = workflow, workflow["status"], err
+        self.nodes = {n["name"][len(workflow["metadata"]["name"]):] or "wf": n for n in self.status.get("nodes", {}).values()}
+
+    def is_(self, phase, **nodes):
+        if self.status.get("phase") != phase:
+            raise Wrong("%s (%s), not %s; %s" % (self.status.get("phase"), self.status.get("message"), phase, {
+                n: (v["phase"], v.get("message")) for n, v in self.nodes.items()}))
+        return self
+
+    def node(self, name, phase=None, message=None):
+        if name not in self.nodes:
+            raise Wrong("no node %s in %s" % (name, sorted(self.nodes)))
+        n = self.nodes[name]
+        if (phase and n["phase"] != phase) or (message and message not in n.get("message", "")):
+            raise Wrong("%s is %s: %s" % (name, n["phase"], n.get("message")))
+        return n
+
+    def output(self, name, parameter):
+        return {p["name"]: p.get("value") for p in self.node(name).get("outputs", {}).get("parameters", [])}.get(parameter)
+
+
+def same(got, expected, what=""):
+    if got != expected:
+        raise Wrong("%s %r, not %r" % (what, got, expected))
+
+
+def tests():
+    for module in (artifacts, metadata, metrics, sets, templates):
+        for name, fn in vars(module).items():
+            if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
+                yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn
+
+
+def main():
+    words, passed, failed = sys.argv[1:], 0, 0
+    for name, fn in tests():
+        if words and not any(w in name for w in words):
+            continue
+        with tempfile.TemporaryDirectory(prefix="skiff-e2e-", ignore_cleanup_errors=True) as directory:
+            try:
+                fn(Bench(directory))
+                passed += 1
+            except (Wrong, AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as e:
+                failed += 1
+                print("failed: %s\n    %s: %s" % (name, type(e).__name__, str(e)[:2000]), flush=True)
+    print("%d passed, %d failed" % (passed, failed))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    sys.modules["run"] = sys.modules["__main__"]
+    main()
