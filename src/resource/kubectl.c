@@ -3,7 +3,7 @@
 #include "resource/kubectl.h"
 
 enum flag_value { NO, NEEDED };
-enum flag_effect { NAMESPACE, SELECTOR, FIELDS, ALL, IGNORE, VALIDATE, NOTHING };
+enum flag_effect { NAMESPACE, SELECTOR, FIELDS, ALL, IGNORE, NOTHING };
 
 struct kflag {
     const char *name;
@@ -55,14 +55,13 @@ static bool flag_take(struct words *w, const struct kflag *f, struct str word, s
         if (++w->at >= w->n) return err_set(w->e, ERR_SPEC, "error: flag needs an argument: --%s", f->name);
         value = w->items[w->at];
     }
-    if (f->value == NO && f->effect != NOTHING && f->effect != VALIDATE && !truth(w, word, value, &on)) return false;
+    if (f->value == NO && f->effect != NOTHING && !truth(w, word, value, &on)) return false;
     switch (f->effect) {
     case NAMESPACE: k->ns = value; break;
     case SELECTOR: k->labels = value; break;
     case FIELDS: k->fields = value; break;
     case ALL: k->all = on; break;
     case IGNORE: k->ignore_not_found = on; break;
-    case VALIDATE: k->no_validation = str_is(value, "false") || str_is(value, "ignore"); break;
     case NOTHING: break;
     }
     return true;

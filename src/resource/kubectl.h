@@ -16,7 +16,6 @@ struct kubectl {
     struct str ns;        /* absent: that of the workflow */
     struct str labels, fields; /* selectors; absent: none */
     bool all, ignore_not_found;
-    bool no_validation;   /* --validate=false */
 };
 
 bool kubectl_parse(struct arena *a, const struct str *words, size_t n, struct kubectl *out, struct err *e);

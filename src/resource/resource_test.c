@@ -282,6 +282,29 @@ static void owners_are_added_once(void **state)
     assert_true(owner_ref_has(&f->r.doc, STR("u-1")));
 }
 
+/* An object that names two owners: one is a stored object, the other is nobody. */
+static void what_is_owned_is_found_once(void **state)
+{
+    struct fixture *f = *state;
+    struct owned *list;
+    size_t n;
+    OK(put(f, RESOURCE_CREATE, CM("\"name\":\"top\"", "")));
+    struct str uid = f->r.uid;
+    struct str doc = str_fmt(&f->a, CM("\"name\":\"below\",\"ownerReferences\":[{\"kind\":\"ConfigMap\",\"name\":\"top\","
+                                       "\"uid\":\"%.*s\"},{\"kind\":\"Workflow\",\"name\":\"w\",\"uid\":\"gone\"}]", ""), STR_ARG(uid));
+    OK(put(f, RESOURCE_CREATE, doc.p));
+    assert_false(owner_is_last(f->s, &f->r.doc, STR("gone"))); /* top is there */
+    assert_true(owner_is_last(f->s, &f->r.doc, uid));
+    OK(store_begin(f->s, &f->e));
+    OK(owned_take(&f->a, f->s, 0, uid, &list, &n, &f->e));
+    assert_int_equal(n, 1);
+    assert_true(str_is(list[0].kind, "ConfigMap") && str_is(list[0].ns, "default") && str_is(list[0].name, "below") &&
+                str_eq(list[0].uid, f->r.uid));
+    OK(owned_take(&f->a, f->s, 0, uid, &list, &n, &f->e));
+    assert_int_equal(n, 0);
+    OK(store_commit(f->s, STORE_FAST, &f->e));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -291,6 +314,7 @@ int main(void)
         TEST(names_are_generated_and_checked), TEST(apply_keeps_the_status_that_update_replaces),
         TEST(cluster_kinds_have_no_namespace), TEST(values_of_configmaps_and_secrets_are_decoded),
         TEST(lists_select_and_continue), TEST(kinds_have_all_their_names), TEST(owners_are_added_once),
+        TEST(what_is_owned_is_found_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

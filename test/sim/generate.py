@@ -10,6 +10,8 @@ START_US = 1700000000000000
 IMAGE = {"container": {"image": "busybox", "command": ["true"]}}
 SCRIPT = {"script": {"image": "python:3.11", "command": ["python"], "source": "print(1)"}}
 HTTP = {"http": {"url": "http://127.0.0.1/"}}
+RESOURCE = {"resource": {"action": "create", "manifest": "kind: Workflow"}}
+DATA = {"data": {"source": {"artifactPaths": {"name": "in", "s3": {"key": "in"}}}, "transformation": [{"expression": "data"}]}}
 ITEM_LISTS = (["x", "y"], [1, 2, 3], [True, "z"], [{"k": 1, "n": "a"}, {"k": 2, "n": "b"}], [[1, 2], ["p", "q"]], ["one"],
               ["f(x)", "a:b"], [7])
 
@@ -37,7 +39,8 @@ class Called:
 class Generator:
     def __init__(self, seed):
         self.r = random.Random("workflow/%d" % seed)
-        self.asks = random.Random("requests/%d" % seed)  # of its own: what else a seed stands for stays the same
+        self.asks = random.Random("requests/%d" % seed)  # of their own: what else a seed stands for stays the same
+        self.acts = random.Random("objects/%d" % seed)
         self.seed, self.count, self.budget = seed, 0, self.r.randint(5, 40)
         self.templates, self.library, self.globals = [], [], []
         self.limits = self.chance(0.25)
@@ -80,6 +83,16 @@ class Generator:
             made.tmpl.update(HTTP)
         return made
 
+    def acting(self, made, body=RESOURCE):
+        """Some leaves act on objects, or list artifacts: outputs come from the object, not from files."""
+        if self.acts.random() < 0.25 and "http" not in made.tmpl:
+            for kind in ("container", "script"):
+                made.tmpl.pop(kind, None)
+            made.tmpl.update(body)
+            for p in (made.tmpl.get("outputs") or {}).get("parameters") or []:
+                p["valueFrom"][self.acts.choice(("jsonPath", "jqFilter"))] = p["valueFrom"].pop("path")
+        return made
+
     def leaf_plain(self):
         return self.request(Made(self.base("leaf", {})))
 
@@ -104,7 +117,7 @@ class Generator:
         if self.chance(0.4):
             source["default"] = "none"
         tmpl["outputs"] = {"parameters": [{"name": "said", "valueFrom": source}]}
-        return Made(tmpl, inputs=[param], outs=["said"], sure=sure, coded=sure)
+        return self.acting(Made(tmpl, inputs=[param], outs=["said"], sure=sure, coded=sure))
 
     def leaf_number(self):
         sure = self.chance(0.6)
@@ -115,7 +128,7 @@ class Generator:
         text = self.r.choice(("[]", "[1]", "[1,2]", '["a","b","c"]', '[{"k":1},{"k":2}]'))
         made = Made(self.base("list", {"sim/exit": "0", "sim/result": text}, SCRIPT), sure=True, coded=True)
         made.lists = True
-        return made
+        return self.acting(made, DATA)
 
     def leaf_files(self):
         """Output files, some missing, some with a default."""
@@ -133,7 +146,7 @@ class Generator:
         tmpl = self.base("files", notes)
         tmpl["outputs"] = {"parameters": params}
         good = sure and "sim/exit" in notes
-        return Made(tmpl, outs=[p["name"] for p in params], sure=good, coded=good)
+        return self.acting(Made(tmpl, outs=[p["name"] for p in params], sure=good, coded=good))
 
     def leaf_suspend(self):
         tmpl = {"name": self.fresh("wait"), "suspend": {"duration": self.r.choice(("1", "500ms", "20ms", "2s"))}}
@@ -150,7 +163,7 @@ class Generator:
             tmpl["activeDeadlineSeconds"] = self.r.choice((1, 2, "2", 3))
         if self.chance(0.5):
             tmpl["timeout"] = self.r.choice(("2s", "3s", "4s"))
-        return self.request(Made(tmpl))
+        return self.acting(self.request(Made(tmpl)))
 
     def leaf_retried(self):
         notes, strategy = {}, self.strategy()
@@ -164,7 +177,7 @@ class Generator:
             notes["sim/out-try"] = "{{retries}}/{{lastRetry.exitCode}}/{{lastRetry.status}}"
             tmpl["outputs"] = {"parameters": [{"name": "try", "valueFrom": {"path": "/tmp/try"}}]}
             made.outs = ["try"]
-        return made
+        return self.acting(made)
 
     def strategy(self):
         s = {}

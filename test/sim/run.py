@@ -25,7 +25,7 @@ import outside
 BATCH = 200
 
 # What the random workflows must reach: the rows of the table at the end. `model.reach` marks them.
-ROWS = """steps|dag|container|script|http|inline|templateRef|retry|suspend|when true|when false|when error|omitted
+ROWS = """steps|dag|container|script|http|resource|data|inline|templateRef|retry|suspend|when true|when false|when error|omitted
 depends Succeeded true|depends Succeeded false|depends Failed true|depends Failed false|depends Errored true
 depends Errored false|depends Skipped true|depends Skipped false|depends Omitted true|depends Omitted false
 depends Daemoned false|depends AnySucceeded true|depends AnySucceeded false|depends AllFailed true
