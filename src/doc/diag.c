@@ -116,12 +116,14 @@ struct diag *diags_add(struct diags *d, enum diag_severity severity, const char 
 
 void diag_at(struct diag *d, const struct val *v)
 {
+    enum { MARKED_BYTES = 4096 }; /* nobody looks at more carets */
     if (!v) return;
     struct str text = val_text(v);
     d->file = v->file;
     d->line = v->line;
     d->col = v->col;
-    d->len = text.p && str_find_char(text, '\n', 0) < 0 ? (uint32_t)text.n : 1;
+    bool marked = text.p && text.n <= MARKED_BYTES && str_find_char(text, '\n', 0) < 0;
+    d->len = marked ? (uint32_t)text.n : 1;
 }
 
 void diag_at_key(struct diag *d, const struct val_pair *pair, uint16_t file)
