@@ -28,12 +28,15 @@ const struct source_file *source_files_get(const struct source_files *f, uint16_
     return f && index && index <= f->n ? &f->items[index - 1] : NULL;
 }
 
+/* It may lead a text and is no part of its first line. */
+static const struct str byte_order_mark = {"\xef\xbb\xbf", 3};
+
 static void lines_find(struct source_file *f)
 {
     size_t cap = 1;
     for (ptrdiff_t at = -1; (at = str_find_char(f->text, '\n', (size_t)at + 1)) >= 0;) cap++;
     f->lines = mem_alloc(cap * sizeof *f->lines);
-    f->lines[0] = 0;
+    f->lines[0] = str_starts(f->text, byte_order_mark) ? 3 : 0;
     f->n_lines = 1;
     for (ptrdiff_t at = -1; (at = str_find_char(f->text, '\n', (size_t)at + 1)) >= 0;)
         f->lines[f->n_lines++] = (uint32_t)at + 1;
@@ -42,7 +45,7 @@ static void lines_find(struct source_file *f)
 /* For a few lines near the beginning an index would cost more than it saves. */
 static struct str line_walk(struct str text, uint32_t line)
 {
-    struct str head = STR_NONE, rest = text;
+    struct str head = STR_NONE, rest = str_starts(text, byte_order_mark) ? str_from(text, 3) : text;
     for (uint32_t i = 0; i < line; i++) {
         if (!rest.p) return STR_NONE;
         str_cut(rest, '\n', &head, &rest);
@@ -113,12 +116,14 @@ struct diag *diags_add(struct diags *d, enum diag_severity severity, const char 
 
 void diag_at(struct diag *d, const struct val *v)
 {
+    enum { MARKED_BYTES = 4096 }; /* nobody looks at more carets */
     if (!v) return;
     struct str text = val_text(v);
     d->file = v->file;
     d->line = v->line;
     d->col = v->col;
-    d->len = text.p && str_find_char(text, '\n', 0) < 0 ? (uint32_t)text.n : 1;
+    bool marked = text.p && text.n <= MARKED_BYTES && str_find_char(text, '\n', 0) < 0;
+    d->len = marked ? (uint32_t)text.n : 1;
 }
 
 void diag_at_key(struct diag *d, const struct val_pair *pair, uint16_t file)

@@ -12,6 +12,7 @@ struct open {
 struct reader {
     struct layout *out;
     struct yaml_cursor cursor;
+    uint32_t base; /* where the text begins that is read */
     VEC(struct layout_node) nodes;
     VEC(struct open) stack;
     uint32_t flow; /* depth of open brackets */
@@ -37,12 +38,15 @@ size_t layout_offset(const struct layout *l, uint32_t line, uint32_t col)
     return MIN(at + (col ? col - 1 : 0), layout_line_end(l->text, at));
 }
 
+/* Of the byte order mark, which the reader skips and columns do not count. */
+static size_t mark_bytes(struct str text) { return str_starts(text, STR("\xef\xbb\xbf")) ? 3 : 0; }
+
 static void lines_find(struct arena *a, struct layout *l)
 {
     uint32_t n = 1;
     for (ptrdiff_t at = -1; (at = str_find_char(l->text, '\n', (size_t)at + 1)) >= 0;) n++;
     l->lines = arena_alloc_raw(a, n * sizeof *l->lines);
-    l->lines[0] = 0;
+    l->lines[0] = (uint32_t)mark_bytes(l->text);
     l->n_lines = 1;
     for (ptrdiff_t at = -1; (at = str_find_char(l->text, '\n', (size_t)at + 1)) >= 0;)
         l->lines[l->n_lines++] = (uint32_t)at + 1;
@@ -51,7 +55,7 @@ static void lines_find(struct arena *a, struct layout *l)
 static uint32_t offset_of(struct reader *r, yaml_mark_t mark, uint32_t *col)
 {
     *col = yaml_cursor_col(&r->cursor, mark);
-    return (uint32_t)(r->cursor.ascii ? mark.index : r->cursor.at);
+    return r->base + (uint32_t)(r->cursor.ascii ? mark.index : r->cursor.at);
 }
 
 /* Adds a node below the innermost open collection. */
@@ -163,6 +167,8 @@ bool layout_read(struct arena *a, struct str text, struct layout *out, struct er
     *out = (struct layout){.text = text};
     if (text.n > LIMIT_DOC_BYTES) return err_set(e, ERR_LIMIT, "text is longer than %d bytes", LIMIT_DOC_BYTES);
     lines_find(a, out);
+    r.base = (uint32_t)mark_bytes(text);
+    text = str_from(text, r.base);
     yaml_cursor_init(&r.cursor, text);
     if (!yaml_parser_initialize(&parser)) IMPOSSIBLE("no memory for a YAML parser");
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);

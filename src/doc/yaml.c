@@ -485,7 +485,6 @@ static bool yaml_read(struct arena *a, struct str text, const struct yaml_opts *
 
 static bool looks_like_json(struct str text)
 {
-    if (str_starts(text, STR("\xef\xbb\xbf"))) text = str_from(text, 3);
     text = str_trim(text);
     return text.n && (text.p[0] == '{' || text.p[0] == '[');
 }
@@ -523,6 +522,7 @@ static bool docs_read(struct arena *a, struct str text, const struct yaml_opts *
     if (!opts) opts = &defaults;
     if (!text.p) text = STR("");
     if (text_refused(opts, text, e)) return false;
+    if (str_starts(text, STR("\xef\xbb\xbf"))) text = str_from(text, 3); /* columns do not count it */
     if (looks_like_json(text)) return json_or_yaml(a, text, opts, most, docs, n, e);
     return yaml_read(a, text, opts, most, docs, n, e);
 }

@@ -257,6 +257,21 @@ static void bombs_are_refused(void **state)
     arena_fini(&a);
 }
 
+static void a_byte_order_mark_is_skipped(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct val v;
+    struct err e = {0};
+    arena_init(&a);
+    assert_true(yaml_parse(&a, STR("\xef\xbb\xbf" "a: 1\nb: 2\n"), NULL, &v, &e));
+    assert_int_equal(v.n, 2);
+    assert_int_equal(v.map[0].v.col, 4);
+    assert_true(yaml_parse(&a, STR("\xef\xbb\xbf" "{\"a\": 1}"), NULL, &v, &e));
+    assert_int_equal(v.n, 1);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +286,7 @@ int main(void)
         cmocka_unit_test(documents_are_split_and_empty_ones_dropped),
         cmocka_unit_test(positions_are_byte_columns),
         cmocka_unit_test(bombs_are_refused),
+        cmocka_unit_test(a_byte_order_mark_is_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

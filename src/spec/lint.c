@@ -306,5 +306,7 @@ bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_
         free(l.indexes.items[i]);
     }
     VEC_FINI(&l.indexes);
+    map_fini(&l.by_pointer);
+    map_fini(&l.references);
     return d->errors == before;
 }

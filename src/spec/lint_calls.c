@@ -107,14 +107,14 @@ void lint_call(struct lint_doc *ld, struct call *c, const char *what)
     flow_note(ld, c);
 }
 
-static bool supplies_parameter(const struct argo_arguments *args, struct str name)
+static bool supplies_parameter(struct lint *l, const struct argo_arguments *args, struct str name)
 {
-    return args && parameter_find(&args->parameters, name);
+    return args && lint_parameter(l, &args->parameters, name);
 }
 
-static bool supplies_artifact(const struct argo_arguments *args, struct str name)
+static bool supplies_artifact(struct lint *l, const struct argo_arguments *args, struct str name)
 {
-    return args && artifact_find(&args->artifacts, name);
+    return args && lint_artifact(l, &args->artifacts, name);
 }
 
 static void missing_argument(struct lint *l, const struct call *c, const char *what,
@@ -132,7 +132,7 @@ static void missing_argument(struct lint *l, const struct call *c, const char *w
 static void enum_of_argument(struct lint *l, const struct argo_parameter *input,
                              const struct argo_arguments *args)
 {
-    const struct argo_parameter *arg = args ? parameter_find(&args->parameters, input->name) : NULL;
+    const struct argo_parameter *arg = args ? lint_parameter(l, &args->parameters, input->name) : NULL;
     if (!arg || !arg->value.p || has_tag(arg->value) || input->enum_.n == 0) return;
     for (size_t i = 0; i < input->enum_.n; i++)
         if (str_eq(input->enum_.items[i], arg->value)) return;
@@ -149,7 +149,7 @@ static void superfluous_arguments(struct lint *l, const struct call *c)
     const struct argo_inputs *in = c->callee->inputs ? c->callee->inputs : &none;
     for (size_t i = 0; c->arguments && i < c->arguments->parameters.n; i++) {
         const struct argo_parameter *p = &c->arguments->parameters.items[i];
-        if (!p->name.p || parameter_find(&in->parameters, p->name)) continue;
+        if (!p->name.p || lint_parameter(l, &in->parameters, p->name)) continue;
         struct diag *g = LINT(l, DIAG_WARNING, "W0403", lint_at(p->src, "name"),
                               "the template has no input parameter `%.*s`", STR_ARG(p->name));
         struct str names[64];
@@ -172,16 +172,16 @@ void lint_supply(struct lint_doc *ld, const struct call *c, const struct argo_ar
     for (size_t i = 0; i < in->parameters.n; i++) {
         const struct argo_parameter *p = &in->parameters.items[i];
         bool own = p->value.p || p->default_.p || p->value_from;
-        if (!own && !supplies_parameter(c->arguments, p->name) &&
-            !supplies_parameter(fallback, p->name))
+        if (!own && !supplies_parameter(l, c->arguments, p->name) &&
+            !supplies_parameter(l, fallback, p->name))
             missing_argument(l, c, "parameter", p->name);
         enum_of_argument(l, p, c->arguments);
     }
     for (size_t i = 0; i < in->artifacts.n; i++) {
         const struct argo_artifact *x = &in->artifacts.items[i];
         bool own = x->optional.v || artifact_has_location(&x->location);
-        if (!own && !supplies_artifact(c->arguments, x->name) &&
-            !supplies_artifact(fallback, x->name))
+        if (!own && !supplies_artifact(l, c->arguments, x->name) &&
+            !supplies_artifact(l, fallback, x->name))
             missing_argument(l, c, "artifact", x->name);
     }
 }

@@ -172,9 +172,12 @@ static bool simple_depends(struct str text, struct depends_name *out, size_t max
     return false;
 }
 
-/* Different names joined by && or || can always hold; only a name that comes twice may contradict itself. */
-static bool names_repeat(const struct depends_name *names, size_t n)
+/* Different names joined by && or || can hold, if each can; a name that comes twice may contradict itself. */
+static bool is_doubtful(const struct depends_name *names, size_t n)
 {
+    const uint32_t rare = DEPENDS_SKIPPED | DEPENDS_OMITTED | DEPENDS_DAEMONED;
+    for (size_t i = 0; i < n; i++)
+        if (!(names[i].asked & ~rare)) return true;
     for (size_t i = 1; i < n; i++)
         for (size_t k = 0; k < i; k++)
             if (str_eq(names[i].name, names[k].name)) return true;
@@ -193,9 +196,11 @@ static uint32_t chosen_outcome(void *ctx, size_t index) { return ((struct outcom
 static size_t list_outcomes(const struct dag *g, const struct depends_name *name, uint32_t *out)
 {
     size_t at = call_find(g->by_name, name->name);
-    const struct argo_dag_task *t = at != CALL_NONE ? &g->t->tasks.items[at] : NULL;
+    if (at == CALL_NONE) return 0;
+    const struct argo_dag_task *t = &g->t->tasks.items[at];
+    const struct argo_template *callee = g->scope->calls[at].callee;
     size_t n = 0;
-    if (t && is_loop(t)) {
+    if (is_loop(t)) {
         out[n++] = DEPENDS_SUCCEEDED | DEPENDS_ANY_SUCCEEDED;
         out[n++] = DEPENDS_FAILED | DEPENDS_ALL_FAILED;
         out[n++] = DEPENDS_FAILED | DEPENDS_ANY_SUCCEEDED;
@@ -204,9 +209,9 @@ static size_t list_outcomes(const struct dag *g, const struct depends_name *name
         out[n++] = DEPENDS_FAILED;
     }
     out[n++] = DEPENDS_ERRORED;
-    out[n++] = DEPENDS_OMITTED;
-    out[n++] = DEPENDS_SKIPPED;
-    out[n++] = DEPENDS_DAEMONED;
+    if (t->depends.n || t->dependencies.n) out[n++] = DEPENDS_OMITTED;
+    if (t->when.n || is_loop(t)) out[n++] = DEPENDS_SKIPPED;
+    if (!callee || callee->daemon.v) out[n++] = DEPENDS_DAEMONED;
     return n;
 }
 
@@ -218,6 +223,7 @@ static void check_possible(struct dag *g, const struct argo_dag_task *t, const s
     size_t total = 1;
     if (p->n_names == 0 || p->n_names > NAMES_MAX || lint_full(g->l)) return;
     for (size_t i = 0; i < p->n_names; i++) total *= x.n[i] = list_outcomes(g, &p->names[i], x.may[i]);
+    if (total == 0) return; /* a name that is not known */
     for (size_t k = 0; k < total; k++) {
         size_t rest = k;
         for (size_t i = 0; i < p->n_names; rest /= x.n[i], i++) x.chosen[i] = x.may[i][rest % x.n[i]];
@@ -225,7 +231,8 @@ static void check_possible(struct dag *g, const struct argo_dag_task *t, const s
     }
     struct diag *d = LINT(g->l, DIAG_WARNING, "W0512", at, "this can never hold, so `%.*s` never runs",
                           STR_ARG(t->name));
-    diag_help(g->l->d, d, "a task ends in one way only; either of two ways is written with ||");
+    diag_help(g->l->d, d, "a task ends in one way only; it is skipped only if it has `when` or items, omitted only if it "
+                             "depends on others, daemoned only if it is a daemon");
 }
 
 static void add_depends(struct dag *g, const struct argo_dag_task *t)
@@ -237,7 +244,7 @@ static void add_depends(struct dag *g, const struct argo_dag_task *t)
     size_t n;
     if (simple_depends(t->depends, names, ARRAY_LEN(names), &n)) {
         for (size_t i = 0; i < n; i++) add_condition(g, at, &names[i]);
-        if (names_repeat(names, n) && depends_parse(g->l->a, t->depends, &parsed, &e)) check_possible(g, t, at, parsed);
+        if (is_doubtful(names, n) && depends_parse(g->l->a, t->depends, &parsed, &e)) check_possible(g, t, at, parsed);
     } else if (depends_parse(g->l->a, t->depends, &parsed, &e)) {
         for (size_t i = 0; i < parsed->n_names; i++) add_condition(g, at, &parsed->names[i]);
         check_possible(g, t, at, parsed);

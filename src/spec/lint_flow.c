@@ -176,10 +176,10 @@ bool flow_all_pass(struct lint_doc *ld, const struct argo_template *t, struct st
     const struct argo_arguments *own = ld->spec->arguments;
     if (i == FLOW_NOBODY || f->open) return false;
     bool entry = str_eq(t->name, ld->spec->entrypoint) || str_eq(t->name, ld->spec->on_exit);
-    if (entry && !(own && parameter_find(&own->parameters, parameter))) return false;
+    if (entry && !(own && lint_parameter(ld->l, &own->parameters, parameter))) return false;
     for (uint32_t k = f->by_callee[i]; k; k = f->calls.items[k - 1].next_same) {
         const struct argo_arguments *args = f->calls.items[k - 1].args;
-        if (!args || !parameter_find(&args->parameters, parameter)) return false;
+        if (!args || !lint_parameter(ld->l, &args->parameters, parameter)) return false;
     }
     return entry || f->by_callee[i];
 }

@@ -34,7 +34,7 @@ static void check_text(const struct foreign *f, struct str s)
         while (n < rest.n && name_char(rest.p[n])) n++;
         struct str name = str_sub(rest, 0, n);
         bool plain = at >= 2 && (s.p[at - 1] == '{' || (s.p[at - 1] == ' ' && s.p[at - 2] == '{'));
-        if (!plain || n == 0 || str_is(name, "json") || (args && parameter_find(&args->parameters, name))) continue;
+        if (!plain || n == 0 || str_is(name, "json") || (args && lint_parameter(f->ld->l, &args->parameters, name))) continue;
         report(f, name);
     }
 }

@@ -24,6 +24,8 @@ struct lint {
     const struct documents *docs;
     const struct lint_opts *opts;
     VEC(struct lint_index *) indexes;
+    struct map by_pointer; /* a document's struct lint_index, a long list's struct call_index */
+    struct map references; /* "KIND/NAMESPACE/NAME" -> document, or NULL */
 };
 
 /* One document's spec under check. */
@@ -234,6 +236,12 @@ void lint_pod_patch(struct lint *l, const struct val *src);
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec);
 void lint_later_template(struct lint *l, const struct argo_template *t);
+
+/* lint_lists.c: parameter_find and artifact_find, fast in long lists too */
+const struct argo_parameter *lint_parameter(struct lint *l, const struct argo_parameter_list *list, struct str name);
+const struct argo_artifact *lint_artifact(struct lint *l, const struct argo_artifact_list *list, struct str name);
+/* The slot of something that is remembered for an address. */
+struct map_slot *lint_remembered(struct lint *l, const void *address);
 
 /* lint_refs.c */
 /* Finds the document; NULL when there is none, which is reported unless opts say otherwise. */

@@ -7,12 +7,22 @@ static struct str ns_of(const struct lint *l, const struct document *doc)
     return l->opts->default_ns.p ? l->opts->default_ns : STR("default");
 }
 
+/* Many calls refer to few documents. */
+static const struct document *find(struct lint *l, enum doc_kind kind, struct str ns, struct str name)
+{
+    bool fresh;
+    struct map_slot *slot = map_put(&l->references, str_fmt(l->a, "%d/%.*s/%.*s", kind, STR_ARG(ns), STR_ARG(name)), &fresh);
+    if (!fresh) return slot->ptr;
+    const struct document *doc = documents_find(l->docs, kind, ns, name);
+    if (!doc) doc = documents_find(l->opts->others, kind, ns, name);
+    slot->ptr = (void *)(uintptr_t)doc;
+    return doc;
+}
+
 const struct document *lint_document(struct lint *l, const struct document *from,
                                      enum doc_kind kind, struct str name, const struct val *at)
 {
-    struct str ns = ns_of(l, from);
-    const struct document *doc = documents_find(l->docs, kind, ns, name);
-    if (!doc) doc = documents_find(l->opts->others, kind, ns, name);
+    const struct document *doc = find(l, kind, ns_of(l, from), name);
     if (doc || (l->opts->quiet_refs && !l->opts->refs_required)) return doc;
     struct str names[64];
     size_t n = 0;
@@ -30,11 +40,10 @@ const struct document *lint_document(struct lint *l, const struct document *from
 const struct argo_template *lint_other_template(struct lint *l, const struct document *doc,
                                                 struct str name)
 {
-    for (size_t i = 0; i < l->indexes.n; i++)
-        if (l->indexes.items[i]->doc == doc)
-            return template_find(&l->indexes.items[i]->index, name);
     if (!doc->spec) return NULL;
-    struct lint_index *x = mem_zalloc(sizeof *x);
+    struct map_slot *slot = lint_remembered(l, doc);
+    if (slot->ptr) return template_find(&((struct lint_index *)slot->ptr)->index, name);
+    struct lint_index *x = slot->ptr = mem_zalloc(sizeof *x);
     x->doc = doc;
     template_index_init(&x->index, &doc->spec->templates);
     VEC_PUSH(&l->indexes, x);

@@ -30,7 +30,7 @@ static void candidate(struct tag_check *c, struct str name)
 static bool known_parameter(struct tag_check *c, const struct argo_parameter_list *list,
                             struct str name)
 {
-    if (parameter_find(list, name)) return true;
+    if (lint_parameter(c->scope->ld->l, list, name)) return true;
     c->word = name;
     for (size_t i = 0; i < list->n; i++) candidate(c, list->items[i].name);
     return false;
@@ -39,7 +39,7 @@ static bool known_parameter(struct tag_check *c, const struct argo_parameter_lis
 static bool known_artifact(struct tag_check *c, const struct argo_artifact_list *list,
                            struct str name)
 {
-    if (artifact_find(list, name)) return true;
+    if (lint_artifact(c->scope->ld->l, list, name)) return true;
     c->word = name;
     for (size_t i = 0; i < list->n; i++) candidate(c, list->items[i].name);
     return false;
@@ -52,7 +52,7 @@ static bool input_known(struct tag_check *c, struct str rest)
     if (str_is(rest, "parameters")) return true;
     if (cut_prefix(&rest, "parameters.")) return known_parameter(c, &in->parameters, rest);
     if (!cut_prefix(&rest, "artifacts.")) return false;
-    if (artifact_find(&in->artifacts, rest)) return true;
+    if (lint_artifact(c->scope->ld->l, &in->artifacts, rest)) return true;
     if (str_ends(rest, STR(".path"))) rest = str_sub(rest, 0, rest.n - 5);
     return known_artifact(c, &in->artifacts, rest);
 }
@@ -399,10 +399,10 @@ static void check_text(const struct tag_scope *s, const struct val *v)
     size_t at = 0;
     if (v->s.n >= 20) lint_secret_text(s->ld->l, v);
     if (v->s.n < 5 || !memchr(v->s.p, '{', v->s.n)) return;
-    for (;;) {
+    for (ptrdiff_t close = -1;;) {
         ptrdiff_t open = str_find(v->s, STR("{{"), at);
-        ptrdiff_t close = open < 0 ? -1 : str_find(v->s, STR("}}"), (size_t)open + 2);
-        if (close < 0) return;
+        if (open >= 0 && close < open + 2) close = str_find(v->s, STR("}}"), (size_t)open + 2);
+        if (open < 0 || close < 0) return;
         ptrdiff_t inner = str_find(v->s, STR("{{"), (size_t)open + 2);
         if (inner >= 0 && inner < close) {
             at = (size_t)inner;

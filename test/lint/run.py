@@ -190,6 +190,14 @@ def large(n):
         for i in range(tasks))
     yield "33k dependencies of nothing", dag + "".join("      - {name: a%d, template: w, depends: b%d && !b%d.Sucked}\n" % (i, i, i)
                                                        for i in range(tasks))
+    many = ", ".join("{name: p%d, value: x}" % i for i in range(tasks))
+    yield "33k arguments for as many inputs", HEAD + "  - {name: w, inputs: {parameters: [%s]}, suspend: {}}\n  - name: main\n    steps: " \
+        "[[{name: a, template: w, arguments: {parameters: [%s]}}]]\n" % (many, many)
+    yield "33k references to 10k documents", HEAD + "  - name: main\n    steps:\n" + "".join(
+        "    - - {name: a%d, templateRef: {name: lib%d, template: t}}\n" % (i, i % 10000) for i in range(tasks)) + "".join(
+        "---\napiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: lib%d}\nspec: {templates: [{name: t, suspend: {}}]}\n"
+        % i for i in range(10000))
+    yield "a million braces", HEAD + "  - name: main\n    container: {image: busybox, command: [\"%s}}\"]}\n" % ("{{" * 500000)
     yield "a text of one megabyte that is no condition", HEAD + "  - name: main\n    steps: [[{name: a, template: main, when: \"%s\"}]]\n" % (
         "{{inputs.parameters.x}} == " * 40000)
 
