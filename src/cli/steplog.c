@@ -32,7 +32,8 @@ static bool wanted(const struct steplog *l, const struct step_log *s)
 {
     const struct steplog_opts *o = &l->o;
     struct str container = s->container.n ? s->container : STR("main");
-    if (!str_eq(container, o->container.n ? o->container : STR("main"))) return false;
+    bool any = !o->container.n && s->of_set; /* of a set all are meant unless one is named */
+    if (!any && !str_eq(container, o->container.n ? o->container : STR("main"))) return false;
     return !o->pod.n || str_eq(o->pod, s->pod_name) || str_eq(o->pod, s->node_id) || str_eq(o->pod, s->display_name);
 }
 

@@ -256,9 +256,15 @@ static bool find_log(void *ctx, const struct node_row *row, struct err *e)
     if (!id || !str_to_i64(*id, &step)) return true;
     if (!json_parse(a, row->status, NULL, &v, e)) return false;
     struct str tmpl = val_get_str(&v, "templateName"), name = val_get_str(&v, "name");
+    struct str shown = val_get_str(&v, "displayName"), container = STR("main");
+    bool of_set = str_is(val_get_str(&v, "type"), "Container") && name.n > shown.n;
+    if (of_set) { /* "POD.CONTAINER" */
+        container = shown;
+        name = str_sub(name, 0, name.n - shown.n - 1);
+    }
     struct step_log log = {
-        .node_id = str_dup(a, row->id), .template_name = tmpl, .container = STR("main"),
-        .display_name = val_get_str(&v, "displayName"),
+        .node_id = str_dup(a, row->id), .template_name = tmpl, .container = container, .of_set = of_set,
+        .display_name = shown,
         .pod_name = pod_name(a, x->run->name, tmpl, name),
         .path = exec_step_log_path(a, x->s->o.state_dir, step),
         .finished = val_get(&v, STR("finishedAt")) && val_get(&v, STR("finishedAt"))->kind == VAL_STR,
