@@ -205,6 +205,8 @@ static bool open_parts(struct exec *x, struct err *e)
     if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
         return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
+    x->tools = str_fmt(&x->arena, "%.*s/shims", STR_ARG(dir));
+    if (!dir_make_all(x->tools.p, 0755, e)) return false;
     /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
@@ -221,6 +223,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     arena_init(&x->arena);
     arena_init(&x->scratch);
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
+    x->quiet = cpus / 2;
     x->max_fresh = 4 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;

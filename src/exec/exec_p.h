@@ -87,6 +87,7 @@ struct exec {
     struct image_map *images;
     enum step_tier tier;
     struct str notice;
+    struct str tools; /* the directory of shims: links to host programs under the names that images have for them */
     struct loop_hook *commit_hook;
     struct loop_timer *timer;      /* of the engine */
     struct loop_timer *job_timer;  /* something about jobs is due */
@@ -115,6 +116,7 @@ struct exec {
     struct past *past;          /* journals of slots that are not lanes any more */
     VEC(char *) old_slots;      /* closed; their journals go with the next commit */
     uint32_t running, max_running, max_fresh;
+    uint32_t quiet; /* with fewer new steps than this a processor is idle */
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) dead;          /* paths that nobody knows once the transaction is committed */
     VEC(char *) dead_contents; /* and ids in the repository */

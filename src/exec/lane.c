@@ -129,7 +129,7 @@ static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
 
 static struct lane *lane_open(struct exec *x, struct err *e)
 {
-    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain,
+    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain, .tools = x->tools,
                             .realtime = x->realtime};
     if (x->o.host_home.n) c.masked = (struct step_strs){&x->o.host_home, 1};
     struct slot *s = slot_open(x->o.launcher, &c, e);
@@ -169,7 +169,7 @@ static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wi
         bool first = x->idle.n == 0;
         struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
         if (!l) return false;
-        bool sent = slot_start(l->slot, &plan->spec, wire, e);
+        bool sent = slot_start(l->slot, &plan->spec, wire, x->fresh.n < x->quiet, e);
         if (sent) {
             x->idle.n--;
             lane_take(l, j);

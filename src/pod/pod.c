@@ -95,10 +95,7 @@ static void image_parts(struct pod *p)
                                  .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(f->path)) : f->path};
         VEC_PUSH(&p->files, file);
     }
-    if (p->in->tier == STEP_TIER_NONE) return;
-    VEC_PUSH(&p->dirs, shims);
-    struct step_bind b = {.source = shims, .target = STR(POD_SHIM_DIR), .read_only = true};
-    VEC_PUSH(&p->binds, b);
+    if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);
 }
 
 static void identity(struct pod *p, struct step_spec *s)

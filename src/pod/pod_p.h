@@ -3,7 +3,7 @@
 #include "base/vec.h"
 #include "pod/pod.h"
 
-#define POD_SHIM_DIR "/argo/bin"
+#define POD_SHIM_DIR STEP_TOOLS_DIR /* slots show the state directory's shims there */
 #define POD_STAGING_DIR "/argo/staging"
 
 struct pod {

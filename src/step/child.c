@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,11 +22,6 @@ enum { STACK_BYTES = 32 << 10 };
 
 /* Sanitizers keep state in memory that both sides would share. */
 #define CHILD_SIDE __attribute__((no_sanitize("address", "undefined")))
-
-struct launch { /* what the entry function gets */
-    struct child *c;
-    sigset_t no_signals;
-};
 
 char *child_stack_new(void)
 {
@@ -163,9 +159,9 @@ CHILD_SIDE static bool step_identity(struct child *c)
     return true;
 }
 
-CHILD_SIDE static bool step_prepare(struct launch *l)
+CHILD_SIDE static bool step_prepare(struct child *c)
 {
-    struct child *c = l->c;
+    unsigned long no_signals = 0;
     long r = RAW2(setpgid, 0, 0); /* a session of its own would cost a scheduling group as well */
     /* until here descriptors were the supervisor's too */
     if (c->sandbox && (r = RAW3(close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE)) < 0) return fail(c, r, "close_range", NULL);
@@ -183,18 +179,21 @@ CHILD_SIDE static bool step_prepare(struct launch *l)
     if (!c->sandbox) { /* after the change of identity, which clears it */
         RAW2(prctl, PR_SET_PDEATHSIG, SIGKILL);
     }
-    RAW4(rt_sigprocmask, SIG_SETMASK, &l->no_signals, NULL, 8);
+    RAW4(rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, 8);
     return true;
 }
 
-/* The step's view of the files, in its own mount namespace. */
-CHILD_SIDE static bool build_view(struct child *c)
+CHILD_SIDE static bool run_ops(struct child *c, const struct child_ops *ops)
 {
-    RAW1(umask, 0);
-    for (size_t i = 0; i < c->ops.n; i++) {
-        long r = run_op(c, &c->ops.items[i]);
-        if (r < 0 && !c->ops.items[i].soft) return fail(c, r, NULL, &c->ops.items[i]);
+    for (size_t i = 0; i < ops->n; i++) {
+        long r = run_op(c, &ops->items[i]);
+        if (r < 0 && !ops->items[i].soft) return fail(c, r, NULL, &ops->items[i]);
     }
+    return true;
+}
+
+CHILD_SIDE static bool set_hostname(const struct child *c)
+{
     size_t n = 0;
     while (c->hostname[n]) n++;
     RAW2(sethostname, c->hostname, n);
@@ -217,11 +216,10 @@ CHILD_SIDE static bool leave_realtime(struct child *c)
     return r >= 0 || fail(c, r, "scheduling class", NULL);
 }
 
-CHILD_SIDE static int step_main(void *arg)
+/* The step's view of the files is complete. */
+CHILD_SIDE static int step_exec(struct child *c)
 {
-    struct launch *l = arg;
-    struct child *c = l->c;
-    if ((c->sandbox && !build_view(c)) || !step_prepare(l) || !leave_realtime(c)) return 126;
+    if (!step_prepare(c) || !leave_realtime(c)) return 126;
     long worst = -ENOENT;
     for (const char *const *p = c->programs; *p; p++) {
         long r = RAW3(execve, *p, c->argv, c->env);
@@ -232,20 +230,76 @@ CHILD_SIDE static int step_main(void *arg)
     return 127;
 }
 
+CHILD_SIDE static int step_main(void *arg)
+{
+    struct child *c = arg;
+    RAW1(umask, 0);
+    if (c->sandbox && ((c->pre && !run_ops(c, c->pre)) || !run_ops(c, &c->ops) || !set_hostname(c))) return 126;
+    return step_exec(c);
+}
+
+CHILD_SIDE static int ready_main(void *arg)
+{
+    struct child_ready *r = arg;
+    RAW1(umask, 0);
+    if (!run_ops(&r->blank, r->pre)) return 126;
+    while (!__atomic_load_n(&r->go, __ATOMIC_ACQUIRE)) RAW4(futex, &r->go, FUTEX_WAIT, 0, NULL);
+    return run_ops(r->c, &r->c->ops) && set_hostname(r->c) ? step_exec(r->c) : 126;
+}
+
 /* ---- supervisor side ---- */
 
-bool child_start(struct child *c, char *stack, pid_t *pid, int *pidfd, struct err *e)
+enum { SANDBOX_FLAGS = CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD };
+
+static void reap(pid_t pid, int pidfd)
 {
-    struct launch l = {.c = c};
-    sigemptyset(&l.no_signals);
-    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
-    if (c->sandbox)
-        flags |= CLONE_FILES | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (c->private_net ? CLONE_NEWNET : 0);
-    *pid = clone(step_main, stack + STACK_BYTES, flags, &l, pidfd);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    close(pidfd);
+}
+
+void child_ready_new(struct child_ready *r, const struct child_ops *pre, char *stack)
+{
+    *r = (struct child_ready){.pre = pre, .alive = 1};
+    r->pid = clone(ready_main, stack + STACK_BYTES, SANDBOX_FLAGS | CLONE_CHILD_CLEARTID, r, &r->pidfd, NULL, &r->alive);
+    if (r->pid < 0) r->pre = NULL;
+}
+
+void child_ready_drop(struct child_ready *r)
+{
+    if (!r->pre) return;
+    kill(r->pid, SIGKILL);
+    reap(r->pid, r->pidfd);
+    r->pre = NULL;
+}
+
+/* The kernel clears `alive` when the child leaves our memory: it runs its program then, or is dead. */
+static bool ready_start(struct child *c, struct child_ready *r, pid_t *pid, int *pidfd)
+{
+    if (!r->pre || r->pre != c->pre || c->private_net || !__atomic_load_n(&r->alive, __ATOMIC_ACQUIRE)) {
+        child_ready_drop(r);
+        return false;
+    }
+    r->c = c;
+    __atomic_store_n(&r->go, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &r->go, FUTEX_WAKE, 1);
+    while (__atomic_load_n(&r->alive, __ATOMIC_ACQUIRE)) syscall(SYS_futex, &r->alive, FUTEX_WAIT, 1, NULL);
+    if (r->blank.error && !c->error) { /* it ended before it was asked */
+        child_ready_drop(r);
+        return false;
+    }
+    *pid = r->pid;
+    *pidfd = r->pidfd;
+    r->pre = NULL;
+    return true;
+}
+
+bool child_start(struct child *c, struct child_ready *r, char *stack, pid_t *pid, int *pidfd, struct err *e)
+{
+    int flags = CLONE_VFORK | (c->sandbox ? SANDBOX_FLAGS : CLONE_VM | CLONE_PIDFD | SIGCHLD) | (c->private_net ? CLONE_NEWNET : 0);
+    if (!ready_start(c, r, pid, pidfd)) *pid = clone(step_main, stack + STACK_BYTES, flags, c, pidfd);
     if (*pid < 0) return err_sys(e, "starting the step");
     if (c->error == 0) return true;
-    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
-    close(*pidfd);
+    reap(*pid, *pidfd);
     child_error_text(c, e);
     return false;
 }

@@ -48,7 +48,8 @@ struct child_ops {
 
 /* What the child needs and what it reports. Lives in the supervisor's memory. */
 struct child {
-    struct child_ops ops; /* run in this order */
+    const struct child_ops *pre; /* run first; NULL: none */
+    struct child_ops ops;        /* then these, in this order */
     const char *hostname;
     char *const *argv, *const *env;
     const char *const *programs; /* candidates for exec, NULL-terminated */
@@ -69,7 +70,24 @@ struct child {
 
 char *child_stack_new(void); /* one per supervisor: one step at a time */
 
-/* Starts it. False with e: nothing is left running. */
-bool child_start(struct child *c, char *stack, pid_t *pid, int *pidfd, struct err *e);
+/* A child that waits for its step with `pre` already done: its namespaces are there when they are
+ * needed. It sees nothing of the supervisor's work meanwhile but this. */
+struct child_ready {
+    const struct child_ops *pre; /* NULL: there is none */
+    struct child *c;             /* its step, when it comes */
+    pid_t pid;
+    int pidfd;
+    int go;                      /* futex: 1 = begin */
+    int alive;                   /* futex: 0 = it has executed the program or is dead */
+    struct child blank;          /* reports for `pre` */
+};
+
+/* Makes one. Without success there is none, and the step's own child will report why. */
+void child_ready_new(struct child_ready *r, const struct child_ops *pre, char *stack);
+void child_ready_drop(struct child_ready *r);
+
+/* Starts the step, in the ready child when its `pre` is the same (another one is dropped). False with
+ * e: nothing is left running. */
+bool child_start(struct child *c, struct child_ready *r, char *stack, pid_t *pid, int *pidfd, struct err *e);
 /* "executable not found", "mount overlay on /new": the text for c->error. */
 void child_error_text(const struct child *c, struct err *e);

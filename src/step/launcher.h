@@ -22,6 +22,7 @@ struct slot_config {
     struct str name;         /* set by slot_open: the slot's journal is <state_dir>/slots/<name> */
     bool plain;              /* no sandbox at all: for STEP_TIER_NONE, and for nothing else */
     struct step_strs masked; /* hidden from steps besides the state directory: the caller's $HOME */
+    struct str tools;        /* a host directory that steps in a sandbox see at STEP_TOOLS_DIR; absent: none */
     uint64_t scratch_bytes;  /* default size of a step's private tmpfs; 0 = min(25 % RAM, 2 GiB) */
     bool realtime;           /* the supervisor runs at SCHED_FIFO 1 when permitted; steps do not */
 };
@@ -35,8 +36,9 @@ int slot_fd(const struct slot *s); /* poll for reading, then slot_read until SLO
 bool slot_busy(const struct slot *s);
 const char *slot_name(const struct slot *s); /* of its journal: see past.h */
 
-/* Hands over an encoded step_spec; the slot must be idle. `id` is the spec's. */
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, struct err *e);
+/* Hands over an encoded step_spec; the slot must be idle. `id` is the spec's. `quiet`: processors are
+ * idle, so that the supervisor may prepare a next step while this one's end is looked at. */
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, struct err *e);
 /* Signals the step's process group; SIGKILL for everything after grace_ms. */
 bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 

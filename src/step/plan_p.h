@@ -18,8 +18,11 @@ struct plan_opened {
     int *fd_at; /* filled by the child, which closes nothing: see plan_close_fds */
 };
 
+struct plan_common;
+
 struct plan {
     struct arena *arena; /* of this step */
+    struct plan_common *common;
     struct sandbox *sb;  /* NULL: tier none */
     const struct step_spec *spec;
     const char *own_dir; /* <state>/work/<id>, as the supervisor sees it; made when needed */
@@ -56,7 +59,8 @@ bool plan_make(struct plan *p, struct err *e);
 void plan_close_fds(struct plan *p);
 void plan_fini(struct plan *p); /* closes root_fd and ns_fd too */
 
-/* For plan_view.c */
+/* For the other files of plan */
+struct child_op *plan_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data);
 struct child_op *plan_op(struct plan *p, enum child_op_kind kind, const char *at);
 bool plan_attach(struct plan *p, int fd, const char *at, struct err *e); /* takes fd */
 void plan_mkdirs(struct plan *p, const char *at, mode_t mode);
@@ -75,6 +79,16 @@ bool plan_in_view(const struct plan *p, const char *path);
 void plan_attach_opened(struct plan *p, const char *root);
 void plan_scratch(struct plan *p); /* /t becomes an own file system in memory */
 
-/* plan_ready.c: after plan_open_paths, does the prepared root do? Then it is the root, after this. */
+/* plan_ready.c: after plan_open_paths, does the prepared root of tier ro do? Then it is the root, after
+ * this. Is something of that name in it already, free for the step's use? */
 bool plan_ready_suits(const struct plan *p);
 bool plan_ready_root(struct plan *p, struct err *e);
+void plan_ready_spares(struct plan *p); /* what is private below the root's spare directories; after the root */
+bool plan_ready_has(const struct plan *p, const char *path);
+/* The root of tier overlay, complete but for what the spec adds. */
+bool plan_host_root(struct plan *p, struct err *e);
+
+/* plan_common.c: operations that all steps of a tier begin with, made once for a slot: a child can
+ * carry them out before its step is known. NULL: the tier has none. */
+struct plan_common *plan_common_new(struct sandbox *sb);
+const struct child_ops *plan_common_ops(struct plan_common *c, enum step_tier tier);

@@ -1,7 +1,6 @@
 /* The prepared root of tier ro (sandbox_p.h): one small file system in memory holds all that is private
  * to a step, and its directories are bound onto the root. Where a step wants more than the root offers
  * it is assembled instead (plan_view.c). */
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,9 +44,7 @@ static bool private_at(struct plan *p, const char *at, mode_t mode, const char *
         if (mkdir(host, mode) != 0 || chmod(host, mode) != 0) return err_sys(e, "%s", host);
         VEC_PUSH(&p->views, ((struct plan_view){.target = at, .host = host}));
     }
-    struct child_op *op = plan_op(p, OP_MOUNT, str_fmt(p->arena, STAGE_RO "%s", at).p);
-    op->a = host;
-    op->flags = MS_BIND;
+    plan_mount(p, host, str_fmt(p->arena, STAGE_RO "%s", at).p, NULL, NULL);
     VEC_PUSH(&p->covered, at);
     return true;
 }
@@ -61,8 +58,30 @@ static bool private_home(struct plan *p, const char *at, struct err *e)
     return private_at(p, at, 0755, p->work, e);
 }
 
-/* The whole spare directory becomes private, once, and what was asked for is made in it. */
-static bool private_spare(struct plan *p, const char *at, struct err *e)
+bool plan_ready_has(const struct plan *p, const char *path)
+{
+    struct stat st;
+    return is_spare(str_of(path)) && stat(str_fmt(p->arena, STAGE_RO "%s", path).p, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Where the root has no such directory, the whole spare one becomes private, and it is made there. */
+void plan_ready_spares(struct plan *p)
+{
+    const char *size = plan_size(p, p->spec->scratch_bytes, ",mode=0777");
+    for (size_t i = 0; !p->work && i < p->own_dirs.n; i++) {
+        const char *at = p->own_dirs.items[i], *slash = strchr(at + 1, '/');
+        bool there = plan_ready_has(p, at);
+        const char *top = there || !slash ? at : str_dup(p->arena, str_n(at, (size_t)(slash - at))).p;
+        if (!plan_in_view(p, top)) {
+            plan_mount(p, "tmpfs", top, "tmpfs", size);
+            VEC_PUSH(&p->covered, top);
+        }
+        if (top != at) plan_mkdirs(p, at, 0777);
+    }
+}
+
+/* The same on the disk, before the root is entered. */
+static bool spare_on_disk(struct plan *p, const char *at, struct err *e)
 {
     const char *slash = strchr(at + 1, '/');
     const char *top = slash ? str_dup(p->arena, str_n(at, (size_t)(slash - at))).p : at;
@@ -80,7 +99,7 @@ bool plan_ready_root(struct plan *p, struct err *e)
               private_at(p, "/dev/shm", 01777, NULL, e);
     if (ok && access("/host/var/tmp", F_OK) == 0) ok = private_at(p, "/var/tmp", 01777, p->work, e);
     for (size_t i = 0; ok && i < sb->n_private; i++) ok = private_home(p, sb->private_dirs[i].p, e);
-    for (size_t i = 0; ok && i < p->own_dirs.n; i++) ok = private_spare(p, p->own_dirs.items[i], e);
+    for (size_t i = 0; ok && p->work && i < p->own_dirs.n; i++) ok = spare_on_disk(p, p->own_dirs.items[i], e);
     /* pivot_root and the umount of the old root would double the price of all this. A process that has no
      * capability, no descriptor of the outside and no visible ancestor does not leave a chroot. */
     plan_op(p, OP_CHROOT, STAGE_RO);

@@ -14,24 +14,15 @@
 #include "step/io_p.h"
 #include "step/plan_p.h"
 
-static struct child_op *op_mount(struct plan *p, const char *source, const char *at, const char *type)
-{
-    struct child_op *op = plan_op(p, OP_MOUNT, at);
-    op->a = source;
-    op->c = type;
-    op->flags = type ? MS_NOSUID | MS_NODEV : MS_BIND;
-    return op;
-}
-
 bool plan_assembled_root(struct plan *p, struct err *e)
 {
     if (!p->work) {
-        op_mount(p, "tmpfs", "/new", "tmpfs")->data = plan_size(p, p->spec->scratch_bytes, ",mode=0755");
+        plan_mount(p, "tmpfs", "/new", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0755"));
         return true;
     }
     const char *host = str_fmt(p->arena, "%s/root", p->work).p;
     if (mkdir(host, 0755) != 0) return err_sys(e, "%s", host);
-    op_mount(p, host, "/new", NULL);
+    plan_mount(p, host, "/new", NULL, NULL);
     VEC_PUSH(&p->views, ((struct plan_view){.target = "", .host = host}));
     return true;
 }
@@ -119,7 +110,7 @@ static void escape_option(struct buf *out, const char *path)
 
 void plan_scratch(struct plan *p)
 {
-    op_mount(p, "tmpfs", "/t", "tmpfs")->data = plan_size(p, p->spec->scratch_bytes, ",mode=0755");
+    plan_mount(p, "tmpfs", "/t", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0755"));
     p->scratch = true;
 }
 
@@ -144,7 +135,7 @@ static bool open_up(struct plan *p, const char *dir, struct err *e)
     escape_option(&data, dir);
     buf_str(&data, STR(",upperdir=upper,workdir=work,volatile"));
     buf_str(&data, p->sb->root ? STR(",metacopy=off,redirect_dir=off") : STR(",userxattr"));
-    op_mount(p, "overlay", side, "overlay")->data = buf_dup(p->arena, &data).p;
+    plan_mount(p, "overlay", side, "overlay", buf_dup(p->arena, &data).p);
     buf_fini(&data);
     int *fd_at = ARENA_NEW(p->arena, int);
     plan_op(p, OP_CLONE, side)->fd_at = fd_at;
@@ -196,7 +187,7 @@ bool plan_open_paths(struct plan *p, struct err *e)
     for (size_t i = 0; i < s->tmpfs.n; i++)
         if (!want_dir(p, s->tmpfs.items[i].path, false, e)) return false;
     for (size_t i = 0; i < s->binds.n; i++)
-        if (!want_dir(p, parent_of(s->binds.items[i].target), true, e)) return false;
+        if (!plan_ready_has(p, s->binds.items[i].target.p) && !want_dir(p, parent_of(s->binds.items[i].target), true, e)) return false;
     return !str_set(s->cwd) || want_dir(p, s->cwd, false, e);
 }
 
@@ -208,7 +199,7 @@ void plan_attach_opened(struct plan *p, const char *root)
     for (size_t i = 0; i < p->opened.n; i++) {
         const struct plan_opened *o = &p->opened.items[i];
         plan_op(p, OP_ATTACH, str_fmt(p->arena, "%s%s", root, o->dir).p)->fd_at = o->fd_at;
-        if (below(state, o->dir)) op_mount(p, str_fmt(p->arena, "%s/dev/mqueue", root).p, str_fmt(p->arena, "%s%s", root, state).p, NULL);
+        if (below(state, o->dir)) plan_mount(p, str_fmt(p->arena, "%s/dev/mqueue", root).p, str_fmt(p->arena, "%s%s", root, state).p, NULL, NULL);
     }
 }
 

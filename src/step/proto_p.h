@@ -9,7 +9,7 @@ enum { PROTO_VERSION = 2, PROTO_INLINE_BYTES = 32 << 10 };
 
 enum proto_kind {
     PROTO_OPEN = 1, /* engine -> launcher: slot configuration, with the supervisor's socket and journal */
-    PROTO_START,    /* engine -> supervisor: a step_spec */
+    PROTO_START,    /* engine -> supervisor: a step_spec; b = 1: get ready for another one afterwards */
     PROTO_KILL,     /* engine -> supervisor: a = signal, b = grace in ms */
     PROTO_HELLO,    /* supervisor -> adopting engine: id, a = pid, time_us = start */
     PROTO_STARTED,  /* supervisor -> engine: as HELLO, of a step that has run for LIMIT_STEP_QUIET_MS */

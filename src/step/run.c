@@ -174,6 +174,8 @@ static bool start(struct supervisor *sv, struct err *e)
     struct run *r = &sv->run;
     r->plan.arena = &sv->arena;
     r->plan.sb = sv->plain ? NULL : &sv->sb;
+    r->plan.common = sv->common;
+    sv->last_tier = r->spec.tier;
     r->plan.spec = &r->spec;
     r->plan.own_dir = step_work_path(&sv->arena, str_of(sv->state_dir), r->spec.id).p;
     if (sv->broken.code) {
@@ -187,7 +189,7 @@ static bool start(struct supervisor *sv, struct err *e)
     c->err = r->write_ends[STEPLOG_ERR];
     c->realtime = sv->realtime;
     r->result.started_us = io_now_us();
-    bool ok = child_start(c, sv->stack, &r->pid, &r->pidfd, e);
+    bool ok = child_start(c, &sv->ready, sv->stack, &r->pid, &r->pidfd, e);
     if (!ok) r->pidfd = -1;
     plan_close_fds(&r->plan);
     return ok;
@@ -254,4 +256,10 @@ void run_clean(struct supervisor *sv)
     step_dir_close(&r->dir);
     steplog_fini(&r->log);
     if (printed) malloc_trim(0);
+}
+
+void run_get_ready(struct supervisor *sv)
+{
+    const struct child_ops *pre = sv->plain || sv->broken.code ? NULL : plan_common_ops(sv->common, sv->last_tier);
+    if (pre && !sv->ready.pre) child_ready_new(&sv->ready, pre, sv->stack);
 }

@@ -63,6 +63,8 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
     arena_init(&sb->arena);
     if (!realpath(c->state_dir, real)) return err_sys(e, "%s", c->state_dir);
     sb->state_dir = str_dup(&sb->arena, str_of(real)).p;
+    if (c->tools && !realpath(c->tools, real)) return err_sys(e, "%s", c->tools);
+    if (c->tools) sb->tools = str_dup(&sb->arena, str_of(real)).p;
     sb->scratch_bytes = c->scratch_bytes;
     sb->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sb->proc_fd < 0) return err_sys(e, "/proc");

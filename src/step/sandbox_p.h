@@ -17,7 +17,8 @@
 #include "base/str.h"
 
 #define STAGE_RO "/ro"
-#define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo */
+#define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo: */
+#define STAGE_SPARE_BELOW "/argo/bin", "/argo/staging", "/argo/files"
 
 /* How often the sandbox needs a host directory: tops of the assembled root, mounts of the overlay. */
 struct sandbox_dir {
@@ -42,6 +43,7 @@ struct sandbox {
     const char *resolv_path; /* /etc/resolv.conf leads to a masked path: its content goes there */
     struct str resolv;
     uint64_t scratch_bytes;
+    const char *tools; /* resolved; NULL: none */
     int proc_fd; /* the host's /proc */
     int hostrw;  /* O_PATH */
 };
@@ -50,6 +52,7 @@ struct sandbox_config {
     const char *state_dir;
     struct str *masked;
     size_t n_masked;
+    const char *tools; /* or NULL */
     uint64_t scratch_bytes;
     bool user_ns; /* the process is in a new user namespace: that is to be mapped to */
     uid_t uid;

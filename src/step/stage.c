@@ -13,6 +13,7 @@
 
 #include "base/vec.h"
 #include "step/io_p.h"
+#include "step/step_spec.h"
 
 static const char *const masked_roots[] = {
 #define MASK_ROOT(path, doc) path,
@@ -309,8 +310,8 @@ static bool make_sys(struct err *e)
 
 static bool clone_to(const char *from, const char *at, struct err *e)
 {
-    int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-    if (fd < 0) return err_sys(e, "view of %s", from);
+    int fd = clone_tree(from, true, true, e);
+    if (fd < 0) return false;
     if (mkdir(at, 0755) != 0 && errno != EEXIST) {
         close(fd);
         return err_sys(e, "%s", at);
@@ -322,7 +323,7 @@ static bool clone_to(const char *from, const char *at, struct err *e)
  * other tiers take /proc, /sys and /dev from it. */
 static bool make_ro(struct sandbox *sb, struct err *e)
 {
-    static const char *const own[] = {"/tmp", "/run", STAGE_SPARE};
+    static const char *const own[] = {"/tmp", "/run", STAGE_SPARE, STAGE_SPARE_BELOW};
     if (mount("tmpfs", STAGE_RO, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return err_sys(e, STAGE_RO);
     if (!make_dev(sb, e) || !make_proc(e) || !make_sys(e)) return false;
     for (size_t i = 0; i < sb->tops.n; i++) {
@@ -334,6 +335,7 @@ static bool make_ro(struct sandbox *sb, struct err *e)
     }
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         if (mkdir(str_fmt(&sb->arena, STAGE_RO "%s", own[i]).p, 0755) != 0) return err_sys(e, "%s", own[i]);
+    if (sb->tools && !clone_to(str_fmt(&sb->arena, "/hostrw%s", sb->tools).p, STAGE_RO STEP_TOOLS_DIR, e)) return false;
     for (size_t i = 0; i < sb->n_private; i++) {
         const char *at = str_fmt(&sb->arena, STAGE_RO "%s", sb->private_dirs[i].p).p;
         if (access(at, F_OK) != 0 && !io_mkdirs(at, 0755)) return err_sys(e, "%s", at);
@@ -370,6 +372,7 @@ static bool make_skel(struct sandbox *sb, struct err *e)
         if (!skel_dir(sb, masked_roots[i], mode, true, e)) return false;
     }
     if (!skel_dir(sb, "/var/tmp", 01777, true, e)) return false;
+    if (sb->tools && !skel_dir(sb, STEP_TOOLS_DIR, 0755, false, e)) return false;
     if (!in_masked_root(sb->state_dir) && !skel_dir(sb, sb->state_dir, 0700, true, e)) return false;
     for (size_t i = 0; i < sb->n_private; i++)
         if (!skel_dir(sb, sb->private_dirs[i].p, 0755, true, e)) return false;

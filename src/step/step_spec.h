@@ -9,6 +9,8 @@
 
 enum { STEP_WIRE_VERSION = 1 };
 
+#define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
+
 enum step_tier {
     STEP_TIER_NONE,    /* a plain process; only in a slot opened with `plain` */
     STEP_TIER_RO,      /* the host's root read-only; /tmp and declared paths private */

@@ -28,6 +28,7 @@ static void visit_config(struct codec *c, struct slot_config *s)
     codec_bool(c, &s->plain);
     CODEC_LIST(c, &s->masked, 4);
     for (size_t i = 0; i < s->masked.n && !c->failed; i++) codec_text(c, &s->masked.items[i]);
+    codec_text(c, &s->tools);
     codec_u64(c, &s->scratch_bytes);
     codec_bool(c, &s->realtime);
 }
@@ -199,6 +200,7 @@ static void supervise(struct supervisor *sv)
             run_step(sv, body);
             deliver(sv);
             run_clean(sv);
+            if (h.b && !sv->alone) run_get_ready(sv);
         }
         arena_fini(&sv->arena);
     }
@@ -218,6 +220,7 @@ static bool enter_sandbox(struct supervisor *sv, const struct supervisor_birth *
     const struct slot_config *c = &b->config;
     uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     struct sandbox_config sc = {.state_dir = sv->state_dir, .masked = c->masked.items, .n_masked = c->masked.n,
+                                .tools = str_set(c->tools) ? str_dup(keep, c->tools).p : NULL,
                                 .user_ns = b->user_ns, .uid = b->uid, .gid = b->gid,
                                 .scratch_bytes = c->scratch_bytes ? c->scratch_bytes : MIN(ram / 4, (uint64_t)2 << 30)};
     if (!sandbox_enter(&sv->sb, &sc, &sv->broken)) return false;
@@ -249,6 +252,7 @@ NORETURN void supervisor_main(const struct supervisor_birth *b)
     prctl(PR_SET_NAME, "skiff-slot");
     sv.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sv.stack = child_stack_new();
+    sv.common = plan_common_new(&sv.sb);
     prepare(&sv, b);
     supervise(&sv);
     _exit(0);

@@ -36,6 +36,9 @@ struct supervisor {
     struct sandbox sb;
     struct err broken; /* code != 0: the sandbox could not be built */
     char *stack;
+    struct plan_common *common;
+    struct child_ready ready; /* of a step that is still to come */
+    enum step_tier last_tier;
     struct arena arena; /* of the current step */
     struct run run;
 };
@@ -56,6 +59,8 @@ bool slot_config_decode(struct arena *a, struct str bytes, struct slot_config *c
 /* run.c: from START to the result. The result is complete (in sv->run.result) when it returns. */
 void run_step(struct supervisor *sv, struct str spec_bytes);
 void run_clean(struct supervisor *sv); /* afterwards: frees everything */
+/* The view of a next step like the last one is made before it comes. */
+void run_get_ready(struct supervisor *sv);
 /* supervisor.c, called while busy: */
 void supervisor_started(struct supervisor *sv);
 void supervisor_engine_event(struct supervisor *sv); /* the socket or the listener is readable */
