@@ -38,6 +38,7 @@ struct call {
     uint32_t *in, *out; /* dag: calls that it depends on, calls that depend on it */
     const struct depends *logic; /* NULL: runs at once */
     const struct val *hooks;     /* life cycle hooks by name; NULL: none but perhaps `exit` */
+    uint64_t *ancestors; /* dag: a bit for each call that comes before it; NULL: not asked for yet */
     uint32_t n_watch;
     uint32_t *watch; /* steps of the same group whose hooks mention this one */
 };
