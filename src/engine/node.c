@@ -227,7 +227,15 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
 /* Name without the boundary's prefix and the leading "[i]." or "." (operator.go). */
 struct str node_display(const struct node *n)
 {
-    return n->display.n ? n->display : node_plain_display(n);
+    return n->display ? *n->display : node_plain_display(n);
+}
+
+const struct str *shown_as(struct run *r, struct str display)
+{
+    if (!display.n) return NULL;
+    struct str *kept = ARENA_NEW(&r->arena, struct str);
+    *kept = str_dup(&r->arena, display);
+    return kept;
 }
 
 struct str node_plain_display(const struct node *n)
