@@ -228,7 +228,8 @@ const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
 const struct str *shown_as(struct run *r, struct str display); /* kept with the run; NULL: nothing */
-struct str node_plain_display(const struct node *n); /* as made from its name */
+/* A name without its boundary's and the leading "[i]." or "." (operator.go). */
+struct str node_name_within(struct str name, const struct node *boundary);
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
 
 /* templates: tmpl.c */

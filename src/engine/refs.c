@@ -116,7 +116,7 @@ static bool give_node(struct run *r, const struct node *n, struct str rest, stru
 static bool gives_status(const struct refs *refs, const struct node *n, struct str key, struct scope_value *out)
 {
     const char *kind = refs->boundary->type == NTYPE_DAG ? "tasks" : "steps";
-    struct str name = node_plain_display(n);
+    struct str name = node_name_within(n->name, n->boundary);
     struct str own = str_fmt(&refs->r->scratch, "%s.%.*s.status", kind, STR_ARG(name));
     return str_eq(key, own) && give(out, str_of(phase_text(n->phase)));
 }
