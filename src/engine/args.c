@@ -188,19 +188,23 @@ static bool artifacts_decide(struct run *r, const struct start *s, const struct 
     return true;
 }
 
+/* The name of the step or task that calls the template; the entry template and hooks are called by a
+ * step without a name (operator.go executeTemplate). */
+static void caller_scope(struct scope *s, struct str name, const struct node *boundary, bool hooked)
+{
+    bool called = boundary && !hooked, task = called && boundary->type == NTYPE_DAG;
+    struct str caller = called ? node_name_within(name, boundary) : STR("");
+    scope_set(s, task ? STR("tasks.name") : STR("steps.name"), caller);
+}
+
 bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct err *e)
 {
     *out = STR_NONE;
     if (!val_get(s->tmpl->src, STR("inputs"))) return true;
     struct scope locals CLEANUP(scope_fini) = {0};
     scope_init(&locals, globals_for(r, s->wf_status));
-    bool task = s->call && s->boundary && s->boundary->type == NTYPE_DAG;
-    struct str at = s->boundary ? str_from(s->name, s->boundary->name.n) : s->name, caller = STR("");
-    ptrdiff_t close = at.n && at.p[0] == '[' ? str_find_char(at, ']', 0) : -1;
-    if (s->call && close > 0) at = str_from(at, (size_t)close + 1);
-    if (s->call && at.n && at.p[0] == '.') caller = str_from(at, 1);
     scope_set(&locals, STR("node.name"), s->name);
-    scope_set(&locals, task ? STR("tasks.name") : STR("steps.name"), caller);
+    caller_scope(&locals, s->name, s->boundary, s->hooked);
     /* the name of an attempt's pod is not known yet */
     if (tmpl_is_pod(s->tmpl) && !s->tmpl->retry) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
     struct val params, artifacts;
@@ -273,19 +277,11 @@ void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint
     scope_set(s, STR("lastRetry.message"), last && last->message.p ? last->message : STR(""));
 }
 
-/* Of the step or task that calls the template, an item's with its index; hooks and the entry template are
- * called by a step without a name (operator.go executeTemplate). */
-static struct str call_name(const struct node *n)
-{
-    return n->call && !n->hooked ? node_plain_display(n) : STR("");
-}
-
 void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n)
 {
-    const struct node *whole = n->retried && n->parent ? n->parent : n; /* what all attempts are of */
-    bool task = n->call && !n->hooked && n->boundary && n->boundary->type == NTYPE_DAG;
-    scope_set(s, STR("node.name"), whole->name);
-    scope_set(s, task ? STR("tasks.name") : STR("steps.name"), call_name(whole));
+    struct str name = n->retried ? n->parent->name : n->name; /* filled in before the attempts are made */
+    scope_set(s, STR("node.name"), name);
+    caller_scope(s, name, n->boundary, n->hooked);
     if (n->type == NTYPE_POD) scope_set(s, STR("pod.name"), node_pod_name(a, r, n));
     if (!n->retried || !n->parent) return;
     const struct node *last = NULL;

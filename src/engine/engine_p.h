@@ -38,6 +38,7 @@ struct call {
     uint32_t *in, *out; /* dag: calls that it depends on, calls that depend on it */
     const struct depends *logic; /* NULL: runs at once */
     const struct val *hooks;     /* life cycle hooks by name; NULL: none but perhaps `exit` */
+    uint64_t *ancestors; /* dag: a bit for each call that comes before it; NULL: not asked for yet */
     uint32_t n_watch;
     uint32_t *watch; /* steps of the same group whose hooks mention this one */
 };
@@ -70,31 +71,30 @@ enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */ };
 struct node {
     uint32_t idx;
     uint32_t hash; /* FNV-1a of the name: its id */
-    uint8_t type, phase;
-    bool hooked, retried, in_exit, dirty;
-    bool killed;      /* told to end: will be Failed with the message that it has now */
-    bool hook_done;   /* its exit hook has run or there is none */
-    bool counted;     /* takes part in its boundary's active children */
-    bool started;     /* a runtime has it */
-    bool condemned;   /* an Error because of its hooks: they are not looked at again */
-    bool exit_open;   /* its exit hook is at work or held back */
-    bool ended;       /* fulfilled, and its hooks have been looked at */
-    bool told;        /* whoever waits for it knows that it is over, hooks included */
-    uint8_t hook;     /* HOOK_*: what it is to its parent */
-    uint8_t wf_status; /* below a hook of the workflow: workflow.status when that began, + 1 */
-    bool bad_outputs; /* container set: what main gave was not all that is declared; the message says so */
-    bool broken;      /* container: it could not be run */
+    uint32_t hooks_fired; /* a bit for each life cycle hook that was ever wanted */
+    uint32_t attempt;     /* of a retried node */
     uint16_t container;   /* of a container set: its place there, + 1 */
-    uint16_t hooks_open;  /* life cycle hooks at work or held back */
-    uint32_t hooks_fired; /* a bit for each that was ever wanted */
-    bool again;       /* was reset: run_continue goes on with what it lacks */
-    uint32_t attempt; /* of a retried node */
+    uint8_t type, phase;
+    uint32_t hook : 6;       /* HOOK_*: what it is to its parent */
+    uint32_t hooks_open : 6; /* life cycle hooks at work or held back */
+    uint32_t wf_status : 4;  /* below a hook of the workflow: workflow.status when that began, + 1 */
+    bool hooked : 1, retried : 1, in_exit : 1, dirty : 1;
+    bool killed : 1;      /* told to end: will be Failed with the message that it has now */
+    bool hook_done : 1;   /* its exit hook has run or there is none */
+    bool counted : 1;     /* takes part in its boundary's active children */
+    bool condemned : 1;   /* an Error because of its hooks: they are not looked at again */
+    bool exit_open : 1;   /* its exit hook is at work or held back */
+    bool ended : 1;       /* fulfilled, and its hooks have been looked at */
+    bool told : 1;        /* whoever waits for it knows that it is over, hooks included */
+    bool bad_outputs : 1; /* container set: what main gave was not all that is declared; the message says so */
+    bool broken : 1;      /* container: it could not be run */
+    bool again : 1;       /* was reset: run_continue goes on with what it lacks */
     struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
     struct node *boundary; /* the steps or dag instance that it belongs to */
     const struct tmpl *tmpl;
     const struct call *call;
     struct str name, message, inputs, outputs, item;
-    struct str display; /* given by the template; absent: made from the name */
+    const struct str *display; /* given by the template; NULL: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
     uint32_t *children;
@@ -230,7 +230,9 @@ const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
-struct str node_plain_display(const struct node *n); /* as made from its name */
+const struct str *shown_as(struct run *r, struct str display); /* kept with the run; NULL: nothing */
+/* A name without its boundary's and the leading "[i]." or "." (operator.go). */
+struct str node_name_within(struct str name, const struct node *boundary);
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
 
 /* templates: tmpl.c */

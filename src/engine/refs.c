@@ -9,7 +9,34 @@ struct refs {
     struct run *r;
     struct node *boundary;
     const struct node *self; /* whose hook asks; NULL: no hook */
+    struct call *caller;     /* the task that asks; NULL: whatever is in the dag may be meant */
 };
+
+/* Once for a task that mentions one that it does not depend on directly. */
+static void ancestors_find(struct run *r, const struct tmpl *t, struct call *c)
+{
+    VEC(uint32_t) stack = {0};
+    c->ancestors = ARENA_ARRAY(&r->arena, uint64_t, t->n_calls / 64 + 1);
+    VEC_PUSH(&stack, c->idx);
+    while (stack.n) {
+        const struct call *at = &t->calls[VEC_POP(&stack)];
+        for (uint32_t i = 0; i < at->n_in; i++) {
+            uint32_t in = at->in[i];
+            if (c->ancestors[in / 64] >> in % 64 & 1) continue;
+            c->ancestors[in / 64] |= (uint64_t)1 << in % 64;
+            VEC_PUSH(&stack, in);
+        }
+    }
+    VEC_FINI(&stack);
+}
+
+static bool comes_before(struct run *r, const struct tmpl *t, uint32_t idx, struct call *c)
+{
+    for (uint32_t i = 0; i < c->n_in; i++)
+        if (c->in[i] == idx) return true;
+    if (!c->ancestors) ancestors_find(r, t, c);
+    return c->ancestors[idx / 64] >> idx % 64 & 1;
+}
 
 static bool give(struct scope_value *out, struct str s)
 {
@@ -89,7 +116,7 @@ static bool give_node(struct run *r, const struct node *n, struct str rest, stru
 static bool gives_status(const struct refs *refs, const struct node *n, struct str key, struct scope_value *out)
 {
     const char *kind = refs->boundary->type == NTYPE_DAG ? "tasks" : "steps";
-    struct str name = node_plain_display(n);
+    struct str name = node_name_within(n->name, n->boundary);
     struct str own = str_fmt(&refs->r->scratch, "%s.%.*s.status", kind, STR_ARG(name));
     return str_eq(key, own) && give(out, str_of(phase_text(n->phase)));
 }
@@ -133,6 +160,7 @@ static bool refs_lookup(void *ctx, struct str key, struct scope_value *out)
     const struct body *b = refs->boundary->body;
     struct map_slot *s = map_get(&b->tmpl->call_by_name, name);
     if (!s || (refs->self && !hook_may_see(refs, &b->tmpl->calls[s->num], rest))) return false;
+    if (refs->caller && !comes_before(refs->r, b->tmpl, (uint32_t)s->num, refs->caller)) return false;
     const struct call_state *c = &b->calls[s->num];
     if (c->loop && (!c->node || c->node->type == NTYPE_TASKGROUP) &&
         loop_aggregate(refs->r, c->loop, rest, out))
@@ -144,6 +172,15 @@ void refs_scope(struct run *r, struct scope *s, struct node *boundary)
 {
     struct refs *refs = ARENA_NEW(&r->scratch, struct refs);
     *refs = (struct refs){.r = r, .boundary = boundary};
+    scope_set_lookup(s, refs_lookup, refs);
+}
+
+/* What a task may mention: the tasks before it. */
+static void refs_scope_call(struct run *r, struct scope *s, struct node *boundary, const struct call *c)
+{
+    struct refs *refs = ARENA_NEW(&r->scratch, struct refs);
+    bool dag = boundary->type == NTYPE_DAG;
+    *refs = (struct refs){.r = r, .boundary = boundary, .caller = dag ? &boundary->body->tmpl->calls[c->idx] : NULL};
     scope_set_lookup(s, refs_lookup, refs);
 }
 
@@ -372,8 +409,8 @@ bool call_resolve(struct run *r, struct node *boundary, const struct call *c, st
     struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
     scope_init(&arts, &boundary->body->inputs);
-    refs_scope(r, &refs, boundary);
-    refs_scope(r, &arts, boundary);
+    refs_scope_call(r, &refs, boundary, c);
+    refs_scope_call(r, &arts, boundary, c);
     struct resolving x = {
         .r = r,
         .first = {.scope = &boundary->body->inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)},

@@ -162,6 +162,25 @@ static void metrics_are_told_once(void **state)
     end(&f);
 }
 
+static void a_task_may_only_mention_those_before_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n"
+              "  - name: main\n    dag:\n      tasks:\n      - {name: a, template: t}\n      - {name: b, template: t}\n"
+              "      - {name: c, template: t, depends: b}\n"
+              "      - {name: bad, template: u, depends: c, arguments: {parameters: [{name: p, value: '{{tasks.a.exitCode}}'}]}}\n"
+              "      - {name: good, template: u, depends: c, arguments: {parameters: [{name: p, value: '{{tasks.b.exitCode}}'}]}}\n"
+              "  - {name: t, container: {image: x}}\n  - {name: u, inputs: {parameters: [{name: p}]}, container: {image: x}}\n");
+    done(&f, "wf.a", NODE_SUCCEEDED, T0 + 1);
+    done(&f, "wf.b", NODE_SUCCEEDED, T0 + 2);
+    done(&f, "wf.c", NODE_SUCCEEDED, T0 + 3);
+    assert_int_equal(node_phase(named(&f, "wf.bad")), NODE_ERROR);
+    assert_non_null(strstr(message_of(&f, "wf.bad"), "tasks.a.exitCode"));
+    assert_int_equal(node_phase(named(&f, "wf.good")), NODE_PENDING);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +192,7 @@ int main(void)
         cmocka_unit_test(the_workflow_s_volumes_may_be_made_of_outputs),
         cmocka_unit_test(workflow_metadata_is_computed_at_the_start),
         cmocka_unit_test(metrics_are_told_once),
+        cmocka_unit_test(a_task_may_only_mention_those_before_it),
         cmocka_unit_test(a_global_name_may_be_made_of_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,7 +276,6 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
-    n->started = true;
     if (n->type == NTYPE_CONTAINER) cset_step_started(r, n);
     else if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
     event_end(r, out);

@@ -33,7 +33,7 @@ static struct str display_name(struct run *r, const struct node *n)
     inputs_scope(r, &r->scratch, &inputs, n);
     struct tags_opts opts = {.scope = &inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
     if (tags_present(text) && !tags_replace(&r->scratch, text, &opts, &text, &e)) return STR_NONE;
-    return str_dup(&r->arena, text);
+    return text;
 }
 
 static struct node *make(struct run *r, const struct start *s, enum node_type type)
@@ -50,7 +50,7 @@ static struct node *make(struct run *r, const struct start *s, enum node_type ty
     n->attempt = s->attempt;
     n->inputs = s->inputs;
     n->item = s->item.p ? str_dup(&r->arena, s->item) : STR_NONE;
-    if (!s->retried) n->display = display_name(r, n);
+    if (!s->retried) n->display = shown_as(r, display_name(r, n));
     lifecycle_note(r, n);
     return n;
 }

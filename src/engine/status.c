@@ -217,7 +217,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (n->tmpl) put(b, "t", n->tmpl->key);
     if (n->call) put_num(b, "c", n->call->idx);
     put_raw(b, "i", n->item);
-    if (n->display.n) put(b, "dn", n->display);
+    if (n->display) put(b, "dn", *n->display);
     put_indexes(b, "u", n->up, n->n_up);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);

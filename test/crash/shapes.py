@@ -130,8 +130,40 @@ def children(n=5):
     return Shape("children", body, [f"w{i}" for i in range(n)] + ["last"], outputs={"phase": "Succeeded"}, tiers=("none",))
 
 
+def hooks():
+    """Hooks of the workflow, a step and a task: each fires once, whoever was killed between."""
+    def hook(name, key, expression):
+        return (f"{name}: {{template: one, expression: '{expression}', arguments: {{parameters: [{{name: k, value: {key}}}]}}}}")
+    body = ("  hooks: {" + hook("begun", "h-wf", 'workflow.status == "Running"') + ", " +
+            hook("well", "h-wf-well", 'workflow.status == "Succeeded"') + "}\n"
+            "  templates:\n  - name: main\n    steps:\n    - - name: a\n        template: one\n"
+            "        arguments: {parameters: [{name: k, value: a}]}\n        hooks: {" +
+            hook("begun", "h-a", 'steps.a.status == "Running"') + ", " + hook("well", "h-a-well", 'steps.a.status == "Succeeded"') + "}\n"
+            "    - - name: d\n        template: inner\n"
+            "  - name: inner\n    dag:\n      tasks:\n      - name: t\n        template: one\n"
+            "        arguments: {parameters: [{name: k, value: t}]}\n        hooks: {" +
+            hook("well", "h-t", 'tasks.t.status == "Succeeded"') + ", " + hook("never", "no", 'tasks.t.status == "Failed"') + "}\n"
+            "      - {name: u, template: one, depends: t, arguments: {parameters: [{name: k, value: u}]}}\n")
+    body += step("one", "{{inputs.parameters.k}}", ["sleep 0.06"])
+    return Shape("hooks", body, ["h-wf", "h-wf-well", "a", "h-a", "h-a-well", "t", "h-t", "u"])
+
+
+def containers():
+    """Containers of one pod, in an order, with a volume that they share and an output that is read from it at the end."""
+    names, list_ = ["ca", "cb", "main"], ""
+    for i, name in enumerate(names):
+        before = f", dependencies: [{names[i - 1]}]" if i else ""
+        script = f"echo S {name} >> @LOG@; sleep 0.06; grep -qx {name} /work/order || echo {name} >> /work/order; echo E {name} >> @LOG@"
+        list_ += f"      - {{name: {name}, image: busybox, command: [sh, -c, \"{script}\"]{before}}}\n"
+    body = ("  templates:\n  - name: main\n    volumes: [{name: work, emptyDir: {}}]\n"
+            "    outputs: {parameters: [{name: order, valueFrom: {path: /work/order}}]}\n    containerSet:\n"
+            "      volumeMounts: [{name: work, mountPath: /work}, {name: count, mountPath: /mnt/count}]\n"
+            "      containers:\n" + list_)
+    return Shape("containers", body, names, outputs={"order": "ca\ncb\nmain"}, tiers=("ro", "overlay"))
+
+
 def all_shapes():
-    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), children()]
+    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), hooks(), containers(), children()]
 
 
 TRIVIAL = HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [\"true\"]}\n"

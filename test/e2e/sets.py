@@ -32,7 +32,7 @@ def containers_share_the_volumes_of_the_set_and_nothing_else(b):
     assert w.status["progress"] == "1/1"
     name = w.workflow["metadata"]["name"]
     assert "%s: a\n" % name in b.logs(), b.logs()
-    assert "a" in b.logs("-c", "a") and b.logs("-c", "b") == ""
+    assert "a" in b.logs("-c", "a") and b.logs("-c", "main") == ""
     assert not os.path.exists(os.path.join(b.state, "pods")) or not os.listdir(os.path.join(b.state, "pods"))
 
 
