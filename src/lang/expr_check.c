@@ -333,7 +333,7 @@ static struct ty check_call(struct checker *c, const struct xnode *n)
     return any; /* expr-lang does not look at the arguments of what it does not know */
 }
 
-#define COUNTED (NUMBERS | 1u << TY_DURATION)
+#define COUNTED (NUMBERS | 1u << TY_DURATION | 1u << TY_NAMED)
 
 /* Builtins that take several types say so themselves. */
 static const struct {

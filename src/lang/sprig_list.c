@@ -373,6 +373,7 @@ bool sprig_dig(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 
 bool sprig_deep_copy(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
+    if (args[0].kind == X_NIL) return xfail(x, "reflect: call of reflect.Value.Type on zero Value");
     *out = args[0];
     return true;
 }
