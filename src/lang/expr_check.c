@@ -112,6 +112,7 @@ static bool both(struct ty l, struct ty r, enum xtype kind) { return is(l, kind)
 
 static bool comparable(struct ty l, struct ty r)
 {
+    if (is(l, TY_MAP) && is(r, TY_MAP)) return l.any_key == r.any_key;
     return is_any(l) || is_any(r) || is(l, TY_NIL) || is(r, TY_NIL) || l.kind == r.kind ||
            (is_number(l) && is_number(r));
 }
