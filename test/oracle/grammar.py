@@ -96,7 +96,8 @@ class When(Gen):
             return "%s %s %s" % (self.number(d - 1), self.pick("+ - * / % ** & | ^ << >>".split()), self.number(d - 1))
         if k < .8:
             return self.pick(["-", "~", "-"]) + "(" + self.number(d - 1) + ")"
-        return self.pick(["(%s)", "(%s)", "(" + self.truth(d - 1) + " ? %s : 1)", "(%s ?? 2)"]) % self.number(d - 1)
+        inner = self.number(d - 1)
+        return self.pick(["(" + inner + ")", "(" + inner + ")", "(" + self.truth(d - 1) + " ? " + inner + " : 1)", "(" + inner + " ?? 2)"])
 
     def text(self, d):
         if d <= 0 or self.chance(.6):
