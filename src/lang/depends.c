@@ -5,6 +5,7 @@
 #include "lang/depends.h"
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/vec.h"
 
 enum node_kind { NODE_NAME, NODE_NOT, NODE_AND, NODE_OR, NODE_EQ, NODE_NE, NODE_TRUE };
@@ -37,6 +38,7 @@ struct parser {
     size_t at;
     int depth;
     VEC(struct depends_name) names;
+    struct map index; /* of names */
     VEC(struct depends_node) nodes;
     struct buf expanded;
     struct err *e;
@@ -51,6 +53,7 @@ static bool is_alpha(char c) { return is_alnum(c) && !(c >= '0' && c <= '9'); }
 static void parser_fini(struct parser *p)
 {
     VEC_FINI(&p->names);
+    map_fini(&p->index);
     VEC_FINI(&p->nodes);
     buf_fini(&p->expanded);
 }
@@ -63,11 +66,13 @@ static uint32_t node_add(struct parser *p, struct depends_node node)
 
 static uint32_t name_index(struct parser *p, struct str name)
 {
-    for (size_t i = 0; i < p->names.n; i++)
-        if (str_eq(p->names.items[i].name, name)) return (uint32_t)i;
-    struct depends_name fresh = {.name = name};
-    VEC_PUSH(&p->names, fresh);
-    return (uint32_t)(p->names.n - 1);
+    bool fresh = false;
+    struct map_slot *slot = map_put(&p->index, name, &fresh);
+    if (!fresh) return (uint32_t)slot->num;
+    struct depends_name added = {.name = name};
+    slot->num = p->names.n;
+    VEC_PUSH(&p->names, added);
+    return (uint32_t)slot->num;
 }
 
 static void skip_space(struct parser *p)

@@ -30,18 +30,24 @@ bool builtin_type(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
     return true;
 }
 
+/* Months and weekdays are integers only where Go's reflection looks at them. */
+static bool is_plain_number(const struct xv *v)
+{
+    return v->kind == X_FLOAT || (v->kind == X_INT && v->sub <= XI_INT64);
+}
+
 bool builtin_abs(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     *out = args[0];
     if (out->kind == X_INT && out->i < 0) out->i = (int64_t)(0 - (uint64_t)out->i);
     else if (out->kind == X_FLOAT && out->d < 0) out->d = -out->d;
-    return xv_is_number(out) || xfail(x, "invalid argument for abs (type %s)", xv_type(out));
+    return is_plain_number(out) || xfail(x, "invalid argument for abs (type %s)", xv_type(out));
 }
 
 static bool rounded(struct xctx *x, const char *name, const struct xv *v, double (*fn)(double),
                     struct xv *out)
 {
-    if (!xv_is_number(v)) return xfail(x, "invalid argument for %s (type %s)", name, xv_type(v));
+    if (!is_plain_number(v)) return xfail(x, "invalid argument for %s (type %s)", name, xv_type(v));
     *out = xv_float(fn(xv_number(v)));
     return true;
 }
@@ -79,7 +85,7 @@ bool builtin_float(struct xctx *x, const struct xv *args, size_t n, struct xv *o
 {
     const struct xv *v = &args[0];
     double d;
-    if (xv_is_number(v)) {
+    if (is_plain_number(v)) {
         *out = xv_float(xv_number(v));
         return true;
     }

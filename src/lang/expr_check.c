@@ -112,6 +112,7 @@ static bool both(struct ty l, struct ty r, enum xtype kind) { return is(l, kind)
 
 static bool comparable(struct ty l, struct ty r)
 {
+    if (is(l, TY_MAP) && is(r, TY_MAP)) return l.any_key == r.any_key;
     return is_any(l) || is_any(r) || is(l, TY_NIL) || is(r, TY_NIL) || l.kind == r.kind ||
            (is_number(l) && is_number(r));
 }
@@ -333,7 +334,7 @@ static struct ty check_call(struct checker *c, const struct xnode *n)
     return any; /* expr-lang does not look at the arguments of what it does not know */
 }
 
-#define COUNTED (NUMBERS | 1u << TY_DURATION)
+#define COUNTED (NUMBERS | 1u << TY_DURATION | 1u << TY_NAMED)
 
 /* Builtins that take several types say so themselves. */
 static const struct {

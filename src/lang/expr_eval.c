@@ -299,7 +299,7 @@ static void zero_nils(struct xctx *x, const char *spec, struct xv *args, size_t 
             else if (*c == 'f') args[i] = xv_float(0);
             else if (*c == 'b') args[i] = xv_bool(false);
             else if (*c == 't') args[i] = xv_time(x->a, (struct moment){.s = -62135596800, .zone = "UTC"});
-            else if (*c == 'm') args[i] = (struct xv){.kind = X_MAP, .map = ARENA_NEW(x->a, struct xmap)};
+            else if (*c == 'm') args[i] = (struct xv){.kind = X_MAP, .b = true, .map = ARENA_NEW(x->a, struct xmap)};
         }
     }
 }

@@ -93,7 +93,8 @@ static void put(struct writer *w, const struct xv *v, int depth)
         return;
     case X_MAP:
         w->bad = w->bad || v->sub >= XM_ANY_KEY;
-        put_map(w, v->map, depth);
+        if (v->b) buf_str(w->b, STR("null"));
+        else put_map(w, v->map, depth);
         return;
     case X_TIME: put_string(w->b, timefmt_rfc3339(w->a, *v->time)); return;
     case X_ZONE: buf_str(w->b, STR("{}")); return;

@@ -92,7 +92,7 @@ enum xmap_sub { XM_ANY, XM_STR, XM_ANY_KEY, XM_GROUPS };
 struct xv {
     uint8_t kind;
     uint8_t sub;
-    bool b; /* X_BOOL; X_LIST: a nil slice of Go, which is empty and null in JSON */
+    bool b; /* X_BOOL; X_LIST, X_MAP: a nil one of Go, which is empty, and null in JSON */
     union {
         int64_t i; /* X_INT, X_DURATION (ns) */
         double d;
@@ -233,8 +233,8 @@ static inline struct xv xv_int(int64_t i) { return (struct xv){.kind = X_INT, .i
 static inline struct xv xv_float(double d) { return (struct xv){.kind = X_FLOAT, .d = d}; }
 static inline struct xv xv_str(struct str s) { return (struct xv){.kind = X_STR, .s = s}; }
 static inline struct xv xv_duration(int64_t ns) { return (struct xv){.kind = X_DURATION, .i = ns}; }
-/* As Go sees it: a nil slice is nil too. */
-static inline bool xv_is_nil(const struct xv *v) { return v->kind == X_NIL || (v->kind == X_LIST && v->b); }
+/* As Go sees it: a nil slice or map is nil too. */
+static inline bool xv_is_nil(const struct xv *v) { return v->kind == X_NIL || ((v->kind == X_LIST || v->kind == X_MAP) && v->b); }
 static inline bool xv_is_number(const struct xv *v) { return v->kind == X_INT || v->kind == X_FLOAT; }
 static inline double xv_number(const struct xv *v) { return v->kind == X_INT ? (double)v->i : v->d; }
 struct xv xv_time(struct arena *a, struct moment m);

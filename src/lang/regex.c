@@ -75,6 +75,16 @@ static bool check_escape(struct check *c, bool in_class)
     return true;
 }
 
+static bool is_posix_class(struct str name)
+{
+    static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower",
+                                        "print", "punct", "space", "upper", "word", "xdigit"};
+    if (name.n && name.p[0] == '^') name = str_from(name, 1);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_is(name, names[i])) return true;
+    return false;
+}
+
 static bool check_class(struct check *c)
 {
     size_t from = c->at++;
@@ -84,7 +94,10 @@ static bool check_class(struct check *c)
         if (c->re.p[c->at] == '\\') {
             if (!check_escape(c, true)) return false;
         } else if (c->re.p[c->at] == '[' && char_at(c, c->at + 1) == ':') {
-            ptrdiff_t end = str_find(c->re, STR(":]"), c->at);
+            ptrdiff_t end = str_find(c->re, STR(":]"), c->at + 2);
+            struct str name = end < 0 ? STR_NONE : str_sub(c->re, c->at, (size_t)end + 2 - c->at);
+            if (end >= 0 && !is_posix_class(str_sub(name, 2, name.n - 4)))
+                return refuse(c, "invalid character class range", name);
             c->at = end < 0 ? c->at + 1 : (size_t)end + 2;
         } else {
             c->at++;

@@ -159,36 +159,36 @@ bool sprig_compact(struct xctx *x, const struct xv *args, size_t n, struct xv *o
 }
 
 /* Any value as a list of texts, nil elements left out. */
-static struct xv strings(struct xctx *x, const struct xv *v)
+static bool strings(struct xctx *x, const struct xv *v, struct xv *out)
 {
     struct xbuild b = {.a = x->a};
+    if (v->kind == X_LIST && !xcharge(x, v->list->n)) return false;
     if (v->kind != X_LIST && v->kind != X_NIL) xbuild_add(&b, xv_nil(), xv_str(xv_text(x, v)));
     for (size_t i = 0; v->kind == X_LIST && i < v->list->n; i++)
         if (v->list->items[i].kind != X_NIL)
             xbuild_add(&b, xv_nil(), xv_str(xv_text(x, &v->list->items[i])));
-    struct xv list = xbuild_list(&b);
-    list.sub = XS_STR;
-    return list;
+    *out = xbuild_list(&b);
+    out->sub = XS_STR;
+    return true;
 }
 
 bool sprig_to_strings(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    *out = strings(x, &args[0]);
-    return xcharge(x, out->list->n);
+    return strings(x, &args[0], out);
 }
 
 bool sprig_sort_alpha(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    struct xv nil = xv_str(STR("<nil>")), list = strings(x, args[0].kind == X_NIL ? &nil : &args[0]);
-    if (!builtin_sort(x, &list, 1, out)) return false;
+    struct xv nil = xv_str(STR("<nil>")), list;
+    if (!strings(x, args[0].kind == X_NIL ? &nil : &args[0], &list) || !builtin_sort(x, &list, 1, out)) return false;
     out->sub = XS_STR;
     return true;
 }
 
 bool sprig_join(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    struct xv pair[2] = {strings(x, &args[1]), args[0]};
-    return builtin_join(x, pair, 2, out);
+    struct xv pair[2] = {{0}, args[0]};
+    return strings(x, &args[1], &pair[0]) && builtin_join(x, pair, 2, out);
 }
 
 bool sprig_split_list(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
@@ -373,6 +373,7 @@ bool sprig_dig(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 
 bool sprig_deep_copy(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
+    if (args[0].kind == X_NIL) return xfail(x, "reflect: call of reflect.Value.Type on zero Value");
     *out = args[0];
     return true;
 }

@@ -127,6 +127,8 @@ static long double quotient(long double a, long double b)
 
 static bool fold_decimal(struct xctx *x, const struct xv *args, size_t n, decimal_fn *fn, struct xv *out)
 {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(sprig_float_of(&args[i]))) return xfail(x, "Cannot create a Decimal from %s", isnan(sprig_float_of(&args[i])) ? "NaN" : "Inf");
     long double v = n ? decimal(x->a, sprig_float_of(&args[0])) : 0;
     for (size_t i = 1; i < n; i++) {
         long double by = decimal(x->a, sprig_float_of(&args[i]));
@@ -208,7 +210,7 @@ static bool steps(struct xctx *x, const int64_t v[3], struct xv *out)
         for (int64_t i = from; down ? i > to : i < to;) {
             if (!xcharge(x, 1)) return false;
             xbuild_add(&b, xv_nil(), xv_int(i));
-            if (__builtin_add_overflow(i, step, &i)) break;
+            i = wrap_add(i, step);
         }
     *out = xbuild_list(&b);
     out->sub = XS_INT;

@@ -98,6 +98,7 @@ bool sprig_must_to_pretty_json(struct xctx *x, const struct xv *args, size_t n, 
 bool sprig_to_raw_json(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     struct val v;
+    if (xv_is_nil(&args[0])) return *out = xv_str(STR("null")), true;
     if (!json(x, &args[0], 0, out) || !xv_to_val(x, &args[0], &v)) return false;
     *out = xv_str(json_text(x->a, &v));
     return true;

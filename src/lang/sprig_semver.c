@@ -140,6 +140,7 @@ bool sprig_semver_compare(struct xctx *x, const struct xv *args, size_t n, struc
         ptrdiff_t or = str_find(rest, STR("||"), 0);
         struct str part = or < 0 ? rest : str_sub(rest, 0, (size_t)or);
         rest = or < 0 ? STR_NONE : str_from(rest, (size_t)or + 2);
+        bad = bad || !str_trim(part).n;
         any = meets_all(&v, part, &bad) || any;
     }
     if (bad) return xfail(x, "improper constraint: %.*s", STR_ARG(args[0].s));

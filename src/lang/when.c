@@ -22,9 +22,16 @@ struct value {
     const struct list *list;
 };
 
+/* Lists grow by one at a time and share their memory while nobody else appended to it. */
+struct store {
+    struct value *items;
+    size_t n, cap;
+};
+
 struct list {
     struct value *items;
     size_t n;
+    struct store *store;
 };
 
 struct node {
@@ -39,6 +46,7 @@ struct when {
     size_t at;
     int depth;
     const struct val *params;
+    size_t text_bytes; /* of texts joined so far */
     struct err *e;
 };
 
@@ -154,6 +162,7 @@ static void put_value(struct buf *b, struct arena *a, const struct value *v)
 
 static struct str value_text(struct arena *a, const struct value *v)
 {
+    if (v->kind == V_STR) return v->s;
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_VALUE_BYTES);
     put_value(&b, a, v);
@@ -293,11 +302,16 @@ static bool compare(uint8_t op, const struct value *l, const struct value *r)
 static struct value separate(struct when *w, const struct value *l, const struct value *r)
 {
     size_t n = l->kind == V_LIST ? l->list->n : 1;
+    struct store *store = l->kind == V_LIST ? l->list->store : NULL;
+    if (!store || store->n != n || n == store->cap) {
+        store = ARENA_NEW(w->a, struct store);
+        *store = (struct store){.n = n, .cap = n * 2 + 4};
+        store->items = ARENA_ARRAY(w->a, struct value, store->cap);
+        memcpy(store->items, l->kind == V_LIST ? l->list->items : l, n * sizeof *store->items);
+    }
+    store->items[store->n++] = *r;
     struct list *list = ARENA_NEW(w->a, struct list);
-    list->items = ARENA_ARRAY(w->a, struct value, n + 1);
-    memcpy(list->items, l->kind == V_LIST ? l->list->items : l, n * sizeof *list->items);
-    list->items[n] = *r;
-    list->n = n + 1;
+    *list = (struct list){store->items, n + 1, store};
     return (struct value){.kind = V_LIST, .list = list};
 }
 
@@ -341,8 +355,9 @@ static bool apply(struct when *w, uint8_t op, const struct value *v[2], struct v
     case OP_PLUS:
         if (l->kind == V_STR || r->kind == V_STR) {
             struct str left = value_text(w->a, l), right = value_text(w->a, r);
-            if (left.n + right.n > LIMIT_VALUE_BYTES)
-                return err_set(w->e, ERR_LIMIT, "a text is longer than %d bytes", LIMIT_VALUE_BYTES);
+            w->text_bytes += left.n + right.n;
+            if (w->text_bytes > LIMIT_VALUE_BYTES)
+                return err_set(w->e, ERR_LIMIT, "texts are longer than %d bytes", LIMIT_VALUE_BYTES);
             *out = of_str(str_cat(w->a, left, right));
             return true;
         }

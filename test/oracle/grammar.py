@@ -96,7 +96,8 @@ class When(Gen):
             return "%s %s %s" % (self.number(d - 1), self.pick("+ - * / % ** & | ^ << >>".split()), self.number(d - 1))
         if k < .8:
             return self.pick(["-", "~", "-"]) + "(" + self.number(d - 1) + ")"
-        return self.pick(["(%s)", "(%s)", "(" + self.truth(d - 1) + " ? %s : 1)", "(%s ?? 2)"]) % self.number(d - 1)
+        inner = self.number(d - 1)
+        return self.pick(["(" + inner + ")", "(" + inner + ")", "(" + self.truth(d - 1) + " ? " + inner + " : 1)", "(" + inner + " ?? 2)"])
 
     def text(self, d):
         if d <= 0 or self.chance(.6):
@@ -306,7 +307,7 @@ class Sprig(Expr):
         self.table = [row[:2] for row in table if row[0] not in self.skip and row[2] != "sprig_refused" and not row[0].startswith("must")]
 
     def arg(self, letter):
-        if self.chance(.06):
+        if letter != "t" and self.chance(.06):
             return self.any(1)
         return {"s": lambda: self.pick([self.lit_str(), self.lit_str(), "'foo bar baz'", "'a.b/c.txt'", "'1.2.3'", "'^1.2'", "'snake_case word'", "'CamelCase'", "'-1.5h'", "'2006-01-02'", "'12'", "'0x1f'", "'017'"]),
                 "i": lambda: self.pick(["0", "1", "2", "3", "5", "-1", "7", "20"]), "f": lambda: self.pick(["0.5", "1.5", "2"]),
@@ -325,6 +326,8 @@ class Sprig(Expr):
             mark = spec[i + 1] if i + 1 < len(spec) else ""
             if mark == "?" and self.chance(.5):
                 break
+            if letter == "a" and "date" in name.lower():
+                letter = "t"  # anything else means the present time
             args += [self.arg(letter) for _ in range(self.r.randint(0, 3) if mark == "*" else 1)]
         if self.chance(.02):
             args = args[:-1]
