@@ -30,7 +30,6 @@ TAP = re.compile(r"^(not )?ok \d+")
 # name, file that must exist, command ({build}: the build directory), time limit in seconds
 CHECKS = [
     ("tree", "tools/check_tree.py", [PY, "tools/check_tree.py", "--build", "{build}"], 60),
-    ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
     ("sim random", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 180),
     ("sim crashes", "{build}/test/sim/sim",

@@ -1,9 +1,8 @@
 #!/usr/bin/python3
-"""Judges the engine: random workflows and hand-made cases, the model against the C simulator. README.md has the contract.
+"""Judges the engine: random workflows, the model against the C simulator. README.md has the contract.
 
     run.py --runs N [--first SEED] [--sim PROGRAM]     random workflows
     run.py --seed SEED [--sim PROGRAM] [--print]       one of them
-    run.py --cases [NAME] [--sim PROGRAM]              the hand-made cases
 """
 import argparse
 import collections
@@ -15,7 +14,6 @@ import sys
 import time
 import traceback
 
-import cases
 import generate
 import invariants
 import model
@@ -140,27 +138,6 @@ def run_seed(args):
     return not problems
 
 
-def run_cases(args):
-    todo = [(n, t) for n, t in cases.all_cases() if args.cases in ("all", n)]
-    given = [cases.to_case(t) for _, t in todo]
-    if args.print:
-        print("\n".join(json.dumps(c, separators=(",", ":")) for c in given))
-        return True
-    forms = run_sim(args.sim, given) if args.sim else [None] * len(given)
-    failed = 0
-    for (name, text), case, got in zip(todo, given, forms):
-        problems, _ = judge(case, got)
-        problems += ["model: " + p for p in cases.check(text["expect"], normal.form(model.run(case)))]
-        if got is not None and "error" not in got:
-            problems += ["simulator: " + p for p in cases.check(text["expect"], got)]
-        if problems:
-            failed += 1
-            print("%s: %s" % (name, text["rule"]))
-            print("".join("    %s\n" % p for p in problems), end="")
-    print("%d passed, %d failed" % (len(todo) - failed, failed))
-    return not failed
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--sim", help="the C simulator; without it the model runs alone")
@@ -172,14 +149,13 @@ def main():
     p.add_argument("--show", type=int, default=5, help="failing seeds to print in full")
     p.add_argument("--quiet", action="store_true", help="no coverage table")
     p.add_argument("--seed", type=int)
-    p.add_argument("--cases", nargs="?", const="all")
     p.add_argument("--print", action="store_true", help="only print the case as the simulator gets it")
     p.add_argument("--verbose", action="store_true", help="with --seed: print the workflow too")
     args = p.parse_args()
     SIM_ARGS[:] = ["--crash", str(args.crash), "--crash-seed", str(args.first)] if args.crash else []
     if args.sim and not shutil.which(args.sim):
         p.error("%s is not a program" % args.sim)
-    passed = run_cases(args) if args.cases else run_seed(args) if args.seed is not None else run_random(args)
+    passed = run_seed(args) if args.seed is not None else run_random(args)
     sys.exit(0 if passed else 1)
 
 

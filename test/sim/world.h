@@ -16,6 +16,17 @@ struct stored {
     struct str status, priv;
 };
 
+/* splitmix64 */
+struct stream {
+    uint64_t state;
+};
+uint64_t draw(struct stream *s);
+
+struct fate {
+    int64_t duration_us;
+    struct step_outcome how;
+};
+
 struct world {
     struct arena arena; /* of the case */
     struct run_opts opts;
@@ -24,6 +35,10 @@ struct world {
     VEC(struct pod) pods;
     const struct val *templates; /* list of documents to look templates up in */
     const struct val *fate;
+    bool commands;             /* steps do what their commands say; else they are drawn */
+    const struct val *given;   /* map node name -> what is known of its pod, or NULL */
+    const struct val *orders;  /* list of what people do, sorted by time, or NULL */
+    uint32_t orders_done;
     int64_t now_us, end_us;
     uint64_t crash_state; /* random stream of the crashes */
     uint32_t crash_pct;   /* of the events before, and as many after their commit */
@@ -34,5 +49,10 @@ struct world {
 bool world_run(struct world *w, const struct val *the_case, struct err *e);
 void world_fini(struct world *w);
 
+struct fate fate_of(struct world *w, const struct node *n, const struct val *tmpl);
+/* Of a member that is a number; else 0. */
+int64_t val_number(const struct val *map, const char *key);
+
 /* The result line of README.md 1.2. */
-void normal_write(struct buf *b, struct run *r);
+/* `whole`: with the Workflow object as its users see it. */
+void normal_write(struct buf *b, struct run *r, bool whole);
