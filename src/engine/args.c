@@ -188,6 +188,15 @@ static bool artifacts_decide(struct run *r, const struct start *s, const struct 
     return true;
 }
 
+/* The name of the step or task that calls the template; the entry template and hooks are called by a
+ * step without a name (operator.go executeTemplate). */
+static void caller_scope(struct scope *s, struct str name, const struct node *boundary, bool hooked)
+{
+    bool called = boundary && !hooked, task = called && boundary->type == NTYPE_DAG;
+    struct str caller = called ? node_name_within(name, boundary) : STR("");
+    scope_set(s, task ? STR("tasks.name") : STR("steps.name"), caller);
+}
+
 bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct err *e)
 {
     *out = STR_NONE;
@@ -195,6 +204,7 @@ bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct
     struct scope locals CLEANUP(scope_fini) = {0};
     scope_init(&locals, &r->globals);
     scope_set(&locals, STR("node.name"), s->name);
+    caller_scope(&locals, s->name, s->boundary, s->hooked);
     if (tmpl_is_pod(s->tmpl)) scope_set(&locals, STR("pod.name"), start_pod_name(r, s));
     struct val params, artifacts;
     if (!params_decide(r, s, &locals, &params, e)) return false;
@@ -269,8 +279,7 @@ void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint
 void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n)
 {
     scope_set(s, STR("node.name"), n->name);
-    if (n->type == NTYPE_STEPS) scope_set(s, STR("steps.name"), n->name);
-    if (n->type == NTYPE_DAG) scope_set(s, STR("tasks.name"), n->name);
+    caller_scope(s, n->retried ? n->parent->name : n->name, n->boundary, n->hooked);
     if (n->type == NTYPE_POD) scope_set(s, STR("pod.name"), node_pod_name(a, r, n));
     if (!n->retried || !n->parent) return;
     const struct node *last = NULL;

@@ -197,6 +197,8 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
+/* A name without its boundary's and the leading "[i]." or "." (operator.go). */
+struct str node_name_within(struct str name, const struct node *boundary);
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
 
 /* templates: tmpl.c */

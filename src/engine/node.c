@@ -203,17 +203,21 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
     fn(ctx, n);
 }
 
-/* Name without the boundary's prefix and the leading "[i]." or "." (operator.go). */
-struct str node_display(const struct node *n)
+struct str node_name_within(struct str name, const struct node *boundary)
 {
-    if (!n->boundary) return n->name;
-    struct str d = str_from(n->name, n->boundary->name.n);
-    if (n->type == NTYPE_STEPGROUP) return d;
+    if (!boundary) return name;
+    struct str d = str_from(name, boundary->name.n);
     if (d.n && d.p[0] == '[') {
         ptrdiff_t close = str_find_char(d, ']', 0);
         if (close > 0) d = str_from(d, (size_t)close + 1);
     }
     return d.n && d.p[0] == '.' ? str_from(d, 1) : d;
+}
+
+struct str node_display(const struct node *n)
+{
+    if (n->type == NTYPE_STEPGROUP) return str_from(n->name, n->boundary->name.n);
+    return node_name_within(n->name, n->boundary);
 }
 
 uint32_t step_group_index(const struct node *n)

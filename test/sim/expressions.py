@@ -6,6 +6,7 @@ expr     expr-lang: names, literals, operators, ?? and ?:, a few functions
 
 One small Pratt parser serves all; `Words` says what a bare identifier means.
 """
+import datetime
 import re
 
 
@@ -40,7 +41,9 @@ def tokens(text, word_operators):
                 out.append(("op", "["))
                 at = m.start(kind) + 1
                 continue
-            kind, value = "string", value[1:-1]  # govaluate: a name in brackets, and names are strings
+            out.append(("string", value[1:-1]))  # govaluate: a name in brackets, and names are strings
+            at = m.end()
+            continue
         if kind == "name" and (value == "in" or (word_operators and value in WORD_OPERATORS | {"not"})):
             kind = "op"
         if kind == "string":
@@ -167,10 +170,20 @@ def number(v, op):
     return v
 
 
+DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[-+]\d\d:\d\d))?")
+
+
+def moment(v):
+    """A quoted text that looks like a date is a time to govaluate."""
+    if isinstance(v, str) and DATE.fullmatch(v):
+        return datetime.datetime.fromisoformat(v.replace("Z", "+00:00") if "T" in v else v + "T00:00:00+00:00")
+    return v
+
+
 def same(a, b):
     if isinstance(a, bool) != isinstance(b, bool):
         return False
-    return a == b
+    return a == b or (isinstance(a, str) and isinstance(b, str) and moment(a) == moment(b))
 
 
 def ordered(a, b, op):

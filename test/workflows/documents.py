@@ -16,6 +16,14 @@ EXPECTED = {"phase", "message", "says", "ends", "outputs", "nodes", "more", "wor
 REAL_TIME = re.compile(r"sleep|suspend|activeDeadlineSeconds|backoff|imeout|volume|artifact|secret|synchronization")
 
 
+class Loader(yaml.SafeLoader):
+    """YAML as Argo reads it: y and n are booleans too."""
+
+
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
+Loader.bool_values = dict(yaml.SafeLoader.bool_values, y=True, n=False)
+
+
 class Broken(Exception):
     """A document that does not keep to the format."""
 
@@ -29,7 +37,7 @@ class Document:
             raise Broken("%s: the first line is not `# %s: RULE`" % (self.name, path.parent.name))
         self.text, cut, _ = text.rpartition("\n---\n")
         self.text += "\n"
-        docs = [d for d in yaml.safe_load_all(text) if d is not None]
+        docs = [d for d in yaml.load_all(text, Loader) if d is not None]
         self.documents, self.expect = docs[:-1], docs[-1]
         if not cut or "kind" in self.expect or not self.documents or self.documents[-1].get("kind") != "Workflow":
             raise Broken("%s: it must end with a Workflow and what is expected" % self.name)
