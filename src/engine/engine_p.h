@@ -231,6 +231,11 @@ struct node *start_skipped(struct run *r, const struct start *s, enum node_phase
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
 
+/* A step that cannot be executed at all makes its group an error, and those after it in the group are
+ * not tried (steps.go executeStepGroup). A task says so in its message (dag.go executeDAGTask). */
+void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why);
+struct str fault_text(struct run *r, const struct node *boundary, struct str name, struct str why);
+
 /* limits.c: parallelism and template.failFast */
 /* True: it may start now. False: it was put aside and starts by itself when its turn comes. */
 bool limit_pass(struct run *r, struct node *boundary, const struct blocked *b);

@@ -71,6 +71,14 @@ static bool backoff_us(const struct strategy *s, uint32_t attempts, int64_t *out
     return true;
 }
 
+/* The strategy itself is wrong: an error of whoever called the template. */
+static void broken(struct run *r, struct node *retry, const struct err *e)
+{
+    struct str why = str_of(e->text);
+    fault_group(r, retry->parent, retry, why);
+    node_finish(r, retry, NODE_ERROR, retry->hooked ? why : fault_text(r, retry->boundary, retry->name, why));
+}
+
 /* Over for good: the phase of the last attempt under this message. */
 static bool give_up(struct run *r, struct node *retry, struct str message)
 {
@@ -88,7 +96,7 @@ static bool backoff_passed(struct run *r, struct node *retry, const struct strat
     int64_t most = 0, wait = 0;
     if (!seconds_of(s->backoff, "maxDuration", &most, &e) ||
         !backoff_us(s, f->attempts, &wait, &e)) {
-        node_finish(r, retry, NODE_ERROR, str_of(e.text));
+        broken(r, retry, &e);
         return false;
     }
     int64_t over_us = most ? f->first_started_us + most : 0;
@@ -161,7 +169,7 @@ void retry_decide(struct run *r, struct node *retry)
         return;
     }
     if (!strategy_read(r, retry, &s, &e)) {
-        node_finish(r, retry, NODE_ERROR, str_of(e.text));
+        broken(r, retry, &e);
         return;
     }
     if (s.backoff && !backoff_passed(r, retry, &s)) return;
@@ -174,7 +182,7 @@ void retry_decide(struct run *r, struct node *retry)
         return;
     }
     if (!expression_allows(r, retry, &s, &again, &e)) {
-        node_finish(r, retry, NODE_ERROR, str_of(e.text));
+        broken(r, retry, &e);
         return;
     }
     struct blocked next = {.retry = retry};

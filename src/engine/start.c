@@ -228,6 +228,12 @@ static bool call_wanted(struct run *r, const struct val *task, struct start *s, 
     return false;
 }
 
+struct str fault_text(struct run *r, const struct node *boundary, struct str name, struct str why)
+{
+    if (!boundary || boundary->type != NTYPE_DAG) return why;
+    return str_fmt(&r->scratch, "task '%.*s' errored: %.*s", STR_ARG(name), STR_ARG(why));
+}
+
 /* Template, arguments and inputs, which can fail, come before a limit is asked; false: *n shows why. */
 static bool call_prepare(struct run *r, const struct val *task, struct start *s, struct node **n)
 {
@@ -241,19 +247,16 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
         s->args = args;
     }
     if (ok && inputs_decide(r, s, &s->inputs, &e)) return true;
-    *n = start_skipped(r, s, NODE_ERROR, str_of(e.text));
+    *n = start_skipped(r, s, NODE_ERROR, fault_text(r, boundary, s->name, str_of(e.text)));
     return false;
 }
 
-/* A step that could not even be started makes its whole group an error, and those after it in the
- * group are not tried (steps.go executeStepGroup). */
-static void group_fault(struct run *r, const struct blocked *b, const struct node *n)
+void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why)
 {
-    bool bad = n->type == NTYPE_SKIP && n->phase == NODE_ERROR;
-    if (!bad || b->parent->type != NTYPE_STEPGROUP || b->parent->group->error.p) return;
-    b->parent->group->error =
+    if (!parent || parent->type != NTYPE_STEPGROUP || parent->group->error.p) return;
+    parent->group->error =
         str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
-                STR_ARG(n->name), STR_ARG(n->message));
+                STR_ARG(n->name), STR_ARG(why));
     limit_drop(n->boundary);
 }
 
@@ -283,5 +286,5 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
         n = start_prepared(r, &s);
     }
     link_call(r, boundary, b, n);
-    group_fault(r, b, n);
+    if (n->type == NTYPE_SKIP && n->phase == NODE_ERROR) fault_group(r, b->parent, n, n->message);
 }

@@ -43,7 +43,7 @@ static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint
         struct planned *p = &plan[*out_n];
         if (t->calls[i].group != n->body->group) continue;
         p->call = &t->calls[i];
-        if (!call_resolve(r, n, p->call, &p->task, e)) return false;
+        if (!call_resolve(r, n, p->call, &p->task, e)) return err_ctx(e, "failed to resolve references");
         if (task_loops(&p->task) && (!loop_expand(r, &p->task, &p->items, e) ||
                                      !loop_check(r, p->call, &p->task, &p->items, e)))
             return false;

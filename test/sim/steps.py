@@ -106,7 +106,7 @@ def execute_group(wf, group, group_name, boundary, library, scope, place):
     except tags.Unresolved:
         return node  # waits for what may come
     except m.StepError as e:
-        return wf.mark(node, "Error", "Failed to resolve references: %s" % e)
+        return wf.mark(node, "Error", "failed to resolve references: %s" % e)
     except loops.LoopError as e:
         return wf.mark(node, "Error", str(e))
     started, held = {}, False
