@@ -270,7 +270,7 @@ void dag_begin(struct run *r, struct node *n)
     body_begin(r, n);
     struct body *b = n->body;
     if (!dag_targets(r, n, &e)) {
-        body_finish(r, n, NODE_ERROR, str_of(e.text));
+        body_error(r, n, str_of(e.text));
         return;
     }
     uint32_t *ready = ARENA_ARRAY(&r->scratch, uint32_t, b->tmpl->n_calls + 1), n_ready = 0;
@@ -372,7 +372,7 @@ static void dag_settle(struct run *r, struct node *dag)
     struct err e;
     enum node_phase p = dag_phase(r, dag);
     if (p != NODE_SUCCEEDED) body_finish(r, dag, p, STR_NONE);
-    else if (!outputs_collect(r, dag, &e)) body_finish(r, dag, NODE_ERROR, str_of(e.text));
+    else if (!outputs_collect(r, dag, &e)) body_error(r, dag, str_of(e.text));
     else body_finish(r, dag, NODE_SUCCEEDED, STR_NONE);
 }
 

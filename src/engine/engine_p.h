@@ -314,6 +314,8 @@ void exit_begin(struct run *r);
 void body_begin(struct run *r, struct node *n);
 void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
 void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+/* The instance could not be executed to its end: an error of whoever called the template. */
+void body_error(struct run *r, struct node *n, struct str why);
 void body_fail_fast(struct run *r, struct node *n);
 struct group_frame *loop_begin(struct run *r, struct node *boundary, const struct call *c,
                                const struct val *items);

@@ -110,7 +110,7 @@ static void steps_end(struct run *r, struct node *n)
 {
     struct err e;
     if (outputs_collect(r, n, &e)) body_finish(r, n, NODE_SUCCEEDED, STR_NONE);
-    else body_finish(r, n, NODE_ERROR, str_of(e.text));
+    else body_error(r, n, str_of(e.text));
 }
 
 void steps_begin(struct run *r, struct node *n)
@@ -151,8 +151,7 @@ static bool fan_in_fails(struct run *r, struct node *n)
     for (uint32_t i = 0; i < n->tmpl->n_calls; i++) {
         if (n->tmpl->calls[i].group != b->group || !b->calls[i].loop) continue;
         if (loop_results_valid(r, b->calls[i].loop, &bad)) continue;
-        r->entry_error = r->entry_error || n == r->root;
-        body_finish(r, n, NODE_ERROR, str_fmt(&r->scratch, "result of %.*s is not JSON", STR_ARG(bad->name)));
+        body_error(r, n, str_fmt(&r->scratch, "result of %.*s is not JSON", STR_ARG(bad->name)));
         return true;
     }
     return false;
