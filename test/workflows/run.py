@@ -67,6 +67,8 @@ def ask_program(doc, runtime):
         args = [word for a in doc.expect.get("args") or [] for word in ("-p", a)]
         done = subprocess.run([SKIFF, "run", "--state", os.path.join(where, "s"), "--runtime", runtime, "-o", "json", *args, path],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=where, timeout=LIMIT_S)
+        if "refused" in doc.expect:
+            return done.stdout + done.stderr
         if not done.stdout.startswith("{"):
             raise documents.Broken("status %d: %s" % (done.returncode, done.stderr.strip()[-400:]))
         return documents.seen_workflow(json.JSONDecoder().raw_decode(done.stdout)[0])
@@ -86,7 +88,7 @@ def ask_lint(doc):
 def judge_lint(doc):
     status, said = ask_lint(doc)
     out = []
-    if "refused" in doc.expect:
+    if "refused" in doc.expect and "lint" in doc.judges():
         if status == 0 or doc.expect["refused"] not in said:
             out.append("expected to be refused with %r, got status %d: %s" % (doc.expect["refused"], status, said.strip()[-300:]))
     elif status != 0:
@@ -123,6 +125,10 @@ def judge(doc, forms, args):
                 out += judge_simulator(doc, forms[doc.name], args)
             elif who in ("process", "sandbox"):
                 seen = ask_program(doc, "none" if who == "process" else "auto")
+                if "refused" in doc.expect:
+                    if doc.expect["refused"] not in seen or "startedAt" in seen:
+                        out.append("expected to be refused with %r, got: %s" % (doc.expect["refused"], seen.strip()[-300:]))
+                    continue
                 out += ["%s: %s" % (who, d) for d in documents.differences(doc, seen, who)]
                 if args.show:
                     show(doc, seen)
