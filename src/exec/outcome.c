@@ -40,16 +40,27 @@ static const struct val *declared(const struct val *tmpl, struct str name)
     return NULL;
 }
 
-/* Argo's default key format, and the file's name by its archive strategy. */
+static struct str base_name(struct str path)
+{
+    while (path.n > 1 && path.p[path.n - 1] == '/') path.n--;
+    for (size_t i = path.n; i-- > 0;)
+        if (path.p[i] == '/') return str_from(path, i + 1);
+    return path;
+}
+
+/* Argo's default key format. An archive is named after the artifact, a plain file keeps its name
+ * (executor.go stageArchiveFile). */
 static struct str key_of(struct job *j, const struct val *art)
 {
     struct arena *a = &j->live->x->scratch;
     struct str key = val_text(val_path(art, "s3.key"));
     const struct val *archive = val_get(art, STR("archive"));
-    const char *suffix = val_get(archive, STR("none")) ? "" : val_get(archive, STR("zip")) ? ".zip" : ".tgz";
+    bool plain = val_get(archive, STR("none")) != NULL;
+    const char *suffix = plain ? "" : val_get(archive, STR("zip")) ? ".zip" : ".tgz";
     if (key.n) return key;
     struct str pod = node_pod_name(a, j->live->run, j->node), wf = run_name(j->live->run);
-    return str_fmt(a, "%.*s/%.*s/%.*s%s", STR_ARG(wf), STR_ARG(pod), STR_ARG(val_get_str(art, "name")), suffix);
+    struct str name = plain ? base_name(val_get_str(art, "path")) : val_get_str(art, "name");
+    return str_fmt(a, "%.*s/%.*s/%.*s%s", STR_ARG(wf), STR_ARG(pod), STR_ARG(name), suffix);
 }
 
 /* One content for one output of one step, however often an engine dies while it takes it in. */
