@@ -154,5 +154,5 @@ struct fate fate_of(struct world *w, const struct node *n, const struct val *giv
 {
     /* the engine's own copy lives only until its next event */
     struct val copy = val_copy(&w->arena, given);
-    return w->commands ? fate_commanded(w, n, &copy) : fate_drawn(w, n, &copy);
+    return w->shell ? fate_commanded(w, n, &copy) : fate_drawn(w, n, &copy);
 }

@@ -123,7 +123,7 @@ def fate_commanded(name, tmpl, captured, given):
 
 
 def fate_of(name, tmpl, captured, fate):
-    if fate.get("commands"):
+    if fate.get("shell"):
         return fate_commanded(name, tmpl, captured, fate.get("pods"))
     return fate_drawn(name, tmpl, captured, fate)
 

@@ -19,7 +19,7 @@ from scopes import Scopes
 class Model(Scopes, Retries):
     def __init__(self, case):
         self.name, self.now = case["name"], case["now_us"]
-        self.fate = dict(case["fate"], commands=case.get("commands"), pods=case.get("pods"))
+        self.fate = dict(case["fate"], shell=case.get("shell"), pods=case.get("pods"))
         self.last_us = case["now_us"] + case.get("limit_us", DAY_US)
         self.spec = case["documents"][-1]["spec"]
         self.libraries = {d["metadata"]["name"]: d["spec"]["templates"] for d in case["documents"][:-1] if "spec" in d}

@@ -81,30 +81,20 @@ static struct pod *pod_first(struct world *w)
 
 /* ---- events ---- */
 
-enum event_kind { EVENT_START, EVENT_POD, EVENT_KILLED, EVENT_TIMER, EVENT_STARTED, EVENT_ORDER };
+enum event_kind { EVENT_START, EVENT_POD, EVENT_KILLED, EVENT_TIMER, EVENT_STARTED, EVENT_COMMAND };
 
 struct event {
     enum event_kind kind;
     uint32_t node;
 };
 
-/* What a person does to the workflow: `do` of README.md 1.1. */
-static bool obey(struct world *w, const struct val *order, struct outbox *out, struct err *e)
+static void deliver(struct world *w, const struct event *ev, struct outbox *out, struct err *e)
 {
-    struct str what = val_get_str(order, "do");
-    if (str_is(what, "stop")) run_stop(w->run, STOP_STOP, w->now_us, out);
-    else if (str_is(what, "terminate")) run_stop(w->run, STOP_TERMINATE, w->now_us, out);
-    else if (str_is(what, "resume")) return run_resume(w->run, w->now_us, out, e);
-    else return err_set(e, ERR_SPEC, "the simulator cannot %.*s", STR_ARG(what));
-    return true;
-}
-
-static bool deliver(struct world *w, const struct event *ev, struct outbox *out, struct err *e)
-{
-    struct node *n = ev->kind == EVENT_START || ev->kind == EVENT_TIMER || ev->kind == EVENT_ORDER
+    struct node *n = ev->kind == EVENT_START || ev->kind == EVENT_TIMER || ev->kind == EVENT_COMMAND
                          ? NULL : run_node_at(w->run, ev->node);
-    if (ev->kind == EVENT_ORDER) return obey(w, &w->orders->items[ev->node], out, e);
-    if (ev->kind == EVENT_START) {
+    if (ev->kind == EVENT_COMMAND) {
+        command_deliver(w, &w->commands->items[ev->node], out);
+    } else if (ev->kind == EVENT_START) {
         run_start(w->run, w->now_us, out);
     } else if (ev->kind == EVENT_STARTED) {
         run_step_started(w->run, n, w->now_us, out);
@@ -118,7 +108,6 @@ static bool deliver(struct world *w, const struct event *ev, struct outbox *out,
         struct fate f = fate_of(w, n, tmpl);
         run_step_done(w->run, n, &f.how, w->now_us, out);
     }
-    return true;
 }
 
 static bool happen(struct world *w, const struct event *ev, struct err *e);
@@ -163,24 +152,14 @@ static bool catch_up(struct world *w, struct err *e)
 static bool happen(struct world *w, const struct event *ev, struct err *e)
 {
     struct outbox out;
-    if (!deliver(w, ev, &out, e)) return false;
+    deliver(w, ev, &out, e);
     while (crash_now(w)) { /* before the commit: the event comes again */
-        if (!crash(w, e) || !deliver(w, ev, &out, e)) return false;
+        if (!crash(w, e)) return false;
+        deliver(w, ev, &out, e);
     }
     stored_put(w, &out);
     if (ev->kind == EVENT_POD) pod_forget(w, ev->node);
     if (crash_now(w) && !crash(w, e)) return false; /* after it: the actions were not carried out */
-    return true;
-}
-
-/* The next order, when nothing else comes before it. */
-static bool next_order(struct world *w, int64_t other_us, struct event *ev)
-{
-    if (!w->orders || w->orders_done >= w->orders->n) return false;
-    int64_t at = val_number(&w->orders->items[w->orders_done], "at_us");
-    if (other_us && other_us < at) return false;
-    *ev = (struct event){EVENT_ORDER, w->orders_done++};
-    w->now_us = MAX(w->now_us, at);
     return true;
 }
 
@@ -192,7 +171,12 @@ static bool next_event(struct world *w, struct event *ev)
     struct str timer_name = tn ? node_name(tn) : STR("");
     bool pod = p && (!timer || p->end_us < timer ||
                      (p->end_us == timer && str_cmp(p->name, timer_name) <= 0));
-    if (next_order(w, pod ? p->end_us : timer, ev)) return true;
+    int64_t command = command_due(w);
+    if (command != INT64_MAX && (!p || command <= p->end_us) && (!timer || command <= timer)) {
+        *ev = (struct event){EVENT_COMMAND, w->next_command++};
+        w->now_us = MAX(w->now_us, command);
+        return w->now_us <= w->end_us;
+    }
     if (!p && !timer) return false;
     *ev = pod ? (struct event){EVENT_POD, p->node} : (struct event){EVENT_TIMER, 0};
     w->now_us = MAX(w->now_us, pod ? p->end_us : timer);
@@ -236,7 +220,7 @@ static void complete(struct world *w, const struct val *wf, struct str name, str
     map_begin(&b, &w->arena);
     for (uint32_t i = 0; i < wf->n; i++) map_add(&b, wf->map[i].key, wf->map[i].v);
     map_set(&b, STR("metadata"), map_done(&m));
-    if (w->commands) map_set(&b, STR("spec"), whole_spec(w, val_get(wf, STR("spec"))));
+    if (w->shell) map_set(&b, STR("spec"), whole_spec(w, val_get(wf, STR("spec"))));
     *out = map_done(&b);
 }
 
@@ -248,10 +232,10 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
     int64_t limit = val_number(c, "limit_us");
     w->fate = val_get(c, STR("fate"));
     w->templates = docs;
-    w->commands = str_is(val_get_str(c, "commands"), "true");
+    w->shell = str_is(val_get_str(c, "shell"), "true");
     w->given = val_get(c, STR("pods"));
-    w->orders = val_get(c, STR("orders"));
-    w->now_us = val_number(c, "now_us");
+    w->commands = val_get(c, STR("commands"));
+    w->now_us = w->start_us = val_number(c, "now_us");
     w->end_us = w->now_us + (limit ? limit : 86400000000);
     w->crash_state ^= (uint64_t)val_number(c, "seed") * 0x9E3779B97F4A7C15u;
     complete(w, &docs->items[docs->n - 1], val_get_str(c, "name"), wf);

@@ -35,11 +35,11 @@ struct world {
     VEC(struct pod) pods;
     const struct val *templates; /* list of documents to look templates up in */
     const struct val *fate;
-    bool commands;             /* steps do what their commands say; else they are drawn */
-    const struct val *given;   /* map node name -> what is known of its pod, or NULL */
-    const struct val *orders;  /* list of what people do, sorted by time, or NULL */
-    uint32_t orders_done;
-    int64_t now_us, end_us;
+    bool shell;                 /* steps do what their commands say; else they are drawn */
+    const struct val *given;    /* map node name -> what is known of its pod, or NULL */
+    const struct val *commands; /* list of what is done to the run from outside, in order; NULL: none */
+    uint32_t next_command;
+    int64_t now_us, start_us, end_us;
     uint64_t crash_state; /* random stream of the crashes */
     uint32_t crash_pct;   /* of the events before, and as many after their commit */
     uint32_t crashes;
@@ -52,6 +52,11 @@ void world_fini(struct world *w);
 struct fate fate_of(struct world *w, const struct node *n, const struct val *tmpl);
 /* Of a member that is a number; else 0. */
 int64_t val_number(const struct val *map, const char *key);
+
+/* commands.c: when the next command is due; INT64_MAX: none is left. */
+int64_t command_due(const struct world *w);
+/* Gives the engine the command. */
+void command_deliver(struct world *w, const struct val *command, struct outbox *out);
 
 /* The result line of README.md 1.2. */
 /* `whole`: with the Workflow object as its users see it. */

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "test/data/workflows"
 START_US = 1700000000000000
 JUDGES = ("simulator", "process", "sandbox", "lint")
-EXPECTED = {"phase", "message", "says", "ends", "outputs", "nodes", "more", "workflow", "run", "pods", "orders", "args", "model",
+EXPECTED = {"phase", "message", "says", "ends", "outputs", "nodes", "more", "workflow", "run", "pods", "commands", "args", "model",
             "refused", "warned", "seconds"}
 REAL_TIME = re.compile(r"sleep|suspend|activeDeadlineSeconds|backoff|imeout|volume|artifact|secret|synchronization")
 
@@ -53,7 +53,7 @@ class Document:
             return run if isinstance(run, list) else [run]
         if "refused" in self.expect:
             return ["lint"]
-        quick = not REAL_TIME.search(self.text) and not {"pods", "orders"} & set(self.expect)
+        quick = not REAL_TIME.search(self.text) and not {"pods", "commands"} & set(self.expect)
         return ["simulator", "sandbox"] if quick else ["simulator"]
 
     def case(self):
@@ -63,9 +63,9 @@ class Document:
         if given:
             override(docs[-1]["spec"], given)
         pods = {n: pod(p) for n, p in (self.expect.get("pods") or {}).items()}
-        orders = [dict(o, at_us=START_US + us(o["at"])) for o in self.expect.get("orders") or []]
-        return {"seed": 1, "now_us": START_US, "name": self.workflow, "documents": docs, "commands": True,
-                "pods": pods, "orders": orders, "fate": {"seed": 1, "fail_pct": 0, "error_pct": 0}}
+        commands = [command(c) for c in self.expect.get("commands") or []]
+        return {"seed": 1, "now_us": START_US, "name": self.workflow, "documents": docs, "shell": True,
+                "pods": pods, "commands": commands, "fate": {"seed": 1, "fail_pct": 0, "error_pct": 0}}
 
 
 def override(spec, given):
@@ -95,6 +95,13 @@ def pod(given):
     out = dict(given)
     if "takes" in out:
         out["takes_us"] = us(out.pop("takes"))
+    return out
+
+
+def command(given):
+    out = dict(given)
+    if "at" in out:
+        out["at_ms"] = us(out.pop("at")) // 1000
     return out
 
 

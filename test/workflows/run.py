@@ -32,7 +32,7 @@ BUILD = os.environ.get("BUILD") or str(documents.ROOT / "build")
 SKIFF = os.environ.get("SKIFF") or BUILD + "/skiff"
 LIMIT_S = 30
 
-# Fields that the model does not know. It knows no order, no ConfigMap and no parameter that is taken from one.
+# Fields that the model does not know. It knows no commands and no ConfigMaps.
 NOT_MODELLED = {"synchronization", "memoize", "daemon", "http", "resource", "data", "plugin", "containerSet", "templateDefaults",
                 "workflowTemplateRef", "shutdown", "configMapKeyRef", "sidecars", "initContainers", "fromExpression", "enum"}
 KNOWN_HOOKS = {"exit"}
@@ -105,7 +105,7 @@ def judge_simulator(doc, form, args):
     out = ["simulator: " + d for d in documents.differences(doc, seen, "simulator")]
     if args.show:
         show(doc, seen)
-    if doc.expect.get("orders") or doc.expect.get("model") is False or unknown_to_model(doc.documents):
+    if doc.expect.get("commands") or doc.expect.get("model") is False or unknown_to_model(doc.documents):
         return out
     wf = model.run(doc.case())
     mine = normal.form(wf)
