@@ -37,7 +37,10 @@ class Document:
             raise Broken("%s: the first line is not `# %s: RULE`" % (self.name, path.parent.name))
         self.text, cut, _ = text.rpartition("\n---\n")
         self.text += "\n"
-        docs = [d for d in yaml.load_all(text, Loader) if d is not None]
+        try:
+            docs = [d for d in yaml.load_all(text, Loader) if d is not None]
+        except yaml.YAMLError as e:
+            raise Broken("%s: %s" % (self.name, e))
         self.documents, self.expect = docs[:-1], docs[-1]
         if not cut or "kind" in self.expect or not self.documents or self.documents[-1].get("kind") != "Workflow":
             raise Broken("%s: it must end with a Workflow and what is expected" % self.name)
