@@ -300,6 +300,8 @@ bool dag_targets(struct run *r, struct node *dag, struct err *e); /* which tasks
 /* retry.c */
 void retry_child_done(struct run *r, struct node *retry);
 void retry_decide(struct run *r, struct node *retry);
+/* A held attempt's turn has come; by now it may be too late for it. */
+void retry_go(struct run *r, struct node *retry);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);

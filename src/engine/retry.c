@@ -155,6 +155,17 @@ static struct str shutdown_text(struct run *r)
     return STR("retry exceeded workflow deadline");
 }
 
+static bool no_more_attempts(const struct run *r, const struct node *retry)
+{
+    return r->stop == STOP_TERMINATE || (!retry->in_exit && (r->stop || r->deadline_passed));
+}
+
+void retry_go(struct run *r, struct node *retry)
+{
+    if (no_more_attempts(r, retry)) give_up(r, retry, shutdown_text(r));
+    else start_attempt(r, retry);
+}
+
 void retry_decide(struct run *r, struct node *retry)
 {
     const struct node *last = retry->retry->last;
@@ -163,8 +174,7 @@ void retry_decide(struct run *r, struct node *retry)
     bool again;
     retry->retry->waiting = false;
     retry->deadline_us = 0;
-    if ((r->stop && !retry->in_exit) || r->stop == STOP_TERMINATE ||
-        (r->deadline_passed && !retry->in_exit)) {
+    if (no_more_attempts(r, retry)) {
         give_up(r, retry, shutdown_text(r));
         return;
     }

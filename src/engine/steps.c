@@ -52,8 +52,13 @@ static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint
     return true;
 }
 
-static void start_empty(struct run *r, struct node *n, struct node *group, const struct call *c)
+/* Loops without items come before all else (steps.go expandStepGroup). */
+static void start_empty(struct run *r, struct node *n, struct node *group, const struct planned *p)
 {
+    const struct call *c = p->call;
+    if (!task_loops(&p->task) || p->items.n) return;
+    loop_begin(r, n, c, &p->items);
+    group->group->open++;
     struct start s = {.parent = group, .boundary = n, .call = c,
                       .name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(group->name),
                                       STR_ARG(c->name))};
@@ -71,9 +76,9 @@ static void start_planned(struct run *r, struct node *n, struct node *group,
         call_start(r, n, &b, &p->task);
         return;
     }
+    if (!p->items.n) return; /* start_empty has been there */
     loop_begin(r, n, p->call, &p->items);
-    group->group->open += p->items.n ? p->items.n : 1;
-    if (!p->items.n) start_empty(r, n, group, p->call);
+    group->group->open += p->items.n;
     for (uint32_t i = 0; i < p->items.n && !group->group->error.p; i++) {
         b.item = json_text(&r->scratch, &p->items.items[i]);
         b.item_idx = i;
@@ -101,6 +106,7 @@ static void group_begin(struct run *r, struct node *n)
         return;
     }
     group->group->open = 1; /* held while starting */
+    for (uint32_t i = 0; i < planned; i++) start_empty(r, n, group, &plan[i]);
     for (uint32_t i = 0; i < planned && !group->group->error.p; i++)
         start_planned(r, n, group, &plan[i]);
     steps_child_done(r, group);
