@@ -292,8 +292,9 @@ void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint
 
 void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n)
 {
-    scope_set(s, STR("node.name"), n->name);
-    caller_scope(s, n->retried ? n->parent->name : n->name, n->boundary, n->hooked);
+    struct str name = n->retried ? n->parent->name : n->name; /* filled in before the attempts are made */
+    scope_set(s, STR("node.name"), name);
+    caller_scope(s, name, n->boundary, n->hooked);
     if (n->type == NTYPE_POD) scope_set(s, STR("pod.name"), node_pod_name(a, r, n));
     if (!n->retried || !n->parent) return;
     const struct node *last = NULL;

@@ -14,12 +14,14 @@ class ExprError(Exception):
     pass
 
 
-TOKEN = re.compile(r"""\s*(?:
+TOKEN = r"""\s*(?:
     (?P<number>0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)
-  | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+  | (?P<string>%s)
   | (?P<name>[A-Za-z_]\w*)
   | (?P<bracketed>\[[^\]]*\])
-  | (?P<op>\?\.|\?\?|\*\*|==|!=|>=|<=|&&|\|\||=~|!~|[-+*/%<>!()?:,.\[\]]))""", re.X)
+  | (?P<op>\?\.|\?\?|\*\*|==|!=|>=|<=|&&|\|\||=~|!~|[-+*/%%<>!()?:,.\[\]]))"""
+EXPR_TOKEN = re.compile(TOKEN % r"""  "(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'  """, re.X)
+WHEN_TOKEN = re.compile(TOKEN % r"""  ["'](?:[^"'\\]|\\.)*["']  """, re.X)  # to govaluate every quote ends a text
 
 BINARY = {"?": 1, "??": 2, "||": 3, "or": 3, "&&": 4, "and": 4, "==": 6, "!=": 6, "<": 7, ">": 7, "<=": 7, ">=": 7,
           "=~": 7, "!~": 7, "in": 7, "contains": 7, "startsWith": 7, "endsWith": 7, "matches": 7,
@@ -31,7 +33,7 @@ def tokens(text, word_operators):
     out, at = [], 0
     text = text.rstrip()
     while at < len(text):
-        m = TOKEN.match(text, at)
+        m = (EXPR_TOKEN if word_operators else WHEN_TOKEN).match(text, at)
         if not m:
             raise ExprError("Invalid token: '%s'" % text[at:].strip()[:2])
         kind = m.lastgroup
