@@ -145,7 +145,7 @@ static void tasks_begin(struct run *r, struct node *dag, uint32_t *ready, uint32
     for (uint32_t i = 0; i < n; i++) task_begin(r, dag, &dag->body->tmpl->calls[ready[i]]);
 }
 
-/* ---- Argo's walk: targets by name, before each task its dependencies by name ---- */
+/* ---- Argo's walk: targets as written or by name, before each task its dependencies by name ---- */
 
 struct ranking {
     struct body *b;
@@ -197,8 +197,7 @@ static void ranks_set(struct run *r, struct body *b)
     for (uint32_t i = 0; i < n; i++) k.by_name[i] = i;
     qsort_r(k.by_name, n, sizeof(uint32_t), name_order, b->tmpl->calls);
     for (uint32_t i = 0; i < n; i++) k.place[k.by_name[i]] = i;
-    for (uint32_t i = 0; i < n; i++)
-        if (b->calls[k.by_name[i]].target) rank_from(&k, k.by_name[i]);
+    for (uint32_t i = 0; i < b->n_targets; i++) rank_from(&k, b->targets[i]);
     VEC_FINI(&k.stack);
 }
 

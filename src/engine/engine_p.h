@@ -327,5 +327,6 @@ bool continues_on(const struct call *c, enum node_phase p);
 void run_advance(struct run *r);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
-void work_end(struct run *r, struct str why, bool exit_too);
+void work_end(struct run *r, struct str why, bool exit_too); /* suspend nodes of a stopped run: stopped_text */
+struct str stopped_text(const struct run *r); /* "Stopped with strategy 'Stop'" */
 void node_kill(struct run *r, struct node *n, struct str why);

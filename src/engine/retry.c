@@ -150,9 +150,7 @@ static bool expression_allows(struct run *r, struct node *retry, const struct st
 
 static struct str shutdown_text(struct run *r)
 {
-    if (r->stop == STOP_TERMINATE) return STR("Stopped with strategy 'Terminate'");
-    if (r->stop == STOP_STOP) return STR("Stopped with strategy 'Stop'");
-    return STR("retry exceeded workflow deadline");
+    return r->stop ? stopped_text(r) : STR("retry exceeded workflow deadline");
 }
 
 static bool no_more_attempts(const struct run *r, const struct node *retry)

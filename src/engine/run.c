@@ -283,6 +283,11 @@ void run_continue(struct run *r, int64_t now_us, struct outbox *out)
     event_end(r, out);
 }
 
+struct str stopped_text(const struct run *r)
+{
+    return r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'") : STR("Stopped with strategy 'Terminate'");
+}
+
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
@@ -364,9 +369,9 @@ static void run_end(struct run *r)
     if (r->entry_error)
         r->message = str_fmt(&r->arena, "error in entry template execution: %.*s", STR_ARG(r->message));
     if (r->phase != NODE_SUCCEEDED && r->stop)
-        r->message = r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'")
-                                          : STR("Stopped with strategy 'Terminate'");
+        r->message = stopped_text(r);
     if (r->phase == NODE_SUCCEEDED) r->message = STR_NONE;
+    if (r->stop == STOP_TERMINATE) x = NULL; /* Argo does not look at it any more */
     if (r->phase == NODE_SUCCEEDED && x && phase_failed(x->phase)) {
         r->phase = x->phase;
         r->message = x->message;

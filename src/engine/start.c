@@ -96,12 +96,14 @@ static void start_pod(struct run *r, struct node *n)
     VEC_PUSH(&r->actions, a);
 }
 
-/* A stopped or overdue workflow starts nothing but its exit handlers. */
+/* A stopped or overdue workflow starts nothing but its exit handlers. Argo's words for pods that were
+ * running have one blank more (workflowpod.go, exec_control.go). */
 static struct str refusal(const struct run *r, const struct node *n)
 {
-    if (r->stop == STOP_TERMINATE) return STR("workflow shutdown with strategy:  Terminate");
+    bool pod = n->type == NTYPE_POD;
+    if (r->stop == STOP_TERMINATE) return pod ? STR("workflow shutdown with strategy: Terminate") : stopped_text(r);
     if (n->in_exit) return STR_NONE;
-    if (r->stop == STOP_STOP) return STR("workflow shutdown with strategy:  Stop");
+    if (r->stop == STOP_STOP) return pod ? STR("workflow shutdown with strategy: Stop") : stopped_text(r);
     return r->deadline_passed ? STR("Step exceeded its deadline") : STR_NONE;
 }
 

@@ -60,7 +60,7 @@ void work_end(struct run *r, struct str why, bool exit_too)
         struct node *n = r->nodes.items[i];
         if (phase_fulfilled(n->phase) || (n->in_exit && !exit_too)) continue;
         if (n->type == NTYPE_POD) node_kill(r, n, why);
-        if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_FAILED, why);
+        if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_FAILED, r->stop ? stopped_text(r) : why);
         if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     }
 }

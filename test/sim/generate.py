@@ -6,6 +6,8 @@ README.md section 3.3 names those that the model straightens.
 """
 import random
 
+import generate_more
+
 START_US = 1700000000000000
 IMAGE = {"container": {"image": "busybox", "command": ["true"]}}
 SCRIPT = {"script": {"image": "python:3.11", "command": ["python"], "source": "print(1)"}}
@@ -515,4 +517,4 @@ class Generator:
 
 
 def case(seed):
-    return Generator(seed).case()
+    return generate_more.decorate(Generator(seed).case())

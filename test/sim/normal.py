@@ -10,6 +10,7 @@ CUTS = [(re.compile(p, re.S), to) for p, to in (
     (r".*(?:Invalid|[Ff]ailed to \w+) 'when' expres{1,2}ion '(.*?)':.*", r"when error: \1"),
     (r".*Expected boolean evaluation for '(.*?)'\. Got.*", r"when error: \1"),
     (r"(error in entry template execution):.*", r"\1"),
+    (r"(failed to evaluate expression).*", r"\1"),
 )]
 
 

@@ -33,7 +33,7 @@ retry: retryStrategy.expression evaluated to false|template deadline|workflow ac
 exit handler of the workflow|exit handler failed|exit hook of a step or task|exit hook with expression
 continueOn failed|continueOn error|continueOn of a dag target|dag failFast true|dag failFast false|template failFast
 parallelism of the workflow|parallelism of a template|skipped output|skipped output: input default
-valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalName|dag target""".replace(
+stop|terminate|waits for ever: not judged|valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalName|dag target""".replace(
     "\\|\\|", "OR").replace("\n", "|").split("|")
 
 
@@ -61,6 +61,8 @@ def judge(case, got):
         form = normal.form(wf)
     except Exception:
         return ["the model failed: " + traceback.format_exc(limit=-3)], set()
+    if wf.waits and wf.finished is None:
+        return [], wf.covered | {"waits for ever: not judged"}
     problems = ["model: " + p for p in invariants.check(case, form) + invariants.check_trace(wf.trace)]
     if got is not None and "error" in got:
         problems.append("simulator: " + got["error"])

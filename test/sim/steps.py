@@ -104,6 +104,7 @@ def execute_group(wf, group, group_name, boundary, library, scope, place):
     try:
         todo = expand_group(wf, [resolve(wf, s, scope) for s in group], group_name, boundary)
     except tags.Unresolved:
+        wf.waits = True
         return node  # waits for what may come
     except m.StepError as e:
         return wf.mark(node, "Error", "failed to resolve references: %s" % e)
