@@ -27,10 +27,12 @@ import documents  # noqa: E402
 import invariants  # noqa: E402
 import model  # noqa: E402
 import normal  # noqa: E402
+import server  # noqa: E402
 
 BUILD = os.environ.get("BUILD") or str(documents.ROOT / "build")
 SKIFF = os.environ.get("SKIFF") or BUILD + "/skiff"
 LIMIT_S = 30
+SERVER = []  # the address of the server for http templates, once it runs
 
 # Fields that the model does not know. It knows no commands and no ConfigMaps.
 NOT_MODELLED = {"synchronization", "memoize", "daemon", "http", "resource", "data", "plugin", "containerSet", "templateDefaults",
@@ -63,7 +65,7 @@ def ask_program(doc, runtime):
     with tempfile.TemporaryDirectory(prefix="skiff-doc-", ignore_cleanup_errors=True) as where:
         path = os.path.join(where, os.path.basename(doc.name) + ".yaml")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(doc.text)
+            f.write(doc.text.replace(server.ADDRESS, SERVER[0]) if server.ADDRESS in doc.text else doc.text)
         args = [word for a in doc.expect.get("args") or [] for word in ("-p", a)]
         done = subprocess.run([SKIFF, "run", "--state", os.path.join(where, "s"), "--runtime", runtime, "-o", "json", *args, path],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=where, timeout=LIMIT_S)
@@ -156,6 +158,8 @@ def main():
     args = p.parse_args()
     docs = documents.load_all(args.word)
     forms = ask_simulator([d for d in docs if "simulator" in d.judges()])
+    if any(server.ADDRESS in d.text for d in docs):
+        SERVER.append(server.start())
     excused, count, reasons = documents.waiting(), collections.Counter(), collections.Counter()
     with ThreadPoolExecutor(1 if args.show else 3) as pool:
         for doc, problems in zip(docs, pool.map(lambda d: judge(d, forms, args), docs)):
