@@ -183,6 +183,15 @@ struct node *start_template(struct run *r, const struct start *start)
 
 /* ---- one step or task, one item ---- */
 
+/* A condition that is false as it stands, with the item not filled in: nothing needs to be resolved
+ * (operator.go processItem). */
+static bool surely_skipped(struct run *r, const struct val *task)
+{
+    struct err e;
+    bool go;
+    return when_decide(r, val_get_str(task, "when"), &go, &e) && !go;
+}
+
 /* Hooks and inline templates have tags of their own, which are filled in later. */
 bool item_task(struct run *r, const struct val *task, const struct val *item, struct val *out,
                struct err *e)
@@ -192,7 +201,8 @@ bool item_task(struct run *r, const struct val *task, const struct val *item, st
     bool ok = true;
     scope_init(&s, &r->globals);
     item_scope(&r->scratch, &s, item);
-    struct tags_opts opts = {.scope = &s, .policy = TAGS_FAIL, .clock = run_clock(r)};
+    struct tags_opts opts = {.scope = &s, .policy = surely_skipped(r, task) ? TAGS_LEAVE : TAGS_FAIL,
+                             .clock = run_clock(r)};
     map_begin(&b, &r->scratch);
     for (uint32_t i = 0; ok && i < task->n; i++) {
         struct val v = task->map[i].v;

@@ -101,7 +101,7 @@ class Retries:
             self.reach("retry: maxDuration")
             self.mark(node, last.phase, "Backoff would exceed max duration limit")
             return False
-        if self.now < until and limit is not None and len(attempts) <= limit:
+        if (self.now < until or node.name in self.timers) and limit is not None and len(attempts) <= limit:
             self.reach("retry: backoff")
             self.timers[node.name] = until
             return False
