@@ -173,6 +173,7 @@ struct run {
     int64_t started_us, finished_us, deadline_us, now_us, progress_us;
     enum stop_strategy stop;
     bool suspended, deadline_passed;
+    bool pods_by_id; /* the older names of pods: those of their nodes' ids */
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */

@@ -252,5 +252,5 @@ struct str node_template_name(const struct node *n) { return n->tmpl ? n->tmpl->
 
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n)
 {
-    return pod_name(a, r->name, node_template_name(n), n->name);
+    return pod_name(a, r->name, r->pods_by_id ? STR_NONE : node_template_name(n), n->name);
 }

@@ -134,6 +134,8 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     r->uid = val_get_str(meta, "uid");
     r->spec = val_get(opts->workflow, STR("spec"));
     r->suspended = val_is_true(r->spec, "suspend");
+    struct str format = val_get_str(val_get(meta, STR("annotations")), "workflows.argoproj.io/pod-name-format");
+    r->pods_by_id = str_is(format, "v1");
     limit = val_get(r->spec, STR("parallelism"));
     if (limit && val_i64(limit, &n)) r->parallelism = n;
     local_scope(r);

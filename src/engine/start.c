@@ -8,7 +8,7 @@
 
 struct str start_pod_name(struct run *r, const struct start *s)
 {
-    return pod_name(&r->scratch, r->name, s->tmpl->name, s->name);
+    return pod_name(&r->scratch, r->name, r->pods_by_id ? STR_NONE : s->tmpl->name, s->name);
 }
 
 bool when_decide(struct run *r, struct str when, bool *go, struct err *e)
