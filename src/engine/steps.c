@@ -34,20 +34,25 @@ struct planned {
     struct val task, items;
 };
 
+/* References of all steps first, then the items of each (steps.go). False: *out_n steps are in order. */
 static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint32_t *out_n,
                        struct err *e)
 {
     const struct tmpl *t = n->tmpl;
+    uint32_t all = 0;
     *out_n = 0;
     for (uint32_t i = 0; i < t->n_calls; i++) {
-        struct planned *p = &plan[*out_n];
+        struct planned *p = &plan[all];
         if (t->calls[i].group != n->body->group) continue;
         p->call = &t->calls[i];
         if (!call_resolve(r, n, p->call, &p->task, e)) return err_ctx(e, "failed to resolve references");
+        all++;
+    }
+    for (; *out_n < all; (*out_n)++) {
+        struct planned *p = &plan[*out_n];
         if (task_loops(&p->task) && (!loop_expand(r, &p->task, &p->items, e) ||
                                      !loop_check(r, p->call, &p->task, &p->items, e)))
             return false;
-        (*out_n)++;
     }
     return true;
 }
@@ -101,10 +106,7 @@ static void group_begin(struct run *r, struct node *n)
     struct err e;
     uint32_t planned;
     struct planned *plan = ARENA_ARRAY(&r->scratch, struct planned, n->tmpl->n_calls + 1);
-    if (!plan_group(r, n, plan, &planned, &e)) {
-        node_finish(r, group, NODE_ERROR, str_of(e.text));
-        return;
-    }
+    if (!plan_group(r, n, plan, &planned, &e)) group->group->error = str_dup(&r->arena, str_of(e.text));
     group->group->open = 1; /* held while starting */
     for (uint32_t i = 0; i < planned; i++) start_empty(r, n, group, &plan[i]);
     for (uint32_t i = 0; i < planned && !group->group->error.p; i++)

@@ -143,7 +143,8 @@ static struct fate fate_commanded(struct world *w, const struct node *n, const s
         fate_error(&f.how, error);
     } else {
         fate_exit(&w->arena, &f.how, run.code);
-        if (node_captures_result(n)) f.how.result = without_newline(run.out);
+        struct str result = val_get_str(given, "result");
+        if (node_captures_result(n)) f.how.result = result.p ? result : without_newline(run.out);
         fate_params(w, tmpl, NULL, &run, &f.how);
     }
     VEC_FINI(&run.files);

@@ -118,7 +118,7 @@ def fate_commanded(name, tmpl, captured, given):
     code = known.get("exit", run.code)
     got = outcome(duration, "Failed" if code else "Succeeded", code)
     if captured:
-        got.result = without_newline(run.out)
+        got.result = str(known.get("result", without_newline(run.out)))
     return finish(got, [(p["name"], written_value(p, run)) for p in parameter_files(tmpl)])
 
 

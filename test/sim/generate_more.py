@@ -6,7 +6,7 @@ import random
 # Expressions and tags that may stand for a plain text in an argument.
 TEXTS = ("{{workflow.mainEntrypoint}}/{{workflow.namespace}}", "{{= asInt('4') + 1 }}", "{{=workflow.name + '-x'}}",
          "{{= workflow.parameters.p == 'p1' ? 'one' : 'two' }}", "{{=upper(workflow.parameters['p'])}}", "{{unknown}} {{ workflow.name }}",
-         "{{=unknown.name}}", "{{= nil ?? 'none' }}", "{{=1/2}}", "{{=2**3}}", "<&>'{{workflow.name}}")
+         "{{=unknown.name}}", "{{= nil ?? 'none' }}", "{{=1/2}}", "{{=2**3}}", "<&>'{{workflow.name}}", "{{workflow.outputs.parameters.glob}}", "{{=workflow.outputs.parameters.glob}}")
 # What a pod may say of itself.
 SELF = ("{{node.name}}", "{{inputs.parameters.m}}/{{=inputs.parameters.m}}", "{{=inputs.parameters['m'] + '!'}}")
 RETRIED = ("{{lastRetry.message}}", "{{retries}} {{=asInt(retries) + 1}}", "{{= lastRetry.status == '' ? 'first' : lastRetry.status }}", "{{node.name}}")
@@ -45,9 +45,16 @@ class More:
         if "sim/out-try" in notes and self.chance(0.7):
             notes["sim/out-try"] = self.r.choice(RETRIED)
         for call in [s for group in tmpl.get("steps", []) for s in group] + tmpl.get("dag", {}).get("tasks", []):
+            self.bounds(call, tmpl)
             for p in (call.get("arguments") or {}).get("parameters") or []:
                 if isinstance(p.get("value"), str) and p["value"].startswith("lit") and self.chance(0.5):
                     p["value"] = self.r.choice(TEXTS)
+
+    def bounds(self, call, tmpl):
+        """A sequence whose bounds are computed, from an input that is not always a number."""
+        inputs = [p["name"] for p in (tmpl.get("inputs") or {}).get("parameters") or [] if p.get("default") == "3"]
+        if call.get("withSequence", {}).get("count") in ("2", 3) and self.chance(0.5):
+            call["withSequence"]["count"] = "{{inputs.parameters.%s}}" % inputs[0] if inputs else "{{= 1 + 1 }}"
 
     def targets(self):
         """Two targets of one dag."""

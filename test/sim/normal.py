@@ -11,6 +11,8 @@ CUTS = [(re.compile(p, re.S), to) for p, to in (
     (r".*Expected boolean evaluation for '(.*?)'\. Got.*", r"when error: \1"),
     (r"(error in entry template execution):.*", r"\1"),
     (r"(failed to evaluate expression).*", r"\1"),
+    (r"strconv\.Atoi: parsing \"(.*)\": invalid syntax", r"'\1' is not a number"),
+    (r"withSequence\.\w+: ('.*' is not a number)", r"\1"),
 )]
 
 
