@@ -289,7 +289,7 @@ def to_text(v):
 FUNCTIONS = {"asInt": as_int, "int": as_int, "asFloat": as_float, "float": as_float, "string": to_text,
              "len": lambda v: len(v), "upper": lambda v: v.upper(), "lower": lambda v: v.lower()}
 
-# ---- when: reference 1.6 ----
+# ---- when ----
 
 HINT = ' (hint: try wrapping the affected expression in quotes ("))'
 

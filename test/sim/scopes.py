@@ -48,7 +48,7 @@ class Scopes:
         return scope
 
     def skipped_scope(self, prefix, node, step, library):
-        """[addSkippedNodeOutputsToScope] Reference 1.9."""
+        """[addSkippedNodeOutputsToScope]"""
         if node.outputs is not None or node.phase not in ("Skipped", "Omitted"):
             return {}
         _, tmpl = self.resolve(step, library)
