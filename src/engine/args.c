@@ -50,10 +50,24 @@ struct val parsed(struct arena *a, struct str json)
 
 /* ---- deciding ---- */
 
+/* Name and key may each be one tag of a workflow-wide value (common/util.go). */
+static bool ref_part(struct run *r, const struct val *ref, const char *part, struct str *out, struct err *e)
+{
+    struct scope_value v;
+    *out = val_get_str(ref, part);
+    struct str name = tags_sole_name(*out);
+    if (!name.p) return true;
+    if (!scope_get(&r->globals, name, &v) || v.kind != SCOPE_STR)
+        return err_set(e, ERR_SPEC, "parameter %.*s not found", STR_ARG(name));
+    *out = v.str;
+    return true;
+}
+
 /* A ConfigMap's value, when the map is labelled as holding parameters. */
 static bool from_config_map(struct run *r, const struct val *ref, struct str *out, struct err *e)
 {
-    struct str name = val_get_str(ref, "name"), key = val_get_str(ref, "key");
+    struct str name, key;
+    if (!ref_part(r, ref, "name", &name, e) || !ref_part(r, ref, "key", &key, e)) return false;
     const struct val *cm = r->opts.lookup ? r->opts.lookup(r->opts.lookup_ctx, STR("ConfigMap"),
                                                            r->ns, name) : NULL;
     if (!cm) return err_set(e, ERR_SPEC, "ConfigMap '%.*s' does not exist", STR_ARG(name));

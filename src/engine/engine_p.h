@@ -199,6 +199,7 @@ struct run {
     enum stop_strategy stop;
     bool suspended, deadline_passed;
     bool podspec_tags; /* what the workflow says about pods has tags */
+    bool pods_by_id; /* the older names of pods: those of their nodes' ids */
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */
@@ -267,6 +268,11 @@ int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *
 void leaf_runs(struct run *r, struct node *n);
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
+
+/* A step that cannot be executed at all makes its group an error, and those after it in the group are
+ * not tried (steps.go executeStepGroup). A task says so in its message (dag.go executeDAGTask). */
+void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why);
+struct str fault_text(struct run *r, const struct node *boundary, struct str name, struct str why);
 
 /* limits.c: parallelism and template.failFast */
 /* True: it may start now. False: it was put aside and starts by itself when its turn comes. */
@@ -358,6 +364,8 @@ void metrics_of_run(struct run *r, bool begins);
 
 /* podspec.c */
 bool podspec_has_tags(const struct val *spec);
+/* A held attempt's turn has come; by now it may be too late for it. */
+void retry_go(struct run *r, struct node *retry);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);
@@ -395,6 +403,8 @@ const struct val_pair *lifecycle_hook(const struct run *r, const struct node *n,
 void body_begin(struct run *r, struct node *n);
 void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
 void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+/* The instance could not be executed to its end: an error of whoever called the template. */
+void body_error(struct run *r, struct node *n, struct str why);
 void body_fail_fast(struct run *r, struct node *n);
 /* Ends an instance over the heads of its children. */
 void body_break(struct run *r, struct node *n, enum node_phase p, struct str why);
@@ -412,5 +422,6 @@ void root_begin(struct run *r);
 void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
-void work_end(struct run *r, struct str why, bool exit_too);
+void work_end(struct run *r, struct str why, bool exit_too); /* suspend nodes of a stopped run: stopped_text */
+struct str stopped_text(const struct run *r); /* "Stopped with strategy 'Stop'" */
 void node_kill(struct run *r, struct node *n, struct str why);

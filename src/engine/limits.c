@@ -172,7 +172,7 @@ static void release(struct run *r, struct node *boundary)
     struct blocked next = b->blocked.items[b->blocked_head++];
     if (b->blocked_head == b->blocked.n) limit_drop(boundary);
     if (next.retry) {
-        start_attempt(r, next.retry);
+        retry_go(r, next.retry);
     } else if (next.hook_of) {
         hook_run(r, next.hook_of, next.hook);
     } else {

@@ -304,5 +304,5 @@ struct str node_template_name(const struct node *n) { return n->tmpl ? n->tmpl->
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n)
 {
     const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;
-    return pod_name(a, r->name, node_template_name(pod), pod->name);
+    return pod_name(a, r->name, r->pods_by_id ? STR_NONE : node_template_name(pod), pod->name);
 }

@@ -144,6 +144,8 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     r->uid = val_get_str(meta, "uid");
     r->spec = val_get(opts->workflow, STR("spec"));
     r->suspended = val_is_true(r->spec, "suspend");
+    struct str format = val_get_str(val_get(meta, STR("annotations")), "workflows.argoproj.io/pod-name-format");
+    r->pods_by_id = str_is(format, "v1");
     limit = val_get(r->spec, STR("parallelism"));
     if (limit && val_i64(limit, &n)) r->parallelism = n;
     r->podspec_tags = podspec_has_tags(r->spec);
@@ -329,6 +331,11 @@ void run_continue(struct run *r, int64_t now_us, struct outbox *out)
     event_end(r, out);
 }
 
+struct str stopped_text(const struct run *r)
+{
+    return r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'") : STR("Stopped with strategy 'Terminate'");
+}
+
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
@@ -426,9 +433,9 @@ static void run_end(struct run *r)
     if (r->entry_error)
         r->message = str_fmt(&r->arena, "error in entry template execution: %.*s", STR_ARG(r->message));
     if (r->phase != NODE_SUCCEEDED && r->stop)
-        r->message = r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'")
-                                          : STR("Stopped with strategy 'Terminate'");
+        r->message = stopped_text(r);
     if (r->phase == NODE_SUCCEEDED) r->message = STR_NONE;
+    if (r->stop == STOP_TERMINATE) x = NULL; /* Argo does not look at it any more */
     if (r->phase == NODE_SUCCEEDED && x && phase_failed(x->phase)) {
         r->phase = x->phase;
         r->message = x->message;

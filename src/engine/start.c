@@ -9,7 +9,7 @@
 
 struct str start_pod_name(struct run *r, const struct start *s)
 {
-    return pod_name(&r->scratch, r->name, s->tmpl->name, s->name);
+    return pod_name(&r->scratch, r->name, r->pods_by_id ? STR_NONE : s->tmpl->name, s->name);
 }
 
 bool when_decide(struct run *r, struct str when, bool *go, struct err *e)
@@ -140,12 +140,14 @@ static void start_pod(struct run *r, struct node *n)
     VEC_PUSH(&r->actions, a);
 }
 
-/* A stopped or overdue workflow starts nothing but its exit handlers. */
+/* A stopped or overdue workflow starts nothing but its exit handlers. Argo's words for pods that were
+ * running have one blank more (workflowpod.go, exec_control.go). */
 static struct str refusal(const struct run *r, const struct node *n)
 {
-    if (r->stop == STOP_TERMINATE) return STR("workflow shutdown with strategy:  Terminate");
+    bool pod = n->type == NTYPE_POD;
+    if (r->stop == STOP_TERMINATE) return pod ? STR("workflow shutdown with strategy: Terminate") : stopped_text(r);
     if (n->in_exit) return STR_NONE;
-    if (r->stop == STOP_STOP) return STR("workflow shutdown with strategy:  Stop");
+    if (r->stop == STOP_STOP) return pod ? STR("workflow shutdown with strategy: Stop") : stopped_text(r);
     return r->deadline_passed ? STR("Step exceeded its deadline") : STR_NONE;
 }
 
@@ -248,6 +250,15 @@ struct node *start_template(struct run *r, const struct start *start)
 
 /* ---- one step or task, one item ---- */
 
+/* A condition that is false as it stands, with the item not filled in: nothing needs to be resolved
+ * (operator.go processItem). */
+static bool surely_skipped(struct run *r, const struct val *task)
+{
+    struct err e;
+    bool go;
+    return when_decide(r, val_get_str(task, "when"), &go, &e) && !go;
+}
+
 /* Hooks and inline templates have tags of their own, which are filled in later. */
 bool item_task(struct run *r, const struct val *task, const struct val *item, struct val *out,
                struct err *e)
@@ -257,7 +268,8 @@ bool item_task(struct run *r, const struct val *task, const struct val *item, st
     bool ok = true;
     scope_init(&s, &r->globals);
     item_scope(&r->scratch, &s, item);
-    struct tags_opts opts = {.scope = &s, .policy = TAGS_FAIL, .clock = run_clock(r)};
+    struct tags_opts opts = {.scope = &s, .policy = surely_skipped(r, task) ? TAGS_LEAVE : TAGS_FAIL,
+                             .clock = run_clock(r)};
     map_begin(&b, &r->scratch);
     for (uint32_t i = 0; ok && i < task->n; i++) {
         struct val v = task->map[i].v;
@@ -295,6 +307,12 @@ static bool call_wanted(struct run *r, const struct val *task, struct start *s, 
     return false;
 }
 
+struct str fault_text(struct run *r, const struct node *boundary, struct str name, struct str why)
+{
+    if (!boundary || boundary->type != NTYPE_DAG) return why;
+    return str_fmt(&r->scratch, "task '%.*s' errored: %.*s", STR_ARG(name), STR_ARG(why));
+}
+
 /* Template, arguments and inputs, which can fail, come before a limit is asked; false: *n shows why. */
 static bool call_prepare(struct run *r, const struct val *task, struct start *s, struct node **n)
 {
@@ -308,19 +326,16 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
         s->args = args;
     }
     if (ok && inputs_decide(r, s, &s->inputs, &e)) return true;
-    *n = start_skipped(r, s, NODE_ERROR, str_of(e.text));
+    *n = start_skipped(r, s, NODE_ERROR, fault_text(r, boundary, s->name, str_of(e.text)));
     return false;
 }
 
-/* A step that could not even be started makes its whole group an error, and those after it in the
- * group are not tried (steps.go executeStepGroup). */
-static void group_fault(struct run *r, const struct blocked *b, const struct node *n)
+void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why)
 {
-    bool bad = n->type == NTYPE_SKIP && n->phase == NODE_ERROR;
-    if (!bad || b->parent->type != NTYPE_STEPGROUP || b->parent->group->error.p) return;
-    b->parent->group->error =
+    if (!parent || parent->type != NTYPE_STEPGROUP || parent->group->error.p) return;
+    parent->group->error =
         str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
-                STR_ARG(n->name), STR_ARG(n->message));
+                STR_ARG(n->name), STR_ARG(why));
     limit_drop(n->boundary);
 }
 
@@ -351,5 +366,5 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
         n = start_prepared(r, &s);
     }
     link_call(r, boundary, b, n);
-    group_fault(r, b, n);
+    if (n->type == NTYPE_SKIP && n->phase == NODE_ERROR) fault_group(r, b->parent, n, n->message);
 }

@@ -179,6 +179,7 @@ def execute_task(wf, d, name):
     try:
         todo = expand(wf, d, task)
     except tags.Unresolved:
+        wf.waits = True
         return
     except (m.StepError, loops.LoopError) as e:
         return born(wf, d, task, "Error", str(e))

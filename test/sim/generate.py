@@ -6,6 +6,8 @@ README.md section 3.3 names those that the model straightens.
 """
 import random
 
+import generate_more
+
 START_US = 1700000000000000
 IMAGE = {"container": {"image": "busybox", "command": ["true"]}}
 SCRIPT = {"script": {"image": "python:3.11", "command": ["python"], "source": "print(1)"}}
@@ -570,4 +572,4 @@ class HookSower:
 def case(seed):
     made = Generator(seed).case()
     HookSower(seed, made["documents"][-1]["spec"]).sow()
-    return made
+    return generate_more.decorate(made)

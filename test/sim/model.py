@@ -19,10 +19,11 @@ from scopes import Scopes
 
 class Model(Scopes, Retries, Hooks):
     def __init__(self, case):
-        self.name, self.now, self.fate = case["name"], case["now_us"], case["fate"]
+        self.name, self.now = case["name"], case["now_us"]
+        self.fate = dict(case["fate"], shell=case.get("shell"), pods=case.get("pods"))
         self.last_us = case["now_us"] + case.get("limit_us", DAY_US)
         self.spec = case["documents"][-1]["spec"]
-        self.libraries = {d["metadata"]["name"]: d["spec"]["templates"] for d in case["documents"][:-1]}
+        self.libraries = {d["metadata"]["name"]: d["spec"]["templates"] for d in case["documents"][:-1] if "spec" in d}
         self.nodes, self.raw, self.json = {}, {}, {}
         self.phase, self.message, self.started, self.finished = "Running", "", self.now, None
         self.global_outputs, self.changed, self.status = {}, False, None
@@ -30,8 +31,10 @@ class Model(Scopes, Retries, Hooks):
         self.timers = {}  # back-off: name of the Retry node -> time
         self.sleeps = {}  # suspend nodes with a duration: name -> time
         ads = self.spec.get("activeDeadlineSeconds")
+        self.commands, self.stop = list(case.get("commands") or []), None
         self.deadline = None if ads is None else self.now + int(ads) * 10**6
         self.trace, self.covered = [], set()
+        self.rested = self.waits = self.place_free = False
 
     def reach(self, row):
         self.covered.add(row)
@@ -57,10 +60,14 @@ class Model(Scopes, Retries, Hooks):
         out += [(at, name, 2) for name, at in self.timers.items()]
         if self.deadline is not None and self.now < self.deadline:
             out.append((self.deadline, "", 0))
+        if self.commands:
+            out.append((self.started + 1000 * self.commands[0]["at_ms"], "", -1))
         return out
 
     def happen(self, name, kind):
-        if name == "":
+        if kind == -1:
+            self.shut_down(self.commands.pop(0)["do"])
+        elif name == "":
             self.workflow_deadline()
         elif kind == 2:
             del self.timers[name]
@@ -72,16 +79,41 @@ class Model(Scopes, Retries, Hooks):
             self.end_pod_by_fate(name)
 
     def settle(self):
+        """Passes until nothing changes. A place under a limit is given away only when all else has come to rest, one at a time."""
+        self.rested = False
         for _ in range(10000):
-            self.changed = False
+            self.changed, self.waits, self.place_free = False, False, self.rested
             if self.finished is None:
                 self.operate()
-            if not self.changed:
+            if not self.changed and self.rested:
                 return
+            self.rested = not self.changed
         raise AssertionError("no fixpoint")
 
     def past_deadline(self):
         return self.deadline is not None and self.now >= self.deadline
+
+    def shut_down(self, how):
+        """[applyExecutionControl, failNodesWithoutCreatedPodsAfterDeadlineOrShutdown] stop leaves exit handlers alone, terminate does not."""
+        self.reach(how)
+        self.stop, self.changed = how.capitalize(), True
+        for node in list(self.nodes.values()):
+            if node.fulfilled() or not self.stopped(node):
+                continue
+            if node.type == "Pod":
+                self.end_pod(node.name, "Failed", "workflow shutdown with strategy:  " + self.stop, None)
+            elif node.type == "HTTP":
+                self.end_pod(node.name, "Failed", self.stopped_message(), None)
+            elif node.type == "Suspend":
+                self.sleeps.pop(node.name, None)
+                self.mark(node, "Failed", self.stopped_message())
+
+    def stopped(self, place):
+        """[ShutdownStrategy.ShouldExecute]"""
+        return self.stop == "Terminate" or (self.stop == "Stop" and not place.on_exit)
+
+    def stopped_message(self):
+        return "Stopped with strategy '%s'" % self.stop
 
     def workflow_deadline(self):
         """[applyExecutionControl, failNodesWithoutCreatedPodsAfterDeadlineOrShutdown]"""
@@ -160,6 +192,9 @@ class Model(Scopes, Retries, Hooks):
     def start_pod(self, name, tmpl, holder, place):
         http = "http" in tmpl
         type_, limited = ("HTTP", ("timeout",)) if http else ("Pod", ("activeDeadlineSeconds", "timeout"))
+        if self.stopped(place):
+            return self.make(name, type_, "Failed", holder, place,
+                             self.stopped_message() if http else "workflow shutdown with strategy: " + self.stop)
         if self.past_deadline() and not place.on_exit:
             return self.make(name, type_, "Failed", holder, place, STEP_DEADLINE)
         node = self.make(name, type_, "Pending" if http else "Running", holder, place)
@@ -243,8 +278,7 @@ class Model(Scopes, Retries, Hooks):
 
     def local_values(self, name, holder):
         local = {"node.name": name}
-        if holder.get("kind"):
-            local[holder["kind"] + ".name"] = holder["name"]
+        local[holder.get("kind", "steps") + ".name"] = holder.get("name", "")
         return local
 
     def fail(self, name, node, holder, place, error):
@@ -273,6 +307,8 @@ class Model(Scopes, Retries, Hooks):
         """[executeSuspend] Without a duration it waits for a person."""
         if name in self.nodes:
             return self.nodes[name]
+        if self.stopped(place):
+            return self.make(name, "Suspend", "Failed", holder, place, self.stopped_message())
         if self.past_deadline() and not place.on_exit:
             return self.make(name, "Suspend", "Failed", holder, place, STEP_DEADLINE)
         self.reach("suspend")
@@ -305,19 +341,25 @@ class Model(Scopes, Retries, Hooks):
     def check_limits(self, place):
         """[checkParallelism] for something that does not exist yet."""
         limit = self.spec.get("parallelism")
+        inner = place.boundary and self.raw[place.boundary].get("parallelism")
+        if (limit or inner) and not self.place_free:
+            raise Held()
         if limit and self.active(("Pod",)) >= limit:
             self.reach("parallelism of the workflow")
             raise Held()
-        limit = place.boundary and self.raw[place.boundary].get("parallelism")
-        if limit and self.active(("Pod", "Steps", "DAG"), place.boundary) >= limit:
+        if inner and self.active(("Pod", "Steps", "DAG"), place.boundary) >= inner:
             self.reach("parallelism of a template")
             raise Held()
+        if limit or inner:
+            self.place_free, self.rested, self.changed = False, False, True
 
     def check_fail_fast(self, tmpl, node, place):
         """[checkParallelism] template.failFast: nothing new once a child has failed; over when no pod is left."""
         if node is not None and ("steps" in tmpl or "dag" in tmpl) and node.type != "Retry":
             self.fail_fast(self.raw.get(node.name), node)
         if node is None and place.boundary:
+            if self.raw[place.boundary].get("failFast") and not self.place_free:
+                raise Held()  # an attempt that waits may come first
             self.fail_fast(self.raw[place.boundary], self.nodes[place.boundary])
 
     def fail_fast(self, raw, node):
@@ -372,15 +414,16 @@ class Model(Scopes, Retries, Hooks):
         if status == "Succeeded" and handler is not None and handler.bad():
             self.reach("exit handler failed")
             return self.end(handler.phase, handler.message)
-        self.end(status, "" if status == "Succeeded" else root.message)
+        message = self.stopped_message() if self.stop and root.bad() else root.message
+        self.end(status, "" if status == "Succeeded" else message)
 
     def exit_handler(self):
         """None: there is none. False: it is not over. Otherwise its node."""
         hook = self.exit_hook({"onExit": self.spec.get("onExit"), "hooks": self.spec.get("hooks")})
-        if hook is None:
+        name = self.name + ".onExit"
+        if hook is None or (self.stop == "Terminate" and name not in self.nodes):
             return None
         self.reach("exit handler of the workflow")
-        name = self.name + ".onExit"
         try:
             args = tags.substitute(hook.get("arguments") or {}, self.global_values())
             node = self.execute(name, {k: hook[k] for k in ("template", "templateRef") if hook.get(k)}, None, args,
@@ -390,7 +433,9 @@ class Model(Scopes, Retries, Hooks):
         except StepError as e:
             self.end("Error", "error in exit template execution : %s" % e)
             return False
-        return node if node.fulfilled() else False
+        if not node.fulfilled():
+            return False
+        return None if self.stop == "Terminate" else node  # what a terminated handler comes to is not looked at
 
     def end(self, phase, message):
         """[markWorkflowPhase]"""

@@ -124,7 +124,7 @@ static void put_run(struct buf *b, struct arena *a, struct run *r)
     buf_fini(&text);
 }
 
-void normal_write(struct buf *b, struct run *r)
+void normal_write(struct buf *b, struct run *r, bool whole)
 {
     struct arena a;
     struct map names = {0};
@@ -140,7 +140,12 @@ void normal_write(struct buf *b, struct run *r)
         if (i) buf_char(b, ',');
         put_node(b, r, run_node_at(r, i), &names);
     }
-    buf_str(b, STR("}}"));
+    buf_char(b, '}');
+    if (whole) {
+        buf_str(b, STR(",\"workflow\":"));
+        run_write_workflow(b, r);
+    }
+    buf_char(b, '}');
     map_fini(&names);
     arena_fini(&a);
 }

@@ -9,10 +9,10 @@ CUTS = [(re.compile(p, re.S), to) for p, to in (
     (r".*(absent optional).*", r"\1"),
     (r".*(?:Invalid|[Ff]ailed to \w+) 'when' expres{1,2}ion '(.*?)':.*", r"when error: \1"),
     (r".*Expected boolean evaluation for '(.*?)'\. Got.*", r"when error: \1"),
-    (r"(task '.*?' errored):.*", r"\1"),
-    (r"(step group deemed errored due to child .*? error):.*", r"\1"),
     (r"(error in entry template execution):.*", r"\1"),
-    (r"[Ff]ailed to resolve references: ", ""),
+    (r"(failed to evaluate expression).*", r"\1"),
+    (r"strconv\.Atoi: parsing \"(.*)\": invalid syntax", r"'\1' is not a number"),
+    (r"withSequence\.\w+: ('.*' is not a number)", r"\1"),
 )]
 
 

@@ -104,9 +104,10 @@ def execute_group(wf, group, group_name, boundary, library, scope, place):
     try:
         todo = expand_group(wf, [resolve(wf, s, scope) for s in group], group_name, boundary)
     except tags.Unresolved:
+        wf.waits = True
         return node  # waits for what may come
     except m.StepError as e:
-        return wf.mark(node, "Error", "Failed to resolve references: %s" % e)
+        return wf.mark(node, "Error", "failed to resolve references: %s" % e)
     except loops.LoopError as e:
         return wf.mark(node, "Error", str(e))
     started, held = {}, False

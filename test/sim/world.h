@@ -16,6 +16,17 @@ struct stored {
     struct str status, priv;
 };
 
+/* splitmix64 */
+struct stream {
+    uint64_t state;
+};
+uint64_t draw(struct stream *s);
+
+struct fate {
+    int64_t duration_us;
+    struct step_outcome how;
+};
+
 struct world {
     struct arena arena; /* of the case */
     struct run_opts opts;
@@ -24,6 +35,8 @@ struct world {
     VEC(struct pod) pods;
     const struct val *templates; /* list of documents to look templates up in */
     const struct val *fate;
+    bool shell;                 /* steps do what their commands say; else they are drawn */
+    const struct val *given;    /* map node name -> what is known of its pod, or NULL */
     const struct val *commands; /* list of what is done to the run from outside, in order; NULL: none */
     uint32_t next_command;
     int64_t now_us, start_us, end_us;
@@ -37,6 +50,10 @@ struct world {
 bool world_run(struct world *w, const struct val *the_case, struct err *e);
 void world_fini(struct world *w);
 
+struct fate fate_of(struct world *w, const struct node *n, const struct val *tmpl);
+/* Of a member that is a number; else 0. */
+int64_t val_number(const struct val *map, const char *key);
+
 /* commands.c: when the next command is due; INT64_MAX: none is left, or it waits for the end. */
 int64_t command_due(const struct world *w);
 /* Gives the engine the command. False: the engine refused, which is as good as not having asked. */
@@ -47,4 +64,5 @@ void world_rename(struct world *w, struct str name);
 void world_store(struct world *w);
 
 /* The result line of README.md 1.2. */
-void normal_write(struct buf *b, struct run *r);
+/* `whole`: with the Workflow object as its users see it. */
+void normal_write(struct buf *b, struct run *r, bool whole);
