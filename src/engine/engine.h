@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "doc/val.h"
+#include "engine/locks.h"
 
 enum node_phase {
 #define PHASE(name, text, fulfilled, completed, failed, doc) NODE_##name,
@@ -40,12 +41,23 @@ struct node;
  * empty for cluster kinds. NULL when there is none. What it returns must outlive the run. */
 typedef const struct val *run_lookup_fn(void *ctx, struct str kind, struct str ns, struct str name);
 
+/* ConfigMaps that keep outputs (memoize), as they are now and with what was written since the last commit.
+ * What is written belongs to the transaction of the event. Both NULL: nothing is kept. */
+struct run_cache {
+    /* False: there is none. The value lives in the arena. */
+    bool (*read)(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc);
+    bool (*write)(void *ctx, const struct val *doc, struct err *e); /* the whole ConfigMap, new or not */
+};
+
 struct run_opts {
     const struct val *workflow; /* the whole object: name, namespace, uid, creationTimestamp set;
                                    spec after merging with its workflowTemplateRef and defaults */
     run_lookup_fn *lookup;
-    void *lookup_ctx;
+    void *lookup_ctx; /* of lookup and cache, and what locks_next names */
     uint64_t seed; /* of the random streams of expressions */
+    struct run_cache cache;
+    struct locks *locks; /* shared with the other runs of the machine; NULL: the run's own */
+    uint64_t number;     /* of the run, in the order of submission */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */
@@ -122,6 +134,7 @@ struct str run_uid(const struct run *r);
 const struct val *run_workflow(const struct run *r);
 bool run_phase(const struct run *r, enum node_phase *out); /* false before run_start */
 struct str run_message(const struct run *r);
+bool run_is_waiting(const struct run *r); /* for a lock of its own: nothing of it has begun */
 bool run_is_done(const struct run *r);
 size_t run_node_count(const struct run *r);
 struct node *run_node_at(struct run *r, size_t idx); /* creation order */
@@ -142,6 +155,7 @@ struct str node_id_text(struct arena *a, const struct run *r, const struct node 
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n);
 struct str node_template_name(const struct node *n);
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
+bool node_is_waiting(const struct node *n); /* for a lock: there is nothing to start yet */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
  * until the next event of the run. */

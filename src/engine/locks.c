@@ -327,14 +327,14 @@ static struct lock_claim *claim_make(struct lock_party *p, struct str holder, vo
 }
 
 /* A semaphore that nobody uses must have a limit (semaphore.go newInternalSemaphore). */
-static bool claim_check(struct lock_party *p, const struct lock_name *names, size_t n, struct err *e)
+bool lock_names_check(struct locks *k, const struct lock_name *names, size_t n, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct str text;
     arena_init(&a);
     for (size_t i = 0; i < n; i++) {
         if (!lock_text(&a, &names[i], &text, e)) return false;
-        if (map_get(&p->locks->by_name, map_key(&a, &names[i])) || limit_of(p->locks, &names[i])) continue;
+        if (map_get(&k->by_name, map_key(&a, &names[i])) || limit_of(k, &names[i])) continue;
         return err_set(e, ERR_SPEC, "failed to initialize semaphore %.*s with limit", STR_ARG(text));
     }
     return true;
@@ -344,7 +344,7 @@ struct lock_claim *lock_claim_new(struct lock_party *p, struct str holder, void 
                                   const struct lock_name *names, size_t n, struct err *e)
 {
     ASSERT(n);
-    if (!claim_check(p, names, n, e)) return NULL;
+    if (!lock_names_check(p->locks, names, n, e)) return NULL;
     struct lock_claim *c = claim_make(p, holder, what, names, n);
     queue_join(c);
     return c;

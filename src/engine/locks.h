@@ -59,6 +59,8 @@ struct lock_claim;
  * names for the same lock one counts. Fails when a semaphore that nobody uses yet has no limit. */
 struct lock_claim *lock_claim_new(struct lock_party *p, struct str holder, void *what,
                                   const struct lock_name *names, size_t n, struct err *e);
+/* What lock_claim_new would refuse, without standing anywhere. */
+bool lock_names_check(struct locks *k, const struct lock_name *names, size_t n, struct err *e);
 /* Restart: it held these locks, whatever their limits are now; or it waited for them. */
 struct lock_claim *lock_claim_again(struct lock_party *p, struct str holder, void *what,
                                     const struct lock_name *names, size_t n, bool held);

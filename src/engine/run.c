@@ -164,6 +164,7 @@ static void frames_free(struct run *r)
 void run_free(struct run *r)
 {
     if (!r) return;
+    sync_fini(r);
     frames_free(r);
     for (size_t i = 0; i < r->scopes.n; i++) map_fini(&r->scopes.items[i]->by_name);
     for (size_t i = 0; i < r->tmpls.n; i++) map_fini(&r->tmpls.items[i]->call_by_name);
@@ -173,6 +174,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->tmpls);
     VEC_FINI(&r->nodes);
     VEC_FINI(&r->held);
+    VEC_FINI(&r->waits);
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
@@ -185,6 +187,17 @@ void run_free(struct run *r)
 }
 
 /* ---- events ---- */
+
+void run_close(struct run *r, enum node_phase p, struct str message)
+{
+    struct action a = {.kind = ACTION_DONE};
+    r->done = r->dirty = true;
+    r->finished_us = r->now_us;
+    r->phase = p;
+    r->message = message;
+    sync_end(r);
+    VEC_PUSH(&r->actions, a);
+}
 
 static void event_begin(struct run *r, int64_t now_us)
 {
@@ -205,6 +218,7 @@ static int by_index(const void *x, const void *y)
 static void event_end(struct run *r, struct outbox *out)
 {
     run_advance(r);
+    sync_tell(r);
     if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
     *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
                            .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
@@ -223,10 +237,10 @@ static void root_begin(struct run *r)
     else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
 }
 
-void run_start(struct run *r, int64_t now_us, struct outbox *out)
+void run_begin(struct run *r)
 {
-    event_begin(r, now_us);
     r->phase = NODE_RUNNING;
+    r->message = STR_NONE;
     r->started_us = r->now_us;
     r->dirty = true;
     const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
@@ -235,10 +249,18 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
         r->deadline_us = r->now_us + s * 1000000;
         timer_add(r, r->deadline_us, NULL);
     }
+    if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
+}
+
+void run_start(struct run *r, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
     struct str shutdown = val_get_str(r->spec, "shutdown"); /* preset: fails without running */
     if (str_is(shutdown, "Stop")) r->stop = STOP_STOP;
     if (str_is(shutdown, "Terminate")) r->stop = STOP_TERMINATE;
-    if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
+    r->begun = r->dirty = true;
+    r->phase = NODE_PENDING;
+    if (sync_begin(r)) run_begin(r);
     event_end(r, out);
 }
 
@@ -283,6 +305,19 @@ void run_continue(struct run *r, int64_t now_us, struct outbox *out)
     event_end(r, out);
 }
 
+/* Nothing has begun. Terminated, it is over, and well (operator.go
+ * releaseLocksForPendingShuttingdownWfs). Stopped, all its steps fail at once, so they need no lock; an exit
+ * handler runs, as ever, under the locks of its workflow. */
+static void stop_waiting(struct run *r)
+{
+    if (r->stop == STOP_TERMINATE) {
+        r->started_us = r->now_us;
+        run_close(r, NODE_SUCCEEDED, STR_NONE);
+    } else if (!exit_exists(r)) {
+        run_begin(r);
+    }
+}
+
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
@@ -290,7 +325,8 @@ void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outb
         r->stop = how;
         r->dirty = true;
         r->suspended = false;
-        if (!r->root) root_begin(r); /* it was suspended: ends as everything that is stopped */
+        if (run_is_waiting(r)) stop_waiting(r);
+        else if (!r->root) root_begin(r); /* it was suspended: ends as everything that is stopped */
         work_end(r, how == STOP_STOP ? STR("workflow shutdown with strategy:  Stop")
                                      : STR("workflow shutdown with strategy:  Terminate"),
                  how == STOP_TERMINATE);
@@ -310,7 +346,7 @@ bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e
         any = true;
     }
     r->dirty = r->dirty || any;
-    if (any && !r->root) root_begin(r);
+    if (any && !r->root && r->started_us) root_begin(r);
     event_end(r, out);
     return any || err_set(e, ERR_CONFLICT, "workflow '%.*s' is not suspended", STR_ARG(r->name));
 }
@@ -357,8 +393,6 @@ static void node_done(struct run *r, struct node *n)
 static void run_end(struct run *r)
 {
     const struct node *x = r->exit_node;
-    r->done = r->dirty = true;
-    r->finished_us = r->now_us;
     r->phase = phase_failed(r->root->phase) ? r->root->phase : NODE_SUCCEEDED;
     r->message = r->root->message;
     if (r->entry_error)
@@ -371,12 +405,12 @@ static void run_end(struct run *r)
         r->phase = x->phase;
         r->message = x->message;
     }
-    struct action a = {.kind = ACTION_DONE};
-    VEC_PUSH(&r->actions, a);
+    run_close(r, r->phase, r->message);
 }
 
 void run_advance(struct run *r)
 {
+    if (run_is_waiting(r) && sync_begin_again(r)) run_begin(r);
     do {
         while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
         r->finished_head = r->finished.n = 0;
@@ -403,8 +437,10 @@ struct node *run_node_at(struct run *r, size_t idx) { return r->nodes.items[idx]
 bool run_phase(const struct run *r, enum node_phase *out)
 {
     *out = r->phase;
-    return r->started_us != 0;
+    return r->begun;
 }
+
+bool run_is_waiting(const struct run *r) { return r->gate && r->gate->waiting && !r->done; }
 
 struct node *run_node_by_id(struct run *r, struct str id)
 {

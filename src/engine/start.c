@@ -60,8 +60,9 @@ int64_t duration_us(struct str text, struct err *e)
     return duration_parse_seconds(text, &ns, e) ? ns / 1000 : -1;
 }
 
-/* timeout and activeDeadlineSeconds of a leaf, whichever ends first; 0 = none, -1 = error. */
-static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct err *e)
+/* timeout and activeDeadlineSeconds of a leaf, whichever ends first; 0 = none, -1 = error. A wait for a
+ * lock counts for the timeout only. */
+static int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, struct err *e)
 {
     struct str timeout = val_get_str(tmpl, "timeout");
     struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
@@ -69,7 +70,7 @@ static int64_t leaf_deadline_us(struct run *r, const struct val *tmpl, struct er
     if (timeout.n) {
         int64_t us = duration_us(timeout, e);
         if (us < 0) return err_ctx(e, "timeout"), -1;
-        best = r->now_us + us;
+        best = n->started_us + us;
     }
     if (active.n) {
         int64_t s;
@@ -86,7 +87,7 @@ static void start_pod(struct run *r, struct node *n)
     struct err e;
     const struct val *tmpl;
     int64_t deadline = 0;
-    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, tmpl, &e)) < 0) {
+    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, n, tmpl, &e)) < 0) {
         node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }
@@ -105,7 +106,7 @@ static struct str refusal(const struct run *r, const struct node *n)
     return r->deadline_passed ? STR("Step exceeded its deadline") : STR_NONE;
 }
 
-static struct node *begin(struct run *r, const struct start *s)
+static enum node_type type_of(const struct tmpl *t)
 {
     static const enum node_type types[] = {
         [TMPL_CONTAINER] = NTYPE_POD, [TMPL_CONTAINERSET] = NTYPE_POD, [TMPL_SCRIPT] = NTYPE_POD,
@@ -113,13 +114,17 @@ static struct node *begin(struct run *r, const struct start *s)
         [TMPL_DATA] = NTYPE_POD,      [TMPL_SUSPEND] = NTYPE_SUSPEND,  [TMPL_HTTP] = NTYPE_HTTP,
         [TMPL_PLUGIN] = NTYPE_PLUGIN,
     };
-    struct node *n = make(r, s, types[s->tmpl->type]);
+    return types[t->type];
+}
+
+static void begin(struct run *r, struct node *n)
+{
     struct str no = refusal(r, n);
     if (no.p && n->type != NTYPE_STEPS && n->type != NTYPE_DAG) {
         node_finish(r, n, NODE_FAILED, no);
-        return n;
+        return;
     }
-    switch (s->tmpl->type) {
+    switch (n->tmpl->type) {
     case TMPL_CONTAINER:
     case TMPL_CONTAINERSET:
     case TMPL_SCRIPT: start_pod(r, n); break;
@@ -130,7 +135,6 @@ static struct node *begin(struct run *r, const struct start *s)
         node_finish(r, n, NODE_ERROR, STR("this template type is not supported by this version of "
                                           "Skiff; see docs/compatibility.md"));
     }
-    return n;
 }
 
 struct node *start_attempt(struct run *r, struct node *retry)
@@ -148,9 +152,35 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .attempt = retry->retry->attempts++,
         .inputs = retry->inputs,
     };
-    struct node *n = begin(r, &s);
+    struct node *n = make(r, &s, type_of(s.tmpl));
+    n->gate = gate_of_attempt(r, retry);
+    begin(r, n);
     retry->retry->last = n;
     node_child(r, retry, n);
+    return n;
+}
+
+void start_open(struct run *r, struct node *n)
+{
+    if (n->type != NTYPE_RETRY) {
+        begin(r, n);
+        return;
+    }
+    n->retry->first_started_us = r->now_us;
+    node_phase_set(r, n, NODE_RUNNING);
+    start_attempt(r, n);
+}
+
+/* Locks first, then what the cache has, then the thing itself. */
+static struct node *start_gated(struct run *r, const struct start *s, struct gate *gate)
+{
+    struct node *n = make(r, s, s->tmpl->retry ? NTYPE_RETRY : type_of(s->tmpl));
+    struct err e;
+    n->gate = gate;
+    if (n->type == NTYPE_RETRY) n->retry = mem_zalloc(sizeof *n->retry);
+    bool locks = gate && gate->n_names && !refusal(r, n).p;
+    if (!locks) gate_pass(r, n);
+    else if (!sync_wait(r, n, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
     return n;
 }
 
@@ -161,13 +191,11 @@ static struct node *start_prepared(struct run *r, const struct start *s)
         return start_skipped(r, s, NODE_ERROR,
                              STR("Maximum recursion depth exceeded: a template calls itself more "
                                  "than 100 levels deep"));
-    if (!s->tmpl->retry) return begin(r, s);
-    struct node *n = make(r, s, NTYPE_RETRY);
-    n->retry = mem_zalloc(sizeof *n->retry);
-    n->retry->first_started_us = r->now_us;
-    node_phase_set(r, n, NODE_RUNNING);
-    start_attempt(r, n);
-    return n;
+    struct gate *gate;
+    struct err e;
+    if (gate_make(r, s, &gate, &e)) return start_gated(r, s, gate);
+    if (!s->boundary && !s->hooked) r->entry_error = true;
+    return start_skipped(r, s, NODE_ERROR, str_of(e.text));
 }
 
 struct node *start_template(struct run *r, const struct start *start)
@@ -247,14 +275,21 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
 
 /* A step that could not even be started makes its whole group an error, and those after it in the
  * group are not tried (steps.go executeStepGroup). */
-static void group_fault(struct run *r, const struct blocked *b, const struct node *n)
+void start_fault(struct run *r, const struct node *n)
 {
-    bool bad = n->type == NTYPE_SKIP && n->phase == NODE_ERROR;
-    if (!bad || b->parent->type != NTYPE_STEPGROUP || b->parent->group->error.p) return;
-    b->parent->group->error =
+    struct node *group = n->parent;
+    if (!group || group->type != NTYPE_STEPGROUP || phase_fulfilled(group->phase) || group->group->error.p) return;
+    group->group->error =
         str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
                 STR_ARG(n->name), STR_ARG(n->message));
     limit_drop(n->boundary);
+}
+
+/* A task says so (dag.go executeDAGTask), a step does not. */
+struct str start_fault_text(struct run *r, const struct node *n, struct str why)
+{
+    bool task = n->call && !n->hooked && n->boundary->type == NTYPE_DAG;
+    return task ? str_fmt(&r->scratch, "task '%.*s' errored: %.*s", STR_ARG(n->name), STR_ARG(why)) : why;
 }
 
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
@@ -278,10 +313,12 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
         task = &mine;
     }
     if (!ok) n = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
-    else if (call_wanted(r, task, &s, &n) && call_prepare(r, task, &s, &n)) {
-        if (!limit_pass(r, boundary, b)) return;
-        n = start_prepared(r, &s);
+    else if (call_wanted(r, task, &s, &n)) {
+        bool prepared = call_prepare(r, task, &s, &n);
+        if (prepared && !limit_pass(r, boundary, b)) return;
+        if (prepared) n = start_prepared(r, &s);
+        if (n->type == NTYPE_SKIP && n->phase == NODE_ERROR) node_message_set(r, n, start_fault_text(r, n, n->message));
     }
     link_call(r, boundary, b, n);
-    group_fault(r, b, n);
+    if (n->type == NTYPE_SKIP && n->phase == NODE_ERROR) start_fault(r, n);
 }

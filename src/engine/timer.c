@@ -47,7 +47,8 @@ static struct timer pop(struct run *r)
 
 static void node_due(struct run *r, struct node *n)
 {
-    if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
+    if (node_is_waiting(n)) node_finish(r, n, NODE_FAILED, STR("timeout")); /* operator.go checkTemplateTimeout */
+    else if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     else if (n->type == NTYPE_POD)
         node_kill(r, n, STR("Pod was active on the node longer than the specified deadline"));
@@ -59,6 +60,10 @@ void work_end(struct run *r, struct str why, bool exit_too)
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (phase_fulfilled(n->phase) || (n->in_exit && !exit_too)) continue;
+        if (node_is_waiting(n)) {
+            node_finish(r, n, NODE_FAILED, why);
+            continue;
+        }
         if (n->type == NTYPE_POD) node_kill(r, n, why);
         if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_FAILED, why);
         if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);

@@ -95,6 +95,7 @@ static void turn_end(void *user)
 {
     struct exec *x = user;
     struct err e;
+    if (!x->failed && !locks_pump(x, &e)) exec_fail(x, &e);
     if (x->dirty && !x->kills.n && !x->over.n) jobs_dispatch(x);
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
@@ -213,6 +214,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     arena_init(&x->arena);
     arena_init(&x->scratch);
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
+    x->locks = locks_new(exec_lock_limit, x);
     x->max_fresh = 2 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
@@ -232,6 +234,7 @@ void exec_close(struct exec *x)
     loop_hook_free(x->commit_hook);
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
+    locks_free(x->locks);
     rubbish_remove(x);
     VEC_FINI(&x->rubbish);
     VEC_FINI(&x->jobs);

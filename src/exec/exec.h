@@ -47,6 +47,8 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
+/* Stored objects or limits have changed: semaphores look their limits up again. */
+void exec_limits_changed(struct exec *x);
 /* SIGKILL for every step of the run now. */
 void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */

@@ -93,6 +93,8 @@ struct exec {
     bool closing; /* no more steps are started */
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
+    struct locks *locks; /* of all runs */
+    bool pumping;        /* locks_pump is at work */
     VEC(struct active *) lives;
     VEC(struct active *) begun; /* submitted in the open transaction */
     VEC(struct active *) over;  /* ended in it */
@@ -120,6 +122,10 @@ bool active_event(struct active *l, const struct outbox *out, struct err *e); /*
 bool actives_flush(struct exec *x, struct err *e); /* the stale ones */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
+/* locking.c */
+struct run_opts active_opts(struct active *l);
+int64_t exec_lock_limit(void *ctx, const struct lock_name *n);
+bool locks_pump(struct exec *x, struct err *e); /* runs whose turn for a lock has come go on */
 /* exec.c */
 void exec_fail(struct exec *x, const struct err *e);
 void timer_note(struct active *l);

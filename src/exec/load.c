@@ -92,7 +92,7 @@ static bool run_restore(struct active *l, struct sweep *sweep, struct err *e)
     struct exec *x = l->x;
     struct arena a CLEANUP(arena_fini);
     struct rows rows = {.a = &a, .sweep = sweep};
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l};
+    struct run_opts opts = active_opts(l);
     arena_init(&a);
     bool ok = store_nodes_load(x->store, l->id, add_node, &rows, e) &&
               store_values_load(x->store, l->id, add_value, &rows, e);

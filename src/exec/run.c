@@ -129,7 +129,7 @@ bool active_event(struct active *l, const struct outbox *out, struct err *e)
         if (!act(l, &out->actions[i], e)) return false;
     timer_note(l);
     arena_reset(&l->x->scratch);
-    return true;
+    return locks_pump(l->x, e);
 }
 
 static struct str labels_json(struct arena *a, const struct val *workflow)
@@ -151,8 +151,8 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
     if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
     l = active_new(x, *out_run, workflow);
     VEC_PUSH(&x->begun, l);
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
-                            .seed = random_u64() >> 1};
+    struct run_opts opts = active_opts(l);
+    opts.seed = random_u64() >> 1;
     if (!(l->run = run_new(&opts, e))) return false; /* the caller rolls back */
     run_start(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);

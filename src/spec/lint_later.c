@@ -7,7 +7,6 @@ struct later {
 };
 
 static const struct later of_workflow[] = {
-    {"synchronization", "no lock is taken, the run is not held back"},
     {"podSpecPatch", "steps run unpatched"},
     {"ttlStrategy", "finished runs stay until `skiff delete`"},
     {"workflowMetadata", "no labels or annotations are added"},
@@ -15,8 +14,6 @@ static const struct later of_workflow[] = {
 };
 
 static const struct later of_template[] = {
-    {"synchronization", "no lock is taken, steps are not held back"},
-    {"memoize", "the step runs each time"},
     {"podSpecPatch", "the step runs unpatched"},
 };
 

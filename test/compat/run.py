@@ -16,7 +16,8 @@ Columns of expect.tsv (tab-separated, - = nothing):
             later              needs what this version does not have: must be refused, in words, or warned of;
                                counts as skipped
             skip               not run; the note says why
-  with      documents given on the command line before the file: from the corpus, or objects/NAME
+  with      documents given on the command line before the file: from the corpus, or objects/NAME;
+            limit:KEY=N makes the limit of a database semaphore first
   limit     seconds; with "slow" only under --all
   checks    separated by "; ", each is one of
             NAME=PHASE         every node of that displayName has it (there is at least one);
@@ -76,7 +77,13 @@ class Run:
     def __init__(self, row, args, state):
         self.row, self.state = row, state
         self.deadline = time.monotonic() + row["limit"]
-        files = [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in row["with"].split()]
+        limits = [w[6:].split("=") for w in row["with"].split() if w.startswith("limit:")]
+        files = [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in row["with"].split()
+                 if not w.startswith("limit:")]
+        for key, number in limits:
+            done = self.ask("sync", "create", key, "--type", "database", "--limit", number)
+            if done.returncode:
+                raise Wrong("sync create: " + done.stderr.strip())
         command = self.command("run", "-o", "json", "--runtime", args.runtime, *files, os.path.join(args.corpus, row["file"]))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=state)

@@ -2,9 +2,11 @@
 
 Every workflow is valid, and no reference waits for ever: a reference is made only to what is there when its user starts
 (or to an output of a skipped node, which has rules of its own). Left out are the corners in which Argo itself never ends;
-README.md section 3.3 names those that the model straightens.
+README.md section 3.4 names those that the model straightens.
 """
 import random
+
+import generate_gates
 
 START_US = 1700000000000000
 IMAGE = {"container": {"image": "busybox", "command": ["true"]}}
@@ -515,4 +517,4 @@ class Generator:
 
 
 def case(seed):
-    return Generator(seed).case()
+    return generate_gates.decorate(Generator(seed).case())

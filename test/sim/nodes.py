@@ -41,6 +41,7 @@ class Node:
     hooked: bool = False
     retried: bool = False
     on_exit: bool = False
+    memo: str = ""  # "hit" or "miss" of a memoized template
 
     def fulfilled(self):
         return self.phase in FULFILLED

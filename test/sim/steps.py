@@ -30,6 +30,7 @@ def execute(wf, name, tmpl, holder, library, place):
     if outputs is not None:
         node.outputs = outputs
         wf.publish(outputs)
+    wf.save_quietly(node)
     return wf.mark(node, "Succeeded")
 
 

@@ -2,6 +2,7 @@
  * commit, and then the engine is rebuilt from what was committed and the world goes on. */
 #include "world.h"
 
+#include "doc/json.h"
 #include "doc/json_write.h"
 
 /* ---- fate (README.md section 2) ---- */
@@ -153,6 +154,7 @@ static void stored_put(struct world *w, const struct outbox *out)
     buf_reset(&b);
     run_write_private(&b, w->run);
     w->stored.priv = buf_dup(&w->arena, &b);
+    w->n_maps = w->maps.n;
     buf_fini(&b);
 }
 
@@ -178,7 +180,7 @@ static bool pod_start(struct world *w, struct node *n, struct err *e)
     const struct val *tmpl = node_template(w->run, n, e);
     if (!tmpl) return false;
     struct fate f = fate_of(w, n, tmpl);
-    struct pod p = {node_index(n), node_started_us(n) + f.duration_us,
+    struct pod p = {node_index(n), MAX(node_started_us(n), w->now_us) + f.duration_us,
                     str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
@@ -240,7 +242,8 @@ static bool crash(struct world *w, struct err *e)
     run_free(w->run);
     w->crashes++;
     w->run = NULL;
-    if (!w->stored.rows.n) {
+    w->maps.n = w->n_maps;
+    if (!w->stored.status.p) {
         w->run = run_new(&w->opts, e);
         return w->run != NULL;
     }
@@ -258,7 +261,7 @@ static bool catch_up(struct world *w, struct err *e)
     for (size_t i = 0; i < run_node_count(w->run); i++) {
         struct node *n = run_node_at(w->run, i);
         uint32_t idx = node_index(n);
-        if (node_type(n) != NTYPE_POD || phase_fulfilled(node_phase(n))) continue;
+        if (node_type(n) != NTYPE_POD || phase_fulfilled(node_phase(n)) || node_is_waiting(n)) continue;
         if (!pod_of(w, idx) && !pod_start(w, n, e)) return false;
         if (node_phase(n) == NODE_PENDING && !happen(w, &(struct event){EVENT_STARTED, idx}, e))
             return false;
@@ -266,6 +269,7 @@ static bool catch_up(struct world *w, struct err *e)
         if (!node_is_killed(n)) continue;
         pod_forget(w, idx);
         if (!happen(w, &(struct event){EVENT_KILLED, idx}, e)) return false;
+        i = (size_t)-1; /* its lock may have let an earlier node go */
     }
     return true;
 }
@@ -311,6 +315,25 @@ static const struct val *find_template(void *ctx, struct str kind, struct str ns
     return NULL;
 }
 
+static bool map_read(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc)
+{
+    struct world *w = ctx;
+    for (size_t i = w->maps.n; i-- > 0;)
+        if (str_eq(w->maps.items[i].name, name)) return json_parse(a, w->maps.items[i].text, NULL, doc, NULL);
+    const struct val *given = find_template(w, STR("ConfigMap"), ns, name);
+    if (given) *doc = *given;
+    return given != NULL;
+}
+
+static bool map_write(void *ctx, const struct val *doc, struct err *e)
+{
+    struct world *w = ctx;
+    (void)e;
+    struct kept_map m = {str_dup(&w->arena, val_text(val_path(doc, "metadata.name"))), json_text(&w->arena, doc)};
+    VEC_PUSH(&w->maps, m);
+    return true;
+}
+
 /* Metadata as a submission would have completed it. */
 static void complete(struct world *w, const struct val *wf, struct str name, struct val *out)
 {
@@ -340,6 +363,7 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
     w->crash_state ^= (uint64_t)number(c, "seed") * 0x9E3779B97F4A7C15u;
     complete(w, &docs->items[docs->n - 1], val_get_str(c, "name"), wf);
     w->opts = (struct run_opts){.workflow = wf, .lookup = find_template, .lookup_ctx = w,
+                                .cache = {map_read, map_write},
                                 .seed = (uint64_t)number(c, "seed")};
     w->run = run_new(&w->opts, e);
     return w->run != NULL;
@@ -359,6 +383,7 @@ void world_fini(struct world *w)
 {
     run_free(w->run);
     VEC_FINI(&w->pods);
+    VEC_FINI(&w->maps);
     VEC_FINI(&w->stored.rows);
     arena_fini(&w->arena);
 }

@@ -1,0 +1,71 @@
+/* What the runs of a machine share: locks with their limits, and the ConfigMaps that keep outputs.
+ * The locks themselves are engine/locks.h; here limits are looked up, and whoever may go on is told. */
+#include "os/clock.h"
+#include "os/random.h"
+#include "resource/resource.h"
+#include "resource/sync_limit.h"
+#include "exec/exec_p.h"
+
+int64_t exec_lock_limit(void *ctx, const struct lock_name *n)
+{
+    struct exec *x = ctx;
+    struct arena a CLEANUP(arena_fini);
+    struct value_key key = {.ns = n->ns, .name = n->name, .key = n->key};
+    struct str text;
+    int64_t limit;
+    struct err absent;
+    arena_init(&a);
+    if (n->kind == LOCK_DB) return sync_limit_get(x->store, n->ns, n->name, &limit, &absent) ? limit : 0;
+    if (n->kind != LOCK_CONFIG_MAP || !configmap_value(&a, x->store, &key, &text, &absent)) return 0;
+    return str_to_i64(text, &limit) ? limit : 0;
+}
+
+static bool cache_read(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc)
+{
+    struct active *l = ctx;
+    struct resource_key key = {.kind = RESOURCE_CONFIG_MAP, .ns = ns, .name = name};
+    struct err absent;
+    return resource_get(a, l->x->store, &key, doc, &absent);
+}
+
+static bool cache_write(void *ctx, const struct val *doc, struct err *e)
+{
+    struct active *l = ctx;
+    struct arena a CLEANUP(arena_fini);
+    struct resource_write w = {.store = l->x->store, .verb = RESOURCE_APPLY, .doc = doc, .now_us = clock_now_us(),
+                               .random = {random_u64(), random_u64()}};
+    struct resource_result done;
+    arena_init(&a);
+    return exec_begin(l->x, e) && resource_put(&a, &w, &done, e);
+}
+
+struct run_opts active_opts(struct active *l)
+{
+    return (struct run_opts){.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
+                             .cache = {cache_read, cache_write}, .locks = l->x->locks, .number = (uint64_t)l->id};
+}
+
+/* A lock that one run gave back is another's chance: in the same transaction. */
+bool locks_pump(struct exec *x, struct err *e)
+{
+    struct active *l;
+    bool ok = true;
+    if (x->pumping) return true;
+    x->pumping = true;
+    while (ok && (l = locks_next(x->locks))) {
+        struct outbox out;
+        if (l->over) continue;
+        run_continue(l->run, clock_now_us(), &out);
+        ok = exec_begin(x, e) && active_event(l, &out, e);
+    }
+    x->pumping = false;
+    return ok;
+}
+
+void exec_limits_changed(struct exec *x)
+{
+    struct err e;
+    locks_refresh(x->locks);
+    if (!locks_pump(x, &e)) exec_fail(x, &e);
+    loop_again(x->o.loop);
+}
