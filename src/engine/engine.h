@@ -47,6 +47,8 @@ struct run_cache {
     /* False: there is none. The value lives in the arena. */
     bool (*read)(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc);
     bool (*write)(void *ctx, const struct val *doc, struct err *e); /* the whole ConfigMap, new or not */
+    /* The run, or else the cache, holds on to the artifacts among these outputs. NULL is fine. */
+    bool (*hold)(void *ctx, const struct val *outputs, bool for_run, struct err *e);
 };
 
 struct run_opts {

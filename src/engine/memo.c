@@ -99,6 +99,12 @@ static bool read(struct run *r, const struct gate *g, struct val *doc)
     return r->opts.cache.read && r->opts.cache.read(r->opts.lookup_ctx, &r->scratch, r->ns, g->cache, doc);
 }
 
+static bool hold(struct run *r, const struct val *outputs, bool for_run, struct err *e)
+{
+    if (!r->opts.cache.hold || !val_get(outputs, STR("artifacts"))) return true;
+    return r->opts.cache.hold(r->opts.lookup_ctx, outputs, for_run, e);
+}
+
 /* ---- looking ---- */
 
 static bool is_too_old(struct run *r, const struct gate *g, const struct val *entry, bool *out, struct err *e)
@@ -146,8 +152,9 @@ bool memo_look(struct run *r, struct gate *g, bool *hit, struct str *outputs, st
     if (!entry_load(r, g, &entry, e) || !is_too_old(r, g, &entry, &old, e)) return false;
     const struct val *kept = val_get(&entry, STR("outputs"));
     *hit = !old && val_get_str(&entry, "nodeID").n;
-    if (*hit && kept && kept->kind == VAL_MAP && kept->n) *outputs = json_text(&r->arena, kept);
-    return true;
+    if (!*hit || !kept || kept->kind != VAL_MAP || !kept->n) return true;
+    *outputs = json_text(&r->arena, kept);
+    return hold(r, kept, true, e);
 }
 
 /* ---- keeping ---- */
@@ -162,6 +169,6 @@ bool memo_save(struct run *r, const struct node *n, struct err *e)
     if (found && !label_check(&doc, e)) return false;
     struct str now = rfc3339(&r->scratch, r->now_us);
     struct str text = entry_text(&r->scratch, node_id_text(&r->scratch, r, n), n->outputs, now, now);
-    struct val changed = with_entry(r, g, found ? &doc : NULL, text);
-    return size_check(&changed, g->cache, e) && write(r, &changed, e);
+    struct val changed = with_entry(r, g, found ? &doc : NULL, text), outputs = parsed(&r->scratch, n->outputs);
+    return size_check(&changed, g->cache, e) && write(r, &changed, e) && hold(r, &outputs, false, e);
 }

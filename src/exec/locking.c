@@ -39,10 +39,29 @@ static bool cache_write(void *ctx, const struct val *doc, struct err *e)
     return exec_begin(l->x, e) && resource_put(&a, &w, &done, e);
 }
 
+/* What is kept outlives the run that made it: the cache has references of its own, under no run's number.
+ * An artifact that is not in the repository any more is missed when somebody asks for it. */
+static bool cache_hold(void *ctx, const struct val *outputs, bool for_run, struct err *e)
+{
+    enum { THE_CACHE = 0 };
+    struct active *l = ctx;
+    const struct val *list = val_get(outputs, STR("artifacts"));
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) {
+        struct str key = val_text(val_path(&list->items[i], "s3.key"));
+        struct err why;
+        if (!key.n || val_path(&list->items[i], "s3.bucket")) continue;
+        if (!exec_begin(l->x, e)) return false;
+        if (!store_artifact_ref(l->x->store, for_run ? l->id : THE_CACHE, run_namespace(l->run), key, &why) &&
+            why.code != ERR_NOT_FOUND)
+            return *e = why, false;
+    }
+    return true;
+}
+
 struct run_opts active_opts(struct active *l)
 {
     return (struct run_opts){.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
-                             .cache = {cache_read, cache_write}, .locks = l->x->locks, .number = (uint64_t)l->id};
+                             .cache = {cache_read, cache_write, cache_hold}, .locks = l->x->locks, .number = (uint64_t)l->id};
 }
 
 /* A lock that one run gave back is another's chance: in the same transaction. */

@@ -363,7 +363,7 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
     w->crash_state ^= (uint64_t)number(c, "seed") * 0x9E3779B97F4A7C15u;
     complete(w, &docs->items[docs->n - 1], val_get_str(c, "name"), wf);
     w->opts = (struct run_opts){.workflow = wf, .lookup = find_template, .lookup_ctx = w,
-                                .cache = {map_read, map_write},
+                                .cache = {map_read, map_write, NULL},
                                 .seed = (uint64_t)number(c, "seed")};
     w->run = run_new(&w->opts, e);
     return w->run != NULL;
