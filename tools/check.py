@@ -32,10 +32,10 @@ CHECKS = [
     ("tree", "tools/check_tree.py", [PY, "tools/check_tree.py", "--build", "{build}"], 60),
     ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
     ("sim random", "{build}/test/sim/sim",
-     [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 180),
+     [PY, "test/sim/run.py", "--runs", "3000", "--quiet", "--sim", "{build}/test/sim/sim"], 300),
     ("sim crashes", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "2000", "--first", "50000", "--crash", "15", "--quiet", "--sim",
-      "{build}/test/sim/sim"], 180),
+      "{build}/test/sim/sim"], 300),
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
     ("crash", "test/crash/kill.py", [PY, "test/crash/kill.py", "{build}/skiff"], 300),
 ]

@@ -112,6 +112,8 @@ struct outbox {
 };
 
 void run_start(struct run *r, int64_t now_us, struct outbox *out);
+/* Too many workflows are at work: it is Pending until run_start. */
+void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
@@ -136,6 +138,7 @@ struct str run_uid(const struct run *r);
 const struct val *run_workflow(const struct run *r);
 bool run_phase(const struct run *r, enum node_phase *out); /* false before run_start */
 struct str run_message(const struct run *r);
+bool run_has_begun(const struct run *r);  /* run_start was called */
 bool run_is_waiting(const struct run *r); /* for a lock of its own: nothing of it has begun */
 bool run_is_done(const struct run *r);
 size_t run_node_count(const struct run *r);

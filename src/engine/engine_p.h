@@ -180,6 +180,7 @@ struct run {
     VEC(struct node *) nodes;
     struct node *root, *exit_node;
     bool begun;      /* run_start was called; it may still wait for its locks */
+    bool postponed;  /* run_postpone was called before */
     struct gate *gate; /* the workflow's own locks */
     struct lock_party *party; /* NULL: it has never asked for a lock */
     struct locks *own_locks;  /* when nobody shares any */

@@ -334,9 +334,11 @@ static bool run_read(struct run *r, const struct val *status, const struct val *
     r->message = str_dup(&r->arena, val_get_str(status, "message"));
     globals_restore(r, val_get(priv, STR("outputs")));
     if (failures.p) scope_set(&r->globals, STR("workflow.failures"), str_dup(&r->arena, failures));
-    r->begun = phase_parse(val_get_str(status, "phase"), &r->phase);
+    r->begun = r->started_us || num(priv, "begun"); /* rows of 0.1.0 have no `begun` */
+    bool has_phase = phase_parse(val_get_str(status, "phase"), &r->phase);
+    r->postponed = has_phase && !r->begun;
     sync_restore(r, NULL, priv);
-    return r->begun || !r->started_us;
+    return has_phase || !r->begun;
 }
 
 static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, struct err *e)

@@ -252,6 +252,28 @@ void run_begin(struct run *r)
     if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
 }
 
+/* Nothing has begun. Terminated, it is over, and well (operator.go
+ * releaseLocksForPendingShuttingdownWfs). Stopped, all its steps fail at once, so they need no lock; an exit
+ * handler runs, as ever, under the locks of its workflow. */
+static void stop_waiting(struct run *r)
+{
+    if (r->stop == STOP_TERMINATE) {
+        r->started_us = r->now_us;
+        run_close(r, NODE_SUCCEEDED, STR_NONE);
+    } else if (!exit_exists(r)) {
+        run_begin(r);
+    }
+}
+
+void run_postpone(struct run *r, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    r->postponed = r->dirty = true;
+    r->phase = NODE_PENDING;
+    r->message = STR("Workflow processing has been postponed because too many workflows are already running");
+    event_end(r, out);
+}
+
 void run_start(struct run *r, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
@@ -260,7 +282,9 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
     if (str_is(shutdown, "Terminate")) r->stop = STOP_TERMINATE;
     r->begun = r->dirty = true;
     r->phase = NODE_PENDING;
+    r->message = STR_NONE;
     if (sync_begin(r)) run_begin(r);
+    else if (r->stop && !r->done) stop_waiting(r);
     event_end(r, out);
 }
 
@@ -305,19 +329,6 @@ void run_continue(struct run *r, int64_t now_us, struct outbox *out)
     event_end(r, out);
 }
 
-/* Nothing has begun. Terminated, it is over, and well (operator.go
- * releaseLocksForPendingShuttingdownWfs). Stopped, all its steps fail at once, so they need no lock; an exit
- * handler runs, as ever, under the locks of its workflow. */
-static void stop_waiting(struct run *r)
-{
-    if (r->stop == STOP_TERMINATE) {
-        r->started_us = r->now_us;
-        run_close(r, NODE_SUCCEEDED, STR_NONE);
-    } else if (!exit_exists(r)) {
-        run_begin(r);
-    }
-}
-
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
@@ -326,7 +337,7 @@ void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outb
         r->dirty = true;
         r->suspended = false;
         if (run_is_waiting(r)) stop_waiting(r);
-        else if (!r->root) root_begin(r); /* it was suspended: ends as everything that is stopped */
+        else if (!r->root && r->begun) root_begin(r); /* it was suspended: ends as everything that is stopped */
         work_end(r, how == STOP_STOP ? STR("workflow shutdown with strategy:  Stop")
                                      : STR("workflow shutdown with strategy:  Terminate"),
                  how == STOP_TERMINATE);
@@ -437,8 +448,10 @@ struct node *run_node_at(struct run *r, size_t idx) { return r->nodes.items[idx]
 bool run_phase(const struct run *r, enum node_phase *out)
 {
     *out = r->phase;
-    return r->begun;
+    return r->begun || r->postponed;
 }
+
+bool run_has_begun(const struct run *r) { return r->begun; }
 
 bool run_is_waiting(const struct run *r) { return r->gate && r->gate->waiting && !r->done; }
 

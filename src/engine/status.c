@@ -271,7 +271,7 @@ static void put_conditions(struct buf *b, const struct run *r)
 
 static void status_members(struct buf *b, const struct run *r)
 {
-    if (r->begun) put(b, "phase", str_of(phase_text(r->phase)));
+    if (r->begun || r->postponed) put(b, "phase", str_of(phase_text(r->phase)));
     put_time(b, "startedAt", r->started_us);
     put_time(b, "finishedAt", r->finished_us);
     if (r->message.n) put(b, "message", r->message);
@@ -300,6 +300,7 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "s", r->started_us);
     put_num(b, "f", r->finished_us);
     put_num(b, "d", r->deadline_us);
+    put_num(b, "begun", r->begun);
     put_num(b, "stop", r->stop);
     put_num(b, "suspended", r->suspended);
     put_num(b, "late", r->deadline_passed);

@@ -3,6 +3,7 @@
  *
  * A node that asks for locks is made at once and stands in the queues. Within the same event the
  * walk gives locks to whoever comes first (limits.c); who is left is told what it waits for. */
+#include "base/limits.h"
 #include "base/rfc3339.h"
 #include "doc/json_write.h"
 #include "engine/engine_p.h"
@@ -56,11 +57,10 @@ static uint32_t items_of(const struct val *sync, const struct val **items, bool 
 
 bool sync_decide(struct run *r, const struct val *sync, struct gate *g, struct err *e)
 {
-    enum { MAX = 64 };
-    const struct val *items[MAX];
-    bool mutex[MAX];
-    uint32_t n = items_of(sync, items, mutex, MAX);
-    if (n == MAX) return err_set(e, ERR_LIMIT, "a template may ask for fewer than %d locks", MAX);
+    const struct val *items[LIMIT_LOCKS + 1];
+    bool mutex[LIMIT_LOCKS + 1];
+    uint32_t n = items_of(sync, items, mutex, LIMIT_LOCKS + 1);
+    if (n > LIMIT_LOCKS) return err_set(e, ERR_LIMIT, "more than %d locks are asked for in one place", LIMIT_LOCKS);
     g->names = ARENA_ARRAY(&r->arena, struct lock_name, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t j = 0; j < i; j++)

@@ -215,6 +215,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     arena_init(&x->scratch);
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->locks = locks_new(exec_lock_limit, x);
+    x->throttle = throttle_new(config_int(o->config, CONFIG_WORKFLOWS), config_int(o->config, CONFIG_NAMESPACE_WORKFLOWS));
     x->max_fresh = 2 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
@@ -235,6 +236,7 @@ void exec_close(struct exec *x)
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
     locks_free(x->locks);
+    throttle_free(x->throttle);
     rubbish_remove(x);
     VEC_FINI(&x->rubbish);
     VEC_FINI(&x->jobs);

@@ -3,6 +3,7 @@
 #include "artifact/artifact.h"
 #include "base/vec.h"
 #include "config/images.h"
+#include "engine/throttle.h"
 #include "exec/exec.h"
 #include "pod/pod.h"
 #include "step/launcher.h"
@@ -23,6 +24,7 @@ struct active {
     struct arena arena; /* of the workflow value */
     struct val workflow;
     struct run *run;
+    struct throttle_item *ticket; /* NULL: it has ended */
     bool over;
     bool stale;        /* stands in exec.stale */
     size_t at;         /* in exec.lives */
@@ -94,6 +96,7 @@ struct exec {
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
     struct locks *locks; /* of all runs */
+    struct throttle *throttle;
     bool pumping;        /* locks_pump is at work */
     VEC(struct active *) lives;
     VEC(struct active *) begun; /* submitted in the open transaction */
@@ -125,7 +128,9 @@ void actives_drop(struct exec *x); /* those whose submission was rolled back */
 /* locking.c */
 struct run_opts active_opts(struct active *l);
 int64_t exec_lock_limit(void *ctx, const struct lock_name *n);
-bool locks_pump(struct exec *x, struct err *e); /* runs whose turn for a lock has come go on */
+void active_queue(struct active *l); /* among the workflows that may be at work; it has a run */
+bool active_begin(struct active *l, struct err *e); /* when it may; else it is postponed */
+bool locks_pump(struct exec *x, struct err *e); /* runs whose turn for a lock, or to begin, has come go on */
 /* exec.c */
 void exec_fail(struct exec *x, const struct err *e);
 void timer_note(struct active *l);

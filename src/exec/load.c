@@ -199,7 +199,7 @@ static bool run_take_over(struct exec *x, const struct run_row *row, struct swee
         !json_parse(&x->scratch, doc, NULL, &workflow, e))
         return false;
     struct active *l = active_new(x, row->run, &workflow);
-    if (run_restore(l, sweep, e)) return true;
+    if (run_restore(l, sweep, e)) return active_queue(l), true;
     active_forget(l);
     return false;
 }

@@ -1,5 +1,6 @@
 /* What the runs of a machine share: locks with their limits, and the ConfigMaps that keep outputs.
  * The locks themselves are engine/locks.h; here limits are looked up, and whoever may go on is told. */
+#include "base/rfc3339.h"
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
@@ -64,19 +65,59 @@ struct run_opts active_opts(struct active *l)
                              .cache = {cache_read, cache_write, cache_hold}, .locks = l->x->locks, .number = (uint64_t)l->id};
 }
 
-/* A lock that one run gave back is another's chance: in the same transaction. */
+/* ---- who may be at work ---- */
+
+void active_queue(struct active *l)
+{
+    const struct val *meta = val_get(&l->workflow, STR("metadata"));
+    const struct val *priority = val_path(&l->workflow, "spec.priority");
+    struct throttle_opts o = {.ns = run_namespace(l->run), .number = (uint64_t)l->id, .owner = l};
+    if (priority) val_i64(priority, &o.priority);
+    rfc3339_parse(val_get_str(meta, "creationTimestamp"), &o.created_us);
+    l->ticket = throttle_add(l->x->throttle, &o, run_has_begun(l->run));
+}
+
+static bool start(struct active *l, struct err *e)
+{
+    struct outbox out;
+    run_start(l->run, clock_now_us(), &out);
+    return active_event(l, &out, e);
+}
+
+/* Whoever has been let in begins, this one among them or not. */
+static bool let_in(struct exec *x, struct err *e)
+{
+    struct active *l;
+    while ((l = throttle_next(x->throttle)))
+        if (!exec_begin(x, e) || !start(l, e)) return false;
+    return true;
+}
+
+bool active_begin(struct active *l, struct err *e)
+{
+    struct outbox out;
+    active_queue(l);
+    if (!let_in(l->x, e)) return false;
+    if (!throttle_waits(l->ticket)) return true;
+    run_postpone(l->run, clock_now_us(), &out);
+    return active_event(l, &out, e);
+}
+
+/* A lock that one run gave back is another's chance, and so is its end: in the same transaction. */
 bool locks_pump(struct exec *x, struct err *e)
 {
     struct active *l;
     bool ok = true;
     if (x->pumping) return true;
     x->pumping = true;
-    while (ok && (l = locks_next(x->locks))) {
-        struct outbox out;
-        if (l->over) continue;
-        run_continue(l->run, clock_now_us(), &out);
-        ok = exec_begin(x, e) && active_event(l, &out, e);
-    }
+    do {
+        while (ok && (l = locks_next(x->locks))) {
+            struct outbox out;
+            if (l->over) continue;
+            run_continue(l->run, clock_now_us(), &out);
+            ok = exec_begin(x, e) && active_event(l, &out, e);
+        }
+    } while (ok && (l = throttle_next(x->throttle)) && (ok = exec_begin(x, e) && start(l, e)));
     x->pumping = false;
     return ok;
 }

@@ -19,6 +19,7 @@ struct active *active_new(struct exec *x, int64_t id, const struct val *workflow
 
 void active_free(struct active *l)
 {
+    throttle_remove(l->ticket);
     run_free(l->run);
     arena_fini(&l->arena);
     free(l->jobs);
@@ -117,6 +118,8 @@ static bool act(struct active *l, const struct action *a, struct err *e)
         return true;
     case ACTION_DONE:
         if (!l->over) VEC_PUSH(&x->over, l);
+        throttle_remove(l->ticket);
+        l->ticket = NULL;
         return l->over = true;
     }
     return false;
@@ -146,7 +149,6 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
                           .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
                           .message = STR(""), .progress = STR("")};
     struct active *l;
-    struct outbox out;
     if (!exec_begin(x, e)) return false;
     if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e)) return false;
     l = active_new(x, *out_run, workflow);
@@ -154,8 +156,7 @@ bool exec_submit(struct exec *x, const struct val *workflow, int64_t *out_run, s
     struct run_opts opts = active_opts(l);
     opts.seed = random_u64() >> 1;
     if (!(l->run = run_new(&opts, e))) return false; /* the caller rolls back */
-    run_start(l->run, clock_now_us(), &out);
-    return active_event(l, &out, e);
+    return active_begin(l, e);
 }
 
 struct active *active_of(const struct exec *x, int64_t run)
@@ -178,6 +179,10 @@ bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *
     if (!l) return err_set(e, ERR_NOT_FOUND, "the workflow is not running");
     if (!exec_begin(x, e)) return false;
     run_stop(l->run, how, clock_now_us(), &out);
+    if (!active_event(l, &out, e)) return false;
+    if (run_has_begun(l->run) || l->over) return true;
+    throttle_let_in(l->ticket); /* it ends as everything that is stopped, at once */
+    run_start(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
 }
 

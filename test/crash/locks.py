@@ -94,21 +94,65 @@ def crash_round(score, skiff, seed, number):
     return sum(1 for k in killed if k)
 
 
-def limit_round(score, skiff):
+def parallel_round(score, skiff, seed, number):
+    """parallelism = 1: one workflow at a time, whoever is the engine."""
+    rng = random.Random(f"parallel/{seed}/{number}")
+    place = common.Place(skiff, "none")
+    text = f"parallelism, round {number}"
+    procs = []
+    for i in range(RUNS):
+        body = text_of(place, f"w{i}-", 2, "{mutexes: [{name: m}]}", "template")
+        procs.append(place.start(place.file(f"{i}.yaml", body), "--name", f"w{i}", env={"SKIFF_PARALLELISM": "1"}))
+        time.sleep(rng.uniform(0, 0.05))  # chance
+    time.sleep(rng.uniform(0.02, 0.4))  # chance
+    killed = [kill_owner(place, procs)]
+    for p in procs:
+        p.communicate(timeout=common.LIMIT_S)
+    for i, p in enumerate(procs):
+        if p in killed and place.get(f"w{i}") is not None:
+            place.run("--resume", f"w{i}", env={"SKIFF_PARALLELISM": "1"})
+        wf = place.get(f"w{i}")
+        score.check(wf is None and p in killed or wf["status"]["phase"] == "Succeeded", f"{text}: w{i} has not succeeded")
+    most = most_at_once(place.lines(), lambda key: key.split("-")[0])
+    score.check(most <= 1, f"{text}: {most} workflows at once: {place.lines()}")
+    score.check(not place.wait_clean(), f"{text}: something is left behind")
+    place.remove()
+
+
+def limit_round(score, skiff, where):
     """A limit is raised from outside while others wait: they go on at once."""
     place = common.Place(skiff, "none")
-    made = place.call("sync", "create", "slots", "--type", "database", "--limit", "1")
+    words = ["slots", *where.split()]
+    made = place.call("sync", "create", *words, "--limit", "1")
     score.check(made.returncode == 0, f"sync create: {made.stderr.strip()}")
-    sync = "{semaphores: [{database: {key: slots}}]}"
+    sync = "{semaphores: [{%s}]}" % ("database: {key: slots}" if "database" in where else
+                                     "configMapKeyRef: {name: numbers, key: slots}")
     body = text_of(place, "a-", 3, sync, "template").replace("sleep 0.08", "while [ ! -e @GO@ ]; do sleep 0.02; done")
     path = place.file("a.yaml", body.replace("@GO@", place.count + "/go"))
     run = place.start(path, "--name", "a")
     common.wait_for(lambda: len(place.starts()) == 1 and "a" or None, "the first step")
-    grown = place.call("sync", "update", "slots", "--type", "database", "--limit", "3")
+    grown = place.call("sync", "update", *words, "--limit", "3")
     score.check(grown.returncode == 0, f"sync update: {grown.stderr.strip()}")
     common.wait_for(lambda: len(place.starts()) == 3 or None, "the steps that a greater limit lets go")
-    shown = place.call("sync", "get", "slots", "--type", "database")
+    shown = place.call("sync", "get", *words)
     score.check("Limit: 3" in shown.stdout, f"sync get: {shown.stdout}{shown.stderr}")
+    open(place.count + "/go", "w").close()
+    run.communicate(timeout=common.LIMIT_S)
+    score.check(run.returncode == 0, f"the run ended with {run.returncode}")
+    place.wait_clean()
+    place.remove()
+
+
+def applied_round(score, skiff):
+    """The same by a document: whoever submits it need not be the engine."""
+    place = common.Place(skiff, "none")
+    body = text_of(place, "a-", 3, "{semaphores: [{configMapKeyRef: {name: limits, key: k}}]}", "template")
+    body = body.replace('k: "2"', 'k: "1"').replace("sleep 0.08", "while [ ! -e @GO@ ]; do sleep 0.02; done")
+    run = place.start(place.file("a.yaml", body.replace("@GO@", place.count + "/go")), "--name", "a")
+    common.wait_for(lambda: len(place.starts()) == 1 or None, "the first step")
+    applied = place.run(place.file("limits.yaml", LIMITS.replace('k: "2"', 'k: "3"').replace("---\n", "")))
+    score.check(applied.returncode == 0, f"a ConfigMap alone: {applied.stderr.strip()}")
+    common.wait_for(lambda: len(place.starts()) == 3 or None, "the steps that a greater limit lets go")
     open(place.count + "/go", "w").close()
     run.communicate(timeout=common.LIMIT_S)
     score.check(run.returncode == 0, f"the run ended with {run.returncode}")
@@ -128,7 +172,12 @@ def main():
     killed = 0
     for number in [o.only] if o.only is not None else range(o.rounds):
         killed += crash_round(score, o.skiff, o.seed, number)
-    limit_round(score, o.skiff)
+    if o.only is None:
+        for number in range(3):
+            parallel_round(score, o.skiff, o.seed, number)
+        for where in ("--type database", "--type configmap --cm-name numbers"):
+            limit_round(score, o.skiff, where)
+        applied_round(score, o.skiff)
     print(f"{killed} engines killed")
     return score.end()
 

@@ -18,7 +18,7 @@ def locks(rng, composite):
 
 def decorate(case):
     rng = random.Random("gates/%d" % case["seed"])
-    if rng.random() < 0.6:
+    if rng.random() < 0.75:
         return case
     share_locks, share_memo = rng.choice((0, 0.3, 0.7)), rng.choice((0, 0.3))
     templates = [t for d in case["documents"] if "spec" in d for t in d["spec"]["templates"]]
