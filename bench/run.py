@@ -34,7 +34,7 @@ class Bench:
         self.dir = tempfile.mkdtemp(prefix="skiff-bench-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
         self.bin = {}
-        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor"):
+        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop"):
             path = os.path.join(args.build, name)
             if os.path.exists(path):
                 self.bin[os.path.basename(name)] = shutil.copy(path, os.path.join(self.dir, os.path.basename(name)))
@@ -64,9 +64,11 @@ class Bench:
         return os.path.join(self.env(user)["HOME"], "state-" + name)
 
     def skiff(self, user, name, file, runtime="auto", parallel=None, more=()):
-        """A function that runs the workflow in `file` once and returns its Sample."""
-        command = [self.bin["skiff"], "run", file, "--state", self.state(user, name), "--runtime", runtime,
-                   "--parallel", str(parallel or self.cores), "-o", "name"] + list(more)
+        """A function that runs the workflow in `file` once and returns its Sample; `parallel` None: as many steps
+        at once as is the default."""
+        command = [self.bin["skiff"], "run", file, "--state", self.state(user, name), "--runtime", runtime, "-o", "name"]
+        command += ["--parallel", str(parallel)] if parallel else []
+        command += list(more)
         return lambda: measure.measure(self.as_user(user, command), self.dir, self.env(user))
 
     def floor(self, user, tier, *words):

@@ -56,6 +56,9 @@ enum {
     LIMIT_STEP_PARAM_BYTES = 1 << 20,  /* the file of one output parameter */
     LIMIT_STEP_LAYERS = 64,            /* directories stacked as the root of an image step */
     LIMIT_STEP_TREE_DEPTH = 512,       /* nesting of a directory that is copied or removed */
+    LIMIT_SLOT_STEPS = 4096,           /* a slot makes room for a new one then: its journal goes */
+    LIMIT_SLOT_JOURNAL_BYTES = 192 << 20, /* of one journal that is read: a last result of any size fits */
+    LIMIT_SLOT_FULL_BYTES = 4 << 20,   /* of results in a journal: as LIMIT_SLOT_STEPS */
     LIMIT_STEP_QUIET_MS = 20,          /* a step that ends sooner is not reported as started */
     LIMIT_STEP_LINGER_S = 24 * 3600,   /* a supervisor without an engine keeps an untaken result */
 };

@@ -12,6 +12,7 @@
 
 enum {
     STEPS_LOOK_US = 100000, /* how often new steps are looked for when logs are shown */
+    LINES_BYTES = 32 << 10, /* of plain lines that wait for the end of the turn */
     FAILED_LOGS = 3,        /* failed steps whose last lines are shown after a live view */
 };
 
@@ -35,6 +36,13 @@ static void out_put(struct session *s)
     if (s->o->fd == s->cli->env->out_fd) cli_out(s->cli, buf_view(&s->out));
     else cli_err(s->cli, buf_view(&s->out));
     buf_reset(&s->out);
+}
+
+/* Lines of one turn are written together. */
+static void lines_put(void *user)
+{
+    struct session *s = user;
+    if (s->plain && s->out.n) out_put(s);
 }
 
 /* --- views --- */
@@ -79,7 +87,8 @@ static void plain_change(struct session *s, const struct val *v)
         struct str label = change_node_label(c.workflow, c.node);
         if (ref) steplog_tail(s->cli, s->service, ref, val_get_str(c.node, "id"), label, &s->out);
     }
-    out_put(s);
+    if (s->out.n >= LINES_BYTES) out_put(s);
+    else if (s->out.n && !loop_timer_armed(s->frame)) loop_timer_arm_us(s->frame, 0);
 }
 
 static void change_seen(void *user, const struct val *v)
@@ -96,6 +105,7 @@ static void change_seen(void *user, const struct val *v)
 static void steps_look(void *user)
 {
     struct session *s = user;
+    lines_put(s);
     struct err ignored = {0}; /* a log that cannot be read now is tried again with the next change */
     steplog_refresh(s->logs, &ignored);
     if (steplog_waits(s->logs)) loop_timer_arm_us(s->look, STEPS_LOOK_US);
@@ -120,6 +130,7 @@ static void say(struct session *s, const char *text)
         live_notice(s->live, str_of(text));
         frame_arm(s);
     } else {
+        lines_put(s);
         cli_note(s->cli, "%s", text);
     }
 }
@@ -169,7 +180,7 @@ static bool session_begin(struct session *s, struct err *e)
     if (s->o->progress == PROGRESS_TTY && s->o->n == 1) s->live = live_new(term_style(s->cli, s->o->fd));
     else if (s->o->progress != PROGRESS_QUIET)
         s->plain = plain_new(term_style(s->cli, s->o->fd), term_tz_s(clock_now_us()));
-    if (s->live) s->frame = loop_timer_new(l, frame_draw, s);
+    s->frame = loop_timer_new(l, s->live ? frame_draw : lines_put, s);
     if (!s->o->logs) return true;
     struct steplog_opts logs = {.tail = -1, .labels = true, .style = term_style(s->cli, s->o->fd), .fd = s->o->fd};
     s->logs = steplog_follow(s->cli, s->service, s->o->refs, s->o->n, &logs, e);
@@ -220,6 +231,7 @@ static bool tree_put(struct session *s, struct err *e)
 static bool session_finish(struct session *s, struct err *e)
 {
     if (s->live) frame_erase(s);
+    lines_put(s);
     if (s->failed) {
         *e = s->e;
         return false;

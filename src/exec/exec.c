@@ -197,8 +197,11 @@ static bool open_parts(struct exec *x, struct err *e)
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
     x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
-    if (!(x->store = store_open(dir, STORE_WRITE, e))) return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
+    if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
+        return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
+    x->tools = str_fmt(&x->arena, "%.*s/shims", STR_ARG(dir));
+    if (!dir_make_all(x->tools.p, 0755, e)) return false;
     /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
@@ -216,7 +219,8 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->locks = locks_new(exec_lock_limit, x);
     x->throttle = throttle_new(config_int(o->config, CONFIG_WORKFLOWS), config_int(o->config, CONFIG_NAMESPACE_WORKFLOWS));
-    x->max_fresh = 2 * MAX(cpus, 1u);
+    x->quiet = cpus / 2;
+    x->max_fresh = 4 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
     exec_close(x);
@@ -230,6 +234,9 @@ void exec_close(struct exec *x)
     x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
+    if (!x->failed && x->loaded) slots_settled(x);
+    while (x->old_slots.n) free(VEC_POP(&x->old_slots));
+    past_close(x->past);
     loop_timer_free(x->timer);
     loop_timer_free(x->job_timer);
     loop_hook_free(x->commit_hook);
@@ -249,6 +256,7 @@ void exec_close(struct exec *x)
     VEC_FINI(&x->kills);
     VEC_FINI(&x->stale);
     VEC_FINI(&x->lanes);
+    VEC_FINI(&x->old_slots);
     artifact_close(x->repo);
     store_close(x->store);
     arena_fini(&x->arena);

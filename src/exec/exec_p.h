@@ -7,6 +7,7 @@
 #include "exec/exec.h"
 #include "pod/pod.h"
 #include "step/launcher.h"
+#include "step/past.h"
 
 enum {
     FRESH_US = 10000, /* a step younger than this counts as busy starting */
@@ -71,6 +72,7 @@ struct lane {
     struct loop_fd *watch;
     struct job *job;
     size_t at; /* in exec.lanes */
+    size_t steps, bytes; /* in the slot's journal */
     bool adopted;
 };
 
@@ -83,6 +85,7 @@ struct exec {
     struct image_map *images;
     enum step_tier tier;
     struct str notice;
+    struct str tools; /* the directory of shims: links to host programs under the names that images have for them */
     struct loop_hook *commit_hook;
     struct loop_timer *timer;      /* of the engine */
     struct loop_timer *job_timer;  /* something about jobs is due */
@@ -93,6 +96,7 @@ struct exec {
     bool saved;  /* and refers to new artifacts */
     bool failed; /* the store failed; nothing goes on */
     bool closing; /* no more steps are started */
+    bool loaded; /* what engines before this one left is known */
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
     struct locks *locks; /* of all runs */
@@ -110,7 +114,10 @@ struct exec {
     VEC(struct job *) fresh;    /* as many as may start at once, at most */
     VEC(struct lane *) lanes;
     VEC(struct lane *) idle;    /* of those, ready for a step */
+    struct past *past;          /* journals of slots that are not lanes any more */
+    VEC(char *) old_slots;      /* closed; their journals go with the next commit */
     uint32_t running, max_running, max_fresh;
+    uint32_t quiet; /* with fewer new steps than this a processor is idle */
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
 };
@@ -149,6 +156,7 @@ void job_result(struct job *j, const struct step_result *r);
 void job_failed(struct job *j, const char *text);
 void job_forget(struct job *j);
 void job_kill(struct job *j);
+void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
 
 /* lane.c */
@@ -167,13 +175,15 @@ void outcome_end(struct arena *a, const struct step_result *r, struct step_outco
 void outcome_params(struct arena *a, const struct step_result *r, struct step_outcome *out);
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e);
 
+/* What is private to a step goes, but never between a step and the next one. */
+void step_clean_later(struct exec *x, int64_t step);
 void rubbish_remove(struct exec *x);
 
 /* load.c */
 bool exec_load(struct exec *x, struct err *e);
 /* What became of a step whose supervisor is not connected: one of an engine before this one, or one
- * whose supervisor has just died. `began` false: it is known that it never did. */
-bool job_seek(struct job *j, bool began, struct err *e);
+ * whose supervisor has just died (its journal is in exec.past then). */
+bool job_seek(struct job *j, struct err *e);
 void jobs_seek(struct exec *x); /* asks for those in exec.sought again */
 
 /* lookup.c */

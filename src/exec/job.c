@@ -142,6 +142,7 @@ static void job_orphan_done(struct job *j)
         exec_fail(x, &e);
         return;
     }
+    step_clean_later(x, j->id);
     job_forget(j);
     loop_again(x->o.loop);
 }
@@ -203,6 +204,19 @@ void exec_kill(struct exec *x, int64_t run)
 
 /* ---- the transaction ---- */
 
+/* What was reported is stored: the journals are not needed any more. */
+void slots_settled(struct exec *x)
+{
+    while (x->old_slots.n) {
+        char *name = VEC_POP(&x->old_slots);
+        past_remove(x->o.state_dir, name);
+        free(name);
+    }
+    if (x->sought.first) return;
+    past_refresh(x->past);
+    past_forget_dead(x->past);
+}
+
 /* It is committed: its starts may go, its kills are carried out. */
 void jobs_committed(struct exec *x)
 {
@@ -221,6 +235,7 @@ void jobs_committed(struct exec *x)
     }
     x->kills.n = 0;
     actives_reap(x);
+    slots_settled(x);
 }
 
 void jobs_dropped(struct exec *x)

@@ -1,6 +1,6 @@
 /* Lanes: slots and their watches; which job gets one, and when it is told about.
  *
- * At most max_running steps run at once; of those only twice as many as there are processors may be
+ * At most max_running steps run at once; of those only four times as many as there are processors may be
  * younger than FRESH_US, so that a thousand short steps do not trample each other while long ones
  * still fan out quickly. Runs on: the loop thread. */
 #include <signal.h>
@@ -21,9 +21,13 @@ static void idle_leave(struct lane *l)
         }
 }
 
-static void lane_free(struct lane *l)
+/* Its journal goes once what it reported is committed; with a step that is missing it is searched first. */
+static void lane_free(struct lane *l, bool settled)
 {
     struct exec *x = l->x;
+    const char *name = slot_name(l->slot);
+    if (settled) VEC_PUSH(&x->old_slots, mem_strdup(name));
+    else if (!x->closing) past_add(x->past, name);
     struct lane *last = VEC_POP(&x->lanes);
     if (last != l) {
         x->lanes.items[l->at] = last;
@@ -37,7 +41,10 @@ static void lane_free(struct lane *l)
 
 void lanes_close(struct exec *x)
 {
-    while (x->lanes.n) lane_free(x->lanes.items[x->lanes.n - 1]);
+    while (x->lanes.n) {
+        struct lane *l = x->lanes.items[x->lanes.n - 1];
+        lane_free(l, !l->job && !x->failed);
+    }
 }
 
 void lane_kill(struct lane *l, int signo, uint32_t grace_ms)
@@ -78,15 +85,16 @@ static bool lane_event(struct lane *l, struct slot_event *ev)
     struct job *j;
     struct err e;
     if (ev->kind == SLOT_RESULT) {
-        bool adopted = l->adopted;
+        l->bytes += ev->bytes;
+        bool last = l->adopted || ++l->steps >= LIMIT_SLOT_STEPS || l->bytes >= LIMIT_SLOT_FULL_BYTES;
         if ((j = lane_release(l))) job_result(j, &ev->result);
-        if (adopted) lane_free(l);
-        return !adopted;
+        if (last) lane_free(l, true);
+        return !last;
     }
     if (ev->kind == SLOT_EXITED) {
         j = lane_release(l);
-        lane_free(l);
-        if (j && !job_seek(j, true, &e)) exec_fail(x, &e);
+        lane_free(l, j == NULL);
+        if (j && !job_seek(j, &e)) exec_fail(x, &e);
         return false;
     }
     return true; /* SLOT_STARTED: told when the step has run for a moment */
@@ -100,7 +108,8 @@ static void lane_ready(void *user, unsigned events)
     (void)events;
     arena_init(&a);
     do slot_read(l->slot, &a, &ev);
-    while (ev.kind != SLOT_NOTHING && lane_event(l, &ev));
+    while (ev.kind == SLOT_STARTED && lane_event(l, &ev));
+    if (ev.kind != SLOT_NOTHING && ev.kind != SLOT_STARTED) lane_event(l, &ev); /* nothing follows before the next start */
 }
 
 static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
@@ -120,7 +129,7 @@ static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
 
 static struct lane *lane_open(struct exec *x, struct err *e)
 {
-    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain,
+    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain, .tools = x->tools,
                             .realtime = x->realtime};
     if (x->o.host_home.n) c.masked = (struct step_strs){&x->o.host_home, 1};
     struct slot *s = slot_open(x->o.launcher, &c, e);
@@ -160,14 +169,14 @@ static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wi
         bool first = x->idle.n == 0;
         struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
         if (!l) return false;
-        bool sent = slot_start(l->slot, &plan->spec, wire, e);
+        bool sent = slot_start(l->slot, &plan->spec, wire, x->fresh.n < x->quiet, e);
         if (sent) {
             x->idle.n--;
             lane_take(l, j);
             return true;
         }
         if (e->code == ERR_LIMIT || first) return false;
-        lane_free(l);
+        lane_free(l, true);
     }
 }
 

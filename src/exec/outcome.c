@@ -64,7 +64,7 @@ static bool keep(struct job *j, const struct val *art, size_t output, struct val
     struct exec *x = j->live->x;
     struct arena *a = &x->scratch;
     struct artifact_content c;
-    struct str dir = step_dir_path(a, x->o.state_dir, (uint64_t)j->id), name = val_get_str(art, "name");
+    struct str dir = step_work_path(a, x->o.state_dir, (uint64_t)j->id), name = val_get_str(art, "name");
     struct artifact_save save = {.path = str_fmt(a, "%.*s/outputs/%.*s", STR_ARG(dir), STR_ARG(name)).p,
                                  .move = true, .digits = content_digits(a, j, output)};
     struct str key = key_of(j, art), ns = run_namespace(j->live->run);
@@ -134,13 +134,10 @@ static void clean(void *user)
     dir_remove_tree(user, &e); /* best effort: `skiff delete` removes the rest */
 }
 
-static void clean_later(struct job *j, const char *what)
+void step_clean_later(struct exec *x, int64_t step)
 {
-    struct exec *x = j->live->x;
-    struct str dir = step_dir_path(&x->scratch, x->o.state_dir, (uint64_t)j->id);
-    const char *path = str_fmt(&x->scratch, "%.*s/%s", STR_ARG(dir), what).p;
-    if (rmdir(path) == 0 || errno == ENOENT) return;
-    VEC_PUSH(&x->rubbish, mem_strdup(path));
+    const char *path = step_work_path(&x->scratch, x->o.state_dir, (uint64_t)step).p;
+    if (rmdir(path) != 0 && errno != ENOENT) VEC_PUSH(&x->rubbish, mem_strdup(path));
 }
 
 void rubbish_remove(struct exec *x)
@@ -170,7 +167,8 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
         out->message = str_dup(a, str_of(lost.text));
     }
     out->artifacts = arts;
-    if (val_path(tmpl, "volumes") || val_path(&j->live->workflow, "spec.volumes")) clean_later(j, "volumes");
-    if (r->artifacts.n) clean_later(j, "outputs");
+    bool has_files = val_path(tmpl, "outputs.artifacts") || val_path(tmpl, "volumes") ||
+                     val_path(&j->live->workflow, "spec.volumes") || (x->plain && val_get(tmpl, STR("script")));
+    if (has_files) step_clean_later(x, j->id);
     return true;
 }

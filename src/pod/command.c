@@ -15,7 +15,7 @@ static void push_list(struct pod *p, const struct val *list)
 static void script_file(struct pod *p)
 {
     bool plain = p->in->tier == STEP_TIER_NONE;
-    struct str dir = plain ? p->step_dir : STR(POD_STAGING_DIR);
+    struct str dir = plain ? p->work_dir : STR(POD_STAGING_DIR);
     struct str source = val_get_str(p->main, "source");
     struct step_file f = {.path = str_fmt(p->a, "%.*s/script", STR_ARG(dir)),
                           .content = source.p ? source : STR(""), .mode = 0755};

@@ -86,10 +86,7 @@ static void image_parts(struct pod *p)
                                  .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(f->path)) : f->path};
         VEC_PUSH(&p->files, file);
     }
-    if (p->in->tier == STEP_TIER_NONE) return;
-    VEC_PUSH(&p->dirs, shims);
-    struct step_bind b = {.source = shims, .target = STR(POD_SHIM_DIR), .read_only = true};
-    VEC_PUSH(&p->binds, b);
+    if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);
 }
 
 static void identity(struct pod *p, struct step_spec *s)
@@ -112,7 +109,6 @@ static void finish(struct pod *p, struct pod_plan *out)
     step_spec_init(s);
     s->id = p->in->step_id;
     s->tier = p->image.kind == IMAGE_ROOT ? STEP_TIER_IMAGE : p->in->tier;
-    s->step_dir = p->step_dir;
     s->cwd = dir.n ? dir : p->image.workdir;
     s->grace_ms = p->in->grace_ms;
     s->capture_result = p->in->capture_result;
@@ -175,7 +171,7 @@ bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out
     p.main = val_get(in->tmpl, STR("script"));
     p.is_script = p.main != NULL;
     if (!p.main) p.main = val_get(in->tmpl, STR("container"));
-    p.step_dir = step_dir_path(a, in->state_dir, in->step_id);
+    p.work_dir = step_work_path(a, in->state_dir, in->step_id);
     bool ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
               pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);

@@ -3,7 +3,7 @@
 #include "base/vec.h"
 #include "pod/pod.h"
 
-#define POD_SHIM_DIR "/argo/bin"
+#define POD_SHIM_DIR STEP_TOOLS_DIR /* slots show the state directory's shims there */
 #define POD_STAGING_DIR "/argo/staging"
 
 struct pod {
@@ -17,7 +17,7 @@ struct pod {
     VEC(struct step_tmpfs) tmpfs;
     VEC(struct step_file) files;
     VEC(struct step_output) params, artifacts;
-    struct str step_dir;
+    struct str work_dir; /* of the step */
     bool overflow; /* a text with $(NAME) replaced passed LIMIT_STEP_WORD_BYTES */
 };
 

@@ -209,9 +209,9 @@ static void volumes_are_directories_and_files(void **state)
 {
 #define M(mount) "{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"mountPath\": \"/m\", " mount "}]}}"
     static const struct row rows[] = {
-        {M("\"name\": \"scratch\""), "make /state/steps/7/volumes/scratch\nbind /state/steps/7/volumes/scratch -> /m"},
+        {M("\"name\": \"scratch\""), "make /state/work/7/volumes/scratch\nbind /state/work/7/volumes/scratch -> /m"},
         {M("\"name\": \"scratch\", \"subPath\": \"a/b\", \"readOnly\": true"),
-         "make /state/steps/7/volumes/scratch/a/b\nbind /state/steps/7/volumes/scratch/a/b -> /m ro"},
+         "make /state/work/7/volumes/scratch/a/b\nbind /state/work/7/volumes/scratch/a/b -> /m ro"},
         {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
         {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
         {M("\"name\": \"conf\", \"subPath\": \"b\""), "file /m 400 two\n!file /m/a\n!writable /m"},
@@ -282,7 +282,7 @@ static void images_are_roots_host_or_errors(void **state)
     in = input_of("{\"container\": {\"image\": \"python:3.11\", \"command\": [\"python\"]}}");
     struct str shown = built(&in);
     if (!str_starts(shown, STR("error"))) /* the host has a python3 */
-        expect_lines("shims", shown, "make /state/shims\nbind /state/shims -> /argo/bin ro\nenv "
+        expect_lines("shims", shown, "make /state/shims\nenv "
                                      "PATH=/argo/files:/argo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 }
 
@@ -305,7 +305,7 @@ static void tier_none_is_a_plain_process(void **state)
 {
     struct pod_input in = input_of("{\"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"true\"}}");
     in.tier = STEP_TIER_NONE;
-    expect_lines("script", built(&in), "arg /state/steps/7/script\nfile /state/steps/7/script 755 true\n!bind\n"
+    expect_lines("script", built(&in), "arg /state/work/7/script\nfile /state/work/7/script 755 true\n!bind\n"
                                        "env PATH=/state/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     in = input_of("{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}");
     in.tier = STEP_TIER_NONE;

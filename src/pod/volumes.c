@@ -106,7 +106,7 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
     if ((source = val_get(v, STR("emptyDir")))) {
         bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n;
         if (memory) VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path}));
-        else own_dir(p, m, str_fmt(p->a, "%.*s/volumes/%.*s", STR_ARG(p->step_dir), STR_ARG(m->volume)));
+        else own_dir(p, m, str_fmt(p->a, "%.*s/volumes/%.*s", STR_ARG(p->work_dir), STR_ARG(m->volume)));
         return true;
     }
     if ((source = val_get(v, STR("configMap")))) return files_volume(p, m, source, false, e);

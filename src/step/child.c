@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/futex.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -18,25 +18,14 @@
 
 #include "step/raw_p.h"
 
-enum { INIT_STACK_BYTES = 32 << 10, STEP_STACK_BYTES = 32 << 10 };
+enum { STACK_BYTES = 32 << 10 };
 
 /* Sanitizers keep state in memory that both sides would share. */
 #define CHILD_SIDE __attribute__((no_sanitize("address", "undefined")))
 
-struct child_stacks {
-    _Alignas(64) char init[INIT_STACK_BYTES];
-    _Alignas(64) char step[STEP_STACK_BYTES];
-};
-
-struct launch { /* what the two entry functions get */
-    struct child *c;
-    struct child_stacks *stacks;
-    sigset_t no_signals;
-};
-
-struct child_stacks *child_stacks_new(void)
+char *child_stack_new(void)
 {
-    void *p = mmap(NULL, sizeof(struct child_stacks), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT(p != MAP_FAILED);
     return p;
 }
@@ -88,24 +77,18 @@ CHILD_SIDE static long raw_write_file(const struct child *c, const struct child_
     return r;
 }
 
-CHILD_SIDE static long raw_proc(void)
-{
-    long fs = RAW2(fsopen, "proc", FSOPEN_CLOEXEC);
-    if (fs < 0) return fs;
-    long r = RAW5(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
-    if (r >= 0)
-        r = RAW3(fsmount, fs, FSMOUNT_CLOEXEC,
-                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    RAW1(close, fs);
-    return r;
-}
-
 CHILD_SIDE static long raw_pivot(void)
 {
     long r = RAW2(pivot_root, ".", ".");
     if (r == 0) r = RAW2(umount2, ".", MNT_DETACH);
     if (r == 0) r = RAW1(chdir, "/");
     return r;
+}
+
+CHILD_SIDE static long raw_chroot(const char *path)
+{
+    long r = RAW1(chroot, path);
+    return r < 0 ? r : RAW1(chdir, "/");
 }
 
 CHILD_SIDE static long raw_loopback(void)
@@ -134,11 +117,11 @@ CHILD_SIDE static long run_op(struct child *c, struct child_op *op)
     case OP_TOUCH: return raw_touch(op->b);
     case OP_CHDIR: return op->b ? RAW1(chdir, op->b) : RAW1(fchdir, op->fd);
     case OP_CLONE: return raw_fd_to(op->fd_at, RAW3(open_tree, AT_FDCWD, op->b, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-    case OP_PROC: return raw_fd_to(op->fd_at, raw_proc());
     case OP_ATTACH:
         return RAW5(move_mount, op->fd_at ? *op->fd_at : op->fd, "", AT_FDCWD, op->b,
                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS);
     case OP_PIVOT: return raw_pivot();
+    case OP_CHROOT: return raw_chroot(op->b);
     case OP_SYMLINK: {
         long r = RAW3(symlinkat, op->a, AT_FDCWD, op->b);
         return r == -EEXIST ? 0 : r;
@@ -163,12 +146,6 @@ CHILD_SIDE static bool fail(struct child *c, long result, const char *what, cons
     return false;
 }
 
-CHILD_SIDE static void announce(struct child *c)
-{
-    __atomic_store_n(&c->started, 1, __ATOMIC_SEQ_CST);
-    RAW3(futex, &c->started, FUTEX_WAKE, 1);
-}
-
 CHILD_SIDE static bool step_identity(struct child *c)
 {
     long r;
@@ -182,10 +159,12 @@ CHILD_SIDE static bool step_identity(struct child *c)
     return true;
 }
 
-CHILD_SIDE static bool step_prepare(struct launch *l)
+CHILD_SIDE static bool step_prepare(struct child *c)
 {
-    struct child *c = l->c;
-    long r = RAW0(setsid);
+    unsigned long no_signals = 0;
+    long r = RAW2(setpgid, 0, 0); /* a session of its own would cost a scheduling group as well */
+    /* until here descriptors were the supervisor's too */
+    if (c->sandbox && (r = RAW3(close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE)) < 0) return fail(c, r, "close_range", NULL);
     RAW3(dup3, c->in, 0, 0);
     RAW3(dup3, c->out, 1, 0);
     RAW3(dup3, c->err, 2, 0);
@@ -200,21 +179,48 @@ CHILD_SIDE static bool step_prepare(struct launch *l)
     if (!c->sandbox) { /* after the change of identity, which clears it */
         RAW2(prctl, PR_SET_PDEATHSIG, SIGKILL);
     }
-    RAW4(rt_sigprocmask, SIG_SETMASK, &l->no_signals, NULL, 8);
+    RAW4(rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, 8);
     return true;
 }
 
-CHILD_SIDE static int step_main(void *arg)
+CHILD_SIDE static bool run_ops(struct child *c, const struct child_ops *ops)
 {
-    struct launch *l = arg;
-    struct child *c = l->c;
-    if (!step_prepare(l)) return 126;
-    long worst = -ENOENT, normal = 0; /* struct sched_param: priority 0 */
-    if (c->realtime && (worst = RAW3(sched_setscheduler, 0, SCHED_OTHER, &normal)) < 0) {
-        fail(c, worst, "scheduling class", NULL);
-        return 126;
+    for (size_t i = 0; i < ops->n; i++) {
+        long r = run_op(c, &ops->items[i]);
+        if (r < 0 && !ops->items[i].soft) return fail(c, r, NULL, &ops->items[i]);
     }
-    worst = -ENOENT;
+    return true;
+}
+
+CHILD_SIDE static bool set_hostname(const struct child *c)
+{
+    size_t n = 0;
+    while (c->hostname[n]) n++;
+    RAW2(sethostname, c->hostname, n);
+    return true;
+}
+
+/* The set-up of a step ran at the supervisor's priority, so that it did not wait for a time slice; the
+ * step itself is normal. A slice of a millisecond lets it begin before those that have run for long,
+ * with no more processor time in all (Linux 6.12; before that the value is ignored). */
+CHILD_SIDE static bool leave_realtime(struct child *c)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns, deadline_ns, period_ns;
+    } normal = {.size = sizeof normal, .policy = SCHED_OTHER, .runtime_ns = 1000000};
+    long r = c->realtime ? RAW3(sched_setattr, 0, &normal, 0) : 0;
+    return r >= 0 || fail(c, r, "scheduling class", NULL);
+}
+
+/* The step's view of the files is complete. */
+CHILD_SIDE static int step_exec(struct child *c)
+{
+    if (!step_prepare(c) || !leave_realtime(c)) return 126;
+    long worst = -ENOENT;
     for (const char *const *p = c->programs; *p; p++) {
         long r = RAW3(execve, *p, c->argv, c->env);
         if (r != -ENOENT && r != -ENOTDIR) worst = r;
@@ -224,102 +230,84 @@ CHILD_SIDE static int step_main(void *arg)
     return 127;
 }
 
-CHILD_SIDE static bool parent_is_dead(struct child *c)
+CHILD_SIDE static int step_main(void *arg)
 {
-    struct pollfd p = {.fd = c->parent_pidfd, .events = POLLIN};
-    struct { long s, ns; } zero = {0, 0};
-    return RAW5(ppoll, &p, 1, &zero, NULL, 8) == 1;
-}
-
-CHILD_SIDE static bool init_build(struct child *c)
-{
-    RAW2(prctl, PR_SET_PDEATHSIG, SIGKILL);
-    if (parent_is_dead(c)) return false;
+    struct child *c = arg;
     RAW1(umask, 0);
-    for (size_t i = 0; i < c->ops.n; i++) {
-        long r = run_op(c, &c->ops.items[i]);
-        if (r < 0 && !c->ops.items[i].soft) return fail(c, r, NULL, &c->ops.items[i]);
-    }
-    size_t n = 0;
-    while (c->hostname[n]) n++;
-    RAW2(sethostname, c->hostname, n);
-    return true;
+    if (c->sandbox && ((c->pre && !run_ops(c, c->pre)) || !run_ops(c, &c->ops) || !set_hostname(c))) return 126;
+    return step_exec(c);
 }
 
-/* As pid 1: reaps everything until the step proper has ended, then leaves, which kills the rest. */
-CHILD_SIDE static void init_reap(struct child *c, long main_pid)
+CHILD_SIDE static int ready_main(void *arg)
 {
-    for (;;) {
-        int status;
-        struct rusage usage;
-        long pid = RAW4(wait4, -1, &status, __WALL, &usage);
-        if (pid == -EINTR) continue;
-        if (pid < 0) return;
-        if (pid != main_pid) continue;
-        c->status = status;
-        c->rusage = usage;
-        __atomic_store_n(&c->done, 1, __ATOMIC_SEQ_CST);
-        return;
-    }
-}
-
-CHILD_SIDE static int init_main(void *arg)
-{
-    struct launch *l = arg;
-    struct child *c = l->c;
-    long pid = -1;
-    if (init_build(c)) {
-        pid = clone(step_main, l->stacks->step + STEP_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, l,
-                    &c->main_pidfd);
-        if (pid < 0) fail(c, -EAGAIN, "clone", NULL);
-    }
-    announce(c);
-    if (pid > 0) init_reap(c, pid);
-    return 0;
+    struct child_ready *r = arg;
+    RAW1(umask, 0);
+    if (!run_ops(&r->blank, r->pre)) return 126;
+    while (!__atomic_load_n(&r->go, __ATOMIC_ACQUIRE)) RAW4(futex, &r->go, FUTEX_WAIT, 0, NULL);
+    return run_ops(r->c, &r->c->ops) && set_hostname(r->c) ? step_exec(r->c) : 126;
 }
 
 /* ---- supervisor side ---- */
 
-static void wait_started(struct child *c, pid_t pid)
+enum { SANDBOX_FLAGS = CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD };
+
+static void reap(pid_t pid, int pidfd)
 {
-    struct timespec slice = {.tv_nsec = 20000000};
-    while (!__atomic_load_n(&c->started, __ATOMIC_SEQ_CST)) {
-        syscall(SYS_futex, &c->started, FUTEX_WAIT, 0, &slice, NULL, 0);
-        siginfo_t info = {0};
-        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) break;
-    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    close(pidfd);
 }
 
-bool child_start(struct child *c, struct child_stacks *stacks, pid_t *init_pid, int *init_pidfd, struct err *e)
+void child_ready_new(struct child_ready *r, const struct child_ops *pre, char *stack)
 {
-    static struct launch l; /* outlives this call: the init uses it until the step has begun */
-    l = (struct launch){.c = c, .stacks = stacks};
-    sigemptyset(&l.no_signals);
-    c->main_pidfd = -1;
-    int flags = CLONE_VM | CLONE_PIDFD | SIGCHLD;
-    if (c->sandbox)
-        flags |= CLONE_FILES | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                 (c->private_net ? CLONE_NEWNET : 0);
-    else
-        flags |= CLONE_VFORK;
-    char *top = c->sandbox ? stacks->init + INIT_STACK_BYTES : stacks->step + STEP_STACK_BYTES;
-    *init_pid = clone(c->sandbox ? init_main : step_main, top, flags, &l, init_pidfd);
-    if (*init_pid < 0) return err_sys(e, "starting the step");
-    if (c->sandbox) wait_started(c, *init_pid);
-    bool ok = c->error == 0 && (!c->sandbox || c->main_pidfd >= 0);
-    if (ok) return true;
-    while (waitpid(*init_pid, NULL, 0) < 0 && errno == EINTR) {}
-    close(*init_pidfd);
-    if (c->main_pidfd >= 0) close(c->main_pidfd);
-    c->main_pidfd = -1;
+    *r = (struct child_ready){.pre = pre, .alive = 1};
+    r->pid = clone(ready_main, stack + STACK_BYTES, SANDBOX_FLAGS | CLONE_CHILD_CLEARTID, r, &r->pidfd, NULL, &r->alive);
+    if (r->pid < 0) r->pre = NULL;
+}
+
+void child_ready_drop(struct child_ready *r)
+{
+    if (!r->pre) return;
+    kill(r->pid, SIGKILL);
+    reap(r->pid, r->pidfd);
+    r->pre = NULL;
+}
+
+/* The kernel clears `alive` when the child leaves our memory: it runs its program then, or is dead. */
+static bool ready_start(struct child *c, struct child_ready *r, pid_t *pid, int *pidfd)
+{
+    if (!r->pre || r->pre != c->pre || c->private_net || !__atomic_load_n(&r->alive, __ATOMIC_ACQUIRE)) {
+        child_ready_drop(r);
+        return false;
+    }
+    r->c = c;
+    __atomic_store_n(&r->go, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &r->go, FUTEX_WAKE, 1);
+    while (__atomic_load_n(&r->alive, __ATOMIC_ACQUIRE)) syscall(SYS_futex, &r->alive, FUTEX_WAIT, 1, NULL);
+    if (r->blank.error && !c->error) { /* it ended before it was asked */
+        child_ready_drop(r);
+        return false;
+    }
+    *pid = r->pid;
+    *pidfd = r->pidfd;
+    r->pre = NULL;
+    return true;
+}
+
+bool child_start(struct child *c, struct child_ready *r, char *stack, pid_t *pid, int *pidfd, struct err *e)
+{
+    int flags = CLONE_VFORK | (c->sandbox ? SANDBOX_FLAGS : CLONE_VM | CLONE_PIDFD | SIGCHLD) | (c->private_net ? CLONE_NEWNET : 0);
+    if (!ready_start(c, r, pid, pidfd)) *pid = clone(step_main, stack + STACK_BYTES, flags, c, pidfd);
+    if (*pid < 0) return err_sys(e, "starting the step");
+    if (c->error == 0) return true;
+    reap(*pid, *pidfd);
     child_error_text(c, e);
     return false;
 }
 
 static const char *const op_names[] = {
     [OP_MOUNT] = "mount", [OP_MKDIR] = "mkdir", [OP_MKDIRS] = "mkdir", [OP_TOUCH] = "create",
-    [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_PROC] = "mount /proc", [OP_ATTACH] = "mount on",
-    [OP_PIVOT] = "pivot_root", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
+    [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_ATTACH] = "mount on",
+    [OP_PIVOT] = "pivot_root", [OP_CHROOT] = "chroot", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
     [OP_OPEN] = "open", [OP_LOOPBACK] = "loopback device",
 };
 

@@ -1,12 +1,11 @@
 /* The step's birth: a list of prepared operations that the child carries out with raw system calls.
  *
- * Sandbox tiers: the supervisor clones an init (pid 1 of the step's pid namespace) that shares its
- * memory and descriptors, builds the step's view of the files, starts the step proper as pid 2 (so
- * that default signal actions work and zombies are reaped) and waits for it. The step shares neither.
- * Tier none: only the step proper. Everything dies with the supervisor (PDEATHSIG; pid namespace).
+ * The child shares the supervisor's memory, and in a sandbox its descriptors, until it executes the
+ * step's program; the supervisor waits until then. In a sandbox the supervisor is the first process of
+ * the slot's pid namespace, and the child builds its view of the files in a mount namespace of its own.
+ * Everything dies with the supervisor (the pid namespace; tier none: PDEATHSIG).
  * Runs on: supervisors. */
 #pragma once
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -21,9 +20,9 @@ enum child_op_kind {
     OP_TOUCH,   /* b: an empty file when nothing is there: a mount point */
     OP_CHDIR,   /* b, or fd when b is NULL */
     OP_CLONE,   /* *fd_at = detached copy of the mount at b */
-    OP_PROC,    /* *fd_at = detached proc of this pid namespace, read-only */
     OP_ATTACH,  /* the detached mount fd (or *fd_at) goes to b */
     OP_PIVOT,   /* the current directory becomes the root; the old one is gone */
+    OP_CHROOT,  /* b becomes the root and the current directory */
     OP_SYMLINK, /* a at b; existing is fine */
     OP_WRITE,   /* file b gets `data`, n bytes, mode flags, owner uid:gid */
     OP_ROOT_RO, /* the root mount (alone) becomes read-only */
@@ -49,7 +48,8 @@ struct child_ops {
 
 /* What the child needs and what it reports. Lives in the supervisor's memory. */
 struct child {
-    struct child_ops ops; /* run in this order by the init */
+    const struct child_ops *pre; /* run first; NULL: none */
+    struct child_ops ops;        /* then these, in this order */
     const char *hostname;
     char *const *argv, *const *env;
     const char *const *programs; /* candidates for exec, NULL-terminated */
@@ -60,25 +60,34 @@ struct child {
     size_t n_rlimits;
     bool sandbox;
     bool private_net;
-    bool realtime;    /* init and set-up run at the supervisor's priority, the step at normal */
-    int parent_pidfd; /* the supervisor's own */
+    bool realtime; /* the set-up runs at the supervisor's priority, the step at normal */
 
     /* reported */
-    int started;              /* futex: 1 = the step runs or `error` is set */
     int error;                /* errno of the failed operation */
     const struct child_op *error_op; /* NULL: exec or what precedes it */
     const char *error_what;
-    int main_pidfd; /* the step proper */
-    int done;       /* status and rusage hold */
-    int status;
-    struct rusage rusage;
 };
 
-struct child_stacks;
-struct child_stacks *child_stacks_new(void); /* one per supervisor: one step at a time */
+char *child_stack_new(void); /* one per supervisor: one step at a time */
 
-/* Starts it; *init_pid and *init_pidfd are the init's (tier none: the step's own, and main_pidfd is
- * a duplicate). False with e: nothing is left running. */
-bool child_start(struct child *c, struct child_stacks *stacks, pid_t *init_pid, int *init_pidfd, struct err *e);
+/* A child that waits for its step with `pre` already done: its namespaces are there when they are
+ * needed. It sees nothing of the supervisor's work meanwhile but this. */
+struct child_ready {
+    const struct child_ops *pre; /* NULL: there is none */
+    struct child *c;             /* its step, when it comes */
+    pid_t pid;
+    int pidfd;
+    int go;                      /* futex: 1 = begin */
+    int alive;                   /* futex: 0 = it has executed the program or is dead */
+    struct child blank;          /* reports for `pre` */
+};
+
+/* Makes one. Without success there is none, and the step's own child will report why. */
+void child_ready_new(struct child_ready *r, const struct child_ops *pre, char *stack);
+void child_ready_drop(struct child_ready *r);
+
+/* Starts the step, in the ready child when its `pre` is the same (another one is dropped). False with
+ * e: nothing is left running. */
+bool child_start(struct child *c, struct child_ready *r, char *stack, pid_t *pid, int *pidfd, struct err *e);
 /* "executable not found", "mount overlay on /new": the text for c->error. */
 void child_error_text(const struct child *c, struct err *e);

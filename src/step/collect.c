@@ -155,11 +155,12 @@ static void save_artifact(struct collect *c, const struct step_output *o, struct
     close(fd);
 }
 
-static bool collect_artifacts(struct collect *c, int step_dir_fd, struct step_result *r, struct err *e)
+static bool collect_artifacts(struct collect *c, struct step_result *r, struct err *e)
 {
     const struct step_spec *s = c->p->spec;
-    if (mkdirat(step_dir_fd, "outputs", 0700) != 0 && errno != EEXIST) return err_sys(e, "outputs");
-    c->outputs = openat(step_dir_fd, "outputs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const char *path = str_fmt(c->p->arena, "%s/outputs", c->p->own_dir).p;
+    if (!io_mkdirs(path, 0700)) return err_sys(e, "outputs");
+    c->outputs = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (c->outputs < 0) return err_sys(e, "outputs");
     /* not synced here: whoever takes them into a store decides when */
     r->artifacts.items = ARENA_ARRAY(c->p->arena, struct step_artifact_out, s->artifacts.n);
@@ -169,7 +170,7 @@ static bool collect_artifacts(struct collect *c, int step_dir_fd, struct step_re
     return true;
 }
 
-bool collect_outputs(struct plan *p, int step_dir_fd, struct step_result *r, struct err *e)
+bool collect_outputs(struct plan *p, struct step_result *r, struct err *e)
 {
     const struct step_spec *s = p->spec;
     if (s->params.n == 0 && s->artifacts.n == 0) return true;
@@ -179,7 +180,7 @@ bool collect_outputs(struct plan *p, int step_dir_fd, struct step_result *r, str
     r->params.items = ARENA_ARRAY(p->arena, struct step_param_out, s->params.n);
     r->params.n = s->params.n;
     for (size_t i = 0; i < s->params.n; i++) read_param(&c, &s->params.items[i], &r->params.items[i]);
-    bool ok = s->artifacts.n == 0 || collect_artifacts(&c, step_dir_fd, r, e);
+    bool ok = s->artifacts.n == 0 || collect_artifacts(&c, r, e);
     if (!p->sb) close(c.root);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* File helpers of supervisors; see io_p.h. */
 #include "step/io_p.h"
+#include "step/step_dir_p.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,21 +33,6 @@ bool io_write_all(int fd, const char *p, size_t n)
         n -= (size_t)w;
     }
     return true;
-}
-
-bool io_write_file(int dir_fd, const char *name, struct str bytes, bool sync, struct err *e)
-{
-    char tmp[300];
-    snprintf(tmp, sizeof tmp, "%s%s", name, sync ? ".tmp" : "");
-    int fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return err_sys(e, "%s", tmp);
-    bool ok = io_write_all(fd, bytes.p, bytes.n) && (!sync || fsync(fd) == 0);
-    if (close(fd) != 0) ok = false;
-    if (ok && sync) ok = renameat(dir_fd, tmp, dir_fd, name) == 0 && fsync(dir_fd) == 0;
-    if (ok) return true;
-    err_sys(e, "%s", name);
-    unlinkat(dir_fd, tmp, 0);
-    return false;
 }
 
 bool io_read_file(struct arena *a, int dir_fd, const char *name, size_t max, struct str *out)
@@ -100,4 +86,18 @@ int io_open_in(int dir_fd, const char *path, int flags, uint64_t resolve)
     do fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
     while (fd < 0 && (errno == EINTR || errno == EAGAIN));
     return (int)fd;
+}
+
+bool step_dir_open(struct step_dir *d, struct err *e)
+{
+    if (d->fd >= 0) return true;
+    if (mkdir(d->path, 0700) == 0 || errno == EEXIST || io_mkdirs(d->path, 0700))
+        d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return d->fd >= 0 || err_sys(e, "%s", d->path);
+}
+
+void step_dir_close(struct step_dir *d)
+{
+    if (d->fd >= 0) close(d->fd);
+    d->fd = -1;
 }

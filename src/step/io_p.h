@@ -7,9 +7,6 @@
 #include "base/str.h"
 
 bool io_write_all(int fd, const char *p, size_t n); /* errno */
-/* With `sync`: tmp, fsync, rename, fsync of the directory. Without: written in place, for content that
- * tells by itself whether it is whole. */
-bool io_write_file(int dir_fd, const char *name, struct str bytes, bool sync, struct err *e);
 bool io_read_file(struct arena *a, int dir_fd, const char *name, size_t max, struct str *out); /* errno */
 /* mkdir -p; existing directories are fine. */
 bool io_mkdirs(const char *path, mode_t mode); /* errno */

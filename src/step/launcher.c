@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@ struct launcher {
     int sock;
 };
 
-/* Steps can read the command line of their pid 1, a child of this process: nothing of the engine's
+/* Plain steps can read the command line of this process and its children: nothing of the engine's
  * arguments and environment may be in it. Both lie in one piece after argv[0]. */
 static void blank_strings(int argc, char **argv)
 {
@@ -49,17 +50,43 @@ static void only_socket(int *sock)
     syscall(SYS_close_range, 4, ~0u, 0);
 }
 
-static void make_supervisor(int passed, struct str config)
+/* In a sandbox the supervisor is the first process of a pid namespace: whatever a step starts dies with
+ * it. Without the right to make one it takes a user namespace along. */
+static pid_t fork_into(struct supervisor_birth *b)
 {
-    pid_t pid = fork();
-    if (pid != 0) return;
-    reset_signals();
-    setsid();
-    dup2(passed, 4);
-    syscall(SYS_close_range, 5, ~0u, 0);
-    close(3);
-    fcntl(4, F_SETFD, FD_CLOEXEC);
-    supervisor_main(4, config);
+    b->uid = geteuid();
+    b->gid = getegid();
+    if (b->config.plain) return fork();
+    pid_t pid = b->uid == 0 ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : -1;
+    if (pid >= 0) return pid;
+    b->user_ns = true;
+    pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+    if (pid >= 0) return pid;
+    err_sys(&b->broken, "new user namespace");
+    return fork();
+}
+
+static void make_supervisor(const int *passed, struct str config)
+{
+    enum { FIRST = 4 }; /* 3 is the launcher's socket */
+    struct supervisor_birth b = {.sock = FIRST, .journal = FIRST + 1};
+    struct arena a;
+    arena_init(&a);
+    bool known = slot_config_decode(&a, config, &b.config, &b.broken);
+    pid_t pid = known ? fork_into(&b) : fork();
+    if (pid == 0) {
+        reset_signals();
+        setsid();
+        int journal = fcntl(passed[1], F_DUPFD, 64); /* out of the way of the other one */
+        dup2(passed[0], b.sock);
+        dup2(journal, b.journal);
+        syscall(SYS_close_range, b.journal + 1, ~0u, 0);
+        close(3);
+        fcntl(b.sock, F_SETFD, FD_CLOEXEC);
+        fcntl(b.journal, F_SETFD, FD_CLOEXEC);
+        supervisor_main(&b);
+    }
+    arena_fini(&a);
 }
 
 NORETURN static void launcher_main(int sock, int argc, char **argv)
@@ -77,12 +104,13 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
         struct arena a;
         struct proto_head h;
         struct str body;
-        int passed;
+        int passed[PROTO_PASSED];
         arena_init(&a);
-        enum proto_got got = proto_recv(sock, &a, &h, &body, &passed);
+        enum proto_got got = proto_recv(sock, &a, &h, &body, passed);
         if (got == PROTO_CLOSED) _exit(0);
-        if (got == PROTO_MESSAGE && h.kind == PROTO_OPEN && passed >= 0) make_supervisor(passed, body);
-        if (got == PROTO_MESSAGE && passed >= 0) close(passed);
+        if (got == PROTO_MESSAGE && h.kind == PROTO_OPEN && passed[0] >= 0) make_supervisor(passed, body);
+        for (size_t i = 0; got == PROTO_MESSAGE && i < PROTO_PASSED; i++)
+            if (passed[i] >= 0) close(passed[i]);
         arena_fini(&a);
     }
 }
@@ -114,7 +142,7 @@ void launcher_stop(struct launcher *l)
     free(l);
 }
 
-bool launcher_request(struct launcher *l, struct str config, int passed, struct err *e)
+bool launcher_request(struct launcher *l, struct str config, const int passed[2], struct err *e)
 {
     struct proto_head h = {.kind = PROTO_OPEN};
     return proto_send(l->sock, &h, config, passed, e);

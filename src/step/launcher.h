@@ -3,7 +3,7 @@
  * The engine process never forks: launcher_start is the first thing in main, before threads and
  * library state, and forks a tiny single-threaded launcher that makes the slot supervisors. A slot
  * runs one step at a time. An idle supervisor exits when the engine does; a busy one outlives it,
- * holds a lock on the step's directory and waits to be adopted. Runs on: one thread. */
+ * holds the lock of its journal and waits to be adopted (past.h). Runs on: one thread. */
 #pragma once
 #include "step/step_result.h"
 #include "step/step_spec.h"
@@ -18,9 +18,11 @@ struct launcher *launcher_start(int argc, char **argv, struct err *e);
 void launcher_stop(struct launcher *l);
 
 struct slot_config {
-    struct str state_dir;    /* absolute; has (or gets) run/ and steps/ */
+    struct str state_dir;    /* absolute; has (or gets) slots/ and steps/ */
+    struct str name;         /* set by slot_open: the slot's journal is <state_dir>/slots/<name> */
     bool plain;              /* no sandbox at all: for STEP_TIER_NONE, and for nothing else */
     struct step_strs masked; /* hidden from steps besides the state directory: the caller's $HOME */
+    struct str tools;        /* a host directory that steps in a sandbox see at STEP_TOOLS_DIR; absent: none */
     uint64_t scratch_bytes;  /* default size of a step's private tmpfs; 0 = min(25 % RAM, 2 GiB) */
     bool realtime;           /* the supervisor runs at SCHED_FIFO 1 when permitted; steps do not */
 };
@@ -28,13 +30,15 @@ struct slot_config {
 /* Asks the launcher for a supervisor. It gets ready in the background; a failure to build the
  * sandbox is reported as STEP_END_ERROR by the first step. */
 struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct err *e);
-/* Leaves the slot: an idle supervisor exits, a busy one goes on alone. NULL is fine. */
+/* Leaves the slot: an idle supervisor exits, a busy one goes on alone; the journal stays. NULL is fine. */
 void slot_close(struct slot *s);
 int slot_fd(const struct slot *s); /* poll for reading, then slot_read until SLOT_NOTHING */
 bool slot_busy(const struct slot *s);
+const char *slot_name(const struct slot *s); /* of its journal: see past.h */
 
-/* Hands over an encoded step_spec; the slot must be idle. `id` and `step_dir` are the spec's. */
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, struct err *e);
+/* Hands over an encoded step_spec; the slot must be idle. `id` is the spec's. `quiet`: processors are
+ * idle, so that the supervisor may prepare a next step while this one's end is looked at. */
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, struct err *e);
 /* Signals the step's process group; SIGKILL for everything after grace_ms. */
 bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 
@@ -42,7 +46,7 @@ enum slot_event_kind {
     SLOT_NOTHING, /* no event now */
     SLOT_STARTED, /* pid, time_us: of a step that has run for a moment, or was adopted */
     SLOT_RESULT,  /* result; the slot is idle again (an adopted one ends) */
-    SLOT_EXITED,  /* the supervisor is gone; a step that it had is lost. Close the slot. */
+    SLOT_EXITED,  /* the supervisor is gone; what became of a step that it had tells its journal. Close the slot. */
 };
 
 struct slot_event {
@@ -51,17 +55,7 @@ struct slot_event {
     int32_t pid;
     int64_t time_us;
     struct step_result result; /* lives in the arena given to slot_read */
+    size_t bytes;              /* what the result takes in the journal, about */
 };
 /* Never blocks. */
 void slot_read(struct slot *s, struct arena *a, struct slot_event *out);
-
-/* After a restart of the engine: what became of step `id`? */
-enum adopt_outcome {
-    ADOPT_RUNNING,  /* *slot delivers its events */
-    ADOPT_FINISHED, /* *result */
-    ADOPT_LOST,     /* it is dead or never began; it cannot begin any more (RESULT says LOST) */
-    ADOPT_BUSY,     /* its supervisor lives but does not answer yet: ask again (some ms later) */
-    ADOPT_FAILED,   /* `e` */
-};
-enum adopt_outcome slot_adopt(struct arena *a, struct str state_dir, uint64_t id, struct slot **slot,
-                              struct step_result *result, struct err *e);

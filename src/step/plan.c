@@ -20,13 +20,14 @@ struct child_op *plan_op(struct plan *p, enum child_op_kind kind, const char *at
     return &p->child.ops.items[p->child.ops.n - 1];
 }
 
-static void op_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data)
+struct child_op *plan_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data)
 {
     struct child_op *op = plan_op(p, OP_MOUNT, at);
     op->a = source;
     op->c = type;
     op->flags = type ? MS_NOSUID | MS_NODEV : MS_BIND;
     op->data = data;
+    return op;
 }
 
 void plan_mkdirs(struct plan *p, const char *at, mode_t mode) { plan_op(p, OP_MKDIRS, at)->flags = mode; }
@@ -50,7 +51,7 @@ bool plan_private_dir(struct plan *p, const char *at, mode_t mode, struct err *e
     plan_mkdirs(p, at, mode);
     VEC_PUSH(&p->covered, at);
     if (!p->work) {
-        op_mount(p, "tmpfs", at, "tmpfs", plan_size(p, p->spec->scratch_bytes, rest));
+        plan_mount(p, "tmpfs", at, "tmpfs", plan_size(p, p->spec->scratch_bytes, rest));
         return true;
     }
     const char *host = str_fmt(p->arena, "%s/private-%u", p->work, p->n_private++).p;
@@ -95,12 +96,40 @@ static bool plan_overlay_root(struct plan *p, struct err *e)
         VEC_PUSH(&p->views, ((struct plan_view){.target = "", .host = str_fmt(p->arena, "%s/upper", p->work).p,
                                                 .lower = image ? "/" : "/hostrw"}));
     } else {
-        op_mount(p, "tmpfs", "/t", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0755"));
+        plan_scratch(p);
         plan_op(p, OP_CHDIR, "/t");
     }
     plan_op(p, OP_MKDIR, "upper")->flags = 0755;
     plan_op(p, OP_MKDIR, "work")->flags = 0755;
-    op_mount(p, "overlay", "/new", "overlay", options);
+    plan_mount(p, "overlay", "/new", "overlay", options);
+    return true;
+}
+
+/* Parts of the prepared root (stage.c) that every step has. */
+static const char *const api_dirs[] = {"/proc", "/sys", "/dev", STEP_TOOLS_DIR};
+static size_t n_api_dirs(const struct plan *p) { return ARRAY_LEN(api_dirs) - (p->sb->tools ? 0 : 1); }
+
+/* /proc and the like, bound before the pivot: the host's root has no surprising symlinks. Host file
+ * systems below / are not part of an overlay over it: they come back read-only. */
+bool plan_host_root(struct plan *p, struct err *e)
+{
+    if (!plan_overlay_root(p, e)) return false;
+    for (size_t i = 0; i < p->sb->mounts.n; i++) {
+        const char *name = p->sb->mounts.items[i].name;
+        struct child_op *op = plan_mount(p, str_fmt(p->arena, "/host/%s", name).p, str_fmt(p->arena, "/new/%s", name).p, NULL, NULL);
+        op->flags |= MS_REC;
+        op->soft = true; /* gone since, or below a masked path */
+    }
+    for (size_t i = 0; i < n_api_dirs(p); i++)
+        plan_mount(p, str_fmt(p->arena, STAGE_RO "%s", api_dirs[i]).p, str_fmt(p->arena, "/new%s", api_dirs[i]).p, NULL, NULL)->flags |= MS_REC;
+    if (p->work) {
+        plan_mount(p, "tmpfs", "/new/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
+    } else {
+        plan_op(p, OP_MKDIR, "/t/shm")->flags = 01777;
+        plan_mount(p, "/t/shm", "/new/dev/shm", NULL, NULL);
+    }
+    plan_op(p, OP_CHDIR, "/new");
+    plan_op(p, OP_PIVOT, NULL);
     return true;
 }
 
@@ -108,33 +137,13 @@ static bool plan_overlay_root(struct plan *p, struct err *e)
 
 static bool plan_api_mounts(struct plan *p, struct err *e)
 {
-    struct sandbox *sb = p->sb;
-    static const char *const dirs[] = {"/proc", "/sys", "/dev"};
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        if (p->assembled || p->spec->tier == STEP_TIER_IMAGE) plan_mkdirs(p, dirs[i], 0755);
-    plan_op(p, OP_ATTACH, "/proc")->fd_at = &p->proc_tree;
-    if (!plan_attach(p, open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), "/sys", e) ||
-        !plan_attach(p, open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), "/dev", e))
-        return false;
-    op_mount(p, "tmpfs", "/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
-    for (size_t i = 0; i < sb->n_proc_masks; i++)
-        op_mount(p, sb->proc_mask_is_dir[i] ? "/dev/mqueue" : "/dev/null", sb->proc_masks[i], NULL, NULL);
-    return true;
-}
-
-/* Host file systems below / are not part of an overlay over it: they come back read-only. */
-static bool plan_host_mounts(struct plan *p)
-{
-    for (size_t i = 0; i < p->sb->mounts.n; i++) {
-        const char *name = p->sb->mounts.items[i].name;
-        const char *from = str_fmt(p->arena, "/host/%s", name).p;
+    for (size_t i = 0; i < n_api_dirs(p); i++) {
+        const char *from = str_fmt(p->arena, STAGE_RO "%s", api_dirs[i]).p;
         int fd = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-        if (fd < 0) continue; /* gone since, or below a masked path */
-        struct err ignored;
-        const char *at = str_fmt(p->arena, "/%s", name).p;
-        plan_attach(p, fd, at, &ignored);
-        p->child.ops.items[p->child.ops.n - 1].soft = true;
+        plan_mkdirs(p, api_dirs[i], 0755);
+        if (!plan_attach(p, fd, api_dirs[i], e)) return false;
     }
+    plan_mount(p, "tmpfs", "/dev/shm", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=1777"));
     return true;
 }
 
@@ -195,7 +204,7 @@ static bool plan_spec_paths(struct plan *p, struct err *e)
     const struct step_spec *s = p->spec;
     for (size_t i = 0; i < s->tmpfs.n; i++) {
         plan_mkdirs(p, s->tmpfs.items[i].path.p, 0755);
-        op_mount(p, "tmpfs", s->tmpfs.items[i].path.p, "tmpfs", plan_size(p, s->tmpfs.items[i].size, ",mode=0777"));
+        plan_mount(p, "tmpfs", s->tmpfs.items[i].path.p, "tmpfs", plan_size(p, s->tmpfs.items[i].size, ",mode=0777"));
     }
     if (!plan_binds(p, e)) return false;
     for (size_t i = 0; i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
@@ -222,7 +231,7 @@ static bool root_is_declared(const struct step_spec *s)
 static void plan_end(struct plan *p)
 {
     if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
-    if (p->spec->tier == STEP_TIER_RO && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
+    if (p->spec->tier == STEP_TIER_RO && !p->ready && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
     if (!p->spec->params.n && !p->spec->artifacts.n) return; /* nobody looks at its files afterwards */
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
@@ -230,20 +239,38 @@ static void plan_end(struct plan *p)
     ns->flags = 1;
 }
 
-static bool plan_sandbox(struct plan *p, struct err *e)
+/* Nothing in the root depends on the step: then its operations are those of all steps of the tier. */
+static bool is_common(struct plan *p)
 {
-    struct sandbox *sb = p->sb;
-    enum step_tier tier = p->spec->tier;
-    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !sb->overlay_root);
-    if (p->assembled ? !plan_assembled_root(p, e) || !plan_open_paths(p, e) : !plan_overlay_root(p, e)) return false;
-    plan_op(p, OP_PROC, NULL)->fd_at = &p->proc_tree;
+    return !p->work && !p->opened.n && !p->spec->scratch_bytes && (p->child.pre = plan_common_ops(p->common, p->spec->tier));
+}
+
+/* An image, or a root made of the host's directories. */
+static bool plan_other_root(struct plan *p, struct err *e)
+{
+    if (p->assembled ? !plan_assembled_root(p, e) : !plan_overlay_root(p, e)) return false;
     plan_op(p, OP_CHDIR, "/new");
     plan_op(p, OP_PIVOT, NULL);
     if (p->assembled && !plan_assembled_tops(p, e)) return false;
-    if (tier == STEP_TIER_OVERLAY && !p->assembled && !plan_host_mounts(p)) return false;
-    if (!plan_api_mounts(p, e)) return false;
-    if (p->assembled && !plan_assembled_private(p, e)) return false;
-    if (!plan_spec_paths(p, e)) return false;
+    return plan_api_mounts(p, e) && (!p->assembled || plan_assembled_private(p, e));
+}
+
+static bool plan_root(struct plan *p, struct err *e)
+{
+    enum step_tier tier = p->spec->tier;
+    p->assembled = tier == STEP_TIER_RO || (tier == STEP_TIER_OVERLAY && !p->sb->overlay_root);
+    if (tier == STEP_TIER_OVERLAY && !p->assembled) return is_common(p) || plan_host_root(p, e);
+    if (p->assembled && !plan_open_paths(p, e)) return false;
+    p->ready = p->assembled && plan_ready_suits(p);
+    if (!p->ready) return plan_other_root(p, e);
+    if (!is_common(p) && !plan_ready_root(p, e)) return false;
+    plan_ready_spares(p);
+    return true;
+}
+
+static bool plan_sandbox(struct plan *p, struct err *e)
+{
+    if (!plan_root(p, e) || !plan_spec_paths(p, e)) return false;
     plan_end(p);
     return true;
 }
@@ -286,8 +313,8 @@ static const char *const *find_programs(struct arena *a, const struct step_spec 
 static bool plan_work(struct plan *p, struct err *e)
 {
     if (!p->sb || p->spec->artifacts.n == 0) return true;
-    const char *work = str_fmt(p->arena, "%s/work", p->dir).p;
-    if (!io_mkdirs(work, 0755)) return err_sys(e, "%s", work);
+    const char *work = str_fmt(p->arena, "%s/private", p->own_dir).p;
+    if (!io_mkdirs(p->own_dir, 0700) || !io_mkdirs(work, 0755)) return err_sys(e, "%s", work);
     p->work = work;
     return true;
 }
@@ -316,7 +343,7 @@ static bool plan_plain_files(struct plan *p, struct err *e)
 bool plan_make(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
-    p->proc_tree = p->root_fd = p->ns_fd = -1;
+    p->root_fd = p->ns_fd = -1;
     if ((s->tier == STEP_TIER_NONE) != (p->sb == NULL))
         return err_set(e, ERR_UNSUPPORTED, "a step of tier %s in a slot %s sandbox", step_tier_name(s->tier),
                        p->sb ? "with a" : "without");
@@ -346,8 +373,6 @@ void plan_close_fds(struct plan *p)
     for (size_t i = 0; i < p->opened.n; i++)
         if (*p->opened.items[i].fd_at > 0) close(*p->opened.items[i].fd_at);
     p->opened.n = 0;
-    if (p->proc_tree >= 0) close(p->proc_tree);
-    p->proc_tree = -1;
 }
 
 void plan_fini(struct plan *p)

@@ -18,12 +18,15 @@ struct plan_opened {
     int *fd_at; /* filled by the child, which closes nothing: see plan_close_fds */
 };
 
+struct plan_common;
+
 struct plan {
     struct arena *arena; /* of this step */
+    struct plan_common *common;
     struct sandbox *sb;  /* NULL: tier none */
     const struct step_spec *spec;
-    const char *dir;  /* the step's directory as the supervisor sees it */
-    const char *work; /* <dir>/work, or NULL: everything private is in memory */
+    const char *own_dir; /* <state>/work/<id>, as the supervisor sees it; made when needed */
+    const char *work;    /* <own_dir>/private, or NULL: everything private is in memory */
     struct child child;
     struct {
         int *items;
@@ -45,9 +48,9 @@ struct plan {
         const char **items;
         size_t n, cap;
     } own_dirs; /* writable directories of a read-only root */
-    bool assembled, scratch;
+    bool assembled, scratch; /* a root made of the host's directories; /t is mounted */
+    bool ready;              /* and it is the prepared one */
     unsigned n_private;
-    int proc_tree; /* filled by the child */
     int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
 };
@@ -56,16 +59,36 @@ bool plan_make(struct plan *p, struct err *e);
 void plan_close_fds(struct plan *p);
 void plan_fini(struct plan *p); /* closes root_fd and ns_fd too */
 
-/* For plan_view.c */
+/* For the other files of plan */
+struct child_op *plan_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data);
 struct child_op *plan_op(struct plan *p, enum child_op_kind kind, const char *at);
 bool plan_attach(struct plan *p, int fd, const char *at, struct err *e); /* takes fd */
 void plan_mkdirs(struct plan *p, const char *at, mode_t mode);
 const char *plan_size(struct plan *p, uint64_t bytes, const char *rest);
 /* A private writable directory at `at`, on the disk when the step has one, else a tmpfs. */
 bool plan_private_dir(struct plan *p, const char *at, mode_t mode, struct err *e);
-/* Emitted before the pivot: the assembled root, and private copies of what `spec` wants to write. */
-bool plan_assembled_root(struct plan *p, struct err *e);
+/* Emitted before the pivot: private copies of what `spec` wants to write, and the assembled root. */
 bool plan_open_paths(struct plan *p, struct err *e);
+bool plan_assembled_root(struct plan *p, struct err *e);
 /* Emitted after the pivot. */
 bool plan_assembled_tops(struct plan *p, struct err *e);
 bool plan_assembled_private(struct plan *p, struct err *e);
+/* Is there a directory of the view, or a private one, that the path lies in? */
+bool plan_in_view(const struct plan *p, const char *path);
+/* The copies that plan_open_paths made go to their places below `root`. */
+void plan_attach_opened(struct plan *p, const char *root);
+void plan_scratch(struct plan *p); /* /t becomes an own file system in memory */
+
+/* plan_ready.c: after plan_open_paths, does the prepared root of tier ro do? Then it is the root, after
+ * this. Is something of that name in it already, free for the step's use? */
+bool plan_ready_suits(const struct plan *p);
+bool plan_ready_root(struct plan *p, struct err *e);
+void plan_ready_spares(struct plan *p); /* what is private below the root's spare directories; after the root */
+bool plan_ready_has(const struct plan *p, const char *path);
+/* The root of tier overlay, complete but for what the spec adds. */
+bool plan_host_root(struct plan *p, struct err *e);
+
+/* plan_common.c: operations that all steps of a tier begin with, made once for a slot: a child can
+ * carry them out before its step is known. NULL: the tier has none. */
+struct plan_common *plan_common_new(struct sandbox *sb);
+const struct child_ops *plan_common_ops(struct plan_common *c, enum step_tier tier);

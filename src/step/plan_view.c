@@ -14,24 +14,15 @@
 #include "step/io_p.h"
 #include "step/plan_p.h"
 
-static struct child_op *op_mount(struct plan *p, const char *source, const char *at, const char *type)
-{
-    struct child_op *op = plan_op(p, OP_MOUNT, at);
-    op->a = source;
-    op->c = type;
-    op->flags = type ? MS_NOSUID | MS_NODEV : MS_BIND;
-    return op;
-}
-
 bool plan_assembled_root(struct plan *p, struct err *e)
 {
     if (!p->work) {
-        op_mount(p, "tmpfs", "/new", "tmpfs")->data = plan_size(p, p->spec->scratch_bytes, ",mode=0755");
+        plan_mount(p, "tmpfs", "/new", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0755"));
         return true;
     }
     const char *host = str_fmt(p->arena, "%s/root", p->work).p;
     if (mkdir(host, 0755) != 0) return err_sys(e, "%s", host);
-    op_mount(p, host, "/new", NULL);
+    plan_mount(p, host, "/new", NULL, NULL);
     VEC_PUSH(&p->views, ((struct plan_view){.target = "", .host = host}));
     return true;
 }
@@ -79,6 +70,8 @@ static bool in_tops(const struct sandbox *sb, const char *path)
     return false;
 }
 
+bool plan_in_view(const struct plan *p, const char *path) { return is_covered(p, path) || in_tops(p->sb, path); }
+
 /* The deepest existing directory of `path` in the read-only view, without symlinks ("" = the root),
  * and the rest of the path below it. */
 static bool deepest(struct plan *p, struct str path, const char **dir, struct str *rest, struct err *e)
@@ -115,6 +108,12 @@ static void escape_option(struct buf *out, const char *path)
     }
 }
 
+void plan_scratch(struct plan *p)
+{
+    plan_mount(p, "tmpfs", "/t", "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0755"));
+    p->scratch = true;
+}
+
 /* An overlay over `dir` of the read-only view, mounted aside before the pivot. */
 static bool open_up(struct plan *p, const char *dir, struct err *e)
 {
@@ -124,10 +123,7 @@ static bool open_up(struct plan *p, const char *dir, struct err *e)
     unsigned k = p->n_private++;
     const char *side = str_fmt(p->arena, "/m/%u", k).p, *name = str_fmt(p->arena, "cow-%u", k).p;
     if (mkdir(side, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", side);
-    if (!p->work && !p->scratch) {
-        op_mount(p, "tmpfs", "/t", "tmpfs")->data = plan_size(p, p->spec->scratch_bytes, ",mode=0755");
-        p->scratch = true;
-    }
+    if (!p->work && !p->scratch) plan_scratch(p);
     plan_op(p, OP_CHDIR, p->work ? p->work : "/t");
     plan_op(p, OP_MKDIR, name)->flags = 0755;
     plan_op(p, OP_CHDIR, name);
@@ -139,7 +135,7 @@ static bool open_up(struct plan *p, const char *dir, struct err *e)
     escape_option(&data, dir);
     buf_str(&data, STR(",upperdir=upper,workdir=work,volatile"));
     buf_str(&data, p->sb->root ? STR(",metacopy=off,redirect_dir=off") : STR(",userxattr"));
-    op_mount(p, "overlay", side, "overlay")->data = buf_dup(p->arena, &data).p;
+    plan_mount(p, "overlay", side, "overlay", buf_dup(p->arena, &data).p);
     buf_fini(&data);
     int *fd_at = ARENA_NEW(p->arena, int);
     plan_op(p, OP_CLONE, side)->fd_at = fd_at;
@@ -191,14 +187,27 @@ bool plan_open_paths(struct plan *p, struct err *e)
     for (size_t i = 0; i < s->tmpfs.n; i++)
         if (!want_dir(p, s->tmpfs.items[i].path, false, e)) return false;
     for (size_t i = 0; i < s->binds.n; i++)
-        if (!want_dir(p, parent_of(s->binds.items[i].target), true, e)) return false;
+        if (!plan_ready_has(p, s->binds.items[i].target.p) && !want_dir(p, parent_of(s->binds.items[i].target), true, e)) return false;
     return !str_set(s->cwd) || want_dir(p, s->cwd, false, e);
+}
+
+/* An overlay shows what the host has below its directory, mounts over that not being part of it: what is
+ * to stay hidden is covered again. Private directories follow. */
+void plan_attach_opened(struct plan *p, const char *root)
+{
+    const char *state = p->sb->state_dir;
+    for (size_t i = 0; i < p->opened.n; i++) {
+        const struct plan_opened *o = &p->opened.items[i];
+        plan_op(p, OP_ATTACH, str_fmt(p->arena, "%s%s", root, o->dir).p)->fd_at = o->fd_at;
+        if (below(state, o->dir)) plan_mount(p, str_fmt(p->arena, "%s/dev/mqueue", root).p, str_fmt(p->arena, "%s%s", root, state).p, NULL, NULL);
+    }
 }
 
 /* The private places of a root that is otherwise the host's: after the pivot. */
 bool plan_assembled_private(struct plan *p, struct err *e)
 {
     static const struct { const char *path; mode_t mode; } always[] = {{"/tmp", 01777}, {"/run", 0755}, {"/mnt", 0755}};
+    plan_attach_opened(p, "");
     for (size_t i = 0; i < ARRAY_LEN(always); i++) {
         bool own = p->spec->tier == STEP_TIER_RO && i < 2;
         if (own && !plan_private_dir(p, always[i].path, always[i].mode, e)) return false;
@@ -210,7 +219,6 @@ bool plan_assembled_private(struct plan *p, struct err *e)
         if (p->spec->tier != STEP_TIER_RO && !in_tops(p->sb, at)) plan_mkdirs(p, at, 0755);
         else if (!plan_private_dir(p, at, 0755, e)) return false;
     }
-    for (size_t i = 0; i < p->opened.n; i++) plan_op(p, OP_ATTACH, p->opened.items[i].dir)->fd_at = p->opened.items[i].fd_at;
     for (size_t i = 0; i < p->own_dirs.n; i++)
         if (!plan_private_dir(p, p->own_dirs.items[i], 0777, e)) return false;
     return true;

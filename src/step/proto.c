@@ -12,7 +12,7 @@
 #include "step/io_p.h"
 
 union control {
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(PROTO_PASSED * sizeof(int))];
     struct cmsghdr align;
 };
 
@@ -24,24 +24,25 @@ static int body_file(struct str body)
     return -1;
 }
 
-bool proto_send(int sock, struct proto_head *h, struct str body, int pass, struct err *e)
+bool proto_send(int sock, struct proto_head *h, struct str body, const int *pass, struct err *e)
 {
     union control control = {{0}};
     h->version = PROTO_VERSION;
     h->body = body.n;
     bool large = body.n > PROTO_INLINE_BYTES;
-    ASSERT(!large || pass < 0);
+    ASSERT(!large || !pass);
     int file = large ? body_file(body) : -1;
     if (large && file < 0) return err_sys(e, "message of %zu bytes", body.n);
     struct iovec parts[2] = {{h, sizeof *h}, {(void *)(uintptr_t)body.p, large ? 0 : body.n}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
-    int fd = large ? file : pass;
-    if (fd >= 0) {
+    const int *fds = large ? &file : pass;
+    if (fds) {
+        size_t bytes = (large ? 1 : PROTO_PASSED) * sizeof *fds;
         m.msg_control = control.bytes;
-        m.msg_controllen = sizeof control.bytes;
+        m.msg_controllen = CMSG_SPACE(bytes);
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
-        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+        *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(bytes)};
+        memcpy(CMSG_DATA(c), fds, bytes);
     }
     ssize_t n;
     do n = sendmsg(sock, &m, MSG_NOSIGNAL);
@@ -66,13 +67,20 @@ static bool body_from_file(int fd, struct arena *a, uint64_t n, struct str *body
     return true;
 }
 
-static int passed_fd(struct msghdr *m)
+static size_t passed_fds(struct msghdr *m, int *fds)
 {
-    int fd = -1;
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(c), sizeof fd);
-    return fd;
+    for (size_t i = 0; i < PROTO_PASSED; i++) fds[i] = -1;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0)) return 0;
+    size_t n = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof *fds, (size_t)PROTO_PASSED);
+    memcpy(fds, CMSG_DATA(c), n * sizeof *fds);
+    return n;
+}
+
+static void close_fds(const int *fds)
+{
+    for (size_t i = 0; i < PROTO_PASSED; i++)
+        if (fds[i] >= 0) close(fds[i]);
 }
 
 enum proto_got proto_recv(int sock, struct arena *a, struct proto_head *h, struct str *body, int *passed)
@@ -82,23 +90,22 @@ enum proto_got proto_recv(int sock, struct arena *a, struct proto_head *h, struc
     struct iovec parts[2] = {{h, sizeof *h}, {room, sizeof room}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control.bytes,
                        .msg_controllen = sizeof control.bytes};
-    if (passed) *passed = -1;
+    int fds[PROTO_PASSED];
+    for (size_t i = 0; passed && i < PROTO_PASSED; i++) passed[i] = -1;
     ssize_t n;
     do n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return PROTO_NONE;
     if (n <= 0) return PROTO_CLOSED;
-    int fd = passed_fd(&m);
+    size_t n_fds = passed_fds(&m, fds);
     bool ok = (size_t)n >= sizeof *h && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && h->version == PROTO_VERSION &&
               h->kind > 0 && h->kind < PROTO_KIND_MAX;
-    if (ok && h->body > PROTO_INLINE_BYTES) {
-        ok = (size_t)n == sizeof *h && body_from_file(fd, a, h->body, body);
-        if (fd >= 0) close(fd);
-        return ok ? PROTO_MESSAGE : PROTO_CLOSED;
-    }
-    ok = ok && (size_t)n == sizeof *h + h->body;
-    if (ok) *body = str_dup(a, str_n(room, (size_t)h->body));
-    if (fd >= 0 && passed && ok) *passed = fd;
-    else if (fd >= 0) close(fd);
+    bool large = ok && h->body > PROTO_INLINE_BYTES;
+    if (large) ok = (size_t)n == sizeof *h && body_from_file(fds[0], a, h->body, body);
+    else ok = ok && (size_t)n == sizeof *h + h->body;
+    if (ok && !large) *body = str_dup(a, str_n(room, (size_t)h->body));
+    bool taken = ok && !large && passed && n_fds == PROTO_PASSED;
+    if (taken) memcpy(passed, fds, sizeof fds);
+    else close_fds(fds);
     return ok ? PROTO_MESSAGE : PROTO_CLOSED;
 }

@@ -24,27 +24,16 @@ static bool write_proc(const char *path, const char *text, struct err *e)
 }
 
 /* One id is mapped, to itself: programs then know that they are not root and do not try chown. */
-static bool enter_user_ns(struct err *e)
+static bool map_user_ns(const struct sandbox_config *c, struct err *e)
 {
     char map[64];
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return err_sys(e, "new user namespace");
     if (!write_proc("/proc/self/setgroups", "deny", e)) return false;
-    snprintf(map, sizeof map, "%u %u 1", gid, gid);
+    snprintf(map, sizeof map, "%u %u 1", c->gid, c->gid);
     if (!write_proc("/proc/self/gid_map", map, e)) return false;
-    snprintf(map, sizeof map, "%u %u 1", uid, uid);
+    snprintf(map, sizeof map, "%u %u 1", c->uid, c->uid);
     if (!write_proc("/proc/self/uid_map", map, e)) return false;
     /* counted per user namespace: none below this one, whatever a step finds */
     return write_proc("/proc/sys/user/max_user_namespaces", "0", e);
-}
-
-static bool is_root_here(void)
-{
-    /* uid 0 without the capability (inside a container) must go the other way */
-    if (geteuid() != 0) return false;
-    if (unshare(CLONE_NEWNS) == 0) return true;
-    return false;
 }
 
 static bool drop_bounding_set(struct err *e)
@@ -74,11 +63,14 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
     arena_init(&sb->arena);
     if (!realpath(c->state_dir, real)) return err_sys(e, "%s", c->state_dir);
     sb->state_dir = str_dup(&sb->arena, str_of(real)).p;
+    if (c->tools && !realpath(c->tools, real)) return err_sys(e, "%s", c->tools);
+    if (c->tools) sb->tools = str_dup(&sb->arena, str_of(real)).p;
     sb->scratch_bytes = c->scratch_bytes;
     sb->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sb->proc_fd < 0) return err_sys(e, "/proc");
-    sb->root = is_root_here();
-    if (!sb->root && !enter_user_ns(e)) return false;
+    sb->root = !c->user_ns;
+    if (c->user_ns && !map_user_ns(c, e)) return false;
+    if (unshare(CLONE_NEWNS) != 0) return err_sys(e, "new mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return err_sys(e, "private mounts");
     if (!stage_make(sb, c, e) || !pivot(sb, e) || !stage_finish(sb, e)) return false;
     if (!drop_bounding_set(e)) return false;

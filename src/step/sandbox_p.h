@@ -6,11 +6,19 @@
  *   /hostrw  the host as it is (sources of binds, the state directory)
  *   /host    the host read-only, masked paths empty
  *   /skel    top overlay layer: mount points, private /tmp ..., masked paths as opaque directories
- *   /dev /sys /proc   prepared; /new /t /m /img   mount points for the child
+ *   /ro      the root of tier ro, complete but for what is private to a step; the other tiers take /proc,
+ *            /sys and /dev from it. The process is the first of its pid namespace, and /proc hides it.
+ *   /new /t /m /img   mount points for the child
  * Runs on: supervisors. */
 #pragma once
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "base/str.h"
+
+#define STAGE_RO "/ro"
+#define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo: */
+#define STAGE_SPARE_BELOW "/argo/bin", "/argo/staging", "/argo/files"
 
 /* How often the sandbox needs a host directory: tops of the assembled root, mounts of the overlay. */
 struct sandbox_dir {
@@ -32,12 +40,10 @@ struct sandbox {
     size_t n_private;
     struct sandbox_dirs tops;   /* entries of / that steps see */
     struct sandbox_dirs mounts; /* mount points below / that steps see, parents first */
-    const char *proc_masks[16]; /* existing entries of /proc to hide: files and directories */
-    bool proc_mask_is_dir[16];
-    size_t n_proc_masks;
     const char *resolv_path; /* /etc/resolv.conf leads to a masked path: its content goes there */
     struct str resolv;
     uint64_t scratch_bytes;
+    const char *tools; /* resolved; NULL: none */
     int proc_fd; /* the host's /proc */
     int hostrw;  /* O_PATH */
 };
@@ -46,7 +52,11 @@ struct sandbox_config {
     const char *state_dir;
     struct str *masked;
     size_t n_masked;
+    const char *tools; /* or NULL */
     uint64_t scratch_bytes;
+    bool user_ns; /* the process is in a new user namespace: that is to be mapped to */
+    uid_t uid;
+    gid_t gid;
 };
 
 /* Moves the calling process into its stage, for good. */

@@ -1,47 +1,59 @@
 /* The engine's end of a slot, and adoption. */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/limits.h"
-#include "step/io_p.h"
+#include "step/journal_p.h"
 #include "step/launcher_p.h"
+#include "step/past.h"
 #include "step/proto_p.h"
+#include "step/slot_p.h"
 
 struct slot {
     int sock;
     bool busy, adopted, gone;
     uint64_t id;
-    char *step_dir; /* of the current step: where its RESULT is, should the supervisor die */
+    char name[JOURNAL_NAME_MAX];
 };
 
-static struct slot *slot_new(int sock)
+static struct slot *slot_new(int sock, const char *name)
 {
     struct slot *s = mem_zalloc(sizeof *s);
     s->sock = sock;
+    snprintf(s->name, sizeof s->name, "%s", name);
     return s;
 }
 
+static bool ask(struct launcher *l, const struct slot_config *c, const char *name, const int passed[2], struct err *e)
+{
+    struct slot_config named = *c;
+    struct buf config;
+    named.name = str_of(name);
+    buf_init(&config, PROTO_INLINE_BYTES);
+    bool ok = slot_config_encode(&named, &config, e) && launcher_request(l, buf_view(&config), passed, e);
+    buf_fini(&config);
+    return ok;
+}
+
+/* The journal is not kept open here: its lock is to end with the supervisor. */
 struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct err *e)
 {
     int ends[2];
-    struct buf config;
-    buf_init(&config, PROTO_INLINE_BYTES);
+    char name[JOURNAL_NAME_MAX];
+    int journal = journal_new(c->state_dir, name, e);
+    if (journal < 0) return NULL;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         err_sys(e, "slot");
+        close(journal);
         return NULL;
     }
-    bool ok = slot_config_encode(c, &config, e) && launcher_request(l, buf_view(&config), ends[1], e);
-    buf_fini(&config);
+    bool ok = ask(l, c, name, (int[2]){ends[1], journal}, e);
     close(ends[1]);
-    if (ok) return slot_new(ends[0]);
+    close(journal);
+    if (ok) return slot_new(ends[0], name);
     close(ends[0]);
+    past_remove(c->state_dir, name);
     return NULL;
 }
 
@@ -49,23 +61,19 @@ void slot_close(struct slot *s)
 {
     if (!s) return;
     close(s->sock);
-    free(s->step_dir);
     free(s);
 }
 
 int slot_fd(const struct slot *s) { return s->sock; }
 bool slot_busy(const struct slot *s) { return s->busy; }
+const char *slot_name(const struct slot *s) { return s->name; }
 
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, struct err *e)
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, struct err *e)
 {
     ASSERT(!s->busy && !s->adopted);
     if (s->gone) return err_set(e, ERR_UNREACHABLE, "the slot's supervisor is gone");
-    struct proto_head h = {.kind = PROTO_START, .id = spec->id};
-    if (!proto_send(s->sock, &h, bytes, -1, e)) return false;
-    free(s->step_dir);
-    s->step_dir = mem_alloc(spec->step_dir.n + 1);
-    memcpy(s->step_dir, spec->step_dir.p, spec->step_dir.n);
-    s->step_dir[spec->step_dir.n] = 0;
+    struct proto_head h = {.kind = PROTO_START, .id = spec->id, .b = quiet};
+    if (!proto_send(s->sock, &h, bytes, NULL, e)) return false;
     s->id = spec->id;
     s->busy = true;
     return true;
@@ -75,18 +83,7 @@ bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e)
 {
     struct proto_head h = {.kind = PROTO_KILL, .id = s->id, .a = signo, .b = grace_ms};
     if (!s->busy) return err_set(e, ERR_CONFLICT, "no step runs in this slot");
-    return proto_send(s->sock, &h, STR(""), -1, e);
-}
-
-/* The supervisor is gone. It writes RESULT before it announces or ends, so look there first. */
-static void read_gone(struct slot *s, struct arena *a, struct slot_event *out)
-{
-    struct err ignored;
-    s->gone = true;
-    out->kind = SLOT_EXITED;
-    if (!s->busy) return;
-    s->busy = false;
-    if (step_result_read(a, s->step_dir, &out->result, &ignored)) out->kind = SLOT_RESULT;
+    return proto_send(s->sock, &h, STR(""), NULL, e);
 }
 
 void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
@@ -99,7 +96,9 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
         enum proto_got got = proto_recv(s->sock, a, &h, &body, NULL);
         if (got == PROTO_NONE) return;
         if (got == PROTO_CLOSED) {
-            read_gone(s, a, out);
+            s->gone = true;
+            s->busy = false;
+            out->kind = SLOT_EXITED;
             return;
         }
         if (h.id != s->id || !s->busy) continue; /* a late word about a step before */
@@ -109,6 +108,7 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
         if (h.kind == PROTO_STARTED || h.kind == PROTO_HELLO) return;
         if (h.kind != PROTO_RESULT || !step_result_decode(a, body, &out->result, &ignored)) continue;
         out->kind = SLOT_RESULT;
+        out->bytes = body.n;
         s->busy = false;
         return;
     }
@@ -116,61 +116,26 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
 
 /* ---- adoption ---- */
 
-static int connect_step(struct str state_dir, uint64_t id)
+static bool is_ours(int sock)
 {
-    char path[4096];
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    snprintf(path, sizeof path, "%.*s/run", STR_ARG(state_dir));
-    int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0) return -1;
-    /* a socket address holds 108 bytes only */
-    snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%" PRIu64 ".sock", dir, id);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
-    close(dir);
     struct ucred peer;
     socklen_t n = sizeof peer;
-    if (ok && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && (peer.uid == geteuid() || peer.uid == 0))
-        return fd;
-    if (fd >= 0) close(fd);
-    return -1;
+    return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && (peer.uid == geteuid() || peer.uid == 0);
 }
 
-/* Nobody runs the step (its lock is ours): from now on nobody will, for RESULT says so. */
-static enum adopt_outcome fence(int dir_fd, uint64_t id, struct err *e)
+struct slot *slot_connect(int slots_dir, const char *name, uint64_t id)
 {
-    struct step_result lost = {.id = id, .end = STEP_END_LOST, .error = STR("step lost"), .finished_us = io_now_us()};
-    return step_result_write(dir_fd, &lost, true, e) ? ADOPT_LOST : ADOPT_FAILED;
-}
-
-static enum adopt_outcome finished(const struct step_result *r) { return r->end == STEP_END_LOST ? ADOPT_LOST : ADOPT_FINISHED; }
-
-enum adopt_outcome slot_adopt(struct arena *a, struct str state_dir, uint64_t id, struct slot **slot,
-                              struct step_result *result, struct err *e)
-{
-    struct err ignored;
-    const char *dir = step_dir_path(a, state_dir, id).p;
-    *slot = NULL;
-    if (step_result_read(a, dir, result, &ignored)) return finished(result);
-    if (!io_mkdirs(dir, 0700)) {
-        err_sys(e, "%s", dir);
-        return ADOPT_FAILED;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    /* a socket address holds 108 bytes only, the state directory's path may be longer */
+    snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s.sock", slots_dir, name);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0) return NULL;
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) != 0 || !is_ours(fd)) {
+        close(fd);
+        return NULL;
     }
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        err_sys(e, "%s", dir);
-        return ADOPT_FAILED;
-    }
-    enum adopt_outcome outcome = ADOPT_BUSY;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        outcome = step_result_read(a, dir, result, &ignored) ? finished(result) : fence(fd, id, e);
-    close(fd);
-    if (outcome != ADOPT_BUSY) return outcome;
-    int sock = connect_step(state_dir, id);
-    if (sock < 0) return ADOPT_BUSY;
-    *slot = slot_new(sock);
-    (*slot)->busy = (*slot)->adopted = true;
-    (*slot)->id = id;
-    (*slot)->step_dir = mem_strdup(dir);
-    return ADOPT_RUNNING;
+    struct slot *s = slot_new(fd, name);
+    s->busy = s->adopted = true;
+    s->id = id;
+    return s;
 }

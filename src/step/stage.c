@@ -13,6 +13,7 @@
 
 #include "base/vec.h"
 #include "step/io_p.h"
+#include "step/step_spec.h"
 
 static const char *const masked_roots[] = {
 #define MASK_ROOT(path, doc) path,
@@ -117,17 +118,6 @@ static bool find_mounts(struct sandbox *sb, struct err *e)
     return true;
 }
 
-static void find_proc_masks(struct sandbox *sb)
-{
-    for (size_t i = 0; i < ARRAY_LEN(proc_entries); i++) {
-        struct stat st;
-        if (fstatat(sb->proc_fd, proc_entries[i], &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
-        ASSERT(sb->n_proc_masks < ARRAY_LEN(sb->proc_masks));
-        sb->proc_mask_is_dir[sb->n_proc_masks] = S_ISDIR(st.st_mode);
-        sb->proc_masks[sb->n_proc_masks++] = str_fmt(&sb->arena, "/proc/%s", proc_entries[i]).p;
-    }
-}
-
 static void find_resolv(struct sandbox *sb)
 {
     char real[4096];
@@ -198,7 +188,7 @@ static bool clone_tops(struct sandbox *sb, int *fds, struct err *e)
 
 static bool stage_mount(struct err *e)
 {
-    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "dev", "sys"};
+    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "sys", "ro"};
     if (mount("tmpfs", STAGE_NOW, "tmpfs", MS_NOSUID, "size=16m,mode=0755") != 0) return err_sys(e, "stage");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         char path[64];
@@ -211,7 +201,6 @@ static bool stage_mount(struct err *e)
 bool stage_make(struct sandbox *sb, const struct sandbox_config *c, struct err *e)
 {
     if (!find_tops(sb, e) || !find_mounts(sb, e)) return false;
-    find_proc_masks(sb);
     find_resolv(sb);
     find_private(sb, c);
     int sys = clone_tree("/sys", !sb->root, true, e);
@@ -259,7 +248,7 @@ static bool mask_views(struct sandbox *sb, struct err *e)
 static bool make_node(struct sandbox *sb, const char *name, unsigned minor_nr, unsigned major_nr, struct err *e)
 {
     char path[64], from[64];
-    snprintf(path, sizeof path, "/dev/%s", name);
+    snprintf(path, sizeof path, STAGE_RO "/dev/%s", name);
     if (sb->root && mknod(path, S_IFCHR | 0666, makedev(major_nr, minor_nr)) == 0) return true;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd >= 0) close(fd);
@@ -273,21 +262,86 @@ static bool make_dev(struct sandbox *sb, struct err *e)
     static const struct { const char *name; unsigned major, minor; } nodes[] = {
         {"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
     static const struct { const char *to, *at; } links[] = {
-        {"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
-        {"/proc/self/fd/2", "/dev/stderr"}, {"pts/ptmx", "/dev/ptmx"}};
+        {"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
+        {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"}};
+    static const char at[] = STAGE_RO "/dev";
     mode_t old = umask(0);
-    if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755") != 0) return err_sys(e, "/dev");
+    bool ok = mkdir(at, 0755) == 0 && mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755") == 0;
+    if (!ok) return err_sys(e, "/dev");
     for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
         if (!make_node(sb, nodes[i].name, nodes[i].minor, nodes[i].major, e)) return false;
-    for (size_t i = 0; i < ARRAY_LEN(links); i++)
-        if (symlink(links[i].to, links[i].at) != 0) return err_sys(e, "%s", links[i].at);
-    if (mkdir("/dev/pts", 0755) || mkdir("/dev/shm", 01777) || mkdir("/dev/mqueue", 0555)) return err_sys(e, "/dev");
+    int dir = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; ok && i < ARRAY_LEN(links); i++) ok = symlinkat(links[i].to, dir, links[i].at) == 0;
+    ok = ok && mkdirat(dir, "pts", 0755) == 0 && mkdirat(dir, "shm", 01777) == 0 && mkdirat(dir, "mqueue", 0555) == 0;
+    close(dir);
     umask(old);
-    if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") != 0)
+    if (!ok || mount("devpts", STAGE_RO "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") != 0)
         return err_sys(e, "/dev/pts");
     struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-    if (mount_setattr(AT_FDCWD, "/dev", 0, &ro, sizeof ro) != 0) return err_sys(e, "/dev");
+    if (mount_setattr(AT_FDCWD, at, 0, &ro, sizeof ro) != 0) return err_sys(e, "/dev");
     return true;
+}
+
+/* The proc of the slot's pid namespace, without what steps must not see. Needs /dev. */
+static bool make_proc(struct err *e)
+{
+    static const char at[] = STAGE_RO "/proc";
+    bool ok = mkdir(at, 0755) == 0 && mount("proc", at, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) == 0;
+    if (!ok) return err_sys(e, "/proc");
+    for (size_t i = 0; i < ARRAY_LEN(proc_entries); i++) {
+        char path[64];
+        struct stat st;
+        snprintf(path, sizeof path, "%s/%s", at, proc_entries[i]);
+        if (lstat(path, &st) != 0) continue;
+        const char *empty = S_ISDIR(st.st_mode) ? STAGE_RO "/dev/mqueue" : STAGE_RO "/dev/null";
+        if (mount(empty, path, NULL, MS_BIND, NULL) != 0) return err_sys(e, "hiding /proc/%s", proc_entries[i]);
+    }
+    return true;
+}
+
+static bool make_sys(struct err *e)
+{
+    static const char at[] = STAGE_RO "/sys", firmware[] = STAGE_RO "/sys/firmware";
+    if (mkdir(at, 0755) != 0 || mount("/sys", at, NULL, MS_MOVE, NULL) != 0) return err_sys(e, "/sys");
+    if (access(firmware, F_OK) != 0) return true;
+    return mount("tmpfs", firmware, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0555") == 0 ||
+           err_sys(e, "hiding /sys/firmware");
+}
+
+static bool clone_to(const char *from, const char *at, struct err *e)
+{
+    int fd = clone_tree(from, true, true, e);
+    if (fd < 0) return false;
+    if (mkdir(at, 0755) != 0 && errno != EEXIST) {
+        close(fd);
+        return err_sys(e, "%s", at);
+    }
+    return attach(fd, at, e);
+}
+
+/* The root of tier ro, as far as it is the same for all steps: private directories are put on it. The
+ * other tiers take /proc, /sys and /dev from it. */
+static bool make_ro(struct sandbox *sb, struct err *e)
+{
+    static const char *const own[] = {"/tmp", "/run", STAGE_SPARE, STAGE_SPARE_BELOW};
+    if (mount("tmpfs", STAGE_RO, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return err_sys(e, STAGE_RO);
+    if (!make_dev(sb, e) || !make_proc(e) || !make_sys(e)) return false;
+    for (size_t i = 0; i < sb->tops.n; i++) {
+        struct str from = str_fmt(&sb->arena, "/host/%s", sb->tops.items[i].name);
+        struct str at = str_fmt(&sb->arena, STAGE_RO "/%s", sb->tops.items[i].name);
+        const char *to = sb->tops.items[i].link_to;
+        if (to && symlink(to, at.p) != 0) return err_sys(e, "%s", at.p);
+        if (!to && !clone_to(from.p, at.p, e)) return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (mkdir(str_fmt(&sb->arena, STAGE_RO "%s", own[i]).p, 0755) != 0) return err_sys(e, "%s", own[i]);
+    if (sb->tools && !clone_to(str_fmt(&sb->arena, "/hostrw%s", sb->tools).p, STAGE_RO STEP_TOOLS_DIR, e)) return false;
+    for (size_t i = 0; i < sb->n_private; i++) {
+        const char *at = str_fmt(&sb->arena, STAGE_RO "%s", sb->private_dirs[i].p).p;
+        if (access(at, F_OK) != 0 && !io_mkdirs(at, 0755)) return err_sys(e, "%s", at);
+    }
+    struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
+    return mount_setattr(AT_FDCWD, STAGE_RO, 0, &ro, sizeof ro) == 0 || err_sys(e, STAGE_RO);
 }
 
 /* A directory of the top layer; parents look like the host's. */
@@ -318,6 +372,7 @@ static bool make_skel(struct sandbox *sb, struct err *e)
         if (!skel_dir(sb, masked_roots[i], mode, true, e)) return false;
     }
     if (!skel_dir(sb, "/var/tmp", 01777, true, e)) return false;
+    if (sb->tools && !skel_dir(sb, STEP_TOOLS_DIR, 0755, false, e)) return false;
     if (!in_masked_root(sb->state_dir) && !skel_dir(sb, sb->state_dir, 0700, true, e)) return false;
     for (size_t i = 0; i < sb->n_private; i++)
         if (!skel_dir(sb, sb->private_dirs[i].p, 0755, true, e)) return false;
@@ -335,10 +390,7 @@ static bool try_overlay(void)
 bool stage_finish(struct sandbox *sb, struct err *e)
 {
     if (sb->root) drop_mounts();
-    if (!mask_views(sb, e) || !make_dev(sb, e)) return false;
-    if (access("/sys/firmware", F_OK) == 0 &&
-        mount("tmpfs", "/sys/firmware", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0555") != 0)
-        return err_sys(e, "hiding /sys/firmware");
+    if (!mask_views(sb, e) || !make_ro(sb, e)) return false;
     if (!sb->root) return true;
     if (!make_skel(sb, e)) return false;
     sb->overlay_root = try_overlay();

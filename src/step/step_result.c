@@ -1,14 +1,8 @@
-/* How a step ended: wire form and the RESULT file (magic, version, checksum, body). */
+/* The wire form of a result: magic, version, checksum, body. */
 #include "step/step_result.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "step/codec_p.h"
-#include "step/io_p.h"
 
 static const uint32_t wire_magic = 0x52534b53; /* "SKSR" */
 enum { RESULT_VERSION = 1 };
@@ -108,26 +102,5 @@ bool step_result_decode(struct arena *a, struct str bytes, struct step_result *o
         return err_set(e, ERR_IO, "step: the result is damaged or of another version (this is %d)", RESULT_VERSION);
     visit_result(&c, out);
     if (c.failed || c.p != c.end) return err_set(e, ERR_IO, "step: the result is damaged");
-    return true;
-}
-
-bool step_result_write(int step_dir_fd, const struct step_result *r, bool sync, struct err *e)
-{
-    struct buf b;
-    buf_init(&b, LIMIT_STEP_SPEC_BYTES);
-    bool ok = step_result_encode(r, &b, e) && io_write_file(step_dir_fd, "RESULT", buf_view(&b), sync, e);
-    buf_fini(&b);
-    return ok;
-}
-
-bool step_result_read(struct arena *a, const char *step_dir, struct step_result *out, struct err *e)
-{
-    int dir = open(step_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct str bytes;
-    bool found = dir >= 0 && io_read_file(a, dir, "RESULT", LIMIT_STEP_SPEC_BYTES, &bytes);
-    if (dir >= 0) close(dir);
-    if (!found) return err_set(e, ERR_NOT_FOUND, "no RESULT in %s", step_dir);
-    struct err why;
-    if (!step_result_decode(a, bytes, out, &why)) return err_set(e, ERR_NOT_FOUND, "%s: %s", step_dir, why.text);
     return true;
 }

@@ -1,8 +1,5 @@
-/* How a step ended, its wire form, and the RESULT file that a supervisor leaves behind.
- *
- * The RESULT file is written (durably when the step asks for it) before the result is announced, so
- * that whoever finds a complete RESULT knows that the step is over; a torn file fails its checksum
- * and counts as absent. Runs on: any thread. */
+/* How a step ended, and its wire form: what a supervisor writes into its journal and tells the engine.
+ * Damaged bytes fail their checksum. Runs on: any thread. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -26,7 +23,7 @@ struct step_param_out {
 
 struct step_artifact_out {
     struct str name;
-    enum step_form form; /* saved as <step_dir>/outputs/<name> */
+    enum step_form form; /* saved as <work>/outputs/<name> */
     uint64_t size;       /* of a file; of a directory the sum over its files when it was copied, else 0 */
     bool moved;          /* renamed, not copied */
     struct str error;
@@ -66,7 +63,3 @@ int step_result_status(const struct step_result *r);
 bool step_result_encode(const struct step_result *r, struct buf *out, struct err *e);
 /* Texts point into `bytes`. */
 bool step_result_decode(struct arena *a, struct str bytes, struct step_result *out, struct err *e);
-
-/* <step_dir>/RESULT. Reading: ERR_NOT_FOUND when there is none (or a torn one). */
-bool step_result_write(int step_dir_fd, const struct step_result *r, bool sync, struct err *e);
-bool step_result_read(struct arena *a, const char *step_dir, struct step_result *out, struct err *e);

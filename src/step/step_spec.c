@@ -32,6 +32,11 @@ struct str step_dir_path(struct arena *a, struct str state_dir, uint64_t id)
     return str_fmt(a, "%.*s/steps/%" PRIu64, STR_ARG(state_dir), id);
 }
 
+struct str step_work_path(struct arena *a, struct str state_dir, uint64_t id)
+{
+    return str_fmt(a, "%.*s/work/%" PRIu64, STR_ARG(state_dir), id);
+}
+
 void step_spec_init(struct step_spec *s)
 {
     *s = (struct step_spec){
@@ -96,7 +101,6 @@ static bool mounts_check(const struct step_spec *s, struct err *e)
 bool step_spec_check(const struct step_spec *s, struct err *e)
 {
     if (s->argv.n == 0) return err_set(e, ERR_SPEC, "step: no command");
-    if (!path_ok(s->step_dir)) return bad(e, "step_dir is not absolute:", s->step_dir);
     if (str_set(s->cwd) && !path_ok(s->cwd)) return bad(e, "working directory is not absolute:", s->cwd);
     if (s->hostname.n > 63) return bad(e, "hostname is longer than 63 bytes:", s->hostname);
     if (s->tier == STEP_TIER_IMAGE && (s->layers.n == 0 || s->layers.n > LIMIT_STEP_LAYERS))
@@ -182,7 +186,6 @@ static void visit_spec(struct codec *c, struct step_spec *s)
     visit_strs(c, &s->env);
     codec_text(c, &s->cwd);
     codec_text(c, &s->hostname);
-    codec_text(c, &s->step_dir);
     visit_mounts(c, s);
     visit_rest(c, s);
 }

@@ -9,6 +9,8 @@
 
 enum { STEP_WIRE_VERSION = 1 };
 
+#define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
+
 enum step_tier {
     STEP_TIER_NONE,    /* a plain process; only in a slot opened with `plain` */
     STEP_TIER_RO,      /* the host's root read-only; /tmp and declared paths private */
@@ -42,7 +44,7 @@ struct step_file {
 };
 
 /* An output parameter (file content, at most LIMIT_STEP_PARAM_BYTES, one trailing newline dropped)
- * or artifact (file or directory, moved to <step_dir>/outputs/<name>). `name` is a file name. */
+ * or artifact (file or directory, moved to <work>/outputs/<name>). `name` is a file name. */
 struct step_output {
     struct str name, path;
     bool optional; /* a missing artifact is no error; the result says what was found anyway */
@@ -62,7 +64,6 @@ struct step_spec {
     struct step_strs env;  /* "NAME=value"; the whole environment */
     struct str cwd;        /* made when missing; absent: "/" */
     struct str hostname;   /* sandbox tiers; absent: "skiff" */
-    struct str step_dir;   /* host directory <state>/steps/<id>: main.log, outputs/, RESULT */
     struct step_strs layers;   /* IMAGE: host directories, topmost first */
     struct step_strs writable; /* private writable directories (parents of outputs, mount paths) */
     struct {
@@ -92,7 +93,7 @@ struct step_spec {
     uint64_t scratch_bytes; /* size of the private tmpfs, 0 = the slot's default */
     bool capture_result;    /* keep the last LIMIT_RESULT_BYTES of stdout */
     bool private_net;       /* an own network namespace with only a loopback device */
-    bool fsync_result;      /* RESULT survives a power cut too, not only a crash of ours */
+    bool fsync_result;      /* the result survives a power cut too, not only a crash of ours */
 };
 
 /* The defaults: uid and gid unset, grace 30 s, fsync_result. */
@@ -103,7 +104,9 @@ bool step_spec_encode(const struct step_spec *s, struct buf *out, struct err *e)
 /* Texts point into `bytes`, which must outlive the spec. */
 bool step_spec_decode(struct arena *a, struct str bytes, struct step_spec *out, struct err *e);
 
-/* "<state>/steps/<id>" with the id in decimal. */
+/* "<state>/steps/<id>", with the id in decimal: what stays of a step, its main.log. */
 struct str step_dir_path(struct arena *a, struct str state_dir, uint64_t id);
+/* "<state>/work/<id>": what is private to it while it runs, and outputs/ until they are taken. */
+struct str step_work_path(struct arena *a, struct str state_dir, uint64_t id);
 const char *step_tier_name(enum step_tier t); /* "none", "ro", "overlay", "image" */
 bool step_tier_parse(struct str s, enum step_tier *out);

@@ -18,6 +18,8 @@
 #include "base/limits.h"
 #include "step/filter_p.h"
 #include "step/io_p.h"
+#include "step/journal_p.h"
+#include "step/past.h"
 #include "step/step_result.h"
 #include "step/step_spec.h"
 #include "step/steplog_p.h"
@@ -34,7 +36,6 @@ static struct step_spec full_spec(void)
     step_spec_init(&s);
     s.id = 77;
     s.tier = STEP_TIER_RO;
-    s.step_dir = STR("/state/steps/77");
     s.argv = (struct step_strs){argv, 2};
     s.env = (struct step_strs){env, 1};
     s.masks = (struct step_strs){masks, 1};
@@ -102,9 +103,6 @@ static void bad_specs_are_refused(void **state)
 {
     struct err e;
     struct step_spec s = full_spec();
-    s.step_dir = STR("steps/1");
-    assert_false(step_spec_check(&s, &e));
-    s = full_spec();
     s.argv.n = 0;
     assert_false(step_spec_check(&s, &e));
     static const char *const names[] = {"", ".", "..", "a/b"};
@@ -133,34 +131,95 @@ static int setup(void **state)
 
 static int teardown(void **state) { return io_remove_tree(AT_FDCWD, base) ? 0 : -1; }
 
-static void a_torn_result_counts_as_absent(void **state)
+static void a_damaged_result_is_refused(void **state)
 {
     struct err e;
     struct arena a;
+    struct buf b;
     struct step_param_out params[] = {{.name = STR("p"), .found = true, .value = STR("v")}};
     struct step_result r = {.id = 9, .end = STEP_END_SIGNAL, .signo = 9, .error = STR("x"), .result = STR("out"),
                             .has_result = true, .params = {params, 1}}, got;
     arena_init(&a);
-    int dir = open(base, O_RDONLY | O_DIRECTORY);
-    assert_false(step_result_read(&a, base, &got, &e));
-    assert_true(step_result_write(dir, &r, true, &e));
-    assert_true(step_result_read(&a, base, &got, &e));
+    buf_init(&b, 1 << 20);
+    assert_true(step_result_encode(&r, &b, &e));
+    assert_true(step_result_decode(&a, buf_view(&b), &got, &e));
     assert_int_equal(step_result_status(&got), 137);
     assert_true(str_is(got.params.items[0].value, "v"));
-    struct str bytes;
-    assert_true(io_read_file(&a, dir, "RESULT", 1 << 20, &bytes));
-    for (size_t i = 0; i < bytes.n; i++) {
-        char *copy = mem_alloc(bytes.n);
-        memcpy(copy, bytes.p, bytes.n);
+    for (size_t i = 0; i < b.n; i++) {
+        char *copy = mem_alloc(b.n);
+        memcpy(copy, b.p, b.n);
         copy[i] ^= 1;
-        assert_false(step_result_decode(&a, str_n(copy, bytes.n), &got, &e));
-        assert_false(step_result_decode(&a, str_n(bytes.p, i), &got, &e));
+        assert_false(step_result_decode(&a, str_n(copy, b.n), &got, &e));
+        assert_false(step_result_decode(&a, str_n(b.p, i), &got, &e));
         free(copy);
     }
-    assert_true(io_write_file(dir, "RESULT", str_sub(bytes, 0, bytes.n / 2), false, &e));
-    assert_false(step_result_read(&a, base, &got, &e));
-    assert_int_equal(e.code, ERR_NOT_FOUND);
+    buf_fini(&b);
+    arena_fini(&a);
+}
+
+/* A journal cut anywhere gives its whole records, and no other. */
+static void a_torn_journal_gives_its_whole_records(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct str bytes;
+    struct journal_record r;
+    char name[JOURNAL_NAME_MAX];
+    int fd = journal_new(str_of(base), name, &e), dir = journal_dir(str_of(base));
+    arena_init(&a);
+    assert_true(journal_begin(fd, 1) && journal_end(fd, 1, STR("result of 1"), true) && journal_begin(fd, 2));
+    assert_true(io_read_file(&a, dir, name, 1 << 20, &bytes));
+    size_t head = (bytes.n - 11) / 3;
+    for (size_t cut = 0; cut <= bytes.n; cut++) {
+        size_t at = 0, n = 0, want = (cut >= head) + (cut >= 2 * head + 11) + (cut >= bytes.n);
+        while (journal_next(str_sub(bytes, 0, cut), &at, &r)) n++;
+        assert_int_equal(n, want);
+    }
+    for (size_t i = 0; i < head; i++) {
+        char *copy = mem_alloc(bytes.n);
+        size_t at = 0;
+        memcpy(copy, bytes.p, bytes.n);
+        copy[i] ^= 1;
+        assert_false(journal_next(str_n(copy, bytes.n), &at, &r));
+        free(copy);
+    }
+    close(fd);
     close(dir);
+    arena_fini(&a);
+}
+
+static void the_past_tells_what_became_of_steps(void **state)
+{
+    struct err e;
+    struct arena a;
+    struct buf b;
+    struct slot *slot;
+    struct step_result r = {.id = 1, .end = STEP_END_EXIT, .exit_code = 4}, got;
+    char dead[JOURNAL_NAME_MAX], alive[JOURNAL_NAME_MAX];
+    arena_init(&a);
+    buf_init(&b, 1 << 20);
+    assert_true(step_result_encode(&r, &b, &e));
+    int one = journal_new(str_of(base), dead, &e), two = journal_new(str_of(base), alive, &e);
+    assert_true(journal_begin(one, 1) && journal_end(one, 1, buf_view(&b), false) && journal_begin(one, 2));
+    assert_true(journal_begin(two, 3));
+    close(one); /* its supervisor is dead */
+    struct past *p = past_open(str_of(base), &e);
+    assert_int_equal(past_find(p, &a, 1, &slot, &got, &e), ADOPT_FINISHED);
+    assert_int_equal(got.exit_code, 4);
+    assert_int_equal(past_find(p, &a, 2, &slot, &got, &e), ADOPT_LOST);
+    assert_int_equal(past_find(p, &a, 3, &slot, &got, &e), ADOPT_BUSY);
+    assert_int_equal(past_find(p, &a, 4, &slot, &got, &e), ADOPT_BUSY); /* the other one might begin it */
+    close(two);
+    past_refresh(p);
+    assert_int_equal(past_find(p, &a, 3, &slot, &got, &e), ADOPT_LOST);
+    assert_int_equal(past_find(p, &a, 4, &slot, &got, &e), ADOPT_NEVER);
+    past_forget_dead(p);
+    int dir = journal_dir(str_of(base));
+    assert_int_not_equal(faccessat(dir, dead, F_OK, 0), 0);
+    assert_int_not_equal(faccessat(dir, alive, F_OK, 0), 0);
+    close(dir);
+    past_close(p);
+    buf_fini(&b);
     arena_fini(&a);
 }
 
@@ -192,8 +251,8 @@ static void secrets_are_masked_across_reads(void **state)
         struct steplog l;
         struct buf got;
         buf_init(&got, 1 << 20);
-        int dir = open(base, O_RDONLY | O_DIRECTORY);
-        steplog_init(&l, dir, &spec);
+        struct step_dir dir = {base, -1};
+        steplog_init(&l, &dir, &spec);
         steplog_feed(&l, STEPLOG_OUT, text, cut);
         steplog_feed(&l, STEPLOG_OUT, text + cut, sizeof text - 1 - cut);
         steplog_end(&l);
@@ -201,8 +260,8 @@ static void secrets_are_masked_across_reads(void **state)
         assert_string_equal(got.p, "F:a ***, sec***, seecret|F:*** x\rs secre|");
         steplog_fini(&l);
         buf_fini(&got);
-        unlinkat(dir, "main.log", 0);
-        close(dir);
+        unlinkat(dir.fd, "main.log", 0);
+        step_dir_close(&dir);
     }
 }
 
@@ -213,8 +272,8 @@ static void long_lines_are_split_and_tails_kept(void **state)
     bool cut;
     step_spec_init(&spec);
     spec.capture_result = true;
-    int dir = open(base, O_RDONLY | O_DIRECTORY);
-    steplog_init(&l, dir, &spec);
+    struct step_dir dir = {base, -1};
+    steplog_init(&l, &dir, &spec);
     static char big[LIMIT_LOG_LINE_BYTES];
     memset(big, 'x', sizeof big);
     steplog_feed(&l, STEPLOG_OUT, big, sizeof big);
@@ -236,7 +295,7 @@ static void long_lines_are_split_and_tails_kept(void **state)
     assert_int_equal(str_find(buf_view(&got), STR("|F:y|F:|P:x"), 0), LIMIT_LOG_LINE_BYTES + 2);
     buf_fini(&got);
     steplog_fini(&l);
-    close(dir);
+    step_dir_close(&dir);
 }
 
 static void a_log_stops_at_its_size(void **state)
@@ -246,8 +305,8 @@ static void a_log_stops_at_its_size(void **state)
     struct buf got;
     step_spec_init(&spec);
     spec.log_max_bytes = 200;
-    int dir = open(base, O_RDONLY | O_DIRECTORY);
-    steplog_init(&l, dir, &spec);
+    struct step_dir dir = {base, -1};
+    steplog_init(&l, &dir, &spec);
     for (int i = 0; i < 100; i++) steplog_feed(&l, STEPLOG_ERR, "0123456789\n", 11);
     steplog_end(&l);
     assert_true(l.cut);
@@ -257,7 +316,7 @@ static void a_log_stops_at_its_size(void **state)
     assert_true(str_find(buf_view(&got), STR("log cut"), 0) > 0);
     buf_fini(&got);
     steplog_fini(&l);
-    close(dir);
+    step_dir_close(&dir);
 }
 
 /* The program run by hand, as the kernel would. */
@@ -314,8 +373,9 @@ static void trees_are_copied_without_following(void **state)
     int dir = open(base, O_RDONLY | O_DIRECTORY);
     assert_int_equal(mkdirat(dir, "src", 0755), 0);
     int src = openat(dir, "src", O_RDONLY | O_DIRECTORY);
-    struct err e;
-    assert_true(io_write_file(src, "file", STR("12345"), false, &e));
+    int file = openat(src, "file", O_WRONLY | O_CREAT, 0644);
+    assert_true(io_write_all(file, "12345", 5));
+    close(file);
     assert_int_equal(symlinkat("/etc/passwd", src, "link"), 0);
     assert_int_equal(mkfifoat(src, "fifo", 0600), 0);
     assert_true(io_copy_tree(src, dir, "dst", &size));
@@ -334,7 +394,9 @@ int main(void)
         cmocka_unit_test(a_spec_survives_the_wire),
         cmocka_unit_test(damage_is_never_trusted),
         cmocka_unit_test(bad_specs_are_refused),
-        cmocka_unit_test_setup_teardown(a_torn_result_counts_as_absent, setup, teardown),
+        cmocka_unit_test(a_damaged_result_is_refused),
+        cmocka_unit_test_setup_teardown(a_torn_journal_gives_its_whole_records, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_past_tells_what_became_of_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(secrets_are_masked_across_reads, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lines_are_split_and_tails_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_stops_at_its_size, setup, teardown),

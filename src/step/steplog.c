@@ -12,9 +12,9 @@ static const char *const stream_names[STEPLOG_STREAMS] = {"stdout", "stderr"};
 
 enum { OUT_FLUSH_BYTES = 48 << 10 };
 
-void steplog_init(struct steplog *l, int dir_fd, const struct step_spec *spec)
+void steplog_init(struct steplog *l, struct step_dir *dir, const struct step_spec *spec)
 {
-    *l = (struct steplog){.dir_fd = dir_fd, .fd = -1, .spec = spec, .second = -1};
+    *l = (struct steplog){.dir = dir, .fd = -1, .spec = spec, .second = -1};
     for (size_t i = 0; i < spec->masks.n; i++) {
         struct str m = spec->masks.items[i];
         if (m.n == 0) continue;
@@ -32,7 +32,8 @@ void steplog_init(struct steplog *l, int dir_fd, const struct step_spec *spec)
 static void flush(struct steplog *l)
 {
     if (l->out.n == 0) return;
-    if (l->fd < 0) l->fd = openat(l->dir_fd, "main.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (l->fd < 0 && step_dir_open(l->dir, NULL))
+        l->fd = openat(l->dir->fd, "main.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (l->fd < 0 || !io_write_all(l->fd, l->out.p, l->out.n)) l->cut = true;
     buf_reset(&l->out);
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/limits.h"
 #include "base/str.h"
+#include "step/step_dir_p.h"
 #include "step/step_spec.h"
 
 enum steplog_stream { STEPLOG_OUT, STEPLOG_ERR, STEPLOG_STREAMS };
@@ -15,7 +16,8 @@ struct steplog_in {
 };
 
 struct steplog {
-    int dir_fd, fd;
+    struct step_dir *dir;
+    int fd;
     const struct step_spec *spec;
     size_t longest;        /* secret */
     uint8_t first[32];     /* bitmap: bytes that a secret begins with */
@@ -28,7 +30,7 @@ struct steplog {
     char stamp[80];
 };
 
-void steplog_init(struct steplog *l, int dir_fd, const struct step_spec *spec);
+void steplog_init(struct steplog *l, struct step_dir *dir, const struct step_spec *spec);
 void steplog_feed(struct steplog *l, enum steplog_stream s, const char *p, size_t n);
 void steplog_end(struct steplog *l); /* writes what is held back, closes the file */
 struct str steplog_result(const struct steplog *l, bool *was_cut);

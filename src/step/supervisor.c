@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,14 +10,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "step/codec_p.h"
 #include "step/io_p.h"
+#include "step/journal_p.h"
 #include "step/proto_p.h"
 
 /* ---- configuration ---- */
@@ -26,9 +24,11 @@
 static void visit_config(struct codec *c, struct slot_config *s)
 {
     codec_text(c, &s->state_dir);
+    codec_text(c, &s->name);
     codec_bool(c, &s->plain);
     CODEC_LIST(c, &s->masked, 4);
     for (size_t i = 0; i < s->masked.n && !c->failed; i++) codec_text(c, &s->masked.items[i]);
+    codec_text(c, &s->tools);
     codec_u64(c, &s->scratch_bytes);
     codec_bool(c, &s->realtime);
 }
@@ -53,11 +53,11 @@ bool slot_config_decode(struct arena *a, struct str bytes, struct slot_config *s
 
 /* ---- real-time priority ---- */
 
-static void leave_realtime(int signo)
+static void leave_realtime(int signo, siginfo_t *info, void *context)
 {
-    (void)signo;
+    (void)signo, (void)context;
     struct sched_param p = {0};
-    sched_setscheduler(0, SCHED_OTHER, &p);
+    if (info->si_code == SI_KERNEL) sched_setscheduler(0, SCHED_OTHER, &p); /* not when a step sent it */
 }
 
 /* Whoever runs 100 ms without waiting falls back to normal. The set-up of a step inherits the
@@ -66,7 +66,7 @@ static bool enter_realtime(void)
 {
     struct sched_param p = {.sched_priority = 1};
     struct rlimit watchdog = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
-    struct sigaction a = {.sa_handler = leave_realtime};
+    struct sigaction a = {.sa_sigaction = leave_realtime, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigaction(SIGXCPU, &a, NULL);
     return setrlimit(RLIMIT_RTTIME, &watchdog) == 0 && sched_setscheduler(0, SCHED_FIFO, &p) == 0;
 }
@@ -75,24 +75,25 @@ static bool enter_realtime(void)
 
 static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str body)
 {
-    struct proto_head h = {.kind = kind, .id = sv->run.spec.id, .a = sv->run.init_pid,
+    struct proto_head h = {.kind = kind, .id = sv->run.spec.id, .a = sv->run.pid,
                            .time_us = sv->run.result.started_us};
     struct err ignored;
-    if (sv->sock >= 0) proto_send(sv->sock, &h, body, -1, &ignored);
+    if (sv->sock >= 0) proto_send(sv->sock, &h, body, NULL, &ignored);
 }
 
 void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
 
-/* The engine is gone: from now on this process can be found by the step's id. */
+static void socket_name(const struct supervisor *sv, char *out, size_t max) { snprintf(out, max, "%s.sock", sv->name); }
+
+/* The engine is gone: from now on this process can be found by the slot's name. */
 static void listen_alone(struct supervisor *sv)
 {
     sv->alone = true;
     if (sv->listener >= 0) return;
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    snprintf(at.sun_path, sizeof at.sun_path, "%" PRIu64 ".sock", sv->run.spec.id);
+    socket_name(sv, at.sun_path, sizeof at.sun_path);
     /* a relative name: the state directory's path may be longer than a socket address */
-    if (fchdir(sv->run_dir) != 0) return;
-    unlink(at.sun_path);
+    if (fchdir(sv->slots_dir) != 0) return;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t old = umask(077);
     bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 4) == 0;
@@ -106,8 +107,8 @@ static void unlisten(struct supervisor *sv)
 {
     char name[40];
     if (sv->listener < 0) return;
-    snprintf(name, sizeof name, "%" PRIu64 ".sock", sv->run.spec.id);
-    unlinkat(sv->run_dir, name, 0);
+    socket_name(sv, name, sizeof name);
+    unlinkat(sv->slots_dir, name, 0);
     close(sv->listener);
     sv->listener = -1;
 }
@@ -136,7 +137,7 @@ void supervisor_engine_event(struct supervisor *sv)
     if (sv->sock >= 0) {
         arena_init(&a);
         enum proto_got got = proto_recv(sv->sock, &a, &h, &body, NULL);
-        if (got == PROTO_MESSAGE && h.kind == PROTO_KILL && h.id == sv->run.spec.id && sv->run.init_pidfd >= 0)
+        if (got == PROTO_MESSAGE && h.kind == PROTO_KILL && h.id == sv->run.spec.id && sv->run.pidfd >= 0)
             run_kill(sv, h.a, h.b);
         arena_fini(&a);
         if (got == PROTO_CLOSED) {
@@ -150,11 +151,10 @@ void supervisor_engine_event(struct supervisor *sv)
 
 /* ---- results ---- */
 
-/* RESULT could not be written: the result is kept here until an engine takes it, or room is found. */
+/* The journal took no more: the result is kept here until an engine takes it, or room is found. */
 static void linger(struct supervisor *sv, struct str bytes)
 {
     int64_t until = io_mono_ms() + (int64_t)LIMIT_STEP_LINGER_S * 1000;
-    struct err ignored;
     if (sv->sock < 0) listen_alone(sv);
     while (io_mono_ms() < until) {
         struct pollfd p = {.fd = sv->listener, .events = POLLIN};
@@ -163,7 +163,7 @@ static void linger(struct supervisor *sv, struct str bytes)
             send_engine(sv, PROTO_RESULT, bytes);
             return;
         }
-        if (io_write_file(sv->run.dir_fd, "RESULT", bytes, true, &ignored)) return;
+        if (journal_end(sv->journal, sv->run.result.id, bytes, true)) return;
     }
 }
 
@@ -178,10 +178,10 @@ static void deliver(struct supervisor *sv)
         buf_reset(&b);
         ASSERT(step_result_encode(&r->result, &b, &e));
     }
-    bool kept = r->over || (r->dir_fd >= 0 && io_write_file(r->dir_fd, "RESULT", buf_view(&b), r->spec.fsync_result, &e));
+    bool kept = journal_end(sv->journal, r->result.id, buf_view(&b), r->spec.fsync_result);
     if (kept || sv->sock >= 0) unlisten(sv); /* before the result is known: nobody comes any more */
     if (sv->sock >= 0) send_engine(sv, PROTO_RESULT, buf_view(&b));
-    else if (!kept && r->dir_fd >= 0) linger(sv, buf_view(&b));
+    else if (!kept) linger(sv, buf_view(&b));
     unlisten(sv);
     buf_fini(&b);
 }
@@ -200,59 +200,60 @@ static void supervise(struct supervisor *sv)
             run_step(sv, body);
             deliver(sv);
             run_clean(sv);
+            if (h.b && !sv->alone) run_get_ready(sv);
         }
         arena_fini(&sv->arena);
-        while (waitpid(-1, NULL, WNOHANG) > 0) {} /* janitors */
     }
 }
 
-static bool open_dirs(struct supervisor *sv, const char *state, struct err *e)
+static bool open_dirs(struct supervisor *sv, struct str state, struct err *e)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/steps", state);
+    snprintf(path, sizeof path, "%.*s/steps", STR_ARG(state));
     if (!io_mkdirs(path, 0700)) return err_sys(e, "%s", path);
-    snprintf(path, sizeof path, "%s/run", state);
-    if (!io_mkdirs(path, 0700)) return err_sys(e, "%s", path);
-    sv->run_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return sv->run_dir >= 0 || err_sys(e, "%s", path);
+    sv->slots_dir = journal_dir(state);
+    return sv->slots_dir >= 0 || err_sys(e, "%.*s/slots", STR_ARG(state));
 }
 
-static void prepare(struct supervisor *sv, const struct slot_config *c)
+static bool enter_sandbox(struct supervisor *sv, const struct supervisor_birth *b, struct arena *keep)
+{
+    const struct slot_config *c = &b->config;
+    uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct sandbox_config sc = {.state_dir = sv->state_dir, .masked = c->masked.items, .n_masked = c->masked.n,
+                                .tools = str_set(c->tools) ? str_dup(keep, c->tools).p : NULL,
+                                .user_ns = b->user_ns, .uid = b->uid, .gid = b->gid,
+                                .scratch_bytes = c->scratch_bytes ? c->scratch_bytes : MIN(ram / 4, (uint64_t)2 << 30)};
+    if (!sandbox_enter(&sv->sb, &sc, &sv->broken)) return false;
+    sv->state_dir = str_fmt(keep, "/hostrw%s", sv->sb.state_dir).p;
+    prctl(PR_SET_DUMPABLE, 0); /* it lives among the step's processes, and its memory is the step's until exec */
+    close(sv->slots_dir);
+    sv->slots_dir = journal_dir(str_of(sv->state_dir));
+    return sv->slots_dir >= 0 || err_sys(&sv->broken, "%s/slots", sv->state_dir);
+}
+
+static void prepare(struct supervisor *sv, const struct supervisor_birth *b)
 {
     static struct arena keep; /* as long as the process */
+    const struct slot_config *c = &b->config;
     arena_init(&keep);
-    const char *state = str_dup(&keep, c->state_dir).p;
-    sv->state_dir = state;
+    sv->state_dir = str_dup(&keep, c->state_dir).p;
+    sv->name = str_dup(&keep, c->name).p;
     sv->plain = c->plain;
-    if (!open_dirs(sv, state, &sv->broken)) return;
-    if (!c->plain) {
-        uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-        struct sandbox_config sc = {.state_dir = state, .masked = c->masked.items, .n_masked = c->masked.n,
-                                    .scratch_bytes = c->scratch_bytes ? c->scratch_bytes : MIN(ram / 4, (uint64_t)2 << 30)};
-        if (!sandbox_enter(&sv->sb, &sc, &sv->broken)) return;
-        sv->state_dir = str_fmt(&keep, "/hostrw%s", sv->sb.state_dir).p;
-        /* its memory is shared with the step's init, which lives among the step's processes */
-        prctl(PR_SET_DUMPABLE, 0);
-        close(sv->run_dir);
-        sv->run_dir = open(str_fmt(&keep, "%s/run", sv->state_dir).p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    }
+    if (sv->broken.code || !open_dirs(sv, c->state_dir, &sv->broken)) return;
+    if (!c->plain && !enter_sandbox(sv, b, &keep)) return;
     sv->realtime = c->realtime && enter_realtime();
 }
 
-NORETURN void supervisor_main(int sock, struct str config)
+NORETURN void supervisor_main(const struct supervisor_birth *b)
 {
     static struct supervisor sv;
-    struct arena a;
-    struct slot_config c;
-    sv = (struct supervisor){.sock = sock, .listener = -1, .run_dir = -1};
+    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1, .broken = b->broken};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "skiff-slot");
     sv.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    sv.self_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    sv.stacks = child_stacks_new();
-    arena_init(&a);
-    if (slot_config_decode(&a, config, &c, &sv.broken)) prepare(&sv, &c);
-    arena_fini(&a);
+    sv.stack = child_stack_new();
+    sv.common = plan_common_new(&sv.sb);
+    prepare(&sv, b);
     supervise(&sv);
     _exit(0);
 }

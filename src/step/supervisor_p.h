@@ -1,9 +1,8 @@
 /* A slot supervisor: one small single-threaded process that runs one step at a time.
  *
  * States: idle (waits for START; ends when the engine's socket closes), busy, busy alone (the engine
- * is gone: listens on <state>/run/<id>.sock until the step has ended and its RESULT is written).
- * While busy it holds a flock on the step's directory: whoever can take it knows that nobody runs
- * that step. Runs on: its own process. */
+ * is gone: listens on <state>/slots/<name>.sock until the step has ended and its result is in the
+ * journal). It holds the journal's lock as long as it lives. Runs on: its own process. */
 #pragma once
 #include "step/collect_p.h"
 #include "step/launcher_p.h"
@@ -15,37 +14,53 @@ struct run {
     struct plan plan;
     struct steplog log;
     struct step_result result;
-    int dir_fd; /* <state>/steps/<id>, locked */
-    bool over;  /* it had a RESULT already: that is `result` */
-    int pipes[STEPLOG_STREAMS];
-    pid_t init_pid;
-    int init_pidfd;
+    struct step_dir dir;
+    int pipes[STEPLOG_STREAMS]; /* what the step prints: read ends, */
+    int write_ends[STEPLOG_STREAMS]; /* and the others, open so that a step's end is one wake-up, not three */
+    pid_t pid;
+    int pidfd; /* -1: it has ended */
     int64_t kill_at_ms; /* SIGKILL then; 0 = no kill under way */
     int64_t tell_at_ms; /* the engine hears then that the step runs; 0 = it has */
 };
 
 struct supervisor {
     int sock; /* the engine, or -1 */
+    int journal;
+    const char *name; /* of the journal */
     int listener;
     bool alone; /* the engine that opened the slot is gone: end after this step */
-    int null_fd, self_pidfd, run_dir;
+    int null_fd, slots_dir;
     bool plain;
     bool realtime; /* at SCHED_FIFO 1 */
     const char *state_dir; /* as this process sees it */
     struct sandbox sb;
     struct err broken; /* code != 0: the sandbox could not be built */
-    struct child_stacks *stacks;
+    char *stack;
+    struct plan_common *common;
+    struct child_ready ready; /* of a step that is still to come */
+    enum step_tier last_tier;
     struct arena arena; /* of the current step */
     struct run run;
 };
 
-/* Never returns. `config` is the encoded slot_config. */
-NORETURN void supervisor_main(int sock, struct str config);
+/* What the launcher gives it. */
+struct supervisor_birth {
+    int sock, journal;
+    struct slot_config config;
+    bool user_ns; /* it is in a new user namespace, to be mapped: */
+    uid_t uid;
+    gid_t gid;
+    struct err broken; /* code != 0: what no step can be run for */
+};
+
+NORETURN void supervisor_main(const struct supervisor_birth *b);
 bool slot_config_decode(struct arena *a, struct str bytes, struct slot_config *c, struct err *e);
 
 /* run.c: from START to the result. The result is complete (in sv->run.result) when it returns. */
 void run_step(struct supervisor *sv, struct str spec_bytes);
-void run_clean(struct supervisor *sv); /* afterwards: frees everything, removes work files */
+void run_clean(struct supervisor *sv); /* afterwards: frees everything */
+/* The view of a next step like the last one is made before it comes. */
+void run_get_ready(struct supervisor *sv);
 /* supervisor.c, called while busy: */
 void supervisor_started(struct supervisor *sv);
 void supervisor_engine_event(struct supervisor *sv); /* the socket or the listener is readable */

@@ -120,9 +120,8 @@ class Place:
         left = [f"process {p} {comm(p)}" for p in self.ours()]
         with open("/proc/mounts") as f:
             left += [f"mount {line.split()[1]}" for line in f if self.root in line]
-        left += glob.glob(self.state + "/run/*.sock")
-        left += glob.glob(self.state + "/steps/*/work")
-        left += glob.glob(self.state + "/steps/*/volumes")
+        left += glob.glob(self.state + "/slots/*")
+        left += glob.glob(self.state + "/work/*")
         return left
 
     def wait_clean(self):

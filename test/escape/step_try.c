@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "step/launcher.h"
+#include "step/past.h"
 
 extern char **environ;
 
@@ -175,8 +176,7 @@ static void start_one(struct options *o, struct slot *slot)
     struct err e = {0};
     struct buf b;
     buf_init(&b, LIMIT_STEP_SPEC_BYTES);
-    o->spec.step_dir = step_dir_path(&o->arena, o->state, o->spec.id);
-    if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), &e)) die(e.text);
+    if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), o->count > 0, &e)) die(e.text);
     buf_fini(&b);
 }
 
@@ -240,16 +240,22 @@ static int adopt(struct options *o)
     struct slot *slot;
     struct step_result r;
     enum adopt_outcome got;
-    while ((got = slot_adopt(&o->arena, o->state, o->spec.id, &slot, &r, &e)) == ADOPT_BUSY)
+    struct past *past = past_open(o->state, &e);
+    if (!past) die(e.text);
+    while ((got = past_find(past, &o->arena, o->spec.id, &slot, &r, &e)) == ADOPT_BUSY) {
         poll(NULL, 0, 2); /* the supervisor has not noticed yet that its engine is gone */
-    static const char *const names[] = {"running", "finished", "lost", "busy", "failed"};
+        past_refresh(past);
+    }
+    static const char *const names[] = {"running", "finished", "lost", "never", "busy", "failed"};
     printf("adopt %s\n", names[got]);
+    fflush(stdout);
     if (got == ADOPT_FINISHED) print_result(&r);
     if (got == ADOPT_FAILED) die(e.text);
     if (got == ADOPT_RUNNING) {
         follow(o, slot, true);
         slot_close(slot);
     }
+    past_close(past);
     return 0;
 }
 
