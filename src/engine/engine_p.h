@@ -68,6 +68,7 @@ struct gate {
     uint32_t n_names;
     bool waiting;             /* for its locks: it is no pod at work */
     bool told;                /* its message says what it waits for */
+    bool timed_out;           /* while it waited */
     struct str waiting_for;   /* the lock, as the status shows it */
     struct str key, cache, max_age; /* memoize; key absent: not at all */
     bool looked, hit;
@@ -274,6 +275,7 @@ bool sync_wait(struct run *r, struct node *n, struct err *e); /* stands in the q
 struct node *sync_next(struct run *r); /* who can have its locks, and may go; NULL: nobody */
 void sync_take(struct run *r, struct node *n);
 void sync_leave(struct run *r, struct node *n); /* gives back, or leaves the queues */
+void sync_time_out(struct run *r, struct node *n);
 void sync_tell(struct run *r);  /* says to new waiters what they wait for */
 bool sync_begin(struct run *r); /* the workflow's own locks; false: it waits, or it has failed */
 bool sync_begin_again(struct run *r); /* true: it has them now */

@@ -405,6 +405,7 @@ static void run_end(struct run *r)
 {
     const struct node *x = r->exit_node;
     r->phase = phase_failed(r->root->phase) ? r->root->phase : NODE_SUCCEEDED;
+    if (r->entry_error) r->phase = NODE_ERROR;
     r->message = r->root->message;
     if (r->entry_error)
         r->message = str_fmt(&r->arena, "error in entry template execution: %.*s", STR_ARG(r->message));

@@ -203,7 +203,7 @@ struct node *start_template(struct run *r, const struct start *start)
     struct start s = *start;
     struct err e;
     if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
-    if (!s.boundary) r->entry_error = true;
+    if (!s.boundary && !s.hooked) r->entry_error = true;
     return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
 }
 

@@ -218,6 +218,14 @@ void sync_leave(struct run *r, struct node *n)
     changed(r);
 }
 
+/* operator.go checkTemplateTimeout. The entry template's is an error of the workflow. */
+void sync_time_out(struct run *r, struct node *n)
+{
+    n->gate->timed_out = true;
+    if (n == r->root) r->entry_error = true;
+    node_finish(r, n, NODE_FAILED, STR("timeout"));
+}
+
 static struct str why(struct run *r, struct gate *g)
 {
     struct str message, lock;
@@ -298,7 +306,7 @@ void sync_end(struct run *r)
 
 void sync_write_private(struct buf *b, const struct gate *g)
 {
-    if (!g || (!g->claim && !g->key.p && !g->waiting)) return;
+    if (!g || (!g->claim && !g->key.p && !g->waiting && !g->timed_out)) return;
     buf_printf(b, ",\"g\":{\"w\":%d", g->waiting);
     if (g->claim) buf_printf(b, ",\"l\":[");
     for (uint32_t i = 0; g->claim && i < g->n_names; i++) {
@@ -320,6 +328,7 @@ void sync_write_private(struct buf *b, const struct gate *g)
         buf_printf(b, ",\"%s\":", texts[i].key);
         buf_json(b, texts[i].text);
     }
+    if (g->timed_out) buf_str(b, STR(",\"late\":true"));
     buf_str(b, g->hit ? STR(",\"hit\":true}") : STR("}"));
 }
 
@@ -357,6 +366,7 @@ void sync_restore(struct run *r, struct node *n, const struct val *priv)
     g->cache = kept(r, v, "cache");
     g->max_age = kept(r, v, "age");
     g->hit = val_is_true(v, "hit");
+    g->timed_out = val_is_true(v, "late");
     names_read(r, list, g);
     if (n) n->gate = g;
     else r->gate = g;

@@ -47,7 +47,7 @@ static struct timer pop(struct run *r)
 
 static void node_due(struct run *r, struct node *n)
 {
-    if (node_is_waiting(n)) node_finish(r, n, NODE_FAILED, STR("timeout")); /* operator.go checkTemplateTimeout */
+    if (node_is_waiting(n)) sync_time_out(r, n);
     else if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     else if (n->type == NTYPE_POD)

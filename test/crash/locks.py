@@ -5,7 +5,9 @@ runs twice, nobody waits for ever.
 
 usage: locks.py [--rounds N] [--seed S] [--only ROUND] SKIFF"""
 import argparse
+import json
 import random
+import socket
 import sys
 import time
 
@@ -136,11 +138,28 @@ def limit_round(score, skiff, where):
     common.wait_for(lambda: len(place.starts()) == 3 or None, "the steps that a greater limit lets go")
     shown = place.call("sync", "get", *words)
     score.check("Limit: 3" in shown.stdout, f"sync get: {shown.stdout}{shown.stderr}")
+    other = place.call("sync", "create", "other", *where.split(), "--limit", "7")
+    score.check(other.returncode == 0, f"sync create at the engine: {other.stderr.strip()}")
+    kind = "type=DATABASE" if "database" in where else "type=CONFIGMAP&cmName=numbers"
+    told = asked(place, f"/api/v1/sync/default/other?{kind}")
+    score.check(told.get("limit") == 7 and told.get("key") == "other", f"the engine's answer: {told}")
+    gone = place.call("sync", "delete", "other", *where.split())
+    score.check(gone.returncode == 0, f"sync delete at the engine: {gone.stderr.strip()}")
+    score.check(asked(place, f"/api/v1/sync/default/other?{kind}").get("code") == 5, "a deleted limit is still there")
     open(place.count + "/go", "w").close()
     run.communicate(timeout=common.LIMIT_S)
     score.check(run.returncode == 0, f"the run ended with {run.returncode}")
     place.wait_clean()
     place.remove()
+
+
+def asked(place, target):
+    """What the engine answers on its socket."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(place.state + "/engine.sock")
+        s.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        text = b"".join(iter(lambda: s.recv(65536), b""))
+    return json.loads(text.split(b"\r\n\r\n", 1)[1])
 
 
 def applied_round(score, skiff):

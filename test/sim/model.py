@@ -70,6 +70,7 @@ class Model(Scopes, Retries, gates.Gates):
         elif name in self.sleeps:
             self.end_sleep(name)
         elif name in self.waiting:
+            self.nodes[name].late = True
             self.mark(self.nodes[name], "Failed", "timeout")
         elif kind == 1:
             self.end_pod(name, "Failed", POD_DEADLINE, None)
@@ -397,6 +398,8 @@ class Model(Scopes, Retries, gates.Gates):
             return
         except StepError as e:
             return self.end("Error", "error in entry template execution: %s" % e)
+        if root.late:
+            return self.end("Error", "error in entry template execution: timeout")
         if not root.fulfilled():
             return
         status = root.phase if root.completed() else "Succeeded"

@@ -189,6 +189,8 @@ def judge_group(wf, node, started, held, boundary, library, scope):
     if not complete:
         return node
     for child in [wf.nodes[c] for c in node.children]:
+        if child.late:
+            return wf.mark(node, "Failed", "child '%s' timedout" % child.name)
         if child.bad() and not forgives(started.get(child.name, {}), child.phase):
             return wf.mark(node, "Failed", "child '%s' failed" % child.id)
         if child.bad():
