@@ -74,7 +74,10 @@ static struct str entry_text(struct arena *a, struct str node_id, struct str out
     buf_json(&b, node_id);
     buf_printf(&b, ",\"outputs\":");
     buf_str(&b, outputs.n ? outputs : STR("null"));
-    buf_printf(&b, ",\"creationTimestamp\":\"%.*s\",\"lastHitTimestamp\":\"%.*s\"}", STR_ARG(created), STR_ARG(hit));
+    buf_str(&b, STR(",\"creationTimestamp\":"));
+    if (created.n) buf_json(&b, created);
+    else buf_str(&b, STR("null"));
+    buf_printf(&b, ",\"lastHitTimestamp\":\"%.*s\"}", STR_ARG(hit));
     return buf_dup(a, &b);
 }
 
@@ -117,6 +120,34 @@ static bool is_too_old(struct run *r, const struct gate *g, const struct val *en
     return true;
 }
 
+static bool is_kind(const struct val *v, const char *key, enum val_kind kind)
+{
+    const struct val *m = val_get(v, str_of(key));
+    return !m || m->kind == VAL_NULL || m->kind == kind;
+}
+
+static bool is_named_list(const struct val *outputs, const char *key)
+{
+    const struct val *list = val_get(outputs, str_of(key));
+    if (!is_kind(outputs, key, VAL_LIST)) return false;
+    for (uint32_t i = 0; list && i < list->n; i++)
+        if (list->items[i].kind != VAL_MAP || !is_kind(&list->items[i], "name", VAL_STR)) return false;
+    return true;
+}
+
+/* Anybody can write a ConfigMap: as far as the rest relies on it, an entry is what it should be. */
+static bool entry_check(const struct val *entry, struct err *e)
+{
+    const struct val *outputs = val_get(entry, STR("outputs"));
+    int64_t us;
+    struct str created = val_get_str(entry, "creationTimestamp");
+    bool ok = entry->kind == VAL_NULL || entry->kind == VAL_MAP;
+    ok = ok && is_kind(entry, "nodeID", VAL_STR) && is_kind(entry, "outputs", VAL_MAP) && is_kind(entry, "creationTimestamp", VAL_STR);
+    ok = ok && (!created.p || rfc3339_parse(created, &us)) && is_named_list(outputs, "parameters") &&
+         is_named_list(outputs, "artifacts") && is_kind(outputs, "result", VAL_STR) && is_kind(outputs, "exitCode", VAL_STR);
+    return ok || err_set(e, ERR_SPEC, "it has not the shape of an entry");
+}
+
 /* The hit is noted even when the entry is too old (configmap_cache.go Load). */
 static bool hit_note(struct run *r, const struct gate *g, const struct val *doc, const struct val *entry, struct err *e)
 {
@@ -138,7 +169,7 @@ static bool entry_load(struct run *r, const struct gate *g, struct val *entry, s
     if (!label_check(&doc, e)) return false;
     struct str text = val_text(val_get(val_get(&doc, STR("data")), g->key));
     if (!text.n) return true;
-    if (!json_parse(&r->scratch, text, NULL, entry, e))
+    if (!json_parse(&r->scratch, text, NULL, entry, e) || !entry_check(entry, e))
         return err_ctx(e, "malformed cache entry: could not unmarshal JSON; unable to parse");
     return hit_note(r, g, &doc, entry, e);
 }

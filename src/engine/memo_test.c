@@ -129,6 +129,37 @@ static void a_hit_is_noted_and_leaves_the_rest(void **state)
     end(&f);
 }
 
+/* Whatever somebody wrote there by hand. */
+static void broken_entries_are_errors(void **state)
+{
+    static const char *const broken[] = {
+        "[]", "7", "\"text\"", "{", "{\"nodeID\":7}", "{\"nodeID\":\"n\",\"outputs\":[]}",
+        "{\"nodeID\":\"n\",\"outputs\":{\"parameters\":{\"p\":1}}}", "{\"nodeID\":\"n\",\"outputs\":{\"parameters\":[1]}}",
+        "{\"nodeID\":\"n\",\"outputs\":{\"artifacts\":[{\"name\":{}}]}}", "{\"nodeID\":\"n\",\"outputs\":{\"result\":[1]}}",
+        "{\"nodeID\":\"n\",\"outputs\":{\"exitCode\":{}}}", "{\"nodeID\":\"n\",\"creationTimestamp\":\"yesterday\"}",
+    };
+    static const char *const misses[] = {"null", "{}", "{\"nodeID\":\"\"}", "{\"nodeID\":null,\"outputs\":null}",
+                                         "{\"nodeID\":\"n\"}" /* of no time: older than any age */};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(broken) + ARRAY_LEN(misses); i++) {
+        bool is_broken = i < ARRAY_LEN(broken);
+        struct fixture f;
+        struct buf b CLEANUP(buf_fini);
+        begin(&f);
+        buf_init(&b, 4096);
+        buf_str(&b, STR("{\"kind\":\"ConfigMap\"," LABELS ",\"data\":{\"k\":"));
+        buf_json(&b, str_of(is_broken ? broken[i] : misses[i - ARRAY_LEN(broken)]));
+        buf_str(&b, STR("}}"));
+        put(&f, buf_dup(&f.a, &b).p);
+        start(&f, POD);
+        enum node_phase p = node_phase(run_node_at(f.run, 0));
+        if (is_broken != (p == NODE_ERROR)) fail_msg("entry %zu: %s", i, phase_text(p));
+        if (is_broken) assert_true(str_starts(node_message(run_node_at(f.run, 0)), STR("malformed cache entry")));
+        if (!is_broken) assert_int_equal(f.out.n_actions, 1);
+        end(&f);
+    }
+}
+
 /* operator.go: what cannot be kept makes a pod an error; steps.go and dag.go only log it. */
 static void what_cannot_be_kept(void **state)
 {
@@ -207,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_has_argos_shape),
         cmocka_unit_test(a_hit_is_noted_and_leaves_the_rest),
+        cmocka_unit_test(broken_entries_are_errors),
         cmocka_unit_test(what_cannot_be_kept),
         cmocka_unit_test(a_cache_is_full_at_one_mebibyte),
         cmocka_unit_test(artifacts_of_an_entry_are_held),
