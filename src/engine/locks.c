@@ -86,13 +86,17 @@ static bool group_can_go(const struct lock_group *g)
     return true;
 }
 
-static void mark_ready(struct lock_group *g)
+static void wake(struct lock_party *p)
 {
-    struct lock_party *p = g->party;
-    if (!heap_has(&p->ready, g)) heap_push(&p->ready, g);
     if (p->awake) return;
     p->awake = true;
     VEC_PUSH(&p->locks->awake, p);
+}
+
+static void mark_ready(struct lock_group *g)
+{
+    if (!heap_has(&g->party->ready, g)) heap_push(&g->party->ready, g);
+    wake(g->party);
 }
 
 /* Something about the lock has changed: whoever stands first is to look again. */
@@ -447,7 +451,19 @@ void locks_refresh(struct locks *all)
         if (limit == k->limit) continue;
         k->limit = limit;
         touch(k);
+        for (size_t i = 0; i < k->lines.n; i++) {
+            struct lock_party *p = ((struct lock_line *)k->lines.items[i])->party;
+            p->stale = true;
+            wake(p);
+        }
     }
+}
+
+bool lock_party_stale(struct lock_party *p)
+{
+    bool stale = p && p->stale;
+    if (p) p->stale = false;
+    return stale;
 }
 
 struct lock_party *locks_join(struct locks *k, const struct lock_party_opts *o)
@@ -479,7 +495,7 @@ void *locks_next(struct locks *k)
         struct lock_party *p = VEC_POP(&k->awake);
         if (!p) continue;
         p->awake = false;
-        if (p->ready.n) return p->o.owner;
+        if (p->ready.n || p->stale) return p->o.owner;
     }
     return NULL;
 }

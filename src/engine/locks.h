@@ -46,8 +46,11 @@ struct lock_party_opts {
 struct lock_party *locks_join(struct locks *k, const struct lock_party_opts *o);
 /* Gives everything back. NULL is fine. */
 void locks_leave(struct lock_party *p);
-/* The owner of a party of which lock_next may give something, each once after a change; NULL: none. */
+/* The owner of a party of which lock_next may give something, or whose waits have other reasons than before
+ * (lock_party_stale); each once after a change; NULL: none. */
 void *locks_next(struct locks *k);
+/* A limit that it waits for has changed since it was asked last. NULL: no. */
+bool lock_party_stale(struct lock_party *p);
 size_t lock_party_lines(const struct lock_party *p); /* locks that it holds or waits for */
 /* Argo's SynchronizationStatus as JSON; nothing when the party neither holds nor waits. */
 bool lock_party_write(struct buf *b, const struct lock_party *p);

@@ -70,6 +70,7 @@ struct lock_party {
     struct map by_lock, groups;
     struct heap ready; /* groups to be looked at */
     bool awake;        /* stands in locks.awake */
+    bool stale;        /* what it says about its waits is out of date */
     uint64_t next_claim;
 };
 

@@ -235,9 +235,24 @@ static struct str why(struct run *r, struct gate *g)
     return message;
 }
 
+/* A limit has changed: what everybody said is out of date. */
+static void tell_again(struct run *r)
+{
+    struct str before = r->message;
+    if (run_is_waiting(r)) r->message = why(r, r->gate);
+    r->dirty = r->dirty || !str_eq(before, r->message);
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (!node_is_waiting(n) || !n->gate->claim || !n->gate->told) continue;
+        n->gate->told = false;
+        VEC_PUSH(&r->waits, n);
+    }
+}
+
 void sync_tell(struct run *r)
 {
     size_t kept = 0;
+    if (lock_party_stale(r->party)) tell_again(r);
     for (size_t i = 0; i < r->waits.n; i++) {
         struct node *n = r->waits.items[i];
         struct gate *g = n->gate;

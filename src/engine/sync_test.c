@@ -362,6 +362,29 @@ static void the_status_says_who_waits_for_what(void **state)
     end(&f);
 }
 
+static void messages_follow_the_limit(void **state)
+{
+    static const char spec[] = "  entrypoint: main\n  templates:\n  - {name: main, steps: [[{name: a, template: s, withItems: [1, 2, 3]}]]}\n"
+                               "  - {name: s, synchronization: {semaphores: [{configMapKeyRef: {name: c, key: k}}]}, container: {image: x}}\n";
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    struct one *a = add(&f, "", spec);
+    struct one *b = add(&f, "", "  entrypoint: main\n  synchronization: {semaphores: [{configMapKeyRef: {name: c, key: k}}]}\n" MAIN);
+    assert_string_equal(node_message(run_node_at(a->run, 4)).p, "Waiting for default/ConfigMap/c/k lock. Lock status: 0/1");
+    f.limit = 2;
+    locks_refresh(f.locks);
+    pump(&f);
+    assert_string_equal(node_message(run_node_at(a->run, 4)).p, "Waiting for default/ConfigMap/c/k lock. Lock status: 0/2");
+    assert_true(str_ends(run_message(b->run), STR("/2"))); /* as it was when b was told, before or after a went on */
+    f.limit = 0;
+    locks_refresh(f.locks);
+    pump(&f);
+    assert_string_equal(status_part(&f, b, "message").p, "Failed to get semaphore limit for default/ConfigMap/c/k");
+    restart(&f);
+    end(&f);
+}
+
 /* ---- any order of events ---- */
 
 static uint64_t draw(uint64_t *state, uint64_t below)
@@ -470,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_suspended_run_takes_no_lock_for_steps),
         cmocka_unit_test(a_node_below_a_failed_template_leaves_the_queue),
         cmocka_unit_test(the_status_says_who_waits_for_what),
+        cmocka_unit_test(messages_follow_the_limit),
         cmocka_unit_test(all_runs_end_in_any_order_of_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
