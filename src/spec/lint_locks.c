@@ -69,6 +69,17 @@ static void check_held(struct lint_doc *ld, const struct argo_synchronization *s
                      STR_ARG(own->mutexes.items[j].name));
 }
 
+void lint_call_locks(struct lint *l, const struct argo_template *t, const struct call *c)
+{
+    const struct argo_synchronization *own = t->synchronization, *asked = c->callee ? c->callee->synchronization : NULL;
+    for (size_t i = 0; own && asked && i < asked->mutexes.n; i++)
+        for (size_t j = 0; j < own->mutexes.n; j++)
+            if (same_mutex(&asked->mutexes.items[i], &own->mutexes.items[j]))
+                LINT(l, DIAG_WARNING, "W0311", c->src,
+                     "`%.*s` asks for mutex `%.*s`, which this template holds until it is over: it waits for it for ever",
+                     STR_ARG(c->name), STR_ARG(own->mutexes.items[j].name));
+}
+
 static bool key_ok(struct str key)
 {
     for (size_t i = 0; i < key.n; i++) {
