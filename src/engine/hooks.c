@@ -188,6 +188,8 @@ static bool exit_start(struct run *r)
     return true;
 }
 
+bool exit_exists(struct run *r) { return exit_hook(r, r->spec) != NULL; }
+
 void exit_begin(struct run *r)
 {
     if (r->exit_started) return;

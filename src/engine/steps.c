@@ -171,7 +171,12 @@ void steps_child_done(struct run *r, struct node *group)
     }
     for (uint32_t i = 0; i < group->n_children; i++) {
         const struct node *c = r->nodes.items[group->children[i]];
-        if (!phase_failed(c->phase) || continues_on(c->call, c->phase)) continue;
+        bool late = c->gate && c->gate->timed_out; /* steps.go: not forgiven */
+        if (!phase_failed(c->phase) || (!late && continues_on(c->call, c->phase))) continue;
+        if (late) {
+            node_finish(r, group, NODE_FAILED, str_fmt(&r->scratch, "child '%.*s' timedout", STR_ARG(c->name)));
+            return;
+        }
         struct str id = node_id_text(&r->scratch, r, c);
         node_finish(r, group, NODE_FAILED,
                     str_fmt(&r->scratch, "child '%.*s' failed", STR_ARG(id)));

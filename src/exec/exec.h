@@ -81,6 +81,8 @@ bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row,
 struct val exec_workflow_meta(struct arena *a, const struct val *meta, const struct run_row *row);
 /* And its spec, with what was asked of the run since: to be suspended, to stop. `priv` is its stored value "private". */
 struct val exec_workflow_spec(struct arena *a, const struct val *spec, const struct val *priv);
+/* Stored objects or limits have changed: semaphores look their limits up again. */
+void exec_limits_changed(struct exec *x);
 /* SIGKILL for every step of the run now. */
 void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */

@@ -91,6 +91,8 @@ static void put_node(struct buf *b, struct run *r, struct node *n, const struct 
     if (ref) put_text(b, "templateRef", str_fmt(&a, "%.*s/%.*s", STR_ARG(ref_name), STR_ARG(ref_tmpl)));
     struct node *boundary = map_ptr(names, val_get_str(&s, "boundaryID"));
     put_text(b, "boundary", boundary ? node_name(boundary) : STR(""));
+    const struct val *hit = val_path(&s, "memoizationStatus.hit");
+    if (hit) put_text(b, "memo", hit->b ? STR("hit") : STR("miss"));
     put_outputs(b, val_get(&s, STR("outputs")));
     put_children(b, &a, val_get(&s, STR("children")), names);
     put_time(b, "startedAt", node_started_us(n));

@@ -1,4 +1,4 @@
-"""The normal form that is compared, and the comparison. README.md sections 1.2 and 3.3."""
+"""The normal form that is compared, and the comparison. README.md sections 1.2 and 3.4."""
 import json
 import re
 
@@ -13,6 +13,9 @@ CUTS = [(re.compile(p, re.S), to) for p, to in (
     (r"(failed to evaluate expression).*", r"\1"),
     (r"strconv\.Atoi: parsing \"(.*)\": invalid syntax", r"'\1' is not a number"),
     (r"withSequence\.\w+: ('.*' is not a number)", r"\1"),
+    (r"(invalid maxAge):.*", r"\1"),
+    (r"(malformed cache entry: could not unmarshal JSON; unable to parse).*", r"\1"),
+    (r"[Ff]ailed to resolve references: ", ""),
 )]
 
 
@@ -34,6 +37,8 @@ def node_form(node):
     form = {"phase": node.phase, "type": node.type, "displayName": node.display, "message": node.message,
             "templateName": node.template, "children": sorted(node.children), "boundary": node.boundary,
             "startedAt": node.started, "finishedAt": node.finished}
+    if node.memo:
+        form["memo"] = node.memo
     if node.template_ref:
         form["templateRef"] = node.template_ref
     if node.outputs and outputs_of(node):

@@ -35,7 +35,8 @@ retry: retryStrategy.expression evaluated to false|template deadline|workflow ac
 exit handler of the workflow|exit handler failed|exit hook of a step or task|life cycle hook|exit hook with expression
 continueOn failed|continueOn error|continueOn of a dag target|dag failFast true|dag failFast false|template failFast
 parallelism of the workflow|parallelism of a template|skipped output|skipped output: input default
-stop|terminate|waits for ever: not judged|valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalName|dag target""".replace(
+stop|terminate|waits for ever: not judged|valueFrom.parameter|valueFrom.expression|valueFrom.default of a template|globalName|dag target
+a lock was free|waits for a lock|a lock came|cache hit|cache miss|outputs kept""".replace(
     "\\|\\|", "OR").replace("\n", "|").split("|")
 
 

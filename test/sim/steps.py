@@ -30,6 +30,7 @@ def execute(wf, name, tmpl, holder, library, place):
     if outputs is not None:
         node.outputs = outputs
         wf.publish(outputs)
+    wf.save_quietly(node)
     return wf.mark(node, "Succeeded")
 
 
@@ -194,6 +195,8 @@ def judge_group(wf, node, started, held, boundary, library, scope):
     if not complete:
         return node
     for child in [wf.nodes[c] for c in node.children]:
+        if child.late:
+            return wf.mark(node, "Failed", "child '%s' timedout" % child.name)
         if child.bad() and not forgives(started.get(child.name, {}), child.phase):
             return wf.mark(node, "Failed", "child '%s' failed" % child.id)
         if child.bad():

@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include "base/rfc3339.h"
+#include "doc/json.h"
 #include "doc/json_write.h"
 #include "spec/merge.h"
 
@@ -30,6 +31,7 @@ static void own_put(struct world *w, struct buf *b)
     buf_reset(b);
     run_write_private(b, w->run);
     w->stored.priv = buf_dup(&w->arena, b);
+    w->n_maps = w->maps.n;
 }
 
 static void stored_put(struct world *w, const struct outbox *out)
@@ -73,7 +75,7 @@ static bool pod_start(struct world *w, struct node *n, struct err *e)
     const struct val *tmpl = node_template(w->run, n, e);
     if (!tmpl) return false;
     struct fate f = fate_of(w, n, tmpl);
-    struct pod p = {node_index(n), node_started_us(n) + f.duration_us,
+    struct pod p = {node_index(n), MAX(node_started_us(n), w->now_us) + f.duration_us,
                     str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
@@ -137,7 +139,8 @@ static bool crash(struct world *w, struct err *e)
     run_free(w->run);
     w->crashes++;
     w->run = NULL;
-    if (!w->stored.rows.n) {
+    w->maps.n = w->n_maps;
+    if (!w->stored.status.p) {
         w->run = run_new(&w->opts, e);
         return w->run != NULL;
     }
@@ -157,7 +160,7 @@ static bool catch_up(struct world *w, struct err *e)
         uint32_t idx = node_index(n);
         bool http = node_type(n) == NTYPE_HTTP;
         if (http && phase_fulfilled(node_phase(n))) pod_forget(w, idx); /* its request was dropped */
-        if ((node_type(n) != NTYPE_POD && !http) || phase_fulfilled(node_phase(n))) continue;
+        if ((node_type(n) != NTYPE_POD && !http) || phase_fulfilled(node_phase(n)) || node_is_waiting(n)) continue;
         if (!pod_of(w, idx) && !pod_start(w, n, e)) return false;
         if (http) continue; /* Pending to its end */
         if (node_phase(n) == NODE_PENDING && !happen(w, &(struct event){EVENT_STARTED, idx}, e))
@@ -166,6 +169,7 @@ static bool catch_up(struct world *w, struct err *e)
         if (!node_is_killed(n)) continue;
         pod_forget(w, idx);
         if (!happen(w, &(struct event){EVENT_KILLED, idx}, e)) return false;
+        i = (size_t)-1; /* its lock may have let an earlier node go */
     }
     return true;
 }
@@ -230,6 +234,25 @@ static struct val whole_spec(struct world *w, const struct val *spec)
     return merge_spec_defaults(&w->arena, &merged);
 }
 
+static bool map_read(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc)
+{
+    struct world *w = ctx;
+    for (size_t i = w->maps.n; i-- > 0;)
+        if (str_eq(w->maps.items[i].name, name)) return json_parse(a, w->maps.items[i].text, NULL, doc, NULL);
+    const struct val *given = find_template(w, STR("ConfigMap"), ns, name);
+    if (given) *doc = *given;
+    return given != NULL;
+}
+
+static bool map_write(void *ctx, const struct val *doc, struct err *e)
+{
+    struct world *w = ctx;
+    (void)e;
+    struct kept_map m = {str_dup(&w->arena, val_text(val_path(doc, "metadata.name"))), json_text(&w->arena, doc)};
+    VEC_PUSH(&w->maps, m);
+    return true;
+}
+
 /* Metadata as a submission would have completed it. */
 static void complete(struct world *w, const struct val *wf, struct str name, struct val *out)
 {
@@ -270,6 +293,7 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
     w->crash_state ^= (uint64_t)val_number(c, "seed") * 0x9E3779B97F4A7C15u;
     complete(w, &docs->items[docs->n - 1], val_get_str(c, "name"), wf);
     w->opts = (struct run_opts){.workflow = wf, .lookup = find_template, .lookup_ctx = w,
+                                .cache = {map_read, map_write, NULL},
                                 .seed = (uint64_t)val_number(c, "seed")};
     w->run = run_new(&w->opts, e);
     return w->run != NULL;
@@ -289,6 +313,7 @@ void world_fini(struct world *w)
 {
     run_free(w->run);
     VEC_FINI(&w->pods);
+    VEC_FINI(&w->maps);
     VEC_FINI(&w->stored.rows);
     arena_fini(&w->arena);
 }

@@ -10,6 +10,10 @@ struct pod {
     struct str name;
 };
 
+struct kept_map {
+    struct str name, text; /* JSON */
+};
+
 /* What was committed, as text: the only thing that outlives a crash. */
 struct stored {
     VEC(struct saved_node) rows;
@@ -44,6 +48,8 @@ struct world {
     uint32_t crash_pct;   /* of the events before, and as many after their commit */
     uint32_t crashes;
     bool in_command; /* a reset is not committed with what follows from it, so a crash may come between */
+    VEC(struct kept_map) maps; /* ConfigMaps that were written; the last of a name counts */
+    size_t n_maps;             /* of those, committed */
 };
 
 /* Runs the case to its end; false when it cannot be run. */
