@@ -1,42 +1,8 @@
-/* Fields that are accepted and kept but not acted upon in this version: a warning, never silence.
- * A row leaves the tables when its field begins to work. See lint_p.h. Runs on: one thread per lint. */
+/* What is accepted and kept but not acted upon in this version, and is more than a field that the schema
+ * marks as noted: a warning, never silence. See lint_p.h. Runs on: one thread per lint. */
 #include "spec/lint_p.h"
 
-struct later {
-    const char *field, *instead; /* what happens instead */
-};
-
-static const struct later of_workflow[] = {
-    {"synchronization", "no lock is taken, the run is not held back"},
-};
-
-static const struct later of_template[] = {
-    {"synchronization", "no lock is taken, steps are not held back"},
-    {"memoize", "the step runs each time"},
-};
-
 static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "plugin"};
-
-static const char *later_in(const struct later *rows, size_t n, const char *field)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(rows[i].field, field) == 0) return rows[i].instead;
-    return NULL;
-}
-
-const char *spec_field_later(const char *type, const char *field)
-{
-    if (strcmp(type, "WorkflowSpec") == 0) return later_in(of_workflow, ARRAY_LEN(of_workflow), field);
-    if (strcmp(type, "Template") == 0) return later_in(of_template, ARRAY_LEN(of_template), field);
-    return NULL;
-}
-
-static void warn(struct lint *l, const struct val *src, const struct later *row)
-{
-    const struct val *v = val_get(src, str_of(row->field));
-    if (v && v->kind != VAL_NULL)
-        LINT(l, DIAG_WARNING, "W0105", v, "`%s` has no effect in this version: %s", row->field, row->instead);
-}
 
 /* Where an output artifact is to be put, other than a key of the default repository. */
 static void warn_place(struct lint *l, const struct argo_artifact *x)
@@ -73,7 +39,6 @@ static void warn_progress(struct lint *l, const struct argo_template *t)
 
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
-    for (size_t i = 0; i < ARRAY_LEN(of_template); i++) warn(l, t->src, &of_template[i]);
     warn_progress(l, t);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }
@@ -81,9 +46,4 @@ void lint_later_template(struct lint *l, const struct argo_template *t)
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead)
 {
     LINT(l, DIAG_WARNING, "W0105", spec, "the spec has no effect in this version: %s", instead);
-}
-
-void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec)
-{
-    for (size_t i = 0; i < ARRAY_LEN(of_workflow); i++) warn(l, spec->src, &of_workflow[i]);
 }
