@@ -232,7 +232,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->transfers_wait_last = &x->transfers_wait;
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->quiet = cpus / 2;
-    x->max_fresh = 4 * MAX(cpus, 1u);
+    x->max_fresh = 6 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
     exec_close(x);
