@@ -65,7 +65,7 @@ def parse_field(words):
     flags = {}
     for word in words[2:]:
         key, _, value = word.partition("=")
-        if key not in ("required", "ignored", "merge", "enum", "since", "was"):
+        if key not in ("required", "ignored", "merge", "enum", "since", "was", "noted", "differs", "refused"):
             raise ValueError("unknown flag '%s'" % key)
         flags[key] = value or True
     return Field(name, kind, shape, flags, doc)
@@ -216,10 +216,12 @@ def row(t, f):
     flags = [("FIELD_" + x.upper()) for x in ("required", "ignored") if x in f.flags]
     sub = "&argo_%s_type" % snake_type(f.kind) if f.kind not in SCALARS else "NULL"
     kind = SCALARS[f.kind][0] if f.kind in SCALARS else "STRUCT"
-    return "    {%s, %d, FIELD_%s, FIELD_%s, %s,\n     offsetof(struct argo_%s, %s), %s, %s, %s, %s, %s,\n     %s}," % (
+    support = next((x for x in ("noted", "differs", "refused") if x in f.flags), None)
+    return "    {%s, %d, FIELD_%s, FIELD_%s, %s,\n     offsetof(struct argo_%s, %s), %s, %s, %s, %s, %s,\n     %s, FIELD_%s, %s}," % (
         c_string(f.name), len(f.name), kind, f.shape, " | ".join(flags) or "0", snake_type(t.name),
         snake(f.name), sub, c_string(f.flags.get("merge")), c_string(f.flags.get("enum")),
-        c_string(f.flags.get("since")), c_string(f.flags.get("was")), c_string(f.doc))
+        c_string(f.flags.get("since")), c_string(f.flags.get("was")), c_string(f.doc),
+        (support or "exact").upper(), c_string(f.flags.get(support) if support else None))
 
 
 def write_tables(types, path):

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "cli/cmds.h"
 #include "cli/fake_service.h"
+#include "cli/explain.h"
 #include "cli/golden.h"
 #include "spec/lint.h"
 
@@ -134,12 +135,22 @@ static void the_page_of_findings_is_current(void **state)
     golden_check(&a, "docs/findings.md", &b);
 }
 
+static void the_page_of_fields_is_current(void **state)
+{
+    CLEANUP(buf_fini) struct buf b;
+    (void)state;
+    buf_init(&b, 4 << 20);
+    explain_page_write(&a, &b);
+    golden_check(&a, "docs/fields.md", &b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_command_page_is_current),
         cmocka_unit_test(the_page_of_exit_codes_is_current),
         cmocka_unit_test(the_page_of_findings_is_current),
+        cmocka_unit_test(the_page_of_fields_is_current),
     };
     return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

@@ -70,12 +70,14 @@ static bool images_put(struct arena *a, struct buf *b, struct str word)
 /* ---------------------------------------------------------------------------------- fields */
 
 /* What this version does with a field. */
-static const char *support(const struct field_type *type, const struct field_row *r)
+static void support_put(struct buf *b, const struct field_row *r)
 {
-    const char *later = type ? spec_field_later(type->name, r->name) : NULL;
-    if (r->was && !(r->flags & FIELD_IGNORED)) return "a form of Argo 3.x: converted, with a note (N0102)";
-    if (r->flags & FIELD_IGNORED) return "accepted and kept; no effect on one machine (W0101)";
-    return later ? "kept; no effect in this version (W0105): " : "read and checked";
+    static const char *const words[] = {
+        [FIELD_EXACT] = "as in Argo", [FIELD_DIFFERS] = "differs: ", [FIELD_NOTED] = "kept; no effect in this version (W0105): ",
+        [FIELD_REFUSED] = "refused: "};
+    if (r->flags & FIELD_IGNORED) buf_str(b, STR("accepted and kept; no effect on one machine (W0101)"));
+    else if (r->was) buf_str(b, STR("a form of Argo 3.x: converted, with a note (N0102)"));
+    else buf_printf(b, "%s%s", words[r->support], r->support == FIELD_EXACT ? "" : r->support_text);
 }
 
 static void row_put(struct arena *a, struct buf *b, const struct field_row *r)
@@ -93,9 +95,9 @@ static void members_put(struct arena *a, struct buf *b, const struct field_type 
     for (size_t i = 0; i < type->n; i++) row_put(a, b, &type->rows[i]);
 }
 
-/* `owner` is the type that the field belongs to; `type` what it holds, when that has fields. */
-static void field_put(struct arena *a, struct buf *b, struct str word, const struct field_type *owner,
-                      const struct field_row *row, const struct field_type *type)
+/* `type`: what the field holds, when that has fields. */
+static void field_put(struct arena *a, struct buf *b, struct str word, const struct field_row *row,
+                      const struct field_type *type)
 {
     buf_printf(b, row ? "FIELD: %.*s" : "TYPE: %.*s", STR_ARG(word));
     if (row) buf_printf(b, "  <%.*s>%s", STR_ARG(field_kind_text(a, row)), row->flags & FIELD_REQUIRED ? "  required" : "");
@@ -110,24 +112,20 @@ static void field_put(struct arena *a, struct buf *b, struct str word, const str
     if (row && row->since) buf_printf(b, "  since: %s\n", row->since);
     if (row && row->was) buf_printf(b, "  in 4.x: %s\n", row->was);
     if (row && row->merge_key) buf_printf(b, "  merged by: %s\n", row->merge_key);
-    const char *later = row ? spec_field_later(owner->name, row->name) : NULL;
-    if (row) buf_printf(b, "  support: %s%s\n", support(owner, row), later ? later : "");
+    if (row) {
+        buf_str(b, STR("  support: "));
+        support_put(b, row);
+        buf_char(b, '\n');
+    }
     if (type) members_put(a, b, type);
 }
 
 static bool below(struct arena *a, struct buf *b, struct str word, const struct field_type *root, struct str path)
 {
     const struct field_row *row = NULL;
-    const struct field_type *type = NULL, *owner = root;
-    struct str parent = path;
+    const struct field_type *type = NULL;
     if (!field_lookup(root, path, &row, &type)) return false;
-    while (parent.n > 0 && parent.p[parent.n - 1] != '.') parent.n--;
-    if (parent.n > 0) {
-        const struct field_row *r;
-        const struct field_type *t = NULL;
-        if (field_lookup(root, str_n(parent.p, parent.n - 1), &r, &t) && t) owner = t;
-    }
-    field_put(a, b, word, owner, row, row ? type : root);
+    field_put(a, b, word, row, row ? type : root);
     return true;
 }
 
@@ -146,4 +144,45 @@ static bool field_explain(struct arena *a, struct buf *b, struct str word)
 bool explain_write(struct arena *a, struct buf *b, struct str word)
 {
     return code_put(b, word) || setting_put(b, word) || images_put(a, b, word) || field_explain(a, b, word);
+}
+
+/* ------------------------------------------------------------------------- the page of fields */
+
+/* In a table cell a bar must be escaped. */
+static void cell_put(struct buf *b, const char *text)
+{
+    for (; text && *text; text++) {
+        if (*text == '|') buf_char(b, '\\');
+        buf_char(b, *text);
+    }
+}
+
+static void page_row_put(struct arena *a, struct buf *b, const struct field_row *r)
+{
+    static const char *const words[] = {[FIELD_EXACT] = "exact", [FIELD_DIFFERS] = "differs", [FIELD_NOTED] = "noted (W0105)",
+                                        [FIELD_REFUSED] = "refused"};
+    bool ignored = r->flags & FIELD_IGNORED;
+    buf_printf(b, "| `%s` | %.*s | %s | ", r->name, STR_ARG(field_kind_text(a, r)),
+               ignored ? "noted (W0101)" : r->was ? "3.x form (N0102)" : words[r->support]);
+    if (ignored) buf_str(b, STR("no effect on one machine"));
+    else cell_put(b, r->was ? r->was : r->support_text);
+    buf_str(b, STR(" | "));
+    cell_put(b, r->doc);
+    buf_str(b, STR(" |\n"));
+}
+
+void explain_page_write(struct arena *a, struct buf *b)
+{
+    size_t n;
+    const struct field_type *const *types = spec_types(&n);
+    buf_str(b, STR("# Fields\n\nEvery field that Skiff knows, and what it does with it; `skiff explain TYPE.FIELD` says the same.\n\n"
+                   "- **exact**: as in Argo.\n- **differs**: supported, but not in all as in Argo; the next column says how.\n"
+                   "- **noted**: accepted and kept, without effect; a warning says so, with its place in the file.\n"
+                   "- **refused**: an error that names the field.\n- **3.x form**: converted to what the next column says, with a note.\n\n"
+                   "A field that is not listed is an error (E0101).\n"));
+    for (size_t i = 0; i < n; i++) {
+        if (!types[i]->n) continue;
+        buf_printf(b, "\n## %s\n\n%s.\n\n| field | kind | support | how | meaning |\n|---|---|---|---|---|\n", types[i]->name, types[i]->doc);
+        for (size_t k = 0; k < types[i]->n; k++) page_row_put(a, b, &types[i]->rows[k]);
+    }
 }

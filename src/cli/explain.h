@@ -5,3 +5,5 @@
 
 /* False when nothing is known of the word; `b` is then as before. */
 bool explain_write(struct arena *a, struct buf *b, struct str word);
+/* docs/fields.md: every field of every type with what this version does with it. */
+void explain_page_write(struct arena *a, struct buf *b);

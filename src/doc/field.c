@@ -403,9 +403,11 @@ static void remark(struct decoder *dec, const struct field_type *t, const struct
         diag_help(dec->d, g, "write %s", r->was);
         diag_at_key(g, pair, map->file);
         convert(dec, g, t, r, map, pair);
-    } else {
+    } else if (r->flags & FIELD_IGNORED) {
         g = diags_add(dec->d, DIAG_WARNING, "W0101",
                       "`%s` is accepted, but has no effect on one machine", r->name);
+    } else {
+        g = diags_add(dec->d, DIAG_WARNING, "W0105", "`%s` has no effect in this version: %s", r->name, r->support_text);
     }
     diag_at_key(g, pair, map->file);
 }
@@ -438,7 +440,7 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
         if (pair->v.kind == VAL_NULL) continue;
         size_t index = (size_t)(r - t->rows);
         seen[index / 64] |= 1ull << (index % 64);
-        if (r->was || (r->flags & FIELD_IGNORED)) remark(dec, t, r, v, pair);
+        if (r->was || (r->flags & FIELD_IGNORED) || r->support == FIELD_NOTED) remark(dec, t, r, v, pair);
         dec->map = v;
         dec->pair = pair;
         ok &= take_field(dec, r, &pair->v, out);

@@ -60,6 +60,14 @@ enum field_flag {
     FIELD_IGNORED = 2, /* accepted, has no effect on one machine */
 };
 
+/* What Skiff does with a field; for documentation, and W0105 for what is noted. */
+enum field_support {
+    FIELD_EXACT,   /* as Argo */
+    FIELD_DIFFERS, /* `support_text` says how */
+    FIELD_NOTED,   /* accepted and kept, without effect in this version: a warning says what happens instead */
+    FIELD_REFUSED, /* `support_text` says by whom */
+};
+
 struct field_row {
     const char *name; /* as in documents */
     uint8_t name_n;
@@ -72,6 +80,8 @@ struct field_row {
     const char *enum_values;       /* "A|B|C" or NULL */
     const char *since, *was;       /* first version; what to write instead (3.x forms) */
     const char *doc;
+    uint8_t support; /* enum field_support */
+    const char *support_text;
 };
 
 struct field_type {

@@ -235,7 +235,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->locks = locks_new(exec_lock_limit, x);
     x->throttle = throttle_new(config_int(o->config, CONFIG_WORKFLOWS), config_int(o->config, CONFIG_NAMESPACE_WORKFLOWS));
     x->quiet = cpus / 2;
-    x->max_fresh = 4 * MAX(cpus, 1u);
+    x->max_fresh = 6 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
     if (open_parts(x, e)) return x;
     exec_close(x);

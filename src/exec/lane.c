@@ -1,6 +1,6 @@
 /* Lanes: slots and their watches; which job gets one, and when it is told about.
  *
- * At most max_running steps run at once; of those only four times as many as there are processors may be
+ * At most max_running steps run at once; of those only six times as many as there are processors may be
  * younger than FRESH_US, so that a thousand short steps do not trample each other while long ones
  * still fan out quickly. Runs on: the loop thread. */
 #include <signal.h>

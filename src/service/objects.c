@@ -3,6 +3,8 @@
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
+#include "lang/cron.h"
+#include "os/zonefile.h"
 #include "service/service_p.h"
 
 struct kind_row {
@@ -137,10 +139,39 @@ bool service_object_delete(struct service *s, enum service_kind kind, struct str
            exec_commit(s->exec, e);
 }
 
+static const struct zone *zone_of(struct arena *a, struct str name)
+{
+    struct str bytes = STR_NONE;
+    const struct zone *z = zone_utc();
+    struct err unknown; /* lint has said it */
+    bool local = !str_set(name) || str_is(name, "Local");
+    if (str_set(name) && name.n == 0) return z;
+    if (!(local ? zonefile_local(a, &bytes, &unknown) : zonefile_read(a, name, &bytes, &unknown)) || !bytes.p) return z;
+    return tzif_parse(a, bytes, &z, &unknown) ? z : zone_utc();
+}
+
+static bool next_of(struct arena *a, struct str schedule, struct str timezone, int64_t now_us, int64_t *next_us)
+{
+    struct cron c;
+    struct err e;
+    if (!cron_parse(schedule, &c, &e)) return false;
+    return cron_next(&c, zone_of(a, c.zone.p ? c.zone : timezone.n ? timezone : STR_NONE), now_us, next_us);
+}
+
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us)
 {
-    (void)cron, (void)now_us, (void)out_us;
-    return false;
+    struct arena a CLEANUP(arena_fini);
+    const struct val *spec = val_get(cron, STR("spec")), *list = val_get(spec, STR("schedules"));
+    struct str zone = val_get_str(spec, "timezone"), one = val_get_str(spec, "schedule");
+    const struct val *suspended = val_get(spec, STR("suspend"));
+    int64_t best = 0, next;
+    arena_init(&a);
+    if (suspended && suspended->kind == VAL_BOOL && suspended->b) return false;
+    if (one.n && next_of(&a, one, zone, now_us, &next)) best = next;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (next_of(&a, val_text(&list->items[i]), zone, now_us, &next) && (!best || next < best)) best = next;
+    if (best) *out_us = best;
+    return best != 0;
 }
 
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,

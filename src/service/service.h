@@ -96,8 +96,8 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
 bool service_object_lint(struct arena *a, struct service *s, enum service_kind kind, struct str ns,
                          const struct documents *docs, struct diags *diags, struct err *e);
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
-/* When a CronWorkflow is due next after `now_us`. False: not known. Scheduling is not part of this version, and
- * neither is the evaluator of schedules (src/lang), which is to be asked here. */
+/* When a CronWorkflow would be due next after `now_us`: the earliest of its schedules. False: suspended, or never.
+ * Starting it then is not part of this version. */
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,

@@ -21,9 +21,6 @@ struct lint_opts {
 bool spec_lint(struct arena *a, const struct documents *docs, const struct lint_opts *opts,
                struct diags *d);
 
-/* What this version does with a field that it accepts but does not act upon yet; NULL when it acts. */
-const char *spec_field_later(const char *type, const char *field);
-
 /* A kind, or a type of the schema that a kind's fields lead to, by name in any case; NULL when there is none. */
 const struct field_type *spec_type_find(struct str name);
 /* All of them, kinds first, each once. */

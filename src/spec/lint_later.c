@@ -1,41 +1,8 @@
-/* Fields that are accepted and kept but not acted upon in this version: a warning, never silence.
- * A row leaves the tables when its field begins to work. See lint_p.h. Runs on: one thread per lint. */
+/* What is accepted and kept but not acted upon in this version, and is more than a field that the schema
+ * marks as noted: a warning, never silence. See lint_p.h. Runs on: one thread per lint. */
 #include "spec/lint_p.h"
 
-struct later {
-    const char *field, *instead; /* what happens instead; NULL: the last row */
-};
-
-static const struct later of_workflow[] = {
-    {NULL, NULL},
-};
-
-static const struct later of_template[] = {
-    {NULL, NULL},
-};
-
 static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "plugin"};
-
-static const char *later_in(const struct later *row, const char *field)
-{
-    for (; row->field; row++)
-        if (strcmp(row->field, field) == 0) return row->instead;
-    return NULL;
-}
-
-const char *spec_field_later(const char *type, const char *field)
-{
-    if (strcmp(type, "WorkflowSpec") == 0) return later_in(of_workflow, field);
-    if (strcmp(type, "Template") == 0) return later_in(of_template, field);
-    return NULL;
-}
-
-static void warn(struct lint *l, const struct val *src, const struct later *row)
-{
-    const struct val *v = val_get(src, str_of(row->field));
-    if (v && v->kind != VAL_NULL)
-        LINT(l, DIAG_WARNING, "W0105", v, "`%s` has no effect in this version: %s", row->field, row->instead);
-}
 
 /* Where an output artifact is to be put, other than a key of the default repository. */
 static void warn_place(struct lint *l, const struct argo_artifact *x)
@@ -72,7 +39,6 @@ static void warn_progress(struct lint *l, const struct argo_template *t)
 
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
-    for (const struct later *row = of_template; row->field; row++) warn(l, t->src, row);
     warn_progress(l, t);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }
@@ -80,9 +46,4 @@ void lint_later_template(struct lint *l, const struct argo_template *t)
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead)
 {
     LINT(l, DIAG_WARNING, "W0105", spec, "the spec has no effect in this version: %s", instead);
-}
-
-void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec)
-{
-    for (const struct later *row = of_workflow; row->field; row++) warn(l, spec->src, row);
 }

@@ -40,12 +40,18 @@ void run_kill(struct supervisor *sv, int signo, uint32_t grace_ms)
     if (!sv->run.kill_at_ms || at < sv->run.kill_at_ms) sv->run.kill_at_ms = at;
 }
 
+/* Nearly always: whoever was its child or became an orphan has been waited for. */
+static bool nobody_left(void)
+{
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
+    return ended < 0 && errno == ECHILD;
+}
+
 /* As the first process of the namespace: nothing but this process is left in it. */
 static void sweep_namespace(void)
 {
     pid_t ended;
-    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
-    if (ended < 0 && errno == ECHILD) return; /* nearly always */
     do {
         kill(-1, SIGKILL);
         ended = waitpid(-1, NULL, 0);
@@ -56,9 +62,6 @@ static void sweep_namespace(void)
 static void sweep_children(pid_t group)
 {
     char path[64];
-    pid_t ended;
-    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {}
-    if (ended < 0 && errno == ECHILD) return; /* nearly always */
     kill(-group, SIGKILL);
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     for (;;) {
@@ -79,15 +82,14 @@ static void sweep_children(pid_t group)
 static void read_output(struct supervisor *sv, int s)
 {
     static char chunk[32 << 10];
-    ssize_t n = read(sv->run.pipes[s], chunk, sizeof chunk);
+    ssize_t n = read(sv->pipes[s], chunk, sizeof chunk);
     if (n > 0) steplog_feed(&sv->run.log, s, chunk, (size_t)n);
 }
 
-/* All of its processes are dead: what they have printed is in the pipes. */
+/* All of its processes are dead: what others than the first have printed since is in the pipes. */
 static void drain(struct supervisor *sv)
 {
-    struct run *r = &sv->run;
-    struct pollfd p[STEPLOG_STREAMS] = {{.fd = r->pipes[0], .events = POLLIN}, {.fd = r->pipes[1], .events = POLLIN}};
+    struct pollfd p[STEPLOG_STREAMS] = {{.fd = sv->pipes[0], .events = POLLIN}, {.fd = sv->pipes[1], .events = POLLIN}};
     while (poll(p, STEPLOG_STREAMS, 0) > 0)
         for (int s = 0; s < STEPLOG_STREAMS; s++)
             if (p[s].revents) read_output(sv, s);
@@ -120,7 +122,8 @@ static void fill_usage(struct step_result *r, const struct rusage *u)
     };
 }
 
-static void reap(struct supervisor *sv)
+/* True: there may be output that the loop has not seen. */
+static bool reap(struct supervisor *sv)
 {
     struct run *r = &sv->run;
     struct rusage usage;
@@ -133,8 +136,10 @@ static void reap(struct supervisor *sv)
     r->result.end = WIFSIGNALED(status) ? STEP_END_SIGNAL : STEP_END_EXIT;
     if (WIFSIGNALED(status)) r->result.signo = WTERMSIG(status);
     else r->result.exit_code = WEXITSTATUS(status);
+    if (nobody_left()) return false;
     if (sv->plain) sweep_children(r->pid);
     else sweep_namespace();
+    return true;
 }
 
 static void run_loop(struct supervisor *sv)
@@ -142,31 +147,43 @@ static void run_loop(struct supervisor *sv)
     struct run *r = &sv->run;
     r->tell_at_ms = io_mono_ms() + LIMIT_STEP_QUIET_MS;
     while (r->pidfd >= 0) {
-        struct pollfd p[5] = {{.fd = r->pidfd, .events = POLLIN}, {.fd = r->pipes[0], .events = POLLIN},
-                              {.fd = r->pipes[1], .events = POLLIN}, {.fd = sv->sock, .events = POLLIN},
+        struct pollfd p[5] = {{.fd = r->pidfd, .events = POLLIN}, {.fd = sv->pipes[0], .events = POLLIN},
+                              {.fd = sv->pipes[1], .events = POLLIN}, {.fd = sv->sock, .events = POLLIN},
                               {.fd = sv->listener, .events = POLLIN}};
         int n = poll(p, ARRAY_LEN(p), run_clock(sv));
         if (n < 0 && errno != EINTR) break;
         if (n <= 0) continue;
         if (p[1].revents) read_output(sv, STEPLOG_OUT);
         if (p[2].revents) read_output(sv, STEPLOG_ERR);
-        if (p[0].revents) reap(sv);
+        if (p[0].revents && (reap(sv) | p[1].revents | p[2].revents)) drain(sv);
         if (p[3].revents || p[4].revents) supervisor_engine_event(sv);
     }
-    drain(sv);
 }
 
 /* ---- start and end ---- */
 
-static bool open_pipes(struct run *r, struct err *e)
+/* In a sandbox each step has its own, so that nobody whom a step gave its output to writes into a later
+ * step's log. Without one they last as long as the slot. */
+static bool open_pipes(struct supervisor *sv, struct err *e)
 {
     for (int s = 0; s < STEPLOG_STREAMS; s++) {
         int ends[2];
+        if (sv->pipes[s] >= 0) continue;
         if (pipe2(ends, O_CLOEXEC) != 0) return err_sys(e, "pipe");
-        r->pipes[s] = ends[0];
-        r->write_ends[s] = ends[1];
+        sv->pipes[s] = ends[0];
+        sv->write_ends[s] = ends[1];
     }
     return true;
+}
+
+static void close_pipes(struct supervisor *sv)
+{
+    for (int s = 0; s < STEPLOG_STREAMS; s++) {
+        if (sv->pipes[s] < 0) continue;
+        close(sv->pipes[s]);
+        close(sv->write_ends[s]);
+        sv->pipes[s] = sv->write_ends[s] = -1;
+    }
 }
 
 static bool start(struct supervisor *sv, struct err *e)
@@ -182,11 +199,11 @@ static bool start(struct supervisor *sv, struct err *e)
         *e = sv->broken;
         return false;
     }
-    if (!plan_make(&r->plan, e) || !open_pipes(r, e)) return false;
+    if (!plan_make(&r->plan, e) || !open_pipes(sv, e)) return false;
     struct child *c = &r->plan.child;
     c->in = sv->null_fd;
-    c->out = r->write_ends[STEPLOG_OUT];
-    c->err = r->write_ends[STEPLOG_ERR];
+    c->out = sv->write_ends[STEPLOG_OUT];
+    c->err = sv->write_ends[STEPLOG_ERR];
     c->realtime = sv->realtime;
     r->result.started_us = io_now_us();
     bool ok = child_start(c, &sv->ready, sv->stack, &r->pid, &r->pidfd, e);
@@ -234,7 +251,7 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
 {
     struct run *r = &sv->run;
     struct err e = {0};
-    *r = (struct run){.dir.fd = -1, .pipes = {-1, -1}, .write_ends = {-1, -1}, .pidfd = -1};
+    *r = (struct run){.dir.fd = -1, .pidfd = -1};
     r->plan.root_fd = r->plan.ns_fd = -1;
     if (!begin(sv, spec_bytes, &e)) {
         end_error(sv, &e);
@@ -248,10 +265,7 @@ void run_clean(struct supervisor *sv)
 {
     struct run *r = &sv->run;
     bool printed = r->log.tail.cap || r->log.out.cap;
-    for (int s = 0; s < STEPLOG_STREAMS; s++) {
-        if (r->pipes[s] >= 0) close(r->pipes[s]);
-        if (r->write_ends[s] >= 0) close(r->write_ends[s]);
-    }
+    if (!sv->plain) close_pipes(sv);
     plan_fini(&r->plan);
     step_dir_close(&r->dir);
     steplog_fini(&r->log);

@@ -247,7 +247,8 @@ static void prepare(struct supervisor *sv, const struct supervisor_birth *b)
 NORETURN void supervisor_main(const struct supervisor_birth *b)
 {
     static struct supervisor sv;
-    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1, .broken = b->broken};
+    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1,
+                             .pipes = {-1, -1}, .write_ends = {-1, -1}, .broken = b->broken};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "skiff-slot");
     sv.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -15,8 +15,6 @@ struct run {
     struct steplog log;
     struct step_result result;
     struct step_dir dir;
-    int pipes[STEPLOG_STREAMS]; /* what the step prints: read ends, */
-    int write_ends[STEPLOG_STREAMS]; /* and the others, open so that a step's end is one wake-up, not three */
     pid_t pid;
     int pidfd; /* -1: it has ended */
     int64_t kill_at_ms; /* SIGKILL then; 0 = no kill under way */
@@ -30,6 +28,8 @@ struct supervisor {
     int listener;
     bool alone; /* the engine that opened the slot is gone: end after this step */
     int null_fd, slots_dir;
+    int pipes[STEPLOG_STREAMS]; /* what the step prints: read ends, */
+    int write_ends[STEPLOG_STREAMS]; /* and the others, open so that a step's end is one wake-up, not three */
     bool plain;
     bool realtime; /* at SCHED_FIFO 1 */
     const char *state_dir; /* as this process sees it */

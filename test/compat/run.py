@@ -6,6 +6,7 @@ it, is where they are looked for. bad_input.py, which needs none of them, runs f
 
 usage: run.py [--all] [--runtime auto|ro|overlay] [--corpus DIR] [FILE...]
   --all      also the files that take long (slow in the table)
+  --page     writes docs/argo-examples.md from the table, which the run proves; otherwise it must be current
   FILE       only rows whose name contains one of these words; slow ones too
 
 Columns of expect.tsv (tab-separated, - = nothing):
@@ -295,18 +296,62 @@ def bad_input():
     return {"passed": passed, "failed": failed, "skipped": 0}
 
 
+PAGE = os.path.join(ROOT, "docs/argo-examples.md")
+PAGE_HEAD = """# Argo's own examples
+
+What becomes of each file in the `examples/` of Argo Workflows, unmodified. `make check` proves it where it finds the files
+(`SKIFF_CORPUS`); this page is made of the same table, `test/compat/expect.tsv`.
+
+- **Succeeded**, **Failed**: the phase of the workflow, which is the right one. **ended**: either, the file throws dice.
+- **stored**: the documents are kept, nothing is to run.
+- **refused**: it needs what this version does not have, and is told so.
+- **not run**: the note says why.
+
+| file | outcome | also judged | note |
+|---|---|---|---|
+"""
+
+
+def page():
+    """The table for readers."""
+    def cell(text):
+        return text.replace("|", "\\|")
+    words = {"later": "refused", "skip": "not run"}
+    return PAGE_HEAD + "".join("| %s | %s | %s | %s |\n" % (
+        r["file"], words.get(r["outcome"], r["outcome"]), cell(r["checks"]), cell(r["note"])) for r in table())
+
+
+def page_check(write):
+    """Writes the page, or counts whether it is current."""
+    if write:
+        with open(PAGE, "w", encoding="utf-8") as f:
+            f.write(page())
+        return {"passed": 0, "failed": 0, "skipped": 0}
+    with open(PAGE, encoding="utf-8") as f:
+        same = f.read() == page()
+    if not same:
+        print("FAILED: docs/argo-examples.md is not what the table says: run test/compat/run.py --page")
+    return {"passed": int(same), "failed": int(not same), "skipped": 0}
+
+
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--all", action="store_true")
     p.add_argument("--runtime", default="auto")
     p.add_argument("--verbose", "-v", action="store_true")
     p.add_argument("--corpus", default=os.environ.get("SKIFF_CORPUS") or os.path.join(ROOT, "../shared/corpus/argo-examples"))
+    p.add_argument("--page", action="store_true")
     p.add_argument("file", nargs="*")
     args = p.parse_args()
+    current = page_check(args.page)
+    if args.page:
+        return
     args.corpus = os.path.abspath(args.corpus)
     if not os.access(SKIFF, os.X_OK):
         sys.exit("no program at %s: build it, or set SKIFF" % SKIFF)
     total = {"passed": 0, "failed": 0, "skipped": 0} if args.file else bad_input()
+    for name, n in current.items():
+        total[name] += n
     if os.path.isdir(args.corpus):
         for name, n in run_table(args).items():
             total[name] += n
