@@ -99,10 +99,20 @@ static bool is_instance(const struct node *n)
     return (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body;
 }
 
+/* A hook is called by the entry of a map of hooks: of its parent's call, or of the workflow. */
+static const struct val *called_ref(const struct run *r, const struct node *n)
+{
+    if (!n->hooked) return n->call ? val_get(n->call->src, STR("templateRef")) : NULL;
+    if (n->hook >= HOOK_FIRST) return val_get(&lifecycle_hook(r, n->parent, n->hook)->v, STR("templateRef"));
+    bool of_workflow = !n->parent && n->in_exit;
+    if (n->hook != HOOK_EXIT && !of_workflow) return NULL;
+    return val_path(of_workflow ? r->spec : n->parent->call->src, "hooks.exit.templateRef");
+}
+
 static void put_template(struct buf *b, const struct run *r, const struct node *n)
 {
     if (n->type == NTYPE_CONTAINER) n = n->parent; /* made of the same template */
-    const struct val *ref = n->call && !n->hooked ? val_get(n->call->src, STR("templateRef")) : NULL;
+    const struct val *ref = called_ref(r, n);
     const struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
     if (ref) {
         key(b, "templateRef");
