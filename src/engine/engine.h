@@ -95,6 +95,7 @@ enum action_kind {
 struct action {
     enum action_kind kind;
     struct node *node;
+    uint16_t part; /* START, KILL: which container of the pod, see node_parts; 0: main, or all there is */
     const struct val *tmpl; /* START, REQUEST: the template with everything substituted */
 };
 
@@ -112,6 +113,9 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
+                   struct outbox *out);
+/* The same for one of the pod's other containers. */
+void run_part_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how, int64_t now_us,
                    struct outbox *out);
 /* Lets the earliest timer fire if it is due: call again while run_next_timer_us is not later than
  * now. Timers of one instant fire in the order of their nodes' names. */
@@ -189,6 +193,13 @@ struct str node_template_name(const struct node *n);
 struct node *node_pod(struct node *n);
 bool node_has_containers(const struct node *n); /* the pod of a container set */
 struct str node_container(const struct node *n); /* name in its set; absent: no container of a set */
+/* A pod may have containers beside main, which are no nodes: init containers, then sidecars, numbered from 1. */
+uint32_t node_parts(const struct node *n);
+struct str node_part_name(const struct node *n, uint32_t part); /* absent: there is none of that number */
+bool node_part_is_at_work(const struct node *n, uint32_t part); /* decided to start, not over yet */
+bool node_part_is_ending(const struct node *n, uint32_t part);  /* was told to end; after a restart it is told again */
+bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait for what runs beside it, not for its end */
+bool node_is_daemon(const struct node *n);
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives

@@ -337,7 +337,7 @@ static bool sets_restore(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
-        if (n->type == NTYPE_POD && n->set && !cset_restored(r, n))
+        if (has_set(n) && !cset_restored(r, n))
             return err_set(e, ERR_INTERNAL, "a container of a stored pod is missing");
     }
     return true;
@@ -415,6 +415,7 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
         }
         bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
         if (set && alive(node) && !cset_restore(r, node, e)) return false;
+        if (!set && node->type == NTYPE_POD && alive(node) && !parts_restore(r, node, &priv[i], e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);

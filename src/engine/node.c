@@ -2,6 +2,7 @@
 #include "base/id.h"
 #include "base/sm.h"
 #include "engine/engine_p.h"
+#include "engine/text_p.h"
 
 struct phase_row {
     const char *text;
@@ -278,6 +279,8 @@ bool node_has_containers(const struct node *n)
 {
     return n->type == NTYPE_POD && n->tmpl && n->tmpl->type == TMPL_CONTAINERSET;
 }
+
+bool node_is_daemon(const struct node *n) { return n->type == NTYPE_POD && n->tmpl && val_is_true(n->tmpl->src, "daemon"); }
 
 struct str node_container(const struct node *n)
 {

@@ -132,6 +132,10 @@ static void start_pod(struct run *r, struct node *n)
     }
     n->deadline_us = deadline;
     if (deadline) timer_add(r, deadline, n);
+    if (parts_wanted(tmpl)) {
+        if (!parts_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
     if (n->tmpl->type == TMPL_CONTAINERSET) {
         if (!cset_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;

@@ -221,6 +221,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     put_indexes(b, "u", n->up, n->n_up);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
+    if (has_parts(n)) parts_write(b, n);
     buf_char(b, '}');
 }
 

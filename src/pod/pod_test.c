@@ -296,7 +296,7 @@ static void patches_change_the_pod(void **state)
         {"{\"podSpecPatch\": \"{securityContext: {runAsUser: 9}}\", \"container\": {\"image\": \"busybox\"}}", "user 9 6"},
         {"{\"podSpecPatch\": \"{nodeName: elsewhere}\", \"container\": {\"image\": \"busybox\"}}", "arg sh"},
         {"{\"podSpecPatch\": \"{containers: [{name: other, image: busybox}]}\", \"container\": {\"image\": \"busybox\"}}",
-         "error `sidecars` is not supported by this version of Skiff; see docs/compatibility.md"},
+         "error a podSpecPatch that adds the container 'other' is not supported"},
         {"{\"podSpecPatch\": \"- 1\", \"container\": {\"image\": \"busybox\"}}", "error the template's podSpecPatch is no map"},
     };
     check_rows(rows, ARRAY_LEN(rows));
@@ -312,10 +312,6 @@ static void images_are_roots_host_or_errors(void **state)
     static const struct row rows[] = {
         {"{\"container\": {\"image\": \"rooted:3\"}}", "tier image\nlayer /srv/rooted\narg serve\nenv MODE=image\ncwd /app"},
         {"{\"container\": {\"image\": \"rooted\", \"env\": [{\"name\": \"MODE\", \"value\": \"own\"}]}}", "env MODE=own\n!env MODE=image"},
-        {"{\"initContainers\": [{\"name\": \"i\"}], \"container\": {\"image\": \"busybox\"}}",
-         "error `initContainers` is not supported by this version of Skiff; see docs/compatibility.md"},
-        {"{\"daemon\": true, \"container\": {\"image\": \"busybox\"}}", "error `daemon` is not supported by this version of Skiff; see docs/compatibility.md"},
-        {"{\"daemon\": false, \"sidecars\": [], \"container\": {\"image\": \"busybox\"}}", "arg sh"},
     };
     check_rows(rows, ARRAY_LEN(rows));
     struct pod_input in = input_of("{\"container\": {\"image\": \"acme/train:7\", \"command\": [\"train\"]}}");
