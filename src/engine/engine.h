@@ -112,6 +112,8 @@ struct outbox {
 void run_start(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
+/* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
+void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
                    struct outbox *out);
 /* The same for one of the pod's other containers. */
@@ -199,7 +201,8 @@ struct str node_part_name(const struct node *n, uint32_t part); /* absent: there
 bool node_part_is_at_work(const struct node *n, uint32_t part); /* decided to start, not over yet */
 bool node_part_is_ending(const struct node *n, uint32_t part);  /* was told to end; after a restart it is told again */
 bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait for what runs beside it, not for its end */
-bool node_is_daemon(const struct node *n);
+bool node_is_daemon(const struct node *n); /* by its template */
+bool node_is_ready(const struct node *n);  /* a daemon that others may use */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives

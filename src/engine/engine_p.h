@@ -88,6 +88,7 @@ struct node {
     bool told : 1;        /* whoever waits for it knows that it is over, hooks included */
     bool bad_outputs : 1; /* container set: what main gave was not all that is declared; the message says so */
     bool broken : 1;      /* container: it could not be run */
+    bool daemoned : 1;    /* a daemon that is ready, or a retry of one: it counts as ended well */
     bool again : 1;       /* was reset: run_continue goes on with what it lacks */
     struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
     struct node *boundary; /* the steps or dag instance that it belongs to */
@@ -213,6 +214,7 @@ struct run {
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */
+    VEC(struct node *) daemons; /* those that are daemoned */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
     VEC(struct node *) dirty_nodes;
     VEC(struct action) actions;
@@ -370,6 +372,12 @@ void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_
 void parts_kill(struct run *r, struct node *n); /* all of them, main too */
 void parts_write(struct buf *b, const struct node *n);
 bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e);
+
+/* daemon.c */
+void daemon_started(struct run *r, struct node *n);
+void daemon_ready(struct run *r, struct node *n);
+void daemons_end(struct run *r, const struct node *boundary); /* its boundary has ended */
+void daemon_tell(struct run *r, struct node *n); /* run.c: whoever waits for it may go on */
 
 /* metrics.c */
 void metrics_of_node(struct run *r, struct node *n, bool begins);

@@ -73,6 +73,8 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
     n->again = flags & FLAG_AGAIN;
+    n->daemoned = flags & FLAG_DAEMONED;
+    if (n->daemoned) VEC_PUSH(&r->daemons, n);
     n->condemned = flags & FLAG_CONDEMNED;
     n->bad_outputs = flags & FLAG_BAD_OUTPUTS;
     n->broken = flags & FLAG_BROKEN;
@@ -238,6 +240,7 @@ static const struct node *hook_node(const struct run *r, const struct node *n, u
 /* Its parent has been told: fulfilled, and no hook at work. */
 bool node_told(const struct run *r, const struct node *n)
 {
+    if (n->daemoned) return !n->retried;
     if (alive(n) || n->hooks_open) return false;
     if (!n->hook_done) return true;
     const struct node *exit = hook_node(r, n, HOOK_EXIT);

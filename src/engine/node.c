@@ -2,7 +2,6 @@
 #include "base/id.h"
 #include "base/sm.h"
 #include "engine/engine_p.h"
-#include "engine/text_p.h"
 
 struct phase_row {
     const char *text;
@@ -138,6 +137,7 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     }
     n->finished_us = r->now_us;
     n->deadline_us = 0;
+    n->daemoned = false;
     progress_end(r, n);
     count_end(r, n);
     VEC_PUSH(&r->finished, n);
@@ -279,8 +279,6 @@ bool node_has_containers(const struct node *n)
 {
     return n->type == NTYPE_POD && n->tmpl && n->tmpl->type == TMPL_CONTAINERSET;
 }
-
-bool node_is_daemon(const struct node *n) { return n->type == NTYPE_POD && n->tmpl && val_is_true(n->tmpl->src, "daemon"); }
 
 struct str node_container(const struct node *n)
 {

@@ -186,6 +186,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->nodes);
     VEC_FINI(&r->again);
     VEC_FINI(&r->held);
+    VEC_FINI(&r->daemons);
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
@@ -278,6 +279,7 @@ void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outb
     event_begin(r, now_us);
     if (n->type == NTYPE_CONTAINER) cset_step_started(r, n);
     else if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
+    if (node_is_daemon(n)) daemon_started(r, n);
     event_end(r, out);
 }
 
@@ -293,7 +295,7 @@ enum node_phase step_end(struct run *r, struct node *n, const struct step_outcom
         return NODE_ERROR;
     }
     if (p == NODE_SUCCEEDED) *message = STR_NONE;
-    return p;
+    return p == NODE_SUCCEEDED && node_is_daemon(n) ? NODE_FAILED : p; /* it should have gone on */
 }
 
 /* It did run: hooks see that too. */
@@ -413,6 +415,13 @@ static void hook_over(struct run *r, const struct node *h)
     node_settle(r, n);
 }
 
+void daemon_tell(struct run *r, struct node *n)
+{
+    n->told = true;
+    if (n->hook && n->parent) hook_over(r, n);
+    else tell(r, n);
+}
+
 static void node_done(struct run *r, struct node *n)
 {
     bool is_hook = n->hook && n->parent;
@@ -423,6 +432,7 @@ static void node_done(struct run *r, struct node *n)
     }
     if (n->outputs.n) outputs_globalize(r, n);
     metrics_of_node(r, n, false);
+    if (n->told) return; /* a daemon: others went on long ago */
     bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
     if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
     if (is_hook) {

@@ -150,6 +150,8 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     put_raw(b, "inputs", n->inputs);
     put_raw(b, "outputs", n->outputs);
     put_flags(b, n);
+    if (n->daemoned) put_raw(b, "daemoned", STR("true"));
+    if (node_is_daemon(n) && n->phase != NODE_PENDING) put(b, "podIP", STR("127.0.0.1"));
     put_ids(b, r, "children", n->children, n->n_children);
     if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);
     if (n->type == NTYPE_POD) put(b, "hostNodeName", STR("localhost"));
@@ -200,7 +202,8 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
                 (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
                 (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->condemned ? FLAG_CONDEMNED : 0) |
-                (n->bad_outputs ? FLAG_BAD_OUTPUTS : 0) | (n->broken ? FLAG_BROKEN : 0) | (n->again ? FLAG_AGAIN : 0);
+                (n->bad_outputs ? FLAG_BAD_OUTPUTS : 0) | (n->broken ? FLAG_BROKEN : 0) | (n->again ? FLAG_AGAIN : 0) |
+                (n->daemoned ? FLAG_DAEMONED : 0);
     (void)r;
     buf_char(b, '{');
     put_num(b, "s", n->started_us);

@@ -70,6 +70,7 @@ struct job {
     struct node *node;
     uint32_t part; /* which container of the pod: engine.h, node_parts */
     bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
+    struct probe *probe; /* of a daemon that is not ready yet; NULL: none */
     struct job *beside; /* another container of the same pod */
     int64_t id; /* of the command, and of the step */
     enum job_state state;
@@ -148,7 +149,7 @@ struct exec {
     VEC(struct request *) requests; /* not ended */
     VEC(struct request *) due;      /* of those, not made yet; NULL: it has ended meanwhile */
     VEC(struct active *) roomy;     /* a request of theirs has ended while others wait */
-    struct web_client *web;     /* made with the first request */
+    struct web_client *web;     /* made with the first request or probe */
     VEC(struct transfer *) transfers; /* not ended */
     struct transfer *transfers_wait, **transfers_wait_last; /* of those, for a thread */
     struct loop_channel *channel;   /* from their threads; made with the first */
@@ -207,6 +208,10 @@ void job_forget(struct job *j);
 void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
+
+/* probe.c: readiness of a daemon that has begun to run */
+void probe_begin(struct job *j);
+void probe_free(struct probe *p); /* NULL is fine */
 
 /* request.c */
 bool request_new(struct active *l, struct node *n, struct err *e);

@@ -82,6 +82,8 @@ static void job_detach(struct job *j)
     *at = j->beside;
     j->beside = NULL;
     j->live->n_jobs--;
+    probe_free(j->probe);
+    j->probe = NULL;
     j->live = NULL;
     j->node = NULL;
 }
@@ -99,6 +101,7 @@ void job_forget(struct job *j)
     job_detach(j);
     list_leave(j);
     transfer_leave(j);
+    probe_free(j->probe);
     free(j);
 }
 
@@ -153,6 +156,7 @@ void job_event(struct job *j, const struct step_outcome *how)
         run_step_started(l->run, n, now, &out);
     }
     if (!active_event(l, &out, &e)) exec_fail(x, &e);
+    if (!how) probe_begin(j);
     loop_again(x->o.loop);
 }
 
@@ -212,7 +216,7 @@ void jobs_orphan(struct active *l)
     for (size_t i = 0; l->n_jobs && i < l->cap_jobs; i++) {
         for (struct job *j = l->jobs[i]; j; j = l->jobs[i]) {
             job_detach(j);
-            job_kill(j);
+            if (!j->killed) job_kill(j);
         }
     }
 }

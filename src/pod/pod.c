@@ -78,6 +78,13 @@ static bool inputs(struct pod *p, struct err *e)
     return true;
 }
 
+static bool mentions(const struct pod *p, struct str word)
+{
+    for (size_t i = 0; i < p->argv.n; i++)
+        if (str_find(p->argv.items[i], word, 0) >= 0) return true;
+    return p->is_script && str_find(val_get_str(p->main, "source"), word, 0) >= 0;
+}
+
 /* Host programs under an image's own name for them, and the image's files. */
 static void image_parts(struct pod *p)
 {
@@ -90,9 +97,12 @@ static void image_parts(struct pod *p)
     }
     for (size_t i = 0; i < p->image.files.n; i++) {
         const struct image_file *f = &p->image.files.items[i];
-        bool bare = f->path.n && f->path.p[0] != '/';
+        bool asked = f->path.n && f->path.p[0] == '?'; /* most steps have no use for it */
+        struct str path = asked ? str_from(f->path, 1) : f->path;
+        bool bare = path.n && path.p[0] != '/';
+        if (asked && !mentions(p, path)) continue;
         struct step_file file = {.content = f->text, .mode = 0755,
-                                 .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(f->path)) : f->path};
+                                 .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(path)) : path};
         VEC_PUSH(&p->files, file);
     }
     if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);
@@ -163,6 +173,15 @@ static bool supported(const struct pod *p, struct err *e)
     return true;
 }
 
+/* Who waits for a daemon waits until its probe succeeds. */
+static bool probe_supported(const struct pod *p, struct err *e)
+{
+    const struct val *probe = val_get(p->main, STR("readinessProbe")), *daemon = val_get(p->in->tmpl, STR("daemon"));
+    if (!p->is_main || !daemon || daemon->kind != VAL_BOOL || !daemon->b || !probe) return true;
+    if (val_get(probe, STR("httpGet")) || val_get(probe, STR("tcpSocket"))) return true;
+    return err_set(e, ERR_UNSUPPORTED, "the readinessProbe of a daemon is an httpGet or a tcpSocket in this version of Skiff");
+}
+
 /* exec would say no more than "argument list too long". */
 static bool words_fit(const struct step_strs *words, const char *what, struct err *e)
 {
@@ -219,7 +238,7 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     bool ok = choose_main(&p, e) && pod_patch(&p, &in, e);
     p.patched = true;
     if (!ok || !choose_main(&p, e)) return false;
-    ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+    ok = supported(&p, e) && probe_supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);

@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import artifacts
+import daemons
 import metadata
 import metrics
 import pods
@@ -103,7 +104,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (artifacts, metadata, metrics, pods, sets, templates):
+    for module in (artifacts, daemons, metadata, metrics, pods, sets, templates):
         for name, fn in vars(module).items():
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn
