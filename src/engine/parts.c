@@ -57,8 +57,7 @@ static struct parts *parts_new(struct run *r, const struct node *n, const struct
     uint32_t n_init = init ? init->n : 0, n_all = n_init + (beside ? beside->n : 0);
     struct parts *p = ARENA_NEW(&r->arena, struct parts);
     if (n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT) {
-        err_set(e, ERR_UNSUPPORTED, "`%s` beside anything but a container or script are not supported by this version of Skiff",
-                lists[!init]);
+        err_set(e, ERR_UNSUPPORTED, "`%s` belong to a container or a script in this version of Skiff", lists[!init]);
         return NULL;
     }
     if (n_all > LIMIT_POD_CONTAINERS) {

@@ -173,6 +173,7 @@ static void wrong_pods_are_errors(void **state)
         "container: {image: x}\n    sidecars: [{image: x}]\n",
         "container: {image: x}\n    initContainers: [{name: a, image: x}]\n    sidecars: [{name: a, image: x}]\n",
         "containerSet: {containers: [{name: a, image: x}]}\n    sidecars: [{name: s, image: x}]\n",
+        "containerSet: {containers: [{name: a, image: x}]}\n    daemon: true\n",
         "resource: {action: get}\n    initContainers: [{name: s, image: x}]\n",
     };
     (void)state;

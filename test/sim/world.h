@@ -4,11 +4,15 @@
 #include "base/vec.h"
 #include "engine/engine.h"
 
+/* A container of a pod, or what asks whether a daemon is ready. */
+enum { PART_PROBE = UINT32_MAX };
 struct pod {
     uint32_t node; /* index */
-    int64_t end_us;
+    uint32_t part; /* engine.h, node_parts; PART_PROBE */
+    int64_t end_us; /* NEVER: not by itself */
     struct str name;
 };
+#define NEVER INT64_MAX
 
 /* What was committed, as text: the only thing that outlives a crash. */
 struct stored {
