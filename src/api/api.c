@@ -218,6 +218,73 @@ void delete_workflow(struct http_req *r, void *user)
     api_answer_empty(r, ok, &e);
 }
 
+/* ---- limits of semaphores ---- */
+
+/* Argo's enum SyncConfigType, by name or number; CONFIGMAP is 0 and may be left out. */
+static bool sync_ref(struct http_req *r, struct str key, struct str type, struct str map, struct sync_limit_ref *out,
+                     struct err *e)
+{
+    bool db = str_is(type, "DATABASE") || str_is(type, "1");
+    *out = (struct sync_limit_ref){.ns = http_req_param(r, "namespace"), .key = key, .config_map = db ? STR_NONE : map};
+    if (db || map.n) return true;
+    return err_set(e, ERR_SPEC, "cmName is needed when type is CONFIGMAP");
+}
+
+static void sync_answer(struct http_req *r, const struct sync_limit_ref *ref, int64_t limit)
+{
+    struct arena *a = http_req_arena(r);
+    struct val_builder b;
+    map_begin(&b, a);
+    map_add_str(&b, "namespace", ref->ns);
+    map_add_str(&b, "cmName", ref->config_map);
+    map_add_str(&b, "key", ref->key);
+    map_add(&b, STR("limit"), val_of_i64(a, limit));
+    map_add_str(&b, "type", ref->config_map.n ? STR("CONFIGMAP") : STR("DATABASE"));
+    struct val v = map_done(&b);
+    api_answer(r, &v);
+}
+
+static void sync_put(struct http_req *r, struct api *x, enum sync_verb verb)
+{
+    struct sync_limit_ref ref;
+    struct val body;
+    struct err e;
+    int64_t limit = 0;
+    bool ok = api_body(r, &body, &e);
+    const struct val *given = val_get(&body, STR("limit"));
+    struct str key = verb == SYNC_CREATE ? val_get_str(&body, "key") : http_req_param(r, "key");
+    if (ok && given) val_i64(given, &limit);
+    ok = ok && sync_ref(r, key, val_text(val_get(&body, STR("type"))), val_get_str(&body, "cmName"), &ref, &e) &&
+         service_sync_change(x->s, verb, &ref, limit, &e);
+    if (ok) sync_answer(r, &ref, limit);
+    else http_reply_err(r, &e);
+}
+
+void create_sync_limit(struct http_req *r, void *user) { sync_put(r, user, SYNC_CREATE); }
+void update_sync_limit(struct http_req *r, void *user) { sync_put(r, user, SYNC_UPDATE); }
+
+void get_sync_limit(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct sync_limit_ref ref;
+    struct err e;
+    int64_t limit;
+    if (sync_ref(r, http_req_param(r, "key"), http_req_query(r, "type"), http_req_query(r, "cmName"), &ref, &e) &&
+        service_sync_get(x->s, &ref, &limit, &e))
+        sync_answer(r, &ref, limit);
+    else http_reply_err(r, &e);
+}
+
+void delete_sync_limit(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    struct sync_limit_ref ref;
+    struct err e;
+    bool ok = sync_ref(r, http_req_param(r, "key"), http_req_query(r, "type"), http_req_query(r, "cmName"), &ref, &e) &&
+              service_sync_change(x->s, SYNC_DELETE, &ref, 0, &e);
+    api_answer_empty(r, ok, &e);
+}
+
 void get_version(struct http_req *r, void *user)
 {
     (void)user;

@@ -37,6 +37,7 @@ ptrdiff_t str_find(struct str s, struct str what, size_t from)
 {
     if (from > s.n) return -1;
     if (!what.n) return (ptrdiff_t)from;
+    if (what.n > s.n - from) return -1; /* an absent str has no bytes to point at */
     const char *hit = memmem(s.p + from, s.n - from, what.p, what.n);
     return hit ? hit - s.p : -1;
 }

@@ -26,7 +26,7 @@ struct service {
 static struct {
     int stops, terminates, aborts, deletes, submits, resumes, retries, resubmits;
     char words[300]; /* of the last suspend, resume, set, retry or resubmit */
-    char params[200];
+    char params[200], sync[200];
 } fake_calls;
 
 static const char *fake_env(const char *name, const char *absent)
@@ -59,6 +59,23 @@ void service_close(struct service *s)
 }
 
 struct loop *service_loop(struct service *s) { return s->loop; }
+
+bool service_sync_get(struct service *s, const struct sync_limit_ref *ref, int64_t *limit, struct err *e)
+{
+    (void)s;
+    *limit = 2;
+    return str_is(ref->key, "gpu") || err_set(e, ERR_NOT_FOUND, "no such limit");
+}
+
+bool service_sync_change(struct service *s, enum sync_verb verb, const struct sync_limit_ref *ref, int64_t limit,
+                         struct err *e)
+{
+    (void)s;
+    (void)e;
+    snprintf(fake_calls.sync, sizeof fake_calls.sync, "%d %.*s %.*s %lld", (int)verb, STR_ARG(ref->key),
+             STR_ARG(ref->config_map), (long long)limit);
+    return true;
+}
 struct str service_notice(const struct service *s) { return STR_NONE; }
 bool service_is_engine(const struct service *s) { return s->loop != NULL; }
 

@@ -180,6 +180,24 @@ static void control_verbs_reach_the_service(void **state)
     assert_int_equal(fake_calls.deletes, deletes + 2);
 }
 
+static void limits_are_changed_and_shown(void **state)
+{
+    (void)state;
+    said_is("sync create gpu --type database --limit 3", 0,
+            "Sync limit created\nKey: gpu\nType: database\nNamespace: default\nLimit: 3\n", "");
+    assert_string_equal(fake_calls.sync, "0 gpu  3");
+    said_is("sync update k --type configmap --cm-name cm --limit 5 -q", 0, "", "");
+    assert_string_equal(fake_calls.sync, "1 k cm 5");
+    said_is("sync delete gpu --type database", 0, "Sync limit deleted\n", "");
+    assert_string_equal(fake_calls.sync, "2 gpu  0");
+    said_is("sync get gpu --type database", 0, "Key: gpu\nType: database\nNamespace: default\nLimit: 2\n", "");
+    assert_int_equal(skiff("sync get other --type database").status, err_exit_status(ERR_NOT_FOUND));
+    assert_int_equal(skiff("sync create gpu --type database").status, 2);
+    assert_int_equal(skiff("sync create gpu --limit 1").status, 2);
+    assert_int_equal(skiff("sync create gpu --type configmap --limit 1").status, 2);
+    assert_int_equal(skiff("sync list gpu --type database").status, 2);
+}
+
 static void logs_are_merged_and_filtered(void **state)
 {
     said_is("logs steps-x", 0,
@@ -339,6 +357,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(following_tells_the_outcome),
         cmocka_unit_test(runs_are_shown_and_judged),
         cmocka_unit_test(control_verbs_reach_the_service),
+        cmocka_unit_test(limits_are_changed_and_shown),
         cmocka_unit_test(logs_are_merged_and_filtered),
         cmocka_unit_test(help_is_made_of_the_tables),
         cmocka_unit_test(completion_scripts_are_valid_shell),

@@ -50,10 +50,24 @@ struct val parsed(struct arena *a, struct str json)
 
 /* ---- deciding ---- */
 
+/* Name and key may each be one tag of a workflow-wide value (common/util.go). */
+static bool ref_part(struct run *r, const struct val *ref, const char *part, struct str *out, struct err *e)
+{
+    struct scope_value v;
+    *out = val_get_str(ref, part);
+    struct str name = tags_sole_name(*out);
+    if (!name.p) return true;
+    if (!scope_get(&r->globals, name, &v) || v.kind != SCOPE_STR)
+        return err_set(e, ERR_SPEC, "parameter %.*s not found", STR_ARG(name));
+    *out = v.str;
+    return true;
+}
+
 /* A ConfigMap's value, when the map is labelled as holding parameters. */
 static bool from_config_map(struct run *r, const struct val *ref, struct str *out, struct err *e)
 {
-    struct str name = val_get_str(ref, "name"), key = val_get_str(ref, "key");
+    struct str name, key;
+    if (!ref_part(r, ref, "name", &name, e) || !ref_part(r, ref, "key", &key, e)) return false;
     const struct val *cm = r->opts.lookup ? r->opts.lookup(r->opts.lookup_ctx, STR("ConfigMap"),
                                                            r->ns, name) : NULL;
     if (!cm) return err_set(e, ERR_SPEC, "ConfigMap '%.*s' does not exist", STR_ARG(name));
@@ -303,21 +317,25 @@ static bool replaced(struct run *r, const struct val *in, const struct scope *sc
 
 /* Three passes, as Argo's: globals and locals, then inputs, then the whole once more for the pod. A
  * value may itself hold tags, and of nested tags each pass replaces the inner ones only. */
+bool pod_template_field(struct run *r, struct node *n, const struct val *field, struct val *out, struct err *e)
+{
+    *out = *field;
+    if (!n->tmpl->has_tags) return true;
+    struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
+    bool is_inline = !n->tmpl->name.n && n->boundary && n->boundary->body;
+    scope_init(&locals, is_inline ? &n->boundary->body->inputs : globals_for(r, n->wf_status));
+    scope_init(&inputs, &locals);
+    locals_scope(r, &r->scratch, &locals, n);
+    inputs_scope(r, &r->scratch, &inputs, n);
+    if (!replaced(r, out, is_inline ? &inputs : &locals, out, e)) return false;
+    if (!replaced(r, out, &inputs, out, e)) return false;
+    return !tags_present_val(out) || replaced(r, out, &inputs, out, e);
+}
+
 bool pod_template(struct run *r, struct node *n, const struct val **out, struct err *e)
 {
     struct val *v = ARENA_NEW(&r->scratch, struct val);
-    *v = *n->tmpl->src;
-    if (n->tmpl->has_tags) {
-        struct scope locals CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
-        bool is_inline = !n->tmpl->name.n && n->boundary && n->boundary->body;
-        scope_init(&locals, is_inline ? &n->boundary->body->inputs : globals_for(r, n->wf_status));
-        scope_init(&inputs, &locals);
-        locals_scope(r, &r->scratch, &locals, n);
-        inputs_scope(r, &r->scratch, &inputs, n);
-        if (!replaced(r, v, is_inline ? &inputs : &locals, v, e)) return false;
-        if (!replaced(r, v, &inputs, v, e)) return false;
-        if (tags_present_val(v) && !replaced(r, v, &inputs, v, e)) return false;
-    }
+    if (!pod_template_field(r, n, n->tmpl->src, v, e)) return false;
     if (n->inputs.n) *v = with_pair(&r->scratch, v, STR("inputs"), parsed(&r->scratch, n->inputs));
     *out = v;
     return true;

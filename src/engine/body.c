@@ -81,6 +81,17 @@ void body_finish(struct run *r, struct node *n, enum node_phase p, struct str me
     daemons_end(r, n);
 }
 
+/* Attempts are looked at by their strategy; what hooks come to is their own affair. */
+void body_error(struct run *r, struct node *n, struct str why)
+{
+    if (n == r->root) r->entry_error = true;
+    if (!n->retried && !n->hooked) {
+        fault_group(r, n->parent, n, why);
+        why = fault_text(r, n->boundary, n->name, why);
+    }
+    body_finish(r, n, NODE_ERROR, why);
+}
+
 void body_fail_fast(struct run *r, struct node *n)
 {
     body_break(r, n, NODE_FAILED, STR("template has failed or errored children and failFast enabled"));

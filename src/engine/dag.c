@@ -151,7 +151,7 @@ static void tasks_begin(struct run *r, struct node *dag, uint32_t *ready, uint32
     for (uint32_t i = 0; i < n; i++) task_begin(r, dag, &dag->body->tmpl->calls[ready[i]]);
 }
 
-/* ---- Argo's walk: targets by name, before each task its dependencies by name ---- */
+/* ---- Argo's walk: targets as written or by name, before each task its dependencies by name ---- */
 
 struct ranking {
     struct body *b;
@@ -203,8 +203,7 @@ static void ranks_set(struct run *r, struct body *b)
     for (uint32_t i = 0; i < n; i++) k.by_name[i] = i;
     qsort_r(k.by_name, n, sizeof(uint32_t), name_order, b->tmpl->calls);
     for (uint32_t i = 0; i < n; i++) k.place[k.by_name[i]] = i;
-    for (uint32_t i = 0; i < n; i++)
-        if (b->calls[k.by_name[i]].target) rank_from(&k, k.by_name[i]);
+    for (uint32_t i = 0; i < b->n_targets; i++) rank_from(&k, b->targets[i]);
     VEC_FINI(&k.stack);
 }
 
@@ -276,7 +275,7 @@ void dag_begin(struct run *r, struct node *n)
     body_begin(r, n);
     struct body *b = n->body;
     if (!dag_targets(r, n, &e)) {
-        body_finish(r, n, NODE_ERROR, str_of(e.text));
+        body_error(r, n, str_of(e.text));
         return;
     }
     uint32_t *ready = ARENA_ARRAY(&r->scratch, uint32_t, b->tmpl->n_calls + 1), n_ready = 0;
@@ -378,7 +377,7 @@ static void dag_settle(struct run *r, struct node *dag)
     struct err e;
     enum node_phase p = dag_phase(r, dag);
     if (p != NODE_SUCCEEDED) body_finish(r, dag, p, STR_NONE);
-    else if (!outputs_collect(r, dag, &e)) body_finish(r, dag, NODE_ERROR, str_of(e.text));
+    else if (!outputs_collect(r, dag, &e)) body_error(r, dag, str_of(e.text));
     else body_finish(r, dag, NODE_SUCCEEDED, STR_NONE);
 }
 

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/str.h"
 #include "doc/val.h"
+#include "engine/locks.h"
 
 enum node_phase {
 #define PHASE(name, text, fulfilled, completed, failed, doc) NODE_##name,
@@ -41,18 +42,33 @@ struct node;
  * empty for cluster kinds. NULL when there is none. What it returns must outlive the run. */
 typedef const struct val *run_lookup_fn(void *ctx, struct str kind, struct str ns, struct str name);
 
+/* ConfigMaps that keep outputs (memoize), as they are now and with what was written since the last commit.
+ * What is written belongs to the transaction of the event. Both NULL: nothing is kept. */
+struct run_cache {
+    /* False: there is none. The value lives in the arena. */
+    bool (*read)(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc);
+    bool (*write)(void *ctx, const struct val *doc, struct err *e); /* the whole ConfigMap, new or not */
+    /* The run, or else the cache, holds on to the artifacts among these outputs. NULL is fine. */
+    bool (*hold)(void *ctx, const struct val *outputs, bool for_run, struct err *e);
+};
+
 struct run_opts {
     const struct val *workflow; /* the whole object: name, namespace, uid, creationTimestamp set;
                                    spec after merging with its workflowTemplateRef and defaults */
     run_lookup_fn *lookup;
-    void *lookup_ctx;
+    void *lookup_ctx; /* of lookup and cache, and what locks_next names */
     uint64_t seed; /* of the random streams of expressions */
     const struct val *memo; /* `argo resubmit --memoized`: what run_memo wrote of the run before; NULL: nothing */
     int64_t estimated_s; /* how long an earlier run of the same template took; 0: nobody knows */
+    struct run_cache cache;
+    struct locks *locks; /* shared with the other runs of the machine; NULL: the run's own */
+    uint64_t number;     /* of the run, in the order of submission; see run_number_set */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */
 struct run *run_new(const struct run_opts *opts, struct err *e);
+/* Before it starts: for a run whose number was not known when it was made. */
+void run_number_set(struct run *r, uint64_t number);
 void run_free(struct run *r);
 
 /* The workflow's metadata with its spec.workflowMetadata applied, in `a`. The caller makes it the object's
@@ -110,6 +126,8 @@ struct outbox {
 };
 
 void run_start(struct run *r, int64_t now_us, struct outbox *out);
+/* Too many workflows are at work: it is Pending until run_start. */
+void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 /* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
@@ -172,6 +190,8 @@ struct str run_uid(const struct run *r);
 const struct val *run_workflow(const struct run *r);
 bool run_phase(const struct run *r, enum node_phase *out); /* false before run_start */
 struct str run_message(const struct run *r);
+bool run_has_begun(const struct run *r);  /* run_start was called */
+bool run_is_waiting(const struct run *r); /* for a lock of its own: nothing of it has begun */
 bool run_is_done(const struct run *r);
 size_t run_node_count(const struct run *r);
 struct node *run_node_at(struct run *r, size_t idx); /* creation order */
@@ -204,6 +224,7 @@ bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait f
 bool node_is_daemon(const struct node *n); /* by its template */
 bool node_is_ready(const struct node *n);  /* a daemon that others may use */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
+bool node_is_waiting(const struct node *n); /* for a lock: there is nothing to start yet */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
  * until the next event of the run. */

@@ -67,6 +67,19 @@ struct group_frame;
 
 /* Which hook of its parent a node is. */
 enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */ };
+/* What a node passes before it runs: locks, and the cache of outputs. Most nodes have none. */
+struct gate {
+    struct lock_claim *claim; /* NULL: none, or none any more */
+    struct lock_name *names;
+    uint32_t n_names;
+    bool waiting;             /* for its locks: it is no pod at work */
+    bool told;                /* its message says what it waits for */
+    bool timed_out;           /* while it waited */
+    struct str waiting_for;   /* the lock, as the status shows it */
+    struct str key, cache, max_age; /* memoize; key absent: not at all */
+    bool looked, hit;
+    struct str outputs;       /* of a hit */
+};
 
 struct node {
     uint32_t idx;
@@ -95,6 +108,7 @@ struct node {
     const struct tmpl *tmpl;
     const struct call *call;
     struct str name, message, inputs, outputs, item;
+    struct gate *gate;
     const struct str *display; /* given by the template; NULL: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
@@ -202,6 +216,12 @@ struct run {
     struct map memo; /* node name without the workflow's -> struct val of run_opts.memo */
     VEC(struct node *) again; /* instances and retries that were reset, by index */
     struct node *root, *exit_node;
+    bool begun;      /* run_start was called; it may still wait for its locks */
+    bool postponed;  /* run_postpone was called before */
+    struct gate *gate; /* the workflow's own locks */
+    struct lock_party *party; /* NULL: it has never asked for a lock */
+    struct locks *own_locks;  /* when nobody shares any */
+    VEC(struct node *) waits; /* waiting since this event, not told why */
     bool dirty, done, exit_started;
     bool entry_error; /* the entry template itself could not be judged: the message says so */
     bool releasing; /* the next limit_pass is for something whose turn has come */
@@ -211,6 +231,7 @@ struct run {
     enum stop_strategy stop;
     bool suspended, deadline_passed;
     bool podspec_tags; /* what the workflow says about pods has tags */
+    bool pods_by_id; /* the older names of pods: those of their nodes' ids */
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */
@@ -240,6 +261,8 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 /* An Error from outside: of a node at work, or of one that had ended well but is not told yet. */
 void node_condemn(struct run *r, struct node *n, struct str why);
 const struct scope *globals_for(const struct run *r, uint8_t wf_status);
+/* A pod that waits for a lock is no pod at work: takes it out of the counts, or puts it back. */
+void node_count_pod(struct run *r, struct node *n, bool at_work);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
 struct str node_display(const struct node *n);
@@ -272,6 +295,13 @@ struct start {
 /* Executes a template under a name; what goes wrong shows on the node. */
 struct node *start_template(struct run *r, const struct start *s);
 struct node *start_attempt(struct run *r, struct node *retry);
+/* A node that has passed its gate begins. */
+void start_open(struct run *r, struct node *n);
+/* A node of a step group that could not be started at all makes the group an error. */
+/* Why a stopped or overdue run starts it no more; absent: it may. */
+struct str start_refusal(const struct run *r, const struct node *n);
+void start_fault(struct run *r, const struct node *n);
+struct str start_fault_text(struct run *r, const struct node *n, struct str why); /* its message then */
 struct node *start_skipped(struct run *r, const struct start *s, enum node_phase p,
                            struct str message);
 /* Starts one (expanded) call of a boundary under `b->parent`, or puts it aside when a limit holds
@@ -281,6 +311,11 @@ void leaf_runs(struct run *r, struct node *n);
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
 
+/* A step that cannot be executed at all makes its group an error, and those after it in the group are
+ * not tried (steps.go executeStepGroup). A task says so in its message (dag.go executeDAGTask). */
+void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why);
+struct str fault_text(struct run *r, const struct node *boundary, struct str name, struct str why);
+
 /* limits.c: parallelism and template.failFast */
 /* True: it may start now. False: it was put aside and starts by itself when its turn comes. */
 bool limit_pass(struct run *r, struct node *boundary, const struct blocked *b);
@@ -289,12 +324,47 @@ void limit_drop(struct node *boundary); /* forgets what is held of an instance *
 void limit_release(struct run *r);
 bool limit_fail_fast(const struct node *boundary);
 bool limit_exists(const struct run *r, const struct body *b);
+bool limit_has_room(const struct run *r);
+bool limit_node_before(const void *a, const void *b); /* in Argo's walk; struct node */
+
+/* sync.c: locks of nodes and of the workflow */
+bool sync_decide(struct run *r, const struct val *sync, struct gate *g, struct err *e);
+bool sync_check(struct run *r, const struct gate *g, struct err *e); /* its semaphores have limits */
+bool sync_wait(struct run *r, struct node *n, struct err *e); /* stands in the queues from now on */
+struct node *sync_next(struct run *r); /* who can have its locks, and may go; NULL: nobody */
+void sync_take(struct run *r, struct node *n);
+void sync_leave(struct run *r, struct node *n); /* gives back, or leaves the queues */
+void sync_time_out(struct run *r, struct node *n);
+void sync_tell(struct run *r);  /* says to new waiters what they wait for */
+bool sync_begin(struct run *r); /* the workflow's own locks; false: it waits, or it has failed */
+bool sync_begin_again(struct run *r); /* true: it has them now */
+void sync_reset(struct run *r); /* its own locks, for a run that is to go on after its end */
+void sync_end(struct run *r);
+void sync_fini(struct run *r);
+void sync_restore(struct run *r, struct node *n, const struct val *priv); /* n NULL: the workflow's own */
+void sync_restore_claims(struct run *r); /* once the order of the walk is known again */
+void sync_write_private(struct buf *b, const struct gate *g);
+
+/* memo.c: outputs that are kept */
+bool memo_decide(const struct val *memoize, struct arena *a, struct gate *g, struct err *e);
+/* *hit: the outputs of the earlier step are *outputs, JSON text that may be absent. */
+bool memo_look(struct run *r, struct gate *g, bool *hit, struct str *outputs, struct err *e);
+bool memo_save(struct run *r, const struct node *n, struct err *e);
+
+/* gate.c */
+/* What a template asks for under this name; *out NULL: nothing. */
+bool gate_make(struct run *r, const struct start *s, struct gate **out, struct err *e);
+/* The node has its locks: it begins, or shows what the cache has. */
+void gate_pass(struct run *r, struct node *n);
+struct gate *gate_of_attempt(struct run *r, const struct node *retry);
 
 /* arguments and inputs: args.c */
 bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct err *e);
 void inputs_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n);
 void locals_scope(struct run *r, struct arena *a, struct scope *s, const struct node *n);
 bool pod_template(struct run *r, struct node *n, const struct val **out, struct err *e);
+/* One field of it. */
+bool pod_template_field(struct run *r, struct node *n, const struct val *field, struct val *out, struct err *e);
 
 /* loops: loop.c */
 bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e);
@@ -385,6 +455,8 @@ void metrics_of_run(struct run *r, bool begins);
 
 /* podspec.c */
 bool podspec_has_tags(const struct val *spec);
+/* A held attempt's turn has come; by now it may be too late for it. */
+void retry_go(struct run *r, struct node *retry);
 
 /* suspend.c */
 void suspend_begin(struct run *r, struct node *n);
@@ -409,6 +481,7 @@ bool hook_of_item(struct run *r, const struct node *n, struct val *hook, struct 
 bool hook_begin(struct run *r, struct node *n); /* true: an exit hook runs, n is told when it ends */
 void hook_run(struct run *r, struct node *n, uint8_t hook);
 void exit_begin(struct run *r);
+bool exit_exists(struct run *r); /* the workflow has an exit handler */
 
 /* lifecycle.c: hooks with a name of their own */
 bool lifecycle_compile(struct run *r, struct tmpl *t, struct err *e);
@@ -422,6 +495,8 @@ const struct val_pair *lifecycle_hook(const struct run *r, const struct node *n,
 void body_begin(struct run *r, struct node *n);
 void body_end(struct run *r, struct node *n); /* keeps only `outbound` */
 void body_finish(struct run *r, struct node *n, enum node_phase p, struct str message);
+/* The instance could not be executed to its end: an error of whoever called the template. */
+void body_error(struct run *r, struct node *n, struct str why);
 void body_fail_fast(struct run *r, struct node *n);
 /* Ends an instance over the heads of its children. */
 void body_break(struct run *r, struct node *n, enum node_phase p, struct str why);
@@ -441,5 +516,8 @@ void root_begin(struct run *r);
 void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
-void work_end(struct run *r, struct str why, bool exit_too);
+void work_end(struct run *r, struct str why, bool exit_too); /* suspend nodes of a stopped run: stopped_text */
+struct str stopped_text(const struct run *r); /* "Stopped with strategy 'Stop'" */
+void run_begin(struct run *r); /* it has its locks */
+void run_close(struct run *r, enum node_phase p, struct str message); /* it is over */
 void node_kill(struct run *r, struct node *n, struct str why);

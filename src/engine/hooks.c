@@ -127,6 +127,8 @@ bool hook_of_target(const struct node *n)
 bool hook_begin(struct run *r, struct node *n)
 {
     if (n->hook_done || !hook_direct(n) || !phase_completed(n->phase) || r->stop == STOP_TERMINATE) return false;
+    if (n->parent && n->parent->type == NTYPE_STEPGROUP && n->parent->group && n->parent->group->error.p)
+        return false; /* nothing more happens in a group that is an error */
     const struct val *hook = exit_hook(r, n->call->src);
     if (!hook) return false;
     struct val mine = *hook;
@@ -185,6 +187,8 @@ static bool exit_start(struct run *r)
     r->exit_node = start_template(r, &s);
     return true;
 }
+
+bool exit_exists(struct run *r) { return exit_hook(r, r->spec) != NULL; }
 
 void exit_begin(struct run *r)
 {

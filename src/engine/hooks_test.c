@@ -134,7 +134,7 @@ static void a_stopped_workflow_fails_its_hooks(void **state)
               "  templates:\n  - {name: main, steps: [[{name: a, template: ok}]]}\n" OK);
     run_stop(f.run, STOP_STOP, T0 + 1, &f.out);
     done(&f, "wf[0].a", NODE_FAILED, T0 + 2);
-    assert_string_equal(message_of(&f, "wf.hooks.bad"), "workflow shutdown with strategy:  Stop");
+    assert_string_equal(message_of(&f, "wf.hooks.bad"), "workflow shutdown with strategy: Stop");
     assert_int_equal(phase_of_run(&f), NODE_FAILED);
     end(&f);
 }

@@ -7,7 +7,7 @@
  * released first. */
 #include "engine/engine_p.h"
 
-static bool run_has_room(const struct run *r)
+bool limit_has_room(const struct run *r)
 {
     return r->parallelism <= 0 || r->active_pods < (uint64_t)r->parallelism;
 }
@@ -44,32 +44,38 @@ static uint32_t item_index(const struct node *n)
 
 static uint32_t rank_of(const struct node *boundary, const struct call *c)
 {
-    return boundary->type == NTYPE_DAG ? boundary->body->calls[c->idx].rank : c->idx;
+    const struct body *b = boundary->body;
+    return boundary->type == NTYPE_DAG && b->calls ? b->calls[c->idx].rank : c->idx; /* none once it is over */
 }
 
-/* Of a node among the children of its boundary; a hook stands right behind its node. */
+/* A hook of a task stands right behind the task, hooks of steps behind all steps (steps.go looks at
+ * them when it judges the group). */
+static struct place place_of_hook(const struct node *boundary, struct place p, uint32_t hook)
+{
+    p.hook = hook;
+    if (boundary->type == NTYPE_STEPS) p.rank += boundary->tmpl->n_calls;
+    return p;
+}
+
+/* Of a node among the children of its boundary. */
 static struct place place_of_node(const struct node *n)
 {
     struct place p = {0};
+    uint32_t hook = HOOK_NONE;
     while (!n->call && n->parent && n->parent != n->boundary) {
-        if (n->hooked && !n->retried) p.hook = n->hook;
+        if (n->hooked && !n->retried) hook = n->hook;
         n = n->parent;
     }
     if (!n->call) return p;
     p.rank = rank_of(n->boundary, n->call);
     p.item = n->item.p ? item_index(n) : 0;
-    return p;
+    return hook ? place_of_hook(n->boundary, p, hook) : p;
 }
 
 static struct place place_of(const struct node *boundary, const struct blocked *b)
 {
-    struct place p;
     if (b->retry) return place_of_node(b->retry);
-    if (b->hook_of) {
-        p = place_of_node(b->hook_of);
-        p.hook = b->hook;
-        return p;
-    }
+    if (b->hook_of) return place_of_hook(boundary, place_of_node(b->hook_of), b->hook);
     return (struct place){rank_of(boundary, b->call), b->item_idx, 0};
 }
 
@@ -87,12 +93,11 @@ static int depth_of(const struct node *n)
     return d;
 }
 
-/* Which of two instances' first held entries the walk meets first. */
-static bool walk_before(const struct node *a, const struct node *b)
+/* Which of two children the walk meets first: their places among the children of a and b, which may
+ * be NULL for the root and the exit handler, which are never at work together. */
+static bool places_before(struct place pa, const struct node *a, struct place pb, const struct node *b)
 {
-    const struct body *x = a->body, *y = b->body;
-    struct place pa = place_of(a, &x->blocked.items[x->blocked_head]);
-    struct place pb = place_of(b, &y->blocked.items[y->blocked_head]);
+    if (!a || !b) return a && !b;
     int da = depth_of(a), db = depth_of(b);
     for (; da > db; da--) pa = place_of_node(a), a = a->boundary;
     for (; db > da; db--) pb = place_of_node(b), b = b->boundary;
@@ -102,6 +107,18 @@ static bool walk_before(const struct node *a, const struct node *b)
         if (!a || !b) break; /* the exit handler stands beside the root */
     }
     return place_cmp(pa, pb) < 0;
+}
+
+static struct place first_place(const struct node *boundary)
+{
+    return place_of(boundary, &boundary->body->blocked.items[boundary->body->blocked_head]);
+}
+
+bool limit_node_before(const void *x, const void *y)
+{
+    const struct node *a = x, *b = y;
+    if (!a->boundary || !b->boundary) return places_before((struct place){0}, a->boundary, (struct place){0}, b->boundary);
+    return places_before(place_of_node(a), a->boundary, place_of_node(b), b->boundary);
 }
 
 /* ---- holding and releasing ---- */
@@ -140,7 +157,7 @@ void limit_drop(struct node *boundary)
 
 static bool may_go(const struct run *r, const struct node *boundary)
 {
-    return !r->suspended && run_has_room(r) && instance_has_room(boundary->body);
+    return !r->suspended && limit_has_room(r) && instance_has_room(boundary->body);
 }
 
 /* The instance whose first entry is the next to go, or NULL. Forgets those that hold nothing. */
@@ -160,7 +177,7 @@ static struct node *next_in_walk(struct run *r)
             continue;
         }
         r->held.items[kept++] = b;
-        if (may_go(r, b) && (!best || walk_before(b, best))) best = b;
+        if (may_go(r, b) && (!best || places_before(first_place(b), b, first_place(best), best))) best = b;
     }
     r->held.n = kept;
     return best;
@@ -172,7 +189,7 @@ static void release(struct run *r, struct node *boundary)
     struct blocked next = b->blocked.items[b->blocked_head++];
     if (b->blocked_head == b->blocked.n) limit_drop(boundary);
     if (next.retry) {
-        start_attempt(r, next.retry);
+        retry_go(r, next.retry);
     } else if (next.hook_of) {
         hook_run(r, next.hook_of, next.hook);
     } else {
@@ -182,10 +199,19 @@ static void release(struct run *r, struct node *boundary)
     }
 }
 
+/* Whoever waits for a lock takes part in the walk, too. */
 void limit_release(struct run *r)
 {
-    struct node *boundary;
-    while (r->held.n && !r->finished.n && (boundary = next_in_walk(r))) release(r, boundary);
+    while (!r->finished.n) {
+        struct node *held = r->held.n ? next_in_walk(r) : NULL;
+        struct node *locked = sync_next(r);
+        if (held && locked && locked->boundary &&
+            places_before(place_of_node(locked), locked->boundary, first_place(held), held))
+            held = NULL;
+        if (held) release(r, held);
+        else if (locked) sync_take(r, locked);
+        else return;
+    }
 }
 
 /* True when a child has failed and no pod of the instance runs any more: Argo then fails it before

@@ -153,7 +153,8 @@ static bool alive(const struct node *n)
 static void frame_make(struct run *r, struct node *n, const struct val *priv)
 {
     bool instance = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
-    if (instance && alive(n)) body_begin(r, n);
+    bool waits = node_is_waiting(n); /* it has not begun */
+    if (instance && alive(n) && !waits) body_begin(r, n);
     if (instance && !alive(n)) {
         n->body = mem_zalloc(sizeof *n->body);
         n->body->tmpl = n->tmpl;
@@ -188,11 +189,11 @@ static void count(struct run *r, struct node *n)
         r->pods_total++;
         if (n->phase == NODE_SUCCEEDED) r->pods_done++;
     }
-    if (n->type == NTYPE_POD && alive(n)) r->active_pods++;
+    if (n->type == NTYPE_POD && alive(n) && !node_is_waiting(n)) r->active_pods++;
     if (!counted_type(n)) return;
     n->counted = alive(n);
     if (b && alive(n)) b->active_children++;
-    if (b && alive(n) && n->type == NTYPE_POD) b->active_pods++;
+    if (b && alive(n) && n->type == NTYPE_POD && !node_is_waiting(n)) b->active_pods++;
     if (b && phase_failed(n->phase)) b->bad_children++;
 }
 
@@ -354,16 +355,18 @@ static void restore(struct run *r)
         struct node *n = r->nodes.items[i];
         if (!alive(n)) continue;
         if (n->type == NTYPE_CONTAINER) continue;
+        if (n->deadline_us) timer_add(r, n->deadline_us, n);
+        if (node_is_waiting(n)) continue;
         if (n->again) again_note(r, n);
         if (n->type == NTYPE_STEPS && !n->again) group_restore(r, n);
         if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);
         if (n->type == NTYPE_RETRY && n->deadline_us) n->retry->waiting = true;
         else if (n->type == NTYPE_RETRY && !n->again && n->boundary && (!n->retry->last || node_told(r, n->retry->last)))
             limit_hold(r, n->boundary, &(struct blocked){.retry = n});
-        if (n->deadline_us && n->type != NTYPE_CONTAINER) timer_add(r, n->deadline_us, n);
     }
     for (size_t i = 0; i < r->nodes.n; i++) hook_restore(r, r->nodes.items[i]);
     if (r->deadline_us && !r->deadline_passed && !r->done) timer_add(r, r->deadline_us, NULL);
+    sync_restore_claims(r);
 }
 
 /* ---- the run itself ---- */
@@ -395,7 +398,11 @@ static bool run_read(struct run *r, const struct val *status, const struct val *
     r->message = str_dup(&r->arena, val_get_str(status, "message"));
     globals_restore(r, val_get(priv, STR("outputs")));
     if (failures.p) scope_set(&r->globals, STR("workflow.failures"), str_dup(&r->arena, failures));
-    return !r->started_us || phase_parse(val_get_str(status, "phase"), &r->phase);
+    r->begun = r->started_us || num(priv, "begun"); /* rows of 0.1.0 have no `begun` */
+    bool has_phase = phase_parse(val_get_str(status, "phase"), &r->phase);
+    r->postponed = has_phase && !r->begun;
+    sync_restore(r, NULL, priv);
+    return has_phase || !r->begun;
 }
 
 static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, struct err *e)
@@ -411,14 +418,15 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
     for (size_t i = 0; i < n; i++) {
         struct node *node = r->nodes.items[i];
         if (!node_join(r, node, &priv[i], e)) return false;
+        sync_restore(r, node, &priv[i]);
         frame_make(r, node, &priv[i]);
         if (node->type == NTYPE_CONTAINER) {
             if (!alive(node->parent) || cset_restore_container(node)) continue;
             return err_set(e, ERR_INTERNAL, "a stored node is damaged");
         }
         bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
-        if (set && alive(node) && !cset_restore(r, node, e)) return false;
-        if (!set && node->type == NTYPE_POD && alive(node) && !parts_restore(r, node, &priv[i], e)) return false;
+        if (set && alive(node) && !node_is_waiting(node) && !cset_restore(r, node, e)) return false;
+        if (!set && node->type == NTYPE_POD && alive(node) && !node_is_waiting(node) && !parts_restore(r, node, &priv[i], e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);

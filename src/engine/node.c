@@ -75,6 +75,15 @@ static void count_begin(struct run *r, struct node *n)
     if (n->type == NTYPE_POD) n->boundary->body->active_pods++;
 }
 
+void node_count_pod(struct run *r, struct node *n, bool at_work)
+{
+    struct body *b = n->boundary ? n->boundary->body : NULL;
+    if (n->type != NTYPE_POD || !n->counted) return;
+    ASSERT(at_work || r->active_pods > 0);
+    r->active_pods += at_work ? 1 : -1u;
+    if (b) b->active_pods += at_work ? 1 : -1u;
+}
+
 /* Pods and requests count. A busy run shows its progress, but not step by step. */
 static void progress_end(struct run *r, const struct node *n)
 {
@@ -139,12 +148,28 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     n->deadline_us = 0;
     n->daemoned = false;
     progress_end(r, n);
+    if (n->gate) sync_leave(r, n);
     count_end(r, n);
     VEC_PUSH(&r->finished, n);
 }
 
+/* Outputs are kept once the node has them. What cannot be kept makes a pod an error; steps and dags stay
+ * what they are (operator.go podReconciliation; steps.go, dag.go). */
+static bool kept(struct run *r, struct node *n, enum node_phase p, struct err *e)
+{
+    bool keeps = n->type == NTYPE_POD || n->type == NTYPE_HTTP || n->type == NTYPE_PLUGIN;
+    bool composite = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
+    if (p != NODE_SUCCEEDED || !n->gate || !n->gate->key.p || n->gate->hit || !(keeps || composite)) return true;
+    return memo_save(r, n, e) || composite;
+}
+
 void node_finish(struct run *r, struct node *n, enum node_phase p, struct str message)
 {
+    struct err e;
+    if (!kept(r, n, p, &e)) {
+        p = NODE_ERROR;
+        message = str_of(e.text);
+    }
     node_message_set(r, n, message);
     node_phase_set(r, n, p);
 }
@@ -215,7 +240,7 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
             node_outbound(r, r->nodes.items[n->children[i]], fn, ctx);
         return;
     case NTYPE_RETRY:
-        if (!n->n_children) break;
+        if (!n->n_children || (n->gate && n->gate->hit)) break; /* a hit has no attempts, but may have successors */
         fn(ctx, r->nodes.items[n->children[n->n_children - 1]]);
         return;
     case NTYPE_STEPS:
@@ -293,6 +318,7 @@ bool node_captures_result(const struct node *n)
 }
 
 bool node_is_killed(const struct node *n) { return n->killed; }
+bool node_is_waiting(const struct node *n) { return n->gate && n->gate->waiting; }
 
 struct str node_id_text(struct arena *a, const struct run *r, const struct node *n)
 {
@@ -305,5 +331,5 @@ struct str node_template_name(const struct node *n) { return n->tmpl ? n->tmpl->
 struct str node_pod_name(struct arena *a, const struct run *r, const struct node *n)
 {
     const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;
-    return pod_name(a, r->name, node_template_name(pod), pod->name);
+    return pod_name(a, r->name, r->pods_by_id ? STR_NONE : node_template_name(pod), pod->name);
 }

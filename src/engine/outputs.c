@@ -86,7 +86,8 @@ static bool param_text(struct collecting *x, const struct val *from, struct str 
         return true;
     }
     if (!tags_replace(&r->scratch, text, &inputs, &text, e)) return false;
-    return tags_replace(&r->scratch, text, &refs, out, e);
+    if (tags_replace(&r->scratch, text, &refs, out, e)) return true;
+    return err_set(e, ERR_SPEC, "Unable to resolve: %.*s", STR_ARG(text)); /* Argo's words (scope.go) */
 }
 
 /* The name under which the workflow shows it may itself be made of inputs. */
@@ -107,8 +108,7 @@ static bool collect_param(struct collecting *x, const struct val *p, struct val 
     const struct val *fallback = val_get(from, STR("default"));
     struct str value = text_of(&r->scratch, val_get(p, STR("value")));
     if (from && !param_text(x, from, &value, e)) {
-        if (!fallback)
-            return err_ctx(e, "output parameter '%.*s'", STR_ARG(val_get_str(p, "name"))), false;
+        if (!fallback) return false;
         value = text_of(&r->scratch, fallback);
     }
     *out = with_pair(&r->scratch, p, STR("value"), val_of_str(value.p ? value : STR("")));

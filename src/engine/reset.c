@@ -264,6 +264,7 @@ static void go_on(struct resetting *x, struct node *n)
     n->message = n->outputs = STR_NONE;
     n->killed = n->hook_done = n->condemned = false;
     n->hooks_fired = 0;
+    if (n->gate) n->gate->hit = n->gate->timed_out = n->gate->waiting = false;
     if (is_instance(n)) n->body->n_outbound = 0;
 }
 
@@ -307,6 +308,7 @@ static void run_rewrite(struct resetting *x)
     r->exit_node = NULL;
     r->done = r->exit_started = r->entry_error = r->deadline_passed = false;
     r->stop = STOP_NONE;
+    sync_reset(r);
     r->phase = NODE_RUNNING;
     r->message = STR_NONE;
     r->started_us = r->now_us;

@@ -71,6 +71,14 @@ static bool backoff_us(const struct strategy *s, uint32_t attempts, int64_t *out
     return true;
 }
 
+/* The strategy itself is wrong: an error of whoever called the template. */
+static void broken(struct run *r, struct node *retry, const struct err *e)
+{
+    struct str why = str_of(e->text);
+    fault_group(r, retry->parent, retry, why);
+    node_finish(r, retry, NODE_ERROR, retry->hooked ? why : fault_text(r, retry->boundary, retry->name, why));
+}
+
 /* Over for good: the phase of the last attempt under this message. */
 static bool give_up(struct run *r, struct node *retry, struct str message)
 {
@@ -88,7 +96,7 @@ static bool backoff_passed(struct run *r, struct node *retry, const struct strat
     int64_t most = 0, wait = 0;
     if (!seconds_of(s->backoff, "maxDuration", &most, &e) ||
         !backoff_us(s, f->attempts, &wait, &e)) {
-        node_finish(r, retry, NODE_ERROR, str_of(e.text));
+        broken(r, retry, &e);
         return false;
     }
     int64_t over_us = most ? f->first_started_us + most : 0;
@@ -142,9 +150,18 @@ static bool expression_allows(struct run *r, struct node *retry, const struct st
 
 static struct str shutdown_text(struct run *r)
 {
-    if (r->stop == STOP_TERMINATE) return STR("Stopped with strategy 'Terminate'");
-    if (r->stop == STOP_STOP) return STR("Stopped with strategy 'Stop'");
-    return STR("retry exceeded workflow deadline");
+    return r->stop ? stopped_text(r) : STR("retry exceeded workflow deadline");
+}
+
+static bool no_more_attempts(const struct run *r, const struct node *retry)
+{
+    return r->stop == STOP_TERMINATE || (!retry->in_exit && (r->stop || r->deadline_passed));
+}
+
+void retry_go(struct run *r, struct node *retry)
+{
+    if (no_more_attempts(r, retry)) give_up(r, retry, shutdown_text(r));
+    else start_attempt(r, retry);
 }
 
 static void attempt_begin(struct run *r, struct node *retry)
@@ -170,13 +187,12 @@ void retry_decide(struct run *r, struct node *retry)
     bool again;
     retry->retry->waiting = false;
     retry->deadline_us = 0;
-    if ((r->stop && !retry->in_exit) || r->stop == STOP_TERMINATE ||
-        (r->deadline_passed && !retry->in_exit)) {
+    if (no_more_attempts(r, retry)) {
         give_up(r, retry, shutdown_text(r));
         return;
     }
     if (!strategy_read(r, retry, &s, &e)) {
-        node_finish(r, retry, NODE_ERROR, str_of(e.text));
+        broken(r, retry, &e);
         return;
     }
     if (s.backoff && !backoff_passed(r, retry, &s)) return;
@@ -189,7 +205,7 @@ void retry_decide(struct run *r, struct node *retry)
         return;
     }
     if (!expression_allows(r, retry, &s, &again, &e)) {
-        node_finish(r, retry, NODE_ERROR, str_of(e.text));
+        broken(r, retry, &e);
         return;
     }
     if (!again) give_up(r, retry, STR("retryStrategy.expression evaluated to false"));

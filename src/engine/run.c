@@ -144,6 +144,8 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
     r->uid = val_get_str(meta, "uid");
     r->spec = val_get(opts->workflow, STR("spec"));
     r->suspended = val_is_true(r->spec, "suspend");
+    struct str format = val_get_str(val_get(meta, STR("annotations")), "workflows.argoproj.io/pod-name-format");
+    r->pods_by_id = str_is(format, "v1");
     limit = val_get(r->spec, STR("parallelism"));
     if (limit && val_i64(limit, &n)) r->parallelism = n;
     r->podspec_tags = podspec_has_tags(r->spec);
@@ -174,6 +176,7 @@ void node_frames_free(struct run *r, struct node *n)
 void run_free(struct run *r)
 {
     if (!r) return;
+    sync_fini(r);
     for (size_t i = 0; i < r->nodes.n; i++) node_frames_free(r, r->nodes.items[i]);
     for (size_t i = 0; i < r->scopes.n; i++) map_fini(&r->scopes.items[i]->by_name);
     for (size_t i = 0; i < r->tmpls.n; i++) map_fini(&r->tmpls.items[i]->call_by_name);
@@ -187,6 +190,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->again);
     VEC_FINI(&r->held);
     VEC_FINI(&r->daemons);
+    VEC_FINI(&r->waits);
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
     VEC_FINI(&r->actions);
@@ -200,7 +204,20 @@ void run_free(struct run *r)
     free(r);
 }
 
+void run_number_set(struct run *r, uint64_t number) { r->opts.number = number; }
+
 /* ---- events ---- */
+
+void run_close(struct run *r, enum node_phase p, struct str message)
+{
+    struct action a = {.kind = ACTION_DONE};
+    r->done = r->dirty = true;
+    r->finished_us = r->now_us;
+    r->phase = p;
+    r->message = message;
+    sync_end(r);
+    VEC_PUSH(&r->actions, a);
+}
 
 void event_begin(struct run *r, int64_t now_us)
 {
@@ -222,6 +239,7 @@ static int by_index(const void *x, const void *y)
 void event_end(struct run *r, struct outbox *out)
 {
     run_advance(r);
+    sync_tell(r);
     if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
     *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
                            .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
@@ -240,21 +258,10 @@ void root_begin(struct run *r)
     else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
 }
 
-/* Over before anything began. */
-static void run_fault(struct run *r, struct str why)
+void run_begin(struct run *r)
 {
-    struct action a = {.kind = ACTION_DONE};
-    r->done = r->dirty = true;
-    r->phase = NODE_ERROR;
-    r->finished_us = r->now_us;
-    r->message = str_dup(&r->arena, why);
-    VEC_PUSH(&r->actions, a);
-}
-
-void run_start(struct run *r, int64_t now_us, struct outbox *out)
-{
-    event_begin(r, now_us);
     r->phase = NODE_RUNNING;
+    r->message = STR_NONE;
     r->started_us = r->now_us;
     r->dirty = true;
     metrics_of_run(r, true);
@@ -264,13 +271,55 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
         r->deadline_us = r->now_us + s * 1000000;
         timer_add(r, r->deadline_us, NULL);
     }
+    struct val ignored;
+    struct err e;
+    if (!run_metadata(&r->scratch, r, &ignored, &e)) run_close(r, NODE_ERROR, str_dup(&r->arena, str_of(e.text)));
+    else if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
+}
+
+/* Its locks have come: for the first time, or after a reset. */
+static void run_go(struct run *r)
+{
+    r->message = STR_NONE;
+    if (r->started_us) again_begin(r);
+    else run_begin(r);
+}
+
+/* Nothing has begun. Terminated, it is over, and well (operator.go
+ * releaseLocksForPendingShuttingdownWfs). Stopped, all its steps fail at once, so they need no lock; an exit
+ * handler runs, as ever, under the locks of its workflow. */
+static void stop_waiting(struct run *r)
+{
+    if (r->started_us) { /* it was reset: what was to go on fails at once */
+        if (r->stop == STOP_TERMINATE || !exit_exists(r)) again_begin(r);
+    } else if (r->stop == STOP_TERMINATE) {
+        r->started_us = r->now_us;
+        run_close(r, NODE_SUCCEEDED, STR_NONE);
+    } else if (!exit_exists(r)) {
+        run_begin(r);
+    }
+}
+
+void run_postpone(struct run *r, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    r->postponed = r->dirty = true;
+    r->phase = NODE_PENDING;
+    r->message = STR("Workflow processing has been postponed because too many workflows are already running");
+    event_end(r, out);
+}
+
+void run_start(struct run *r, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
     struct str shutdown = val_get_str(r->spec, "shutdown"); /* preset: fails without running */
     if (str_is(shutdown, "Stop")) r->stop = STOP_STOP;
     if (str_is(shutdown, "Terminate")) r->stop = STOP_TERMINATE;
-    struct val ignored;
-    struct err e;
-    if (!run_metadata(&r->scratch, r, &ignored, &e)) run_fault(r, str_of(e.text));
-    else if (!r->suspended || r->stop) root_begin(r); /* spec.suspend: nothing is scheduled before it is resumed */
+    r->begun = r->dirty = true;
+    r->phase = NODE_PENDING;
+    r->message = STR_NONE;
+    if (sync_begin(r)) run_begin(r);
+    else if (r->stop && !r->done) stop_waiting(r);
     event_end(r, out);
 }
 
@@ -346,8 +395,13 @@ void run_tick(struct run *r, int64_t now_us, struct outbox *out)
 void run_continue(struct run *r, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
-    again_begin(r);
+    if (!run_is_waiting(r)) again_begin(r);
     event_end(r, out);
+}
+
+struct str stopped_text(const struct run *r)
+{
+    return r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'") : STR("Stopped with strategy 'Terminate'");
 }
 
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out)
@@ -357,7 +411,8 @@ void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outb
         r->stop = how;
         r->dirty = true;
         r->suspended = false;
-        if (!r->root) root_begin(r); /* it was suspended: ends as everything that is stopped */
+        if (run_is_waiting(r)) stop_waiting(r);
+        else if (!r->root && r->begun) root_begin(r); /* it was suspended: ends as everything that is stopped */
         work_end(r, how == STOP_STOP ? STR("workflow shutdown with strategy:  Stop")
                                      : STR("workflow shutdown with strategy:  Terminate"),
                  how == STOP_TERMINATE);
@@ -449,23 +504,21 @@ static void node_done(struct run *r, struct node *n)
 static void run_end(struct run *r)
 {
     const struct node *x = r->exit_node;
-    r->done = r->dirty = true;
-    r->finished_us = r->now_us;
     r->phase = phase_failed(r->root->phase) ? r->root->phase : NODE_SUCCEEDED;
+    if (r->entry_error) r->phase = NODE_ERROR;
     r->message = r->root->message;
     if (r->entry_error)
         r->message = str_fmt(&r->arena, "error in entry template execution: %.*s", STR_ARG(r->message));
     if (r->phase != NODE_SUCCEEDED && r->stop)
-        r->message = r->stop == STOP_STOP ? STR("Stopped with strategy 'Stop'")
-                                          : STR("Stopped with strategy 'Terminate'");
+        r->message = stopped_text(r);
     if (r->phase == NODE_SUCCEEDED) r->message = STR_NONE;
+    if (r->stop == STOP_TERMINATE) x = NULL; /* Argo does not look at it any more */
     if (r->phase == NODE_SUCCEEDED && x && phase_failed(x->phase)) {
         r->phase = x->phase;
         r->message = x->message;
     }
     metrics_of_run(r, false);
-    struct action a = {.kind = ACTION_DONE};
-    VEC_PUSH(&r->actions, a);
+    run_close(r, r->phase, r->message);
 }
 
 static void hooks_due(struct run *r)
@@ -481,6 +534,7 @@ static void hooks_due(struct run *r)
 
 void run_advance(struct run *r)
 {
+    if (run_is_waiting(r) && sync_begin_again(r)) run_go(r);
     do {
         while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
         r->finished_head = r->finished.n = 0;
@@ -489,6 +543,7 @@ void run_advance(struct run *r)
         limit_release(r);
         if (r->finished.n || r->hook_due.n) continue;
         lifecycle_workflow(r);
+        limit_release(r); /* its hooks may ask for locks */
         if (r->finished.n || r->suspended || !r->root || !phase_fulfilled(r->root->phase) || r->root->hooks_open) continue;
         exit_begin(r);
         limit_release(r);
@@ -511,8 +566,12 @@ struct node *run_node_at(struct run *r, size_t idx) { return r->nodes.items[idx]
 bool run_phase(const struct run *r, enum node_phase *out)
 {
     *out = r->phase;
-    return r->started_us != 0;
+    return r->begun || r->postponed;
 }
+
+bool run_has_begun(const struct run *r) { return r->begun; }
+
+bool run_is_waiting(const struct run *r) { return r->gate && r->gate->waiting && !r->done; }
 
 struct node *run_node_by_id(struct run *r, struct str id)
 {

@@ -9,7 +9,7 @@
 
 struct str start_pod_name(struct run *r, const struct start *s)
 {
-    return pod_name(&r->scratch, r->name, s->tmpl->name, s->name);
+    return pod_name(&r->scratch, r->name, r->pods_by_id ? STR_NONE : s->tmpl->name, s->name);
 }
 
 bool when_decide(struct run *r, struct str when, bool *go, struct err *e)
@@ -92,8 +92,8 @@ static bool sooner(const struct val *tmpl, const char *field, int64_t from_us, i
     return true;
 }
 
-/* When a leaf is too late; 0 = never, -1 = error. `timeout` counts from the node's creation,
- * pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. */
+/* When a leaf is too late; 0 = never, -1 = error. `timeout` counts from the node's creation, a wait for a
+ * lock included; pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. */
 int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e)
 {
     int64_t best = 0;
@@ -148,12 +148,14 @@ static void start_pod(struct run *r, struct node *n)
     VEC_PUSH(&r->actions, a);
 }
 
-/* A stopped or overdue workflow starts nothing but its exit handlers. */
-static struct str refusal(const struct run *r, const struct node *n)
+/* A stopped or overdue workflow starts nothing but its exit handlers. Argo's words for pods that were
+ * running have one blank more (workflowpod.go, exec_control.go). */
+struct str start_refusal(const struct run *r, const struct node *n)
 {
-    if (r->stop == STOP_TERMINATE) return STR("workflow shutdown with strategy:  Terminate");
+    bool pod = n->type == NTYPE_POD;
+    if (r->stop == STOP_TERMINATE) return pod ? STR("workflow shutdown with strategy: Terminate") : stopped_text(r);
     if (n->in_exit) return STR_NONE;
-    if (r->stop == STOP_STOP) return STR("workflow shutdown with strategy:  Stop");
+    if (r->stop == STOP_STOP) return pod ? STR("workflow shutdown with strategy: Stop") : stopped_text(r);
     return r->deadline_passed ? STR("Step exceeded its deadline") : STR_NONE;
 }
 
@@ -171,7 +173,7 @@ static struct node *memoized(struct run *r, const struct start *s, enum node_typ
     return n;
 }
 
-static struct node *begin(struct run *r, const struct start *s)
+static enum node_type type_of(const struct tmpl *t)
 {
     static const enum node_type types[] = {
         [TMPL_CONTAINER] = NTYPE_POD, [TMPL_CONTAINERSET] = NTYPE_POD, [TMPL_SCRIPT] = NTYPE_POD,
@@ -179,16 +181,24 @@ static struct node *begin(struct run *r, const struct start *s)
         [TMPL_DATA] = NTYPE_POD,      [TMPL_SUSPEND] = NTYPE_SUSPEND,  [TMPL_HTTP] = NTYPE_HTTP,
         [TMPL_PLUGIN] = NTYPE_PLUGIN,
     };
-    struct node *n = memoized(r, s, types[s->tmpl->type]);
-    if (n) return n;
-    n = make(r, s, types[s->tmpl->type]);
-    metrics_of_node(r, n, true);
-    struct str no = refusal(r, n);
+    return types[t->type];
+}
+
+/* One that was seen waiting for a lock is not new any more, and has no metrics of its begin. */
+static void metrics_begin(struct run *r, struct node *n)
+{
+    if (!n->gate || !n->gate->told) metrics_of_node(r, n, true);
+}
+
+static void begin(struct run *r, struct node *n)
+{
+    metrics_begin(r, n);
+    struct str no = start_refusal(r, n);
     if (no.p && n->type != NTYPE_STEPS && n->type != NTYPE_DAG) {
         node_finish(r, n, NODE_FAILED, no);
-        return n;
+        return;
     }
-    switch (s->tmpl->type) {
+    switch (n->tmpl->type) {
     case TMPL_CONTAINER:
     case TMPL_CONTAINERSET:
     case TMPL_RESOURCE:
@@ -202,7 +212,6 @@ static struct node *begin(struct run *r, const struct start *s)
         node_finish(r, n, NODE_ERROR, STR("this template type is not supported by this version of "
                                           "Skiff; see docs/compatibility.md"));
     }
-    return n;
 }
 
 struct node *start_attempt(struct run *r, struct node *retry)
@@ -221,9 +230,39 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .attempt = retry->retry->attempts++,
         .inputs = retry->inputs,
     };
-    struct node *n = begin(r, &s);
+    struct node *n = memoized(r, &s, type_of(s.tmpl));
+    if (!n) {
+        n = make(r, &s, type_of(s.tmpl));
+        n->gate = gate_of_attempt(r, retry);
+        begin(r, n);
+    }
     retry->retry->last = n;
     node_child(r, retry, n);
+    return n;
+}
+
+void start_open(struct run *r, struct node *n)
+{
+    if (n->type != NTYPE_RETRY) {
+        begin(r, n);
+        return;
+    }
+    metrics_begin(r, n);
+    n->retry->first_started_us = r->now_us;
+    node_phase_set(r, n, NODE_RUNNING);
+    start_attempt(r, n);
+}
+
+/* Locks first, then what the cache has, then the thing itself. */
+static struct node *start_gated(struct run *r, const struct start *s, struct gate *gate)
+{
+    struct node *n = make(r, s, s->tmpl->retry ? NTYPE_RETRY : type_of(s->tmpl));
+    struct err e;
+    n->gate = gate;
+    if (n->type == NTYPE_RETRY) n->retry = mem_zalloc(sizeof *n->retry);
+    bool locks = gate && gate->n_names && !start_refusal(r, n).p;
+    if (!locks) gate_pass(r, n);
+    else if (!sync_wait(r, n, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
     return n;
 }
 
@@ -234,14 +273,13 @@ static struct node *start_prepared(struct run *r, const struct start *s)
         return start_skipped(r, s, NODE_ERROR,
                              STR("Maximum recursion depth exceeded: a template calls itself more "
                                  "than 100 levels deep"));
-    if (!s->tmpl->retry) return begin(r, s);
-    struct node *n = make(r, s, NTYPE_RETRY);
-    metrics_of_node(r, n, true);
-    n->retry = mem_zalloc(sizeof *n->retry);
-    n->retry->first_started_us = r->now_us;
-    node_phase_set(r, n, NODE_RUNNING);
-    start_attempt(r, n);
-    return n;
+    struct node *known = s->tmpl->retry ? NULL : memoized(r, s, type_of(s->tmpl));
+    if (known) return known;
+    struct gate *gate;
+    struct err e;
+    if (gate_make(r, s, &gate, &e)) return start_gated(r, s, gate);
+    if (!s->boundary && !s->hooked) r->entry_error = true;
+    return start_skipped(r, s, NODE_ERROR, str_of(e.text));
 }
 
 struct node *start_template(struct run *r, const struct start *start)
@@ -250,11 +288,20 @@ struct node *start_template(struct run *r, const struct start *start)
     struct err e;
     if (s.boundary && !s.wf_status) s.wf_status = s.boundary->wf_status;
     if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
-    if (!s.boundary) r->entry_error = true;
+    if (!s.boundary && !s.hooked) r->entry_error = true;
     return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
 }
 
 /* ---- one step or task, one item ---- */
+
+/* A condition that is false as it stands, with the item not filled in: nothing needs to be resolved
+ * (operator.go processItem). */
+static bool surely_skipped(struct run *r, const struct val *task)
+{
+    struct err e;
+    bool go;
+    return when_decide(r, val_get_str(task, "when"), &go, &e) && !go;
+}
 
 /* Hooks and inline templates have tags of their own, which are filled in later. */
 bool item_task(struct run *r, const struct val *task, const struct val *item, struct val *out,
@@ -265,7 +312,8 @@ bool item_task(struct run *r, const struct val *task, const struct val *item, st
     bool ok = true;
     scope_init(&s, &r->globals);
     item_scope(&r->scratch, &s, item);
-    struct tags_opts opts = {.scope = &s, .policy = TAGS_FAIL, .clock = run_clock(r)};
+    struct tags_opts opts = {.scope = &s, .policy = surely_skipped(r, task) ? TAGS_LEAVE : TAGS_FAIL,
+                             .clock = run_clock(r)};
     map_begin(&b, &r->scratch);
     for (uint32_t i = 0; ok && i < task->n; i++) {
         struct val v = task->map[i].v;
@@ -303,6 +351,12 @@ static bool call_wanted(struct run *r, const struct val *task, struct start *s, 
     return false;
 }
 
+struct str fault_text(struct run *r, const struct node *boundary, struct str name, struct str why)
+{
+    if (!boundary || boundary->type != NTYPE_DAG) return why;
+    return str_fmt(&r->scratch, "task '%.*s' errored: %.*s", STR_ARG(name), STR_ARG(why));
+}
+
 /* Template, arguments and inputs, which can fail, come before a limit is asked; false: *n shows why. */
 static bool call_prepare(struct run *r, const struct val *task, struct start *s, struct node **n)
 {
@@ -316,20 +370,28 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
         s->args = args;
     }
     if (ok && inputs_decide(r, s, &s->inputs, &e)) return true;
-    *n = start_skipped(r, s, NODE_ERROR, str_of(e.text));
+    *n = start_skipped(r, s, NODE_ERROR, fault_text(r, boundary, s->name, str_of(e.text)));
     return false;
 }
 
 /* A step that could not even be started makes its whole group an error, and those after it in the
  * group are not tried (steps.go executeStepGroup). */
-static void group_fault(struct run *r, const struct blocked *b, const struct node *n)
+void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why)
 {
-    bool bad = n->type == NTYPE_SKIP && n->phase == NODE_ERROR;
-    if (!bad || b->parent->type != NTYPE_STEPGROUP || b->parent->group->error.p) return;
-    b->parent->group->error =
+    if (!parent || parent->type != NTYPE_STEPGROUP || phase_fulfilled(parent->phase) || parent->group->error.p) return;
+    parent->group->error =
         str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
-                STR_ARG(n->name), STR_ARG(n->message));
+                STR_ARG(n->name), STR_ARG(why));
     limit_drop(n->boundary);
+}
+
+void start_fault(struct run *r, const struct node *n) { fault_group(r, n->parent, n, n->message); }
+
+/* A task says so (dag.go executeDAGTask), a step does not. */
+struct str start_fault_text(struct run *r, const struct node *n, struct str why)
+{
+    bool task = n->call && !n->hooked && n->boundary->type == NTYPE_DAG;
+    return task ? str_fmt(&r->scratch, "task '%.*s' errored: %.*s", STR_ARG(n->name), STR_ARG(why)) : why;
 }
 
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
@@ -354,10 +416,12 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
         task = &mine;
     }
     if (!ok) n = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
-    else if (call_wanted(r, task, &s, &n) && call_prepare(r, task, &s, &n)) {
-        if (!limit_pass(r, boundary, b)) return;
-        n = start_prepared(r, &s);
+    else if (call_wanted(r, task, &s, &n)) {
+        bool prepared = call_prepare(r, task, &s, &n);
+        if (prepared && !limit_pass(r, boundary, b)) return;
+        if (prepared) n = start_prepared(r, &s);
+        if (n->type == NTYPE_SKIP && n->phase == NODE_ERROR) node_message_set(r, n, start_fault_text(r, n, n->message));
     }
     link_call(r, boundary, b, n);
-    group_fault(r, b, n);
+    if (n->type == NTYPE_SKIP && n->phase == NODE_ERROR) start_fault(r, n);
 }

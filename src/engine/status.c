@@ -128,6 +128,23 @@ static void put_flags(struct buf *b, const struct node *n)
                n->hooked && n->retried ? "," : "", n->retried ? "\"retried\":true" : "");
 }
 
+static void put_gate(struct buf *b, const struct gate *g)
+{
+    if (g && g->key.p) {
+        key(b, "memoizationStatus");
+        buf_printf(b, "{\"hit\":%s", g->hit ? "true" : "false");
+        put(b, "key", g->key);
+        put(b, "cacheName", g->cache);
+        buf_char(b, '}');
+    }
+    if (g && g->waiting && g->waiting_for.p) {
+        key(b, "synchronizationStatus");
+        buf_char(b, '{');
+        put(b, "waiting", g->waiting_for);
+        buf_char(b, '}');
+    }
+}
+
 void node_write_status(struct buf *b, const struct run *r, const struct node *n)
 {
     buf_char(b, '{');
@@ -152,6 +169,7 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     put_flags(b, n);
     if (n->daemoned) put_raw(b, "daemoned", STR("true"));
     if (node_is_daemon(n) && n->phase != NODE_PENDING) put(b, "podIP", STR("127.0.0.1"));
+    put_gate(b, n->gate);
     put_ids(b, r, "children", n->children, n->n_children);
     if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);
     if (n->type == NTYPE_POD) put(b, "hostNodeName", STR("localhost"));
@@ -225,6 +243,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
     if (has_parts(n)) parts_write(b, n);
+    sync_write_private(b, n->gate);
     buf_char(b, '}');
 }
 
@@ -268,7 +287,7 @@ static void put_conditions(struct buf *b, const struct run *r)
 
 static void status_members(struct buf *b, const struct run *r)
 {
-    if (r->started_us) put(b, "phase", str_of(phase_text(r->phase)));
+    if (r->begun || r->postponed) put(b, "phase", str_of(phase_text(r->phase)));
     put_time(b, "startedAt", r->started_us);
     put_time(b, "finishedAt", r->finished_us);
     if (r->message.n) put(b, "message", r->message);
@@ -282,6 +301,10 @@ static void status_members(struct buf *b, const struct run *r)
     }
     put_conditions(b, r);
     put_outputs(b, r);
+    if (lock_party_lines(r->party)) {
+        key(b, "synchronization");
+        lock_party_write(b, r->party);
+    }
 }
 
 void run_write_status(struct buf *b, const struct run *r)
@@ -297,6 +320,7 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "s", r->started_us);
     put_num(b, "f", r->finished_us);
     put_num(b, "d", r->deadline_us);
+    put_num(b, "begun", r->begun);
     put_num(b, "stop", r->stop);
     put_num(b, "suspended", r->suspended);
     put_num(b, "late", r->deadline_passed);
@@ -309,6 +333,7 @@ void run_write_private(struct buf *b, const struct run *r)
     struct scope_value v;
     if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
     put_outputs(b, r);
+    sync_write_private(b, r->gate);
     buf_char(b, '}');
 }
 

@@ -34,26 +34,36 @@ struct planned {
     struct val task, items;
 };
 
+/* References of all steps first, then the items of each (steps.go). False: *out_n steps are in order. */
 static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint32_t *out_n,
                        struct err *e)
 {
     const struct tmpl *t = n->tmpl;
+    uint32_t all = 0;
     *out_n = 0;
     for (uint32_t i = 0; i < t->n_calls; i++) {
-        struct planned *p = &plan[*out_n];
+        struct planned *p = &plan[all];
         if (t->calls[i].group != n->body->group) continue;
         p->call = &t->calls[i];
-        if (!call_resolve(r, n, p->call, &p->task, e)) return false;
+        if (!call_resolve(r, n, p->call, &p->task, e)) return err_ctx(e, "failed to resolve references");
+        all++;
+    }
+    for (; *out_n < all; (*out_n)++) {
+        struct planned *p = &plan[*out_n];
         if (task_loops(&p->task) && (!loop_expand(r, &p->task, &p->items, e) ||
                                      !loop_check(r, p->call, &p->task, &p->items, e)))
             return false;
-        (*out_n)++;
     }
     return true;
 }
 
-static void start_empty(struct run *r, struct node *n, struct node *group, const struct call *c)
+/* Loops without items come before all else (steps.go expandStepGroup). */
+static void start_empty(struct run *r, struct node *n, struct node *group, const struct planned *p)
 {
+    const struct call *c = p->call;
+    if (!task_loops(&p->task) || p->items.n) return;
+    loop_begin(r, n, c, &p->items);
+    group->group->open++;
     struct start s = {.parent = group, .boundary = n, .call = c,
                       .name = str_fmt(&r->scratch, "%.*s.%.*s", STR_ARG(group->name),
                                       STR_ARG(c->name))};
@@ -79,11 +89,8 @@ static void start_planned(struct run *r, struct node *n, struct node *group,
         call_start(r, n, &b, &p->task);
         return;
     }
+    if (!p->items.n) return; /* start_empty has been there */
     const struct group_frame *g = loop_begin(r, n, p->call, &p->items);
-    if (!p->items.n) {
-        group->group->open++;
-        start_empty(r, n, group, p->call);
-    }
     for (uint32_t i = 0; i < p->items.n; i++)
         if (!g->items[i]) group->group->open++;
     for (uint32_t i = 0; i < p->items.n && !group->group->error.p; i++) {
@@ -115,11 +122,9 @@ static void group_begin(struct run *r, struct node *n)
     struct err e;
     uint32_t planned;
     struct planned *plan = ARENA_ARRAY(&r->scratch, struct planned, n->tmpl->n_calls + 1);
-    if (!plan_group(r, n, plan, &planned, &e)) {
-        node_finish(r, group, NODE_ERROR, str_of(e.text));
-        return;
-    }
+    if (!plan_group(r, n, plan, &planned, &e)) group->group->error = str_dup(&r->arena, str_of(e.text));
     group->group->open = 1; /* held while starting */
+    for (uint32_t i = 0; i < planned; i++) start_empty(r, n, group, &plan[i]);
     for (uint32_t i = 0; i < planned && !group->group->error.p; i++)
         start_planned(r, n, group, &plan[i]);
     steps_child_done(r, group);
@@ -129,7 +134,7 @@ static void steps_end(struct run *r, struct node *n)
 {
     struct err e;
     if (outputs_collect(r, n, &e)) body_finish(r, n, NODE_SUCCEEDED, STR_NONE);
-    else body_finish(r, n, NODE_ERROR, str_of(e.text));
+    else body_error(r, n, str_of(e.text));
 }
 
 static void steps_go_on(struct run *r, struct node *n)
@@ -166,7 +171,12 @@ void steps_child_done(struct run *r, struct node *group)
     }
     for (uint32_t i = 0; i < group->n_children; i++) {
         const struct node *c = r->nodes.items[group->children[i]];
-        if (!phase_failed(c->phase) || continues_on(c->call, c->phase)) continue;
+        bool late = c->gate && c->gate->timed_out; /* steps.go: not forgiven */
+        if (!phase_failed(c->phase) || (!late && continues_on(c->call, c->phase))) continue;
+        if (late) {
+            node_finish(r, group, NODE_FAILED, str_fmt(&r->scratch, "child '%.*s' timedout", STR_ARG(c->name)));
+            return;
+        }
         struct str id = node_id_text(&r->scratch, r, c);
         node_finish(r, group, NODE_FAILED,
                     str_fmt(&r->scratch, "child '%.*s' failed", STR_ARG(id)));
@@ -183,8 +193,7 @@ static bool fan_in_fails(struct run *r, struct node *n)
     for (uint32_t i = 0; i < n->tmpl->n_calls; i++) {
         if (n->tmpl->calls[i].group != b->group || !b->calls[i].loop) continue;
         if (loop_results_valid(r, b->calls[i].loop, &bad)) continue;
-        r->entry_error = r->entry_error || n == r->root;
-        body_finish(r, n, NODE_ERROR, str_fmt(&r->scratch, "result of %.*s is not JSON", STR_ARG(bad->name)));
+        body_error(r, n, str_fmt(&r->scratch, "result of %.*s is not JSON", STR_ARG(bad->name)));
         return true;
     }
     return false;

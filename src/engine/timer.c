@@ -58,7 +58,8 @@ static bool pends_too_long(struct run *r, struct node *n)
 
 static void node_due(struct run *r, struct node *n)
 {
-    if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
+    if (node_is_waiting(n)) sync_time_out(r, n);
+    else if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     else if (n->type == NTYPE_CONTAINER) cset_retry_due(r, n);
     else if (n->type == NTYPE_POD)
@@ -67,22 +68,20 @@ static void node_due(struct run *r, struct node *n)
     else if (n->type == NTYPE_HTTP) http_end(r, n, STR("timeout"));
 }
 
-/* Argo has other words for the nodes of its agent than for pods (failNodesWithoutCreatedPods). */
-static struct str http_stopped(const struct run *r, struct str why)
-{
-    if (r->stop == STOP_STOP) return STR("Stopped with strategy 'Stop'");
-    return r->stop == STOP_TERMINATE ? STR("Stopped with strategy 'Terminate'") : why;
-}
-
 /* Stop and deadline alike: running work is ended, waiting work fails, exit handlers go on. */
 void work_end(struct run *r, struct str why, bool exit_too)
 {
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (phase_fulfilled(n->phase) || (n->in_exit && !exit_too)) continue;
+        if (node_is_waiting(n)) {
+            node_finish(r, n, NODE_FAILED, start_refusal(r, n)); /* as it would be told after the wait */
+            continue;
+        }
         if (n->type == NTYPE_POD) node_kill(r, n, why);
-        if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_FAILED, why);
-        if (n->type == NTYPE_HTTP) http_end(r, n, http_stopped(r, why));
+        /* Argo has other words for what has no pod of its own (failNodesWithoutCreatedPods) */
+        if (n->type == NTYPE_SUSPEND) node_finish(r, n, NODE_FAILED, r->stop ? stopped_text(r) : why);
+        if (n->type == NTYPE_HTTP) http_end(r, n, r->stop ? stopped_text(r) : why);
         if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     }
 }

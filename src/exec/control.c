@@ -134,6 +134,7 @@ bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct 
     run_free(l->run);
     l->run = NULL;
     if (!run_restore(l, e)) return false;
+    active_queue(l);
     run_continue(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
 }

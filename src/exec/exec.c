@@ -103,6 +103,7 @@ static void turn_end(void *user)
 {
     struct exec *x = user;
     struct err e;
+    if (!x->failed && !locks_pump(x, &e)) exec_fail(x, &e);
     if (x->dirty && !x->kills.n && !x->over.n) jobs_dispatch(x);
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
@@ -231,6 +232,8 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->closing = o->idle;
     x->transfers_wait_last = &x->transfers_wait;
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
+    x->locks = locks_new(exec_lock_limit, x);
+    x->throttle = throttle_new(config_int(o->config, CONFIG_WORKFLOWS), config_int(o->config, CONFIG_NAMESPACE_WORKFLOWS));
     x->quiet = cpus / 2;
     x->max_fresh = 4 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
@@ -259,6 +262,8 @@ void exec_close(struct exec *x)
     loop_hook_free(x->commit_hook);
     for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
+    locks_free(x->locks);
+    throttle_free(x->throttle);
     rubbish_remove(x);
     retired_keep(x);
     VEC_FINI(&x->dead);

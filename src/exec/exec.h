@@ -68,6 +68,7 @@ bool exec_resume(struct exec *x, int64_t run, struct err *e);
 bool exec_set(struct exec *x, int64_t run, const struct node_change *c, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
+bool exec_is_ending(const struct exec *x); /* steps of runs that are over were told to end and have not yet */
 /* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
  * after the commit, and artifacts whose artifactGC says so go too. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
@@ -81,6 +82,8 @@ bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row,
 struct val exec_workflow_meta(struct arena *a, const struct val *meta, const struct run_row *row);
 /* And its spec, with what was asked of the run since: to be suspended, to stop. `priv` is its stored value "private". */
 struct val exec_workflow_spec(struct arena *a, const struct val *spec, const struct val *priv);
+/* Stored objects or limits have changed: semaphores look their limits up again. */
+void exec_limits_changed(struct exec *x);
 /* SIGKILL for every step of the run now. */
 void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */

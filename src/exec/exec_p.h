@@ -4,6 +4,7 @@
 #include "artifact/remote.h"
 #include "base/vec.h"
 #include "config/images.h"
+#include "engine/throttle.h"
 #include "exec/exec.h"
 #include "net/web.h"
 #include "pod/pod.h"
@@ -28,6 +29,7 @@ struct active {
     struct arena arena; /* of the workflow value */
     struct val workflow;
     struct run *run;
+    struct throttle_item *ticket; /* NULL: it has ended */
     bool over;
     bool gc_noted;                  /* some artifact of it may be to go; true after a restart */
     bool repository_known;          /* its artifactRepositoryRef has been looked at */
@@ -135,6 +137,9 @@ struct exec {
     bool loaded; /* what engines before this one left is known */
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
+    struct locks *locks; /* of all runs */
+    struct throttle *throttle;
+    bool pumping;        /* locks_pump is at work */
     VEC(struct active *) lives;
     VEC(struct active *) begun; /* submitted in the open transaction */
     VEC(struct active *) over;  /* ended in it */
@@ -185,6 +190,12 @@ bool run_submit(struct active *by, const struct val *workflow, struct err *e);
 bool actives_flush(struct exec *x, struct err *e); /* the stale ones */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
+/* locking.c */
+struct run_opts active_opts(struct active *l);
+int64_t exec_lock_limit(void *ctx, const struct lock_name *n);
+void active_queue(struct active *l); /* among the workflows that may be at work; it has a run */
+bool active_begin(struct active *l, struct err *e); /* when it may; else it is postponed */
+bool locks_pump(struct exec *x, struct err *e); /* runs whose turn for a lock, or to begin, has come go on */
 /* exec.c */
 void exec_fail(struct exec *x, const struct err *e);
 void timer_note(struct active *l);

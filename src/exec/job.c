@@ -221,6 +221,13 @@ void jobs_orphan(struct active *l)
     }
 }
 
+bool exec_is_ending(const struct exec *x)
+{
+    for (size_t i = 0; !x->failed && i < x->jobs.n; i++)
+        if (!x->jobs.items[i]->live && x->jobs.items[i]->lane) return true;
+    return false;
+}
+
 void exec_kill(struct exec *x, int64_t run)
 {
     const struct active *l = active_of(x, run);

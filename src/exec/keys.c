@@ -67,16 +67,27 @@ static bool base_of(struct job *j, const struct val *tmpl, struct str *out, stru
     return true;
 }
 
+static struct str base_name(struct str path)
+{
+    while (path.n > 1 && path.p[path.n - 1] == '/') path.n--;
+    for (size_t i = path.n; i-- > 0;)
+        if (path.p[i] == '/') return str_from(path, i + 1);
+    return path;
+}
+
+/* An archive is named after the artifact, a plain file keeps its name (executor.go stageArchiveFile). */
 bool output_key(struct job *j, const struct val *tmpl, const struct val *art, struct str *out, struct err *e)
 {
     struct arena *a = &j->live->x->scratch;
     struct str key = val_text(val_path(art, "s3.key")), base;
     const struct val *archive = val_get(art, STR("archive"));
-    const char *suffix = val_get(archive, STR("none")) ? "" : val_get(archive, STR("zip")) ? ".zip" : ".tgz";
+    bool plain = val_get(archive, STR("none")) != NULL;
+    struct str name = plain ? base_name(val_get_str(art, "path")) : val_get_str(art, "name");
+    const char *suffix = plain ? "" : val_get(archive, STR("zip")) ? ".zip" : ".tgz";
     if (key.n) return *out = key, true;
     if (!base_of(j, tmpl, &base, e)) return false;
     while (base.n && base.p[base.n - 1] == '/') base.n--;
-    *out = str_fmt(a, "%.*s/%.*s%s", STR_ARG(base), STR_ARG(val_get_str(art, "name")), suffix);
+    *out = str_fmt(a, "%.*s/%.*s%s", STR_ARG(base), STR_ARG(name), suffix);
     return true;
 }
 

@@ -83,7 +83,7 @@ bool run_restore(struct active *l, struct err *e)
     struct exec *x = l->x;
     struct arena a CLEANUP(arena_fini);
     struct rows rows = {.a = &a};
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l};
+    struct run_opts opts = active_opts(l);
     arena_init(&a);
     bool ok = store_nodes_load(x->store, l->id, add_node, &rows, e) &&
               store_values_load(x->store, l->id, add_value, &rows, e) && memo_read(l, rows.memo, &opts.memo, e);
@@ -188,7 +188,7 @@ static bool run_take_over(struct exec *x, const struct run_row *row, struct err 
         !json_parse(&x->scratch, doc, NULL, &workflow, e))
         return false;
     struct active *l = active_new(x, row->run, &workflow);
-    if (run_restore(l, e)) return true;
+    if (run_restore(l, e)) return active_queue(l), true;
     active_forget(l);
     return false;
 }

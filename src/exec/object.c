@@ -69,6 +69,12 @@ struct str object_group_name(struct arena *a, const struct object_key *k)
     return str_fmt(a, "%s%s%.*s \"%.*s\"", plural, has ? "." : "", has ? (int)group.n : 0, group.p, STR_ARG(k->name));
 }
 
+/* Limits of semaphores stand in ConfigMaps; whoever waits is looked at in this turn. */
+static void limits_note(struct exec *x, const struct object_key *k)
+{
+    if (!k->is_run && k->kind == RESOURCE_CONFIG_MAP) locks_refresh(x->locks);
+}
+
 /* ---- looking ---- */
 
 static bool not_found(struct arena *a, const struct object_key *k, struct err *e)
@@ -199,6 +205,7 @@ bool object_create(struct arena *a, struct active *by, const struct val *doc, st
     struct resource_write w = {.store = x->store, .verb = RESOURCE_CREATE, .doc = &ready, .ns = k->ns,
                                .now_us = clock_now_us(), .random = {random_u64(), random_u64()}};
     if (!resource_put(a, &w, &r, e)) return false;
+    limits_note(x, k);
     k->name = r.name;
     k->ns = r.ns;
     return true;
@@ -212,7 +219,9 @@ static bool document_change(struct arena *a, struct exec *x, const struct object
     if (!admit(a, x, doc, k->ns, &ready, e)) return false;
     struct resource_write w = {.store = x->store, .verb = RESOURCE_UPDATE, .doc = &ready, .ns = k->ns,
                                .now_us = clock_now_us(), .random = {random_u64(), random_u64()}};
-    return resource_put(a, &w, &r, e);
+    if (!resource_put(a, &w, &r, e)) return false;
+    limits_note(x, k);
+    return true;
 }
 
 bool object_change(struct arena *a, struct exec *x, const struct object_key *k, const struct val *live,
@@ -240,7 +249,9 @@ bool object_delete(struct arena *a, struct exec *x, const struct object_key *k, 
         if (store_run_find(a, x->store, k->ns, k->name, &row, &why)) return exec_delete(x, &row, e);
     } else if (resource_get(a, x->store, &key, &doc, &why)) {
         object.uid = val_text(val_path(&doc, "metadata.uid"));
-        return resource_delete(x->store, &key, OBJECT_RV_ANY, clock_now_us(), e) && owned_delete(x, 0, object.uid, e);
+        if (!resource_delete(x->store, &key, OBJECT_RV_ANY, clock_now_us(), e)) return false;
+        limits_note(x, k);
+        return owned_delete(x, 0, object.uid, e);
     }
     if (why.code == ERR_NOT_FOUND) return not_found(a, k, e);
     *e = why;

@@ -19,6 +19,7 @@ struct active *active_new(struct exec *x, int64_t id, const struct val *workflow
 
 void active_free(struct active *l)
 {
+    throttle_remove(l->ticket);
     run_free(l->run);
     arena_fini(&l->arena);
     free(l->jobs);
@@ -125,6 +126,8 @@ static bool act(struct active *l, const struct action *a, struct err *e)
         if (l->over) return true;
         VEC_PUSH(&x->over, l);
         l->over = true;
+        throttle_remove(l->ticket);
+        l->ticket = NULL;
         return retire_run(l, e);
     }
     return false;
@@ -142,7 +145,7 @@ bool active_event(struct active *l, const struct outbox *given, struct err *e)
         if (!act(l, &out->actions[i], e)) return false;
     timer_note(l);
     arena_reset(&l->x->scratch);
-    return true;
+    return locks_pump(l->x, e);
 }
 
 static struct str labels_json(struct arena *a, const struct val *workflow)
@@ -212,12 +215,13 @@ static int64_t estimate(struct exec *x, const struct val *workflow)
 }
 
 /* NULL: it cannot be run. */
-static struct active *active_begin(struct exec *x, const struct val *workflow, const struct val *memo, int64_t estimated_s,
-                                   struct err *e)
+static struct active *active_make(struct exec *x, const struct val *workflow, const struct val *memo, int64_t estimated_s,
+                                  struct err *e)
 {
     struct active *l = active_new(x, 0, workflow);
-    struct run_opts opts = {.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
-                            .seed = random_u64() >> 1, .estimated_s = estimated_s};
+    struct run_opts opts = active_opts(l);
+    opts.seed = random_u64() >> 1;
+    opts.estimated_s = estimated_s;
     if (memo) {
         struct val *own = ARENA_NEW(&l->arena, struct val);
         *own = val_copy(&l->arena, memo);
@@ -248,12 +252,11 @@ static bool run_store(struct exec *x, const struct val *workflow, int64_t *out_r
 static bool submit(struct exec *x, const struct val *given, const struct val *memo, int64_t creator, int64_t *out_run,
                    struct err *e)
 {
-    struct outbox out;
     struct active asking = {.x = x, .workflow = *given}; /* for look-ups alone */
     if (!exec_begin(x, e)) return false;
     arena_init(&asking.arena);
     struct val workflow = labelled(x, &asking, given);
-    struct active *l = active_begin(x, &workflow, memo, estimate(x, &workflow), e);
+    struct active *l = active_make(x, &workflow, memo, estimate(x, &workflow), e);
     arena_fini(&asking.arena);
     if (!l) return false;
     if (!run_store(x, &l->workflow, out_run, e)) {
@@ -262,10 +265,9 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
     }
     l->id = *out_run;
     VEC_PUSH(&x->begun, l);
+    run_number_set(l->run, (uint64_t)l->id);
     if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */
-    if (!creator_note(l, creator, e)) return false;
-    run_start(l->run, clock_now_us(), &out);
-    return active_event(l, &out, e);
+    return creator_note(l, creator, e) && active_begin(l, e);
 }
 
 bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e)
@@ -311,6 +313,10 @@ bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *
     if (!l) return err_set(e, ERR_NOT_FOUND, "the workflow is not running");
     if (!exec_begin(x, e)) return false;
     run_stop(l->run, how, clock_now_us(), &out);
+    if (!active_event(l, &out, e)) return false;
+    if (run_has_begun(l->run) || l->over) return true;
+    throttle_let_in(l->ticket); /* it ends as everything that is stopped, at once */
+    run_start(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
 }
 

@@ -183,6 +183,18 @@ void service_watch_free(struct service_watch *w); /* NULL is fine; also from ins
 /* Sends what is there already; later changes come by themselves after each commit. */
 void service_watch_pump(struct service_watch *w);
 
+/* ---- limits of semaphores ---- */
+
+struct sync_limit_ref {
+    struct str ns, key;
+    struct str config_map; /* its name; absent: a row of the store (`database: {key}`) */
+};
+enum sync_verb { SYNC_CREATE, SYNC_UPDATE, SYNC_DELETE };
+/* CONFLICT when there is one to be created, NOT_FOUND when there is none. Whoever waits is looked at. */
+bool service_sync_change(struct service *s, enum sync_verb verb, const struct sync_limit_ref *ref, int64_t limit,
+                         struct err *e);
+bool service_sync_get(struct service *s, const struct sync_limit_ref *ref, int64_t *limit, struct err *e);
+
 /* ---- reading ---- */
 
 /* NAME, a unique prefix, @latest, or a uid. */

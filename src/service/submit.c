@@ -153,9 +153,10 @@ static bool submit_here(struct arena *a, struct service *s, const struct documen
                         const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
 {
     if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
-    if (accept_all(a, s, docs, o, out, n, e)) return exec_commit(s->exec, e);
-    exec_rollback(s->exec);
-    return false;
+    if (!accept_all(a, s, docs, o, out, n, e)) return exec_rollback(s->exec), false;
+    if (!exec_commit(s->exec, e)) return false;
+    if (docs->n > *n) exec_limits_changed(s->exec); /* objects came along */
+    return true;
 }
 
 static struct val pairs(struct arena *a, const struct param *p, size_t n)

@@ -244,6 +244,7 @@ static void lint_workflow(struct lint *l, const struct document *doc)
     struct lint_doc ld = {.l = l, .doc = doc, .spec = doc->spec};
     ld.is_template = doc->kind == DOC_WORKFLOW_TEMPLATE ||
                      doc->kind == DOC_CLUSTER_WORKFLOW_TEMPLATE;
+    if (ld.spec) lint_workflow_locks(l, ld.spec);
     if (ld.spec) lint_later_workflow(l, ld.spec);
     if (ld.spec) lint_pod_patch(l, ld.spec->src);
     if (ld.spec && resolve_spec(&ld)) check_spec(&ld);

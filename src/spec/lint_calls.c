@@ -296,7 +296,10 @@ static void check_call(struct lint_doc *ld, struct call *c, const struct tag_sco
 static void check_calls(struct lint_doc *ld, const struct argo_template *t, struct call *calls,
                         struct tag_scope *s)
 {
-    for (size_t i = 0; i < s->n_calls; i++) check_call(ld, &calls[i], s);
+    for (size_t i = 0; i < s->n_calls; i++) {
+        check_call(ld, &calls[i], s);
+        lint_call_locks(ld->l, t, &calls[i]);
+    }
     lint_tags(s, t->outputs ? t->outputs->src : NULL, NULL);
 }
 

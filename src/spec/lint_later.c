@@ -3,16 +3,15 @@
 #include "spec/lint_p.h"
 
 struct later {
-    const char *field, *instead; /* what happens instead */
+    const char *field, *instead; /* what happens instead; NULL: the last row */
 };
 
 static const struct later of_workflow[] = {
-    {"synchronization", "no lock is taken, the run is not held back"},
+    {NULL, NULL},
 };
 
 static const struct later of_template[] = {
-    {"synchronization", "no lock is taken, steps are not held back"},
-    {"memoize", "the step runs each time"},
+    {NULL, NULL},
 };
 
 static const struct later of_container[] = {
@@ -23,17 +22,17 @@ static const struct later of_container[] = {
 
 static const char *const places[] = {"gcs", "oss", "azure", "hdfs", "plugin"};
 
-static const char *later_in(const struct later *rows, size_t n, const char *field)
+static const char *later_in(const struct later *row, const char *field)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(rows[i].field, field) == 0) return rows[i].instead;
+    for (; row->field; row++)
+        if (strcmp(row->field, field) == 0) return row->instead;
     return NULL;
 }
 
 const char *spec_field_later(const char *type, const char *field)
 {
-    if (strcmp(type, "WorkflowSpec") == 0) return later_in(of_workflow, ARRAY_LEN(of_workflow), field);
-    if (strcmp(type, "Template") == 0) return later_in(of_template, ARRAY_LEN(of_template), field);
+    if (strcmp(type, "WorkflowSpec") == 0) return later_in(of_workflow, field);
+    if (strcmp(type, "Template") == 0) return later_in(of_template, field);
     return NULL;
 }
 
@@ -109,7 +108,7 @@ static void warn_containers(struct lint *l, const struct argo_template *t)
 
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
-    for (size_t i = 0; i < ARRAY_LEN(of_template); i++) warn(l, t->src, &of_template[i]);
+    for (const struct later *row = of_template; row->field; row++) warn(l, t->src, row);
     warn_progress(l, t);
     warn_containers(l, t);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
@@ -122,5 +121,5 @@ void lint_later_kind(struct lint *l, const struct val *spec, const char *instead
 
 void lint_later_workflow(struct lint *l, const struct argo_workflow_spec *spec)
 {
-    for (size_t i = 0; i < ARRAY_LEN(of_workflow); i++) warn(l, spec->src, &of_workflow[i]);
+    for (const struct later *row = of_workflow; row->field; row++) warn(l, spec->src, row);
 }

@@ -151,6 +151,11 @@ bool lint_duration(struct lint *l, const struct val *src, const char *field, str
 void lint_template(struct lint_doc *ld, const struct argo_template *t,
                    const struct tag_scope *outer);
 
+/* lint_locks.c: what a template, or the workflow, has to pass before it begins */
+void lint_gates(struct lint_doc *ld, const struct argo_template *t);
+void lint_call_locks(struct lint *l, const struct argo_template *t, const struct call *c); /* t calls c */
+void lint_workflow_locks(struct lint *l, const struct argo_workflow_spec *spec);
+
 /* lint_leaf.c */
 void lint_leaf(struct lint_doc *ld, const struct argo_template *t, enum template_type type);
 

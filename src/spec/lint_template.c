@@ -108,32 +108,6 @@ static void check_metrics(struct lint *l, const struct argo_metrics *m)
     }
 }
 
-static void check_locks(struct lint *l, const struct argo_synchronization *s)
-{
-    for (size_t i = 0; s && i < s->semaphores.n; i++) {
-        const struct argo_semaphore_ref *x = &s->semaphores.items[i];
-        if ((x->config_map_key_ref != NULL) == (x->database != NULL))
-            LINT(l, DIAG_ERROR, "E0311", x->src,
-                 "a semaphore needs either configMapKeyRef or database");
-    }
-    for (size_t i = 0; s && i < s->mutexes.n; i++)
-        if (s->mutexes.items[i].name.n == 0)
-            LINT(l, DIAG_ERROR, "E0311", s->mutexes.items[i].src, "a mutex needs a name");
-}
-
-static void check_memoize(struct lint *l, const struct argo_memoize *m)
-{
-    if (!m) return;
-    lint_duration(l, m->src, "maxAge", m->max_age, true);
-    bool plain = !has_tag(m->key);
-    if (plain && !lint_well_formed(m->key, NAME_FIELD))
-        LINT(l, DIAG_WARNING, "W0312", lint_at(m->src, "key"), "`key` consists of letters, digits and -, but this is \"%.*s\"",
-             STR_ARG(m->key));
-    if (m->cache && m->cache->config_map && m->cache->config_map->name.n == 0)
-        LINT(l, DIAG_ERROR, "E0312", m->cache->config_map->src,
-             "a memoization cache needs the name of a ConfigMap");
-}
-
 void lint_template(struct lint_doc *ld, const struct argo_template *t,
                    const struct tag_scope *outer)
 {
@@ -144,8 +118,7 @@ void lint_template(struct lint_doc *ld, const struct argo_template *t,
     check_retry(l, t->retry_strategy);
     check_times(l, t, type);
     check_metrics(l, t->metrics);
-    check_locks(l, t->synchronization);
-    check_memoize(l, t->memoize);
+    lint_gates(ld, t);
     lint_unused_inputs(ld, t, type);
     lint_later_template(l, t);
     lint_pod_patch(l, t->src);

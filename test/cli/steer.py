@@ -223,7 +223,7 @@ def copied(score, skiff):
         w.check(ran.returncode == 0, f"a run with an artifact: {ran.stderr}")
         out = os.path.join(w.place.root, "out")
         w.call("cp", "w", out)
-        path = os.path.join(out, "default/w/w/outputs/out/out")
+        path = os.path.join(out, "default/w/w/outputs/out/f")
         w.check(os.path.exists(path) and open(path).read() == "content\n", "cp: the file")
         w.check(w.call("artifact", "get", "w", "out", "-").stdout == "content\n", "artifact get")
         w.end([])

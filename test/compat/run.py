@@ -18,7 +18,8 @@ Columns of expect.tsv (tab-separated, - = nothing):
             skip               not run; the note says why
   with      documents given on the command line before the file: from the corpus, or objects/NAME; `internet`: the
             file asks servers elsewhere. They are not reached: internet.py answers for them through a proxy, the file
-            stays as it is, and what is judged is what the program makes of such answers
+            stays as it is, and what is judged is what the program makes of such answers;
+            limit:KEY=N makes the limit of a database semaphore first
   limit     seconds; with "slow" only under --all
   checks    separated by "; ", each is one of
             NAME=PHASE         every node of that displayName has it (there is at least one);
@@ -86,7 +87,12 @@ class Run:
         words = row["with"].split()
         net = internet.shared() if "internet" in words else None
         files = [net.secrets] if net else []
-        files += [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in words if w != "internet"]
+        files += [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in words
+                  if w != "internet" and not w.startswith("limit:")]
+        for key, number in [w[6:].split("=") for w in words if w.startswith("limit:")]:
+            done = self.ask("sync", "create", key, "--type", "database", "--limit", number)
+            if done.returncode:
+                raise Wrong("sync create: " + done.stderr.strip())
         command = self.command("run", "-o", "json", "--runtime", args.runtime, *files, os.path.join(args.corpus, row["file"]))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=state,

@@ -25,6 +25,11 @@ def document(kind, name, spec):
 def to_case(text, seed=1):
     """A case as the simulators get it. README.md section 1.1."""
     docs = [document("WorkflowTemplate", n, s) for n, s in (text.get("libraries") or {}).items()]
+    for name, data in (text.get("configmaps") or {}).items():
+        meta = {"name": name, "namespace": "default"}
+        if text.get("cache") == name:
+            meta["labels"] = {"workflows.argoproj.io/configmap-type": "Cache"}
+        docs.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
     docs.append(document("Workflow", "wf", text["spec"]))
     case = {"seed": seed, "now_us": START_US, "name": "wf", "documents": docs,
             "fate": {"seed": seed, "fail_pct": 0, "error_pct": 0}}

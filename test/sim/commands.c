@@ -2,7 +2,7 @@
  *
  * A command is {"do": NAME, "at_ms": since the start} or {"do": NAME} for as soon as the run is over;
  * "set" and "resume" may name a node by "node", "set" has "phase", "message" and "parameters"; "retry"
- * and "resubmit" may have a "fate" of their own, which holds from then on. */
+ * and "resubmit" may have a "fate" or "pods" of their own, which hold from then on. */
 #include "world.h"
 
 #include "doc/json.h"
@@ -47,6 +47,12 @@ static struct run *load(struct world *w)
     return run_load(&w->opts, w->stored.status, w->stored.priv, w->stored.rows.items, w->stored.rows.n, &e);
 }
 
+static void new_fate(struct world *w, const struct val *c)
+{
+    if (val_get(c, STR("fate"))) w->fate = val_get(c, STR("fate"));
+    if (val_get(c, STR("pods"))) w->given = val_get(c, STR("pods"));
+}
+
 /* As exec does it: from the rows, to rows, and on as after a crash. */
 static void retry(struct world *w, const struct val *c, struct outbox *out)
 {
@@ -61,7 +67,7 @@ static void retry(struct world *w, const struct val *c, struct outbox *out)
     run_free(w->run);
     w->run = load(w);
     if (ok) w->pods.n = 0;
-    if (val_get(c, STR("fate"))) w->fate = val_get(c, STR("fate"));
+    new_fate(w, c);
     run_continue(w->run, w->now_us, out);
 }
 
@@ -78,7 +84,7 @@ static void resubmit(struct world *w, const struct val *c, struct outbox *out)
         w->stored.rows.n = w->pods.n = 0;
         world_rename(w, STR("wf2"));
     }
-    if (val_get(c, STR("fate"))) w->fate = val_get(c, STR("fate"));
+    new_fate(w, c);
     if (ok) {
         run_free(w->run);
         w->run = run_new(&w->opts, &e);

@@ -45,6 +45,7 @@ def execute(wf, name, tmpl, holder, library, place):
     if phase in m.BAD:
         return wf.mark(node, phase)
     node.outputs = wf.template_outputs(tmpl, all_outputs(wf, d))
+    wf.save_quietly(node)
     return wf.mark(node, "Succeeded")
 
 
@@ -128,7 +129,7 @@ def assess(wf, d, targets):
 
 def next_nodes(wf, node):
     """[getRetryNodeChildrenIds] Attempts do not count: the look goes on behind them."""
-    if node.type != "Retry":
+    if node.type != "Retry" or node.memo == "hit":
         return node.children
     out = []
     for c in reversed(node.children):
@@ -179,6 +180,7 @@ def execute_task(wf, d, name):
     try:
         todo = expand(wf, d, task)
     except tags.Unresolved:
+        wf.waits = True
         return
     except (m.StepError, loops.LoopError) as e:
         return born(wf, d, task, "Error", str(e))

@@ -6,6 +6,7 @@ expr     expr-lang: names, literals, operators, ?? and ?:, a few functions
 
 One small Pratt parser serves all; `Words` says what a bare identifier means.
 """
+import datetime
 import re
 
 
@@ -13,12 +14,14 @@ class ExprError(Exception):
     pass
 
 
-TOKEN = re.compile(r"""\s*(?:
+TOKEN = r"""\s*(?:
     (?P<number>0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)
-  | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+  | (?P<string>%s)
   | (?P<name>[A-Za-z_]\w*)
   | (?P<bracketed>\[[^\]]*\])
-  | (?P<op>\?\.|\?\?|\*\*|==|!=|>=|<=|&&|\|\||=~|!~|[-+*/%<>!()?:,.\[\]]))""", re.X)
+  | (?P<op>\?\.|\?\?|\*\*|==|!=|>=|<=|&&|\|\||=~|!~|[-+*/%%<>!()?:,.\[\]]))"""
+EXPR_TOKEN = re.compile(TOKEN % r"""  "(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'  """, re.X)
+WHEN_TOKEN = re.compile(TOKEN % r"""  ["'](?:[^"'\\]|\\.)*["']  """, re.X)  # to govaluate every quote ends a text
 
 BINARY = {"?": 1, "??": 2, "||": 3, "or": 3, "&&": 4, "and": 4, "==": 6, "!=": 6, "<": 7, ">": 7, "<=": 7, ">=": 7,
           "=~": 7, "!~": 7, "in": 7, "contains": 7, "startsWith": 7, "endsWith": 7, "matches": 7,
@@ -30,7 +33,7 @@ def tokens(text, word_operators):
     out, at = [], 0
     text = text.rstrip()
     while at < len(text):
-        m = TOKEN.match(text, at)
+        m = (EXPR_TOKEN if word_operators else WHEN_TOKEN).match(text, at)
         if not m:
             raise ExprError("Invalid token: '%s'" % text[at:].strip()[:2])
         kind = m.lastgroup
@@ -40,7 +43,9 @@ def tokens(text, word_operators):
                 out.append(("op", "["))
                 at = m.start(kind) + 1
                 continue
-            kind, value = "string", value[1:-1]  # govaluate: a name in brackets, and names are strings
+            out.append(("string", value[1:-1]))  # govaluate: a name in brackets, and names are strings
+            at = m.end()
+            continue
         if kind == "name" and (value == "in" or (word_operators and value in WORD_OPERATORS | {"not"})):
             kind = "op"
         if kind == "string":
@@ -167,10 +172,20 @@ def number(v, op):
     return v
 
 
+DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[-+]\d\d:\d\d))?")
+
+
+def moment(v):
+    """A quoted text that looks like a date is a time to govaluate."""
+    if isinstance(v, str) and DATE.fullmatch(v):
+        return datetime.datetime.fromisoformat(v.replace("Z", "+00:00") if "T" in v else v + "T00:00:00+00:00")
+    return v
+
+
 def same(a, b):
     if isinstance(a, bool) != isinstance(b, bool):
         return False
-    return a == b
+    return a == b or (isinstance(a, str) and isinstance(b, str) and moment(a) == moment(b))
 
 
 def ordered(a, b, op):
@@ -274,7 +289,7 @@ def to_text(v):
 FUNCTIONS = {"asInt": as_int, "int": as_int, "asFloat": as_float, "float": as_float, "string": to_text,
              "len": lambda v: len(v), "upper": lambda v: v.upper(), "lower": lambda v: v.lower()}
 
-# ---- when: reference 1.6 ----
+# ---- when ----
 
 HINT = ' (hint: try wrapping the affected expression in quotes ("))'
 

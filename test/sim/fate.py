@@ -2,6 +2,8 @@
 import re
 from dataclasses import dataclass, field
 
+import shell
+
 MASK = (1 << 64) - 1
 
 
@@ -88,9 +90,51 @@ def http_fate(duration, phase, code, result):
         return Fate(duration, "Failed", "sim: no answer")
     message = "" if phase == "Succeeded" else "received non-2xx response code: %d" % code
     return Fate(duration, phase, message, result=result)
+def without_newline(text):
+    return text[:-1] if text.endswith("\n") else text
+
+
+def written_value(p, run):
+    """The value of an output file, or None when it is missing and there is no default."""
+    if p["valueFrom"]["path"] in run.files:
+        return without_newline(run.files[p["valueFrom"]["path"]])
+    default = p["valueFrom"].get("default")
+    return None if default is None else str(default)
+
+
+def finish(got, values):
+    """What the output files do to the outcome."""
+    got.parameters = {n: v for n, v in values if v is not None}
+    missing = [n for n, v in values if v is None]
+    if missing and got.phase == "Succeeded":
+        got.phase, got.message = "Error", "output parameter '%s' is missing" % missing[0]
+    return got
+
+
+def outcome(duration, phase, code):
+    return Fate(duration, phase, "" if phase == "Succeeded" else "main: Error (exit code %d)" % code, str(code))
+
+
+def fate_commanded(name, tmpl, captured, given):
+    """What its command says, unless the case knows better. README.md section 2.1."""
+    run, known = shell.run_template(tmpl), (given or {}).get(name) or {}
+    duration = known.get("takes_us", run.took_us or 10**6)
+    if "error" in known:
+        return Fate(duration, "Error", known["error"])
+    code = known.get("exit", run.code)
+    got = outcome(duration, "Failed" if code else "Succeeded", code)
+    if captured:
+        got.result = str(known.get("result", without_newline(run.out)))
+    return finish(got, [(p["name"], written_value(p, run)) for p in parameter_files(tmpl)])
 
 
 def fate_of(name, tmpl, captured, fate):
+    if fate.get("shell"):
+        return fate_commanded(name, tmpl, captured, fate.get("pods"))
+    return fate_drawn(name, tmpl, captured, fate)
+
+
+def fate_drawn(name, tmpl, captured, fate):
     draws = Draws(fate["seed"], name)
     duration, p = 1000 * (1 + draws.draw() % 50), draws.draw() % 100
     code, result = 1 + draws.draw() % 3, str(draws.draw() % 10)
@@ -103,12 +147,7 @@ def fate_of(name, tmpl, captured, fate):
         return http_fate(duration, phase, code, notes.get("sim/result", result))
     if phase == "Error":
         return Fate(duration, "Error", "sim: infrastructure error")
-    got = Fate(duration, phase, "" if phase == "Succeeded" else "main: Error (exit code %d)" % code, str(code))
+    got = outcome(duration, phase, code)
     if captured or "data" in tmpl:
         got.result = notes.get("sim/result", result)
-    found = [(f["name"], parameter_value(f, notes, drawn)) for f, drawn in values]
-    got.parameters = {n: v for n, v in found if v is not None}
-    missing = [n for n, v in found if v is None]
-    if missing and phase == "Succeeded":
-        got.phase, got.message = "Error", "sim: missing output %s" % missing[0]
-    return got
+    return finish(got, [(f["name"], parameter_value(f, notes, drawn)) for f, drawn in values])

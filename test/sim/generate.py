@@ -2,9 +2,12 @@
 
 Every workflow is valid, and no reference waits for ever: a reference is made only to what is there when its user starts
 (or to an output of a skipped node, which has rules of its own). Left out are the corners in which Argo itself never ends;
-README.md section 3.3 names those that the model straightens.
+README.md section 3.4 names those that the model straightens.
 """
 import random
+
+import generate_gates
+import generate_more
 
 START_US = 1700000000000000
 IMAGE = {"container": {"image": "busybox", "command": ["true"]}}
@@ -570,4 +573,4 @@ class HookSower:
 def case(seed):
     made = Generator(seed).case()
     HookSower(seed, made["documents"][-1]["spec"]).sow()
-    return made
+    return generate_gates.decorate(generate_more.decorate(made))

@@ -1,4 +1,4 @@
-"""Loops: the items of a step or task and what they make of it (operator.go expandSequence, processItem). Reference 1.10."""
+"""Loops: the items of a step or task and what they make of it (operator.go expandSequence, processItem)."""
 import json
 
 import expressions
@@ -141,7 +141,7 @@ def containers_only(values):
 
 
 def aggregate(prefix, children):
-    """Scope entries for a finished loop. Only succeeded items with outputs count. Reference 1.10."""
+    """Scope entries for a finished loop. Only succeeded items with outputs count."""
     items = sorted((c for c in children if not c.hooked and not c.retried), key=lambda c: index_of(c.name))
     params, by_name, results = [], {}, []
     for node in items:

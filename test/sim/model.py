@@ -8,21 +8,24 @@ import json
 
 import dag
 import fate
+import gates
 import steps
 import tags
 from hooks import Hooks
-from nodes import (BAD, DAY_US, FAIL_FAST, FULFILLED, Held, Node, Place, POD_DEADLINE, STEP_DEADLINE, StepError,
+from nodes import (BAD, DAY_US, FAIL_FAST, FULFILLED, Held, Node, Place, POD_DEADLINE, STEP_DEADLINE, StepError, TYPES,
                    duration_us)
 from retries import Retries
 from scopes import Scopes
 
 
-class Model(Scopes, Retries, Hooks):
+class Model(Scopes, Retries, Hooks, gates.Gates):
     def __init__(self, case):
-        self.name, self.now, self.fate = case["name"], case["now_us"], case["fate"]
+        self.name, self.now = case["name"], case["now_us"]
+        self.fate = dict(case["fate"], shell=case.get("shell"), pods=case.get("pods"))
         self.last_us = case["now_us"] + case.get("limit_us", DAY_US)
         self.spec = case["documents"][-1]["spec"]
-        self.libraries = {d["metadata"]["name"]: d["spec"]["templates"] for d in case["documents"][:-1]}
+        self.libraries = {d["metadata"]["name"]: d["spec"]["templates"] for d in case["documents"][:-1] if "spec" in d}
+        self.init_gates(case)
         self.nodes, self.raw, self.json = {}, {}, {}
         self.phase, self.message, self.started, self.finished = "Running", "", self.now, None
         self.global_outputs, self.changed, self.status = {}, False, None
@@ -30,8 +33,10 @@ class Model(Scopes, Retries, Hooks):
         self.timers = {}  # back-off: name of the Retry node -> time
         self.sleeps = {}  # suspend nodes with a duration: name -> time
         ads = self.spec.get("activeDeadlineSeconds")
+        self.commands, self.stop = list(case.get("commands") or []), None
         self.deadline = None if ads is None else self.now + int(ads) * 10**6
         self.trace, self.covered = [], set()
+        self.rested = self.waits = self.place_free = False
 
     def reach(self, row):
         self.covered.add(row)
@@ -53,35 +58,70 @@ class Model(Scopes, Retries, Hooks):
         """(time, node name, kind) of everything to come. README section 3."""
         out = [(end, name, 0) for name, (end, _, _) in self.pods.items()]
         out += [(at, name, 0) for name, at in self.sleeps.items()]
+        out += [(at, name, 1) for name, at in self.waiting.items() if at is not None]
         out += [(dead, name, 1) for name, (_, dead, _) in self.pods.items() if dead is not None]
         out += [(at, name, 2) for name, at in self.timers.items()]
         if self.deadline is not None and self.now < self.deadline:
             out.append((self.deadline, "", 0))
+        if self.commands:
+            out.append((self.started + 1000 * self.commands[0]["at_ms"], "", -1))
         return out
 
     def happen(self, name, kind):
-        if name == "":
+        if kind == -1:
+            self.shut_down(self.commands.pop(0)["do"])
+        elif name == "":
             self.workflow_deadline()
         elif kind == 2:
             del self.timers[name]
         elif name in self.sleeps:
             self.end_sleep(name)
+        elif name in self.waiting:
+            self.nodes[name].late = True
+            self.mark(self.nodes[name], "Failed", "timeout")
         elif kind == 1:
             self.end_pod(name, "Failed", POD_DEADLINE if self.nodes[name].type == "Pod" else "timeout", None)
         else:
             self.end_pod_by_fate(name)
 
     def settle(self):
+        """Passes until nothing changes. A place under a limit is given away only when all else has come to rest, one at a time."""
+        self.rested = False
         for _ in range(10000):
-            self.changed = False
+            self.changed, self.waits, self.place_free = False, False, self.rested
             if self.finished is None:
                 self.operate()
-            if not self.changed:
+            if not self.changed and self.rested and not self.grant():
                 return
+            self.rested = not self.changed
         raise AssertionError("no fixpoint")
 
     def past_deadline(self):
         return self.deadline is not None and self.now >= self.deadline
+
+    def shut_down(self, how):
+        """[applyExecutionControl, failNodesWithoutCreatedPodsAfterDeadlineOrShutdown] stop leaves exit handlers alone, terminate does not."""
+        self.reach(how)
+        self.stop, self.changed = how.capitalize(), True
+        for node in list(self.nodes.values()):
+            if node.fulfilled() or not self.stopped(node):
+                continue
+            if node.name in self.waiting:
+                self.mark(node, "Failed", "workflow shutdown with strategy: " + self.stop if node.type == "Pod" else self.stopped_message())
+            elif node.type == "Pod":
+                self.end_pod(node.name, "Failed", "workflow shutdown with strategy:  " + self.stop, None)
+            elif node.type == "HTTP":
+                self.end_pod(node.name, "Failed", self.stopped_message(), None)
+            elif node.type == "Suspend":
+                self.sleeps.pop(node.name, None)
+                self.mark(node, "Failed", self.stopped_message())
+
+    def stopped(self, place):
+        """[ShutdownStrategy.ShouldExecute]"""
+        return self.stop == "Terminate" or (self.stop == "Stop" and not place.on_exit)
+
+    def stopped_message(self):
+        return "Stopped with strategy '%s'" % self.stop
 
     def workflow_deadline(self):
         """[applyExecutionControl, failNodesWithoutCreatedPodsAfterDeadlineOrShutdown]"""
@@ -89,7 +129,9 @@ class Model(Scopes, Retries, Hooks):
         for node in list(self.nodes.values()):
             if node.on_exit or node.fulfilled():
                 continue
-            if node.type in ("Pod", "HTTP"):
+            if node.name in self.waiting:
+                self.mark(node, "Failed", STEP_DEADLINE)
+            elif node.type in ("Pod", "HTTP"):
                 self.end_pod(node.name, "Failed", STEP_DEADLINE, None)
             elif node.type == "Suspend":
                 self.sleeps.pop(node.name, None)
@@ -100,6 +142,7 @@ class Model(Scopes, Retries, Hooks):
     def make(self, name, type_, phase, holder, place, message=""):
         """[initializeNode]"""
         assert name not in self.nodes, name
+        waited = self.reborn.pop(name, None)
         display = name
         if place.boundary:
             display = name[len(place.boundary):] if name.startswith(place.boundary) else name
@@ -111,9 +154,15 @@ class Model(Scopes, Retries, Hooks):
         node = Node(name, self.node_id(name), display, type_, phase, holder.get("template") or "",
                     "%s/%s" % (ref["name"], ref["template"]) if ref else "", place.boundary, message,
                     self.now, self.now if phase in FULFILLED else None, hooked=place.hooked, on_exit=place.on_exit)
+        if waited:
+            node.started = waited.started
+        if name in self.memo and type_ != "Skipped":
+            node.memo = "miss"
+        if phase in FULFILLED:
+            self.holds.pop(name, None)
         self.nodes[name] = node
         self.changed = True
-        self.trace.append((self.now, "make", name, phase))
+        self.trace.append((self.now, "phase" if waited else "make", name, phase))
         return node
 
     def node_id(self, name):
@@ -129,6 +178,8 @@ class Model(Scopes, Retries, Hooks):
             node.message, self.changed = message, True
         if node.fulfilled() and node.finished is None:
             node.finished = self.now
+            self.waiting.pop(node.name, None)
+            self.holds.pop(node.name, None)
         return node
 
     def condemn(self, node, message):
@@ -151,6 +202,8 @@ class Model(Scopes, Retries, Hooks):
             return [name]
         if node.type == "TaskGroup":
             return [o for c in node.children for o in self.outbound(c)] if node.children else [name]
+        if node.memo == "hit":
+            return [name]
         if node.type == "Retry" and node.children:
             return [node.children[-1]]
         return [o for c in node.outbound for o in self.outbound(c)] or [name]
@@ -160,13 +213,16 @@ class Model(Scopes, Retries, Hooks):
     def start_pod(self, name, tmpl, holder, place):
         http = "http" in tmpl
         type_, limited = ("HTTP", ("timeout",)) if http else ("Pod", ("activeDeadlineSeconds", "timeout"))
+        if self.stopped(place):
+            return self.make(name, type_, "Failed", holder, place,
+                             self.stopped_message() if http else "workflow shutdown with strategy: " + self.stop)
         if self.past_deadline() and not place.on_exit:
             return self.make(name, type_, "Failed", holder, place, STEP_DEADLINE)
         node = self.make(name, type_, "Pending" if http else "Running", holder, place)
         captured = self.captures_result(name, place.boundary)
         end = fate.fate_of(name, tmpl, captured, self.fate)
-        limits = [duration_us(tmpl[k]) for k in limited if tmpl.get(k)]
-        self.pods[name] = (self.now + end.duration_us, self.now + min(limits) if limits else None, end)
+        limits = [(self.now if k == "activeDeadlineSeconds" else node.started) + duration_us(tmpl[k]) for k in limited if tmpl.get(k)]
+        self.pods[name] = (self.now + end.duration_us, min(limits) if limits else None, end)
         self.globals_of[name] = {p["name"]: p.get("globalName") for p in fate.parameter_files(tmpl)}
         return node
 
@@ -190,6 +246,11 @@ class Model(Scopes, Retries, Hooks):
         self.pods.pop(name)
         node = self.nodes[name]
         node.outputs = outputs
+        if phase == "Succeeded":
+            try:
+                self.save(node)
+            except StepError as e:
+                phase, message = "Error", str(e)
         self.mark(node, phase, message)
         self.publish(outputs)
 
@@ -223,7 +284,7 @@ class Model(Scopes, Retries, Hooks):
     def execute(self, name, holder, library, args, place):
         """[executeTemplate] The node; raises Held when nothing may be created, StepError when it is an error."""
         node = self.nodes.get(name)
-        if node is not None and (node.fulfilled() or node.type in ("Pod", "HTTP")):
+        if node is not None and (node.fulfilled() or (node.type in ("Pod", "HTTP") and name not in self.waiting)):
             return node
         inner_library, raw = self.resolve(holder, library)
         try:
@@ -237,14 +298,39 @@ class Model(Scopes, Retries, Hooks):
         if node is None:
             self.check_limits(place)
         retry = tmpl.get("retryStrategy", self.spec.get("retryStrategy"))  # {} means: for ever
+        self.note_memo(name, tmpl)
+        try:
+            if not self.acquire(name, node, tmpl, self.type_of(tmpl, retry), holder, place):
+                return self.nodes[name]
+            node = self.nodes.get(name)
+            if tmpl.get("memoize") and node is None:
+                hit, outputs = self.cached(tmpl)
+                if hit:
+                    return self.hit(name, tmpl, retry, outputs, holder, place)
+        except StepError as e:
+            if name in self.reborn:  # it has waited: there is a node to show the error
+                node = self.make(name, self.type_of(tmpl, retry), "Pending", holder, place)
+            self.fail(name, node, holder, place, e)
+            raise
         if retry is None:
             return self.execute_type(name, raw, tmpl, holder, inner_library, place)
         return self.execute_retried(name, node, raw, tmpl, retry, holder, library, inner_library, args, place)
 
+    def type_of(self, tmpl, retry):
+        if retry is not None:
+            return "Retry"
+        return {"steps": "Steps", "dag": "DAG", "suspend": "Suspend", "http": "HTTP"}.get(next((k for k in TYPES + ("http",) if k in tmpl), None), "Pod")
+
+    def hit(self, name, tmpl, retry, outputs, holder, place):
+        """[initializeCacheHitNode]"""
+        node = self.make(name, self.type_of(tmpl, retry), "Succeeded", holder, place)
+        node.outputs, node.memo = outputs, "hit"
+        self.publish(outputs)
+        return node
+
     def local_values(self, name, holder):
         local = {"node.name": name}
-        if holder.get("kind"):
-            local[holder["kind"] + ".name"] = holder["name"]
+        local[holder.get("kind", "steps") + ".name"] = holder.get("name", "")
         return local
 
     def fail(self, name, node, holder, place, error):
@@ -256,6 +342,7 @@ class Model(Scopes, Retries, Hooks):
 
     def execute_type(self, name, raw, tmpl, holder, library, place):
         self.raw[name] = self.keep(raw)
+        self.note_memo(name, tmpl)
         try:
             if "steps" in tmpl:
                 return steps.execute(self, name, tmpl, holder, library, place)
@@ -273,6 +360,8 @@ class Model(Scopes, Retries, Hooks):
         """[executeSuspend] Without a duration it waits for a person."""
         if name in self.nodes:
             return self.nodes[name]
+        if self.stopped(place):
+            return self.make(name, "Suspend", "Failed", holder, place, self.stopped_message())
         if self.past_deadline() and not place.on_exit:
             return self.make(name, "Suspend", "Failed", holder, place, STEP_DEADLINE)
         self.reach("suspend")
@@ -299,25 +388,32 @@ class Model(Scopes, Retries, Hooks):
     # ---- limits: README 3.2 ----
 
     def active(self, types, boundary=None):
-        return sum(1 for n in self.nodes.values() if n.type in types and n.phase == "Running"
+        phases = ("Running", "Pending") if len(types) > 1 else ("Running",)  # who waits for a lock is no pod at work
+        return sum(1 for n in self.nodes.values() if n.type in types and n.phase in phases
                    and (boundary is None or n.boundary == boundary))
 
     def check_limits(self, place):
         """[checkParallelism] for something that does not exist yet."""
         limit = self.spec.get("parallelism")
+        inner = place.boundary and self.raw[place.boundary].get("parallelism")
+        if (limit or inner) and not self.place_free:
+            raise Held()
         if limit and self.active(("Pod",)) >= limit:
             self.reach("parallelism of the workflow")
             raise Held()
-        limit = place.boundary and self.raw[place.boundary].get("parallelism")
-        if limit and self.active(("Pod", "Steps", "DAG"), place.boundary) >= limit:
+        if inner and self.active(("Pod", "Steps", "DAG"), place.boundary) >= inner:
             self.reach("parallelism of a template")
             raise Held()
+        if limit or inner:
+            self.place_free, self.rested, self.changed = False, False, True
 
     def check_fail_fast(self, tmpl, node, place):
         """[checkParallelism] template.failFast: nothing new once a child has failed; over when no pod is left."""
         if node is not None and ("steps" in tmpl or "dag" in tmpl) and node.type != "Retry":
             self.fail_fast(self.raw.get(node.name), node)
         if node is None and place.boundary:
+            if self.raw[place.boundary].get("failFast") and not self.place_free:
+                raise Held()  # an attempt that waits may come first
             self.fail_fast(self.raw[place.boundary], self.nodes[place.boundary])
 
     def fail_fast(self, raw, node):
@@ -346,6 +442,7 @@ class Model(Scopes, Retries, Hooks):
 
     def operate(self):
         """[operate] One pass."""
+        self.candidates = []
         try:
             root = self.execute(self.name, {"template": self.spec["entrypoint"]}, None,
                                 self.spec.get("arguments"), Place())
@@ -353,7 +450,9 @@ class Model(Scopes, Retries, Hooks):
             return
         except StepError as e:
             return self.end("Error", "error in entry template execution: %s" % e)
-        self.status = root.phase if root.completed() else "Running" if root.phase == "Running" else "Succeeded"
+        if root.late:
+            return self.end("Error", "error in entry template execution: timeout")
+        self.status = root.phase if root.completed() or root.phase in ("Pending", "Running") else "Succeeded"
         try:
             over = self.life_hooks(self.spec.get("hooks"), root, "", None, "", {})
         except StepError as e:
@@ -372,15 +471,16 @@ class Model(Scopes, Retries, Hooks):
         if status == "Succeeded" and handler is not None and handler.bad():
             self.reach("exit handler failed")
             return self.end(handler.phase, handler.message)
-        self.end(status, "" if status == "Succeeded" else root.message)
+        message = self.stopped_message() if self.stop and root.bad() else root.message
+        self.end(status, "" if status == "Succeeded" else message)
 
     def exit_handler(self):
         """None: there is none. False: it is not over. Otherwise its node."""
         hook = self.exit_hook({"onExit": self.spec.get("onExit"), "hooks": self.spec.get("hooks")})
-        if hook is None:
+        name = self.name + ".onExit"
+        if hook is None or (self.stop == "Terminate" and name not in self.nodes):
             return None
         self.reach("exit handler of the workflow")
-        name = self.name + ".onExit"
         try:
             args = tags.substitute(hook.get("arguments") or {}, self.global_values())
             node = self.execute(name, {k: hook[k] for k in ("template", "templateRef") if hook.get(k)}, None, args,
@@ -390,7 +490,9 @@ class Model(Scopes, Retries, Hooks):
         except StepError as e:
             self.end("Error", "error in exit template execution : %s" % e)
             return False
-        return node if node.fulfilled() else False
+        if not node.fulfilled():
+            return False
+        return None if self.stop == "Terminate" else node  # what a terminated handler comes to is not looked at
 
     def end(self, phase, message):
         """[markWorkflowPhase]"""

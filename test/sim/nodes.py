@@ -41,6 +41,8 @@ class Node:
     hooked: bool = False
     retried: bool = False
     on_exit: bool = False
+    late: bool = False  # its timeout was over while it waited for a lock
+    memo: str = ""  # "hit" or "miss" of a memoized template
 
     def fulfilled(self):
         return self.phase in FULFILLED

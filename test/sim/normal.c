@@ -91,6 +91,8 @@ static void put_node(struct buf *b, struct run *r, struct node *n, const struct 
     if (ref) put_text(b, "templateRef", str_fmt(&a, "%.*s/%.*s", STR_ARG(ref_name), STR_ARG(ref_tmpl)));
     struct node *boundary = map_ptr(names, val_get_str(&s, "boundaryID"));
     put_text(b, "boundary", boundary ? node_name(boundary) : STR(""));
+    const struct val *hit = val_path(&s, "memoizationStatus.hit");
+    if (hit) put_text(b, "memo", hit->b ? STR("hit") : STR("miss"));
     put_outputs(b, val_get(&s, STR("outputs")));
     put_children(b, &a, val_get(&s, STR("children")), names);
     put_time(b, "startedAt", node_started_us(n));
@@ -124,7 +126,7 @@ static void put_run(struct buf *b, struct arena *a, struct run *r)
     buf_fini(&text);
 }
 
-void normal_write(struct buf *b, struct run *r)
+void normal_write(struct buf *b, struct run *r, bool whole)
 {
     struct arena a;
     struct map names = {0};
@@ -140,7 +142,12 @@ void normal_write(struct buf *b, struct run *r)
         if (i) buf_char(b, ',');
         put_node(b, r, run_node_at(r, i), &names);
     }
-    buf_str(b, STR("}}"));
+    buf_char(b, '}');
+    if (whole) {
+        buf_str(b, STR(",\"workflow\":"));
+        run_write_workflow(b, r);
+    }
+    buf_char(b, '}');
     map_fini(&names);
     arena_fini(&a);
 }

@@ -1,4 +1,4 @@
-"""The normal form that is compared, and the comparison. README.md sections 1.2 and 3.3."""
+"""The normal form that is compared, and the comparison. README.md sections 1.2 and 3.4."""
 import json
 import re
 
@@ -9,9 +9,12 @@ CUTS = [(re.compile(p, re.S), to) for p, to in (
     (r".*(absent optional).*", r"\1"),
     (r".*(?:Invalid|[Ff]ailed to \w+) 'when' expres{1,2}ion '(.*?)':.*", r"when error: \1"),
     (r".*Expected boolean evaluation for '(.*?)'\. Got.*", r"when error: \1"),
-    (r"(task '.*?' errored):.*", r"\1"),
-    (r"(step group deemed errored due to child .*? error):.*", r"\1"),
     (r"(error in entry template execution):.*", r"\1"),
+    (r"(failed to evaluate expression).*", r"\1"),
+    (r"strconv\.Atoi: parsing \"(.*)\": invalid syntax", r"'\1' is not a number"),
+    (r"withSequence\.\w+: ('.*' is not a number)", r"\1"),
+    (r"(invalid maxAge):.*", r"\1"),
+    (r"(malformed cache entry: could not unmarshal JSON; unable to parse).*", r"\1"),
     (r"[Ff]ailed to resolve references: ", ""),
 )]
 
@@ -34,6 +37,8 @@ def node_form(node):
     form = {"phase": node.phase, "type": node.type, "displayName": node.display, "message": node.message,
             "templateName": node.template, "children": sorted(node.children), "boundary": node.boundary,
             "startedAt": node.started, "finishedAt": node.finished}
+    if node.memo:
+        form["memo"] = node.memo
     if node.template_ref:
         form["templateRef"] = node.template_ref
     if node.outputs and outputs_of(node):

@@ -64,6 +64,9 @@ class Retries:
             node.outputs = None if last.outputs is None else json.loads(json.dumps(last.outputs))
             self.mark(node, "Succeeded")
             return True
+        if self.stopped(node):
+            self.mark(node, last.phase, self.stopped_message())
+            return True
         if self.past_deadline() and not node.on_exit:
             self.mark(node, last.phase, "retry exceeded workflow deadline")
             return True
@@ -98,7 +101,7 @@ class Retries:
             self.reach("retry: maxDuration")
             self.mark(node, last.phase, "Backoff would exceed max duration limit")
             return False
-        if self.now < until and limit is not None and len(attempts) <= limit:
+        if (self.now < until or node.name in self.timers) and limit is not None and len(attempts) <= limit:
             self.reach("retry: backoff")
             self.timers[node.name] = until
             return False
@@ -138,7 +141,7 @@ class Retries:
     def run_exit_hook(self, step, node, boundary, library, prefix, scope):
         """[runOnExitNode] True when there is nothing (more) to wait for."""
         hook = self.exit_hook(step)
-        if hook is None:
+        if hook is None or self.stop == "Terminate":
             return True
         values = dict(self.global_values(), **scope)
         if hook.get("expression"):

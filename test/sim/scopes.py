@@ -48,7 +48,7 @@ class Scopes:
         return scope
 
     def skipped_scope(self, prefix, node, step, library):
-        """[addSkippedNodeOutputsToScope] Reference 1.9."""
+        """[addSkippedNodeOutputsToScope]"""
         if node.outputs is not None or node.phase not in ("Skipped", "Omitted"):
             return {}
         _, tmpl = self.resolve(step, library)
@@ -90,7 +90,7 @@ class Scopes:
                 return scope[inner]
             if not key.startswith("{{"):
                 return key  # it was a tag of an input, already replaced by its value
-            raise StepError("unable to resolve %s" % key)
+            raise StepError("Unable to resolve: %s" % key)
         except (StepError, expressions.ExprError) as e:
             if default is not None:
                 self.reach("valueFrom.default of a template")

@@ -21,7 +21,7 @@ static void answer(const struct options *o, struct str line)
     arena_init(&w.arena);
     buf_init(&b, (size_t)1 << 30);
     if (json_parse(&w.arena, line, NULL, &c, &e) && world_run(&w, &c, &e)) {
-        normal_write(&b, w.run);
+        normal_write(&b, w.run, w.shell);
     } else {
         buf_str(&b, STR("{\"error\":"));
         buf_json(&b, str_of(e.text));

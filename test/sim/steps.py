@@ -30,6 +30,7 @@ def execute(wf, name, tmpl, holder, library, place):
     if outputs is not None:
         node.outputs = outputs
         wf.publish(outputs)
+    wf.save_quietly(node)
     return wf.mark(node, "Succeeded")
 
 
@@ -104,9 +105,10 @@ def execute_group(wf, group, group_name, boundary, library, scope, place):
     try:
         todo = expand_group(wf, [resolve(wf, s, scope) for s in group], group_name, boundary)
     except tags.Unresolved:
+        wf.waits = True
         return node  # waits for what may come
     except m.StepError as e:
-        return wf.mark(node, "Error", "Failed to resolve references: %s" % e)
+        return wf.mark(node, "Error", "failed to resolve references: %s" % e)
     except loops.LoopError as e:
         return wf.mark(node, "Error", str(e))
     started, held = {}, False
@@ -193,6 +195,8 @@ def judge_group(wf, node, started, held, boundary, library, scope):
     if not complete:
         return node
     for child in [wf.nodes[c] for c in node.children]:
+        if child.late:
+            return wf.mark(node, "Failed", "child '%s' timedout" % child.name)
         if child.bad() and not forgives(started.get(child.name, {}), child.phase):
             return wf.mark(node, "Failed", "child '%s' failed" % child.id)
         if child.bad():

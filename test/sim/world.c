@@ -2,147 +2,10 @@
  * commit, and then the engine is rebuilt from what was committed and the world goes on. */
 #include "world.h"
 
+#include "base/rfc3339.h"
+#include "doc/json.h"
 #include "doc/json_write.h"
-
-/* ---- fate (README.md section 2) ---- */
-
-struct stream {
-    uint64_t state;
-};
-
-static uint64_t draw(struct stream *s)
-{
-    uint64_t z = (s->state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-static uint64_t fnv64(struct str s)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (uint8_t)s.p[i]) * 0x100000001b3u;
-    return h;
-}
-
-static int64_t number(const struct val *map, const char *key)
-{
-    int64_t n = 0;
-    str_to_i64(val_text(val_get(map, str_of(key))), &n);
-    return n;
-}
-
-static struct str note(const struct val *tmpl, const char *kind, struct str name)
-{
-    struct arena a;
-    arena_init(&a);
-    struct str key = str_fmt(&a, "sim/%s%.*s", kind, STR_ARG(name));
-    struct str v = val_text(val_get(val_path(tmpl, "metadata.annotations"), key));
-    arena_fini(&a);
-    return v;
-}
-
-/* The number in the last "(digits)" of a node name. */
-static int64_t attempt_of(struct str name)
-{
-    for (size_t i = name.n; i-- > 0;) {
-        int64_t n;
-        if (name.p[i] != '(') continue;
-        ptrdiff_t close = str_find_char(name, ')', i);
-        if (close > 0 && str_to_i64(str_sub(name, i + 1, (size_t)close - i - 1), &n)) return n;
-    }
-    return 0;
-}
-
-struct fate {
-    int64_t duration_us;
-    struct step_outcome how;
-};
-
-static void fate_exit(struct arena *a, struct step_outcome *how, int64_t code)
-{
-    how->phase = code ? NODE_FAILED : NODE_SUCCEEDED;
-    how->exit_code = (int)code;
-    how->message = code ? str_fmt(a, "main: Error (exit code %lld)", (long long)code) : STR_NONE;
-}
-
-static void fate_error(struct step_outcome *how)
-{
-    *how = (struct step_outcome){.phase = NODE_ERROR, .exit_code = STEP_NO_EXIT_CODE,
-                                 .message = STR("sim: infrastructure error")};
-}
-
-static void fate_params(struct world *w, const struct val *tmpl, struct stream *s,
-                        struct step_outcome *how)
-{
-    const struct val *params = val_path(tmpl, "outputs.parameters");
-    struct step_outcome_param *out = ARENA_ARRAY(&w->arena, struct step_outcome_param, params ? params->n + 1 : 1);
-    for (uint32_t i = 0; params && i < params->n; i++) {
-        const struct val *p = &params->items[i];
-        struct str name = val_get_str(p, "name");
-        const struct val *from = val_get(p, STR("valueFrom"));
-        if (!val_get(from, STR("path")) && !val_get(from, STR("jsonPath")) && !val_get(from, STR("jqFilter"))) continue;
-        struct str value = str_fmt(&w->arena, "v%llu", (unsigned long long)(draw(s) % 5));
-        struct str given = note(tmpl, "out-", name);
-        bool missing = str_is(note(tmpl, "missing-", name), "true");
-        if (given.p) value = given;
-        if (missing) value = STR_NONE;
-        bool fatal = missing && !val_path(p, "valueFrom.default");
-        if (fatal && !how->message.p && how->phase == NODE_SUCCEEDED)
-            how->message = str_fmt(&w->arena, "sim: missing output %.*s", STR_ARG(name));
-        out[how->n_params++] = (struct step_outcome_param){name, value};
-    }
-    how->params = out;
-}
-
-/* A request: always with a result when there is an answer, and never with an exit code. */
-static void fate_http(struct world *w, struct step_outcome *how, bool error, struct str result)
-{
-    int code = how->exit_code;
-    *how = (struct step_outcome){.phase = error ? NODE_FAILED : how->phase, .exit_code = STEP_NO_EXIT_CODE};
-    if (error) how->message = STR("sim: no answer");
-    else how->result = result;
-    if (!error && code) how->message = str_fmt(&w->arena, "received non-2xx response code: %d", code);
-}
-
-static struct fate fate_of(struct world *w, const struct node *n, const struct val *given)
-{
-    /* the engine's own copy lives only until its next event */
-    struct val copy = val_copy(&w->arena, given);
-    const struct val *tmpl = &copy;
-    struct str name = node_name(n);
-    struct str seed = str_fmt(&w->arena, "%lld/%.*s", (long long)number(w->fate, "seed"), STR_ARG(name));
-    struct stream s = {fnv64(seed)};
-    struct fate f = {.duration_us = 1000 * (int64_t)(1 + draw(&s) % 50)};
-    int64_t pct = (int64_t)(draw(&s) % 100), error_pct = number(w->fate, "error_pct");
-    int64_t code = (int64_t)(1 + draw(&s) % 3), fail_pct = number(w->fate, "fail_pct");
-    struct str result = str_fmt(&w->arena, "%llu", (unsigned long long)(draw(&s) % 10));
-    bool error = pct < error_pct;
-    fate_exit(&w->arena, &f.how, pct < error_pct + fail_pct ? code : 0);
-
-    struct str exit_note = note(tmpl, "exit", STR("")), fails = note(tmpl, "fail-attempts", STR(""));
-    int64_t v;
-    if (fails.n && str_to_i64(fails, &v)) {
-        error = false;
-        fate_exit(&w->arena, &f.how, attempt_of(name) < v ? 1 : 0);
-    } else if (exit_note.n) {
-        error = str_is(exit_note, "error");
-        if (str_to_i64(exit_note, &v)) fate_exit(&w->arena, &f.how, v);
-    }
-    if (str_to_i64(note(tmpl, "duration-ms", STR("")), &v)) f.duration_us = 1000 * v;
-    struct str result_note = note(tmpl, "result", STR(""));
-    if (node_type(n) == NTYPE_HTTP) {
-        fate_http(w, &f.how, error, result_note.p ? result_note : result);
-        return f;
-    }
-    if (error) {
-        fate_error(&f.how);
-        return f;
-    }
-    if (node_captures_result(n) || val_get(tmpl, STR("data"))) f.how.result = result_note.p ? result_note : result;
-    fate_params(w, tmpl, &s, &f.how);
-    return f;
-}
+#include "spec/merge.h"
 
 /* ---- the state directory ---- */
 
@@ -168,6 +31,7 @@ static void own_put(struct world *w, struct buf *b)
     buf_reset(b);
     run_write_private(b, w->run);
     w->stored.priv = buf_dup(&w->arena, b);
+    w->n_maps = w->maps.n;
 }
 
 static void stored_put(struct world *w, const struct outbox *out)
@@ -206,24 +70,12 @@ static struct pod *pod_of(struct world *w, uint32_t node, uint32_t part)
     return NULL;
 }
 
-/* README.md section 2: a container beside main. */
-static struct fate fate_of_part(struct world *w, const struct node *n, uint32_t part, const struct val *tmpl)
-{
-    struct str name = node_part_name(n, part);
-    struct fate f = {.duration_us = node_part_is_aside(n, part) ? NEVER : 10000};
-    int64_t v;
-    fate_exit(&w->arena, &f.how, str_to_i64(note(tmpl, "exit-", name), &v) ? v : 0);
-    if (str_to_i64(note(tmpl, "duration-ms-", name), &v)) f.duration_us = 1000 * v;
-    return f;
-}
-
 static bool pod_start(struct world *w, struct node *n, uint32_t part, struct err *e)
 {
     const struct val *tmpl = node_template(w->run, n, e);
     if (!tmpl) return false;
-    struct fate f = part ? fate_of_part(w, n, part, tmpl) : fate_of(w, n, tmpl);
-    int64_t from = node_parts(n) || node_is_daemon(n) ? w->now_us : node_started_us(n);
-    if (node_is_daemon(n) && !part && !note(tmpl, "duration-ms", STR("")).n) f.duration_us = NEVER;
+    struct fate f = fate_of_part(w, n, part, tmpl);
+    int64_t from = MAX(node_started_us(n), w->now_us);
     struct pod p = {node_index(n), part, f.duration_us == NEVER ? NEVER : from + f.duration_us, str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
@@ -232,10 +84,10 @@ static bool pod_start(struct world *w, struct node *n, uint32_t part, struct err
 static bool probe_start(struct world *w, struct node *n, struct err *e)
 {
     const struct val *tmpl = node_template(w->run, n, e);
-    int64_t ms;
+    int64_t us = tmpl ? fate_ready_us(tmpl) : NEVER;
     if (!tmpl) return false;
-    if (!str_to_i64(note(tmpl, "ready-ms", STR("")), &ms)) return true;
-    struct pod p = {node_index(n), PART_PROBE, w->now_us + 1000 * ms, str_dup(&w->arena, node_name(n))};
+    if (us == NEVER) return true;
+    struct pod p = {node_index(n), PART_PROBE, w->now_us + us, str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
 }
@@ -312,7 +164,8 @@ static bool crash(struct world *w, struct err *e)
     run_free(w->run);
     w->crashes++;
     w->run = NULL;
-    if (!w->stored.rows.n) {
+    w->maps.n = w->n_maps;
+    if (!w->stored.status.p) {
         w->run = run_new(&w->opts, e);
         return w->run != NULL;
     }
@@ -325,7 +178,7 @@ static bool crash(struct world *w, struct err *e)
 }
 
 /* One container of a pod that has not ended. */
-static bool part_catch_up(struct world *w, size_t i, uint32_t part, struct err *e)
+static bool part_catch_up(struct world *w, size_t i, uint32_t part, bool *killed, struct err *e)
 {
     struct node *n = run_node_at(w->run, i);
     uint32_t idx = node_index(n);
@@ -338,6 +191,7 @@ static bool part_catch_up(struct world *w, size_t i, uint32_t part, struct err *
     if (!part && node_is_daemon(n) && !node_is_ready(n) && !pod_of(w, idx, PART_PROBE) && !probe_start(w, n, e)) return false;
     if (!node_part_is_ending(n, part)) return true;
     pod_forget(w, idx, part);
+    *killed = true;
     return happen(w, &(struct event){EVENT_KILLED, idx, part}, e);
 }
 
@@ -347,11 +201,15 @@ static bool catch_up(struct world *w, struct err *e)
     for (size_t i = 0; i < run_node_count(w->run); i++) {
         struct node *n = run_node_at(w->run, i);
         bool http = node_type(n) == NTYPE_HTTP;
-        if (node_type(n) != NTYPE_POD && !http) continue;
+        if ((node_type(n) != NTYPE_POD && !http) || node_is_waiting(n)) continue;
         if (phase_fulfilled(node_phase(n))) pods_forget(w, node_index(n)); /* its request was dropped, its daemon ended */
         for (uint32_t part = 0; part <= node_parts(n) && !phase_fulfilled(node_phase(n)); part++) {
-            if (!part_catch_up(w, i, part, e)) return false;
+            bool killed = false;
+            if (!part_catch_up(w, i, part, &killed, e)) return false;
             n = run_node_at(w->run, i);
+            if (!killed || !phase_fulfilled(node_phase(n))) continue;
+            i = (size_t)-1; /* its lock may have let an earlier node go */
+            break;
         }
     }
     return true;
@@ -406,11 +264,41 @@ static const struct val *find_template(void *ctx, struct str kind, struct str ns
     return NULL;
 }
 
+/* The spec with what it refers to, as a submission makes it. */
+static struct val whole_spec(struct world *w, const struct val *spec)
+{
+    const struct val *ref = val_get(spec, STR("workflowTemplateRef"));
+    bool cluster = str_is(val_get_str(ref, "clusterScope"), "true");
+    struct str kind = cluster ? STR("ClusterWorkflowTemplate") : STR("WorkflowTemplate");
+    const struct val *found = ref ? find_template(w, kind, STR("default"), val_get_str(ref, "name")) : NULL;
+    struct val merged = found ? merge_workflow_spec(&w->arena, spec, val_get(found, STR("spec")), NULL) : *spec;
+    return merge_spec_defaults(&w->arena, &merged);
+}
+
+static bool map_read(void *ctx, struct arena *a, struct str ns, struct str name, struct val *doc)
+{
+    struct world *w = ctx;
+    for (size_t i = w->maps.n; i-- > 0;)
+        if (str_eq(w->maps.items[i].name, name)) return json_parse(a, w->maps.items[i].text, NULL, doc, NULL);
+    const struct val *given = find_template(w, STR("ConfigMap"), ns, name);
+    if (given) *doc = *given;
+    return given != NULL;
+}
+
+static bool map_write(void *ctx, const struct val *doc, struct err *e)
+{
+    struct world *w = ctx;
+    (void)e;
+    struct kept_map m = {str_dup(&w->arena, val_text(val_path(doc, "metadata.name"))), json_text(&w->arena, doc)};
+    VEC_PUSH(&w->maps, m);
+    return true;
+}
+
 /* Metadata as a submission would have completed it. */
 static void complete(struct world *w, const struct val *wf, struct str name, struct val *out)
 {
-    static const char *const keys[] = {"name", "namespace", "uid"};
-    struct str values[] = {name, STR("default"), STR("00000000-0000-4000-8000-000000000000")};
+    static const char *const keys[] = {"name", "namespace", "uid", "creationTimestamp"};
+    struct str values[] = {name, STR("default"), STR("00000000-0000-4000-8000-000000000000"), rfc3339(&w->arena, w->now_us)};
     const struct val *meta = val_get(wf, STR("metadata"));
     struct val_builder m, b;
     map_begin(&m, &w->arena);
@@ -419,6 +307,7 @@ static void complete(struct world *w, const struct val *wf, struct str name, str
     map_begin(&b, &w->arena);
     for (uint32_t i = 0; i < wf->n; i++) map_add(&b, wf->map[i].key, wf->map[i].v);
     map_set(&b, STR("metadata"), map_done(&m));
+    if (w->shell) map_set(&b, STR("spec"), whole_spec(w, val_get(wf, STR("spec"))));
     *out = map_done(&b);
 }
 
@@ -434,16 +323,19 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
     const struct val *docs = val_get(c, STR("documents"));
     struct val *wf = ARENA_NEW(&w->arena, struct val);
     if (!docs || !docs->n) return err_set(e, ERR_SPEC, "a case needs documents");
-    int64_t limit = number(c, "limit_us");
+    int64_t limit = val_number(c, "limit_us");
     w->fate = val_get(c, STR("fate"));
     w->commands = val_get(c, STR("commands"));
     w->templates = docs;
-    w->now_us = w->start_us = number(c, "now_us");
+    w->shell = str_is(val_get_str(c, "shell"), "true");
+    w->given = val_get(c, STR("pods"));
+    w->now_us = w->start_us = val_number(c, "now_us");
     w->end_us = w->now_us + (limit ? limit : 86400000000);
-    w->crash_state ^= (uint64_t)number(c, "seed") * 0x9E3779B97F4A7C15u;
+    w->crash_state ^= (uint64_t)val_number(c, "seed") * 0x9E3779B97F4A7C15u;
     complete(w, &docs->items[docs->n - 1], val_get_str(c, "name"), wf);
     w->opts = (struct run_opts){.workflow = wf, .lookup = find_template, .lookup_ctx = w,
-                                .seed = (uint64_t)number(c, "seed")};
+                                .cache = {map_read, map_write, NULL},
+                                .seed = (uint64_t)val_number(c, "seed")};
     w->run = run_new(&w->opts, e);
     return w->run != NULL;
 }
@@ -462,6 +354,7 @@ void world_fini(struct world *w)
 {
     run_free(w->run);
     VEC_FINI(&w->pods);
+    VEC_FINI(&w->maps);
     VEC_FINI(&w->stored.rows);
     arena_fini(&w->arena);
 }
