@@ -13,6 +13,7 @@ enum {
     LIMIT_VALUE_BYTES = 16 << 20,    /* one parameter value or substituted text */
     LIMIT_RESULT_BYTES = 256 << 10,  /* outputs.result: the tail that is kept, as Argo */
     LIMIT_SET_CONTAINERS = 1000,     /* containers of one container set */
+    LIMIT_POD_CONTAINERS = 100,      /* init containers and sidecars of one pod */
     LIMIT_HOOKS = 32,                /* life cycle hooks of one step, task or workflow */
     LIMIT_LOOP_ITEMS = 1 << 20,      /* items of one withItems, withParam, withSequence */
     LIMIT_TEMPLATE_DEPTH = 100,      /* nested template calls, as Argo */

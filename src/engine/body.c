@@ -78,6 +78,7 @@ void body_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 {
     outbound_set(r, n);
     node_finish(r, n, p, message);
+    daemons_end(r, n);
 }
 
 /* Attempts are looked at by their strategy; what hooks come to is their own affair. */

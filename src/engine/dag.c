@@ -38,7 +38,7 @@ static uint32_t results_of(struct run *r, const struct call_state *c)
         [NODE_ERROR] = DEPENDS_ERRORED,       [NODE_SKIPPED] = DEPENDS_SKIPPED,
         [NODE_OMITTED] = DEPENDS_OMITTED,
     };
-    uint32_t all = bits[c->node->phase];
+    uint32_t all = bits[c->node->phase] | (c->node->daemoned ? (uint32_t)DEPENDS_DAEMONED : 0);
     const struct group_frame *g = c->loop;
     bool all_failed = g && g->n_items;
     (void)r;

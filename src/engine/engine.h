@@ -111,6 +111,7 @@ enum action_kind {
 struct action {
     enum action_kind kind;
     struct node *node;
+    uint16_t part; /* START, KILL: which container of the pod, see node_parts; 0: main, or all there is */
     const struct val *tmpl; /* START, REQUEST: the template with everything substituted */
 };
 
@@ -129,7 +130,12 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out);
 void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
+/* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
+void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
+                   struct outbox *out);
+/* The same for one of the pod's other containers. */
+void run_part_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how, int64_t now_us,
                    struct outbox *out);
 /* Lets the earliest timer fire if it is due: call again while run_next_timer_us is not later than
  * now. Timers of one instant fire in the order of their nodes' names. */
@@ -209,6 +215,14 @@ struct str node_template_name(const struct node *n);
 struct node *node_pod(struct node *n);
 bool node_has_containers(const struct node *n); /* the pod of a container set */
 struct str node_container(const struct node *n); /* name in its set; absent: no container of a set */
+/* A pod may have containers beside main, which are no nodes: init containers, then sidecars, numbered from 1. */
+uint32_t node_parts(const struct node *n);
+struct str node_part_name(const struct node *n, uint32_t part); /* absent: there is none of that number */
+bool node_part_is_at_work(const struct node *n, uint32_t part); /* decided to start, not over yet */
+bool node_part_is_ending(const struct node *n, uint32_t part);  /* was told to end; after a restart it is told again */
+bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait for what runs beside it, not for its end */
+bool node_is_daemon(const struct node *n); /* by its template */
+bool node_is_ready(const struct node *n);  /* a daemon that others may use */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
 bool node_is_waiting(const struct node *n); /* for a lock: there is nothing to start yet */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */

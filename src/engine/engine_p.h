@@ -101,6 +101,7 @@ struct node {
     bool told : 1;        /* whoever waits for it knows that it is over, hooks included */
     bool bad_outputs : 1; /* container set: what main gave was not all that is declared; the message says so */
     bool broken : 1;      /* container: it could not be run */
+    bool daemoned : 1;    /* a daemon that is ready, or a retry of one: it counts as ended well */
     bool again : 1;       /* was reset: run_continue goes on with what it lacks */
     struct node *parent;   /* who waits for it; NULL for the root and the workflow's exit handler */
     struct node *boundary; /* the steps or dag instance that it belongs to */
@@ -119,9 +120,20 @@ struct node {
         struct body *body;         /* steps and dag instances; shrunk to `outbound` at their end */
         struct group_frame *group; /* step group, task group */
         struct retry_frame *retry;
-        struct set_frame *set;    /* a pod of several containers */
+        struct set_frame *set;    /* the pod of a container set */
+        struct parts *parts;      /* any other pod with init containers or sidecars; NULL: it has none */
     };
 };
+
+static inline bool has_set(const struct node *n)
+{
+    return n->type == NTYPE_POD && n->set && n->tmpl->type == TMPL_CONTAINERSET;
+}
+
+static inline bool has_parts(const struct node *n)
+{
+    return n->type == NTYPE_POD && n->parts && n->tmpl->type != TMPL_CONTAINERSET;
+}
 
 /* State of one call of a steps or dag instance. */
 struct call_state {
@@ -223,6 +235,7 @@ struct run {
     int64_t parallelism;
     uint32_t active_pods, pods_total, pods_done;
     VEC(struct node *) held; /* instances with blocked children */
+    VEC(struct node *) daemons; /* those that are daemoned */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
     VEC(struct node *) dirty_nodes;
     VEC(struct action) actions;
@@ -422,6 +435,20 @@ bool cset_restore(struct run *r, struct node *pod, struct err *e);
 bool cset_restore_container(struct node *c);
 bool cset_restored(struct run *r, struct node *pod);
 
+/* parts.c: init containers and sidecars */
+bool parts_wanted(const struct val *tmpl);
+bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct err *e);
+void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how);
+void parts_kill(struct run *r, struct node *n); /* all of them, main too */
+void parts_write(struct buf *b, const struct node *n);
+bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e);
+
+/* daemon.c */
+void daemon_started(struct run *r, struct node *n);
+void daemon_ready(struct run *r, struct node *n);
+void daemons_end(struct run *r, const struct node *boundary); /* its boundary has ended */
+void daemon_tell(struct run *r, struct node *n); /* run.c: whoever waits for it may go on */
+
 /* metrics.c */
 void metrics_of_node(struct run *r, struct node *n, bool begins);
 void metrics_of_run(struct run *r, bool begins);
@@ -480,6 +507,8 @@ void loop_frame_free(struct run *r, struct group_frame *g); /* NULL is fine */
 bool continues_on(const struct call *c, enum node_phase p);
 
 /* run.c and timer.c */
+/* What a step's end means for its node; its outputs are taken. */
+enum node_phase step_end(struct run *r, struct node *n, const struct step_outcome *how, struct str *message);
 void run_advance(struct run *r);
 void event_begin(struct run *r, int64_t now_us);
 void event_end(struct run *r, struct outbox *out);

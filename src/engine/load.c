@@ -73,6 +73,8 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->killed = flags & FLAG_KILLED;
     n->hook_done = flags & FLAG_HOOK_DONE;
     n->again = flags & FLAG_AGAIN;
+    n->daemoned = flags & FLAG_DAEMONED;
+    if (n->daemoned) VEC_PUSH(&r->daemons, n);
     n->condemned = flags & FLAG_CONDEMNED;
     n->bad_outputs = flags & FLAG_BAD_OUTPUTS;
     n->broken = flags & FLAG_BROKEN;
@@ -239,6 +241,7 @@ static const struct node *hook_node(const struct run *r, const struct node *n, u
 /* Its parent has been told: fulfilled, and no hook at work. */
 bool node_told(const struct run *r, const struct node *n)
 {
+    if (n->daemoned) return !n->retried;
     if (alive(n) || n->hooks_open) return false;
     if (!n->hook_done) return true;
     const struct node *exit = hook_node(r, n, HOOK_EXIT);
@@ -338,7 +341,7 @@ static bool sets_restore(struct run *r, struct err *e)
 {
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
-        if (n->type == NTYPE_POD && n->set && !cset_restored(r, n))
+        if (has_set(n) && !cset_restored(r, n))
             return err_set(e, ERR_INTERNAL, "a container of a stored pod is missing");
     }
     return true;
@@ -423,6 +426,7 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
         }
         bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
         if (set && alive(node) && !node_is_waiting(node) && !cset_restore(r, node, e)) return false;
+        if (!set && node->type == NTYPE_POD && alive(node) && !node_is_waiting(node) && !parts_restore(r, node, &priv[i], e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);

@@ -146,6 +146,7 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     }
     n->finished_us = r->now_us;
     n->deadline_us = 0;
+    n->daemoned = false;
     progress_end(r, n);
     if (n->gate) sync_leave(r, n);
     count_end(r, n);

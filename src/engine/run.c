@@ -189,6 +189,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->nodes);
     VEC_FINI(&r->again);
     VEC_FINI(&r->held);
+    VEC_FINI(&r->daemons);
     VEC_FINI(&r->waits);
     VEC_FINI(&r->timers);
     VEC_FINI(&r->dirty_nodes);
@@ -327,40 +328,60 @@ void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outb
     event_begin(r, now_us);
     if (n->type == NTYPE_CONTAINER) cset_step_started(r, n);
     else if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
+    if (node_is_daemon(n)) daemon_started(r, n);
     event_end(r, out);
+}
+
+enum node_phase step_end(struct run *r, struct node *n, const struct step_outcome *how, struct str *message)
+{
+    struct err e;
+    enum node_phase p = n->killed ? NODE_FAILED : how->phase;
+    bool ran = how->exit_code != STEP_NO_EXIT_CODE; /* else there is nothing to collect */
+    *message = n->killed ? n->message : how->message;
+    if (n->type == NTYPE_HTTP) n->outputs = http_outputs(r, how);
+    if (ran && !outputs_of_step(r, n, how, &n->outputs, &e) && p == NODE_SUCCEEDED) {
+        if (!message->p) *message = str_dup(&r->scratch, str_of(e.text));
+        return NODE_ERROR;
+    }
+    if (p == NODE_SUCCEEDED) *message = STR_NONE;
+    return p == NODE_SUCCEEDED && node_is_daemon(n) ? NODE_FAILED : p; /* it should have gone on */
+}
+
+/* It did run: hooks see that too. */
+static void was_running(struct run *r, struct node *n, const struct step_outcome *how)
+{
+    if (n->phase != NODE_PENDING || how->exit_code == STEP_NO_EXIT_CODE) return;
+    node_phase_set(r, n, NODE_RUNNING);
+    lifecycle_look(r, n);
+    lifecycle_look_watchers(r, n);
 }
 
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
                    struct outbox *out)
 {
-    struct err e;
+    struct str message;
     event_begin(r, now_us);
-    if (n->type == NTYPE_CONTAINER || (n->type == NTYPE_POD && n->set)) {
+    if (n->type == NTYPE_CONTAINER || has_set(n)) {
         bool pod = n->type == NTYPE_POD;
         if (!phase_fulfilled(n->phase)) pod ? cset_collected(r, n, how) : cset_step_done(r, n, how);
         event_end(r, out);
         return;
     }
-    if (!phase_fulfilled(n->phase)) {
-        if (n->phase == NODE_PENDING && how->exit_code != STEP_NO_EXIT_CODE) {
-            node_phase_set(r, n, NODE_RUNNING); /* it did run: hooks see that too */
-            lifecycle_look(r, n);
-            lifecycle_look_watchers(r, n);
-        }
-    }
-    if (!phase_fulfilled(n->phase)) {
-        struct str message = n->killed ? n->message : how->message;
-        enum node_phase p = n->killed ? NODE_FAILED : how->phase;
-        bool ran = how->exit_code != STEP_NO_EXIT_CODE; /* else there is nothing to collect */
-        if (n->type == NTYPE_HTTP) n->outputs = http_outputs(r, how);
-        if (ran && !outputs_of_step(r, n, how, &n->outputs, &e) && p == NODE_SUCCEEDED) {
-            p = NODE_ERROR;
-            if (!message.p) message = str_of(e.text);
-        } else if (p == NODE_SUCCEEDED) {
-            message = STR_NONE;
-        }
+    if (!phase_fulfilled(n->phase)) was_running(r, n, how);
+    if (has_parts(n)) {
+        parts_done(r, n, 0, how);
+    } else if (!phase_fulfilled(n->phase)) {
+        enum node_phase p = step_end(r, n, how, &message);
         node_finish(r, n, p, message);
     }
+    event_end(r, out);
+}
+
+void run_part_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how, int64_t now_us,
+                   struct outbox *out)
+{
+    event_begin(r, now_us);
+    if (part && part <= node_parts(n)) parts_done(r, n, part, how);
     event_end(r, out);
 }
 
@@ -405,7 +426,8 @@ void node_kill(struct run *r, struct node *n, struct str why)
     if (n->killed || phase_fulfilled(n->phase)) return;
     n->killed = true;
     node_message_set(r, n, why);
-    if (n->type == NTYPE_POD && n->set) cset_kill(r, n, why);
+    if (has_set(n)) cset_kill(r, n, why);
+    else if (has_parts(n)) parts_kill(r, n);
     else VEC_PUSH(&r->actions, a);
 }
 
@@ -448,6 +470,13 @@ static void hook_over(struct run *r, const struct node *h)
     node_settle(r, n);
 }
 
+void daemon_tell(struct run *r, struct node *n)
+{
+    n->told = true;
+    if (n->hook && n->parent) hook_over(r, n);
+    else tell(r, n);
+}
+
 static void node_done(struct run *r, struct node *n)
 {
     bool is_hook = n->hook && n->parent;
@@ -458,6 +487,7 @@ static void node_done(struct run *r, struct node *n)
     }
     if (n->outputs.n) outputs_globalize(r, n);
     metrics_of_node(r, n, false);
+    if (n->told) return; /* a daemon: others went on long ago */
     bool judged_now = b && !b->retried; /* an attempt only when it is about to make a child */
     if (judged_now && !phase_fulfilled(b->phase) && limit_fail_fast(b)) body_fail_fast(r, b);
     if (is_hook) {

@@ -132,6 +132,14 @@ static void start_pod(struct run *r, struct node *n)
     }
     n->deadline_us = deadline;
     if (deadline) timer_add(r, deadline, n);
+    if (node_is_daemon(n) && n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT) {
+        node_finish(r, n, NODE_ERROR, STR("a daemon is a container or a script in this version of Skiff"));
+        return;
+    }
+    if (parts_wanted(tmpl)) {
+        if (!parts_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
     if (n->tmpl->type == TMPL_CONTAINERSET) {
         if (!cset_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;

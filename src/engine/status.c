@@ -177,6 +177,8 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     put_raw(b, "inputs", n->inputs);
     put_raw(b, "outputs", n->outputs);
     put_flags(b, n);
+    if (n->daemoned) put_raw(b, "daemoned", STR("true"));
+    if (node_is_daemon(n) && n->phase != NODE_PENDING) put(b, "podIP", STR("127.0.0.1"));
     put_gate(b, n->gate);
     put_ids(b, r, "children", n->children, n->n_children);
     if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);
@@ -228,7 +230,8 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     int flags = (n->hooked ? FLAG_HOOKED : 0) | (n->retried ? FLAG_RETRIED : 0) |
                 (n->in_exit ? FLAG_IN_EXIT : 0) | (n->killed ? FLAG_KILLED : 0) |
                 (n->hook_done ? FLAG_HOOK_DONE : 0) | (n->condemned ? FLAG_CONDEMNED : 0) |
-                (n->bad_outputs ? FLAG_BAD_OUTPUTS : 0) | (n->broken ? FLAG_BROKEN : 0) | (n->again ? FLAG_AGAIN : 0);
+                (n->bad_outputs ? FLAG_BAD_OUTPUTS : 0) | (n->broken ? FLAG_BROKEN : 0) | (n->again ? FLAG_AGAIN : 0) |
+                (n->daemoned ? FLAG_DAEMONED : 0);
     (void)r;
     buf_char(b, '{');
     put_num(b, "s", n->started_us);
@@ -249,6 +252,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     put_indexes(b, "u", n->up, n->n_up);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
+    if (has_parts(n)) parts_write(b, n);
     sync_write_private(b, n->gate);
     buf_char(b, '}');
 }

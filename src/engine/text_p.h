@@ -20,4 +20,4 @@ struct str start_pod_name(struct run *r, const struct start *s);
 
 /* "fl" of a node's private part. */
 enum { FLAG_HOOKED = 1, FLAG_RETRIED = 2, FLAG_IN_EXIT = 4, FLAG_KILLED = 8, FLAG_HOOK_DONE = 16,
-       FLAG_CONDEMNED = 32, FLAG_BAD_OUTPUTS = 64, FLAG_BROKEN = 128, FLAG_AGAIN = 256 };
+       FLAG_CONDEMNED = 32, FLAG_BAD_OUTPUTS = 64, FLAG_BROKEN = 128, FLAG_AGAIN = 256, FLAG_DAEMONED = 512 };

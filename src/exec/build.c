@@ -72,7 +72,7 @@ static bool inputs(struct job *j, struct pod_input *in, struct err *e)
     struct exec *x = j->live->x;
     struct val decided;
     struct inputs all = {0};
-    if (!node_inputs(j->node).n) return true;
+    if (!node_inputs(j->node).n || !job_has_inputs(j)) return true;
     if (!json_parse(&x->scratch, node_inputs(j->node), NULL, &decided, e)) return false;
     bool ok = inputs_add(j, val_get(&decided, STR("artifacts")), &all, e);
     struct pod_artifact *list = ARENA_ARRAY(&x->scratch, struct pod_artifact, all.n + 1);
@@ -81,6 +81,15 @@ static bool inputs(struct job *j, struct pod_input *in, struct err *e)
     in->n_artifacts = all.n;
     VEC_FINI(&all);
     return ok;
+}
+
+bool job_has_inputs(const struct job *j)
+{
+    struct err e;
+    if (!j->part) return true;
+    const struct val *tmpl = node_template(j->live->run, j->node, &e), *mine = pod_part(tmpl, node_part_name(j->node, j->part));
+    const struct val *mirror = val_get(mine, STR("mirrorVolumeMounts"));
+    return mirror && mirror->kind == VAL_BOOL && mirror->b;
 }
 
 struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n)
@@ -98,13 +107,14 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
     const struct val *workflow = node_workflow(l->run, j->node, e);
     if (!workflow) return false;
     struct str container = node_container(j->node);
-    bool set = container.p || val_get(tmpl, STR("containerSet"));
+    bool set = container.p || val_get(tmpl, STR("containerSet")), several = set || node_parts(j->node);
     struct pod_input in = {
         .tmpl = tmpl,
         .workflow = workflow,
         .container = set && !container.p ? STR("main") : container,
         .collect = set && !container.p,
-        .pod_dir = set ? pod_dir_path(a, l, j->node) : STR_NONE,
+        .part = node_part_name(j->node, j->part),
+        .pod_dir = several ? pod_dir_path(a, l, j->node) : STR_NONE,
         .node_id = node_id_text(a, l->run, node_pod(j->node)),
         .node_name = node_name(node_pod(j->node)),
         .pod_name = node_pod_name(a, l->run, j->node),
@@ -113,7 +123,7 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
         .state_dir = x->o.state_dir,
         .images = x->images,
         .image_fallback_host = config_is(x->o.config, CONFIG_IMAGE_FALLBACK, "host"),
-        .capture_result = node_captures_result(j->node) && !(set && !container.p),
+        .capture_result = !j->part && node_captures_result(j->node) && !(set && !container.p),
         .lookup = pod_lookup_of(l),
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
     };

@@ -68,9 +68,12 @@ static bool step_value_add(void *ctx, struct str key, struct str bytes, struct e
 static bool step_value_move(struct active *l, const struct step_value *v, const uint32_t *moved, size_t n, struct err *e)
 {
     struct arena *a = &l->x->scratch;
+    struct str node, part; /* "NODE" or "NODE/CONTAINER" */
     int64_t at;
-    if (!str_to_i64(v->node, &at) || at < 0 || (size_t)at >= n) return true;
-    struct str key = moved[at] == UINT32_MAX ? str_fmt(a, "lost/%.*s", STR_ARG(v->id)) : str_fmt(a, "step/%u", moved[at]);
+    str_cut(v->node, '/', &node, &part);
+    if (!str_to_i64(node, &at) || at < 0 || (size_t)at >= n) return true;
+    struct str key = str_fmt(a, "step/%u%s%.*s", moved[at], part.p ? "/" : "", STR_ARG(part));
+    if (moved[at] == UINT32_MAX) key = str_fmt(a, "lost/%.*s", STR_ARG(v->id));
     return store_value_put(l->x->store, l->id, key, v->id, e);
 }
 

@@ -68,6 +68,7 @@ bool exec_resume(struct exec *x, int64_t run, struct err *e);
 bool exec_set(struct exec *x, int64_t run, const struct node_change *c, struct err *e);
 bool exec_has_run(const struct exec *x, int64_t run);
 size_t exec_active_runs(const struct exec *x);
+bool exec_is_ending(const struct exec *x); /* steps of runs that are over were told to end and have not yet */
 /* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
  * after the commit, and artifacts whose artifactGC says so go too. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);

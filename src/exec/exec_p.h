@@ -37,7 +37,7 @@ struct active {
     bool stale;        /* stands in exec.stale */
     size_t at;         /* in exec.lives */
     size_t n_jobs;     /* not ended */
-    struct job **jobs; /* by node index; NULL: no job */
+    struct job **jobs; /* by node index, those of one pod linked; NULL: no job */
     size_t cap_jobs;
     struct op **ops;   /* the same for steps that the engine does itself */
     size_t cap_ops;
@@ -70,6 +70,10 @@ struct job {
     struct exec *x;
     struct active *live; /* NULL: its workflow is over */
     struct node *node;
+    uint32_t part; /* which container of the pod: engine.h, node_parts */
+    bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
+    struct probe *probe; /* of a daemon that is not ready yet; NULL: none */
+    struct job *beside; /* another container of the same pod */
     int64_t id; /* of the command, and of the step */
     enum job_state state;
     bool killed, told_started;
@@ -150,12 +154,13 @@ struct exec {
     VEC(struct request *) requests; /* not ended */
     VEC(struct request *) due;      /* of those, not made yet; NULL: it has ended meanwhile */
     VEC(struct active *) roomy;     /* a request of theirs has ended while others wait */
-    struct web_client *web;     /* made with the first request */
+    struct web_client *web;     /* made with the first request or probe */
     VEC(struct transfer *) transfers; /* not ended */
     struct transfer *transfers_wait, **transfers_wait_last; /* of those, for a thread */
     struct loop_channel *channel;   /* from their threads; made with the first */
     uint32_t transferring, sending;
     struct job_list queue, stopped, sought;
+    struct job_list asides; /* as the queue, for jobs that take no place */
     struct job_list young;      /* running, not yet shown so; in the order of their start */
     VEC(struct job *) fresh;    /* as many as may start at once, at most */
     VEC(struct lane *) lanes;
@@ -196,10 +201,13 @@ void exec_fail(struct exec *x, const struct err *e);
 void timer_note(struct active *l);
 
 /* job.c */
-struct job *job_new(struct active *l, struct node *n, struct err *e);
+struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err *e);
 /* For a command that is stored already; live NULL: of a workflow that is over. */
-struct job *job_known(struct exec *x, struct active *l, struct node *n, int64_t id);
-struct job *job_of(const struct active *l, const struct node *n);
+struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id);
+struct job *job_of(const struct active *l, const struct node *n, uint32_t part);
+void job_queue(struct job *j); /* it waits for a slot */
+/* It sees the input artifacts: all but a container beside main that does not mirror its mounts. */
+bool job_has_inputs(const struct job *j);
 void job_list_push(struct job_list *list, struct job *j);
 struct job *job_list_pop(struct job_list *list);
 void jobs_committed(struct exec *x);
@@ -211,6 +219,10 @@ void job_forget(struct job *j);
 void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
+
+/* probe.c: readiness of a daemon that has begun to run */
+void probe_begin(struct job *j);
+void probe_free(struct probe *p); /* NULL is fine */
 
 /* request.c */
 bool request_new(struct active *l, struct node *n, struct err *e);

@@ -89,7 +89,7 @@ static void lists_keep_order(void **state)
     struct job *jobs[4];
     (void)state;
     for (int i = 0; i < 4; i++) {
-        jobs[i] = job_known(&x, NULL, NULL, i);
+        jobs[i] = job_known(&x, NULL, NULL, 0, i);
         job_list_push(&x.queue, jobs[i]);
     }
     job_forget(jobs[1]); /* leaves from the middle, */

@@ -40,10 +40,12 @@ struct job *job_list_pop(struct job_list *list)
     return j;
 }
 
-struct job *job_of(const struct active *l, const struct node *n)
+struct job *job_of(const struct active *l, const struct node *n, uint32_t part)
 {
     uint32_t i = node_index(n);
-    return i < l->cap_jobs ? l->jobs[i] : NULL;
+    struct job *j = i < l->cap_jobs ? l->jobs[i] : NULL;
+    while (j && j->part != part) j = j->beside;
+    return j;
 }
 
 static void index_put(struct active *l, const struct node *n, struct job *j)
@@ -55,13 +57,16 @@ static void index_put(struct active *l, const struct node *n, struct job *j)
         memset(l->jobs + l->cap_jobs, 0, (cap - l->cap_jobs) * sizeof(struct job *));
         l->cap_jobs = cap;
     }
+    j->beside = l->jobs[i];
     l->jobs[i] = j;
 }
 
-struct job *job_known(struct exec *x, struct active *l, struct node *n, int64_t id)
+struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id)
 {
     struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .state = JOB_DECIDED, .at = x->jobs.n};
+    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .part = part, .state = JOB_DECIDED, .at = x->jobs.n};
+    j->told_started = part > 0; /* a pod is at work when its main container is */
+    j->aside = l && node_part_is_aside(n, part);
     VEC_PUSH(&x->jobs, j);
     if (!l) return j;
     index_put(l, n, j);
@@ -72,8 +77,13 @@ struct job *job_known(struct exec *x, struct active *l, struct node *n, int64_t 
 static void job_detach(struct job *j)
 {
     if (!j->live) return;
-    j->live->jobs[node_index(j->node)] = NULL;
+    struct job **at = &j->live->jobs[node_index(j->node)];
+    while (*at != j) at = &(*at)->beside;
+    *at = j->beside;
+    j->beside = NULL;
     j->live->n_jobs--;
+    probe_free(j->probe);
+    j->probe = NULL;
     j->live = NULL;
     j->node = NULL;
 }
@@ -91,23 +101,32 @@ void job_forget(struct job *j)
     job_detach(j);
     list_leave(j);
     transfer_leave(j);
+    probe_free(j->probe);
     free(j);
+}
+
+void job_queue(struct job *j)
+{
+    j->state = JOB_QUEUED;
+    job_list_push(j->aside ? &j->x->asides : &j->x->queue, j);
 }
 
 /* ---- deciding and ending ---- */
 
-struct job *job_new(struct active *l, struct node *n, struct err *e)
+struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err *e)
 {
     struct exec *x = l->x;
     struct command_row row = {.run = l->id, .node = node_index(n), .kind = COMMAND_STEP, .payload = STR("")};
     struct arena *a = &x->scratch;
     int64_t id;
+    if (part) row.payload = str_fmt(a, "%u", part);
     if (!store_command_put(x->store, &row, &id, e)) return NULL;
     struct str key = str_fmt(a, "step/%u", node_index(n)), value = str_fmt(a, "%lld", (long long)id);
+    if (part) key = str_fmt(a, "%.*s/%.*s", STR_ARG(key), STR_ARG(node_part_name(n, part)));
     if (!store_value_put(x->store, l->id, key, value, e)) return NULL;
     key = str_fmt(a, "lost/%.*s", STR_ARG(value)); /* a container's next try takes its place, yet not its directory */
     if (node_container(n).p && !store_value_put(x->store, l->id, key, value, e)) return NULL;
-    struct job *j = job_known(x, l, n, id);
+    struct job *j = job_known(x, l, n, part, id);
     VEC_PUSH(&x->decided, j);
     return j;
 }
@@ -127,14 +146,17 @@ void job_event(struct job *j, const struct step_outcome *how)
     }
     if (how) {
         int64_t step = j->id;
+        uint32_t part = j->part;
         job_forget(j);
-        run_step_done(l->run, n, how, now, &out);
+        if (part) run_part_done(l->run, n, part, how, now, &out);
+        else run_step_done(l->run, n, how, now, &out);
         pod_dir_drop(l, n);
         if (!retire_step(l, n, step, &e)) exec_fail(x, &e);
     } else {
         run_step_started(l->run, n, now, &out);
     }
     if (!active_event(l, &out, &e)) exec_fail(x, &e);
+    if (!how) probe_begin(j);
     loop_again(x->o.loop);
 }
 
@@ -178,7 +200,6 @@ void job_result(struct job *j, const struct step_result *r)
 /* One that waits for a slot ends without one; one that runs reports its end. */
 void job_kill(struct job *j)
 {
-    uint32_t grace_ms = (uint32_t)config_int(j->x->o.config, CONFIG_GRACE) * 1000;
     j->killed = true;
     if (j->state == JOB_SENDING) transfer_cancel(j);
     if (j->state == JOB_QUEUED || j->state == JOB_FETCHING) {
@@ -187,27 +208,34 @@ void job_kill(struct job *j)
         j->state = JOB_STOPPED;
         job_list_push(&j->x->stopped, j);
     }
-    if (j->lane) lane_kill(j->lane, SIGTERM, grace_ms);
+    if (j->lane) lane_kill(j->lane, SIGTERM, 0); /* its own grace period: job_plan, podSpecPatch */
 }
 
 void jobs_orphan(struct active *l)
 {
     for (size_t i = 0; l->n_jobs && i < l->cap_jobs; i++) {
-        struct job *j = l->jobs[i];
-        if (!j) continue;
-        job_detach(j);
-        job_kill(j);
+        for (struct job *j = l->jobs[i]; j; j = l->jobs[i]) {
+            job_detach(j);
+            if (!j->killed) job_kill(j);
+        }
     }
+}
+
+bool exec_is_ending(const struct exec *x)
+{
+    for (size_t i = 0; !x->failed && i < x->jobs.n; i++)
+        if (!x->jobs.items[i]->live && x->jobs.items[i]->lane) return true;
+    return false;
 }
 
 void exec_kill(struct exec *x, int64_t run)
 {
     const struct active *l = active_of(x, run);
     for (size_t i = 0; l && i < l->cap_jobs; i++) {
-        struct job *j = l->jobs[i];
-        if (!j) continue;
-        if (j->lane) lane_kill(j->lane, SIGKILL, 0);
-        else job_kill(j);
+        for (struct job *j = l->jobs[i]; j; j = j->beside) {
+            if (j->lane) lane_kill(j->lane, SIGKILL, 0);
+            else job_kill(j);
+        }
     }
 }
 
@@ -232,10 +260,7 @@ void jobs_committed(struct exec *x)
 {
     for (size_t i = 0; i < x->decided.n; i++) {
         struct job *j = x->decided.items[i];
-        if (!transfer_fetch(j)) {
-            j->state = JOB_QUEUED;
-            job_list_push(&x->queue, j);
-        }
+        if (!transfer_fetch(j)) job_queue(j);
         if (j->killed) job_kill(j);
     }
     x->decided.n = 0;

@@ -73,7 +73,7 @@ static struct job *lane_release(struct lane *l)
     if (!l->adopted) VEC_PUSH(&x->idle, l);
     j->lane = NULL;
     j->state = JOB_ENDED;
-    x->running--;
+    x->running -= !j->aside;
     fresh_leave(j);
     return j;
 }
@@ -145,7 +145,7 @@ static void lane_take(struct lane *l, struct job *j)
     j->lane = l;
     j->state = JOB_RUNNING;
     j->started_us = clock_mono_us();
-    x->running++;
+    x->running += !j->aside;
     if (!j->told_started && j->live) job_list_push(&x->young, j);
 }
 
@@ -214,24 +214,30 @@ static void job_timer_arm(struct exec *x, int64_t now)
 {
     int64_t at = x->sought.first ? now + SEEK_US : INT64_MAX;
     if (x->young.first) at = MIN(at, x->young.first->started_us + TELL_US);
-    for (size_t i = 0; x->queue.first && i < x->fresh.n; i++) at = MIN(at, x->fresh.items[i]->started_us + FRESH_US);
+    for (size_t i = 0; (x->queue.first || x->asides.first) && i < x->fresh.n; i++) at = MIN(at, x->fresh.items[i]->started_us + FRESH_US);
     if (at == INT64_MAX || (loop_timer_armed(x->job_timer) && x->job_due_us <= at)) return;
     x->job_due_us = at;
     loop_timer_arm_us(x->job_timer, MAX(at - now, 0));
 }
 
+static void job_next(struct exec *x, struct job_list *list)
+{
+    struct job *j = job_list_pop(list);
+    struct err e;
+    if (!job_start(j, &e)) job_failed(j, e.text);
+    arena_reset(&x->scratch);
+}
+
 void jobs_dispatch(struct exec *x)
 {
-    struct err e;
     struct job *j;
     int64_t now = clock_mono_us();
     if (x->failed) return;
     tell_started(x, now);
     while (!x->failed && (j = job_list_pop(&x->stopped))) job_failed(j, "stopped before it began");
+    while (!x->failed && x->asides.first && x->fresh.n < x->max_fresh) job_next(x, &x->asides);
     while (!x->failed && x->queue.first && x->running < x->max_running && x->fresh.n < x->max_fresh) {
-        j = job_list_pop(&x->queue);
-        if (!job_start(j, &e)) job_failed(j, e.text);
-        arena_reset(&x->scratch);
+        job_next(x, &x->queue);
     }
     job_timer_arm(x, now);
 }

@@ -103,13 +103,14 @@ static bool start_again(struct job *j, struct err *e)
     struct exec *x = l->x;
     struct node *n = j->node;
     bool told = j->told_started, killed = j->killed;
+    uint32_t part = j->part;
     struct str old = str_fmt(&x->scratch, "%lld", (long long)j->id);
     struct str key = str_fmt(&x->scratch, "lost/%.*s", STR_ARG(old));
     if (!exec_begin(x, e) || !store_command_ack(x->store, j->id, e) || !store_value_put(x->store, l->id, key, old, e))
         return false;
     step_clean_later(x, j->id);
     job_forget(j);
-    if (!(j = job_new(l, n, e))) return false;
+    if (!(j = job_new(l, n, part, e))) return false;
     j->told_started = told;
     j->killed = killed;
     return true;
@@ -135,6 +136,7 @@ bool job_seek(struct job *j, struct err *e)
     case ADOPT_RUNNING:
         if (!job_adopt(j, slot, &why)) job_failed(j, why.text);
         else if (j->killed) job_kill(j);
+        else if (j->told_started) probe_begin(j);
         return true;
     case ADOPT_FINISHED: job_result(j, &result); return true;
     case ADOPT_NEVER:
@@ -167,10 +169,12 @@ static bool step_restore(struct exec *x, struct active *l, const struct command_
 {
     struct node *n = l && c->node < run_node_count(l->run) ? run_node_at(l->run, c->node) : NULL;
     if (c->kind == COMMAND_OP) return op_restore(x, l, n, c->id, e);
-    if (n && (phase_fulfilled(node_phase(n)) || job_of(l, n))) n = NULL;
-    struct job *j = job_known(x, n ? l : NULL, n, c->id);
-    j->told_started = n && node_phase(n) == NODE_RUNNING;
-    j->killed = !n || node_is_killed(n);
+    int64_t part = 0;
+    bool known = !c->payload.n || (str_to_i64(c->payload, &part) && part > 0 && n && part <= node_parts(n));
+    if (n && (!known || phase_fulfilled(node_phase(n)) || job_of(l, n, (uint32_t)part))) n = NULL;
+    struct job *j = job_known(x, n ? l : NULL, n, (uint32_t)part, c->id);
+    j->told_started = n && (part || node_phase(n) == NODE_RUNNING);
+    j->killed = !n || node_part_is_ending(n, (uint32_t)part);
     return job_seek(j, e);
 }
 

@@ -198,7 +198,7 @@ void step_clean_later(struct exec *x, int64_t step)
 
 void pod_dir_drop(struct active *l, struct node *n)
 {
-    if (!node_has_containers(node_pod(n)) || !phase_fulfilled(node_phase(node_pod(n)))) return;
+    if (!(node_has_containers(node_pod(n)) || node_parts(n)) || !phase_fulfilled(node_phase(node_pod(n)))) return;
     const char *path = pod_dir_path(&l->x->scratch, l, n).p;
     if (rmdir(path) == 0 || errno == ENOENT) return;
     VEC_PUSH(&l->x->rubbish, mem_strdup(path));
@@ -221,6 +221,15 @@ void rubbish_remove(struct exec *x)
     loop_job(x->o.loop, clean, cleaned, r);
 }
 
+/* Its end counts, nothing else: outputs are main's. */
+static void part_outcome(struct job *j, const struct step_result *r, struct step_outcome *out)
+{
+    outcome_end(&j->x->scratch, r, out);
+    out->cpu_us = (int64_t)(r->rusage.user_us + r->rusage.system_us);
+    out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;
+    step_clean_later(j->x, j->id);
+}
+
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e)
 {
     struct exec *x = j->live->x;
@@ -228,6 +237,10 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     struct val *arts = ARENA_NEW(a, struct val);
     struct err lost;
     *out = (struct step_outcome){.exit_code = STEP_NO_EXIT_CODE};
+    if (j->part) {
+        part_outcome(j, r, out);
+        return true;
+    }
     outcome_end(a, r, out);
     out->cpu_us = (int64_t)(r->rusage.user_us + r->rusage.system_us);
     out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;

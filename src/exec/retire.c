@@ -223,7 +223,7 @@ bool retire_step(struct active *l, struct node *n, int64_t step, struct err *e)
     if (!phase_fulfilled(node_phase(node_pod(n)))) /* a container before the others: with the last one */
         return store_value_put(x->store, l->id, str_fmt(&x->scratch, "setgc/%u/%lld", node_index(node_pod(n)), (long long)step),
                                STR(""), e);
-    if (node_container(n).p && !containers_retire(l, n, step, e)) return false;
+    if ((node_container(n).p || node_parts(n)) && !containers_retire(l, n, step, e)) return false;
     if (!pod_gc_selects(l, node_pod(n), &wanted, e)) return false;
     if (!wanted) return true;
     bool now = str_is(strategy, "OnPodCompletion") ||

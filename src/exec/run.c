@@ -113,10 +113,10 @@ static bool act(struct active *l, const struct action *a, struct err *e)
     struct exec *x = l->x;
     struct job *j;
     switch (a->kind) {
-    case ACTION_START: return op_is(a->tmpl) ? op_new(l, a->node, e) : job_new(l, a->node, e) != NULL;
+    case ACTION_START: return op_is(a->tmpl) ? op_new(l, a->node, e) : job_new(l, a->node, a->part, e) != NULL;
     case ACTION_KILL:
         op_kill(l, a->node);
-        if (!(j = job_of(l, a->node)) || j->in_kills) return true;
+        if (!(j = job_of(l, a->node, a->part)) || j->in_kills) return true;
         j->in_kills = true;
         VEC_PUSH(&x->kills, j);
         return true;

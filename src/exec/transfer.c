@@ -181,7 +181,7 @@ struct str transfer_key(struct arena *a, const struct job *j, struct str name)
 static bool has_remote_inputs(const struct job *j)
 {
     static const char *const marks[] = {"\"http\":", "\"artifactory\":", "\"git\":"};
-    struct str text = j->live ? node_inputs(j->node) : STR_NONE;
+    struct str text = j->live && job_has_inputs(j) ? node_inputs(j->node) : STR_NONE;
     bool may = str_find(text, STR("\"artifacts\":"), 0) >= 0;
     for (size_t i = 0; may && i < ARRAY_LEN(marks); i++)
         if (str_find(text, str_of(marks[i]), 0) >= 0) return true;
@@ -244,8 +244,7 @@ static void fetched(struct transfer *t)
         err_ctx(&e, "artifact %.*s failed to load", STR_ARG(t->failed));
         job_failed(j, e.text);
     } else if (rows_put(t, &e)) {
-        j->state = JOB_QUEUED;
-        job_list_push(&x->queue, j);
+        job_queue(j);
     } else {
         exec_fail(x, &e);
     }
@@ -302,7 +301,7 @@ bool transfer_send(struct job *j, const struct step_result *r)
     struct buf b CLEANUP(buf_fini);
     struct err e;
     buf_init(&b, RESULT_MAX);
-    if (!j->live || j->transfer || !r->artifacts.n) return false;
+    if (!j->live || j->part || j->transfer || !r->artifacts.n) return false;
     const struct val *tmpl = node_template(j->live->run, j->node, &e);
     struct transfer *t = transfer_new(j, true);
     if (tmpl) items_of_result(t, tmpl, r);

@@ -157,7 +157,8 @@ static void env_argo(struct pod *p)
 {
     const struct val *meta = val_get(p->in->workflow, STR("metadata"));
     struct str tmpl = json_text(p->a, p->as_given);
-    pod_env_set(p, STR("ARGO_CONTAINER_NAME"), p->in->container.p ? p->in->container : STR("main"));
+    struct str name = p->in->part.p ? p->in->part : p->in->container;
+    pod_env_set(p, STR("ARGO_CONTAINER_NAME"), name.p ? name : STR("main"));
     pod_env_set(p, STR("ARGO_NODE_ID"), p->in->node_id);
     pod_env_set(p, STR("ARGO_POD_NAME"), p->in->pod_name);
     pod_env_set(p, STR("ARGO_POD_UID"), val_get_str(meta, "uid"));

@@ -62,7 +62,7 @@ static bool inputs(struct pod *p, struct err *e)
 {
     for (size_t i = 0; i < p->in->n_artifacts; i++) {
         const struct pod_artifact *art = &p->in->artifacts[i];
-        if (!p->is_main && !pod_path_shared(p, art->path)) continue;
+        if (!p->is_main && !p->mirrors && !pod_path_shared(p, art->path)) continue;
         if (!absolute(art->path, "input artifact", art->name, e)) return false;
         if (art->source.p) {
             struct step_bind b = {.source = art->source, .target = art->path, .read_only = !art->writable};
@@ -78,6 +78,13 @@ static bool inputs(struct pod *p, struct err *e)
     return true;
 }
 
+static bool mentions(const struct pod *p, struct str word)
+{
+    for (size_t i = 0; i < p->argv.n; i++)
+        if (str_find(p->argv.items[i], word, 0) >= 0) return true;
+    return p->is_script && str_find(val_get_str(p->main, "source"), word, 0) >= 0;
+}
+
 /* Host programs under an image's own name for them, and the image's files. */
 static void image_parts(struct pod *p)
 {
@@ -90,9 +97,12 @@ static void image_parts(struct pod *p)
     }
     for (size_t i = 0; i < p->image.files.n; i++) {
         const struct image_file *f = &p->image.files.items[i];
-        bool bare = f->path.n && f->path.p[0] != '/';
+        bool asked = f->path.n && f->path.p[0] == '?'; /* most steps have no use for it */
+        struct str path = asked ? str_from(f->path, 1) : f->path;
+        bool bare = path.n && path.p[0] != '/';
+        if (asked && !mentions(p, path)) continue;
         struct step_file file = {.content = f->text, .mode = 0755,
-                                 .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(f->path)) : f->path};
+                                 .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(path)) : path};
         VEC_PUSH(&p->files, file);
     }
     if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);
@@ -149,18 +159,27 @@ static void finish(struct pod *p, struct pod_plan *out)
 #undef MOVE
 }
 
-static const char *const unsupported[] = {"initContainers", "sidecars", "daemon"};
-
+/* What the patches add would have to be known before the pod begins. */
 static bool supported(const struct pod *p, struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(unsupported); i++) {
-        const struct val *v = val_get(p->in->tmpl, str_of(unsupported[i]));
-        bool used = v && (v->kind == VAL_BOOL ? v->b : v->n > 0);
-        if (used)
-            return err_set(e, ERR_UNSUPPORTED, "`%s` is not supported by this version of Skiff; see "
-                           "docs/compatibility.md", unsupported[i]);
+    static const char *const lists[] = {"initContainers", "sidecars"};
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        const struct val *list = val_get(p->in->tmpl, str_of(lists[k]));
+        for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+            if (!pod_part(p->as_given, val_get_str(&list->items[i], "name")))
+                return err_set(e, ERR_UNSUPPORTED, "a podSpecPatch that adds the container '%.*s' is not supported by this version of "
+                               "Skiff: put it into `%s` of the template", STR_ARG(val_get_str(&list->items[i], "name")), lists[k]);
     }
     return true;
+}
+
+/* Who waits for a daemon waits until its probe succeeds. */
+static bool probe_supported(const struct pod *p, struct err *e)
+{
+    const struct val *probe = val_get(p->main, STR("readinessProbe")), *daemon = val_get(p->in->tmpl, STR("daemon"));
+    if (!p->is_main || !daemon || daemon->kind != VAL_BOOL || !daemon->b || !probe) return true;
+    if (val_get(probe, STR("httpGet")) || val_get(probe, STR("tcpSocket"))) return true;
+    return err_set(e, ERR_UNSUPPORTED, "the readinessProbe of a daemon is an httpGet or a tcpSocket in this version of Skiff");
 }
 
 /* exec would say no more than "argument list too long". */
@@ -181,6 +200,22 @@ static const struct val *set_container(const struct pod_input *in)
     return NULL;
 }
 
+const struct val *pod_part(const struct val *tmpl, struct str name)
+{
+    const struct val *v = pod_volume_named(val_get(tmpl, STR("initContainers")), name);
+    return v ? v : pod_volume_named(val_get(tmpl, STR("sidecars")), name);
+}
+
+static bool choose_part(struct pod *p, struct err *e)
+{
+    p->main = pod_part(p->in->tmpl, p->in->part);
+    p->is_script = p->is_main = false;
+    if (!p->main) return err_set(e, ERR_SPEC, "the pod has no container '%.*s'", STR_ARG(p->in->part));
+    const struct val *mirror = val_get(p->main, STR("mirrorVolumeMounts"));
+    p->mirrors = mirror && mirror->kind == VAL_BOOL && mirror->b;
+    return true;
+}
+
 /* Which container it is about; false: there is none. */
 static bool choose_main(struct pod *p, struct err *e)
 {
@@ -190,6 +225,7 @@ static bool choose_main(struct pod *p, struct err *e)
     if (!p->main) p->main = val_get(in->tmpl, STR("container"));
     p->is_main = !in->container.p || str_is(in->container, "main");
     if (in->container.p) p->main = set_container(in);
+    if (in->part.p) return p->patched ? choose_part(p, e) : true; /* patches are about the main container, too */
     return p->main || err_set(e, ERR_SPEC, "the set has no container '%.*s'", STR_ARG(in->container));
 }
 
@@ -199,9 +235,10 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     struct pod p = {.a = a, .in = &in, .as_given = given->tmpl};
     memset(out, 0, sizeof *out);
     p.work_dir = step_work_path(a, in.state_dir, in.step_id);
-    bool ok = choose_main(&p, e) && pod_patch(&p, &in, e) && choose_main(&p, e);
-    if (!ok) return false;
-    ok = supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+    bool ok = choose_main(&p, e) && pod_patch(&p, &in, e);
+    p.patched = true;
+    if (!ok || !choose_main(&p, e)) return false;
+    ok = supported(&p, e) && probe_supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);

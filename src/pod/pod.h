@@ -30,6 +30,7 @@ struct pod_input {
     const struct val *tmpl;     /* everything substituted */
     const struct val *workflow; /* the whole object: spec.volumes, metadata */
     struct str container;       /* of a container set: which one to run; absent: the template is no set */
+    struct str part;            /* an init container or sidecar to run instead of the main one; absent: none */
     bool collect;               /* of a set: runs nothing, collects what lies in the mounts that all containers have */
     struct str pod_dir;         /* host directory for what the containers of one pod share; absent: the step's own */
     struct str node_id, node_name, pod_name;
@@ -54,5 +55,8 @@ struct pod_plan {
     } links;
     struct str notice;                  /* something the user should know once; absent: nothing */
 };
+
+/* The init container or sidecar of that name; NULL: there is none. */
+const struct val *pod_part(const struct val *tmpl, struct str name);
 
 bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out, struct err *e);

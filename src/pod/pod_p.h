@@ -12,6 +12,8 @@ struct pod {
     const struct val *as_given; /* the template before patches */
     const struct val *main; /* container, script, or the container of a set */
     bool is_main;           /* inputs and outputs are its business */
+    bool patched;           /* podSpecPatch has been applied */
+    bool mirrors;           /* an init container or sidecar that sees what main sees */
     bool is_script;
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;

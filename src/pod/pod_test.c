@@ -296,7 +296,7 @@ static void patches_change_the_pod(void **state)
         {"{\"podSpecPatch\": \"{securityContext: {runAsUser: 9}}\", \"container\": {\"image\": \"busybox\"}}", "user 9 6"},
         {"{\"podSpecPatch\": \"{nodeName: elsewhere}\", \"container\": {\"image\": \"busybox\"}}", "arg sh"},
         {"{\"podSpecPatch\": \"{containers: [{name: other, image: busybox}]}\", \"container\": {\"image\": \"busybox\"}}",
-         "error `sidecars` is not supported by this version of Skiff; see docs/compatibility.md"},
+         "error a podSpecPatch that adds the container 'other' is not supported by this version of Skiff: put it into `sidecars` of the template"},
         {"{\"podSpecPatch\": \"- 1\", \"container\": {\"image\": \"busybox\"}}", "error the template's podSpecPatch is no map"},
     };
     check_rows(rows, ARRAY_LEN(rows));
@@ -312,10 +312,6 @@ static void images_are_roots_host_or_errors(void **state)
     static const struct row rows[] = {
         {"{\"container\": {\"image\": \"rooted:3\"}}", "tier image\nlayer /srv/rooted\narg serve\nenv MODE=image\ncwd /app"},
         {"{\"container\": {\"image\": \"rooted\", \"env\": [{\"name\": \"MODE\", \"value\": \"own\"}]}}", "env MODE=own\n!env MODE=image"},
-        {"{\"initContainers\": [{\"name\": \"i\"}], \"container\": {\"image\": \"busybox\"}}",
-         "error `initContainers` is not supported by this version of Skiff; see docs/compatibility.md"},
-        {"{\"daemon\": true, \"container\": {\"image\": \"busybox\"}}", "error `daemon` is not supported by this version of Skiff; see docs/compatibility.md"},
-        {"{\"daemon\": false, \"sidecars\": [], \"container\": {\"image\": \"busybox\"}}", "arg sh"},
     };
     check_rows(rows, ARRAY_LEN(rows));
     struct pod_input in = input_of("{\"container\": {\"image\": \"acme/train:7\", \"command\": [\"train\"]}}");
@@ -384,6 +380,38 @@ static void texts_that_explode_are_refused(void **state)
     buf_fini(&b);
 }
 
+static const char several[] =
+    "{\"container\": {\"image\": \"busybox\", \"command\": [\"m\"], \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/a\"},"
+    " {\"name\": \"host\", \"mountPath\": \"/b\"}]}, \"outputs\": {\"artifacts\": [{\"name\": \"o\", \"path\": \"/o/o\"}]},"
+    " \"initContainers\": [{\"name\": \"i\", \"image\": \"busybox\", \"command\": [\"c\"], \"env\": [{\"name\": \"E\", \"value\": \"1\"}]}],"
+    " \"sidecars\": [{\"name\": \"s\", \"image\": \"alpine\", \"command\": [\"nc\"], \"mirrorVolumeMounts\": true,"
+    " \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/b\"}]}],"
+    " \"podSpecPatch\": \"{initContainers: [{name: i, args: [x]}]}\"}";
+
+static void other_containers_have_what_is_theirs(void **state)
+{
+    static const struct {
+        const char *part, *want;
+    } rows[] = {
+        {"i", "arg c\narg x\nenv E=1\nenv ARGO_CONTAINER_NAME=i\n!bind\n!file\n!artifact"},
+        {"s", "arg nc\nenv ARGO_CONTAINER_NAME=s\nbind /state/pods/u/1/scratch -> /a\nbind /state/pods/u/1/scratch -> /b\n"
+              "file /tmp/in 644 text\nfile /argo/files/nc 755 #!/usr/bin/perl\n!bind /srv\n!artifact"},
+        {NULL, "arg m\nenv ARGO_CONTAINER_NAME=main\nbind /srv -> /b\nfile /tmp/in 644 text\nartifact o /o/o\n!env E=1\n!file /argo/files/nc"},
+    };
+    const struct pod_artifact artifact = {.name = STR("in"), .path = STR("/tmp/in"), .content = STR("text"), .mode = -1};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct pod_input in = input_of(several);
+        struct pod_plan plan;
+        struct err e = {0};
+        in.part = rows[i].part ? str_of(rows[i].part) : STR_NONE;
+        in.pod_dir = STR("/state/pods/u/1");
+        in.artifacts = &artifact;
+        in.n_artifacts = 1;
+        if (!pod_build(&a, &in, &plan, &e)) fail_msg("%s", e.text);
+        expect_lines(rows[i].part ? rows[i].part : "main", describe(&plan), rows[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(patches_change_the_pod, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(images_are_roots_host_or_errors, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(input_artifacts_are_binds_or_files, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(other_containers_have_what_is_theirs, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(tier_none_is_a_plain_process, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(texts_that_explode_are_refused, arena_up, arena_down),
     };

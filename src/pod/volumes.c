@@ -195,13 +195,30 @@ bool pod_path_shared(const struct pod *p, struct str path)
     return false;
 }
 
+static bool mounts_at(const struct val *list, struct str path)
+{
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (str_eq(val_get_str(&list->items[i], "mountPath"), path)) return true;
+    return false;
+}
+
+/* What others have mounted, but where this container mounts something of its own. */
+static const struct val *common_mounts(const struct pod *p)
+{
+    const struct val *script = val_path(p->in->tmpl, "script.volumeMounts");
+    if (p->in->container.p) return val_path(p->in->tmpl, "containerSet.volumeMounts");
+    if (!p->mirrors) return NULL;
+    return script ? script : val_path(p->in->tmpl, "container.volumeMounts");
+}
+
 bool pod_volumes(struct pod *p, struct err *e)
 {
-    const struct val *lists[] = {p->in->container.p ? val_path(p->in->tmpl, "containerSet.volumeMounts") : NULL,
-                                 val_get(p->main, STR("volumeMounts"))};
+    const struct val *own = val_get(p->main, STR("volumeMounts"));
+    const struct val *lists[] = {common_mounts(p), own};
     bool any = false;
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
         for (uint32_t i = 0; lists[k] && i < lists[k]->n; i++) {
+            if (p->mirrors && k == 0 && mounts_at(own, val_get_str(&lists[k]->items[i], "mountPath"))) continue;
             any = true;
             if (!mount_one(p, &lists[k]->items[i], e)) return false;
         }

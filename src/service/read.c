@@ -164,6 +164,12 @@ struct finding {
     const struct run_row *run;
     VEC(struct step_log) logs;
     struct map steps; /* node index -> step id, as texts */
+    struct map parts; /* node index -> the pod's other containers */
+};
+
+struct part_step {
+    struct str container, id;
+    struct part_step *next;
 };
 
 static bool find_step(void *ctx, struct str key, struct str bytes, struct err *e)
@@ -173,7 +179,24 @@ static bool find_step(void *ctx, struct str key, struct str bytes, struct err *e
     (void)e;
     if (!str_starts(key, STR("step/"))) return true;
     *id = str_dup(x->a, bytes);
-    map_set_ptr(&x->steps, str_dup(x->a, str_from(key, 5)), id);
+    key = str_from(key, 5);
+    struct str node, container; /* "NODE" or "NODE/CONTAINER" */
+    if (!str_cut(key, '/', &node, &container)) {
+        map_set_ptr(&x->steps, str_dup(x->a, key), id);
+        return true;
+    }
+    struct part_step *p = ARENA_NEW(x->a, struct part_step);
+    *p = (struct part_step){str_dup(x->a, container), *id, map_ptr(&x->parts, node)};
+    map_set_ptr(&x->parts, str_dup(x->a, node), p);
+    return true;
+}
+
+static bool log_add(struct finding *x, struct step_log log, struct str id)
+{
+    int64_t step;
+    if (!str_to_i64(id, &step)) return true;
+    log.path = exec_step_log_path(x->a, x->s->o.state_dir, step);
+    VEC_PUSH(&x->logs, log);
     return true;
 }
 
@@ -182,9 +205,9 @@ static bool find_log(void *ctx, const struct node_row *row, struct err *e)
     struct finding *x = ctx;
     struct arena *a = x->a;
     struct str *id = map_ptr(&x->steps, str_fmt(a, "%u", row->idx));
+    const struct part_step *part = map_ptr(&x->parts, str_fmt(a, "%u", row->idx));
     struct val v;
-    int64_t step;
-    if (!id || !str_to_i64(*id, &step)) return true;
+    if (!id && !part) return true;
     if (!json_parse(a, row->status, NULL, &v, e)) return false;
     struct str tmpl = val_get_str(&v, "templateName"), name = val_get_str(&v, "name");
     struct str shown = val_get_str(&v, "displayName"), container = STR("main");
@@ -197,11 +220,14 @@ static bool find_log(void *ctx, const struct node_row *row, struct err *e)
         .node_id = str_dup(a, row->id), .template_name = tmpl, .container = container, .of_set = of_set,
         .display_name = shown,
         .pod_name = pod_name(a, x->run->name, tmpl, name),
-        .path = exec_step_log_path(a, x->s->o.state_dir, step),
         .finished = val_get(&v, STR("finishedAt")) && val_get(&v, STR("finishedAt"))->kind == VAL_STR,
     };
     rfc3339_parse(val_get_str(&v, "startedAt"), &log.started_us);
-    VEC_PUSH(&x->logs, log);
+    if (id && !log_add(x, log, *id)) return false;
+    for (; part; part = part->next) {
+        log.container = part->container;
+        if (!log_add(x, log, part->id)) return false;
+    }
     return true;
 }
 
@@ -219,5 +245,6 @@ bool service_logs(struct arena *a, struct service *s, struct str ns, struct str 
     if (x.logs.n) memcpy(*out, x.logs.items, x.logs.n * sizeof **out);
     VEC_FINI(&x.logs);
     map_fini(&x.steps);
+    map_fini(&x.parts);
     return ok;
 }

@@ -107,7 +107,7 @@ struct service *service_open(const struct service_opts *o, struct err *e)
 
 static void on_late(void *user) { *(bool *)user = true; }
 
-/* Killed steps end within milliseconds; whoever does not is left to the next engine. */
+/* Killed steps, daemons of runs that are over among them, end within milliseconds; whoever does not is left to the next engine. */
 static void abort_wait(struct service *s)
 {
     enum { WAIT_US = 3000000 };
@@ -116,6 +116,7 @@ static void abort_wait(struct service *s)
     loop_timer_arm_us(t, WAIT_US);
     for (size_t i = 0; s->exec && i < s->aborted.n; i++)
         while (!late && exec_has_run(s->exec, s->aborted.items[i])) loop_turn(s->loop, true);
+    while (!late && s->exec && exec_is_ending(s->exec)) loop_turn(s->loop, true);
     loop_timer_free(t);
 }
 
@@ -123,7 +124,7 @@ void service_close(struct service *s)
 {
     if (!s) return;
     service_unfollow(s);
-    if (s->aborted.n) abort_wait(s);
+    if (s->aborted.n || (s->exec && exec_is_ending(s->exec))) abort_wait(s);
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
     exec_close(s->exec);

@@ -162,8 +162,27 @@ def containers():
     return Shape("containers", body, names, outputs={"order": "ca\ncb\nmain"}, tiers=("ro", "overlay"))
 
 
+def beside():
+    """An init container, main with a sidecar, and a daemon that is there all the time: neither of the two ends by itself."""
+    def container(name, key, script, more=""):
+        return (f"{{name: {name}, image: busybox, command: [sh, -c, 'echo S {key} >> @LOG@; {script}; echo E {key} >> @LOG@']{more}, "
+                "volumeMounts: [{name: work, mountPath: /work}, {name: count, mountPath: /mnt/count}]}")
+    for_ever = "while :; do sleep 0.02; done"
+    body = ("  templates:\n  - name: main\n    steps: [[{name: d, template: d}], [{name: pod, template: pod}]]\n"
+            "    outputs: {parameters: [{name: x, valueFrom: {parameter: '{{steps.pod.outputs.parameters.x}}'}}]}\n"
+            "  - name: d\n    daemon: true\n    volumes: [{name: work, emptyDir: {}}]\n"
+            "    container: " + container("main", "daemon", for_ever) + "\n"
+            "  - name: pod\n    volumes: [{name: work, emptyDir: {}}]\n"
+            "    outputs: {parameters: [{name: x, valueFrom: {path: /work/x}}]}\n"
+            "    initContainers: [" + container("a", "init", "sleep 0.05; echo one > /work/x") + "]\n"
+            "    sidecars: [" + container("s", "sidecar", "echo up > /work/up; " + for_ever) + "]\n"
+            "    container: " + container("main", "pod", "until test -e /work/up && grep -q \"S daemon\" @LOG@; do sleep 0.02; done; "
+                                          "sleep 0.1; echo two >> /work/x; sort -u -o /work/x /work/x") + "\n")
+    return Shape("beside", body, ["daemon", "init", "pod", "sidecar"], outputs={"x": "one\ntwo"}, tiers=("ro", "overlay"))
+
+
 def all_shapes():
-    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), hooks(), containers(), children()]
+    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), hooks(), containers(), children(), beside()]
 
 
 TRIVIAL = HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [\"true\"]}\n"

@@ -12,8 +12,10 @@ import tempfile
 import time
 
 import artifacts
+import daemons
 import metadata
 import metrics
+import pods
 import sets
 import templates
 
@@ -102,7 +104,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (artifacts, metadata, metrics, sets, templates):
+    for module in (artifacts, daemons, metadata, metrics, pods, sets, templates):
         for name, fn in vars(module).items():
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn

@@ -172,3 +172,25 @@ struct fate fate_of(struct world *w, const struct node *n, const struct val *giv
     struct val copy = val_copy(&w->arena, given);
     return w->shell ? fate_commanded(w, n, &copy) : fate_drawn(w, n, &copy);
 }
+
+/* README.md section 1.4: any container of a pod; 0 is main. */
+struct fate fate_of_part(struct world *w, const struct node *n, uint32_t part, const struct val *tmpl)
+{
+    struct str name = node_part_name(n, part);
+    struct fate f = {.duration_us = node_part_is_aside(n, part) ? NEVER : 10000};
+    int64_t v;
+    if (!part) {
+        f = fate_of(w, n, tmpl);
+        if (node_is_daemon(n) && !note(tmpl, "duration-ms", STR("")).n) f.duration_us = NEVER;
+        return f;
+    }
+    fate_exit(&w->arena, &f.how, str_to_i64(note(tmpl, "exit-", name), &v) ? v : 0);
+    if (str_to_i64(note(tmpl, "duration-ms-", name), &v)) f.duration_us = 1000 * v;
+    return f;
+}
+
+int64_t fate_ready_us(const struct val *tmpl)
+{
+    int64_t ms;
+    return str_to_i64(note(tmpl, "ready-ms", STR("")), &ms) ? 1000 * ms : NEVER;
+}

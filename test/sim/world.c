@@ -63,28 +63,45 @@ static bool crash_now(struct world *w)
 
 /* ---- pods ---- */
 
-static struct pod *pod_of(struct world *w, uint32_t node)
+static struct pod *pod_of(struct world *w, uint32_t node, uint32_t part)
 {
     for (size_t i = 0; i < w->pods.n; i++)
-        if (w->pods.items[i].node == node) return &w->pods.items[i];
+        if (w->pods.items[i].node == node && w->pods.items[i].part == part) return &w->pods.items[i];
     return NULL;
 }
 
-static bool pod_start(struct world *w, struct node *n, struct err *e)
+static bool pod_start(struct world *w, struct node *n, uint32_t part, struct err *e)
 {
     const struct val *tmpl = node_template(w->run, n, e);
     if (!tmpl) return false;
-    struct fate f = fate_of(w, n, tmpl);
-    struct pod p = {node_index(n), MAX(node_started_us(n), w->now_us) + f.duration_us,
-                    str_dup(&w->arena, node_name(n))};
+    struct fate f = fate_of_part(w, n, part, tmpl);
+    int64_t from = MAX(node_started_us(n), w->now_us);
+    struct pod p = {node_index(n), part, f.duration_us == NEVER ? NEVER : from + f.duration_us, str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
 }
 
-static void pod_forget(struct world *w, uint32_t node)
+static bool probe_start(struct world *w, struct node *n, struct err *e)
 {
-    struct pod *p = pod_of(w, node);
+    const struct val *tmpl = node_template(w->run, n, e);
+    int64_t us = tmpl ? fate_ready_us(tmpl) : NEVER;
+    if (!tmpl) return false;
+    if (us == NEVER) return true;
+    struct pod p = {node_index(n), PART_PROBE, w->now_us + us, str_dup(&w->arena, node_name(n))};
+    VEC_PUSH(&w->pods, p);
+    return true;
+}
+
+static void pod_forget(struct world *w, uint32_t node, uint32_t part)
+{
+    struct pod *p = pod_of(w, node, part);
     if (p) *p = w->pods.items[--w->pods.n];
+}
+
+static void pods_forget(struct world *w, uint32_t node)
+{
+    for (size_t i = w->pods.n; i-- > 0;)
+        if (w->pods.items[i].node == node) w->pods.items[i] = w->pods.items[--w->pods.n];
 }
 
 static struct pod *pod_first(struct world *w)
@@ -92,8 +109,10 @@ static struct pod *pod_first(struct world *w)
     struct pod *best = NULL;
     for (size_t i = 0; i < w->pods.n; i++) {
         struct pod *p = &w->pods.items[i];
+        if (p->end_us == NEVER) continue;
+        int by_name = best ? str_cmp(p->name, best->name) : 0;
         if (!best || p->end_us < best->end_us ||
-            (p->end_us == best->end_us && str_cmp(p->name, best->name) < 0))
+            (p->end_us == best->end_us && (by_name < 0 || (by_name == 0 && p->part < best->part))))
             best = p;
     }
     return best;
@@ -105,7 +124,7 @@ enum event_kind { EVENT_START, EVENT_POD, EVENT_KILLED, EVENT_TIMER, EVENT_START
 
 struct event {
     enum event_kind kind;
-    uint32_t node;
+    uint32_t node, part;
 };
 
 static void deliver(struct world *w, const struct event *ev, struct outbox *out, struct err *e)
@@ -122,7 +141,13 @@ static void deliver(struct world *w, const struct event *ev, struct outbox *out,
         run_tick(w->run, w->now_us, out);
     } else if (ev->kind == EVENT_KILLED) {
         struct step_outcome how = {.phase = NODE_FAILED, .exit_code = STEP_NO_EXIT_CODE};
-        run_step_done(w->run, n, &how, w->now_us, out);
+        if (ev->part) run_part_done(w->run, n, ev->part, &how, w->now_us, out);
+        else run_step_done(w->run, n, &how, w->now_us, out);
+    } else if (ev->part == PART_PROBE) {
+        run_step_ready(w->run, n, w->now_us, out);
+    } else if (ev->part) {
+        struct fate f = fate_of_part(w, n, ev->part, node_template(w->run, n, e));
+        run_part_done(w->run, n, ev->part, &f.how, w->now_us, out);
     } else {
         const struct val *tmpl = node_template(w->run, n, e);
         struct fate f = fate_of(w, n, tmpl);
@@ -152,24 +177,40 @@ static bool crash(struct world *w, struct err *e)
     return true;
 }
 
+/* One container of a pod that has not ended. */
+static bool part_catch_up(struct world *w, size_t i, uint32_t part, bool *killed, struct err *e)
+{
+    struct node *n = run_node_at(w->run, i);
+    uint32_t idx = node_index(n);
+    bool http = node_type(n) == NTYPE_HTTP;
+    if (!node_part_is_at_work(n, part)) return true;
+    if (!pod_of(w, idx, part) && !pod_start(w, n, part, e)) return false;
+    if (http) return true; /* Pending to its end */
+    if (!part && node_phase(n) == NODE_PENDING && !happen(w, &(struct event){EVENT_STARTED, idx, 0}, e)) return false;
+    n = run_node_at(w->run, i);
+    if (!part && node_is_daemon(n) && !node_is_ready(n) && !pod_of(w, idx, PART_PROBE) && !probe_start(w, n, e)) return false;
+    if (!node_part_is_ending(n, part)) return true;
+    pod_forget(w, idx, part);
+    *killed = true;
+    return happen(w, &(struct event){EVENT_KILLED, idx, part}, e);
+}
+
 /* Pods that should be there and are not, and such that should end: what commands do after a crash. */
 static bool catch_up(struct world *w, struct err *e)
 {
     for (size_t i = 0; i < run_node_count(w->run); i++) {
         struct node *n = run_node_at(w->run, i);
-        uint32_t idx = node_index(n);
         bool http = node_type(n) == NTYPE_HTTP;
-        if (http && phase_fulfilled(node_phase(n))) pod_forget(w, idx); /* its request was dropped */
-        if ((node_type(n) != NTYPE_POD && !http) || phase_fulfilled(node_phase(n)) || node_is_waiting(n)) continue;
-        if (!pod_of(w, idx) && !pod_start(w, n, e)) return false;
-        if (http) continue; /* Pending to its end */
-        if (node_phase(n) == NODE_PENDING && !happen(w, &(struct event){EVENT_STARTED, idx}, e))
-            return false;
-        n = run_node_at(w->run, i);
-        if (!node_is_killed(n)) continue;
-        pod_forget(w, idx);
-        if (!happen(w, &(struct event){EVENT_KILLED, idx}, e)) return false;
-        i = (size_t)-1; /* its lock may have let an earlier node go */
+        if ((node_type(n) != NTYPE_POD && !http) || node_is_waiting(n)) continue;
+        if (phase_fulfilled(node_phase(n))) pods_forget(w, node_index(n)); /* its request was dropped, its daemon ended */
+        for (uint32_t part = 0; part <= node_parts(n) && !phase_fulfilled(node_phase(n)); part++) {
+            bool killed = false;
+            if (!part_catch_up(w, i, part, &killed, e)) return false;
+            n = run_node_at(w->run, i);
+            if (!killed || !phase_fulfilled(node_phase(n))) continue;
+            i = (size_t)-1; /* its lock may have let an earlier node go */
+            break;
+        }
     }
     return true;
 }
@@ -185,7 +226,7 @@ static bool happen(struct world *w, const struct event *ev, struct err *e)
     }
     stored_put(w, &out);
     w->in_command = false;
-    if (ev->kind == EVENT_POD) pod_forget(w, ev->node);
+    if (ev->kind == EVENT_POD) pod_forget(w, ev->node, ev->part);
     if (crash_now(w) && !crash(w, e)) return false; /* after it: the actions were not carried out */
     return true;
 }
@@ -200,12 +241,12 @@ static bool next_event(struct world *w, struct event *ev)
                      (p->end_us == timer && str_cmp(p->name, timer_name) <= 0));
     int64_t command = command_due(w);
     if (command != INT64_MAX && (!p || command <= p->end_us) && (!timer || command <= timer)) {
-        *ev = (struct event){EVENT_COMMAND, w->next_command++};
+        *ev = (struct event){EVENT_COMMAND, w->next_command++, 0};
         w->now_us = MAX(w->now_us, command);
         return w->now_us <= w->end_us;
     }
     if (!p && !timer) return false;
-    *ev = pod ? (struct event){EVENT_POD, p->node} : (struct event){EVENT_TIMER, 0};
+    *ev = pod ? (struct event){EVENT_POD, p->node, p->part} : (struct event){EVENT_TIMER, 0, 0};
     w->now_us = MAX(w->now_us, pod ? p->end_us : timer);
     return w->now_us <= w->end_us;
 }
@@ -301,7 +342,7 @@ static bool world_prepare(struct world *w, const struct val *c, struct err *e)
 
 bool world_run(struct world *w, const struct val *the_case, struct err *e)
 {
-    struct event ev = {EVENT_START, 0};
+    struct event ev = {EVENT_START, 0, 0};
     if (!world_prepare(w, the_case, e)) return false;
     do {
         if (!happen(w, &ev, e) || !catch_up(w, e)) return false;

@@ -4,11 +4,15 @@
 #include "base/vec.h"
 #include "engine/engine.h"
 
+/* A container of a pod, or what asks whether a daemon is ready. */
+enum { PART_PROBE = UINT32_MAX };
 struct pod {
     uint32_t node; /* index */
-    int64_t end_us;
+    uint32_t part; /* engine.h, node_parts; PART_PROBE */
+    int64_t end_us; /* NEVER: not by itself */
     struct str name;
 };
+#define NEVER INT64_MAX
 
 struct kept_map {
     struct str name, text; /* JSON */
@@ -57,6 +61,8 @@ bool world_run(struct world *w, const struct val *the_case, struct err *e);
 void world_fini(struct world *w);
 
 struct fate fate_of(struct world *w, const struct node *n, const struct val *tmpl);
+struct fate fate_of_part(struct world *w, const struct node *n, uint32_t part, const struct val *tmpl);
+int64_t fate_ready_us(const struct val *tmpl); /* of a daemon, after its start; NEVER */
 /* Of a member that is a number; else 0. */
 int64_t val_number(const struct val *map, const char *key);
 

@@ -1,0 +1,74 @@
+/* Daemons: pods that others may use as soon as they are ready (operator.go assessNodeStatus,
+ * exec_control.go killDaemonedChildren).
+ *
+ * A daemon that is ready goes on Running and is `daemoned`; whoever waits for its end is told now. It is
+ * ended, and Succeeded, when its boundary ends. One that ends by itself is Failed, whatever its exit code;
+ * with a retryStrategy the next attempt begins then, and the retry node stays daemoned meanwhile. */
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+static void pod_release(struct run *r, struct node *n)
+{
+    struct action a = {.kind = ACTION_KILL, .node = n};
+    if (has_parts(n)) parts_kill(r, n);
+    else VEC_PUSH(&r->actions, a);
+}
+
+static void daemon_end(struct run *r, struct node *n)
+{
+    if (phase_fulfilled(n->phase)) return;
+    if (n->type == NTYPE_POD) pod_release(r, n);
+    if (n->type == NTYPE_RETRY && n->retry->last) daemon_end(r, n->retry->last); /* also one that is not ready again */
+    node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+}
+
+void daemons_end(struct run *r, const struct node *boundary)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->daemons.n; i++) {
+        struct node *n = r->daemons.items[i];
+        if (n->boundary == boundary) daemon_end(r, n);
+        else if (n->daemoned) r->daemons.items[kept++] = n;
+    }
+    r->daemons.n = kept;
+}
+
+static void note(struct run *r, struct node *n)
+{
+    n->daemoned = true;
+    node_touch(r, n);
+    VEC_PUSH(&r->daemons, n);
+}
+
+void daemon_ready(struct run *r, struct node *n)
+{
+    struct node *retry = n->retried && n->parent->type == NTYPE_RETRY ? n->parent : NULL, *outer = retry ? retry : n;
+    if (phase_fulfilled(n->phase) || phase_fulfilled(outer->phase) || n->daemoned || n->killed || !node_is_daemon(n)) return;
+    note(r, n);
+    if (retry && !retry->daemoned) note(r, retry);
+    if (!outer->boundary) daemon_end(r, outer); /* there is nobody who could use it */
+    else if (!outer->told) daemon_tell(r, outer);
+}
+
+/* Without a probe it is ready when it runs. */
+void daemon_started(struct run *r, struct node *n)
+{
+    static const char *const bodies[] = {"container.readinessProbe", "script.readinessProbe"};
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+        if (val_path(n->tmpl->src, bodies[i])) return;
+    daemon_ready(r, n);
+}
+
+void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out)
+{
+    event_begin(r, now_us);
+    daemon_ready(r, n);
+    event_end(r, out);
+}
+
+bool node_is_daemon(const struct node *n)
+{
+    return n->type == NTYPE_POD && n->tmpl && val_is_true(n->tmpl->src, "daemon");
+}
+
+bool node_is_ready(const struct node *n) { return n->daemoned; }

@@ -1,0 +1,274 @@
+/* The other containers of a pod: init containers, one after the other before main; sidecars, beside it
+ * (workflowpod.go, operator.go inferFailedReason).
+ *
+ * They are no nodes: as in Argo the pod's node alone shows what became of them. A container is known by
+ * its number: 0 is main, then come the init containers in their order, then the sidecars. The node ends
+ * when all have ended; its phase is main's, unless a sidecar ended badly by itself. */
+#include "base/limits.h"
+#include "doc/json_write.h"
+#include "engine/engine_p.h"
+#include "engine/text_p.h"
+
+enum part_state { PART_WAITS, PART_AT_WORK, PART_ENDING, PART_OVER };
+
+enum { CODE_KILLED = 128 + 9, CODE_TERMINATED = 128 + 15 };
+
+struct parts {
+    uint32_t n_init, n; /* without main */
+    uint32_t at_work;   /* started and not over, main included */
+    struct str *names;  /* [0] is "main" */
+    uint8_t *state;
+    uint8_t main_phase; /* once it is over */
+    uint8_t bad;        /* phase of the pod because of a sidecar; 0: none has ended badly */
+    struct str why;     /* message of that sidecar */
+};
+
+static const char *const lists[] = {"initContainers", "sidecars"};
+
+static const struct val *list_of(const struct val *tmpl, size_t k)
+{
+    const struct val *v = val_get(tmpl, str_of(lists[k]));
+    return v && v->kind == VAL_LIST && v->n ? v : NULL;
+}
+
+bool parts_wanted(const struct val *tmpl)
+{
+    return list_of(tmpl, 0) || list_of(tmpl, 1);
+}
+
+/* ---- the frame ---- */
+
+static bool name_add(struct run *r, struct parts *p, struct str name, struct err *e)
+{
+    static const char *const taken[] = {"init", "wait"}; /* Argo's own containers */
+    if (!name.n || str_find_char(name, '/', 0) >= 0) return err_set(e, ERR_SPEC, "an init container or sidecar has no proper name");
+    for (uint32_t i = 0; i <= p->n; i++)
+        if (str_eq(p->names[i], name)) return err_set(e, ERR_SPEC, "container name '%.*s' is not unique", STR_ARG(name));
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+        if (str_is(name, taken[i])) return err_set(e, ERR_SPEC, "container name '%s' is Argo's own", taken[i]);
+    p->names[++p->n] = str_dup(&r->arena, name);
+    return true;
+}
+
+/* NULL: e says why. */
+static struct parts *parts_new(struct run *r, const struct node *n, const struct val *tmpl, struct err *e)
+{
+    const struct val *init = list_of(tmpl, 0), *beside = list_of(tmpl, 1);
+    uint32_t n_init = init ? init->n : 0, n_all = n_init + (beside ? beside->n : 0);
+    struct parts *p = ARENA_NEW(&r->arena, struct parts);
+    if (n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT) {
+        err_set(e, ERR_UNSUPPORTED, "`%s` belong to a container or a script in this version of Skiff", lists[!init]);
+        return NULL;
+    }
+    if (n_all > LIMIT_POD_CONTAINERS) {
+        err_set(e, ERR_LIMIT, "the pod has more than LIMIT_POD_CONTAINERS (%d) containers", (int)LIMIT_POD_CONTAINERS);
+        return NULL;
+    }
+    p->names = ARENA_ARRAY(&r->arena, struct str, n_all + 1);
+    p->state = ARENA_ARRAY(&r->arena, uint8_t, n_all + 1);
+    p->names[0] = STR("main");
+    for (uint32_t i = 0; i < n_all; i++) {
+        const struct val *c = i < n_init ? &init->items[i] : &beside->items[i - n_init];
+        if (!name_add(r, p, val_get_str(c, "name"), e)) return NULL;
+    }
+    p->n_init = n_init;
+    return p;
+}
+
+/* ---- beginning ---- */
+
+static void part_start(struct run *r, struct node *n, uint32_t part, const struct val *tmpl)
+{
+    struct action a = {.kind = ACTION_START, .node = n, .part = (uint16_t)part, .tmpl = tmpl};
+    n->parts->state[part] = PART_AT_WORK;
+    n->parts->at_work++;
+    VEC_PUSH(&r->actions, a);
+}
+
+/* The next init container, or main with all sidecars. */
+static void go_on(struct run *r, struct node *n, const struct val *tmpl)
+{
+    struct parts *p = n->parts;
+    for (uint32_t i = 1; i <= p->n_init; i++) {
+        if (p->state[i] == PART_OVER) continue;
+        part_start(r, n, i, tmpl);
+        return;
+    }
+    part_start(r, n, 0, tmpl);
+    for (uint32_t i = p->n_init + 1; i <= p->n; i++) part_start(r, n, i, tmpl);
+}
+
+bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct err *e)
+{
+    if (!(n->parts = parts_new(r, n, tmpl, e))) return false;
+    go_on(r, n, tmpl);
+    return true;
+}
+
+/* ---- ending ---- */
+
+/* Those at work are told; those that wait will not begin. */
+static void end_from(struct run *r, struct node *n, uint32_t first)
+{
+    struct parts *p = n->parts;
+    for (uint32_t i = first; i <= p->n; i++) {
+        struct action a = {.kind = ACTION_KILL, .node = n, .part = (uint16_t)i};
+        if (p->state[i] == PART_WAITS) p->state[i] = PART_OVER;
+        if (p->state[i] != PART_AT_WORK) continue;
+        p->state[i] = PART_ENDING;
+        VEC_PUSH(&r->actions, a);
+    }
+    node_touch(r, n);
+}
+
+void parts_kill(struct run *r, struct node *n)
+{
+    end_from(r, n, 0);
+}
+
+static void settle(struct run *r, struct node *n)
+{
+    const struct parts *p = n->parts;
+    if (p->at_work || phase_fulfilled(n->phase)) return;
+    if (n->killed) node_finish(r, n, NODE_FAILED, n->message);
+    else if (phase_failed(p->main_phase)) node_finish(r, n, p->main_phase, n->message);
+    else if (p->bad) node_finish(r, n, p->bad, p->why);
+    else node_finish(r, n, p->main_phase, STR_NONE);
+}
+
+/* What the runtime says about a step is said about main. */
+static struct str said_of(struct run *r, struct str name, struct str message)
+{
+    struct str main = STR("main: ");
+    if (str_starts(message, main)) message = str_from(message, main.n);
+    return str_fmt(&r->scratch, "%.*s: %.*s", STR_ARG(name), STR_ARG(message));
+}
+
+static bool was_killed(const struct step_outcome *how)
+{
+    return how->exit_code == CODE_KILLED || how->exit_code == CODE_TERMINATED;
+}
+
+static void init_over(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how)
+{
+    struct parts *p = n->parts;
+    const struct val *tmpl;
+    struct err e;
+    if (n->killed) return;
+    if (how->phase == NODE_SUCCEEDED) {
+        if (pod_template(r, n, &tmpl, &e)) go_on(r, n, tmpl);
+        else node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    end_from(r, n, 0);
+    if (was_killed(how)) { /* Argo looks past it, at the container that never began */
+        struct str next = p->names[part < p->n_init ? part + 1 : 0];
+        node_finish(r, n, NODE_ERROR, str_fmt(&r->scratch, "Pod failed before %.*s container starts due to PodInitializing: ",
+                                              STR_ARG(next)));
+        return;
+    }
+    node_finish(r, n, how->phase, said_of(r, p->names[part], how->message));
+}
+
+/* One that ended while it was not asked to, or badly although it was, fails the pod; killed ones do not. One
+ * that could not be run at all ends the others. */
+static void sidecar_over(struct run *r, struct node *n, uint32_t part, bool asked, const struct step_outcome *how)
+{
+    struct parts *p = n->parts;
+    bool never_ran = how->exit_code == STEP_NO_EXIT_CODE;
+    if (how->phase == NODE_SUCCEEDED || was_killed(how) || p->bad || (asked && never_ran)) return;
+    p->bad = (uint8_t)how->phase;
+    p->why = str_dup(&r->arena, said_of(r, p->names[part], how->message));
+    if (never_ran) end_from(r, n, 0);
+}
+
+static void main_over(struct run *r, struct node *n, const struct step_outcome *how)
+{
+    struct parts *p = n->parts;
+    struct str message;
+    p->main_phase = (uint8_t)step_end(r, n, how, &message);
+    if (p->bad == NODE_ERROR) p->main_phase = NODE_SUCCEEDED; /* it was ended because of the other */
+    else node_message_set(r, n, message);
+    end_from(r, n, 1);
+}
+
+void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how)
+{
+    struct parts *p = n->parts;
+    if (phase_fulfilled(n->phase) || p->state[part] == PART_OVER || p->state[part] == PART_WAITS) return;
+    bool asked = p->state[part] == PART_ENDING;
+    p->state[part] = PART_OVER;
+    p->at_work--;
+    node_touch(r, n);
+    if (!part) main_over(r, n, how);
+    else if (part <= p->n_init) init_over(r, n, part, how);
+    else sidecar_over(r, n, part, asked, how);
+    settle(r, n);
+}
+
+/* ---- looking, storing ---- */
+
+uint32_t node_parts(const struct node *n) { return has_parts(n) ? n->parts->n : 0; }
+
+struct str node_part_name(const struct node *n, uint32_t part)
+{
+    return has_parts(n) && part && part <= n->parts->n ? n->parts->names[part] : STR_NONE;
+}
+
+bool node_part_is_ending(const struct node *n, uint32_t part)
+{
+    if (!has_parts(n) || part > n->parts->n) return node_is_killed(n);
+    return n->parts->state[part] == PART_ENDING;
+}
+
+bool node_part_is_at_work(const struct node *n, uint32_t part)
+{
+    if (phase_fulfilled(n->phase)) return false;
+    if (!has_parts(n)) return !part;
+    return part <= n->parts->n && (n->parts->state[part] == PART_AT_WORK || n->parts->state[part] == PART_ENDING);
+}
+
+bool node_part_is_aside(const struct node *n, uint32_t part)
+{
+    return node_is_daemon(n) || (part && has_parts(n) && part > n->parts->n_init);
+}
+
+/* A digit for each container; then how main ended, and what a sidecar did to the pod. */
+void parts_write(struct buf *b, const struct node *n)
+{
+    const struct parts *p = n->parts;
+    buf_str(b, STR(",\"pt\":\""));
+    for (uint32_t i = 0; i <= p->n; i++) buf_char(b, (char)('0' + p->state[i]));
+    buf_printf(b, "\",\"pm\":%d", p->main_phase);
+    if (!p->bad) return;
+    buf_printf(b, ",\"pb\":%d,\"pw\":", p->bad);
+    buf_json(b, p->why);
+}
+
+static int64_t num(const struct val *v, const char *name)
+{
+    const struct val *m = val_get(v, str_of(name));
+    int64_t n = 0;
+    return m && val_i64(m, &n) ? n : 0;
+}
+
+bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e)
+{
+    const struct val *tmpl;
+    struct str states = val_get_str(priv, "pt");
+    if (!states.n) return true;
+    if (!pod_template(r, n, &tmpl, e) || !(n->parts = parts_new(r, n, tmpl, e))) return false;
+    struct parts *p = n->parts;
+    if (states.n != p->n + 1) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+    for (uint32_t i = 0; i <= p->n; i++) {
+        if (states.p[i] < '0' || states.p[i] > '0' + PART_OVER) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+        p->state[i] = (uint8_t)(states.p[i] - '0');
+        p->at_work += p->state[i] == PART_AT_WORK || p->state[i] == PART_ENDING;
+    }
+    int64_t main = num(priv, "pm"), bad = num(priv, "pb");
+    if (main < 0 || main >= NODE_PHASE_MAX || bad < 0 || bad >= NODE_PHASE_MAX) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+    p->main_phase = (uint8_t)main;
+    p->bad = (uint8_t)bad;
+    p->why = str_dup(&r->arena, val_get_str(priv, "pw"));
+    return true;
+}
