@@ -138,7 +138,7 @@ static void the_zone_of_the_prefix_is_told(void **state)
     assert_true(cron_parse(STR("30 2 * * *"), &c, &e) && !str_set(c.zone));
     assert_true(cron_parse(STR("@every 1500ms"), &c, &e) && c.every_s == 1);
     assert_true(cron_parse(STR("@every -3h"), &c, &e) && c.every_s == 1);
-    int64_t next;
+    int64_t next = 0;
     assert_true(cron_parse(STR("@every 10s"), &c, &e) && cron_next(&c, zone_utc(), 3700000, &next));
     assert_int_equal(next, 13000000);
 }
