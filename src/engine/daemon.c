@@ -36,6 +36,7 @@ void daemons_end(struct run *r, const struct node *boundary)
 static void note(struct run *r, struct node *n)
 {
     n->daemoned = true;
+    if (n->gate) sync_leave(r, n); /* as in Argo: for executeTemplate it is Fulfilled */
     node_touch(r, n);
     VEC_PUSH(&r->daemons, n);
 }
