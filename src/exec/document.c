@@ -1,4 +1,5 @@
 /* A workflow as one object: its document, its status, and its nodes when they are wanted. */
+#include "base/map.h"
 #include "doc/json.h"
 #include "exec/exec_p.h"
 
@@ -8,6 +9,7 @@ struct reading {
     VEC(struct str) ids;
     VEC(struct val) parents; /* lists of indexes */
     struct val status, priv;
+    struct map libraries; /* "KIND/NAME" -> documents that the run has used */
 };
 
 static bool read_node(void *ctx, const struct node_row *row, struct err *e)
@@ -55,6 +57,11 @@ static bool read_value(void *ctx, struct str key, struct str bytes, struct err *
 {
     struct reading *x = ctx;
     if (str_is(key, "private")) return json_parse(x->a, bytes, NULL, &x->priv, e);
+    if (str_starts(key, STR(EXEC_DOC_KEY))) {
+        struct val *doc = ARENA_NEW(x->a, struct val);
+        map_set_ptr(&x->libraries, str_dup(x->a, str_from(key, sizeof EXEC_DOC_KEY - 1)), doc);
+        return json_parse(x->a, str_dup(x->a, bytes), NULL, doc, e);
+    }
     return !str_is(key, "status") || json_parse(x->a, bytes, NULL, &x->status, e);
 }
 
@@ -92,6 +99,64 @@ struct val exec_workflow_spec(struct arena *a, const struct val *spec, const str
     return map_done(&b);
 }
 
+/* What a node was made of, as Argo names it in status.storedTemplates (workflow_types.go
+ * resolveTemplateReference); false: a template of the workflow's own. */
+static bool library_of(struct arena *a, const struct val *node, struct str *at, struct str *library, struct str *name)
+{
+    const struct val *ref = val_get(node, STR("templateRef"));
+    struct str scope = val_get_str(node, "templateScope"), kind;
+    if (str_is(val_get_str(node, "type"), "Skipped")) return false; /* nobody looked it up */
+    *name = val_get_str(ref ? ref : node, ref ? "template" : "templateName");
+    const struct val *cluster = val_get(ref, STR("clusterScope"));
+    bool of_cluster = cluster && cluster->kind == VAL_BOOL && cluster->b;
+    if (ref) scope = str_fmt(a, "%s/%.*s", of_cluster ? "cluster" : "namespaced", STR_ARG(val_get_str(ref, "name")));
+    if (!name->n || !str_cut(scope, '/', &kind, library) || str_is(kind, "local")) return false;
+    *library = str_cat(a, str_is(kind, "cluster") ? STR("ClusterWorkflowTemplate/") : STR("WorkflowTemplate/"), *library);
+    *at = str_fmt(a, "%.*s/%.*s", STR_ARG(scope), STR_ARG(*name));
+    return true;
+}
+
+static const struct val *template_named(const struct val *doc, struct str name)
+{
+    const struct val *list = val_path(doc, "spec.templates");
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (str_eq(val_get_str(&list->items[i], "name"), name)) return &list->items[i];
+    return NULL;
+}
+
+/* The templates of other documents as they were when the run first used them. */
+static struct val stored_templates(struct reading *x, const struct val *nodes)
+{
+    struct val_builder b;
+    struct map seen = {0};
+    map_begin(&b, x->a);
+    for (uint32_t i = 0; x->libraries.n && i < nodes->n; i++) {
+        struct str at, library, name;
+        if (!library_of(x->a, &nodes->map[i].v, &at, &library, &name) || map_ptr(&seen, at)) continue;
+        const struct val *tmpl = template_named(map_ptr(&x->libraries, library), name);
+        if (!tmpl) continue;
+        map_set_ptr(&seen, at, (void *)(uintptr_t)tmpl);
+        map_add(&b, at, *tmpl);
+    }
+    map_fini(&seen);
+    return map_done(&b);
+}
+
+static struct val status_of(struct reading *x, const struct val *wf, const struct val *nodes)
+{
+    const struct val *spec = val_get(wf, STR("spec"));
+    struct val_builder b;
+    map_begin(&b, x->a);
+    for (uint32_t i = 0; x->status.kind == VAL_MAP && i < x->status.n; i++)
+        map_add(&b, x->status.map[i].key, x->status.map[i].v);
+    if (!nodes) return map_done(&b);
+    struct val stored = stored_templates(x, nodes);
+    if (stored.n) map_set(&b, STR("storedTemplates"), stored);
+    if (val_get(spec, STR("workflowTemplateRef"))) map_set(&b, STR("storedWorkflowTemplateSpec"), *spec);
+    map_set(&b, STR("nodes"), *nodes);
+    return map_done(&b);
+}
+
 bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,
                    struct err *e)
 {
@@ -102,12 +167,10 @@ bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row,
     bool ok = (!with_nodes || store_nodes_load(st, row->run, read_node, &x, e)) &&
               store_values_load(st, row->run, read_value, &x, e);
     nodes = nodes_map(&x);
+    struct val status = ok ? status_of(&x, &wf, with_nodes ? &nodes : NULL) : val_null;
+    map_fini(&x.libraries);
     if (!ok) return false;
-    struct val_builder b, status;
-    map_begin(&status, a);
-    for (uint32_t i = 0; x.status.kind == VAL_MAP && i < x.status.n; i++)
-        map_add(&status, x.status.map[i].key, x.status.map[i].v);
-    if (with_nodes) map_set(&status, STR("nodes"), nodes);
+    struct val_builder b;
     map_begin(&b, a);
     for (uint32_t i = 0; i < wf.n; i++) {
         struct val v = wf.map[i].v;
@@ -115,7 +178,7 @@ bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row,
         if (str_is(wf.map[i].key, "spec")) v = exec_workflow_spec(a, &v, &x.priv);
         map_add(&b, wf.map[i].key, v);
     }
-    map_set(&b, STR("status"), map_done(&status));
+    map_set(&b, STR("status"), status);
     *out = map_done(&b);
     return true;
 }

@@ -309,5 +309,6 @@ bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */
 bool active_metrics(struct active *l, const struct outbox *out, bool *told, struct err *e);
 
 /* lookup.c */
+#define EXEC_DOC_KEY "doc/" /* + "KIND/NAME": the run's value that keeps a template document which it has used */
 const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct str name);
 struct pod_lookup pod_lookup_of(struct active *l);

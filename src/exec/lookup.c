@@ -40,7 +40,7 @@ const struct val *exec_lookup(void *ctx, struct str kind, struct str ns, struct 
     struct err e;
     if (!resource_kind_find(kind, &key.kind)) return NULL;
     if (key.kind == RESOURCE_WORKFLOW_TEMPLATE || key.kind == RESOURCE_CLUSTER_WORKFLOW_TEMPLATE)
-        return template_once(l, &key, str_fmt(&l->arena, "doc/%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), v);
+        return template_once(l, &key, str_fmt(&l->arena, EXEC_DOC_KEY "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), v);
     return resource_get(&l->arena, l->x->store, &key, v, &e) ? v : NULL;
 }
 
