@@ -5,6 +5,7 @@
  * count the children they wait for. A child that is fulfilled tells its parent; nothing walks the
  * whole workflow. Strings live in the run's arena. */
 #pragma once
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "engine/engine.h"
@@ -66,7 +67,8 @@ struct tmpl {
 struct group_frame;
 
 /* Which hook of its parent a node is. */
-enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */ };
+enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */, HOOK_END = HOOK_FIRST + LIMIT_HOOKS };
+
 /* What a node passes before it runs: locks, and the cache of outputs. Most nodes have none. */
 struct gate {
     struct lock_claim *claim; /* NULL: none, or none any more */

@@ -27,7 +27,8 @@ bool limit_exists(const struct run *r, const struct body *b)
 /* ---- places in the walk ---- */
 
 struct place {
-    uint32_t rank, item, hook;
+    uint32_t rank, item;
+    int hook; /* 0: the child itself; below it the hooks that are looked at before it, above it those behind it */
 };
 
 static uint32_t item_index(const struct node *n)
@@ -48,12 +49,13 @@ static uint32_t rank_of(const struct node *boundary, const struct call *c)
     return boundary->type == NTYPE_DAG && b->calls ? b->calls[c->idx].rank : c->idx; /* none once it is over */
 }
 
-/* A hook of a task stands right behind the task, hooks of steps behind all steps (steps.go looks at
- * them when it judges the group). */
+/* dag.go executeDAGTask looks at the named hooks of a task before it goes on with the task, and at its
+ * exit hook behind it. Hooks of steps stand behind all steps: steps.go looks at them when it judges the group. */
 static struct place place_of_hook(const struct node *boundary, struct place p, uint32_t hook)
 {
-    p.hook = hook;
-    if (boundary->type == NTYPE_STEPS) p.rank += boundary->tmpl->n_calls;
+    bool steps = boundary->type == NTYPE_STEPS;
+    p.hook = steps || hook == HOOK_EXIT ? (int)hook : (int)hook - HOOK_END;
+    if (steps) p.rank += boundary->tmpl->n_calls;
     return p;
 }
 

@@ -32,29 +32,49 @@ static bool number(struct run *r, const struct val *seq, const char *key, int64_
     return err_set(e, ERR_SPEC, "withSequence.%s: '%.*s' is not a number", key, STR_ARG(text));
 }
 
+/* From first to last, upwards or downwards; false: there is none (operator.go expandSequence, where a
+ * negative count goes downwards, too). */
+static bool sequence_ends(struct run *r, const struct val *seq, int64_t *first, int64_t *last, bool *none, struct err *e)
+{
+    int64_t count = 0;
+    *first = *last = 0;
+    if (!number(r, seq, "start", first, e) || !number(r, seq, "end", last, e) || !number(r, seq, "count", &count, e))
+        return false;
+    bool counted = val_get(seq, STR("count")) != NULL;
+    *none = counted && !count;
+    if (!counted)
+        return val_get(seq, STR("end")) || err_set(e, ERR_SPEC, "withSequence: must have end or count");
+    if (*none || (!__builtin_add_overflow(*first, count, last) && !__builtin_sub_overflow(*last, 1, last))) return true;
+    return err_set(e, ERR_LIMIT, "withSequence: start and count pass the range of 64 bits");
+}
+
 static bool items_of_sequence(struct run *r, const struct val *seq, struct val *items,
                               struct err *e)
 {
-    int64_t start = 0, end = 0, count = 0;
-    if (!number(r, seq, "start", &start, e) || !number(r, seq, "end", &end, e) ||
-        !number(r, seq, "count", &count, e))
-        return false;
+    int64_t first, last;
+    bool none;
+    if (!sequence_ends(r, seq, &first, &last, &none, e)) return false;
     struct str format = val_get_str(seq, "format");
-    bool counted = val_get(seq, STR("count")) != NULL;
-    if (!counted && !val_get(seq, STR("end")))
-        return err_set(e, ERR_SPEC, "withSequence: must have end or count");
-    int64_t step = !counted && end < start ? -1 : 1;
-    uint64_t n = counted ? (count > 0 ? (uint64_t)count : 0)
-                         : (uint64_t)(step > 0 ? end - start : start - end) + 1;
-    if (too_many(n, e)) return false;
+    bool down = last < first;
+    uint64_t steps = down ? (uint64_t)first - (uint64_t)last : (uint64_t)last - (uint64_t)first;
+    if (too_many(steps < SIZE_MAX ? steps + 1 : steps, e)) return false;
     struct val_builder b;
     list_begin(&b, &r->scratch);
-    for (uint64_t i = 0; i < n; i++) {
-        int64_t v = start + (int64_t)i * step;
+    for (uint64_t i = 0; !none && i <= steps; i++) {
+        int64_t v = down ? first - (int64_t)i : first + (int64_t)i;
         list_add(&b, val_of_str(gofmt_int(&r->scratch, format.n ? format : STR("%d"), v)));
     }
     *items = list_done(&b);
     return true;
+}
+
+/* A loop that is not going to run need not be one (operator.go expandTask, steps.go expandStep). */
+static bool forgiven(struct run *r, const struct val *task, struct val *items, const struct err *e)
+{
+    struct err ignored;
+    bool go = true;
+    *items = (struct val){.kind = VAL_LIST};
+    return e->code == ERR_SPEC && when_decide(r, val_get_str(task, "when"), &go, &ignored) && !go;
 }
 
 bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e)
@@ -67,8 +87,8 @@ bool loop_expand(struct run *r, const struct val *task, struct val *items, struc
     }
     if (with_items && with_items->kind == VAL_STR) return items_of_text(r, with_items->s, items, e);
     struct str param = val_get_str(task, "withParam");
-    if (param.n) return items_of_text(r, param, items, e);
-    if (seq) return items_of_sequence(r, seq, items, e);
+    if (param.n) return items_of_text(r, param, items, e) || forgiven(r, task, items, e);
+    if (seq) return items_of_sequence(r, seq, items, e) || forgiven(r, task, items, e);
     *items = (struct val){.kind = VAL_LIST};
     return true;
 }
