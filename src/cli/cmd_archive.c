@@ -31,35 +31,17 @@ static const struct flag resubmit_flags[] = {
 };
 static const struct flag key_flags[] = {{"selector", 'l', FLAG_STR, "KEY", "whose values"}};
 
-static bool finished_read(struct cli *cli, struct val *items, struct err *e)
+static bool finished_read(struct cli *cli, struct list_opts *o, struct err *e)
 {
-    struct list_opts o;
-    if (!select_read(cli, &o, e)) return false;
-    o.completed = 1;
-    struct err none = {0};
-    struct service *s = reader_open(cli, &none);
-    *items = (struct val){.kind = VAL_LIST};
-    if (!s && none.code == ERR_NOT_FOUND) return true;
-    if (!s) *e = none;
-    bool ok = s && service_list(&cli->a, s, &o, items, e);
-    service_close(s);
-    return ok;
+    if (!select_read(cli, o, e)) return false;
+    o->completed = 1;
+    return true;
 }
 
 static bool list_run(struct cli *cli, struct err *e)
 {
-    struct val items;
-    enum output form;
-    CLEANUP(buf_fini) struct buf b;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
-    if (!cli_output(cli, &form, e) || !finished_read(cli, &items, e)) return false;
-    struct list_view v = {.now_us = clock_now_us(), .wide = form == OUTPUT_WIDE,
-                          .all_namespaces = args_on(&cli->args, "all-namespaces"),
-                          .no_headers = args_on(&cli->args, "no-headers")};
-    if (form == OUTPUT_NAME || form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
-    else view_list(&cli->a, &items, &v, &b);
-    cli_out(cli, buf_view(&b));
-    return true;
+    struct list_opts o;
+    return finished_read(cli, &o, e) && select_show(cli, &o, e);
 }
 
 static bool get_run(struct cli *cli, struct err *e) { return cmd_get.run(cli, e); }
@@ -100,7 +82,8 @@ static bool labels_put(struct cli *cli, const char *key, struct err *e)
     buf_init(&b, LIMIT_SHOWN_BYTES);
     struct args mine = cli->args; /* -l is no selection here */
     cli->args.n_given = 0;
-    bool ok = finished_read(cli, &items, e);
+    struct list_opts o;
+    bool ok = finished_read(cli, &o, e) && select_list(cli, &o, &items, e);
     cli->args = mine;
     if (!ok) return false;
     for (uint32_t i = 0; i < items.n; i++) most += labels_of(&items.items[i])->n;

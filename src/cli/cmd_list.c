@@ -1,9 +1,6 @@
 /* skiff list */
-#include "base/limits.h"
 #include "cli/cmds.h"
-#include "cli/list.h"
 #include "cli/select.h"
-#include "os/clock.h"
 
 static const struct flag flags[] = {
     {"all-namespaces", 'A', FLAG_BOOL, NULL, "of every namespace"},
@@ -22,37 +19,10 @@ static const struct flag flags[] = {
     {"chunk-size", 0, FLAG_INT, "N", NULL},
 };
 
-static bool items_read(struct cli *cli, struct val *items, struct err *e)
-{
-    struct list_opts o;
-    if (!select_read(cli, &o, e)) return false;
-    struct err none = {0};
-    struct service *s = reader_open(cli, &none);
-    *items = (struct val){.kind = VAL_LIST};
-    if (!s && none.code == ERR_NOT_FOUND) return true; /* nothing has run here yet */
-    if (!s) *e = none;
-    bool ok = s && service_list(&cli->a, s, &o, items, e);
-    service_close(s);
-    return ok;
-}
-
 static bool list_run(struct cli *cli, struct err *e)
 {
-    struct val items;
-    enum output form;
-    CLEANUP(buf_fini) struct buf b;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
-    if (!cli_output(cli, &form, e) || !items_read(cli, &items, e)) return false;
-    struct list_view v = {
-        .now_us = clock_now_us(),
-        .wide = form == OUTPUT_WIDE,
-        .all_namespaces = args_on(&cli->args, "all-namespaces"),
-        .no_headers = args_on(&cli->args, "no-headers"),
-    };
-    if (form == OUTPUT_NAME || form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
-    else view_list(&cli->a, &items, &v, &b);
-    cli_out(cli, buf_view(&b));
-    return true;
+    struct list_opts o;
+    return select_read(cli, &o, e) && select_show(cli, &o, e);
 }
 
 const struct cmd cmd_list = {

@@ -1,7 +1,9 @@
 /* Flags to list options. */
 #include "cli/select.h"
 
+#include "base/limits.h"
 #include "cli/human.h"
+#include "cli/list.h"
 #include "os/clock.h"
 
 static bool age_read(const struct cli *cli, const char *flag, int64_t *out, struct err *e)
@@ -55,4 +57,35 @@ bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
     int64_t limit = args_int(g, "limit", args_int(g, "chunk-size", 0));
     o->limit = limit > 0 && args_has(g, "limit") ? (size_t)limit : 0;
     return age_read(cli, "since", &o->created_after_us, e) && age_read(cli, "older", &o->finished_before_us, e);
+}
+
+bool select_list(struct cli *cli, const struct list_opts *o, struct val *items, struct err *e)
+{
+    struct err none = {0};
+    struct service *s = reader_open(cli, &none);
+    *items = (struct val){.kind = VAL_LIST};
+    if (!s && none.code == ERR_NOT_FOUND) return true; /* nothing has run here yet */
+    if (!s) *e = none;
+    bool ok = s && service_list(&cli->a, s, o, items, e);
+    service_close(s);
+    return ok;
+}
+
+bool select_show(struct cli *cli, const struct list_opts *o, struct err *e)
+{
+    struct val items;
+    enum output form;
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, LIMIT_SHOWN_BYTES);
+    if (!cli_output(cli, &form, e) || !select_list(cli, o, &items, e)) return false;
+    struct list_view v = {
+        .now_us = clock_now_us(),
+        .wide = form == OUTPUT_WIDE,
+        .all_namespaces = args_on(&cli->args, "all-namespaces"),
+        .no_headers = args_on(&cli->args, "no-headers"),
+    };
+    if (form == OUTPUT_NAME || form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
+    else view_list(&cli->a, &items, &v, &b);
+    cli_out(cli, buf_view(&b));
+    return true;
 }

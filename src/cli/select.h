@@ -7,3 +7,7 @@
 bool select_read(struct cli *cli, struct list_opts *o, struct err *e);
 /* True when any of these flags was given. */
 bool select_given(const struct cli *cli);
+/* The runs that `o` picks, newest first; none where nothing has run yet. */
+bool select_list(struct cli *cli, const struct list_opts *o, struct val *items, struct err *e);
+/* The same on stdout, in the form that --output, --all-namespaces and --no-headers ask for. */
+bool select_show(struct cli *cli, const struct list_opts *o, struct err *e);

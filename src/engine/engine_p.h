@@ -299,17 +299,19 @@ struct node *start_template(struct run *r, const struct start *s);
 struct node *start_attempt(struct run *r, struct node *retry);
 /* A node that has passed its gate begins. */
 void start_open(struct run *r, struct node *n);
-/* A node of a step group that could not be started at all makes the group an error. */
 /* Why a stopped or overdue run starts it no more; absent: it may. */
 struct str start_refusal(const struct run *r, const struct node *n);
+/* A node of a step group that could not be started at all makes the group an error. */
 void start_fault(struct run *r, const struct node *n);
 struct str start_fault_text(struct run *r, const struct node *n, struct str why); /* its message then */
 struct node *start_skipped(struct run *r, const struct start *s, enum node_phase p,
                            struct str message);
+/* The template of a pod or request as it stands now, and its deadline set; NULL: it has ended in Error. */
+const struct val *leaf_begin(struct run *r, struct node *n);
+/* It runs now, so another deadline counts. */
+void leaf_runs(struct run *r, struct node *n);
 /* Starts one (expanded) call of a boundary under `b->parent`, or puts it aside when a limit holds
  * it back. `task` is the resolved step or task, or NULL to resolve it now. */
-int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e);
-void leaf_runs(struct run *r, struct node *n);
 void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                 const struct val *task);
 

@@ -10,15 +10,8 @@
 
 void http_begin(struct run *r, struct node *n)
 {
-    struct err e;
-    const struct val *tmpl;
-    int64_t deadline = 0;
-    if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, n, tmpl, false, &e)) < 0) {
-        node_finish(r, n, NODE_ERROR, str_of(e.text));
-        return;
-    }
-    n->deadline_us = deadline;
-    if (deadline) timer_add(r, deadline, n);
+    const struct val *tmpl = leaf_begin(r, n);
+    if (!tmpl) return;
     struct action a = {.kind = ACTION_REQUEST, .node = n, .tmpl = tmpl};
     VEC_PUSH(&r->actions, a);
 }

@@ -94,7 +94,7 @@ static bool sooner(const struct val *tmpl, const char *field, int64_t from_us, i
 
 /* When a leaf is too late; 0 = never, -1 = error. `timeout` counts from the node's creation, a wait for a
  * lock included; pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. */
-int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e)
+static int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e)
 {
     int64_t best = 0;
     struct str active = val_text(val_get(tmpl, STR("activeDeadlineSeconds")));
@@ -121,17 +121,25 @@ void leaf_runs(struct run *r, struct node *n)
     if (deadline) timer_add(r, deadline, n);
 }
 
-static void start_pod(struct run *r, struct node *n)
+const struct val *leaf_begin(struct run *r, struct node *n)
 {
     struct err e;
     const struct val *tmpl;
     int64_t deadline = 0;
     if (!pod_template(r, n, &tmpl, &e) || (deadline = leaf_deadline_us(r, n, tmpl, false, &e)) < 0) {
         node_finish(r, n, NODE_ERROR, str_of(e.text));
-        return;
+        return NULL;
     }
     n->deadline_us = deadline;
     if (deadline) timer_add(r, deadline, n);
+    return tmpl;
+}
+
+static void start_pod(struct run *r, struct node *n)
+{
+    struct err e;
+    const struct val *tmpl = leaf_begin(r, n);
+    if (!tmpl) return;
     if (node_is_daemon(n) && n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT) {
         node_finish(r, n, NODE_ERROR, STR("a daemon is a container or a script in this version of Skiff"));
         return;

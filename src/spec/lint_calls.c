@@ -332,6 +332,12 @@ static void name_calls(struct lint_doc *ld, struct call *calls, size_t n, struct
     }
 }
 
+/* What steps and tasks have in common; their types are two. */
+#define CALL_FIELDS(x)                                                                                                  \
+    .src = (x)->src, .name = (x)->name, .template = (x)->template, .template_ref = (x)->template_ref,                 \
+    .inline_ = (x)->inline_, .arguments = (x)->arguments, .with_items = (x)->with_items,                              \
+    .with_param = (x)->with_param, .with_sequence = (x)->with_sequence, .on_exit = (x)->on_exit, .hooks = (x)->hooks
+
 void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct tag_scope *outer)
 {
     size_t n = 0;
@@ -343,32 +349,12 @@ void lint_steps(struct lint_doc *ld, const struct argo_template *t, const struct
         const struct argo_workflow_step_list *group = &t->steps.items[i].steps;
         for (size_t k = 0; k < group->n; k++) {
             const struct argo_workflow_step *x = &group->items[k];
-            calls[at++] = (struct call){
-                .src = x->src,
-                .name = x->name,
-                .template = x->template,
-                .template_ref = x->template_ref,
-                .inline_ = x->inline_,
-                .arguments = x->arguments,
-                .with_items = x->with_items,
-                .with_param = x->with_param,
-                .with_sequence = x->with_sequence,
-                .on_exit = x->on_exit,
-                .hooks = x->hooks,
-                .group = (uint32_t)i,
-                .step = outer ? NULL : x,
-            };
+            calls[at++] = (struct call){CALL_FIELDS(x), .group = (uint32_t)i, .step = outer ? NULL : x};
         }
     }
     struct bad_names bad = {.n = 0};
     name_calls(ld, calls, n, &by_name, "step", &bad);
-    struct tag_scope s = {.ld = ld,
-                          .tmpl = t,
-                          .calls_prefix = "steps",
-                          .calls = calls,
-                          .n_calls = n,
-                          .by_name = &by_name,
-                          .outer = outer};
+    struct tag_scope s = {.ld = ld, .tmpl = t, .calls_prefix = "steps", .calls = calls, .n_calls = n, .by_name = &by_name, .outer = outer};
     mend_names(ld->l, &s, &bad);
     check_calls(ld, t, calls, &s);
 }
@@ -386,33 +372,13 @@ void lint_dag_template(struct lint_doc *ld, const struct argo_template *t,
              "a cluster accepts at most %d tasks in a DAG; this one has %zu", TASKS_OF_ARGO, n);
     for (size_t i = 0; i < n; i++) {
         const struct argo_dag_task *x = &t->dag->tasks.items[i];
-        calls[i] = (struct call){
-            .src = x->src,
-            .name = x->name,
-            .template = x->template,
-            .template_ref = x->template_ref,
-            .inline_ = x->inline_,
-            .arguments = x->arguments,
-            .with_items = x->with_items,
-            .with_param = x->with_param,
-            .with_sequence = x->with_sequence,
-            .on_exit = x->on_exit,
-            .hooks = x->hooks,
-            .task = outer ? NULL : x,
-            .targets = t->dag->target.n > 0,
-        };
+        calls[i] = (struct call){CALL_FIELDS(x), .task = outer ? NULL : x, .targets = t->dag->target.n > 0};
         any_depends |= x->depends.n > 0;
         waits |= x->dependencies.n > 0;
     }
     struct bad_names bad = {.n = 0};
     name_calls(ld, calls, n, &by_name, "task", &bad);
-    struct tag_scope s = {.ld = ld,
-                          .tmpl = t,
-                          .calls_prefix = "tasks",
-                          .calls = calls,
-                          .n_calls = n,
-                          .by_name = &by_name,
-                          .outer = outer};
+    struct tag_scope s = {.ld = ld, .tmpl = t, .calls_prefix = "tasks", .calls = calls, .n_calls = n, .by_name = &by_name, .outer = outer};
     s.any_depends = any_depends;
     s.dag_names = any_depends || waits;
     mend_names(ld->l, &s, &bad);

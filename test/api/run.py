@@ -13,11 +13,9 @@ A case has `run`, a Workflow that keeps the engine at work meanwhile (a suspend 
 
 usage: run.py [--docs] [SKIFF] [NAME…]; without it, the program that SKIFF in the environment names"""
 import glob
-import http.client
 import json
 import os
 import re
-import socket
 import sys
 
 import yaml
@@ -32,19 +30,8 @@ KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": 
           "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
 
 
-class Unix(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(common.LIMIT_S)
-        self.sock.connect(self.path)
-
-
 def ask(place, method, target, body):
-    c = Unix(place.state + "/engine.sock")
+    c = common.Unix(place)
     c.request(method, target, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
     r = c.getresponse()
     status, data = r.status, r.read()
@@ -150,7 +137,7 @@ def nonsense(score, skiff):
                 continue
             target = re.sub(r"\{\w+\}", name, pattern.replace("{namespace}", "default"))
             for body in NONSENSE if method in ("PUT", "POST") else [None]:
-                c = Unix(place.state + "/engine.sock")
+                c = common.Unix(place)
                 c.request(method, target + ("?listOptions.labelSelector=!&listOptions.fieldSelector==" if method == "GET" else ""), body)
                 status = c.getresponse().status
                 c.close()

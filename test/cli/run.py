@@ -3,10 +3,8 @@
 directory, and Argo's routes on engine.sock.
 
 usage: run.py [SKIFF]; without it, the program that SKIFF in the environment names"""
-import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 
@@ -28,19 +26,8 @@ WAITING = shapes.HEAD + """  templates:
 BASE = "/api/v1/workflows/default"
 
 
-class Unix(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(common.LIMIT_S)
-        self.sock.connect(self.path)
-
-
 def ask(place, method, target, body=None):
-    c = Unix(place.state + "/engine.sock")
+    c = common.Unix(place)
     c.request(method, target, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
     r = c.getresponse()
     text = r.read()
@@ -50,7 +37,7 @@ def ask(place, method, target, body=None):
 
 def first_changes(place, name):
     """The states that come before any change, until the run's own status."""
-    c = Unix(place.state + "/engine.sock")
+    c = common.Unix(place)
     c.request("GET", f"/api/v1/skiff/changes?workflow=default/{name}")
     r = c.getresponse()
     lines = []

@@ -1,9 +1,12 @@
 """What the crash tests share: running the program, looking at what it left, counting checks."""
+import argparse
 import glob
+import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -218,3 +221,30 @@ def wait_for(condition, what):
 def host_tiers():
     """The tiers that can be had here, as the program itself judges."""
     return TIERS if os.geteuid() == 0 else ("none", "ro")
+
+
+def rounds(crash_round, default):
+    """The command line of a test in rounds, each replayable by its seed and number: (score, options, engines killed)."""
+    p = argparse.ArgumentParser()
+    p.add_argument("skiff")
+    p.add_argument("--rounds", type=int, default=default)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--only", type=int)
+    o, score, killed = p.parse_args(), Score(), 0
+    print(f"seed {o.seed}: replay a round with --seed {o.seed} --only ROUND")
+    for number in [o.only] if o.only is not None else range(o.rounds):
+        killed += crash_round(score, o.skiff, o.seed, number)
+    return score, o, killed
+
+
+class Unix(http.client.HTTPConnection):
+    """To the engine's socket."""
+
+    def __init__(self, place):
+        super().__init__("localhost")
+        self.path = place.state + "/engine.sock"
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(LIMIT_S)
+        self.sock.connect(self.path)

@@ -4,7 +4,6 @@ the next one, too. No two steps may hold a mutex at once, no more than its limit
 runs twice, nobody waits for ever.
 
 usage: locks.py [--rounds N] [--seed S] [--only ROUND] SKIFF"""
-import argparse
 import json
 import random
 import socket
@@ -180,17 +179,7 @@ def applied_round(score, skiff):
 
 
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("skiff")
-    p.add_argument("--rounds", type=int, default=8)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--only", type=int)
-    o = p.parse_args()
-    score = common.Score()
-    print(f"seed {o.seed}: replay a round with --seed {o.seed} --only ROUND")
-    killed = 0
-    for number in [o.only] if o.only is not None else range(o.rounds):
-        killed += crash_round(score, o.skiff, o.seed, number)
+    score, o, killed = common.rounds(crash_round, 8)
     if o.only is None:
         for number in range(3):
             parallel_round(score, o.skiff, o.seed, number)

@@ -3,7 +3,6 @@
 killed, or leaves because its own workflow is over; somebody else goes on in its place.
 
 usage: shared.py [--rounds N] [--seed S] [--only ROUND] SKIFF"""
-import argparse
 import random
 import sys
 import time
@@ -98,17 +97,7 @@ def leave_round(score, skiff):
 
 
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("skiff")
-    p.add_argument("--rounds", type=int, default=10)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--only", type=int)
-    o = p.parse_args()
-    score = common.Score()
-    print(f"seed {o.seed}: replay a round with --seed {o.seed} --only ROUND")
-    killed = 0
-    for number in [o.only] if o.only is not None else range(o.rounds):
-        killed += crash_round(score, o.skiff, o.seed, number)
+    score, o, killed = common.rounds(crash_round, 10)
     leave_round(score, o.skiff)
     print(f"{killed} engines killed")
     return score.end()
