@@ -50,11 +50,12 @@ static uint32_t rank_of(const struct node *boundary, const struct call *c)
 }
 
 /* dag.go executeDAGTask looks at the named hooks of a task before it goes on with the task, and at its
- * exit hook behind it. Hooks of steps stand behind all steps: steps.go looks at them when it judges the group. */
+ * exit hook behind it. Hooks of steps stand behind all steps, the named ones before the exit hook: steps.go
+ * looks at them when it judges the group. */
 static struct place place_of_hook(const struct node *boundary, struct place p, uint32_t hook)
 {
     bool steps = boundary->type == NTYPE_STEPS;
-    p.hook = steps || hook == HOOK_EXIT ? (int)hook : (int)hook - HOOK_END;
+    p.hook = hook == HOOK_EXIT ? HOOK_END : steps ? (int)hook : (int)hook - HOOK_END;
     if (steps) p.rank += boundary->tmpl->n_calls;
     return p;
 }
