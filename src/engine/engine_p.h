@@ -335,6 +335,7 @@ bool limit_node_before(const void *a, const void *b); /* in Argo's walk; struct 
 bool sync_decide(struct run *r, const struct val *sync, struct gate *g, struct err *e);
 bool sync_check(struct run *r, const struct gate *g, struct err *e); /* its semaphores have limits */
 bool sync_wait(struct run *r, struct node *n, struct err *e); /* stands in the queues from now on */
+bool sync_ask(struct run *r, struct node *n, struct err *e); /* the same without a time limit */
 struct node *sync_next(struct run *r); /* who can have its locks, and may go; NULL: nobody */
 void sync_take(struct run *r, struct node *n);
 void sync_leave(struct run *r, struct node *n); /* gives back, or leaves the queues */
@@ -360,6 +361,8 @@ bool memo_save(struct run *r, const struct node *n, struct err *e);
 bool gate_make(struct run *r, const struct start *s, struct gate **out, struct err *e);
 /* The node has its locks: it begins, or shows what the cache has. */
 void gate_pass(struct run *r, struct node *n);
+/* A node that goes on after a reset stands in the queues again when its template has locks. */
+bool gate_again(struct run *r, struct node *n, struct err *e);
 struct gate *gate_of_attempt(struct run *r, const struct node *retry);
 
 /* arguments and inputs: args.c */
@@ -471,6 +474,8 @@ void again_note(struct run *r, struct node *n); /* while loading */
 /* A node of a loop whose frame was not stored: it is made from the nodes that there are. */
 void again_place(struct run *r, struct group_frame **g, struct node *n, uint32_t item);
 void again_begin(struct run *r);
+/* Whatever need not wait for locks, or for something above it that does. */
+void again_go_on(struct run *r);
 /* Its parent has been told: fulfilled, and no exit hook at work. */
 bool node_told(const struct run *r, const struct node *n);
 /* http.c */

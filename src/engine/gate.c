@@ -39,6 +39,27 @@ bool gate_make(struct run *r, const struct start *s, struct gate **out, struct e
     return !g->looked || memo_look(r, g, &g->hit, &g->outputs, e);
 }
 
+/* The node as it was when gate_make decided. */
+static bool names_again(struct run *r, const struct node *n, struct gate *g, struct err *e)
+{
+    const struct val *sync = map_field(n->tmpl->src, "synchronization");
+    struct node probe = *n;
+    struct val v;
+    if (!sync) return true;
+    if (n->type == NTYPE_RETRY) probe.type = n->tmpl->type == TMPL_STEPS ? NTYPE_STEPS : n->tmpl->type == TMPL_DAG ? NTYPE_DAG : NTYPE_POD;
+    return pod_template_field(r, &probe, sync, &v, e) && sync_decide(r, &v, g, e) && (!g->n_names || sync_check(r, g, e));
+}
+
+bool gate_again(struct run *r, struct node *n, struct err *e)
+{
+    struct gate *g = n->gate ? n->gate : ARENA_NEW(&r->arena, struct gate);
+    g->n_names = 0;
+    if (!names_again(r, n, g, e)) return false;
+    if (!g->n_names) return true;
+    n->gate = g;
+    return sync_ask(r, n, e);
+}
+
 void gate_pass(struct run *r, struct node *n)
 {
     struct gate *g = n->gate;

@@ -153,7 +153,7 @@ static bool alive(const struct node *n)
 static void frame_make(struct run *r, struct node *n, const struct val *priv)
 {
     bool instance = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
-    bool waits = node_is_waiting(n); /* it has not begun */
+    bool waits = node_is_waiting(n) && !n->again; /* it has not begun */
     if (instance && alive(n) && !waits) body_begin(r, n);
     if (instance && !alive(n)) {
         n->body = mem_zalloc(sizeof *n->body);
@@ -356,7 +356,7 @@ static void restore(struct run *r)
         if (!alive(n)) continue;
         if (n->type == NTYPE_CONTAINER) continue;
         if (n->deadline_us) timer_add(r, n->deadline_us, n);
-        if (node_is_waiting(n)) continue;
+        if (node_is_waiting(n) && !n->again) continue;
         if (n->again) again_note(r, n);
         if (n->type == NTYPE_STEPS && !n->again) group_restore(r, n);
         if (n->type == NTYPE_DAG && dag_targets(r, n, &e)) dag_restore(r, n);

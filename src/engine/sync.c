@@ -145,18 +145,24 @@ bool sync_check(struct run *r, const struct gate *g, struct err *e)
     return lock_names_check(r->opts.locks ? r->opts.locks : r->own_locks, g->names, g->n_names, e);
 }
 
-bool sync_wait(struct run *r, struct node *n, struct err *e)
+bool sync_ask(struct run *r, struct node *n, struct err *e)
 {
     struct gate *g = n->gate;
     join(r);
-    if (!timeout_arm(r, n, e)) return false;
+    g->told = false;
     g->claim = lock_claim_new(r->party, holder(r, n), n, g->names, g->n_names, e);
     if (!g->claim) return false;
     g->waiting = true;
     node_count_pod(r, n, false);
     VEC_PUSH(&r->waits, n);
+    node_touch(r, n);
     changed(r);
     return true;
+}
+
+bool sync_wait(struct run *r, struct node *n, struct err *e)
+{
+    return timeout_arm(r, n, e) && sync_ask(r, n, e);
 }
 
 /* Argo does not look any more at what stands in an instance that is over, or that a failed child ends
@@ -204,7 +210,8 @@ void sync_take(struct run *r, struct node *n)
     node_message_set(r, n, STR_NONE);
     node_touch(r, n);
     changed(r);
-    gate_pass(r, n);
+    if (n->again) again_go_on(r);
+    else gate_pass(r, n);
 }
 
 void sync_leave(struct run *r, struct node *n)

@@ -74,6 +74,10 @@ void work_end(struct run *r, struct str why, bool exit_too)
     for (size_t i = 0; i < r->nodes.n; i++) {
         struct node *n = r->nodes.items[i];
         if (phase_fulfilled(n->phase) || (n->in_exit && !exit_too)) continue;
+        if (node_is_waiting(n) && n->again) {
+            sync_leave(r, n); /* what stands in it ends as it would with its locks */
+            continue;
+        }
         if (node_is_waiting(n)) {
             node_finish(r, n, NODE_FAILED, start_refusal(r, n)); /* as it would be told after the wait */
             continue;
@@ -84,6 +88,7 @@ void work_end(struct run *r, struct str why, bool exit_too)
         if (n->type == NTYPE_HTTP) http_end(r, n, r->stop ? stopped_text(r) : why);
         if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     }
+    if (!run_is_waiting(r)) again_go_on(r);
 }
 
 static bool is_stale(const struct run *r, const struct timer *t)
