@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -212,7 +213,9 @@ CHILD_SIDE static bool leave_realtime(struct child *c)
         uint32_t priority;
         uint64_t runtime_ns, deadline_ns, period_ns;
     } normal = {.size = sizeof normal, .policy = SCHED_OTHER, .runtime_ns = 1000000};
-    long r = c->realtime ? RAW3(sched_setattr, 0, &normal, 0) : 0;
+    if (!c->realtime) return true;
+    normal.nice = (int32_t)(20 - RAW2(getpriority, PRIO_PROCESS, 0)); /* Skiff's own: a step may not take more */
+    long r = RAW3(sched_setattr, 0, &normal, 0);
     return r >= 0 || fail(c, r, "scheduling class", NULL);
 }
 

@@ -38,6 +38,7 @@ class Bench:
         self.state = os.path.join(self.base, "state")
         self.home = os.path.join(self.base, "home")
         self.next_id = 1
+        self.nice = 0
         for d in (self.base, self.state, self.home):
             os.mkdir(d, 0o755)
         self.bin = os.path.join(self.base, "bin")
@@ -56,6 +57,7 @@ class Bench:
                     os.chown(n, NOBODY, NOBODY)
 
     def drop(self):
+        os.nice(self.nice)
         if os.geteuid() == 0 and not self.root:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
@@ -230,6 +232,15 @@ def run_as_user_needs_root(b):
         check("Permission denied" in b.log(), b.log())
     else:
         check(r["end"] == "error" and "runAsUser" in r["error"], r["text"])
+
+
+@case
+def a_nice_engine_has_nice_steps(b):
+    """Also where set-up ran at real-time priority, and nobody may take back what nice(1) gave away."""
+    b.nice = 5
+    r = b.sh("nice", capture=True, realtime=True, **({"uid": 1234} if b.root else {}))
+    before, b.nice = os.nice(0), 0
+    check(r.get("result") == str(min(before + 5, 19)), r["text"])
 
 
 @case
