@@ -139,13 +139,19 @@ static bool env_from(struct pod *p, const struct val *item, struct err *e)
     return true;
 }
 
+/* A plain process has no root of its own. */
+struct str pod_files_dir(struct pod *p)
+{
+    bool plain = p->in->tier == STEP_TIER_NONE;
+    return plain ? str_fmt(p->a, "%.*s/files", STR_ARG(p->work_dir)) : STR("/argo/files");
+}
+
 static void env_base(struct pod *p)
 {
-    const char *path = p->in->tier == STEP_TIER_NONE
-                           ? str_fmt(p->a, "%.*s/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                     STR_ARG(p->in->state_dir)).p
-                           : "/argo/files:" POD_SHIM_DIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    pod_env_set(p, STR("PATH"), str_of(path));
+    bool plain = p->in->tier == STEP_TIER_NONE;
+    struct str shims = plain ? str_fmt(p->a, "%.*s/shims", STR_ARG(p->in->state_dir)) : STR(POD_SHIM_DIR);
+    pod_env_set(p, STR("PATH"), str_fmt(p->a, "%.*s:%.*s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                        STR_ARG(pod_files_dir(p)), STR_ARG(shims)));
     pod_env_set(p, STR("HOME"), STR("/tmp"));
     pod_env_set(p, STR("HOSTNAME"), p->in->pod_name);
     for (size_t i = 0; i < p->image.env.n; i++)

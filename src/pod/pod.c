@@ -102,7 +102,7 @@ static void image_parts(struct pod *p)
         bool bare = path.n && path.p[0] != '/';
         if (asked && !mentions(p, path)) continue;
         struct step_file file = {.content = f->text, .mode = 0755,
-                                 .path = bare ? str_fmt(p->a, "/argo/files/%.*s", STR_ARG(path)) : path};
+                                 .path = bare ? str_fmt(p->a, "%.*s/%.*s", STR_ARG(pod_files_dir(p)), STR_ARG(path)) : path};
         VEC_PUSH(&p->files, file);
     }
     if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);

@@ -29,6 +29,7 @@ struct pod {
 struct str pod_meta_all(struct arena *a, const struct pod_input *in, bool labels); /* KEY="VALUE" a line, sorted */
 bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e);   /* env.c: what fieldRef means */
 struct str pod_meta(const struct pod_input *in, bool label, struct str key);
+struct str pod_files_dir(struct pod *p);              /* env.c: where an image's files without a directory of their own lie */
 /* patch.c: podSpecPatch; in->tmpl and in->grace_ms are what comes of it */
 bool pod_patch(struct pod *p, struct pod_input *in, struct err *e);
 const struct val *pod_volume_named(const struct val *list, struct str name); /* also of other named things */

@@ -348,7 +348,7 @@ static void tier_none_is_a_plain_process(void **state)
     struct pod_input in = input_of("{\"script\": {\"image\": \"busybox\", \"command\": [\"sh\"], \"source\": \"true\"}}");
     in.tier = STEP_TIER_NONE;
     expect_lines("script", built(&in), "arg /state/work/7/script\nfile /state/work/7/script 755 true\n!bind\n"
-                                       "env PATH=/state/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+                                       "env PATH=/state/work/7/files:/state/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     in = input_of("{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}");
     in.tier = STEP_TIER_NONE;
     expect_lines("mount", built(&in), "error volumeMounts need a sandbox: run without --runtime=none");
