@@ -87,6 +87,12 @@ static int64_t asked(const struct val *priv, const char *what)
     return v && val_i64(v, &n) ? n : 0;
 }
 
+const struct val *exec_given_spec(const struct val *stored)
+{
+    const struct val *given = val_get(stored, STR(EXEC_GIVEN));
+    return given ? given : val_get(stored, STR("spec"));
+}
+
 struct val exec_workflow_spec(struct arena *a, const struct val *spec, const struct val *priv)
 {
     struct val_builder b;
@@ -149,10 +155,10 @@ static struct val status_of(struct reading *x, const struct val *wf, const struc
     map_begin(&b, x->a);
     for (uint32_t i = 0; x->status.kind == VAL_MAP && i < x->status.n; i++)
         map_add(&b, x->status.map[i].key, x->status.map[i].v);
+    if (val_get(spec, STR("workflowTemplateRef"))) map_set(&b, STR("storedWorkflowTemplateSpec"), *spec);
     if (!nodes) return map_done(&b);
     struct val stored = stored_templates(x, nodes);
     if (stored.n) map_set(&b, STR("storedTemplates"), stored);
-    if (val_get(spec, STR("workflowTemplateRef"))) map_set(&b, STR("storedWorkflowTemplateSpec"), *spec);
     map_set(&b, STR("nodes"), *nodes);
     return map_done(&b);
 }
@@ -175,7 +181,8 @@ bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row,
     for (uint32_t i = 0; i < wf.n; i++) {
         struct val v = wf.map[i].v;
         if (str_is(wf.map[i].key, "metadata")) v = exec_workflow_meta(a, &v, row);
-        if (str_is(wf.map[i].key, "spec")) v = exec_workflow_spec(a, &v, &x.priv);
+        if (str_is(wf.map[i].key, EXEC_GIVEN)) continue;
+        if (str_is(wf.map[i].key, "spec")) v = exec_workflow_spec(a, exec_given_spec(&wf), &x.priv);
         map_add(&b, wf.map[i].key, v);
     }
     map_set(&b, STR("status"), status);

@@ -78,6 +78,11 @@ size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t
 /* The Workflow object as clients see it: with its status, and .status.nodes when wanted. */
 bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,
                    struct err *e);
+/* Member of a stored workflow beside `spec`, which has templates and defaults merged in: the spec as it was
+ * submitted, when that is another one. */
+#define EXEC_GIVEN "givenSpec"
+/* What users know as its spec. */
+const struct val *exec_given_spec(const struct val *stored);
 /* Its metadata: Argo mirrors phase and completion in labels, and clients select by them. */
 struct val exec_workflow_meta(struct arena *a, const struct val *meta, const struct run_row *row);
 /* And its spec, with what was asked of the run since: to be suspended, to stop. `priv` is its stored value "private". */

@@ -111,7 +111,7 @@ bool run_change(struct arena *a, struct exec *x, const struct object_key *k, con
         return err_set(e, ERR_UNSUPPORTED, "changing the status of a workflow is not supported");
     if (!is || !was || !val_eq(was, is)) { /* a manifest is not what was made of it */
         if (!x->o.admit || !x->o.admit(x->o.user, a, doc, k->ns, &whole, e)) return false;
-        is = val_get(&whole, STR("spec"));
+        is = exec_given_spec(&whole);
     }
     return spec_compare(was, is, &what, e) && meta_change(a, x, &row, live, doc, e) && change_do(x, row.run, what, e);
 }

@@ -31,6 +31,13 @@ static struct val spec_reopened(struct arena *a, const struct val *spec)
     return limit && val_i64(limit, &deadline) && !deadline ? map_without(a, &v, "activeDeadlineSeconds") : v;
 }
 
+static struct val reopened(struct arena *a, const struct val *doc)
+{
+    const struct val *given = val_get(doc, STR(EXEC_GIVEN));
+    struct val v = map_with(a, doc, "spec", spec_reopened(a, val_get(doc, STR("spec"))));
+    return given ? map_with(a, &v, EXEC_GIVEN, spec_reopened(a, given)) : v;
+}
+
 /* ---- retry ---- */
 
 static bool retry_here(struct service *s, const struct act *x, struct err *e)
@@ -45,8 +52,8 @@ static bool retry_here(struct service *s, const struct act *x, struct err *e)
     if (!doc_read(&a, s, x, &row, &doc, e) || !nodesel_parse(&a, str_z(&a, o->nodes), &sel, e)) return false;
     if (!row.completed)
         return err_set(e, ERR_CONFLICT, "Cannot retry a workflow in phase %.*s", STR_ARG(row.phase));
-    doc = map_with(&a, &doc, "spec", spec_reopened(&a, val_get(&doc, STR("spec"))));
-    doc = workflow_override(&a, &doc, &over);
+    doc = reopened(&a, &doc);
+    doc = workflow_stored_override(&a, &doc, &over);
     struct exec_retry again = {.workflow = &doc, .reset = {.arguments_changed = o->n_params > 0}};
     if (o->restart_successful && sel.n) again.reset.pick = node_is_picked, again.reset.ctx = &sel;
     return exec_retry(s->exec, row.run, &again, e);
@@ -100,15 +107,14 @@ static struct val meta_of_copy(struct arena *a, const struct val *meta, struct s
 }
 
 /* The stored spec has its template merged in already: the copy runs what the original ran. */
-static bool copy_make(struct arena *a, struct service *s, const struct val *doc, const struct resubmit_opts *o,
-                      struct str name, struct val *out, struct err *e)
+static bool copy_make(struct arena *a, const struct val *doc, const struct resubmit_opts *o, struct str name, struct val *out,
+                      struct err *e)
 {
     struct submit_opts over = {.params = o->params, .n_params = o->n_params, .priority = o->priority,
                                .uid = uid_of_submission(a, o->token, 0)};
-    struct val spec = spec_reopened(a, val_get(doc, STR("spec")));
-    struct val copy = map_with(a, doc, "metadata", meta_of_copy(a, val_get(doc, STR("metadata")), name));
-    copy = map_with(a, &copy, "spec", map_without(a, &spec, "workflowTemplateRef"));
-    return workflow_complete(a, s, &copy, &over, out, e);
+    struct val copy = reopened(a, doc);
+    copy = map_with(a, &copy, "metadata", meta_of_copy(a, val_get(doc, STR("metadata")), name));
+    return workflow_copy(a, &copy, &over, out, e);
 }
 
 struct resubmitting {
@@ -134,7 +140,7 @@ static bool resubmit_here(struct service *s, const struct act *x, struct err *e)
         *r->out = ref_in(s, before.ns, before.name); /* accepted by an engine that died before it could say so */
         return true;
     }
-    if (!doc_read(&a, s, x, &row, &doc, e) || !copy_make(&a, s, &doc, r->o, row.name, &copy, e)) return false;
+    if (!doc_read(&a, s, x, &row, &doc, e) || !copy_make(&a, &doc, r->o, row.name, &copy, e)) return false;
     if (r->o->memoized && !exec_memo(&a, s->exec, row.run, &memo, e)) return false;
     *r->out = ref_in(s, val_text(val_path(&copy, "metadata.namespace")), val_text(val_path(&copy, "metadata.name")));
     return exec_submit(s->exec, &copy, r->o->memoized ? &memo : NULL, &run, e);

@@ -46,6 +46,11 @@ static struct val with_pairs(struct arena *a, const struct val *meta, const char
     return map_with(a, meta, key, map);
 }
 
+static struct str namespace_of(const struct submit_opts *o)
+{
+    return o->ns.n ? o->ns : STR("default");
+}
+
 static bool is_cluster(const struct val *ref)
 {
     const struct val *cluster = val_get(ref, STR("clusterScope"));
@@ -62,7 +67,7 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     if (o->generate_name.n) base = o->generate_name, name = STR_NONE;
     if (o->name.n) name = o->name;
     if (!name.n) name = str_cat(a, base.n ? base : STR("workflow-"), name_suffix(a, random_u64()));
-    if (!ns.n) ns = o->ns.n ? o->ns : STR("default"); /* as argo submit: the document's own comes first */
+    if (!ns.n) ns = namespace_of(o); /* as argo submit: the document's own comes first */
     meta = map_with(a, given, "name", val_of_str(name));
     if (o->generate_name.n) meta = map_with(a, &meta, "generateName", val_of_str(base)); /* a copy is named after it */
     meta = map_with(a, &meta, "namespace", val_of_str(ns));
@@ -127,28 +132,54 @@ static bool template_spec(struct arena *a, struct service *s, const struct val *
     return true;
 }
 
+/* Both specs and the metadata; `given` is what the submission said, `spec` what will run. */
+static bool assembled(struct arena *a, const struct val *doc, const struct submit_opts *o, const struct val *given,
+                      const struct val *spec, struct val *out, struct err *e)
+{
+    struct val meta = metadata(a, doc, o, val_get(given, STR("workflowTemplateRef")));
+    struct val_builder b;
+    /* both become parts of host paths */
+    if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");
+    if (!dns_subdomain_check(val_get_str(&meta, "namespace"), e)) return err_ctx(e, "metadata.namespace");
+    map_begin(&b, a);
+    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
+    map_add_str(&b, "kind", STR("Workflow"));
+    map_add(&b, STR("metadata"), meta);
+    map_add(&b, STR("spec"), *spec);
+    if (given && !val_eq(given, spec)) map_add(&b, STR(EXEC_GIVEN), *given);
+    *out = map_done(&b);
+    return true;
+}
+
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e)
 {
     struct val own = workflow_override(a, doc, o);
     const struct val *given = val_get(&own, STR("spec"));
     const struct val *ref = val_get(given, STR("workflowTemplateRef"));
-    struct val meta = metadata(a, doc, o, ref);
+    struct str ns = val_text(val_path(doc, "metadata.namespace"));
     struct val spec = given ? *given : val_null, base;
-    /* both become parts of host paths */
-    if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");
-    if (!dns_subdomain_check(val_get_str(&meta, "namespace"), e)) return err_ctx(e, "metadata.namespace");
+    if (!ns.n) ns = namespace_of(o);
     if (ref) {
-        if (!template_spec(a, s, ref, val_get_str(&meta, "namespace"), &base, e)) return false;
+        if (!template_spec(a, s, ref, ns, &base, e)) return false;
         spec = merge_workflow_spec(a, &spec, &base, NULL);
     }
     spec = merge_spec_defaults(a, &spec);
-    struct val_builder b;
-    map_begin(&b, a);
-    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
-    map_add_str(&b, "kind", STR("Workflow"));
-    map_add(&b, STR("metadata"), meta);
-    map_add(&b, STR("spec"), spec);
-    *out = map_done(&b);
-    return true;
+    return assembled(a, doc, o, given, &spec, out, e);
+}
+
+struct val workflow_stored_override(struct arena *a, const struct val *stored, const struct submit_opts *o)
+{
+    const struct val *given = val_get(stored, STR(EXEC_GIVEN));
+    struct val v = workflow_override(a, stored, o);
+    if (!given) return v;
+    struct val other = map_with(a, NULL, "spec", *given);
+    other = workflow_override(a, &other, o);
+    return map_with(a, &v, EXEC_GIVEN, *val_get(&other, STR("spec")));
+}
+
+bool workflow_copy(struct arena *a, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e)
+{
+    struct val v = workflow_stored_override(a, stored, o);
+    return assembled(a, stored, o, exec_given_spec(&v), val_get(&v, STR("spec")), out, e);
 }

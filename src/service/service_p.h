@@ -89,4 +89,8 @@ struct val map_without(struct arena *a, const struct val *map, const char *key);
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o);
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e);
+/* The same for a workflow that is stored: in its spec and in that which it was submitted with. */
+struct val workflow_stored_override(struct arena *a, const struct val *stored, const struct submit_opts *o);
+/* A new workflow from a stored one, with the metadata of `stored`: what was merged into it once is not looked up again. */
+bool workflow_copy(struct arena *a, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e);
 struct str uuid_random(struct arena *a);

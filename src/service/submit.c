@@ -217,6 +217,13 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
     return submit_here(&a, s, docs, &own, *out, n, e);
 }
 
+static struct val as_submitted(struct arena *a, const struct val *stored)
+{
+    struct val v = map_without(a, stored, EXEC_GIVEN);
+    const struct val *spec = exec_given_spec(stored);
+    return spec ? map_with(a, &v, "spec", *spec) : v;
+}
+
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
                      const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e)
 {
@@ -226,8 +233,9 @@ bool service_dry_run(struct arena *a, struct service *s, const struct documents 
     list_begin(&list, a);
     for (size_t i = 0; ok && i < docs->n; i++) {
         struct val v = *docs->items[i].val;
-        if (docs->items[i].kind == DOC_WORKFLOW) ok = workflow_complete(a, s, docs->items[i].val, o, &v, e);
-        if (ok) list_add(&list, v);
+        bool workflow = docs->items[i].kind == DOC_WORKFLOW;
+        if (workflow) ok = workflow_complete(a, s, docs->items[i].val, o, &v, e);
+        if (ok) list_add(&list, workflow ? as_submitted(a, &v) : v);
     }
     *objects = list_done(&list);
     return ok;

@@ -210,10 +210,19 @@ def stored(score, skiff):
     wf = w.place.get("@latest")
     w.check(wf["metadata"]["name"].startswith("g-") and wf["metadata"]["labels"]["k"] == "v" and wf["spec"]["priority"] == 2 and
             wf["spec"]["serviceAccountName"] == "sa", f"submit --from: {wf['metadata']}")
+    w.check(wf["spec"]["workflowTemplateRef"] == {"name": "t"} and "templates" not in wf["spec"] and
+            wf["status"]["storedWorkflowTemplateSpec"]["templates"], f"submit --from: the spec as submitted, not {wf['spec']}")
     w.call("template", "delete", "t")
     w.call("template", "get", "t", status=4)
-    w.call("resubmit", "@latest", "--runtime", "none")  # of a template that is gone
-    w.end("xx")
+    w.call("resubmit", "@latest", "--runtime", "none", "-p", "p=z")  # of a template that is gone
+    again = w.place.get("@latest")
+    w.check(again["spec"] == dict(wf["spec"], arguments={"parameters": [{"name": "p", "value": "z"}]}) and
+            again["metadata"]["name"] != wf["metadata"]["name"], f"resubmit: the spec of the first submission, not {again['spec']}")
+    w.call("retry", "@latest", "--restart-successful", "--node-field-selector", "phase=Succeeded", "-p", "p=y", "--runtime", "none")
+    again = w.place.get("@latest")
+    given = [s["arguments"]["parameters"][0]["value"] for s in (again["spec"], again["status"]["storedWorkflowTemplateSpec"])]
+    w.check(given == ["y", "y"] and "templates" not in again["spec"], f"retry -p: the parameters of both specs, not {given}")
+    w.end("xzy")
 
 
 def copied(score, skiff):
