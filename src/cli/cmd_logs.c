@@ -19,7 +19,7 @@ static const struct flag flags[] = {
     {"timestamps", 0, FLAG_BOOL, NULL, "the time in front of each line"},
     {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "of every run with these labels"},
     {"all-namespaces", 'A', FLAG_BOOL, NULL, "with -l: of every namespace"},
-    {"previous", 0, FLAG_BOOL, NULL, NULL},
+    {"previous", 0, FLAG_BOOL, NULL, "of the steps that `retry` has run again"},
 };
 
 static bool since_read(const struct cli *cli, struct steplog_opts *o, struct err *e)
@@ -133,6 +133,7 @@ static bool logs_run(struct cli *cli, struct err *e)
         .grep = str_of(args_str(g, "grep")),
         .tail = args_int(g, "tail", -1),
         .timestamps = args_on(g, "timestamps"),
+        .previous = args_on(g, "previous"),
         .style = cli->style,
         .fd = cli->env->out_fd,
     };
@@ -140,7 +141,7 @@ static bool logs_run(struct cli *cli, struct err *e)
     if (!since_read(cli, &o, e)) return false;
     bool ended = false;
     if (follow && g->n_words > 0 && !runs_ended(cli, g->words, 1, &ended, e)) return false;
-    follow = follow && !ended;
+    follow = follow && !ended && !o.previous;
     struct service *s = follow ? writer_open(cli, false, false, e) : reader_open(cli, e);
     if (!s) return false;
     bool ok = refs_read(cli, s, &refs, &n, e) &&

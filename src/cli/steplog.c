@@ -110,7 +110,10 @@ static bool steps_see(struct steplog *l, struct err *e)
     for (size_t i = 0; i < l->n_refs; i++) {
         struct step_log *steps;
         size_t n;
-        if (!service_logs(&a, l->service, l->refs[i].ns, l->refs[i].name, &steps, &n, e)) return false;
+        const struct workflow_ref *r = &l->refs[i];
+        bool ok = l->o.previous ? service_logs_previous(&a, l->service, r->ns, r->name, &steps, &n, e)
+                                : service_logs(&a, l->service, r->ns, r->name, &steps, &n, e);
+        if (!ok) return false;
         for (size_t k = 0; k < n; k++)
             if (!step_see(l, &steps[k], e)) return false;
     }

@@ -17,6 +17,7 @@ struct steplog_opts {
     int64_t since_ns;     /* 0: all */
     int64_t tail;         /* -1: all */
     bool timestamps;
+    bool previous; /* of the steps that retries have dropped, instead */
     bool labels;          /* step names in front of the lines instead of pod names */
     struct style style;
     int fd;

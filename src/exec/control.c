@@ -50,8 +50,12 @@ struct step_value {
     struct str node, id;
 };
 
+/* Which step ran for which node, and what is left of the nodes that go. */
 struct step_values {
     struct arena *a;
+    const uint32_t *moved;
+    size_t n;
+    struct str *gone; /* by index: EXEC_PAST_KEY's node, for those that go */
     VEC(struct step_value) items;
 };
 
@@ -65,30 +69,58 @@ static bool step_value_add(void *ctx, struct str key, struct str bytes, struct e
     return true;
 }
 
-static bool step_value_move(struct active *l, const struct step_value *v, const uint32_t *moved, size_t n, struct err *e)
+/* Enough to name its logs. */
+static bool gone_note(void *ctx, const struct node_row *row, struct err *e)
+{
+    static const char *const kept[] = {"id", "name", "displayName", "type", "templateName", "startedAt", "finishedAt"};
+    struct step_values *s = ctx;
+    struct val_builder b;
+    struct val v, few;
+    if (row->idx >= s->n || s->moved[row->idx] != UINT32_MAX) return true;
+    if (!json_parse(s->a, row->status, NULL, &v, e)) return false;
+    map_begin(&b, s->a);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        if (val_get_str(&v, kept[i]).p) map_add_str(&b, kept[i], val_get_str(&v, kept[i]));
+    few = map_done(&b);
+    s->gone[row->idx] = json_text(s->a, &few);
+    return true;
+}
+
+static bool step_value_drop(struct active *l, const struct step_values *s, const struct step_value *v, int64_t at, struct str part,
+                            struct err *e)
 {
     struct arena *a = &l->x->scratch;
+    struct val container = val_of_str(part.p ? part : STR(""));
+    struct str past = str_fmt(a, "{\"container\":%.*s,\"node\":%.*s}", STR_ARG(json_text(a, &container)),
+                              STR_ARG(s->gone[at].n ? s->gone[at] : STR("{}")));
+    return store_value_put(l->x->store, l->id, str_fmt(a, "lost/%.*s", STR_ARG(v->id)), v->id, e) &&
+           store_value_put(l->x->store, l->id, str_fmt(a, EXEC_PAST_KEY "%.*s", STR_ARG(v->id)), past, e);
+}
+
+static bool step_value_move(struct active *l, const struct step_values *s, const struct step_value *v, struct err *e)
+{
     struct str node, part; /* "NODE" or "NODE/CONTAINER" */
     int64_t at;
     str_cut(v->node, '/', &node, &part);
-    if (!str_to_i64(node, &at) || at < 0 || (size_t)at >= n) return true;
-    struct str key = str_fmt(a, "step/%u%s%.*s", moved[at], part.p ? "/" : "", STR_ARG(part));
-    if (moved[at] == UINT32_MAX) key = str_fmt(a, "lost/%.*s", STR_ARG(v->id));
+    if (!str_to_i64(node, &at) || at < 0 || (size_t)at >= s->n) return true;
+    if (s->moved[at] == UINT32_MAX) return step_value_drop(l, s, v, at, part, e);
+    struct str key = str_fmt(&l->x->scratch, "step/%u%s%.*s", s->moved[at], part.p ? "/" : "", STR_ARG(part));
     return store_value_put(l->x->store, l->id, key, v->id, e);
 }
 
 /* Which step ran for a node is told by the node's index. Directories of steps that are forgotten stay
- * noted, so that they go with the run. */
+ * noted, so that their logs can be asked for and that they go with the run. */
 static bool steps_move(struct active *l, const uint32_t *moved, size_t n, struct err *e)
 {
     struct exec *x = l->x;
     struct arena a CLEANUP(arena_fini);
-    struct step_values s = {.a = &a};
+    struct step_values s = {.a = &a, .moved = moved, .n = n};
     arena_init(&a);
-    bool ok = store_values_load(x->store, l->id, step_value_add, &s, e);
+    s.gone = ARENA_ARRAY(&a, struct str, n + 1);
+    bool ok = store_values_load(x->store, l->id, step_value_add, &s, e) && store_nodes_load(x->store, l->id, gone_note, &s, e);
     for (size_t i = 0; ok && i < s.items.n; i++)
         ok = store_value_del(x->store, l->id, str_fmt(&a, "step/%.*s", STR_ARG(s.items.items[i].node)), e);
-    for (size_t i = 0; ok && i < s.items.n; i++) ok = step_value_move(l, &s.items.items[i], moved, n, e);
+    for (size_t i = 0; ok && i < s.items.n; i++) ok = step_value_move(l, &s, &s.items.items[i], e);
     VEC_FINI(&s.items);
     return ok && store_commands_orphan(x->store, l->id, e);
 }

@@ -94,5 +94,8 @@ void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */
 struct str exec_notice(const struct exec *x);
 
+/* + the number of a step whose node a retry has dropped: {"container": its name in the pod, or empty, "node": the
+ * members of its status that name its logs}. */
+#define EXEC_PAST_KEY "past/"
 /* Where the log of a node's latest step lies; absent when it never started. */
 struct str exec_step_log_path(struct arena *a, struct str state_dir, int64_t step_id);

@@ -233,6 +233,10 @@ struct step_log {
 bool service_logs(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct step_log **out, size_t *n, struct err *e);
 
+/* Of the steps that retries have dropped. */
+bool service_logs_previous(struct arena *a, struct service *s, struct str ns, struct str name,
+                           struct step_log **out, size_t *n, struct err *e);
+
 /* ---- artifacts ---- */
 
 struct run_artifact {

@@ -138,6 +138,11 @@ def stopped_node(score, skiff):
     w.end([])
 
 
+def pod_name(node):
+    """Of a node of the workflow `w`."""
+    return "w-%s-%s" % (node["templateName"], node["id"].rsplit("-", 1)[1])
+
+
 def retried(score, skiff):
     """In the foreground, without an engine; what had succeeded does not run again; logs are those of the new attempt."""
     w = Steered(score, skiff, GATED)
@@ -151,6 +156,11 @@ def retried(score, skiff):
     w.check(ran.returncode == 0 and "c SUCCEEDED" in ran.stdout, f"retry: {ran.returncode} {ran.stdout} {ran.stderr}")
     w.check(w.node("a") == before, "retry: a step that succeeded is as it was")
     w.check(w.place.call("logs", "w").stdout.count(": 0") == 1, "retry: logs of the new attempt")
+    pod = pod_name(w.node("b"))
+    for words in (), (pod,), ("b", "-f"):
+        seen = w.place.call("logs", "w", *words, "--previous").stdout
+        w.check(seen == f"{pod}: 3\n", f"logs --previous {words}: that of the attempt before, not {seen!r}")
+    w.check(w.place.call("logs", "w", "a", "--previous").stdout == "", "logs --previous: nothing of a step that ran once")
     w.call("retry", "w", status=9)
     w.call("retry", "w", "--restart-successful", "--node-field-selector", "displayName=c", "--runtime", "none")
     w.call("delete", "w")
