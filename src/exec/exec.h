@@ -94,6 +94,8 @@ void exec_kill(struct exec *x, int64_t run);
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */
 struct str exec_notice(const struct exec *x);
 
+/* The run's value with its priority as text, when that is not 0: lists show it without reading documents. */
+#define EXEC_PRIORITY_KEY "priority"
 /* + the number of a step whose node a retry has dropped: {"container": its name in the pod, or empty, "node": the
  * members of its status that name its logs}. */
 #define EXEC_PAST_KEY "past/"

@@ -232,6 +232,14 @@ static struct active *active_make(struct exec *x, const struct val *workflow, co
     return NULL;
 }
 
+static bool priority_note(struct active *l, struct err *e)
+{
+    int64_t priority;
+    const struct val *v = val_path(&l->workflow, "spec.priority");
+    if (!v || !val_i64(v, &priority) || !priority) return true;
+    return store_value_put(l->x->store, l->id, STR(EXEC_PRIORITY_KEY), str_fmt(&l->x->scratch, "%lld", (long long)priority), e);
+}
+
 static bool creator_note(struct active *l, int64_t creator, struct err *e)
 {
     l->creator = creator;
@@ -267,7 +275,7 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
     VEC_PUSH(&x->begun, l);
     run_number_set(l->run, (uint64_t)l->id);
     if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */
-    return creator_note(l, creator, e) && active_begin(l, e);
+    return creator_note(l, creator, e) && priority_note(l, e) && active_begin(l, e);
 }
 
 bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e)

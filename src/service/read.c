@@ -100,7 +100,10 @@ static struct val short_spec(struct arena *a, struct store *st, const struct run
     bool worth = !row->completed || str_is(row->phase, "Failed");
     if (worth && store_value_get(a, st, row->run, STR("private"), &text, &absent))
         json_parse(a, text, NULL, &priv, NULL);
-    return exec_workflow_spec(a, NULL, &priv);
+    struct val spec = exec_workflow_spec(a, NULL, &priv);
+    int64_t priority;
+    if (!store_value_get(a, st, row->run, STR(EXEC_PRIORITY_KEY), &text, &absent) || !str_to_i64(text, &priority)) return spec;
+    return map_with(a, &spec, "priority", val_of_i64(a, priority));
 }
 
 static struct val short_form(struct arena *a, struct store *s, const struct run_row *row)

@@ -222,16 +222,20 @@ def stored(score, skiff):
             wf["spec"]["serviceAccountName"] == "sa", f"submit --from: {wf['metadata']}")
     w.check(wf["spec"]["workflowTemplateRef"] == {"name": "t"} and "templates" not in wf["spec"] and
             wf["status"]["storedWorkflowTemplateSpec"]["templates"], f"submit --from: the spec as submitted, not {wf['spec']}")
+    rows = [line.split() for line in w.call("list").stdout.splitlines()]
+    w.check(rows[1][rows[0].index("PRIORITY")] == "2", f"list: the priority, not {rows}")
     w.call("template", "delete", "t")
     w.call("template", "get", "t", status=4)
-    w.call("resubmit", "@latest", "--runtime", "none", "-p", "p=z")  # of a template that is gone
+    w.call("resubmit", "@latest", "--runtime", "none", "-p", "p=z", "--priority", "-3")  # of a template that is gone
     again = w.place.get("@latest")
-    w.check(again["spec"] == dict(wf["spec"], arguments={"parameters": [{"name": "p", "value": "z"}]}) and
+    w.check(again["spec"] == dict(wf["spec"], priority=-3, arguments={"parameters": [{"name": "p", "value": "z"}]}) and
             again["metadata"]["name"] != wf["metadata"]["name"], f"resubmit: the spec of the first submission, not {again['spec']}")
     w.call("retry", "@latest", "--restart-successful", "--node-field-selector", "phase=Succeeded", "-p", "p=y", "--runtime", "none")
     again = w.place.get("@latest")
     given = [s["arguments"]["parameters"][0]["value"] for s in (again["spec"], again["status"]["storedWorkflowTemplateSpec"])]
     w.check(given == ["y", "y"] and "templates" not in again["spec"], f"retry -p: the parameters of both specs, not {given}")
+    seen = [item["spec"].get("priority") for item in json.loads(w.call("list", "-o", "json").stdout)]
+    w.check(seen == [-3, 2], f"list -o json: the priorities, not {seen}")
     w.end("xzy")
 
 
