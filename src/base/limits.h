@@ -4,6 +4,7 @@
 
 enum {
     LIMIT_DOC_BYTES = 64 << 20,      /* one YAML or JSON document file */
+    LIMIT_DOC_FETCH_MS = 60000,      /* until a document from an address is there */
     LIMIT_DOC_DEPTH = 1000,          /* nesting of YAML and JSON */
     LIMIT_DOC_NODES = 20 << 20,      /* values in one file, aliases expanded */
     LIMIT_NAME_BYTES = 253,          /* metadata.name */

@@ -46,12 +46,12 @@ static bool text_put(struct job *j, struct str path, struct str text, struct err
 static bool file_do(struct job *j, const struct source_file *f, struct err *e)
 {
     CLEANUP(buf_fini) struct buf b;
-    bool from_stdin = str_is(f->path, "stdin");
+    bool no_file = str_is(f->path, "stdin") || input_is_url(f->path);
     buf_init(&b, LIMIT_DOC_BYTES);
     if (!text_make(j, f->text, &b, e)) return err_ctx(e, "%.*s", STR_ARG(f->path));
     bool same = str_eq(buf_view(&b), f->text);
     j->changed += !same;
-    if (j->check || !(j->print || from_stdin)) {
+    if (j->check || !(j->print || no_file)) {
         if (!same) cli_out(j->cli, str_fmt(&j->cli->a, "%.*s\n", STR_ARG(f->path)));
         return same || j->check || text_put(j, f->path, buf_view(&b), e);
     }
@@ -92,9 +92,9 @@ static bool fmt_run(struct cli *cli, struct err *e)
 const struct cmd cmd_fmt = {
     .name = "fmt",
     .group = "WRITE",
-    .usage = "FILE|DIRECTORY…",
+    .usage = "FILE|URL|DIRECTORY…",
     .summary = "put YAML documents into their usual form, and mend what lint can mend",
-    .details = "Files are changed in place and named; - reads stdin and prints. Comments, the order of keys, quotes and\n"
+    .details = "Files are changed in place and named; what - or a URL gives is printed. Comments, the order of keys, quotes and\n"
                "texts in blocks stay as they are: what is not part of a change keeps its bytes.\n"
                "With --fix, misspelt fields and values, forms of Argo 3.x, wrong types, malformed names and whatever\n"
                "else lint knows a safe fix for are changed; skiff lint -o json shows the edits.",

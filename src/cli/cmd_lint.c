@@ -126,7 +126,7 @@ static bool lint_run(struct cli *cli, struct err *e)
 const struct cmd cmd_lint = {
     .name = "lint",
     .group = "WRITE",
-    .usage = "FILE|DIRECTORY…",
+    .usage = "FILE|URL|DIRECTORY…",
     .summary = "find mistakes in documents before they run",
     .details = "Every finding has a code, a place and often a fix: skiff explain CODE says more, skiff fmt --fix\n"
                "mends what has a fix. Errors are what a cluster refuses too; warnings are what would go wrong in the\n"

@@ -7,7 +7,7 @@
 
 static const struct flag flags[] = {
     {"parameter", 'p', FLAG_LIST, "NAME=VALUE", "a parameter of the workflow"},
-    {"parameter-file", 'f', FLAG_STR, "FILE", "parameters from a YAML or JSON map; -p wins"},
+    {"parameter-file", 'f', FLAG_STR, "FILE", "parameters from a YAML or JSON map, in a file or at a URL; -p wins"},
     {"entrypoint", 0, FLAG_STR, "TEMPLATE", "where to begin"},
     {"name", 0, FLAG_STR, "NAME", "name of the run"},
     {"generate-name", 0, FLAG_STR, "PREFIX", "name of the run, five letters are added"},
@@ -173,7 +173,7 @@ const struct cmd cmd_run = {
     .aliases = "submit",
     .steps = true,
     .group = "RUN",
-    .usage = "FILE… [flags] | --from KIND/NAME | --resume NAME",
+    .usage = "FILE|URL… [flags] | --from KIND/NAME | --resume NAME",
     .summary = "run workflows here and show them until they end",
     .details = "On a terminal the tree is redrawn in place; elsewhere each transition is a line. The exit status\n"
                "is 0 when every workflow succeeded and 1 when one did not. Ctrl-C stops the run as skiff stop\n"
@@ -182,7 +182,7 @@ const struct cmd cmd_run = {
                "--no-wait leaves the run to it.",
     .examples = "  skiff run hello.yaml\n  skiff run train.yaml -p epochs=20 -p rate=0.1\n"
                 "  skiff run train.yaml --log | tee train.log\n  skiff run train.yaml -o json | jq .status.outputs\n"
-                "  skiff run --from workflowtemplate/train -p epochs=20\n  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",
+                "  skiff run https://host.example/pipeline.yaml\n  skiff run --from workflowtemplate/train -p epochs=20\n  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
     .max_words = -1,

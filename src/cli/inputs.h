@@ -1,5 +1,5 @@
 /* The documents that a command's FILE words name: files, directories (their *.yaml, *.yml, *.json,
- * at any depth), "-" for stdin. Texts are kept for diagnostics. Runs on: the main thread. */
+ * at any depth), http:// and https:// addresses, "-" for stdin. Texts are kept for diagnostics. Runs on: the main thread. */
 #pragma once
 #include "cli/cli_p.h"
 #include "doc/diag.h"
@@ -11,6 +11,10 @@ struct inputs {
     struct documents docs;
     struct diags diags;
 };
+
+/* A file, or what an address gives. */
+bool input_read(struct arena *a, const char *word, uint64_t max_bytes, struct str *text, struct err *e);
+bool input_is_url(struct str path); /* zero-terminated */
 
 void inputs_init(struct inputs *in, struct cli *cli);
 void inputs_fini(struct inputs *in);

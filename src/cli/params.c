@@ -2,6 +2,7 @@
 #include "cli/params.h"
 
 #include "base/limits.h"
+#include "cli/inputs.h"
 #include "doc/yaml.h"
 #include "os/fd.h"
 
@@ -23,7 +24,7 @@ bool pair_cut(const char *flag, struct str text, struct param *out, struct err *
 static bool file_params(struct cli *cli, const char *path, struct val *out, struct err *e)
 {
     struct str text;
-    if (!file_read(&cli->a, path, LIMIT_DOC_BYTES, &text, e)) return false;
+    if (!input_read(&cli->a, path, LIMIT_DOC_BYTES, &text, e)) return false;
     if (!yaml_parse(&cli->a, text, NULL, out, e)) return err_ctx(e, "%s", path);
     if (out->kind != VAL_MAP) return err_set(e, ERR_USAGE, "%s: a map of parameter names to values is expected", path);
     for (uint32_t i = 0; i < out->n; i++)

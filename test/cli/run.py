@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
+import addresses  # noqa: E402
 import common  # noqa: E402
 import shapes  # noqa: E402
 import steer  # noqa: E402
@@ -147,7 +148,7 @@ def durable(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, routes, without_engine, loaded, durable, *steer.TESTS):
+    for test in (commands, routes, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 
