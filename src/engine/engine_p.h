@@ -389,7 +389,14 @@ void refs_scope(struct run *r, struct scope *s, struct node *boundary);
 void refs_scope_hook(struct run *r, struct scope *s, struct node *n);
 bool call_resolve(struct run *r, struct node *boundary, const struct call *c, struct val *out,
                   struct err *e);
-bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
+/* Who refers to steps or tasks: a call, or a hook of one; all zero: the workflow. */
+struct asker {
+    struct node *boundary;
+    const struct call *call;
+    bool hook;
+};
+void refs_scope_for(struct run *r, struct scope *s, const struct asker *who);
+bool args_resolve(struct run *r, const struct asker *who, const struct val *args,
                   enum tags_policy policy, struct val *out, struct err *e);
 
 /* One artifact argument or output: `from` and `fromExpression` looked up. */

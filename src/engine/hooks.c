@@ -57,15 +57,16 @@ static bool hook_of_outputs(struct run *r, const struct node *n, struct val *hoo
     return !s.entries.n || tags_replace_val(a, hook, &opts, hook, e);
 }
 
-static bool hook_wanted(struct run *r, struct node *boundary, const struct val *hook, bool *out,
+static bool hook_wanted(struct run *r, const struct node *n, const struct val *hook, bool *out,
                         struct err *e)
 {
+    struct node *boundary = n->boundary;
     struct scope s CLEANUP(scope_fini) = {0};
     struct str expr = val_get_str(hook, "expression");
     *out = true;
     if (!expr.n) return true;
     scope_init(&s, boundary ? &boundary->body->inputs : &r->globals);
-    if (boundary) refs_scope(r, &s, boundary);
+    if (boundary) refs_scope_for(r, &s, &(struct asker){.boundary = boundary, .call = n->call, .hook = true});
     struct expr_env env = {.scope = &s, .clock = run_clock(r)};
     return expr_eval_bool(&r->scratch, expr, &env, out, e);
 }
@@ -85,10 +86,11 @@ static void hook_start(struct run *r, struct node *n, struct val hook, uint8_t w
     struct start s = hook_place(r, n, which);
     const struct val *given = val_get(&hook, STR("arguments"));
     struct tmpl_scope *scope = n->boundary ? n->boundary->tmpl->scope : r->local;
+    struct asker who = {.boundary = n->boundary, .call = n->call, .hook = true};
     struct val args;
     struct err e;
     struct node *h;
-    if ((given && !args_resolve(r, n->boundary, given, TAGS_LEAVE, &args, &e)) ||
+    if ((given && !args_resolve(r, &who, given, TAGS_LEAVE, &args, &e)) ||
         !tmpl_resolve(r, scope, n->boundary ? n->boundary->tmpl : NULL, NULL, &hook, &s.tmpl, &e)) {
         h = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
     } else {
@@ -134,7 +136,7 @@ bool hook_begin(struct run *r, struct node *n)
     struct val mine = *hook;
     struct err e;
     bool wanted = true;
-    if (hook_of_item(r, n, &mine, &e) && !hook_wanted(r, n->boundary, &mine, &wanted, &e)) wanted = true;
+    if (hook_of_item(r, n, &mine, &e) && !hook_wanted(r, n, &mine, &wanted, &e)) wanted = true;
     if (!wanted) return false;
     n->hook_done = true;
     node_touch(r, n);
@@ -178,7 +180,7 @@ static bool exit_start(struct run *r)
     const struct val *given = val_get(hook, STR("arguments"));
     struct val args;
     struct err e;
-    if ((given && !args_resolve(r, NULL, given, TAGS_LEAVE, &args, &e)) ||
+    if ((given && !args_resolve(r, &(struct asker){0}, given, TAGS_LEAVE, &args, &e)) ||
         !tmpl_resolve(r, r->local, NULL, NULL, hook, &s.tmpl, &e)) {
         r->exit_node = start_skipped(r, &s, NODE_ERROR, str_of(e.text));
         return true;

@@ -10,6 +10,7 @@ struct refs {
     struct node *boundary;
     const struct node *self; /* whose hook asks; NULL: no hook */
     struct call *caller;     /* the task that asks; NULL: whatever is in the dag may be meant */
+    bool own;                /* a hook of it asks, which may refer to the task itself */
 };
 
 /* Once for a task that mentions one that it does not depend on directly. */
@@ -142,25 +143,45 @@ static bool hook_lookup(const struct refs *refs, struct str key, struct scope_va
 static bool hook_may_see(const struct refs *refs, const struct call *c, struct str rest)
 {
     const struct call *own = refs->self->call;
-    if (refs->boundary->type == NTYPE_DAG) return c != own;
+    if (refs->boundary->type == NTYPE_DAG) return c != own; /* and comes before it, see may_see */
     if (c->group != own->group) return c->group < own->group;
     return !c->loops && c->idx < own->idx && str_is(rest, "status");
 }
 
 /* In a dag only ancestors may be referred to; in steps only earlier groups. A task that comes later
  * or runs beside has not ended for sure, so its values would depend on timing. */
+static bool may_see(const struct refs *refs, uint32_t idx, struct str rest)
+{
+    const struct tmpl *t = refs->boundary->body->tmpl;
+    if (refs->self && !hook_may_see(refs, &t->calls[idx], rest)) return false;
+    if (!refs->caller || (refs->own && idx == refs->caller->idx)) return true;
+    return comes_before(refs->r, t, idx, refs->caller);
+}
+
+/* "steps." is there, without a member of its own, when any of them can be referred to: an expression may ask
+ * for one that cannot. */
+static bool gives_root(const struct refs *refs, struct str kind, struct scope_value *out)
+{
+    static const struct val empty = {.kind = VAL_MAP};
+    const struct body *b = refs->boundary->body;
+    bool mine = str_is(kind, refs->boundary->type == NTYPE_DAG ? "tasks" : "steps"), any = false;
+    for (uint32_t i = 0; mine && !any && i < b->tmpl->n_calls; i++) any = b->calls[i].node && may_see(refs, i, STR(""));
+    *out = (struct scope_value){.kind = SCOPE_VAL, .val = &empty};
+    return any;
+}
+
 static bool refs_lookup(void *ctx, struct str key, struct scope_value *out)
 {
     struct refs *refs = ctx;
     struct str kind, name, rest;
     if (!str_cut(key, '.', &kind, &rest) || !(str_is(kind, "steps") || str_is(kind, "tasks")))
         return false;
+    if (!rest.n) return gives_root(refs, kind, out);
     if (refs->self && hook_lookup(refs, key, out)) return true;
     if (!str_cut(rest, '.', &name, &rest)) return false;
     const struct body *b = refs->boundary->body;
     struct map_slot *s = map_get(&b->tmpl->call_by_name, name);
-    if (!s || (refs->self && !hook_may_see(refs, &b->tmpl->calls[s->num], rest))) return false;
-    if (refs->caller && !comes_before(refs->r, b->tmpl, (uint32_t)s->num, refs->caller)) return false;
+    if (!s || !may_see(refs, (uint32_t)s->num, rest)) return false;
     const struct call_state *c = &b->calls[s->num];
     if (c->loop && (!c->node || c->node->type == NTYPE_TASKGROUP) &&
         loop_aggregate(refs->r, c->loop, rest, out))
@@ -176,18 +197,21 @@ void refs_scope(struct run *r, struct scope *s, struct node *boundary)
 }
 
 /* What a task may mention: the tasks before it. */
-static void refs_scope_call(struct run *r, struct scope *s, struct node *boundary, const struct call *c)
+void refs_scope_for(struct run *r, struct scope *s, const struct asker *who)
 {
     struct refs *refs = ARENA_NEW(&r->scratch, struct refs);
-    bool dag = boundary->type == NTYPE_DAG;
-    *refs = (struct refs){.r = r, .boundary = boundary, .caller = dag ? &boundary->body->tmpl->calls[c->idx] : NULL};
+    bool dag = who->call && who->boundary->type == NTYPE_DAG;
+    *refs = (struct refs){.r = r, .boundary = who->boundary, .own = who->hook,
+                          .caller = dag ? &who->boundary->body->tmpl->calls[who->call->idx] : NULL};
     scope_set_lookup(s, refs_lookup, refs);
 }
 
 void refs_scope_hook(struct run *r, struct scope *s, struct node *n)
 {
     struct refs *refs = ARENA_NEW(&r->scratch, struct refs);
-    *refs = (struct refs){.r = r, .boundary = n->boundary, .self = n};
+    bool dag = n->boundary->type == NTYPE_DAG;
+    *refs = (struct refs){.r = r, .boundary = n->boundary, .self = n,
+                          .caller = dag ? &n->boundary->body->tmpl->calls[n->call->idx] : NULL};
     scope_set_lookup(s, refs_lookup, refs);
 }
 
@@ -333,14 +357,15 @@ static bool resolve_args(struct resolving *x, const struct val *args, struct val
     return ok;
 }
 
-bool args_resolve(struct run *r, struct node *boundary, const struct val *args,
+bool args_resolve(struct run *r, const struct asker *who, const struct val *args,
                   enum tags_policy policy, struct val *out, struct err *e)
 {
+    struct node *boundary = who->boundary;
     struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
     scope_init(&arts, boundary ? &boundary->body->inputs : globals_for(r, r->starting_status));
-    if (boundary) refs_scope(r, &refs, boundary);
-    if (boundary) refs_scope(r, &arts, boundary);
+    if (boundary) refs_scope_for(r, &refs, who);
+    if (boundary) refs_scope_for(r, &arts, who);
     struct resolving x = {
         .r = r,
         .first = {.scope = arts.parent, .policy = TAGS_LEAVE, .clock = run_clock(r)},
@@ -409,8 +434,8 @@ bool call_resolve(struct run *r, struct node *boundary, const struct call *c, st
     struct scope refs CLEANUP(scope_fini) = {0}, arts CLEANUP(scope_fini) = {0};
     scope_init(&refs, &r->globals);
     scope_init(&arts, &boundary->body->inputs);
-    refs_scope_call(r, &refs, boundary, c);
-    refs_scope_call(r, &arts, boundary, c);
+    refs_scope_for(r, &refs, &(struct asker){.boundary = boundary, .call = c});
+    refs_scope_for(r, &arts, &(struct asker){.boundary = boundary, .call = c});
     struct resolving x = {
         .r = r,
         .first = {.scope = &boundary->body->inputs, .policy = TAGS_LEAVE, .clock = run_clock(r)},

@@ -374,7 +374,7 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
     s->args = val_get(task, STR("arguments"));
     bool ok = tmpl_resolve(r, boundary->tmpl->scope, boundary->tmpl, s->call, task, &s->tmpl, &e);
     if (ok && s->item.p && val_get(s->args, STR("artifacts"))) { /* an item may stand in a `from` */
-        ok = args_resolve(r, boundary, s->args, TAGS_FAIL_PREFIXES, args, &e);
+        ok = args_resolve(r, &(struct asker){.boundary = boundary, .call = s->call}, s->args, TAGS_FAIL_PREFIXES, args, &e);
         s->args = args;
     }
     if (ok && inputs_decide(r, s, &s->inputs, &e)) return true;

@@ -245,6 +245,15 @@ static void sort_entries(struct scope_entry *items, size_t n)
     }
 }
 
+/* A lookup knows names that begin with "NAME.", but none that the text mentions. */
+static bool root_without_members(struct xctx *x, struct str name, struct xv *out)
+{
+    struct scope_value v;
+    if (!scope_get(x->env->scope, str_cat(x->a, name, STR(".")), &v)) return false;
+    *out = value_of(x->a, &v);
+    return true;
+}
+
 static bool root_from_scope(struct xctx *x, struct str name, struct xv *out)
 {
     const struct scope *scope = x->env ? x->env->scope : NULL;
@@ -252,7 +261,7 @@ static bool root_from_scope(struct xctx *x, struct str name, struct xv *out)
     struct entries es = {.x = x, .root = name};
     scope_each(scope, collect, &es);
     if (has_lookup(scope) && x->tree) xnames(x->a, x->tree, collect_lazy, &es);
-    if (!es.n) return false;
+    if (!es.n) return has_lookup(scope) && root_without_members(x, name, out);
     sort_entries(es.items, es.n);
     *out = build(&es, 0, es.n, name.n);
     return true;

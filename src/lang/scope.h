@@ -29,7 +29,8 @@ struct scope_entry {
 
 /* Consulted for a key that is in no map of this scope; false = unknown here too (the search goes
  * on in the parent). What it returns must live as long as the scope. Lazy names take part in
- * expressions only when they are written out in full (a.b.c or a.b['c']). */
+ * expressions only when they are written out in full (a.b.c or a.b['c']). Asked for "a.", a lookup says whether it knows
+ * any name that begins so, and gives what `a` is then without members. */
 typedef bool scope_lookup_fn(void *ctx, struct str key, struct scope_value *out);
 
 struct scope {
