@@ -26,8 +26,9 @@ static void parameter_list(struct lint *l, const struct argo_parameter_list *lis
     struct unique seen CLEANUP(unique_fini) = {0};
     for (size_t i = 0; i < list->n; i++) {
         const struct argo_parameter *p = &list->items[i];
-        if (lint_name(l, p->src, p->name, "parameter", NAME_PARAMETER))
-            unique_add(l, &seen, p->src, p->name, "parameters");
+        struct diag *bad = lint_name_check(l, p->src, p->name, "parameter", NAME_PARAMETER);
+        if (bad) lint_fix_io_name(l, bad, p->name, NAME_PARAMETER);
+        else unique_add(l, &seen, p->src, p->name, "parameters");
         if (p->enum_.items && p->enum_.n == 0)
             LINT(l, DIAG_ERROR, "E0405", lint_at(p->src, "enum"),
                  "the enum of `%.*s` has no values", STR_ARG(p->name));
@@ -54,8 +55,9 @@ static void artifact_list(struct lint *l, const struct argo_artifact_list *list)
     struct unique seen CLEANUP(unique_fini) = {0};
     for (size_t i = 0; i < list->n; i++) {
         const struct argo_artifact *x = &list->items[i];
-        if (lint_name(l, x->src, x->name, "artifact", NAME_ARTIFACT))
-            unique_add(l, &seen, x->src, x->name, "artifacts");
+        struct diag *bad = lint_name_check(l, x->src, x->name, "artifact", NAME_ARTIFACT);
+        if (bad) lint_fix_io_name(l, bad, x->name, NAME_ARTIFACT);
+        else unique_add(l, &seen, x->src, x->name, "artifacts");
         if (x->mode.set && (x->mode.v < 0 || x->mode.v > 0777)) wrong_mode(l, x);
         lint_expression(l, val_get(x->src, STR("fromExpression")), "fromExpression");
         if (x->from.n > 0 && x->from_expression.n > 0)
@@ -172,8 +174,8 @@ static void global_name(struct lint *l, const struct val *src, struct str name, 
         bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                     c == '-' || c == '_' || (form == NAME_ARTIFACT && c == '.');
         if (fine) continue;
-        LINT(l, DIAG_ERROR, "E0204", lint_at(src, "globalName"), "`%.*s` cannot be a global name",
-             STR_ARG(name));
+        struct diag *g = LINT(l, DIAG_ERROR, "E0204", lint_at(src, "globalName"), "`%.*s` cannot be a global name", STR_ARG(name));
+        lint_fix_io_name(l, g, name, form);
         return;
     }
 }

@@ -26,6 +26,7 @@ struct lint {
     VEC(struct lint_index *) indexes;
     struct map by_pointer; /* a document's struct lint_index, a long list's struct call_index */
     struct map references; /* "KIND/NAMESPACE/NAME" -> document, or NULL */
+    size_t walked;         /* values looked at to mend names, see lint_fix_io.c */
 };
 
 /* One document's spec under check. */
@@ -234,6 +235,8 @@ void lint_fix_add_pair(struct lint *l, struct diag *g, const struct val *map, co
 void lint_fix_object_name(struct lint *l, struct diag *g, const struct val *meta, struct str name);
 void lint_fix_template_name(struct lint_doc *ld, struct diag *g, const struct argo_template *t);
 void lint_fix_call_name(struct lint *l, struct diag *g, const struct tag_scope *s, const struct call *c);
+/* lint_fix_io.c: a malformed name of a parameter or artifact */
+void lint_fix_io_name(struct lint *l, struct diag *g, struct str name, enum name_form form);
 /* lint_pod.c: podSpecPatch of a workflow or a template */
 void lint_pod_patch(struct lint *l, const struct val *src);
 
