@@ -436,6 +436,7 @@ void retry_child_done(struct run *r, struct node *retry);
 void retry_decide(struct run *r, struct node *retry);
 /* After a reset, or when a workflow is resumed: the next attempt, or what follows the last one. */
 void retry_again(struct run *r, struct node *retry);
+int64_t retry_over_us(struct run *r, const struct node *attempt); /* 0: nothing of its strategy ends it */
 
 /* cset.c: container sets */
 bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e);

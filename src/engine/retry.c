@@ -100,7 +100,7 @@ static bool backoff_passed(struct run *r, struct node *retry, const struct strat
         return false;
     }
     int64_t over_us = most ? f->first_started_us + most : 0;
-    if (over_us && r->now_us > over_us)
+    if (over_us && r->now_us >= over_us)
         return give_up(r, retry, STR("Max duration limit exceeded"));
     int64_t until = f->last->finished_us + wait;
     if (over_us && until > over_us)
@@ -115,6 +115,18 @@ static bool backoff_passed(struct run *r, struct node *retry, const struct strat
     }
     node_message_set(r, retry, STR_NONE);
     return true;
+}
+
+/* backoff.maxDuration also ends a pod that is a later attempt (operator.go, opts.executionDeadline). */
+int64_t retry_over_us(struct run *r, const struct node *attempt)
+{
+    const struct node *retry = attempt->parent;
+    struct strategy s;
+    struct err e;
+    int64_t most = 0;
+    if (!attempt->retried || !attempt->attempt || attempt->type != NTYPE_POD || !val_get(attempt->tmpl->retry, STR("backoff"))) return 0;
+    if (!strategy_read(r, retry, &s, &e) || !seconds_of(s.backoff, "maxDuration", &most, &e)) return 0; /* told when it is decided */
+    return most ? retry->retry->first_started_us + most : 0;
 }
 
 static bool is_transient(struct str message)

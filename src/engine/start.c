@@ -93,7 +93,8 @@ static bool sooner(const struct val *tmpl, const char *field, int64_t from_us, i
 }
 
 /* When a leaf is too late; 0 = never, -1 = error. `timeout` counts from the node's creation, a wait for a
- * lock included; pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. */
+ * lock included; pendingTimeout too, but only until it runs; activeDeadlineSeconds from then on. A later attempt
+ * ends with its strategy's maxDuration. */
 static int64_t leaf_deadline_us(struct run *r, const struct node *n, const struct val *tmpl, bool runs, struct err *e)
 {
     int64_t best = 0;
@@ -104,6 +105,8 @@ static int64_t leaf_deadline_us(struct run *r, const struct node *n, const struc
     bool ok = sooner(tmpl, "timeout", n->started_us, &best, e) &&
               (runs ? sooner(tmpl, "activeDeadlineSeconds", r->now_us, &best, e)
                     : sooner(tmpl, "pendingTimeout", n->started_us, &best, e));
+    int64_t over_us = retry_over_us(r, n);
+    if (over_us && (!best || over_us < best)) best = over_us;
     return ok ? best : -1;
 }
 

@@ -56,15 +56,21 @@ static bool pends_too_long(struct run *r, struct node *n)
     return us >= 0 && n->started_us + us <= r->now_us;
 }
 
+static struct str pod_due_text(struct run *r, struct node *n)
+{
+    int64_t over_us = retry_over_us(r, n);
+    if (over_us && over_us <= r->now_us) return STR("Step exceeded its deadline");
+    return pends_too_long(r, n) ? STR("Pod was pending longer than the specified pendingTimeout")
+                                : STR("Pod was active on the node longer than the specified deadline");
+}
+
 static void node_due(struct run *r, struct node *n)
 {
     if (node_is_waiting(n)) sync_time_out(r, n);
     else if (n->type == NTYPE_SUSPEND) suspend_resume(r, n);
     else if (n->type == NTYPE_RETRY && n->retry->waiting) retry_decide(r, n);
     else if (n->type == NTYPE_CONTAINER) cset_retry_due(r, n);
-    else if (n->type == NTYPE_POD)
-        node_kill(r, n, pends_too_long(r, n) ? STR("Pod was pending longer than the specified pendingTimeout")
-                                             : STR("Pod was active on the node longer than the specified deadline"));
+    else if (n->type == NTYPE_POD) node_kill(r, n, pod_due_text(r, n));
     else if (n->type == NTYPE_HTTP) http_end(r, n, STR("timeout"));
 }
 

@@ -31,6 +31,7 @@ class Model(Scopes, Retries, Hooks, gates.Gates):
         self.global_outputs, self.changed, self.status = {}, False, None
         self.watched = '"hooks"' in json.dumps(case["documents"])  # only hooks see that a pod is Pending: else it never is
         self.made = {}    # name -> its place in the order of creation
+        self.attempt_limits = {}  # retried pods: when backoff.maxDuration ends them
         self.pods = {}    # running pods: name -> (end, deadline or None, fate)
         self.timers = {}  # back-off: name of the Retry node -> time
         self.sleeps = {}  # suspend nodes with a duration: name -> time
@@ -82,7 +83,9 @@ class Model(Scopes, Retries, Hooks, gates.Gates):
             self.nodes[name].late = True
             self.mark(self.nodes[name], "Failed", "timeout")
         elif kind == 1:
-            self.end_pod(name, "Failed", POD_DEADLINE if self.nodes[name].type == "Pod" else "timeout", None)
+            capped = self.attempt_limits.get(name, self.now + 1) <= self.now
+            why = STEP_DEADLINE if capped else POD_DEADLINE
+            self.end_pod(name, "Failed", why if self.nodes[name].type == "Pod" else "timeout", None)
         else:
             self.end_pod_by_fate(name)
 
@@ -236,6 +239,8 @@ class Model(Scopes, Retries, Hooks, gates.Gates):
         captured = self.captures_result(name, place.boundary)
         end = fate.fate_of(name, tmpl, captured, self.fate)
         limits = [(self.now if k == "activeDeadlineSeconds" else node.started) + duration_us(tmpl[k]) for k in limited if tmpl.get(k)]
+        if name in self.attempt_limits and not http:
+            limits.append(self.attempt_limits[name])
         self.pods[name] = (self.now + end.duration_us, min(limits) if limits else None, end)
         self.globals_of[name] = {p["name"]: p.get("globalName") for p in fate.parameter_files(tmpl)}
         return node

@@ -30,6 +30,9 @@ class Retries:
             self.check_limits(place)
         number = len(attempts) - 1 if running else len(attempts)
         before = attempts[number - 1] if number else None
+        longest = (retry.get("backoff") or {}).get("maxDuration")
+        if number and longest:  # the first attempt is not bound by it
+            self.attempt_limits["%s(%d)" % (name, number)] = attempts[0].started + duration_us(longest)
         self.execute_attempt(node, number, self.attempt_values(number, before), raw, tmpl, holder, inner_library, place)
         if self.nodes["%s(%d)" % (name, number)].fulfilled():
             return self.execute(name, holder, library, args, place)
