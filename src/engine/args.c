@@ -8,11 +8,18 @@
 #include "engine/text_p.h"
 #include "lang/gofmt.h"
 
+/* A whole number that Go's float64, through which AnyString decodes, may not hold. */
+static bool is_beyond_float(const struct val *v)
+{
+    enum { DIGITS = 15 };
+    return v->kind == VAL_INT && val_text(v).n > DIGITS;
+}
+
 struct str text_of(struct arena *a, const struct val *v)
 {
     double d;
     if (!v) return STR_NONE;
-    if (v->kind == VAL_FLOAT && val_double(v, &d)) return gofmt_double(a, d);
+    if ((v->kind == VAL_FLOAT || is_beyond_float(v)) && val_double(v, &d)) return gofmt_double(a, d);
     if (v->kind == VAL_NULL) return STR_NONE;
     if (v->kind == VAL_LIST || v->kind == VAL_MAP) return STR(""); /* as Go's AnyString decoder */
     return val_text(v);

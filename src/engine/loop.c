@@ -127,7 +127,7 @@ static struct str item_text(struct arena *a, const struct val *v)
         return json_text(a, &s);
     }
     if (v->kind == VAL_NULL) return STR("null");
-    return text_of(a, v);
+    return v->kind == VAL_INT ? val_text(v) : text_of(a, v); /* an Item keeps its text */
 }
 
 static int pair_order(const void *x, const void *y)

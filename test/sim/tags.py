@@ -4,6 +4,7 @@ As Argo does it (util/template): the text is scanned for `{{`, then for the next
 value is inserted JSON-escaped, so the text stays JSON. A tag inside a tag is resolved first and the outer one in the next
 pass, because the outer one is then written back with its braces.
 """
+import decimal
 import json
 
 import expressions
@@ -92,7 +93,7 @@ def any_string(v):
     if isinstance(v, bool):
         return "true" if v else "false"
     if isinstance(v, int):
-        return str(v)
+        return format(decimal.Decimal(repr(float(v))).to_integral_value(), "f")  # decoded as a float64
     if isinstance(v, float):
         return str(int(v)) if v == int(v) else repr(v)
     if isinstance(v, str):
