@@ -27,6 +27,9 @@ static void node_ids_are_argos(void **state)
     assert_string_equal(pod_name(&a, STR("wf"), STR("t"), STR("wf")).p, "wf");
     assert_string_equal(pod_name(&a, STR("hello-world-abc12"), STR("t"), STR("hello-world-abc12[0].a")).p,
                         "hello-world-abc12-t-1974140919");
+    struct str long_name = pod_name(&a, STR("wf"), str_fmt(&a, "%0300d", 0), STR("wf.a")); /* 242 bytes and the number */
+    assert_true(str_starts(long_name, str_fmt(&a, "wf-%0239d-", 0)));
+    assert_string_equal(long_name.p + 243, str_fmt(&a, "%u", fnv1a32(STR("wf.a"))).p);
     arena_fini(&a);
 }
 

@@ -113,6 +113,15 @@ def load_all(words=()):
     return [Document(p) for p in paths if not words or any(w in str(p.relative_to(FOLDER)) for w in words)]
 
 
+def surprises():
+    """Lines for what surprises.tsv names and is not there."""
+    lines = [line.split("\t") for line in (FOLDER / "surprises.tsv").read_text().splitlines() if not line.startswith("#")]
+    out = ["surprises.tsv: a rule and what holds it, not %r" % line for line in lines if len(line) != 2 or len(line[1].split()) < 2]
+    names = {name for line in lines for name in line[-1].split()}
+    return out + ["surprises.tsv names %s, which is not there" % name for name in sorted(names)
+                  if not (FOLDER / (name + ".yaml")).exists() and not ("." in name and (ROOT / name).exists())]
+
+
 def waiting():
     """Documents that may fail yet: name -> reason."""
     path = FOLDER / "waiting.tsv"

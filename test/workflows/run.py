@@ -181,6 +181,9 @@ def main():
     for name in set(excused) - {d.name for d in docs} if not args.word else ():
         print("FAILED waiting.tsv names %s, which is not there" % name)
         count["failed"] += 1
+    for line in documents.surprises():
+        print("FAILED %s" % line)
+        count["failed"] += 1
     for reason, n in reasons.most_common():
         print("skipped: %3d  %s" % (n, reason))
     print("%d passed, %d failed, %d skipped" % (count["passed"], count["failed"], count["skipped"]))
