@@ -12,6 +12,7 @@ enum {
     LIMIT_EXPR_DEPTH = 200,          /* nesting of an expression */
     LIMIT_EXPR_STEPS = 1000000,      /* evaluation steps of one expression */
     LIMIT_VALUE_BYTES = 16 << 20,    /* one parameter value or substituted text */
+    LIMIT_NODE_BYTES = 32 << 20,     /* inputs, outputs or loop items of one node, as JSON; must be readable as a document */
     LIMIT_RESULT_BYTES = 256 << 10,  /* outputs.result: the tail that is kept, as Argo */
     LIMIT_SET_CONTAINERS = 1000,     /* containers of one container set */
     LIMIT_POD_CONTAINERS = 100,      /* init containers and sidecars of one pod */

@@ -20,6 +20,7 @@ struct frame {
     size_t base;         /* of its children on the tree stack */
     uint64_t nodes_before;
     uint32_t anchor;     /* 1 + index; 0 = none */
+    uint32_t deepest;    /* depth that was reached in it, aliases expanded */
     bool want_key;       /* map: the next value is a key */
     bool merges;         /* map: has << pairs */
 };
@@ -27,6 +28,7 @@ struct frame {
 struct anchor {
     struct val v;
     uint64_t nodes;      /* expanded size */
+    uint32_t depth;      /* of nesting, itself included; 0: a scalar */
     bool open;           /* its value is still being read */
 };
 
@@ -103,9 +105,9 @@ static uint32_t anchor_open(struct composer *c, const yaml_char_t *name)
     return (uint32_t)c->anchors.n;
 }
 
-static void anchor_close(struct composer *c, uint32_t anchor, const struct val *v, uint64_t nodes)
+static void anchor_close(struct composer *c, uint32_t anchor, const struct val *v, uint64_t nodes, uint32_t depth)
 {
-    if (anchor) c->anchors.items[anchor - 1] = (struct anchor){.v = *v, .nodes = nodes};
+    if (anchor) c->anchors.items[anchor - 1] = (struct anchor){.v = *v, .nodes = nodes, .depth = depth};
 }
 
 static void anchors_reset(struct composer *c)
@@ -278,7 +280,7 @@ static bool on_scalar(struct composer *c, const yaml_event_t *ev)
     uint32_t anchor = anchor_open(c, ev->data.scalar.anchor);
     if (!scalar_set(c, ev, &v)) return false;
     if (kept && v.kind == VAL_STR) *kept = v.s;
-    anchor_close(c, anchor, &v, 1);
+    anchor_close(c, anchor, &v, 1, 0);
     return deliver(c, &v);
 }
 
@@ -290,6 +292,11 @@ static bool key_container_bad(struct composer *c, const struct val *v)
     return fail_as(c, &d, ERR_SPEC, "invalid map key: a %s cannot be a key", val_kind_name(v->kind));
 }
 
+static bool too_deep(struct composer *c, const struct val *v)
+{
+    return FAIL(c, v, ERR_LIMIT, "exceeded max depth of %d (LIMIT_DOC_DEPTH)", LIMIT_DOC_DEPTH);
+}
+
 static bool on_open(struct composer *c, const yaml_event_t *ev, enum val_kind kind)
 {
     struct val v = val_at(c, ev->start_mark);
@@ -297,10 +304,9 @@ static bool on_open(struct composer *c, const yaml_event_t *ev, enum val_kind ki
     const yaml_char_t *anchor = kind == VAL_MAP ? ev->data.mapping_start.anchor
                                                 : ev->data.sequence_start.anchor;
     if (c->depth && c->frames[c->depth - 1].want_key) return key_container_bad(c, &v);
-    if (c->depth == LIMIT_DOC_DEPTH)
-        return FAIL(c, &v, ERR_LIMIT, "exceeded max depth of %d (LIMIT_DOC_DEPTH)", LIMIT_DOC_DEPTH);
+    if (c->depth == LIMIT_DOC_DEPTH) return too_deep(c, &v);
     struct frame *f = &c->frames[c->depth++];
-    *f = (struct frame){.v = v, .base = c->tree.n, .nodes_before = c->nodes,
+    *f = (struct frame){.v = v, .base = c->tree.n, .nodes_before = c->nodes, .deepest = (uint32_t)c->depth,
                         .want_key = kind == VAL_MAP, .anchor = anchor_open(c, anchor)};
     return nodes_add(c, &v, 1);
 }
@@ -354,8 +360,9 @@ static bool on_close(struct composer *c)
     struct frame *f = &c->frames[c->depth - 1];
     if (f->v.kind == VAL_LIST) tree_list(&c->tree, f->base, &f->v);
     else if (f->merges ? !map_freeze_merged(c, f) : !map_freeze(c, f)) return false;
-    anchor_close(c, f->anchor, &f->v, c->nodes - f->nodes_before);
+    anchor_close(c, f->anchor, &f->v, c->nodes - f->nodes_before, f->deepest - (uint32_t)c->depth + 1);
     c->depth--;
+    if (c->depth) f[-1].deepest = MAX(f[-1].deepest, f->deepest);
     return deliver(c, &f->v);
 }
 
@@ -371,6 +378,9 @@ static bool on_alias(struct composer *c, const yaml_event_t *ev)
     if (!alias_ratio_ok(c->nodes + anchor->nodes, c->alias_nodes))
         return FAIL(c, &at, ERR_LIMIT, "document contains excessive aliasing");
     if (!nodes_add(c, &at, anchor->nodes)) return false;
+    uint32_t deepest = (uint32_t)c->depth + anchor->depth;
+    if (deepest > LIMIT_DOC_DEPTH) return too_deep(c, &at);
+    if (c->depth) c->frames[c->depth - 1].deepest = MAX(c->frames[c->depth - 1].deepest, deepest);
     struct val v = anchor->v;
     v.line = at.line;
     v.col = at.col;

@@ -253,6 +253,25 @@ static void bombs_are_refused(void **state)
     for (int i = 0; i <= LIMIT_DOC_DEPTH; i++) buf_str(&b, STR("- "));
     assert_false(yaml_parse(&a, buf_view(&b), NULL, &v, &e));
     assert_string_equal(e.text, "1:2001: exceeded max depth of 1000 (LIMIT_DOC_DEPTH)");
+    buf_reset(&b); /* what an alias stands for is as deep as it is written elsewhere */
+    buf_str(&b, STR("a: &a "));
+    for (int i = 0; i < 600; i++) buf_char(&b, '[');
+    for (int i = 0; i < 600; i++) buf_char(&b, ']');
+    size_t whole = b.n;
+    buf_str(&b, STR("\nb: [[*a], {x: *a}]\n"));
+    assert_true(yaml_parse(&a, buf_view(&b), NULL, &v, &e));
+    b.n = whole;
+    buf_str(&b, STR("\nb: &b [*a]\nc: "));
+    for (int i = 0; i < 398; i++) buf_char(&b, '[');
+    size_t open = b.n;
+    buf_str(&b, STR("*b"));
+    for (int i = 0; i < 398; i++) buf_char(&b, ']');
+    assert_true(yaml_parse(&a, buf_view(&b), NULL, &v, &e));
+    b.n = open;
+    buf_str(&b, STR("[*b]"));
+    for (int i = 0; i < 398; i++) buf_char(&b, ']');
+    assert_false(yaml_parse(&a, buf_view(&b), NULL, &v, &e));
+    assert_string_equal(e.text, "3:403: exceeded max depth of 1000 (LIMIT_DOC_DEPTH)");
     buf_fini(&b);
     arena_fini(&a);
 }

@@ -2,6 +2,7 @@
  *
  * Precedence (common/util.go ProcessArgs): the caller's value, the input's own value, its
  * valueFrom, its default. What was decided is kept as JSON on the node. */
+#include "base/limits.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/engine_p.h"
@@ -53,6 +54,16 @@ struct val parsed(struct arena *a, struct str json)
     struct val v = val_null;
     if (json.n) ASSERT(json_parse(a, json, NULL, &v, NULL)); /* our own text */
     return v;
+}
+
+bool json_kept(struct arena *a, const struct val *v, const char *what, struct str *out, struct err *e)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, LIMIT_NODE_BYTES);
+    json_write(&b, v, 0);
+    if (b.overflow) return err_set(e, ERR_LIMIT, "%s are larger than %d MiB (LIMIT_NODE_BYTES)", what, LIMIT_NODE_BYTES >> 20);
+    *out = buf_dup(a, &b);
+    return true;
 }
 
 /* ---- deciding ---- */
@@ -144,14 +155,17 @@ static bool params_decide(struct run *r, const struct start *s, const struct sco
     const struct val *declared = val_path(s->tmpl->src, "inputs.parameters");
     struct tags_opts opts = {.scope = scope, .policy = TAGS_LEAVE, .clock = run_clock(r)};
     struct val_builder b;
+    size_t bytes = 0;
     list_begin(&b, &r->scratch);
     for (uint32_t i = 0; declared && i < declared->n; i++) {
         const struct val *p = &declared->items[i];
         struct str value;
+        if (bytes > LIMIT_NODE_BYTES) break; /* as large as it may be in any case: json_kept says no */
         if (!param_decide(r, p, s->args, &value, e)) return list_done(&b), false;
         if (value.p && tags_present(value) && !tags_replace(&r->scratch, value, &opts, &value, e))
             return list_done(&b), false;
         if (value.p && !enum_allows(p, value, e)) return list_done(&b), false;
+        bytes += value.n;
         list_add(&b, value.p ? with_pair(&r->scratch, p, STR("value"), val_of_str(value)) : *p);
     }
     *out = list_done(&b);
@@ -241,8 +255,7 @@ bool inputs_decide(struct run *r, const struct start *s, struct str *out, struct
     if (params.n) map_add(&b, STR("parameters"), params);
     if (artifacts.n) map_add(&b, STR("artifacts"), artifacts);
     struct val inputs = map_done(&b);
-    if (inputs.n) *out = json_text(&r->arena, &inputs);
-    return true;
+    return !inputs.n || json_kept(&r->arena, &inputs, "the inputs", out, e);
 }
 
 /* ---- scopes ---- */

@@ -187,6 +187,7 @@ struct group_frame {
     struct node **items; /* of a loop, by item index; NULL so far */
     uint32_t n_items;
     struct str items_json; /* the loop's decided items, for a restart */
+    struct val *task;    /* of a loop with items that a limit holds back: resolved once, without its list */
     struct str error;    /* step group: a child could not even be started */
 };
 

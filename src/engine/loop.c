@@ -59,13 +59,17 @@ static bool items_of_sequence(struct run *r, const struct val *seq, struct val *
     uint64_t steps = down ? (uint64_t)first - (uint64_t)last : (uint64_t)last - (uint64_t)first;
     if (too_many(steps < SIZE_MAX ? steps + 1 : steps, e)) return false;
     struct val_builder b;
+    size_t bytes = 0;
     list_begin(&b, &r->scratch);
-    for (uint64_t i = 0; !none && i <= steps; i++) {
+    for (uint64_t i = 0; !none && i <= steps && bytes <= LIMIT_NODE_BYTES; i++) {
         int64_t v = down ? first - (int64_t)i : first + (int64_t)i;
-        list_add(&b, val_of_str(gofmt_int(&r->scratch, format.n ? format : STR("%d"), v)));
+        struct str item = gofmt_int(&r->scratch, format.n ? format : STR("%d"), v);
+        bytes += item.n;
+        list_add(&b, val_of_str(item));
     }
     *items = list_done(&b);
-    return true;
+    return bytes <= LIMIT_NODE_BYTES ||
+           err_set(e, ERR_LIMIT, "the items of withSequence are larger than %d MiB (LIMIT_NODE_BYTES)", LIMIT_NODE_BYTES >> 20);
 }
 
 /* A loop that is not going to run need not be one (operator.go expandTask, steps.go expandStep). */
@@ -77,7 +81,23 @@ static bool forgiven(struct run *r, const struct val *task, struct val *items, c
     return e->code == ERR_SPEC && when_decide(r, val_get_str(task, "when"), &go, &ignored) && !go;
 }
 
-bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e)
+/* Not less than the bytes of its JSON: a character becomes six at most. */
+static size_t json_bound(const struct val *v)
+{
+    size_t n = 8 + (v->kind == VAL_LIST || v->kind == VAL_MAP ? 0 : val_text(v).n * 6);
+    for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++) n += json_bound(&v->items[i]);
+    for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++) n += v->map[i].key.n * 6 + json_bound(&v->map[i].v);
+    return n;
+}
+
+/* They are kept as JSON (loop_begin), which must be readable again. */
+static bool items_fit(struct run *r, const struct val *items, struct err *e)
+{
+    struct str json;
+    return json_bound(items) <= LIMIT_NODE_BYTES || json_kept(&r->scratch, items, "the items of a loop", &json, e);
+}
+
+static bool items_of(struct run *r, const struct val *task, struct val *items, struct err *e)
 {
     const struct val *with_items = val_get(task, STR("withItems"));
     const struct val *seq = val_get(task, STR("withSequence"));
@@ -91,6 +111,11 @@ bool loop_expand(struct run *r, const struct val *task, struct val *items, struc
     if (seq) return items_of_sequence(r, seq, items, e) || forgiven(r, task, items, e);
     *items = (struct val){.kind = VAL_LIST};
     return true;
+}
+
+bool loop_expand(struct run *r, const struct val *task, struct val *items, struct err *e)
+{
+    return items_of(r, task, items, e) && items_fit(r, items, e);
 }
 
 /* Go prints the keys of a map sorted. */

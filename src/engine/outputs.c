@@ -1,4 +1,5 @@
 /* Outputs: of a finished step, of a steps or dag template, of a loop as a whole, and global ones. */
+#include "base/limits.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/engine_p.h"
@@ -56,7 +57,9 @@ bool outputs_of_step(struct run *r, struct node *n, const struct step_outcome *h
     if (how->exit_code != STEP_NO_EXIT_CODE)
         map_add_str(&b, "exitCode", str_fmt(&r->scratch, "%d", how->exit_code));
     outputs = map_done(&b);
-    if (outputs.n) *out = json_text(&r->arena, &outputs);
+    struct err large;
+    struct err *why = ok ? e : &large; /* the first fault is told */
+    if (outputs.n && !json_kept(&r->arena, &outputs, "the outputs", out, why)) return false;
     return ok;
 }
 
@@ -168,7 +171,7 @@ bool outputs_collect(struct run *r, struct node *n, struct err *e)
     if (params.n) map_add(&b, STR("parameters"), params);
     if (artifacts.n) map_add(&b, STR("artifacts"), artifacts);
     struct val outputs = map_done(&b);
-    if (outputs.n) n->outputs = json_text(&r->arena, &outputs);
+    if (outputs.n && !json_kept(&r->arena, &outputs, "the outputs", &n->outputs, e)) return false;
     node_touch(r, n);
     return true;
 }
@@ -256,8 +259,8 @@ bool loop_aggregate(struct run *r, const struct group_frame *g, struct str what,
     *out = (struct scope_value){.kind = SCOPE_STR};
     if (str_is(what, "outputs.result")) {
         struct buf b;
-        buf_init(&b, (size_t)1 << 30);
-        bool ok = aggregate_results(r, g, &b);
+        buf_init(&b, LIMIT_NODE_BYTES);
+        bool ok = aggregate_results(r, g, &b) && !b.overflow;
         if (ok) out->str = buf_dup(&r->scratch, &b);
         buf_fini(&b);
         return ok;

@@ -181,6 +181,29 @@ static void a_task_may_only_mention_those_before_it(void **state)
     end(&f);
 }
 
+/* What a node keeps must be readable as a document after a restart. */
+static void what_a_node_keeps_has_a_limit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n  - name: main\n    dag:\n      tasks:\n"
+              "      - name: a\n        template: big\n        arguments: {parameters: [{name: p, value: '{{=sprig.repeat(16, sprig.repeat(1000000, \"x\"))}}'}]}\n"
+              "      - {name: b, template: t, withSequence: {count: 100, format: '%1000000d'}}\n"
+              "  - name: big\n    inputs: {parameters: [{name: p}, {name: q, value: '{{inputs.parameters.p}}'}, {name: r, value: 'x{{inputs.parameters.p}}'}]}\n"
+              "    container: {image: x, args: ['{{inputs.parameters.q}}']}\n  - {name: t, container: {image: x}}\n");
+    assert_int_equal(node_phase(named(&f, "wf.a")), NODE_PENDING); /* its other inputs are made of no input: as they stand */
+    assert_int_equal(node_phase(named(&f, "wf.b")), NODE_ERROR);
+    assert_non_null(strstr(message_of(&f, "wf.b"), "LIMIT_NODE_BYTES"));
+    end(&f);
+    begin(&f, "  entrypoint: main\n  templates:\n  - name: main\n    steps:\n    - - name: a\n        template: big\n        arguments: {parameters: ["
+              "{name: p, value: '{{=sprig.repeat(15, sprig.repeat(1000000, \"x\"))}}'}, {name: q, value: '{{=sprig.repeat(15, sprig.repeat(1000000, \"y\"))}}'}, "
+              "{name: r, value: '{{=sprig.repeat(15, sprig.repeat(1000000, \"z\"))}}'}]}\n"
+              "  - name: big\n    inputs: {parameters: [{name: p}, {name: q}, {name: r}]}\n    container: {image: x}\n");
+    assert_int_equal(node_phase(named(&f, "wf[0].a")), NODE_ERROR);
+    assert_non_null(strstr(message_of(&f, "wf[0].a"), "LIMIT_NODE_BYTES"));
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +215,7 @@ int main(void)
         cmocka_unit_test(the_workflow_s_volumes_may_be_made_of_outputs),
         cmocka_unit_test(workflow_metadata_is_computed_at_the_start),
         cmocka_unit_test(metrics_are_told_once),
+        cmocka_unit_test(what_a_node_keeps_has_a_limit),
         cmocka_unit_test(a_task_may_only_mention_those_before_it),
         cmocka_unit_test(a_global_name_may_be_made_of_inputs),
     };

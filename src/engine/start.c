@@ -314,6 +314,36 @@ static bool surely_skipped(struct run *r, const struct val *task)
     return when_decide(r, val_get_str(task, "when"), &go, &e) && !go;
 }
 
+static bool is_loop_key(struct str key)
+{
+    return str_is(key, "withItems") || str_is(key, "withParam") || str_is(key, "withSequence");
+}
+
+static struct val *without_list(struct arena *a, const struct val *task)
+{
+    struct val_builder b;
+    struct val *copy = ARENA_NEW(a, struct val);
+    map_begin(&b, a);
+    for (uint32_t i = 0; i < task->n; i++)
+        if (!is_loop_key(task->map[i].key)) map_add(&b, task->map[i].key, task->map[i].v);
+    struct val v = map_done(&b);
+    *copy = val_copy(a, &v);
+    return copy;
+}
+
+/* Of a loop the first item that was held back resolves it for all: a fan-in would be read anew for each. */
+static bool held_resolve(struct run *r, struct node *boundary, const struct blocked *b, struct val *out, struct err *e)
+{
+    struct group_frame *g = b->item.p ? boundary->body->calls[b->call->idx].loop : NULL;
+    if (!g) return call_resolve(r, boundary, b->call, out, e);
+    if (!g->task) {
+        if (!call_resolve(r, boundary, b->call, out, e)) return false;
+        g->task = without_list(&boundary->body->arena, out);
+    }
+    *out = *g->task;
+    return true;
+}
+
 /* Hooks and inline templates have tags of their own, which are filled in later. */
 bool item_task(struct run *r, const struct val *task, const struct val *item, struct val *out,
                struct err *e)
@@ -329,6 +359,7 @@ bool item_task(struct run *r, const struct val *task, const struct val *item, st
     for (uint32_t i = 0; ok && i < task->n; i++) {
         struct val v = task->map[i].v;
         bool later = str_is(task->map[i].key, "hooks") || str_is(task->map[i].key, "inline");
+        if (is_loop_key(task->map[i].key)) continue; /* as long as all items together */
         if (!later) ok = tags_replace_val(&r->scratch, &task->map[i].v, &opts, &v, e);
         map_add(&b, task->map[i].key, v);
     }
@@ -418,7 +449,7 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
                                                                          : boundary->name),
                               STR_ARG(b->call->name));
     s.name = base;
-    bool ok = task || call_resolve(r, boundary, b->call, &resolved, &e);
+    bool ok = task || held_resolve(r, boundary, b, &resolved, &e);
     if (ok && !task) task = &resolved;
     if (ok && b->item.p) {
         struct val item = parsed(&r->scratch, b->item);

@@ -9,7 +9,9 @@ struct str text_of(struct arena *a, const struct val *v); /* as Argo's AnyString
 const struct val *named(const struct val *list, struct str name); /* item whose "name" is this */
 struct val with_pair(struct arena *a, const struct val *map, struct str key, struct val v);
 bool val_is_true(const struct val *map, const char *key);
-struct val parsed(struct arena *a, struct str json); /* of our own text; empty: null */
+struct val parsed(struct arena *a, struct str json); /* of our own text, see json_kept; empty: null */
+/* JSON that a node keeps: ERR_LIMIT beyond LIMIT_NODE_BYTES. `what` it is, for the error. */
+bool json_kept(struct arena *a, const struct val *v, const char *what, struct str *out, struct err *e);
 bool param_value_from(struct run *r, const struct val *p, struct str *out, struct err *e);
 /* `no_code`: what lastRetry.exitCode reads when there was none; templates see 0, expressions -1. */
 void retry_scope(struct arena *a, struct scope *s, const struct node *last, uint32_t retries,
