@@ -412,6 +412,15 @@ static void remark(struct decoder *dec, const struct field_type *t, const struct
     diag_at_key(g, pair, map->file);
 }
 
+/* Go's decoder takes it; kubectl, with the schema of the resource, drops it. */
+static void other_case(struct decoder *dec, const struct field_row *r, const struct val *map, const struct val_pair *pair)
+{
+    struct diag *g = diags_add(dec->d, DIAG_WARNING, "W0108", "`%.*s` is written `%s`", STR_ARG(pair->key), r->name);
+    dec->d->loose = true;
+    diag_at_key(g, pair, map->file);
+    if (!field_is_given(map, r->name)) diag_fix(dec->d, g, FIX_KEY, pair->line, pair->col, str_of(r->name));
+}
+
 static void missing_fields(struct decoder *dec, const struct field_type *t, const struct val *v,
                            const uint64_t seen[2])
 {
@@ -437,7 +446,11 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
             ok &= dec->d->lenient;
             continue;
         }
-        if (pair->v.kind == VAL_NULL) continue;
+        if (pair->v.kind == VAL_NULL) {
+            dec->d->loose = true;
+            continue;
+        }
+        if (!str_eq(pair->key, str_n(r->name, r->name_n))) other_case(dec, r, v, pair);
         size_t index = (size_t)(r - t->rows);
         seen[index / 64] |= 1ull << (index % 64);
         if (r->was || (r->flags & FIELD_IGNORED) || r->support == FIELD_NOTED) remark(dec, t, r, v, pair);

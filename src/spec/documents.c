@@ -80,10 +80,11 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     diags_init(&unwanted, d->a);
     if (!documents_wanted(d, doc->kind)) diags = &unwanted;
     size_t before = diags->n;
+    diags->loose = false;
     void *object = arena_alloc(d->a, t->size);
     bool ok = field_decode(d->a, t, v, object, diags);
     doc->val = v;
-    if (ok && has_older_forms(diags, before)) {
+    if (ok && (has_older_forms(diags, before) || diags->loose)) {
         struct diags again;
         diags_init(&again, d->a);
         again.lenient = diags->lenient;

@@ -1,4 +1,5 @@
-/* Argo 3.x forms become 4.x forms, on values, guided by the field tables. See documents.h. */
+/* Argo 3.x forms become 4.x forms, known fields get their exact names and null members go, as Go's decoder has
+ * them: on values, guided by the field tables. See documents.h. */
 #include "spec/documents.h"
 
 static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v,
@@ -115,29 +116,44 @@ static bool upgrade_field(struct arena *a, const struct field_row *r, const stru
     return upgrade(a, r->type, v, out);
 }
 
+/* A template of which `suspend:` is all there is has no body (E0301): lint shows where {} belongs. */
+static bool is_null(const struct field_type *t, const struct field_row *r, const struct val_pair *p)
+{
+    return r && p->v.kind == VAL_NULL && !(t == &argo_template_type && str_is(p->key, "suspend"));
+}
+
+static bool is_renamed(const struct field_row *r, const struct val_pair *p)
+{
+    return r && !str_eq(p->key, str_n(r->name, r->name_n));
+}
+
 static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v,
                     struct val *out)
 {
     if (t->wrap) return upgrade_field(a, &t->rows[0], v, out);
     if (v->kind != VAL_MAP) return false;
-    bool changed = false;
-    size_t n = 0;
+    bool changed = false, converts = false;
+    struct val plain = *v;
     struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, MAX(v->n, 1u));
+    plain.map = pairs;
+    plain.n = 0;
     for (uint32_t i = 0; i < v->n; i++) {
         const struct field_row *r = field_find(t, v->map[i].key);
-        if (r && r->was && is_converted(t, str_of(r->name))) {
-            changed = true;
-            continue;
-        }
-        pairs[n] = v->map[i];
-        changed |= upgrade_field(a, r, &v->map[i].v, &pairs[n].v);
-        n++;
+        struct val_pair *p = &pairs[plain.n];
+        *p = v->map[i];
+        changed |= is_null(t, r, p) || is_renamed(r, p);
+        if (is_null(t, r, p)) continue;
+        if (r) p->key = str_n(r->name, r->name_n);
+        converts |= r && r->was && is_converted(t, p->key);
+        changed |= upgrade_field(a, r, &v->map[i].v, &p->v);
+        plain.n++;
     }
-    if (!changed) return false;
+    if (!changed && !converts) return false;
     struct val_builder b;
     map_begin(&b, a);
-    for (size_t i = 0; i < n; i++) map_add(&b, pairs[i].key, pairs[i].v);
-    convert(a, t, v, &b);
+    for (uint32_t i = 0; i < plain.n; i++)
+        if (!is_converted(t, pairs[i].key)) map_set(&b, pairs[i].key, pairs[i].v);
+    convert(a, t, &plain, &b);
     *out = with_position(map_done(&b), v);
     return true;
 }
