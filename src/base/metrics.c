@@ -48,6 +48,15 @@ static bool name_ok(struct str s)
     return s.n > 0 && s.n <= LIMIT_METRIC_NAME_BYTES;
 }
 
+/* No value reads like further labels. */
+static void put_label(struct buf *b, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\' || s.p[i] == ',') buf_char(b, '\\');
+        buf_char(b, s.p[i]);
+    }
+}
+
 static struct str key_of(struct arena *a, const struct metric_sample *s)
 {
     struct buf b;
@@ -57,13 +66,30 @@ static struct str key_of(struct arena *a, const struct metric_sample *s)
     for (size_t i = 0; i < s->n_labels; i++) {
         buf_str(&b, s->labels[i].key);
         buf_char(&b, '=');
-        buf_str(&b, s->labels[i].value);
+        put_label(&b, s->labels[i].value);
         buf_char(&b, ',');
     }
     buf_char(&b, '}');
     struct str key = b.overflow ? STR_NONE : buf_dup(a, &b);
     buf_fini(&b);
     return key;
+}
+
+static int bucket_order(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* `kept` has them in order. */
+static bool same_buckets(const struct metric_sample *kept, const struct metric_sample *s)
+{
+    double sorted[LIMIT_METRIC_BUCKETS];
+    if (kept->n_buckets != s->n_buckets) return false;
+    if (!s->n_buckets) return true;
+    memcpy(sorted, s->buckets, s->n_buckets * sizeof *sorted);
+    qsort(sorted, s->n_buckets, sizeof *sorted, bucket_order);
+    return memcmp(sorted, kept->buckets, s->n_buckets * sizeof *sorted) == 0;
 }
 
 static bool fits(const struct metrics *m, const struct metric_sample *s, struct err *e)
@@ -79,13 +105,9 @@ static bool fits(const struct metrics *m, const struct metric_sample *s, struct 
         return err_set(e, ERR_LIMIT, "a histogram has at most LIMIT_METRIC_BUCKETS (%d) buckets", LIMIT_METRIC_BUCKETS);
     if (first && first->st.shown.kind != s->kind)
         return err_set(e, ERR_SPEC, "metric '%.*s' is of another kind already", STR_ARG(s->name));
+    if (first && !same_buckets(&first->st.shown, s))
+        return err_set(e, ERR_SPEC, "histogram '%.*s' has other buckets already", STR_ARG(s->name));
     return true;
-}
-
-static int bucket_order(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
 }
 
 static struct metric_series *series_add(struct metrics *m, const struct metric_sample *s, struct str key)
@@ -175,7 +197,7 @@ static void put_number(struct buf *b, double v)
 {
     if (isnan(v)) buf_str(b, STR("NaN"));
     else if (isinf(v)) buf_str(b, v > 0 ? STR("+Inf") : STR("-Inf"));
-    else if (v == (double)(int64_t)v && fabs(v) < 1e15) buf_i64(b, (int64_t)v);
+    else if (fabs(v) < 1e15 && v == (double)(int64_t)v) buf_i64(b, (int64_t)v);
     else buf_printf(b, "%.17g", v);
 }
 

@@ -96,6 +96,16 @@ static void what_does_not_fit_is_refused(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) assert_false(metrics_take(m, &wrong[i], &out, &e));
     assert_int_equal(metrics_count(m), 1);
+    const struct metric_label one[] = {{STR("a"), STR("x,b=y")}}, two[] = {{STR("a"), STR("x")}, {STR("b"), STR("y")}};
+    take(m, (struct metric_sample){.kind = METRIC_COUNTER, .name = STR("l"), .help = STR("h"), .value = 1, .labels = one, .n_labels = 1});
+    take(m, (struct metric_sample){.kind = METRIC_COUNTER, .name = STR("l"), .help = STR("h"), .value = 1, .labels = two, .n_labels = 2});
+    assert_int_equal(metrics_count(m), 3); /* two series, although they read alike */
+    const double buckets[] = {1, 2}, others[] = {1, 3};
+    struct metric_sample h = {.kind = METRIC_HISTOGRAM, .name = STR("hist"), .help = STR("h"), .buckets = buckets, .n_buckets = 2};
+    take(m, h);
+    h.buckets = others;
+    assert_false(metrics_take(m, &h, &out, &e));
+    assert_string_equal(e.text, "histogram 'hist' has other buckets already");
     metrics_free(m);
 }
 

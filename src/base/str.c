@@ -1,6 +1,8 @@
 /* See str.h. */
 #include "base/str.h"
 
+#include <sys/auxv.h>
+
 #include <errno.h>
 #include <stdarg.h>
 
@@ -57,9 +59,20 @@ bool str_cut(struct str s, char sep, struct str *head, struct str *rest)
     return at >= 0;
 }
 
+/* Another one in each process, so that nobody can prepare keys that collide. */
+static uint64_t hash_seed(void)
+{
+    static _Thread_local uint64_t seed;
+    if (seed) return seed;
+    const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes, the same for all threads */
+    if (random) memcpy(&seed, random, sizeof seed);
+    seed |= 1;
+    return seed;
+}
+
 uint64_t str_hash(struct str s)
 {
-    uint64_t h = 0x9e3779b97f4a7c15u ^ s.n;
+    uint64_t h = hash_seed() ^ s.n;
     size_t i = 0;
     for (; i + 8 <= s.n; i += 8) {
         uint64_t w;

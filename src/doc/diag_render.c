@@ -34,6 +34,11 @@ static void text_show(struct buf *b, struct str text)
 {
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
+        if (c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0xa0) { /* U+0080 to U+009F */
+            buf_char(b, '?');
+            i++;
+            continue;
+        }
         buf_char(b, c == '\t' ? ' ' : c < 0x20 || c == 0x7f ? '?' : (char)c);
     }
 }

@@ -113,13 +113,13 @@ static void terminal_controls_are_not_passed_on(void **state)
     buf_init(&b, 1 << 16);
     diags_init(&d, &a);
     source_files_add(&files, STR("f\033"), STR("\033[2Jx\ty"));
-    struct diag *g = diags_add(&d, DIAG_ERROR, "E1", "bad %s", "\033]0;title\a");
+    struct diag *g = diags_add(&d, DIAG_ERROR, "E1", "bad %s\xc2\x9b" "31m", "\033]0;title\a"); /* CSI as one character */
     g->file = 1, g->line = 1, g->col = 5;
     diag_note(&d, g, "two\nlines");
     diags_render(&b, &d, &files, (struct diag_style){DIAG_HUMAN, false});
     diags_render(&b, &d, &files, (struct diag_style){DIAG_SHORT, false});
-    assert_string_equal(b.p, "error[E1]: bad ?]0;title?\n --> f?:1:5\n  |\n1 | ?[2Jx y\n  |     ^\n"
-                             "  = note: two?lines\n\nf?:1:5: error: bad ?]0;title? [E1]\n");
+    assert_string_equal(b.p, "error[E1]: bad ?]0;title??31m\n --> f?:1:5\n  |\n1 | ?[2Jx y\n  |     ^\n"
+                             "  = note: two?lines\n\nf?:1:5: error: bad ?]0;title??31m [E1]\n");
     source_files_fini(&files);
     diags_fini(&d);
     buf_fini(&b);

@@ -39,7 +39,6 @@ struct call {
     uint32_t *in, *out; /* dag: calls that it depends on, calls that depend on it */
     const struct depends *logic; /* NULL: runs at once */
     const struct val *hooks;     /* life cycle hooks by name; NULL: none but perhaps `exit` */
-    uint64_t *ancestors; /* dag: a bit for each call that comes before it; NULL: not asked for yet */
     uint32_t n_watch;
     uint32_t *watch; /* steps of the same group whose hooks mention this one */
 };
@@ -62,9 +61,14 @@ struct tmpl {
     struct call *calls;
     uint32_t n_calls, n_groups;
     struct map call_by_name;
+    struct ancestry *ancestry; /* dag */
 };
 
 struct group_frame;
+
+struct ancestry *ancestry_new(struct arena *a);
+/* ancestry.c: whether task `idx` of the dag is one that task `of` depends on, directly or not. */
+bool ancestry_has(struct run *r, const struct tmpl *t, uint32_t idx, uint32_t of);
 
 /* Which hook of its parent a node is. */
 enum { HOOK_NONE, HOOK_EXIT, HOOK_FIRST /* + its place in the map of hooks */, HOOK_END = HOOK_FIRST + LIMIT_HOOKS };

@@ -209,6 +209,7 @@ static struct lock_group *group_get(struct lock_claim *c)
         buf_str(&key, c->seats[i].line->lock->key);
         buf_char(&key, '\n');
     }
+    ASSERT(!key.overflow); /* LIMIT_LOCKS names of LIMIT_LOCK_BYTES */
     struct lock_group *g = map_ptr(&p->groups, buf_view(&key));
     if (g) return g;
     g = mem_zalloc(sizeof *g);

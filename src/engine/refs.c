@@ -9,34 +9,15 @@ struct refs {
     struct run *r;
     struct node *boundary;
     const struct node *self; /* whose hook asks; NULL: no hook */
-    struct call *caller;     /* the task that asks; NULL: whatever is in the dag may be meant */
+    const struct call *caller; /* the task that asks; NULL: whatever is in the dag may be meant */
     bool own;                /* a hook of it asks, which may refer to the task itself */
 };
 
-/* Once for a task that mentions one that it does not depend on directly. */
-static void ancestors_find(struct run *r, const struct tmpl *t, struct call *c)
-{
-    VEC(uint32_t) stack = {0};
-    c->ancestors = ARENA_ARRAY(&r->arena, uint64_t, t->n_calls / 64 + 1);
-    VEC_PUSH(&stack, c->idx);
-    while (stack.n) {
-        const struct call *at = &t->calls[VEC_POP(&stack)];
-        for (uint32_t i = 0; i < at->n_in; i++) {
-            uint32_t in = at->in[i];
-            if (c->ancestors[in / 64] >> in % 64 & 1) continue;
-            c->ancestors[in / 64] |= (uint64_t)1 << in % 64;
-            VEC_PUSH(&stack, in);
-        }
-    }
-    VEC_FINI(&stack);
-}
-
-static bool comes_before(struct run *r, const struct tmpl *t, uint32_t idx, struct call *c)
+static bool comes_before(struct run *r, const struct tmpl *t, uint32_t idx, const struct call *c)
 {
     for (uint32_t i = 0; i < c->n_in; i++)
         if (c->in[i] == idx) return true;
-    if (!c->ancestors) ancestors_find(r, t, c);
-    return c->ancestors[idx / 64] >> idx % 64 & 1;
+    return ancestry_has(r, t, idx, c->idx);
 }
 
 static bool give(struct scope_value *out, struct str s)

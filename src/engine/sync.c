@@ -36,6 +36,8 @@ static bool item_name(struct run *r, const struct val *v, bool mutex, struct loc
     out->name = str_dup(&r->arena, out->name);
     out->key = out->key.p ? str_dup(&r->arena, out->key) : STR_NONE;
     struct str text;
+    if (out->ns.n + out->name.n + out->key.n > LIMIT_LOCK_BYTES)
+        return err_set(e, ERR_LIMIT, "the name of a lock is longer than %d bytes (LIMIT_LOCK_BYTES)", LIMIT_LOCK_BYTES);
     return lock_text(&r->scratch, out, &text, e);
 }
 

@@ -192,6 +192,7 @@ static bool tmpl_compile(struct run *r, struct tmpl *t, struct err *e)
                                     "steps, dag, suspend, …", STR_ARG(t->name));
     if (t->type == TMPL_STEPS && !compile_steps(r, t, e)) return false;
     if (t->type == TMPL_DAG && !compile_dag(r, t, e)) return false;
+    if (t->type == TMPL_DAG) t->ancestry = ancestry_new(&r->arena);
     if (t->n_calls) mark_results_val(t, t->src);
     if (t->n_calls && !lifecycle_compile(r, t, e)) return false;
     t->compiled = true;

@@ -1,6 +1,7 @@
 /* Locks and caches: `synchronization` of workflows and templates, `memoize`. See lint_p.h. What Argo finds
  * only at run time (workflow/sync/syncitems.go, lock_name.go; controller/cache/cache.go) is found here,
  * where the texts hold no tags. */
+#include "base/limits.h"
 #include "spec/lint_p.h"
 
 static void text_needed(struct lint *l, const struct val *src, struct str text, const char *what)
@@ -39,8 +40,17 @@ static void check_twice(struct lint *l, const struct val *src, const struct val 
     diag_help(l->d, g, "take one of them away");
 }
 
+/* So many, and no more, may be compared with each other. */
+static bool too_many(struct lint *l, const struct argo_synchronization *s)
+{
+    if (!s || s->semaphores.n + s->mutexes.n <= LIMIT_LOCKS) return false;
+    LINT(l, DIAG_ERROR, "E0311", s->src, "more than %d locks are asked for in one place (LIMIT_LOCKS)", LIMIT_LOCKS);
+    return true;
+}
+
 static void check_locks(struct lint *l, const struct argo_synchronization *s)
 {
+    if (too_many(l, s)) return;
     for (size_t i = 0; s && i < s->semaphores.n; i++) {
         check_semaphore(l, &s->semaphores.items[i]);
         for (size_t j = 0; j < i; j++) check_twice(l, s->semaphores.items[i].src, s->semaphores.items[j].src);
@@ -61,6 +71,7 @@ static bool same_mutex(const struct argo_mutex *a, const struct argo_mutex *b)
 static void check_held(struct lint_doc *ld, const struct argo_synchronization *s)
 {
     const struct argo_synchronization *own = ld->spec->synchronization;
+    if (own && own->mutexes.n > LIMIT_LOCKS) return;
     for (size_t i = 0; own && s && i < s->mutexes.n; i++)
         for (size_t j = 0; j < own->mutexes.n; j++)
             if (same_mutex(&s->mutexes.items[i], &own->mutexes.items[j]))
@@ -72,6 +83,7 @@ static void check_held(struct lint_doc *ld, const struct argo_synchronization *s
 void lint_call_locks(struct lint *l, const struct argo_template *t, const struct call *c)
 {
     const struct argo_synchronization *own = t->synchronization, *asked = c->callee ? c->callee->synchronization : NULL;
+    if (own && own->mutexes.n > LIMIT_LOCKS) return;
     for (size_t i = 0; own && asked && i < asked->mutexes.n; i++)
         for (size_t j = 0; j < own->mutexes.n; j++)
             if (same_mutex(&asked->mutexes.items[i], &own->mutexes.items[j]))
