@@ -66,6 +66,8 @@ static bool view_path(struct collect *c, int fd, char *out, size_t max)
     ssize_t n = readlinkat(c->p->sb->proc_fd, link, out, max - 1);
     if (n <= 0) return false;
     out[n] = 0;
+    size_t root = c->p->ready ? strlen(STAGE_RO) : 0; /* that one is entered by chroot */
+    if (root && (size_t)n > root && memcmp(out, STAGE_RO "/", root + 1) == 0) memmove(out, out + root, (size_t)n - root + 1);
     return out[0] == '/';
 }
 

@@ -342,6 +342,13 @@ def outputs_are_moved_not_copied(b):
 
 
 @case
+def outputs_are_moved_in_every_tier(b):
+    for tier in ("ro", "overlay"):
+        r = b.sh("mkdir -p /tmp/d /skiff-w; echo 1 >/tmp/d/x; echo 2 >/skiff-w/f", artifact=["d=/tmp/d", "f=/skiff-w/f"], writable=["/skiff-w"], tier=tier)
+        check(r["artifact"]["d"][:2] == ["dir", "moved"] and r["artifact"]["f"][:2] == ["file", "moved"], tier + ": " + r["text"])
+
+
+@case
 def a_directory_of_two_layers_comes_out_whole(b):
     r = b.sh("echo x >/usr/share/doc/skiff-new; ", artifact="d=/usr/share/base-files", writable="/usr/share")
     r = b.sh("echo x >/usr/share/base-files/skiff-new", artifact="d=/usr/share/base-files", writable="/usr/share/base-files")
