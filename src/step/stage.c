@@ -189,7 +189,7 @@ static bool clone_tops(struct sandbox *sb, int *fds, struct err *e)
 
 static bool stage_mount(struct err *e)
 {
-    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "sys", "ro"};
+    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "sys", "ro", "u"};
     if (mount("tmpfs", STAGE_NOW, "tmpfs", MS_NOSUID, "size=16m,mode=0755") != 0) return err_sys(e, "stage");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         char path[64];

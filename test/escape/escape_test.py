@@ -16,17 +16,11 @@ import sys
 import tempfile
 import time
 
+from input_cases import Failed, check, ended
+import input_cases
+
 STEP_TRY, PROBE = sys.argv[1], sys.argv[2]
 NOBODY = 65534
-
-
-class Failed(Exception):
-    pass
-
-
-def check(ok, what):
-    if not ok:
-        raise Failed(what)
 
 
 class Bench:
@@ -83,6 +77,12 @@ class Bench:
         finally:
             os.close(keep)
 
+    def run_as_user(self, command):
+        return subprocess.run(command, preexec_fn=self.drop).returncode
+
+    def parsed(self, command):
+        return parse(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
+
     def run(self, command, **o):
         p = self.spawn(command, **o)
         out, _ = p.communicate(timeout=60)
@@ -118,10 +118,6 @@ def parse(out):
         else:
             r[key] = value
     return r
-
-
-def ended(r, status):
-    check(r.get("status") == str(status), "status %s wanted:\n%s" % (status, r["text"]))
 
 
 CASES = []
@@ -558,6 +554,9 @@ def a_long_state_path_works(b):
         ended(r, 137)
     finally:
         b.state = old
+
+
+CASES += input_cases.CASES
 
 
 def can_run(b):
