@@ -216,6 +216,7 @@ CHILD_SIDE static bool leave_realtime(struct child *c)
         uint32_t priority;
         uint64_t runtime_ns, deadline_ns, period_ns;
     } normal = {.size = sizeof normal, .policy = SCHED_OTHER, .runtime_ns = 1000000};
+    if (c->realtime) normal.nice = 20 - (int32_t)RAW2(getpriority, 0 /* PRIO_PROCESS */, 0); /* what `nice skiff` asked for */
     long r = c->realtime ? RAW3(sched_setattr, 0, &normal, 0) : 0;
     return r >= 0 || fail(c, r, "scheduling class", NULL);
 }

@@ -80,8 +80,8 @@ class Bench:
     def run_as_user(self, command):
         return subprocess.run(command, preexec_fn=self.drop).returncode
 
-    def parsed(self, command):
-        return parse(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
+    def parsed(self, command, **o):
+        return parse(subprocess.run(command, capture_output=True, text=True, timeout=60, **o).stdout)
 
     def run(self, command, **o):
         p = self.spawn(command, **o)
@@ -398,6 +398,13 @@ def exit_codes_and_signals(b):
         ended(b.sh("kill -TERM $$", tier=tier), 143)
         r = b.run(["skiff-no-such-program"], tier=tier)
         check(r["end"] == "error" and r["error"] == 'executable "skiff-no-such-program" not found', r["text"])
+
+
+@case
+def a_step_keeps_the_niceness_of_its_engine(b):
+    for user in ({}, {"uid": 1234} if b.root else {}):
+        r = b.parsed(["nice", "-n", "7", *b.argv(["nice"], realtime=True, capture=True, **user)], preexec_fn=b.drop)
+        check(r.get("result") == str(min(os.nice(0) + 7, 19)), r["text"])
 
 
 @case
