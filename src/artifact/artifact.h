@@ -1,7 +1,8 @@
 /* The artifact repository: produced files and directories as immutable content with an id.
  *
  * A driver behind one vtable keeps the content; the local driver keeps it below <state>/artifacts,
- * read-only, as it was produced (a file or a tree). Archives exist at the border only: artifact_import
+ * as it was produced (a file or a tree). Nobody writes to it, although its modes allow that: a step that gets
+ * a copy, or an overlay that looks like one, has the modes of its files. Archives exist at the border only: artifact_import
  * unpacks what comes in, artifact_export packs what goes out. Content never changes; which logical
  * key shows which content is the caller's row. Symlinks are kept as they are and never followed out
  * of a content. No hard link is shared with anything writable.
@@ -95,7 +96,7 @@ struct artifact_ref {
     struct str id, subpath;
 };
 struct artifact_place {
-    struct str path; /* absolute; for reading and read-only binds only */
+    struct str path; /* absolute; for reading only; lower half of an overlay */
     enum artifact_form form;
     uint64_t size_bytes; /* of a file; 0 for a tree */
 };

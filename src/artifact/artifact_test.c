@@ -24,7 +24,7 @@ static struct artifact_content save(struct scratch *s, const char *path, bool mo
     return c;
 }
 
-static void a_file_is_moved_in_and_read_only(void **state)
+static void a_file_is_moved_in(void **state)
 {
     struct scratch *s = *state;
     const char *path = put(s, "x", "hello", 06777);
@@ -37,7 +37,7 @@ static void a_file_is_moved_in_and_read_only(void **state)
     assert_int_equal(p.form, ARTIFACT_FILE);
     assert_int_equal(p.size_bytes, 5);
     assert_string_equal(slurp(s, p.path.p).p, "hello");
-    assert_int_equal(mode_of(p.path.p), 0555); /* no set-uid, no write */
+    assert_int_equal(mode_of(p.path.p), 0755); /* no set-uid */
 }
 
 static void a_tree_is_sealed_whole(void **state)
@@ -52,10 +52,10 @@ static void a_tree_is_sealed_whole(void **state)
     assert_int_equal(c.skipped, 1);
     assert_int_equal(access(dir, F_OK), -1);
     struct artifact_place p = place(s, c.id, "");
-    assert_int_equal(mode_of(p.path.p), 0555);
-    assert_int_equal(mode_of(place(s, c.id, "bin").path.p), 0555);
-    assert_int_equal(mode_of(place(s, c.id, "bin/run").path.p), 0555);
-    assert_int_equal(mode_of(place(s, c.id, "a").path.p), 0444);
+    assert_int_equal(mode_of(p.path.p), 0755);
+    assert_int_equal(mode_of(place(s, c.id, "bin").path.p), 0755);
+    assert_int_equal(mode_of(place(s, c.id, "bin/run").path.p), 0755);
+    assert_int_equal(mode_of(place(s, c.id, "a").path.p), 0644);
     assert_int_equal(access(str_fmt(&s->a, "%s/pipe", p.path.p).p, F_OK), -1);
 }
 
@@ -83,7 +83,7 @@ static void hard_links_are_cut(void **state)
     put(s, "outside", "two", 0640);
     assert_string_equal(slurp(s, place(s, c.id, "inside").path.p).p, "one");
     assert_int_equal(mode_of(at(s, "outside")), 0640);
-    assert_int_equal(mode_of(place(s, c.id, "inside").path.p), 0444);
+    assert_int_equal(mode_of(place(s, c.id, "inside").path.p), 0644);
 }
 
 static void sealing_does_not_follow_links(void **state)
@@ -202,7 +202,7 @@ static void removing_and_listing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(a_file_is_moved_in_and_read_only), UNIT(a_tree_is_sealed_whole),
+        UNIT(a_file_is_moved_in), UNIT(a_tree_is_sealed_whole),
         UNIT(a_copy_leaves_the_source_alone),   UNIT(hard_links_are_cut),
         UNIT(sealing_does_not_follow_links),    UNIT(missing_is_told_from_broken),
         UNIT(subpaths_stay_inside),             UNIT(text_and_load_give_private_copies),

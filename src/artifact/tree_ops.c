@@ -103,11 +103,21 @@ static bool unshare_file(const struct walk_entry *entry, struct err *e)
     int fd CLEANUP(close_fd) = openat(entry->dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return err_sys(e, "cannot copy hard link '%.*s'", STR_ARG(entry->path));
     bool ok = file_copy(from, fd, e);
-    if (ok && fchmod(fd, file_mode(&entry->st) & 0555) != 0) ok = err_sys(e, "cannot change a mode");
+    if (ok && fchmod(fd, file_mode(&entry->st)) != 0) ok = err_sys(e, "cannot change a mode");
     if (ok && renameat(entry->dir_fd, tmp, entry->dir_fd, entry->name) != 0)
         ok = err_sys(e, "cannot replace hard link '%.*s'", STR_ARG(entry->path));
     if (!ok) unlinkat(entry->dir_fd, tmp, 0);
     return ok;
+}
+
+/* Whoever made it: a step that gets it has the rights of its owner. */
+static bool own(const struct walk_entry *entry, struct err *e)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (uid != 0 || (entry->st.st_uid == uid && entry->st.st_gid == gid)) return true;
+    return fchownat(entry->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0 ||
+           err_sys(e, "cannot change the owner of '%.*s'", STR_ARG(entry->path));
 }
 
 static bool seal_file(struct artifact_content *out, const struct walk_entry *entry, struct err *e)
@@ -115,7 +125,7 @@ static bool seal_file(struct artifact_content *out, const struct walk_entry *ent
     out->files++;
     out->size_bytes += (uint64_t)entry->st.st_size;
     if (entry->st.st_nlink > 1) return unshare_file(entry, e);
-    return walk_chmod(entry, file_mode(&entry->st) & 0555, e);
+    return own(entry, e) && walk_chmod(entry, file_mode(&entry->st), e);
 }
 
 static bool seal_visit(void *ctx, enum walk_event ev, const struct walk_entry *entry, struct err *e)
@@ -123,9 +133,9 @@ static bool seal_visit(void *ctx, enum walk_event ev, const struct walk_entry *e
     struct artifact_content *out = ctx;
     switch (ev) {
     case WALK_FILE: return seal_file(out, entry, e);
-    case WALK_LINK: return true;
-    case WALK_ENTER: return walk_chmod(entry, 0755, e);
-    case WALK_LEAVE: return walk_chmod(entry, 0555, e);
+    case WALK_LINK: return own(entry, e);
+    case WALK_ENTER: return own(entry, e) && walk_chmod(entry, 0755, e);
+    case WALK_LEAVE: return true;
     case WALK_SPECIAL: break;
     }
     out->skipped++;

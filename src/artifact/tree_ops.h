@@ -9,6 +9,6 @@ bool file_copy(int from_fd, int to_fd, struct err *e);
  * devices are left out. `to` must not exist. */
 bool tree_copy(int from_dir, const char *from, int to_dir, const char *to, struct err *e);
 
-/* Makes content of it: everything read-only (0444, 0555), no file shared by hard links with anything
+/* Makes content of it: modes 0644 or 0755, ours, no file shared by hard links with anything
  * else, sockets, pipes and devices removed; counts sizes into `out`. */
 bool tree_seal(int dir_fd, const char *name, struct artifact_content *out, struct err *e);

@@ -109,7 +109,7 @@ static void hard_links_inside_become_copies(void **state)
     assert_string_equal(slurp(s, b.path.p).p, "text");
     assert_int_equal(stat(b.path.p, &st), 0);
     assert_int_equal(st.st_nlink, 1);
-    assert_int_equal(mode_of(b.path.p), 0555);
+    assert_int_equal(mode_of(b.path.p), 0755);
     assert_int_equal(c.files, 2);
 }
 
@@ -267,8 +267,8 @@ static void exports_are_deterministic_and_come_back(void **state)
         assert_int_equal(back.files, 5);
         assert_string_equal(slurp(s, place(s, back.id, "z\xc3\xa9").path.p).p, "z\xc3\xa9");
         assert_string_equal(slurp(s, place(s, back.id, "l").path.p).p, "x");
-        assert_int_equal(mode_of(place(s, back.id, "sub/x").path.p), 0555);
-        assert_int_equal(mode_of(place(s, back.id, "a").path.p), 0444);
+        assert_int_equal(mode_of(place(s, back.id, "sub/x").path.p), 0755);
+        assert_int_equal(mode_of(place(s, back.id, "a").path.p), 0644);
     }
 }
 

@@ -77,6 +77,10 @@ enum {
     LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */
     LIMIT_STEP_ITEMS = 1 << 16,        /* entries of one list of a step description */
     LIMIT_STEP_PARAM_BYTES = 1 << 20,  /* the file of one output parameter */
+    LIMIT_STEP_INPUT_WRITE_BYTES = 256 << 10, /* an input file up to this is written out; larger ones are overlaid */
+    LIMIT_STEP_INPUTS_WRITE_BYTES = 8 << 20, /* all of a step's that are written out: they are in the supervisor's memory */
+    LIMIT_STEP_INPUT_MEMORY_PART = 4,  /* of a step's private memory: an input up to this part of it may be changed there */
+    LIMIT_STEP_INPUT_ENTRIES = 256,    /* a directory with more is never copied in place of an overlay */
     LIMIT_STEP_LAYERS = 64,            /* directories stacked as the root of an image step */
     LIMIT_STEP_TREE_DEPTH = 512,       /* nesting of a directory that is copied or removed */
     LIMIT_SLOT_STEPS = 4096,           /* a slot makes room for a new one then: its journal goes */

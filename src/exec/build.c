@@ -23,7 +23,8 @@ static bool fetched(struct job *j, struct pod_artifact *out, struct err *e)
     if (!store_artifact_get(&x->scratch, x->store, run_namespace(j->live->run), key, &row, e)) return false;
     struct artifact_ref ref = {.id = row.content};
     if (!artifact_path(&x->scratch, x->repo, &ref, &place, e)) return false;
-    out->source = place.path;
+    out->source = place.path; /* it has its mode already */
+    out->bytes = (uint64_t)MAX(row.size_bytes, 1);
     return true;
 }
 

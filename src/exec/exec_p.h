@@ -79,7 +79,6 @@ struct job {
     bool killed, told_started;
     bool fresh;     /* counts in exec.fresh */
     bool in_kills;  /* stands in exec.kills */
-    size_t n_copies; /* private copies of inputs that were made for it */
     size_t at;      /* in exec.jobs */
     int64_t started_us; /* monotonic */
     struct lane *lane;

@@ -3,12 +3,8 @@
  * An output without a key of its own lies below the template's archiveLocation, else the configured
  * repository's keyFormat, else Argo's {{workflow.name}}/{{pod.name}}. An input's key may name a whole
  * artifact, a part of a stored tree, or, as in an object store, everything below it. */
-#include <fts.h>
-#include <sys/stat.h>
-
 #include "base/limits.h"
 #include "doc/yaml.h"
-#include "os/dir.h"
 #include "exec/exec_p.h"
 
 /* ---- the configured repository ---- */
@@ -118,49 +114,31 @@ static bool find_row(struct job *j, struct str key, struct artifact_row *row)
 }
 
 /* A key below a stored tree names a part of it. */
-static bool find_one(struct job *j, struct str key, struct artifact_ref *out)
+static bool find_one(struct job *j, struct str key, struct artifact_ref *out, int64_t *bytes)
 {
     struct artifact_row row;
     for (size_t n = key.n; n; n--) {
         if (n < key.n && key.p[n] != '/') continue;
         if (!find_row(j, str_sub(key, 0, n), &row)) continue;
         *out = (struct artifact_ref){.id = row.content, .subpath = n < key.n ? str_from(key, n + 1) : STR_NONE};
+        *bytes = row.size_bytes;
         return true;
     }
     return false;
 }
 
-static bool set_modes(const char *path, mode_t mode, bool all, struct err *e)
-{
-    char *const paths[] = {(char *)path, NULL};
-    FTS *f = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    bool ok = f != NULL;
-    for (FTSENT *n; ok && (n = fts_read(f));) {
-        bool want = n->fts_info == FTS_DP || n->fts_info == FTS_F;
-        if (want && (all || n->fts_level == 0)) ok = chmod(n->fts_accpath, mode) == 0;
-    }
-    if (f) fts_close(f);
-    return ok || err_sys(e, "mode of '%s'", path);
-}
-
-/* With a mode of its own it is a private copy; else the content itself, to be read only. */
-static bool place_one(struct job *j, const struct artifact_ref *ref, const struct val *art, struct pod_artifact *out,
+/* `bytes`: of the whole content. */
+static bool place_one(struct job *j, const struct artifact_ref *ref, int64_t bytes, const struct val *art, struct pod_artifact *out,
                       struct err *e)
 {
     struct exec *x = j->live->x;
-    struct arena *a = &x->scratch;
     struct artifact_place place;
     const struct val *recurse = val_get(art, STR("recurseMode"));
-    if (!artifact_path(a, x->repo, ref, &place, e)) return false;
+    if (!artifact_path(&x->scratch, x->repo, ref, &place, e)) return false;
     out->source = place.path;
-    if (out->mode < 0) return true;
-    struct str work = step_work_path(a, x->o.state_dir, (uint64_t)j->id);
-    const char *dir = str_fmt(a, "%.*s/inputs", STR_ARG(work)).p;
-    const char *to = str_fmt(a, "%s/%zu", dir, j->n_copies++).p;
-    if (!dir_make_all(dir, 0755, e) || !artifact_load(x->repo, ref, to, e)) return false;
-    out->source = str_of(to);
-    out->writable = true;
-    return set_modes(to, (mode_t)out->mode & 0777, recurse && recurse->kind == VAL_BOOL && recurse->b, e);
+    out->bytes = (uint64_t)MAX(bytes, 1);
+    out->recurse = recurse && recurse->kind == VAL_BOOL && recurse->b;
+    return true;
 }
 
 /* Everything below the key, each at its place below the input's path. */
@@ -183,7 +161,7 @@ static bool place_below(struct job *j, struct str key, const struct val *art, st
         struct pod_artifact one = whole;
         struct artifact_ref ref = {.id = rows[i].content};
         one.path = str_fmt(a, "%.*s/%.*s", STR_ARG(whole.path), STR_ARG(without_slash(str_from(rows[i].key, f.prefix.n))));
-        if (!place_one(j, &ref, art, &one, e)) return false;
+        if (!place_one(j, &ref, rows[i].size_bytes, art, &one, e)) return false;
         VEC_PUSH(to, one);
     }
     return true;
@@ -193,9 +171,10 @@ bool input_from_repository(struct job *j, const struct val *art, struct inputs *
 {
     struct str key = without_slash(val_text(val_path(art, "s3.key"))), sub = val_get_str(art, "subPath");
     struct artifact_ref ref;
+    int64_t bytes;
     if (val_path(art, "s3.bucket") || val_path(art, "s3.endpoint"))
         return err_set(e, ERR_UNSUPPORTED, "an own S3 location is not supported by this version of Skiff");
     if (sub.n) key = str_fmt(&j->live->x->scratch, "%.*s/%.*s", STR_ARG(key), STR_ARG(without_slash(sub)));
-    if (find_one(j, key, &ref)) return place_one(j, &ref, art, &to->items[to->n - 1], e);
+    if (find_one(j, key, &ref, &bytes)) return place_one(j, &ref, bytes, art, &to->items[to->n - 1], e);
     return place_below(j, key, art, to, e);
 }

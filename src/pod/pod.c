@@ -58,20 +58,43 @@ static bool outputs(struct pod *p, struct err *e)
     return true;
 }
 
+static bool has_mirror(const struct val *tmpl, const char *list_name)
+{
+    const struct val *list = val_get(tmpl, str_of(list_name)), *mirror;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if ((mirror = val_get(&list->items[i], STR("mirrorVolumeMounts"))) && mirror->kind == VAL_BOOL && mirror->b) return true;
+    return false;
+}
+
+/* Several containers of the pod see it, and each what the others do to it: where their one copy is made. */
+static struct str shared_dir(struct pod *p, const struct pod_artifact *art)
+{
+    if (!p->in->pod_dir.n) return STR_NONE;
+    if (!pod_path_shared(p, art->path) && !has_mirror(p->in->tmpl, "initContainers") && !has_mirror(p->in->tmpl, "sidecars"))
+        return STR_NONE;
+    return str_fmt(p->a, "%.*s/.inputs/%016llx", STR_ARG(p->in->pod_dir), (unsigned long long)str_hash(art->path));
+}
+
+static void input(struct pod *p, const struct pod_artifact *art)
+{
+    struct str shared = shared_dir(p, art);
+    if (!art->source.p && !shared.p) {
+        struct step_file f = {.path = art->path, .content = art->content, .mode = art->mode >= 0 ? (uint32_t)art->mode : 0644};
+        VEC_PUSH(&p->files, f);
+        return;
+    }
+    struct step_input in = {.source = art->source, .content = art->content, .target = art->path, .shared = shared,
+                            .bytes = art->bytes, .mode = art->mode >= 0 ? art->mode & 07777 : -1, .recurse = art->recurse};
+    VEC_PUSH(&p->inputs, in);
+}
+
 static bool inputs(struct pod *p, struct err *e)
 {
     for (size_t i = 0; i < p->in->n_artifacts; i++) {
         const struct pod_artifact *art = &p->in->artifacts[i];
         if (!p->is_main && !p->mirrors && !pod_path_shared(p, art->path)) continue;
         if (!absolute(art->path, "input artifact", art->name, e)) return false;
-        if (art->source.p) {
-            struct step_bind b = {.source = art->source, .target = art->path, .read_only = !art->writable};
-            VEC_PUSH(&p->binds, b);
-        } else {
-            struct step_file f = {.path = art->path, .content = art->content,
-                                  .mode = art->mode >= 0 ? (uint32_t)art->mode : 0644};
-            VEC_PUSH(&p->files, f);
-        }
+        input(p, art);
     }
     if (p->in->n_artifacts && p->in->tier == STEP_TIER_NONE)
         return err_set(e, ERR_UNSUPPORTED, "input artifacts need a sandbox: run without --runtime=none");
@@ -150,6 +173,7 @@ static void finish(struct pod *p, struct pod_plan *out)
     MOVE(s->masks, p->masks);
     MOVE(s->writable, p->writable);
     MOVE(s->binds, p->binds);
+    MOVE(s->inputs, p->inputs);
     MOVE(s->tmpfs, p->tmpfs);
     MOVE(s->files, p->files);
     MOVE(s->params, p->params);

@@ -22,8 +22,9 @@ struct pod_artifact {
     struct str name, path; /* path in the step */
     struct str source;     /* host file or directory; absent: `content` is the file */
     struct str content;
+    uint64_t bytes;        /* at most so much lies at `source`; 0: unknown */
     int64_t mode;          /* permission bits, or -1 */
-    bool writable;         /* `source` is a copy of the step's own */
+    bool recurse;          /* `mode` is for all that is in a directory, too */
 };
 
 struct pod_input {

@@ -18,6 +18,7 @@ struct pod {
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;
     VEC(struct step_bind) binds, links;
+    VEC(struct step_input) inputs;
     VEC(struct step_tmpfs) tmpfs;
     VEC(struct step_file) files;
     VEC(struct step_output) params, artifacts;

@@ -111,6 +111,11 @@ static struct str describe(const struct pod_plan *plan)
     for (size_t i = 0; i < s->binds.n; i++)
         buf_printf(&b, "bind %s -> %s%s\n", s->binds.items[i].source.p, s->binds.items[i].target.p,
                    s->binds.items[i].read_only ? " ro" : "");
+    for (size_t i = 0; i < s->inputs.n; i++) {
+        const struct step_input *in = &s->inputs.items[i];
+        buf_printf(&b, "input %.*s -> %s%s%.*s\n", STR_ARG(in->source.p ? in->source : in->content), in->target.p,
+                   in->shared.p ? " by " : "", STR_ARG(str_sub(in->shared, 0, 24)));
+    }
     for (size_t i = 0; i < s->tmpfs.n; i++) buf_printf(&b, "tmpfs %s\n", s->tmpfs.items[i].path.p);
     for (size_t i = 0; i < s->files.n; i++) {
         struct str first, rest;
@@ -328,7 +333,7 @@ static void images_are_roots_host_or_errors(void **state)
                                      "PATH=/argo/files:/argo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 }
 
-static void input_artifacts_are_binds_or_files(void **state)
+static void input_artifacts_are_copies_or_files(void **state)
 {
     static const struct pod_artifact arts[] = {
         {.name = STR("tree"), .path = STR("/in/tree"), .source = STR("/store/1"), .mode = -1},
@@ -337,7 +342,7 @@ static void input_artifacts_are_binds_or_files(void **state)
     struct pod_input in = input_of("{\"container\": {\"image\": \"busybox\"}}");
     in.artifacts = arts;
     in.n_artifacts = 2;
-    expect_lines("artifacts", built(&in), "bind /store/1 -> /in/tree ro\nfile /in/raw 600 bytes");
+    expect_lines("artifacts", built(&in), "input /store/1 -> /in/tree\nfile /in/raw 600 bytes");
     in.tier = STEP_TIER_NONE;
     expect_lines("none", built(&in), "error input artifacts need a sandbox: run without --runtime=none");
 }
@@ -395,8 +400,8 @@ static void other_containers_have_what_is_theirs(void **state)
     } rows[] = {
         {"i", "arg c\narg x\nenv E=1\nenv ARGO_CONTAINER_NAME=i\n!bind\n!file\n!artifact"},
         {"s", "arg nc\nenv ARGO_CONTAINER_NAME=s\nbind /state/pods/u/1/scratch -> /a\nbind /state/pods/u/1/scratch -> /b\n"
-              "file /tmp/in 644 text\nfile /argo/files/nc 755 #!/usr/bin/perl\n!bind /srv\n!artifact"},
-        {NULL, "arg m\nenv ARGO_CONTAINER_NAME=main\nbind /srv -> /b\nfile /tmp/in 644 text\nartifact o /o/o\n!env E=1\n!file /argo/files/nc"},
+              "input text -> /tmp/in by /state/pods/u/1/.inputs/\nfile /argo/files/nc 755 #!/usr/bin/perl\n!bind /srv\n!artifact"},
+        {NULL, "arg m\nenv ARGO_CONTAINER_NAME=main\nbind /srv -> /b\ninput text -> /tmp/in by /state/pods/u/1/.inputs/\nartifact o /o/o\n!env E=1\n!file /argo/files/nc"},
     };
     const struct pod_artifact artifact = {.name = STR("in"), .path = STR("/tmp/in"), .content = STR("text"), .mode = -1};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -423,7 +428,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fields_show_labels_and_annotations, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(patches_change_the_pod, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(images_are_roots_host_or_errors, arena_up, arena_down),
-        cmocka_unit_test_setup_teardown(input_artifacts_are_binds_or_files, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(input_artifacts_are_copies_or_files, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(other_containers_have_what_is_theirs, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(tier_none_is_a_plain_process, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(texts_that_explode_are_refused, arena_up, arena_down),

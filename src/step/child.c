@@ -116,6 +116,10 @@ CHILD_SIDE static long run_op(struct child *c, struct child_op *op)
     case OP_MKDIR: return raw_mkdir(op->b, (long)op->flags);
     case OP_MKDIRS: return raw_mkdirs(op->b, (long)op->flags);
     case OP_TOUCH: return raw_touch(op->b);
+    case OP_UNLINK: {
+        long r = RAW3(unlinkat, AT_FDCWD, op->b, 0);
+        return r == -ENOENT ? 0 : r;
+    }
     case OP_CHDIR: return op->b ? RAW1(chdir, op->b) : RAW1(fchdir, op->fd);
     case OP_CLONE: return raw_fd_to(op->fd_at, RAW3(open_tree, AT_FDCWD, op->b, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     case OP_ATTACH:
@@ -308,7 +312,7 @@ bool child_start(struct child *c, struct child_ready *r, char *stack, pid_t *pid
 }
 
 static const char *const op_names[] = {
-    [OP_MOUNT] = "mount", [OP_MKDIR] = "mkdir", [OP_MKDIRS] = "mkdir", [OP_TOUCH] = "create",
+    [OP_MOUNT] = "mount", [OP_MKDIR] = "mkdir", [OP_MKDIRS] = "mkdir", [OP_TOUCH] = "create", [OP_UNLINK] = "unlink",
     [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_ATTACH] = "mount on",
     [OP_PIVOT] = "pivot_root", [OP_CHROOT] = "chroot", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
     [OP_OPEN] = "open", [OP_LOOPBACK] = "loopback device",

@@ -18,6 +18,7 @@ enum child_op_kind {
     OP_MKDIR,   /* b, mode flags; existing is fine */
     OP_MKDIRS,  /* b and its parents; existing is fine */
     OP_TOUCH,   /* b: an empty file when nothing is there: a mount point */
+    OP_UNLINK,  /* b, if something is there */
     OP_CHDIR,   /* b, or fd when b is NULL */
     OP_CLONE,   /* *fd_at = detached copy of the mount at b */
     OP_ATTACH,  /* the detached mount fd (or *fd_at) goes to b */

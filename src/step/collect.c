@@ -15,6 +15,7 @@ struct collect {
     struct plan *p;
     int root; /* the step's */
     int outputs;
+    bool displaced; /* the step has moved a mount: nobody knows what is where */
 };
 
 /* Opens as the step's user; the supervisor's own rights come back at once. */
@@ -66,6 +67,8 @@ static bool view_path(struct collect *c, int fd, char *out, size_t max)
     ssize_t n = readlinkat(c->p->sb->proc_fd, link, out, max - 1);
     if (n <= 0) return false;
     out[n] = 0;
+    size_t root = c->p->ready ? strlen(STAGE_RO) : 0; /* that one is entered by chroot */
+    if (root && (size_t)n > root && memcmp(out, STAGE_RO "/", root + 1) == 0) memmove(out, out + root, (size_t)n - root + 1);
     return out[0] == '/';
 }
 
@@ -76,7 +79,7 @@ static const struct plan_view *find_view(const struct plan *p, const char *path)
         const struct plan_view *v = &p->views.items[i];
         size_t n = strlen(v->target);
         if (strncmp(path, v->target, n) != 0 || (path[n] != 0 && path[n] != '/')) continue;
-        if (!best || n > strlen(best->target)) best = v;
+        if (!best || n >= strlen(best->target)) best = v; /* the later one lies over it */
     }
     return best;
 }
@@ -98,14 +101,52 @@ static bool is_merged(struct collect *c, const struct plan_view *v, const char *
     return false;
 }
 
+/* Where mounts over the step's files really are: their paths may lead through links. */
+static void find_mounts(struct collect *c)
+{
+    for (size_t i = 0; i < c->p->views.n; i++) {
+        struct plan_view *v = &c->p->views.items[i];
+        char path[4096];
+        struct statx st;
+        if (!v->mounted) continue;
+        int fd = io_open_in(c->root, v->target, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        bool there = fd >= 0 && statx(fd, "", AT_EMPTY_PATH, STATX_INO, &st) == 0 &&
+                     (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) && view_path(c, fd, path, sizeof path);
+        if (fd >= 0) close(fd);
+        if (there) v->target = str_dup(c->p->arena, str_of(path)).p;
+        else c->displaced = true;
+    }
+}
+
+/* A directory with a mount below it would leave its content behind. */
+static bool holds_mount(const struct plan *p, const char *path)
+{
+    size_t n = strlen(path);
+    for (size_t i = 0; i < p->views.n; i++) {
+        const struct plan_view *v = &p->views.items[i];
+        if (v->mounted && strncmp(v->target, path, n) == 0 && v->target[n] == '/') return true;
+    }
+    return false;
+}
+
+/* The view that a whole output can be taken out of; `rest`: its path in there. */
+static const struct plan_view *source_view(struct collect *c, int fd, bool is_dir, char path[4096], const char **rest)
+{
+    if (!c->p->work || c->displaced || !view_path(c, fd, path, 4096)) return NULL;
+    const struct plan_view *v = find_view(c->p, path);
+    if (!v || !v->host || (is_dir && (v->mounted || holds_mount(c->p, path)))) return NULL;
+    *rest = path + strlen(v->target);
+    if (v->file) *rest = str_fmt(c->p->arena, "/%s", v->file).p;
+    return is_dir && is_merged(c, v, *rest) ? NULL : v;
+}
+
 static bool move_output(struct collect *c, int fd, bool is_dir, const char *name)
 {
     char path[4096], dir[4096];
-    if (!c->p->work || !view_path(c, fd, path, sizeof path)) return false;
-    const struct plan_view *v = find_view(c->p, path);
-    if (!v) return false;
-    const char *rest = path + strlen(v->target), *slash = strrchr(rest, '/');
-    if (!slash || slash[1] == 0 || (is_dir && is_merged(c, v, rest))) return false;
+    const char *rest;
+    const struct plan_view *v = source_view(c, fd, is_dir, path, &rest);
+    const char *slash = v ? strrchr(rest, '/') : NULL;
+    if (!slash || slash[1] == 0) return false;
     snprintf(dir, sizeof dir, ".%.*s", (int)(slash - rest), rest);
     int host = open(v->host, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int parent = host < 0 ? -1 : io_open_in(host, dir, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
@@ -121,8 +162,10 @@ static bool copy_output(struct collect *c, int fd, struct step_artifact_out *out
     if (s->uid >= 0 && fchown(c->outputs, (uid_t)s->uid, (gid_t)-1) != 0) return false;
     if (s->gid >= 0) setfsgid((gid_t)s->gid);
     if (s->uid >= 0) setfsuid((uid_t)s->uid);
-    bool ok = io_copy_tree(fd, c->outputs, out->name.p, &out->size);
+    struct io_copy how = {.mode = -1, .uid = -1, .gid = -1};
+    bool ok = io_copy_tree(fd, c->outputs, out->name.p, &how);
     int why = errno;
+    out->size = how.bytes;
     if (s->uid >= 0) setfsuid(geteuid());
     if (s->gid >= 0) setfsgid(getegid());
     if (s->uid >= 0 && fchown(c->outputs, geteuid(), (gid_t)-1) != 0) ok = false;
@@ -162,6 +205,7 @@ static bool collect_artifacts(struct collect *c, struct step_result *r, struct e
     if (!io_mkdirs(path, 0700)) return err_sys(e, "outputs");
     c->outputs = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (c->outputs < 0) return err_sys(e, "outputs");
+    if (c->p->work) find_mounts(c);
     /* not synced here: whoever takes them into a store decides when */
     r->artifacts.items = ARENA_ARRAY(c->p->arena, struct step_artifact_out, s->artifacts.n);
     r->artifacts.n = s->artifacts.n;

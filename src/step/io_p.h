@@ -14,8 +14,18 @@ bool io_mkdirs(const char *path, mode_t mode); /* errno */
 int io_open_in(int dir_fd, const char *path, int flags, uint64_t resolve); /* errno */
 /* Removes a file or tree without following symlinks or leaving the file system. */
 bool io_remove_tree(int dir_fd, const char *name); /* errno */
+/* What a copy looks like; all zero but mode, uid and gid: as its source, owned by the caller. */
+struct io_copy {
+    int64_t mode;    /* permission bits of what is copied, or -1 */
+    bool recurse;    /* and of all that is in it */
+    mode_t add_mode; /* bits that all get in any case */
+    int64_t uid, gid; /* or -1 */
+    size_t max_entries; /* E2BIG when there are more; 0: any number */
+    uint64_t bytes;  /* out: of all its files */
+    size_t entries;  /* out */
+};
 /* Copies the file or directory open as `src` to dir_fd/name (a new name). Symlinks are copied as
- * symlinks; special files are left out. Adds the bytes of files to *size. */
-bool io_copy_tree(int src, int dir_fd, const char *name, uint64_t *size); /* errno */
+ * symlinks; special files are left out. */
+bool io_copy_tree(int src, int dir_fd, const char *name, struct io_copy *how); /* errno */
 int64_t io_now_us(void);
 int64_t io_mono_ms(void);

@@ -162,30 +162,49 @@ static bool plan_bind(struct plan *p, const struct step_bind *b, struct err *e)
         close(fd);
         return false;
     }
-    if (S_ISDIR(st.st_mode)) {
-        plan_mkdirs(p, b->target.p, 0755);
-    } else {
-        ptrdiff_t slash = (ptrdiff_t)b->target.n;
-        while (b->target.p[slash - 1] != '/') slash--;
-        if (slash > 1) plan_mkdirs(p, str_dup(p->arena, str_sub(b->target, 0, (size_t)slash - 1)).p, 0755);
-        plan_op(p, OP_TOUCH, b->target.p);
-    }
+    plan_mount_point(p, b->target, S_ISDIR(st.st_mode));
+    VEC_PUSH(&p->views, ((struct plan_view){.target = b->target.p, .mounted = true}));
     return plan_attach(p, fd, b->target.p, e);
 }
 
-static int by_target(const void *a, const void *b)
+void plan_mount_parents(struct plan *p, struct str target)
 {
-    return str_cmp((*(const struct step_bind *const *)a)->target, (*(const struct step_bind *const *)b)->target);
+    size_t n = target.n;
+    while (target.p[n - 1] != '/') n--;
+    if (n > 1) plan_mkdirs(p, str_dup(p->arena, str_sub(target, 0, n - 1)).p, 0755);
 }
 
-static bool plan_binds(struct plan *p, struct err *e)
+void plan_mount_point(struct plan *p, struct str target, bool is_dir)
 {
-    size_t n = p->spec->binds.n;
-    const struct step_bind **sorted = ARENA_ARRAY(p->arena, const struct step_bind *, n);
-    for (size_t i = 0; i < n; i++) sorted[i] = &p->spec->binds.items[i];
-    if (n) qsort(sorted, n, sizeof *sorted, by_target); /* parents before what is in them */
+    if (is_dir) {
+        plan_mkdirs(p, target.p, 0755);
+    } else {
+        plan_mount_parents(p, target);
+        plan_op(p, OP_TOUCH, target.p);
+    }
+}
+
+struct placed {
+    struct str target;
+    const struct step_bind *bind; /* or */
+    const struct step_input *input;
+};
+
+static int by_target(const void *a, const void *b)
+{
+    return str_cmp(((const struct placed *)a)->target, ((const struct placed *)b)->target);
+}
+
+static bool plan_binds_inputs(struct plan *p, struct err *e)
+{
+    const struct step_spec *s = p->spec;
+    size_t n = 0;
+    struct placed *all = ARENA_ARRAY(p->arena, struct placed, s->binds.n + s->inputs.n);
+    for (size_t i = 0; i < s->binds.n; i++) all[n++] = (struct placed){s->binds.items[i].target, &s->binds.items[i], NULL};
+    for (size_t i = 0; i < s->inputs.n; i++) all[n++] = (struct placed){s->inputs.items[i].target, NULL, &s->inputs.items[i]};
+    if (n) qsort(all, n, sizeof *all, by_target); /* parents before what is in them */
     for (size_t i = 0; i < n; i++)
-        if (!plan_bind(p, sorted[i], e)) return false;
+        if (all[i].bind ? !plan_bind(p, all[i].bind, e) : !plan_input(p, all[i].input, e)) return false;
     return true;
 }
 
@@ -205,8 +224,9 @@ static bool plan_spec_paths(struct plan *p, struct err *e)
     for (size_t i = 0; i < s->tmpfs.n; i++) {
         plan_mkdirs(p, s->tmpfs.items[i].path.p, 0755);
         plan_mount(p, "tmpfs", s->tmpfs.items[i].path.p, "tmpfs", plan_size(p, s->tmpfs.items[i].size, ",mode=0777"));
+        VEC_PUSH(&p->views, ((struct plan_view){.target = s->tmpfs.items[i].path.p, .mounted = true}));
     }
-    if (!plan_binds(p, e)) return false;
+    if (!plan_binds_inputs(p, e)) return false;
     /* as in a container, what is missing is for the step to make, unless its root leaves no place for that */
     for (size_t i = 0; s->tier != STEP_TIER_OVERLAY && i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
     for (size_t i = 0; i < s->files.n; i++)
@@ -220,12 +240,18 @@ static bool plan_spec_paths(struct plan *p, struct err *e)
     return true;
 }
 
-/* "/" itself among the writable paths, as for an output at /result.txt: the root's own level, a
- * fresh directory, stays open; the host's directories below it are read-only mounts all the same. */
+static bool in_root(struct str path) { return path.n > 1 && str_find_char(path, '/', 1) < 0; }
+
+/* "/" itself among the writable paths, as for an output at /result.txt, or a file of the step's own there: the root's
+ * own level, a fresh directory, stays open; the host's directories below it are read-only mounts all the same. */
 static bool root_is_declared(const struct step_spec *s)
 {
     for (size_t i = 0; i < s->writable.n; i++)
         if (str_is(s->writable.items[i], "/")) return true;
+    for (size_t i = 0; i < s->inputs.n; i++)
+        if (in_root(s->inputs.items[i].target)) return true;
+    for (size_t i = 0; i < s->files.n; i++)
+        if (in_root(s->files.items[i].path)) return true;
     return false;
 }
 
@@ -323,7 +349,7 @@ static bool plan_work(struct plan *p, struct err *e)
 static bool plan_plain_files(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
-    if (s->binds.n || s->tmpfs.n || s->private_net)
+    if (s->binds.n || s->inputs.n || s->tmpfs.n || s->private_net)
         return err_set(e, ERR_UNSUPPORTED, "mounts and private networks need a sandbox, tier none has none");
     for (size_t i = 0; i < s->writable.n; i++)
         if (!io_mkdirs(s->writable.items[i].p, 0755)) return err_sys(e, "%s", s->writable.items[i].p);
@@ -379,6 +405,7 @@ void plan_close_fds(struct plan *p)
 void plan_fini(struct plan *p)
 {
     plan_close_fds(p);
+    plan_inputs_end(p);
     if (p->root_fd >= 0) close(p->root_fd);
     if (p->ns_fd >= 0) close(p->ns_fd);
     p->root_fd = p->ns_fd = -1;

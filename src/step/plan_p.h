@@ -9,8 +9,10 @@
 /* Files below `target` in the step are the files below `host` (a stage path) on the disk. */
 struct plan_view {
     const char *target;
-    const char *host;
+    const char *host;  /* NULL: nowhere that something could be moved from */
     const char *lower; /* a merged directory: its lower half, as a stage path; else NULL */
+    const char *file;  /* the target is a file, with this name in `host`; else NULL */
+    bool mounted;      /* lies over other views; only files are below `host`, when they are new or changed */
 };
 
 struct plan_opened {
@@ -51,6 +53,8 @@ struct plan {
     bool assembled, scratch; /* a root made of the host's directories; /t is mounted */
     bool ready;              /* and it is the prepared one */
     unsigned n_private;
+    uint64_t written;  /* bytes of inputs that the child writes */
+    bool input_memory; /* STAGE_INPUTS is mounted, until the step is over */
     int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
 };
@@ -78,6 +82,17 @@ bool plan_in_view(const struct plan *p, const char *path);
 /* The copies that plan_open_paths made go to their places below `root`. */
 void plan_attach_opened(struct plan *p, const char *root);
 void plan_scratch(struct plan *p); /* /t becomes an own file system in memory */
+
+/* After the pivot: the place of a mount, and the directory it is in. */
+void plan_mount_point(struct plan *p, struct str target, bool is_dir);
+void plan_mount_parents(struct plan *p, struct str target);
+void plan_escape(struct buf *out, const char *path); /* as a value among the options of an overlay */
+
+/* plan_input.c: after the pivot, and when the step is over. Does a path lie in a volume (strictly)? `bind`: in
+ * that one, or NULL: in memory. */
+bool plan_input(struct plan *p, const struct step_input *in, struct err *e);
+void plan_inputs_end(struct plan *p);
+bool plan_in_volume(const struct plan *p, struct str path, const struct step_bind **bind);
 
 /* plan_ready.c: after plan_open_paths, does the prepared root of tier ro do? Then it is the root, after
  * this. Is something of that name in it already, free for the step's use? */

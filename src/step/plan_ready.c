@@ -30,6 +30,7 @@ bool plan_ready_suits(const struct plan *p)
     for (size_t i = 0; ok && i < p->own_dirs.n; i++) ok = is_spare(str_of(p->own_dirs.items[i]));
     for (size_t i = 0; ok && i < s->writable.n; i++) ok = has_place(p, s->writable.items[i]);
     for (size_t i = 0; ok && i < s->binds.n; i++) ok = has_place(p, s->binds.items[i].target);
+    for (size_t i = 0; ok && i < s->inputs.n; i++) ok = has_place(p, s->inputs.items[i].target);
     for (size_t i = 0; ok && i < s->tmpfs.n; i++) ok = has_place(p, s->tmpfs.items[i].path);
     for (size_t i = 0; ok && i < s->files.n; i++) ok = has_place(p, s->files.items[i].path);
     return ok;

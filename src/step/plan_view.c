@@ -100,7 +100,7 @@ static bool deepest(struct plan *p, struct str path, const char **dir, struct st
 
 /* ---- opening paths up for writing ---- */
 
-static void escape_option(struct buf *out, const char *path)
+void plan_escape(struct buf *out, const char *path)
 {
     for (; *path; path++) {
         if (strchr("\\:,", *path)) buf_char(out, '\\');
@@ -132,7 +132,7 @@ static bool open_up(struct plan *p, const char *dir, struct err *e)
     struct buf data;
     buf_init(&data, 3 * 4096);
     buf_str(&data, STR("lowerdir=/host"));
-    escape_option(&data, dir);
+    plan_escape(&data, dir);
     buf_str(&data, STR(",upperdir=upper,workdir=work,volatile"));
     buf_str(&data, p->sb->root ? STR(",metacopy=off,redirect_dir=off") : STR(",userxattr"));
     plan_mount(p, "overlay", side, "overlay", buf_dup(p->arena, &data).p);
@@ -188,6 +188,12 @@ bool plan_open_paths(struct plan *p, struct err *e)
         if (!want_dir(p, s->tmpfs.items[i].path, false, e)) return false;
     for (size_t i = 0; i < s->binds.n; i++)
         if (!plan_ready_has(p, s->binds.items[i].target.p) && !want_dir(p, parent_of(s->binds.items[i].target), true, e)) return false;
+    for (size_t i = 0; i < s->inputs.n; i++) {
+        const struct step_bind *volume;
+        struct str at = s->inputs.items[i].target;
+        if (plan_in_volume(p, at, &volume) || plan_ready_has(p, at.p)) continue;
+        if (!want_dir(p, parent_of(at), true, e)) return false;
+    }
     return !str_set(s->cwd) || want_dir(p, s->cwd, false, e);
 }
 

@@ -9,6 +9,7 @@
  *   /ro      the root of tier ro, complete but for what is private to a step; the other tiers take /proc,
  *            /sys and /dev from it. The process is the first of its pid namespace, and /proc hides it.
  *   /new /t /m /img   mount points for the child
+ *   /u       overlays of inputs and their private halves, while a step has such (plan_input.c)
  * Runs on: supervisors. */
 #pragma once
 #include <sys/types.h>
@@ -17,6 +18,7 @@
 #include "base/str.h"
 
 #define STAGE_RO "/ro"
+#define STAGE_INPUTS "/u"
 #define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo: */
 #define STAGE_SPARE_BELOW "/argo/bin", "/argo/staging", "/argo/files"
 
@@ -43,6 +45,7 @@ struct sandbox {
     const char *resolv_path; /* /etc/resolv.conf leads to a masked path: its content goes there */
     struct str resolv;
     uint64_t scratch_bytes;
+    bool inputs_on_disk;     /* an overlay cannot have its upper half in memory here */
     const char *tools; /* resolved; NULL: none */
     int proc_fd; /* the host's /proc */
     int hostrw;  /* O_PATH */

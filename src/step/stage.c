@@ -56,13 +56,14 @@ static bool hidden(const char *path)
 
 static bool find_tops(struct sandbox *sb, struct err *e)
 {
+    static const char *const spare[] = {STAGE_SPARE}; /* the host's are hidden */
     DIR *d = opendir("/");
     if (!d) return err_sys(e, "/");
     for (struct dirent *de; (de = readdir(d));) {
         char path[300], to[4096];
         struct stat st;
         snprintf(path, sizeof path, "/%s", de->d_name);
-        if (de->d_name[0] == '.' || in_masked_root(path) || strcmp(path, "/mnt") == 0) continue;
+        if (de->d_name[0] == '.' || in_masked_root(path) || below_any(path, spare, ARRAY_LEN(spare))) continue;
         if (lstat(path, &st) != 0 || !(S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) continue;
         struct sandbox_dir top = {.name = str_dup(&sb->arena, str_of(de->d_name)).p};
         ssize_t n = S_ISLNK(st.st_mode) ? readlink(path, to, sizeof to) : -1;
@@ -188,7 +189,7 @@ static bool clone_tops(struct sandbox *sb, int *fds, struct err *e)
 
 static bool stage_mount(struct err *e)
 {
-    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "sys", "ro"};
+    static const char *const dirs[] = {"hostrw", "host", "skel", "new", "t", "m", "img", "sys", "ro", "u"};
     if (mount("tmpfs", STAGE_NOW, "tmpfs", MS_NOSUID, "size=16m,mode=0755") != 0) return err_sys(e, "stage");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         char path[64];

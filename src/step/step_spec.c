@@ -90,6 +90,13 @@ static bool mounts_check(const struct step_spec *s, struct err *e)
         if (!path_ok(s->binds.items[i].source)) return bad(e, "bind source is not absolute:", s->binds.items[i].source);
         if (!path_ok(s->binds.items[i].target)) return bad(e, "bind target is not absolute:", s->binds.items[i].target);
     }
+    for (size_t i = 0; i < s->inputs.n; i++) {
+        const struct step_input *in = &s->inputs.items[i];
+        if (str_set(in->source) ? !path_ok(in->source) : !str_set(in->content)) return bad(e, "input source is not absolute:", in->source);
+        if (!path_ok(in->target)) return bad(e, "input target is not absolute:", in->target);
+        if (str_set(in->shared) && !path_ok(in->shared)) return bad(e, "shared input is not absolute:", in->shared);
+        if (in->mode < -1 || in->mode > 07777) return err_set(e, ERR_SPEC, "step: mode %lld of an input", (long long)in->mode);
+    }
     for (size_t i = 0; i < s->tmpfs.n; i++)
         if (!path_ok(s->tmpfs.items[i].path)) return bad(e, "tmpfs path is not absolute:", s->tmpfs.items[i].path);
     for (size_t i = 0; i < s->files.n; i++)
@@ -127,6 +134,17 @@ static void visit_output(struct codec *c, struct step_output *o)
     codec_bool(c, &o->optional);
 }
 
+static void visit_input(struct codec *c, struct step_input *in)
+{
+    codec_text(c, &in->source);
+    codec_bytes(c, &in->content);
+    codec_text(c, &in->target);
+    codec_text(c, &in->shared);
+    codec_u64(c, &in->bytes);
+    codec_i64(c, &in->mode);
+    codec_bool(c, &in->recurse);
+}
+
 static void visit_mounts(struct codec *c, struct step_spec *s)
 {
     visit_strs(c, &s->layers);
@@ -138,6 +156,8 @@ static void visit_mounts(struct codec *c, struct step_spec *s)
         codec_bool(c, &s->binds.items[i].read_only);
         codec_bool(c, &s->binds.items[i].optional);
     }
+    CODEC_LIST(c, &s->inputs, 33);
+    for (size_t i = 0; i < s->inputs.n && !c->failed; i++) visit_input(c, &s->inputs.items[i]);
     CODEC_LIST(c, &s->tmpfs, 12);
     for (size_t i = 0; i < s->tmpfs.n && !c->failed; i++) {
         codec_text(c, &s->tmpfs.items[i].path);

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { STEP_WIRE_VERSION = 1 };
+enum { STEP_WIRE_VERSION = 2 };
 
 #define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
 
@@ -29,6 +29,19 @@ struct step_bind {
     struct str source, target;
     bool read_only;
     bool optional; /* a missing source is skipped */
+};
+
+/* An input artifact: what is at `source`, or `content` as a file, stays as it is, and the step gets a copy of
+ * its own at `target`, or what looks like one. In a bind (a volume) it is put into what is bound, where others
+ * see it too. */
+struct step_input {
+    struct str source; /* host file or directory; absent: `content` */
+    struct str content;
+    struct str target;
+    struct str shared; /* host directory for the one copy of all containers of a pod; absent: the step's alone */
+    uint64_t bytes;    /* a change of all that is in it takes so much room; 0: unknown */
+    int64_t mode;      /* permission bits, or -1: those of the source */
+    bool recurse;      /* `mode` is for all that is in a directory, too */
 };
 
 /* A private memory file system (emptyDir with medium Memory). */
@@ -70,6 +83,10 @@ struct step_spec {
         struct step_bind *items;
         size_t n;
     } binds;
+    struct {
+        struct step_input *items;
+        size_t n;
+    } inputs;
     struct {
         struct step_tmpfs *items;
         size_t n;

@@ -27,6 +27,8 @@
 static struct step_spec full_spec(void)
 {
     static struct step_bind binds[] = {{STR("/a"), STR("/b"), true, false}};
+    static struct step_input inputs[] = {{STR("/s"), STR_NONE, STR("/in"), STR("/sh"), 9, 0700, true},
+                                         {STR_NONE, STR("x\0y"), STR("/raw"), STR_NONE, 0, -1, false}};
     static struct step_tmpfs tmpfs[] = {{STR("/t"), 4096}};
     static struct step_file files[] = {{STR("/f"), STR("a\0b"), 0755}};
     static struct step_output outs[] = {{STR("o"), STR("/o"), true}};
@@ -40,6 +42,8 @@ static struct step_spec full_spec(void)
     s.env = (struct step_strs){env, 1};
     s.masks = (struct step_strs){masks, 1};
     s.binds.items = binds;
+    s.inputs.items = inputs;
+    s.inputs.n = 2;
     s.tmpfs.items = tmpfs;
     s.files.items = files;
     s.params.items = s.artifacts.items = outs;
@@ -62,6 +66,9 @@ static void a_spec_survives_the_wire(void **state)
     assert_true(step_spec_decode(&a, buf_view(&b), &got, &e));
     assert_int_equal(got.id, 77);
     assert_int_equal(got.files.items[0].content.n, 3);
+    assert_int_equal(got.inputs.items[0].mode, 0700);
+    assert_int_equal(got.inputs.items[1].mode, -1);
+    assert_true(str_is(got.inputs.items[0].shared, "/sh"));
     assert_true(str_is(got.env.items[0], "A=b=c"));
     assert_false(str_set(got.cwd));
     assert_true(step_spec_encode(&got, &again, &e));
@@ -369,7 +376,7 @@ static void the_filter_follows_its_table(void **state)
 
 static void trees_are_copied_without_following(void **state)
 {
-    uint64_t size = 0;
+    struct io_copy how = {.mode = -1, .uid = -1, .gid = -1};
     int dir = open(base, O_RDONLY | O_DIRECTORY);
     assert_int_equal(mkdirat(dir, "src", 0755), 0);
     int src = openat(dir, "src", O_RDONLY | O_DIRECTORY);
@@ -378,12 +385,23 @@ static void trees_are_copied_without_following(void **state)
     close(file);
     assert_int_equal(symlinkat("/etc/passwd", src, "link"), 0);
     assert_int_equal(mkfifoat(src, "fifo", 0600), 0);
-    assert_true(io_copy_tree(src, dir, "dst", &size));
-    assert_int_equal(size, 5);
+    assert_true(io_copy_tree(src, dir, "dst", &how));
+    assert_int_equal(how.bytes, 5);
     char to[64];
     assert_int_equal(readlinkat(dir, "dst/link", to, sizeof to), 11);
     assert_int_equal(faccessat(dir, "dst/fifo", F_OK, 0), -1);
     assert_true(io_remove_tree(dir, "dst"));
+    struct stat st;
+    how = (struct io_copy){.mode = 0500, .add_mode = 0200, .uid = -1, .gid = -1, .max_entries = 3};
+    assert_true(io_copy_tree(src, dir, "dst", &how));
+    assert_int_equal(fstatat(dir, "dst", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(fstatat(dir, "dst/file", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+    how.entries = 0;
+    how.max_entries = 1;
+    assert_false(io_copy_tree(src, dir, "few", &how));
+    assert_int_equal(errno, E2BIG);
     close(src);
     close(dir);
 }

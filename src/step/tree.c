@@ -102,40 +102,56 @@ static bool copy_bytes(int src, int dst, uint64_t *size)
     }
 }
 
-static bool copy_file(int src, const struct stat *st, int dir_fd, const char *name, uint64_t *size)
+/* Owner first: a change of it may take bits away. */
+static bool copy_looks(int dst, const struct stat *st, const struct io_copy *how, int depth)
+{
+    bool given = how->mode >= 0 && (depth == 0 || how->recurse);
+    mode_t mode = given ? (mode_t)how->mode : st->st_mode;
+    if ((how->uid >= 0 || how->gid >= 0) && fchown(dst, (uid_t)how->uid, (gid_t)how->gid) != 0) return false;
+    return fchmod(dst, (mode & 0777) | how->add_mode) == 0;
+}
+
+static bool copy_file(int src, const struct stat *st, int dir_fd, const char *name, struct io_copy *how, int depth)
 {
     int dst = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (dst < 0) return false;
-    bool ok = copy_bytes(src, dst, size) && fchmod(dst, st->st_mode & 0777) == 0;
+    bool ok = copy_bytes(src, dst, &how->bytes) && copy_looks(dst, st, how, depth);
     if (close(dst) != 0) ok = false;
     return ok;
 }
 
-static bool copy_link(int src_dir, const char *from, int dir_fd, const char *name)
+static bool copy_link(int src_dir, int dir_fd, const char *name, const struct io_copy *how)
 {
     char to[4096];
-    ssize_t n = readlinkat(src_dir, from, to, sizeof to - 1);
+    ssize_t n = readlinkat(src_dir, name, to, sizeof to - 1);
     if (n < 0) return false;
     to[n] = 0;
-    return symlinkat(to, dir_fd, name) == 0;
+    if (symlinkat(to, dir_fd, name) != 0) return false;
+    return (how->uid < 0 && how->gid < 0) || fchownat(dir_fd, name, (uid_t)how->uid, (gid_t)how->gid, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static bool copy_at(int src, int dir_fd, const char *name, uint64_t *size, int depth);
+static bool count_entry(struct io_copy *how)
+{
+    errno = E2BIG;
+    return !how->max_entries || how->entries++ < how->max_entries;
+}
 
-static bool copy_entry(int src_dir, const struct dirent *de, int dst_dir, uint64_t *size, int depth)
+static bool copy_at(int src, int dir_fd, const char *name, struct io_copy *how, int depth);
+
+static bool copy_entry(int src_dir, const struct dirent *de, int dst_dir, struct io_copy *how, int depth)
 {
     struct stat st;
     if (fstatat(src_dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
-    if (S_ISLNK(st.st_mode)) return copy_link(src_dir, de->d_name, dst_dir, de->d_name);
+    if (S_ISLNK(st.st_mode)) return count_entry(how) && copy_link(src_dir, dst_dir, de->d_name, how);
     if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) return true;
     int fd = openat(src_dir, de->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return false;
-    bool ok = copy_at(fd, dst_dir, de->d_name, size, depth + 1);
+    bool ok = copy_at(fd, dst_dir, de->d_name, how, depth + 1);
     close(fd);
     return ok;
 }
 
-static bool copy_dir(int src, const struct stat *st, int dir_fd, const char *name, uint64_t *size, int depth)
+static bool copy_dir(int src, const struct stat *st, int dir_fd, const char *name, struct io_copy *how, int depth)
 {
     if (mkdirat(dir_fd, name, 0700) != 0) return false;
     int dst = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -143,31 +159,31 @@ static bool copy_dir(int src, const struct stat *st, int dir_fd, const char *nam
     DIR *d = again < 0 ? NULL : fdopendir(again);
     bool ok = d != NULL;
     for (struct dirent *de; ok && (de = readdir(d));)
-        if (!is_dots(de->d_name)) ok = copy_entry(src, de, dst, size, depth);
+        if (!is_dots(de->d_name)) ok = copy_entry(src, de, dst, how, depth);
     int why = errno;
     if (d) closedir(d);
     else if (again >= 0) close(again);
-    if (ok) ok = fchmod(dst, st->st_mode & 0777) == 0;
+    if (ok) ok = copy_looks(dst, st, how, depth);
     else errno = why;
     if (dst >= 0) close(dst);
     return ok;
 }
 
-static bool copy_at(int src, int dir_fd, const char *name, uint64_t *size, int depth)
+static bool copy_at(int src, int dir_fd, const char *name, struct io_copy *how, int depth)
 {
     struct stat st;
     if (depth > LIMIT_STEP_TREE_DEPTH) {
         errno = ELOOP;
         return false;
     }
-    if (fstat(src, &st) != 0) return false;
-    if (S_ISDIR(st.st_mode)) return copy_dir(src, &st, dir_fd, name, size, depth);
-    if (S_ISREG(st.st_mode)) return copy_file(src, &st, dir_fd, name, size);
+    if (!count_entry(how) || fstat(src, &st) != 0) return false;
+    if (S_ISDIR(st.st_mode)) return copy_dir(src, &st, dir_fd, name, how, depth);
+    if (S_ISREG(st.st_mode)) return copy_file(src, &st, dir_fd, name, how, depth);
     errno = EINVAL; /* a fifo, socket or device */
     return false;
 }
 
-bool io_copy_tree(int src, int dir_fd, const char *name, uint64_t *size)
+bool io_copy_tree(int src, int dir_fd, const char *name, struct io_copy *how)
 {
-    return copy_at(src, dir_fd, name, size, 0);
+    return copy_at(src, dir_fd, name, how, 0);
 }

@@ -67,6 +67,23 @@ def modes_are_set_on_a_copy(b):
 """).is_("Succeeded")
 
 
+def what_a_step_had_of_its_inputs_goes_with_it(b):
+    b.run(STEPS + """
+  - name: make
+    container: {image: busybox, command: [sh, -c, 'mkdir -p /tmp/o/sub; echo 1 > /tmp/o/sub/a; head -c 3000000 /dev/zero > /tmp/o/big']}
+    outputs: {artifacts: [{name: o, path: /tmp/o, s3: {key: "{{workflow.name}}/o"}}]}
+  - name: use
+    inputs:
+      artifacts:
+      - {name: o, path: /tmp/o, s3: {key: "{{workflow.name}}/o"}}
+      - {name: big, path: /tmp/big, s3: {key: "{{workflow.name}}/o/big"}}
+    container: {image: busybox, command: [sh, -ec, 'cd /tmp/o; rm -r sub; mkdir sub; chmod 0 sub; echo x >> big; echo x >> /tmp/big']}
+    outputs: {artifacts: [{name: big, path: /tmp/big}]}
+""").is_("Succeeded")
+    left = [os.path.join(d, f) for d, _, files in os.walk(os.path.join(b.state, "work")) for f in files]
+    assert os.listdir(os.path.join(b.state, "work")) == [], left
+
+
 def logs_are_archived_where_it_is_said(b):
     w = b.run(HEAD + """
   archiveLogs: true

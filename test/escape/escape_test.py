@@ -16,17 +16,11 @@ import sys
 import tempfile
 import time
 
+from input_cases import Failed, check, ended
+import input_cases
+
 STEP_TRY, PROBE = sys.argv[1], sys.argv[2]
 NOBODY = 65534
-
-
-class Failed(Exception):
-    pass
-
-
-def check(ok, what):
-    if not ok:
-        raise Failed(what)
 
 
 class Bench:
@@ -85,6 +79,12 @@ class Bench:
         finally:
             os.close(keep)
 
+    def run_as_user(self, command):
+        return subprocess.run(command, preexec_fn=self.drop).returncode
+
+    def parsed(self, command, **o):
+        return parse(subprocess.run(command, capture_output=True, text=True, timeout=60, **o).stdout)
+
     def run(self, command, **o):
         p = self.spawn(command, **o)
         out, _ = p.communicate(timeout=60)
@@ -120,10 +120,6 @@ def parse(out):
         else:
             r[key] = value
     return r
-
-
-def ended(r, status):
-    check(r.get("status") == str(status), "status %s wanted:\n%s" % (status, r["text"]))
 
 
 CASES = []
@@ -353,6 +349,13 @@ def outputs_are_moved_not_copied(b):
 
 
 @case
+def outputs_are_moved_in_every_tier(b):
+    for tier in ("ro", "overlay"):
+        r = b.sh("mkdir -p /tmp/d /skiff-w; echo 1 >/tmp/d/x; echo 2 >/skiff-w/f", artifact=["d=/tmp/d", "f=/skiff-w/f"], writable=["/skiff-w"], tier=tier)
+        check(r["artifact"]["d"][:2] == ["dir", "moved"] and r["artifact"]["f"][:2] == ["file", "moved"], tier + ": " + r["text"])
+
+
+@case
 def a_directory_of_two_layers_comes_out_whole(b):
     r = b.sh("echo x >/usr/share/doc/skiff-new; ", artifact="d=/usr/share/base-files", writable="/usr/share")
     r = b.sh("echo x >/usr/share/base-files/skiff-new", artifact="d=/usr/share/base-files", writable="/usr/share/base-files")
@@ -406,6 +409,13 @@ def exit_codes_and_signals(b):
         ended(b.sh("kill -TERM $$", tier=tier), 143)
         r = b.run(["skiff-no-such-program"], tier=tier)
         check(r["end"] == "error" and r["error"] == 'executable "skiff-no-such-program" not found', r["text"])
+
+
+@case
+def a_step_keeps_the_niceness_of_its_engine(b):
+    for user in ({}, {"uid": 1234} if b.root else {}):
+        r = b.parsed(["nice", "-n", "7", *b.argv(["nice"], realtime=True, capture=True, **user)], preexec_fn=b.drop)
+        check(r.get("result") == str(min(os.nice(0) + 7, 19)), r["text"])
 
 
 @case
@@ -562,6 +572,9 @@ def a_long_state_path_works(b):
         ended(r, 137)
     finally:
         b.state = old
+
+
+CASES += input_cases.CASES
 
 
 def can_run(b):

@@ -1,6 +1,7 @@
 /* Runs one command as a step, for tests, for bench and for looking by hand:
  *
  *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--tmpfs PATH]
+ *            [--input SRC:DST[:MODE[r]]] [--shared DIR] [--bytes N]
  *            [--file PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
  *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--capture] [--no-fsync]
  *            [--kill SIG:AFTER_MS:GRACE_MS] [--count N] [--detach] [--adopt] -- COMMAND...
@@ -66,6 +67,19 @@ static void add_bind(struct options *o, const char *arg)
     *LAST(&o->spec.binds) = (struct step_bind){z_str(&o->arena, source), z_str(&o->arena, target), str_is(mode, "ro"), false};
 }
 
+/* --shared and --bytes are about the last one. */
+static void add_input(struct options *o, const char *arg)
+{
+    struct str source, rest, target, mode;
+    str_cut(str_of(arg), ':', &source, &rest);
+    str_cut(rest, ':', &target, &mode);
+    GROW(&o->arena, &o->spec.inputs);
+    *LAST(&o->spec.inputs) = (struct step_input){.source = z_str(&o->arena, source), .target = z_str(&o->arena, target), .bytes = 1, .mode = -1};
+    if (!mode.n) return;
+    LAST(&o->spec.inputs)->mode = strtol(str_z(&o->arena, mode), NULL, 8);
+    LAST(&o->spec.inputs)->recurse = str_ends(mode, STR("r"));
+}
+
 static struct step_output output(struct arena *a, const char *arg)
 {
     struct str name, path;
@@ -92,7 +106,8 @@ static const struct option longs[] = {
     {"tmpfs", 1, 0, 'T'}, {"file", 1, 0, 'f'}, {"param", 1, 0, 'p'}, {"artifact", 1, 0, 'a'}, {"env", 1, 0, 'e'},
     {"mask", 1, 0, 'm'}, {"hide", 1, 0, 'h'}, {"layer", 1, 0, 'l'}, {"cwd", 1, 0, 'c'}, {"uid", 1, 0, 'u'},
     {"net", 0, 0, 'n'}, {"capture", 0, 0, 'C'}, {"no-fsync", 0, 0, 'F'}, {"kill", 1, 0, 'k'}, {"count", 1, 0, 'N'},
-    {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'}, {0}};
+    {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'},
+    {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'}, {0}};
 
 static bool parse_text(struct options *o, int c, char *arg)
 {
@@ -101,6 +116,9 @@ static bool parse_text(struct options *o, int c, char *arg)
     case 's': o->state = str_of(arg); return true;
     case 'w': add(&o->arena, &o->writable, arg); return true;
     case 'b': add_bind(o, arg); return true;
+    case 'I': add_input(o, arg); return true;
+    case 'S': LAST(&s->inputs)->shared = str_of(arg); return true;
+    case 'B': LAST(&s->inputs)->bytes = strtoull(arg, NULL, 10); return true;
     case 'T': GROW(&o->arena, &s->tmpfs); LAST(&s->tmpfs)->path = str_of(arg); return true;
     case 'f': add_file(o, arg); return true;
     case 'p': GROW(&o->arena, &s->params); *LAST(&s->params) = output(&o->arena, arg); return true;
