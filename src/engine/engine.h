@@ -130,6 +130,8 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out);
 void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
+/* The pod says how far it is: "N/M". False: that is no progress, and nothing has changed. */
+bool run_step_progress(struct run *r, struct node *n, struct str line, int64_t now_us, struct outbox *out);
 /* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
 void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
@@ -246,6 +248,8 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
 /* The run's own status without nodes: {"phase":…,"startedAt":…,"message":…,"progress":…}. */
 void run_write_status(struct buf *b, const struct run *r);
 void run_write_private(struct buf *b, const struct run *r);
+/* Nodes by id, with what those above others show of them added: progress, resourcesDuration. */
+struct val nodes_sum(struct arena *a, const struct val *nodes);
 /* The whole Workflow object with .status.nodes. */
 void run_write_workflow(struct buf *b, const struct run *r);
 

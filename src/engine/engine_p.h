@@ -83,6 +83,11 @@ struct gate {
     struct str outputs;       /* of a hit */
 };
 
+/* What few nodes have. */
+struct extra {
+    int64_t done, of;    /* progress that the pod told; of == 0: none */
+};
+
 struct node {
     uint32_t idx;
     uint32_t hash; /* FNV-1a of the name: its id */
@@ -111,6 +116,7 @@ struct node {
     const struct call *call;
     struct str name, message, inputs, outputs, item;
     struct gate *gate;
+    struct extra *extra; /* NULL: nothing */
     const struct str *display; /* given by the template; NULL: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
@@ -202,6 +208,10 @@ struct timer {
     uint32_t node; /* index; UINT32_MAX: the workflow's own deadline */
 };
 
+struct progress {
+    int64_t done, of;
+};
+
 struct run {
     struct run_opts opts;
     struct arena arena, scratch;
@@ -235,7 +245,8 @@ struct run {
     bool podspec_tags; /* what the workflow says about pods has tags */
     bool pods_by_id; /* the older names of pods: those of their nodes' ids */
     int64_t parallelism;
-    uint32_t active_pods, pods_total, pods_done;
+    uint32_t active_pods;
+    struct progress progress; /* of all nodes that count */
     VEC(struct node *) held; /* instances with blocked children */
     VEC(struct node *) daemons; /* those that are daemoned */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
@@ -446,6 +457,15 @@ void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_
 void parts_kill(struct run *r, struct node *n); /* all of them, main too */
 void parts_write(struct buf *b, const struct node *n);
 bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e);
+
+/* progress.c */
+bool progress_counts(const struct node *n);
+struct progress progress_of(const struct node *n);
+bool progress_parse(struct str line, struct progress *out);
+/* The node's share in the run's leaves it while it changes. */
+void progress_take(struct run *r, const struct node *n);
+void progress_give(struct run *r, const struct node *n);
+struct extra *extra_of(struct run *r, struct node *n); /* made when there is none */
 
 /* daemon.c */
 void daemon_started(struct run *r, struct node *n);

@@ -315,11 +315,9 @@ static void run_rewrite(struct resetting *x)
     r->finished_us = r->deadline_us = 0;
     if (deadline && val_i64(deadline, &s)) r->deadline_us = r->now_us + s * 1000000;
     scope_set(&r->globals, STR("workflow.failures"), STR_NONE);
-    r->active_pods = r->pods_total = r->pods_done = 0;
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        r->pods_total += r->nodes.items[i]->type == NTYPE_POD;
-        r->pods_done += r->nodes.items[i]->type == NTYPE_POD && r->nodes.items[i]->phase == NODE_SUCCEEDED;
-    }
+    r->active_pods = 0;
+    r->progress = (struct progress){0};
+    for (size_t i = 0; i < r->nodes.n; i++) progress_give(r, r->nodes.items[i]);
 }
 
 static bool may_reset(const struct run *r, const struct reset_opts *o, struct err *e)

@@ -1,6 +1,7 @@
 /* Status as JSON: nodes and the workflow in Argo's shape (types.go NodeStatus, WorkflowStatus), and
  * beside it the private part that a restart needs. */
 #include "base/rfc3339.h"
+#include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
@@ -155,6 +156,16 @@ static void put_gate(struct buf *b, const struct gate *g)
     }
 }
 
+static void put_progress(struct buf *b, struct progress p)
+{
+    key(b, "progress");
+    buf_char(b, '"');
+    buf_i64(b, p.done);
+    buf_char(b, '/');
+    buf_i64(b, p.of);
+    buf_char(b, '"');
+}
+
 void node_write_status(struct buf *b, const struct run *r, const struct node *n)
 {
     buf_char(b, '{');
@@ -172,8 +183,7 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     if (n->message.n) put(b, "message", n->message);
     put_time(b, "startedAt", n->started_us);
     put_time(b, "finishedAt", n->finished_us);
-    if (n->type == NTYPE_POD || n->type == NTYPE_HTTP)
-        put(b, "progress", n->phase == NODE_SUCCEEDED ? STR("1/1") : STR("0/1"));
+    if (progress_counts(n)) put_progress(b, progress_of(n));
     put_raw(b, "inputs", n->inputs);
     put_raw(b, "outputs", n->outputs);
     put_flags(b, n);
@@ -305,10 +315,7 @@ static void status_members(struct buf *b, const struct run *r)
         key(b, "estimatedDuration");
         buf_i64(b, r->opts.estimated_s);
     }
-    if (r->pods_total) {
-        key(b, "progress");
-        buf_printf(b, "\"%u/%u\"", r->pods_done, r->pods_total);
-    }
+    if (r->progress.of) put_progress(b, r->progress);
     put_conditions(b, r);
     put_outputs(b, r);
     if (lock_party_lines(r->party)) {
@@ -347,6 +354,27 @@ void run_write_private(struct buf *b, const struct run *r)
     buf_char(b, '}');
 }
 
+static void nodes_write(struct buf *b, const struct run *r)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct buf own CLEANUP(buf_fini);
+    struct val nodes;
+    arena_init(&a);
+    buf_init(&own, b->max);
+    buf_char(&own, '{');
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        if (i) buf_char(&own, ',');
+        put_id(&own, r, r->nodes.items[i]);
+        buf_char(&own, ':');
+        node_write_status(&own, r, r->nodes.items[i]);
+    }
+    buf_char(&own, '}');
+    bool ok = json_parse(&a, buf_view(&own), NULL, &nodes, NULL);
+    ASSERT(ok);
+    nodes = nodes_sum(&a, &nodes);
+    json_write(b, &nodes, 0);
+}
+
 void run_write_workflow(struct buf *b, const struct run *r)
 {
     const struct val *wf = r->opts.workflow;
@@ -361,12 +389,6 @@ void run_write_workflow(struct buf *b, const struct run *r)
     buf_str(b, STR("\"status\":{"));
     status_members(b, r);
     key(b, "nodes");
-    buf_char(b, '{');
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        if (i) buf_char(b, ',');
-        put_id(b, r, r->nodes.items[i]);
-        buf_char(b, ':');
-        node_write_status(b, r, r->nodes.items[i]);
-    }
-    buf_str(b, STR("}}}"));
+    nodes_write(b, r);
+    buf_str(b, STR("}}"));
 }

@@ -215,6 +215,7 @@ void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
 void job_event(struct job *j, const struct step_outcome *how);
 void job_result(struct job *j, const struct step_result *r);
 void job_failed(struct job *j, const char *text);
+void job_progress(struct job *j, struct str line); /* of its progress file */
 void job_forget(struct job *j);
 void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */

@@ -91,6 +91,7 @@ static bool lane_event(struct lane *l, struct slot_event *ev)
         if (last) lane_free(l, true);
         return !last;
     }
+    if (ev->kind == SLOT_PROGRESS && l->job) job_progress(l->job, ev->line);
     if (ev->kind == SLOT_EXITED) {
         j = lane_release(l);
         lane_free(l, j == NULL);
@@ -108,8 +109,8 @@ static void lane_ready(void *user, unsigned events)
     (void)events;
     arena_init(&a);
     do slot_read(l->slot, &a, &ev);
-    while (ev.kind == SLOT_STARTED && lane_event(l, &ev));
-    if (ev.kind != SLOT_NOTHING && ev.kind != SLOT_STARTED) lane_event(l, &ev); /* nothing follows before the next start */
+    while ((ev.kind == SLOT_STARTED || ev.kind == SLOT_PROGRESS) && lane_event(l, &ev));
+    if (ev.kind == SLOT_RESULT || ev.kind == SLOT_EXITED) lane_event(l, &ev); /* nothing follows before the next start */
 }
 
 static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)

@@ -132,6 +132,7 @@ static void finish(struct pod *p, struct pod_plan *out)
     s->grace_ms = p->in->grace_ms;
     s->capture_result = p->in->capture_result;
     s->fsync_result = false;
+    if (!p->in->collect) s->progress = pod_progress_path(p);
     if (p->image.kind == IMAGE_ROOT) {
         s->layers.items = ARENA_NEW(p->a, struct str);
         s->layers.items[0] = p->image.root;

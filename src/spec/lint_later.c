@@ -16,27 +16,6 @@ static void warn_place(struct lint *l, const struct argo_artifact *x)
              "the location of `%.*s` has no effect in this version: it is kept in the state directory", STR_ARG(x->name));
 }
 
-static bool mentions(const struct val *v, struct str word)
-{
-    if (v->kind == VAL_STR) return str_find(v->s, word, 0) >= 0;
-    for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
-        if (mentions(&v->items[i], word)) return true;
-    for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
-        if (mentions(&v->map[i].v, word)) return true;
-    return false;
-}
-
-/* A step's own account of its progress is not read. */
-static void warn_progress(struct lint *l, const struct argo_template *t)
-{
-    static const char *const bodies[] = {"container", "script", "containerSet"};
-    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
-        const struct val *v = val_get(t->src, str_of(bodies[i]));
-        if (v && mentions(v, STR("ARGO_PROGRESS_FILE")))
-            LINT(l, DIAG_WARNING, "W0105", v, "ARGO_PROGRESS_FILE has no effect in this version: it is not set, and nobody reads it");
-    }
-}
-
 static void warn_container(struct lint *l, const struct val *c, bool is_daemon, bool is_main)
 {
     const struct val *probe = val_get(c, STR("readinessProbe"));
@@ -68,7 +47,6 @@ static void warn_containers(struct lint *l, const struct argo_template *t)
 
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
-    warn_progress(l, t);
     warn_containers(l, t);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }

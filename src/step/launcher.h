@@ -45,6 +45,7 @@ bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 enum slot_event_kind {
     SLOT_NOTHING, /* no event now */
     SLOT_STARTED, /* pid, time_us: of a step that has run for a moment, or was adopted */
+    SLOT_PROGRESS, /* line: what the step says about its progress, as it stands in its file */
     SLOT_RESULT,  /* result; the slot is idle again (an adopted one ends) */
     SLOT_EXITED,  /* the supervisor is gone; what became of a step that it had tells its journal. Close the slot. */
 };
@@ -54,6 +55,7 @@ struct slot_event {
     uint64_t id;
     int32_t pid;
     int64_t time_us;
+    struct str line; /* lives like the result */
     struct step_result result; /* lives in the arena given to slot_read */
     size_t bytes;              /* what the result takes in the journal, about */
 };

@@ -14,6 +14,7 @@ enum proto_kind {
     PROTO_HELLO,    /* supervisor -> adopting engine: id, a = pid, time_us = start */
     PROTO_STARTED,  /* supervisor -> engine: as HELLO, of a step that has run for LIMIT_STEP_QUIET_MS */
     PROTO_RESULT,   /* supervisor -> engine: a step_result */
+    PROTO_PROGRESS, /* supervisor -> engine: the last line of the step's progress file */
     PROTO_KIND_MAX
 };
 

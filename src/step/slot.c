@@ -106,6 +106,11 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
         out->time_us = h.time_us;
         out->kind = SLOT_STARTED;
         if (h.kind == PROTO_STARTED || h.kind == PROTO_HELLO) return;
+        if (h.kind == PROTO_PROGRESS) {
+            out->kind = SLOT_PROGRESS;
+            out->line = body;
+            return;
+        }
         if (h.kind != PROTO_RESULT || !step_result_decode(a, body, &out->result, &ignored)) continue;
         out->kind = SLOT_RESULT;
         out->bytes = body.n;

@@ -102,6 +102,7 @@ bool step_spec_check(const struct step_spec *s, struct err *e)
 {
     if (s->argv.n == 0) return err_set(e, ERR_SPEC, "step: no command");
     if (str_set(s->cwd) && !path_ok(s->cwd)) return bad(e, "working directory is not absolute:", s->cwd);
+    if (str_set(s->progress) && !path_ok(s->progress)) return bad(e, "progress file is not absolute:", s->progress);
     if (s->hostname.n > 63) return bad(e, "hostname is longer than 63 bytes:", s->hostname);
     if (s->tier == STEP_TIER_IMAGE && (s->layers.n == 0 || s->layers.n > LIMIT_STEP_LAYERS))
         return err_set(e, ERR_SPEC, "step: an image has 1 to %d layers, not %zu", LIMIT_STEP_LAYERS, s->layers.n);
@@ -163,6 +164,7 @@ static void visit_rest(struct codec *c, struct step_spec *s)
         codec_u64(c, &s->rlimits.items[i].soft);
         codec_u64(c, &s->rlimits.items[i].hard);
     }
+    codec_text(c, &s->progress);
     visit_strs(c, &s->masks);
     codec_i64(c, &s->uid);
     codec_i64(c, &s->gid);

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { STEP_WIRE_VERSION = 1 };
+enum { STEP_WIRE_VERSION = 2 };
 
 #define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
 
@@ -86,6 +86,7 @@ struct step_spec {
         struct step_rlimit *items;
         size_t n;
     } rlimits;
+    struct str progress;    /* a file whose last line is told while the step runs; absent: none */
     struct step_strs masks; /* secret values that are shown as "***" in the log */
     int64_t uid, gid;       /* STEP_UID_DEFAULT or runAsUser, runAsGroup */
     uint32_t grace_ms;      /* from the first signal of a kill to SIGKILL, when it names none */

@@ -82,6 +82,7 @@ static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str 
 }
 
 void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
+void supervisor_progress(struct supervisor *sv, struct str line) { send_engine(sv, PROTO_PROGRESS, line); }
 
 static void socket_name(const struct supervisor *sv, char *out, size_t max) { snprintf(out, max, "%s.sock", sv->name); }
 
@@ -127,6 +128,7 @@ static void accept_engine(struct supervisor *sv)
     if (sv->sock >= 0) close(sv->sock);
     sv->sock = fd;
     send_engine(sv, PROTO_HELLO, STR(""));
+    progress_again(sv);
 }
 
 void supervisor_engine_event(struct supervisor *sv)
@@ -247,7 +249,7 @@ static void prepare(struct supervisor *sv, const struct supervisor_birth *b)
 NORETURN void supervisor_main(const struct supervisor_birth *b)
 {
     static struct supervisor sv;
-    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1,
+    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1, .inotify = -1,
                              .pipes = {-1, -1}, .write_ends = {-1, -1}, .broken = b->broken};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "skiff-slot");

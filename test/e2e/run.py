@@ -16,6 +16,7 @@ import daemons
 import metadata
 import metrics
 import pods
+import progress
 import sets
 import templates
 
@@ -55,6 +56,10 @@ class Bench:
 
     def start(self, text, *words):
         return subprocess.Popen([SKIFF, "run", "--state", self.state, *words, self.file(text)], cwd=self.directory,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def resume(self, name):
+        return subprocess.Popen([SKIFF, "run", "--state", self.state, "--resume", name], cwd=self.directory,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def get(self):
@@ -104,7 +109,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (artifacts, daemons, metadata, metrics, pods, sets, templates):
+    for module in (artifacts, daemons, metadata, metrics, pods, progress, sets, templates):
         for name, fn in vars(module).items():
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn

@@ -29,7 +29,7 @@ def containers_share_the_volumes_of_the_set_and_nothing_else(b):
     assert [a["name"] for a in w.node("wf")["outputs"]["artifacts"]] == ["dir"]
     for name in (".a", ".b", ".main"):
         assert w.node(name, "Succeeded")["type"] == "Container"
-    assert w.status["progress"] == "1/1"
+    assert w.status["progress"] == "4/4"
     name = w.workflow["metadata"]["name"]
     assert "%s: a\n" % name in b.logs(), b.logs()
     assert "a" in b.logs("-c", "a") and b.logs("-c", "main") == ""
