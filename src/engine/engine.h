@@ -56,10 +56,12 @@ struct run_opts {
     const struct val *workflow; /* the whole object: name, namespace, uid, creationTimestamp set;
                                    spec after merging with its workflowTemplateRef and defaults */
     run_lookup_fn *lookup;
-    void *lookup_ctx; /* of lookup and cache, and what locks_next names */
+    void *lookup_ctx; /* of lookup, estimate and cache, and what locks_next names */
     uint64_t seed; /* of the random streams of expressions */
     const struct val *memo; /* `argo resubmit --memoized`: what run_memo wrote of the run before; NULL: nothing */
     int64_t estimated_s; /* how long an earlier run of the same template took; 0: nobody knows */
+    /* And how long the node of that run took that has this name behind the workflow's. NULL: nobody knows. */
+    int64_t (*estimate)(void *ctx, struct str within);
     struct run_cache cache;
     struct locks *locks; /* shared with the other runs of the machine; NULL: the run's own */
     uint64_t number;     /* of the run, in the order of submission; see run_number_set */
@@ -93,7 +95,8 @@ struct step_outcome {
     const struct step_outcome_param *params; /* output parameters that come from files */
     size_t n_params;
     const struct val *artifacts; /* list of Argo artifacts, or NULL */
-    int64_t cpu_us;              /* used processor time, for resourcesDuration */
+    int64_t started_us, finished_us; /* its process, wall clock; 0: there was none */
+    int64_t cpu_us;              /* used processor time */
     int64_t memory_bytes;        /* peak */
 };
 

@@ -83,9 +83,21 @@ struct gate {
     struct str outputs;       /* of a hit */
 };
 
-/* What few nodes have. */
+struct used {
+    struct str name; /* of a resource */
+    int64_t seconds;
+};
+
+struct used_list {
+    struct used *items;
+    uint32_t n, cap;
+};
+
+/* What not every node has. */
 struct extra {
-    int64_t done, of;    /* progress that the pod told; of == 0: none */
+    int64_t done, of;      /* progress that the pod told; of == 0: none */
+    int64_t estimated_s;   /* how long it took in an earlier run */
+    struct used_list used; /* resourcesDuration of a pod, so far */
 };
 
 struct node {
@@ -247,6 +259,7 @@ struct run {
     int64_t parallelism;
     uint32_t active_pods;
     struct progress progress; /* of all nodes that count */
+    struct used_list used;    /* resourcesDuration of the pods that have ended */
     VEC(struct node *) held; /* instances with blocked children */
     VEC(struct node *) daemons; /* those that are daemoned */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
@@ -466,6 +479,12 @@ bool progress_parse(struct str line, struct progress *out);
 void progress_take(struct run *r, const struct node *n);
 void progress_give(struct run *r, const struct node *n);
 struct extra *extra_of(struct run *r, struct node *n); /* made when there is none */
+
+/* usage.c: resourcesDuration */
+void usage_add(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how); /* a container has ended */
+void usage_total(struct run *r, const struct node *n); /* its pod has */
+void usage_write(struct buf *b, const struct used_list *l);
+void usage_read(struct run *r, struct node *n, const struct val *map);
 
 /* daemon.c */
 void daemon_started(struct run *r, struct node *n);

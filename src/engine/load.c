@@ -42,9 +42,14 @@ static struct str kept_json(struct run *r, const struct val *status, const char 
     return v ? json_text(&r->arena, v) : STR_NONE;
 }
 
-static void extra_read(struct run *r, struct node *n, const struct val *status)
+static void extra_read(struct run *r, struct node *n, const struct val *status, const struct val *priv)
 {
     struct progress p;
+    int64_t estimated = num(status, "estimatedDuration");
+    if (estimated) extra_of(r, n)->estimated_s = estimated;
+    usage_read(r, n, val_get(priv, STR("rd")));
+    usage_read(r, n, val_get(status, STR("resourcesDuration")));
+    if (phase_fulfilled(n->phase)) usage_total(r, n);
     if (!progress_counts(n) || !progress_parse(val_get_str(status, "progress"), &p)) return;
     struct progress plain = progress_of(n);
     if (p.done == plain.done && p.of == plain.of) return;
@@ -92,7 +97,7 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->hook = (uint8_t)num(priv, "h");
     n->hooks_fired = (uint32_t)num(priv, "hf");
     n->wf_status = (uint8_t)num(priv, "ws");
-    extra_read(r, n, status);
+    extra_read(r, n, status, priv);
     VEC_PUSH(&r->nodes, n);
     return true;
 }

@@ -109,6 +109,12 @@ static void count_end(struct run *r, struct node *n)
     if (phases[n->phase].failed) b->bad_children++;
 }
 
+static void estimate(struct run *r, struct node *n)
+{
+    int64_t s = r->opts.estimate ? r->opts.estimate(r->opts.lookup_ctx, str_from(n->name, r->name.n)) : 0;
+    if (s > 0) extra_of(r, n)->estimated_s = s;
+}
+
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary)
 {
     struct node *n = ARENA_NEW(&r->arena, struct node);
@@ -120,6 +126,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     n->boundary = boundary;
     n->started_us = r->now_us;
     VEC_PUSH(&r->nodes, n);
+    estimate(r, n);
     progress_give(r, n);
     count_begin(r, n);
     node_touch(r, n);
@@ -149,6 +156,7 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     n->deadline_us = 0;
     n->daemoned = false;
     progress_show(r, n);
+    if (n->type == NTYPE_POD) usage_total(r, n);
     if (n->gate) sync_leave(r, n);
     count_end(r, n);
     VEC_PUSH(&r->finished, n);

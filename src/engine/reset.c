@@ -317,7 +317,11 @@ static void run_rewrite(struct resetting *x)
     scope_set(&r->globals, STR("workflow.failures"), STR_NONE);
     r->active_pods = 0;
     r->progress = (struct progress){0};
-    for (size_t i = 0; i < r->nodes.n; i++) progress_give(r, r->nodes.items[i]);
+    r->used = (struct used_list){0};
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        progress_give(r, r->nodes.items[i]);
+        if (phase_fulfilled(r->nodes.items[i]->phase)) usage_total(r, r->nodes.items[i]);
+    }
 }
 
 static bool may_reset(const struct run *r, const struct reset_opts *o, struct err *e)

@@ -93,6 +93,12 @@ static void put_ids(struct buf *b, const struct run *r, const char *name, const 
     buf_char(b, ']');
 }
 
+static void put_num(struct buf *b, const char *name, int64_t v)
+{
+    key(b, name);
+    buf_i64(b, v);
+}
+
 /* ---- a node ---- */
 
 static bool is_instance(const struct node *n)
@@ -156,6 +162,13 @@ static void put_gate(struct buf *b, const struct gate *g)
     }
 }
 
+static void put_usage(struct buf *b, const char *name, const struct node *n)
+{
+    if (!n->extra || !n->extra->used.n) return;
+    key(b, name);
+    usage_write(b, &n->extra->used);
+}
+
 static void put_progress(struct buf *b, struct progress p)
 {
     key(b, "progress");
@@ -183,7 +196,9 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     if (n->message.n) put(b, "message", n->message);
     put_time(b, "startedAt", n->started_us);
     put_time(b, "finishedAt", n->finished_us);
+    if (n->extra && n->extra->estimated_s) put_num(b, "estimatedDuration", n->extra->estimated_s);
     if (progress_counts(n)) put_progress(b, progress_of(n));
+    if (phase_fulfilled(n->phase)) put_usage(b, "resourcesDuration", n);
     put_raw(b, "inputs", n->inputs);
     put_raw(b, "outputs", n->outputs);
     put_flags(b, n);
@@ -194,12 +209,6 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);
     if (n->type == NTYPE_POD) put(b, "hostNodeName", STR("localhost"));
     buf_char(b, '}');
-}
-
-static void put_num(struct buf *b, const char *name, int64_t v)
-{
-    key(b, name);
-    buf_i64(b, v);
 }
 
 static void put_indexes(struct buf *b, const char *name, const uint32_t *idx, uint32_t n)
@@ -263,6 +272,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
     if (has_parts(n)) parts_write(b, n);
+    if (!phase_fulfilled(n->phase)) put_usage(b, "rd", n);
     sync_write_private(b, n->gate);
     buf_char(b, '}');
 }
@@ -316,6 +326,10 @@ static void status_members(struct buf *b, const struct run *r)
         buf_i64(b, r->opts.estimated_s);
     }
     if (r->progress.of) put_progress(b, r->progress);
+    if (r->used.n) {
+        key(b, "resourcesDuration");
+        usage_write(b, &r->used);
+    }
     put_conditions(b, r);
     put_outputs(b, r);
     if (lock_party_lines(r->party)) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "artifact/artifact.h"
 #include "artifact/remote.h"
+#include "base/map.h"
 #include "base/vec.h"
 #include "config/images.h"
 #include "engine/throttle.h"
@@ -47,6 +48,9 @@ struct active {
     VEC(struct request *) waiting; /* for one of those under way to end; NULL: it has ended itself */
     size_t waiting_head, n_made;
     bool has_room; /* stands in exec.roomy */
+    int64_t baseline; /* the run whose times are its estimates; 0: none */
+    bool estimates_read;
+    struct map estimates; /* name within the workflow -> seconds, as a pointer */
 };
 
 enum job_state {
@@ -190,6 +194,11 @@ bool run_submit(struct active *by, const struct val *workflow, struct err *e);
 bool actives_flush(struct exec *x, struct err *e); /* the stale ones */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
+/* estimate.c */
+#define ESTIMATE_KEY "baseline" /* the value of a run that names its baseline */
+int64_t estimate_of_run(struct active *l); /* for a new one: finds the baseline; seconds, 0 = nobody knows */
+bool estimate_note(struct active *l, struct err *e); /* stores which it was */
+int64_t estimate_of_node(void *ctx, struct str within);
 /* locking.c */
 struct run_opts active_opts(struct active *l);
 int64_t exec_lock_limit(void *ctx, const struct lock_name *n);
