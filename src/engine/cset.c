@@ -127,6 +127,11 @@ static struct set_ctr *ctr_of(const struct node *c)
     return &c->parent->set->ctrs[c->container - 1];
 }
 
+const struct node *node_set_container(const struct node *pod, uint32_t i)
+{
+    return has_set(pod) && i < pod->set->n ? pod->set->ctrs[i].node : NULL;
+}
+
 /* ---- beginning ---- */
 
 static void ctr_start(struct run *r, struct node *c, const struct val *tmpl)

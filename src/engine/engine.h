@@ -219,6 +219,8 @@ struct str node_template_name(const struct node *n);
 /* The node of the pod that a container belongs to; any other node itself. */
 struct node *node_pod(struct node *n);
 bool node_has_containers(const struct node *n); /* the pod of a container set */
+/* The i-th container of the set at work; NULL: there are no more. */
+const struct node *node_set_container(const struct node *pod, uint32_t i);
 struct str node_container(const struct node *n); /* name in its set; absent: no container of a set */
 /* A pod may have containers beside main, which are no nodes: init containers, then sidecars, numbered from 1. */
 uint32_t node_parts(const struct node *n);
@@ -234,6 +236,10 @@ bool node_is_killed(const struct node *n); /* was told to end; after a restart i
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
  * until the next event of the run. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);
+
+/* The same with podSpecPatch applied, as the pod would be. */
+const struct val *node_pod_template(struct run *r, struct node *n, struct err *e);
+bool node_may_be_probed(const struct run *r, const struct node *n); /* false: surely none of its containers has a probe */
 
 /* A text with the tags filled in that this pod's template could have. */
 bool node_replace(struct arena *a, struct run *r, struct node *n, struct str text, struct str *out, struct err *e);

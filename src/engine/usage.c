@@ -120,19 +120,15 @@ static void rates_from(struct rates *to, const struct val *tmpl, const struct va
 
 static void rates_of(struct run *r, struct node *pod, struct str container, struct rates *to)
 {
-    const struct val *tmpl, *workflow;
-    struct val patched;
-    int64_t grace_s;
+    const struct val *tmpl;
     struct err ignored;
     to->n = 0;
     rate_set(to, STR("cpu"), 100);
     rate_set(to, STR("memory"), unit_of(STR("memory")));
     if (is_plain(r, pod->tmpl->src)) return;
-    if (!pod_template(r, pod, &tmpl, &ignored) || !(workflow = node_workflow(r, pod, &ignored)) ||
-        !pod_patch_apply(&r->scratch, workflow, tmpl, &patched, &grace_s, &ignored))
-        return;
-    const struct val *shared = val_get(&patched, STR("podResources"));
-    rates_from(to, &patched, shared ? shared : val_get(r->spec, STR("podResources")), container);
+    if (!(tmpl = node_pod_template(r, pod, &ignored))) return;
+    const struct val *shared = val_get(tmpl, STR("podResources"));
+    rates_from(to, tmpl, shared ? shared : val_get(r->spec, STR("podResources")), container);
 }
 
 /* ---- sums ---- */

@@ -76,7 +76,9 @@ struct job {
     struct node *node;
     uint32_t part; /* which container of the pod: engine.h, node_parts */
     bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
-    struct probe *probe; /* of a daemon that is not ready yet; NULL: none */
+    struct probes *probes; /* what is asked of it; NULL: nothing */
+    bool ready;            /* it runs, and its readinessProbe, if any, has succeeded */
+    const char *unhealthy; /* the probe that it was ended for; NULL: none */
     struct job *beside; /* another container of the same pod */
     int64_t id; /* of the command, and of the step */
     enum job_state state;
@@ -230,9 +232,10 @@ void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
 
-/* probe.c: readiness of a daemon that has begun to run */
-void probe_begin(struct job *j);
-void probe_free(struct probe *p); /* NULL is fine */
+/* probe.c, try.c: what is asked of a container that runs */
+void probes_begin(struct job *j);
+void probes_free(struct job *j); /* none is fine */
+void probes_answered(struct job *j, uint32_t number, bool good); /* an exec probe: by its supervisor */
 
 /* request.c */
 bool request_new(struct active *l, struct node *n, struct err *e);

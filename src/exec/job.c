@@ -83,8 +83,7 @@ static void job_detach(struct job *j)
     *at = j->beside;
     j->beside = NULL;
     j->live->n_jobs--;
-    probe_free(j->probe);
-    j->probe = NULL;
+    probes_free(j);
     j->live = NULL;
     j->node = NULL;
 }
@@ -102,7 +101,7 @@ void job_forget(struct job *j)
     job_detach(j);
     list_leave(j);
     transfer_leave(j);
-    probe_free(j->probe);
+    probes_free(j);
     free(j);
 }
 
@@ -157,7 +156,7 @@ void job_event(struct job *j, const struct step_outcome *how)
         run_step_started(l->run, n, now, &out);
     }
     if (!active_event(l, &out, &e)) exec_fail(x, &e);
-    if (!how) probe_begin(j);
+    if (!how) probes_begin(j);
     loop_again(x->o.loop);
 }
 

@@ -138,7 +138,7 @@ bool job_seek(struct job *j, struct err *e)
     case ADOPT_RUNNING:
         if (!job_adopt(j, slot, &why)) job_failed(j, why.text);
         else if (j->killed) job_kill(j);
-        else if (j->told_started) probe_begin(j);
+        else if (j->told_started) probes_begin(j);
         return true;
     case ADOPT_FINISHED: job_result(j, &result); return true;
     case ADOPT_NEVER:

@@ -248,6 +248,8 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     out->finished_us = r->finished_us;
     out->cpu_us = (int64_t)(r->rusage.user_us + r->rusage.system_us);
     out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;
+    if (j->unhealthy && out->phase == NODE_FAILED)
+        out->message = str_fmt(a, "%.*s: its %s failed", STR_ARG(out->message), j->unhealthy);
     if (r->has_result) out->result = r->result.p ? r->result : STR("");
     outcome_params(a, r, out);
     const struct val *given = node_template(j->live->run, j->node, e);

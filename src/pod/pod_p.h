@@ -15,6 +15,7 @@ struct pod {
     bool patched;           /* podSpecPatch has been applied */
     bool mirrors;           /* an init container or sidecar that sees what main sees */
     bool is_script;
+    bool probed;            /* an exec probe will be run in it */
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;
     VEC(struct step_bind) binds, links;

@@ -248,7 +248,7 @@ static void plan_end(struct plan *p)
     plan_progress(p);
     if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
     if (p->spec->tier == STEP_TIER_RO && !p->ready && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
-    if (!p->spec->params.n && !p->spec->artifacts.n) return; /* nobody looks at its files afterwards */
+    if (!p->spec->params.n && !p->spec->artifacts.n && !p->spec->probed) return; /* nobody looks at its files */
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
     ns->fd_at = &p->ns_fd;
@@ -326,6 +326,13 @@ static const char *const *find_programs(struct arena *a, const struct step_spec 
     return out;
 }
 
+void plan_command(struct arena *a, const struct step_spec *s, struct child *c)
+{
+    c->argv = c_strings(a, &s->argv);
+    c->env = c_strings(a, &s->env);
+    c->programs = find_programs(a, s);
+}
+
 static bool plan_work(struct plan *p, struct err *e)
 {
     if (!p->sb || p->spec->artifacts.n == 0) return true;
@@ -369,9 +376,7 @@ bool plan_make(struct plan *p, struct err *e)
     if (!plan_work(p, e)) return false;
     struct child *c = &p->child;
     c->hostname = s->hostname.n ? s->hostname.p : "skiff";
-    c->argv = c_strings(p->arena, &s->argv);
-    c->env = c_strings(p->arena, &s->env);
-    c->programs = find_programs(p->arena, s);
+    plan_command(p->arena, s, c);
     c->cwd = str_set(s->cwd) ? s->cwd.p : "/";
     c->uid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->uid;
     c->gid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->gid;

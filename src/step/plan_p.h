@@ -51,12 +51,14 @@ struct plan {
     bool assembled, scratch; /* a root made of the host's directories; /t is mounted */
     bool ready;              /* and it is the prepared one */
     unsigned n_private;
-    int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
+    int root_fd;   /* filled by the child, for outputs and probes only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
     int progress_fd; /* likewise: the directory of the progress file */
 };
 
 bool plan_make(struct plan *p, struct err *e);
+/* What it executes. */
+void plan_command(struct arena *a, const struct step_spec *s, struct child *c);
 void plan_close_fds(struct plan *p);
 void plan_fini(struct plan *p); /* closes root_fd, ns_fd and progress_fd too */
 

@@ -173,6 +173,7 @@ static void visit_rest(struct codec *c, struct step_spec *s)
     codec_u64(c, &s->scratch_bytes);
     codec_bool(c, &s->capture_result);
     codec_bool(c, &s->private_net);
+    codec_bool(c, &s->probed);
     codec_bool(c, &s->fsync_result);
 }
 
@@ -214,4 +215,23 @@ bool step_spec_decode(struct arena *a, struct str bytes, struct step_spec *out, 
         return err_set(e, ERR_SPEC, "step: the description is damaged or of another version (this is %d)",
                        STEP_WIRE_VERSION);
     return step_spec_check(out, e);
+}
+
+bool step_words_encode(const struct step_strs *words, struct buf *out, struct err *e)
+{
+    struct step_strs copy = *words;
+    struct codec c = {.out = out};
+    if (!words->n) return err_set(e, ERR_SPEC, "step: no command");
+    if (!strings_check(words, false, e)) return false;
+    visit_strs(&c, &copy);
+    return (!c.failed && !out->overflow) || err_set(e, ERR_LIMIT, "step: the command is too long");
+}
+
+bool step_words_decode(struct arena *a, struct str bytes, struct step_strs *out, struct err *e)
+{
+    struct codec c = {.p = bytes.p, .end = bytes.p + bytes.n, .arena = a};
+    *out = (struct step_strs){0};
+    visit_strs(&c, out);
+    if (c.failed || c.p != c.end || !out->n) return err_set(e, ERR_SPEC, "step: the command is damaged");
+    return strings_check(out, false, e);
 }

@@ -82,6 +82,13 @@ static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str 
 }
 
 void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
+void supervisor_probed(struct supervisor *sv, uint32_t number, int code)
+{
+    struct proto_head h = {.kind = PROTO_PROBED, .id = sv->run.spec.id, .a = code, .b = number};
+    struct err ignored;
+    if (sv->sock >= 0) proto_send(sv->sock, &h, STR(""), NULL, &ignored);
+}
+
 void supervisor_progress(struct supervisor *sv, struct str line) { send_engine(sv, PROTO_PROGRESS, line); }
 
 static void socket_name(const struct supervisor *sv, char *out, size_t max) { snprintf(out, max, "%s.sock", sv->name); }
@@ -141,6 +148,8 @@ void supervisor_engine_event(struct supervisor *sv)
         enum proto_got got = proto_recv(sv->sock, &a, &h, &body, NULL);
         if (got == PROTO_MESSAGE && h.kind == PROTO_KILL && h.id == sv->run.spec.id && sv->run.pidfd >= 0)
             run_kill(sv, h.a, h.b);
+        if (got == PROTO_MESSAGE && h.kind == PROTO_PROBE && h.id == sv->run.spec.id && sv->run.pidfd >= 0)
+            probe_start(sv, (uint32_t)h.a, h.b, body);
         arena_fini(&a);
         if (got == PROTO_CLOSED) {
             close(sv->sock);

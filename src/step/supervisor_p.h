@@ -17,6 +17,13 @@ struct progress {
     char last[128]; /* line that was told */
 };
 
+/* A command that runs beside the step. */
+struct probe {
+    pid_t pid;
+    int pidfd; /* -1: none */
+    int64_t kill_at_ms;
+};
+
 struct run {
     struct step_spec spec;
     struct plan plan;
@@ -27,6 +34,7 @@ struct run {
     int pidfd; /* -1: it has ended */
     int64_t kill_at_ms; /* SIGKILL then; 0 = no kill under way */
     struct progress progress;
+    struct probe probes[SLOT_PROBES];
     int64_t tell_at_ms; /* the engine hears then that the step runs; 0 = it has */
 };
 
@@ -74,6 +82,7 @@ void run_get_ready(struct supervisor *sv);
 /* supervisor.c, called while busy: */
 void supervisor_started(struct supervisor *sv);
 void supervisor_engine_event(struct supervisor *sv); /* the socket or the listener is readable */
+void supervisor_probed(struct supervisor *sv, uint32_t number, int code);
 void supervisor_progress(struct supervisor *sv, struct str line);
 /* run.c */
 void run_kill(struct supervisor *sv, int signo, uint32_t grace_ms);
@@ -84,3 +93,9 @@ void progress_event(struct supervisor *sv);   /* it can be */
 void progress_look(struct supervisor *sv);
 void progress_again(struct supervisor *sv);   /* another engine has come: it knows nothing */
 void progress_end(struct supervisor *sv);
+/* probe.c: commands beside the step */
+void probes_init(struct supervisor *sv);
+void probe_start(struct supervisor *sv, uint32_t number, uint32_t timeout_ms, struct str words);
+int64_t probes_clock(struct supervisor *sv, int64_t now_ms); /* kills what is late; when the next will be, INT64_MAX: none */
+void probe_event(struct supervisor *sv, uint32_t number);    /* it has ended */
+void probes_end(struct supervisor *sv); /* the step has ended, and they with it */
