@@ -11,8 +11,9 @@
 static void pod_release(struct run *r, struct node *n)
 {
     struct action a = {.kind = ACTION_KILL, .node = n};
+    if (has_set(n)) cset_release(r, n);
     if (has_parts(n)) parts_kill(r, n);
-    else VEC_PUSH(&r->actions, a);
+    else if (!has_set(n)) VEC_PUSH(&r->actions, a);
 }
 
 static void daemon_end(struct run *r, struct node *n)

@@ -141,8 +141,8 @@ struct node {
         struct group_frame *group; /* step group, task group */
         struct retry_frame *retry;
         struct set_frame *set;    /* the pod of a container set */
-        struct parts *parts;      /* any other pod with init containers or sidecars; NULL: it has none */
     };
+    struct parts *parts; /* a pod with init containers or sidecars; NULL: it has none */
 };
 
 static inline bool has_set(const struct node *n)
@@ -152,7 +152,7 @@ static inline bool has_set(const struct node *n)
 
 static inline bool has_parts(const struct node *n)
 {
-    return n->type == NTYPE_POD && n->parts && n->tmpl->type != TMPL_CONTAINERSET;
+    return n->type == NTYPE_POD && n->parts;
 }
 
 /* State of one call of a steps or dag instance. */
@@ -452,7 +452,10 @@ void retry_decide(struct run *r, struct node *retry);
 void retry_again(struct run *r, struct node *retry);
 
 /* cset.c: container sets */
-bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e);
+bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e); /* its nodes */
+void cset_go(struct run *r, struct node *pod, const struct val *tmpl); /* they start */
+void cset_drop(struct run *r, struct node *pod); /* their pod has ended without them */
+void cset_release(struct run *r, struct node *pod); /* of a daemon that is not needed any more */
 void cset_step_started(struct run *r, struct node *c);
 void cset_step_done(struct run *r, struct node *c, const struct step_outcome *how);
 void cset_collected(struct run *r, struct node *pod, const struct step_outcome *how);
@@ -467,7 +470,9 @@ bool cset_restored(struct run *r, struct node *pod);
 bool parts_wanted(const struct val *tmpl);
 bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct err *e);
 void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how);
-void parts_kill(struct run *r, struct node *n); /* all of them, main too */
+void parts_kill(struct run *r, struct node *n); /* all of them, main too, but not the containers of a set */
+/* The containers of the set are over: the same for main. */
+void parts_set_over(struct run *r, struct node *n, enum node_phase p, struct str message);
 void parts_write(struct buf *b, const struct node *n);
 bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e);
 

@@ -439,7 +439,7 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
         }
         bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
         if (set && alive(node) && !node_is_waiting(node) && !cset_restore(r, node, e)) return false;
-        if (!set && node->type == NTYPE_POD && alive(node) && !node_is_waiting(node) && !parts_restore(r, node, &priv[i], e)) return false;
+        if (node->type == NTYPE_POD && alive(node) && !node_is_waiting(node) && !parts_restore(r, node, &priv[i], e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);

@@ -431,8 +431,8 @@ void node_kill(struct run *r, struct node *n, struct str why)
     n->killed = true;
     node_message_set(r, n, why);
     if (has_set(n)) cset_kill(r, n, why);
-    else if (has_parts(n)) parts_kill(r, n);
-    else VEC_PUSH(&r->actions, a);
+    if (has_parts(n)) parts_kill(r, n);
+    else if (!has_set(n)) VEC_PUSH(&r->actions, a);
 }
 
 /* ---- onward ---- */

@@ -161,20 +161,6 @@ static void finish(struct pod *p, struct pod_plan *out)
 #undef MOVE
 }
 
-/* What the patches add would have to be known before the pod begins. */
-static bool supported(const struct pod *p, struct err *e)
-{
-    static const char *const lists[] = {"initContainers", "sidecars"};
-    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
-        const struct val *list = val_get(p->in->tmpl, str_of(lists[k]));
-        for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
-            if (!pod_part(p->as_given, val_get_str(&list->items[i], "name")))
-                return err_set(e, ERR_UNSUPPORTED, "a podSpecPatch that adds the container '%.*s' is not supported by this version of "
-                               "Skiff: put it into `%s` of the template", STR_ARG(val_get_str(&list->items[i], "name")), lists[k]);
-    }
-    return true;
-}
-
 static bool is_init(const struct pod *p)
 {
     return p->in->part.p && pod_volume_named(val_get(p->in->tmpl, STR("initContainers")), p->in->part);
@@ -256,7 +242,7 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     bool ok = choose_main(&p, e) && pod_patch(&p, &in, e);
     p.patched = true;
     if (!ok || !choose_main(&p, e)) return false;
-    ok = supported(&p, e) && probes_check(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+    ok = probes_check(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);

@@ -32,15 +32,15 @@ static void warn_init_container(struct lint *l, const struct val *c)
 static void warn_containers(struct lint *l, const struct argo_template *t)
 {
     static const char *const lists[] = {"initContainers", "sidecars"};
-    bool is_daemon = t->daemon.set && t->daemon.v, alone = val_get(t->src, STR("container")) || val_get(t->src, STR("script"));
-    bool has_pod = val_get(t->src, STR("containerSet")) || val_get(t->src, STR("resource")) || val_get(t->src, STR("data"));
+    bool is_daemon = t->daemon.set && t->daemon.v, alone = val_get(t->src, STR("container")) || val_get(t->src, STR("script")) || val_get(t->src, STR("containerSet"));
+    bool has_pod = val_get(t->src, STR("resource")) || val_get(t->src, STR("data"));
     if (is_daemon && has_pod && !alone)
-        LINT(l, DIAG_WARNING, "W0105", lint_at(t->src, "daemon"), "a daemon is a container or a script in this version: the step ends in Error");
+        LINT(l, DIAG_WARNING, "W0105", lint_at(t->src, "daemon"), "a daemon is a container, a script or a container set in this version: the step ends in Error");
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         const struct val *list = val_path(t->src, lists[k]);
         for (uint32_t i = 0; k == 0 && list && list->kind == VAL_LIST && i < list->n; i++) warn_init_container(l, &list->items[i]);
         if (list && list->n && has_pod && !alone)
-            LINT(l, DIAG_WARNING, "W0105", list, "`%s` belong to a container or a script in this version: the step ends in Error", lists[k]);
+            LINT(l, DIAG_WARNING, "W0105", list, "`%s` belong to a container, a script or a container set in this version: the step ends in Error", lists[k]);
     }
 }
 

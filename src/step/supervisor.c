@@ -203,7 +203,10 @@ static void supervise(struct supervisor *sv)
         struct proto_head h;
         struct str body;
         struct pollfd p = {.fd = sv->sock, .events = POLLIN};
-        if (poll(&p, 1, -1) < 0) continue;
+        if (poll(&p, 1, -1) < 0) { /* not for ever: a step of the same user may have taken its descriptors' limit */
+            if (errno == EINTR) continue;
+            return;
+        }
         arena_init(&sv->arena);
         enum proto_got got = proto_recv(sv->sock, &sv->arena, &h, &body, NULL);
         if (got == PROTO_CLOSED) return;

@@ -72,14 +72,16 @@ def a_probe_that_takes_too_long_has_failed(b):
 
 
 def one_that_is_not_alive_is_ended(b):
-    w = b.run(_head(b) + MAIN % ("", 'trap "exit 7" TERM; touch /tmp/alive; sleep 1; rm /tmp/alive; ' + daemons.FOR_EVER) +
+    w = b.run(_head(b) + MAIN % ("", 'trap "exit 7" TERM; touch /tmp/alive /mnt/here/up; sleep 1; rm /tmp/alive; ' + daemons.FOR_EVER) +
+              "      startupProbe: {exec: {command: [test, -e, /mnt/here/up]}, periodSeconds: 1, failureThreshold: 30}\n"
               "      livenessProbe: {exec: {command: [test, -e, /tmp/alive]}, periodSeconds: 1, failureThreshold: 2}\n").is_("Failed")
     w.node("wf", "Failed", "main: Error (exit code 7): its livenessProbe failed")
     assert "livenessProbe has failed 2 times" in w.err, w.err
 
 
 def one_that_does_not_listen_is_killed_after_the_grace_period_of_the_probe(b):
-    w = b.run(_head(b) + MAIN % ("", 'trap "" TERM; ' + daemons.FOR_EVER) +
+    w = b.run(_head(b) + MAIN % ("", 'trap "" TERM; touch /mnt/here/up; ' + daemons.FOR_EVER) +
+              "      startupProbe: {exec: {command: [test, -e, /mnt/here/up]}, periodSeconds: 1, failureThreshold: 30}\n"
               "      livenessProbe: {tcpSocket: {port: %d}, periodSeconds: 1, failureThreshold: 1, terminationGracePeriodSeconds: 1}\n" % daemons._port())
     w.is_("Failed").node("wf", "Failed", "main: Error (exit code 137)")
 
