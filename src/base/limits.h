@@ -68,6 +68,7 @@ enum {
     LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
     LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */
     LIMIT_ARTIFACT_RATIO_FREE_MIB = 256,  /* unpacked before the ratio counts */
+    LIMIT_SUM_VISITS = 20 << 20,          /* nodes visited for the sums that nodes above others show */
     LIMIT_METRIC_NAME_BYTES = 200,        /* name of a metric or of a label */
     LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
     LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
@@ -86,6 +87,8 @@ enum {
     LIMIT_SLOT_STEPS = 4096,           /* a slot makes room for a new one then: its journal goes */
     LIMIT_SLOT_JOURNAL_BYTES = 192 << 20, /* of one journal that is read: a last result of any size fits */
     LIMIT_SLOT_FULL_BYTES = 4 << 20,   /* of results in a journal: as LIMIT_SLOT_STEPS */
+    LIMIT_STEP_PROGRESS_MS = 200,      /* how often a step's account of its progress is looked at, at most */
+    LIMIT_STEP_PROGRESS_BYTES = 4096,  /* of that file, its end */
     LIMIT_STEP_QUIET_MS = 20,          /* a step that ends sooner is not reported as started */
     LIMIT_GRACE_S = 24 * 3600,         /* terminationGracePeriodSeconds */
     LIMIT_STEP_LINGER_S = 24 * 3600,   /* a supervisor without an engine keeps an untaken result */

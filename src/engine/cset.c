@@ -21,6 +21,7 @@ struct set_ctr {
 
 struct set_frame {
     uint32_t n, open;
+    bool begun;       /* its init containers are over */
     bool shared;      /* some output lies in a mount that all containers have: it is read when all have ended */
     int64_t tries;    /* of one container */
     int64_t pause_us; /* between two */
@@ -127,6 +128,11 @@ static struct set_ctr *ctr_of(const struct node *c)
     return &c->parent->set->ctrs[c->container - 1];
 }
 
+const struct node *node_set_container(const struct node *pod, uint32_t i)
+{
+    return has_set(pod) && i < pod->set->n ? pod->set->ctrs[i].node : NULL;
+}
+
 /* ---- beginning ---- */
 
 static void ctr_start(struct run *r, struct node *c, const struct val *tmpl)
@@ -172,9 +178,34 @@ bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct 
     for (uint32_t i = 0; i < f->n; i++) f->ctrs[i].node = ctr_make(r, pod, i);
     ctrs_link(r, pod);
     f->open = f->n;
+    return true;
+}
+
+void cset_go(struct run *r, struct node *pod, const struct val *tmpl)
+{
+    struct set_frame *f = pod->set;
+    f->begun = true;
     for (uint32_t i = 0; i < f->n; i++)
         if (!f->ctrs[i].waiting) ctr_start(r, f->ctrs[i].node, tmpl);
-    return true;
+}
+
+void cset_drop(struct run *r, struct node *pod)
+{
+    for (uint32_t i = 0; i < pod->set->n; i++) {
+        struct node *c = pod->set->ctrs[i].node;
+        if (!phase_fulfilled(c->phase)) node_finish(r, c, (enum node_phase)pod->phase, pod->message);
+    }
+}
+
+void cset_release(struct run *r, struct node *pod)
+{
+    for (uint32_t i = 0; i < pod->set->n; i++) {
+        struct node *c = pod->set->ctrs[i].node;
+        struct action a = {.kind = ACTION_KILL, .node = c};
+        if (phase_fulfilled(c->phase)) continue;
+        if (!pod->set->ctrs[i].waiting && !c->deadline_us) VEC_PUSH(&r->actions, a);
+        node_finish(r, c, NODE_SUCCEEDED, STR_NONE);
+    }
 }
 
 /* ---- ends ---- */
@@ -355,16 +386,23 @@ static struct step_outcome merged(struct run *r, const struct node *pod, const s
     return all;
 }
 
+static void pod_end(struct run *r, struct node *pod, enum node_phase p, struct str message)
+{
+    if (p == NODE_SUCCEEDED && node_is_daemon(pod)) p = NODE_FAILED; /* it should have gone on */
+    if (has_parts(pod)) parts_set_over(r, pod, p, message);
+    else node_finish(r, pod, p, message);
+}
+
 static void pod_judge(struct run *r, struct node *pod)
 {
     const struct set_ctr *bad = first_bad(pod->set);
     if (pod->killed) {
-        node_finish(r, pod, NODE_FAILED, pod->message);
+        pod_end(r, pod, NODE_FAILED, pod->message);
     } else if (bad) {
         struct str text = str_fmt(&r->scratch, "%.*s: %.*s", STR_ARG(bad->name), STR_ARG(bad->node->message));
-        node_finish(r, pod, bad->node->broken ? NODE_ERROR : NODE_FAILED, text);
+        pod_end(r, pod, bad->node->broken ? NODE_ERROR : NODE_FAILED, text);
     } else {
-        node_finish(r, pod, pod->bad_outputs ? NODE_ERROR : NODE_SUCCEEDED, pod->bad_outputs ? pod->message : STR_NONE);
+        pod_end(r, pod, pod->bad_outputs ? NODE_ERROR : NODE_SUCCEEDED, pod->bad_outputs ? pod->message : STR_NONE);
     }
 }
 
@@ -400,7 +438,7 @@ void cset_kill(struct run *r, struct node *pod, struct str why)
     for (uint32_t i = 0; i < f->n; i++) {
         struct node *c = f->ctrs[i].node;
         if (phase_fulfilled(c->phase)) continue;
-        if (f->ctrs[i].waiting || c->deadline_us) node_finish(r, c, NODE_FAILED, why);
+        if (f->ctrs[i].waiting || c->deadline_us || !f->begun) node_finish(r, c, NODE_FAILED, why);
         else node_kill(r, c, why);
     }
 }
@@ -426,6 +464,7 @@ bool cset_restore_container(struct node *c)
 bool cset_restored(struct run *r, struct node *pod)
 {
     struct set_frame *f = pod->set;
+    f->begun = !has_parts(pod) || node_part_is_at_work(pod, 0);
     for (uint32_t i = 0; i < f->n; i++) {
         struct node *c = f->ctrs[i].node;
         if (!c) return false;

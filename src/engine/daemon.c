@@ -6,12 +6,14 @@
  * with a retryStrategy the next attempt begins then, and the retry node stays daemoned meanwhile. */
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
+#include "spec/pod_patch.h"
 
 static void pod_release(struct run *r, struct node *n)
 {
     struct action a = {.kind = ACTION_KILL, .node = n};
+    if (has_set(n)) cset_release(r, n);
     if (has_parts(n)) parts_kill(r, n);
-    else VEC_PUSH(&r->actions, a);
+    else if (!has_set(n)) VEC_PUSH(&r->actions, a);
 }
 
 static void daemon_end(struct run *r, struct node *n)
@@ -51,13 +53,41 @@ void daemon_ready(struct run *r, struct node *n)
     else if (!outer->told) daemon_tell(r, outer);
 }
 
+static bool container_has(const struct val *c, const char *const *kinds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (val_get(c, str_of(kinds[i]))) return true;
+    return false;
+}
+
+/* One of these: whoever runs the pod says when it is ready. */
+static bool has_probe(const struct val *tmpl, const char *const *kinds, size_t n)
+{
+    static const char *const bodies[] = {"container", "script"}, *const lists[] = {"sidecars", "containerSet.containers"};
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+        if (container_has(val_get(tmpl, str_of(bodies[i])), kinds, n)) return true;
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        const struct val *list = val_path(tmpl, lists[k]);
+        for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+            if (container_has(&list->items[i], kinds, n)) return true;
+    }
+    return false;
+}
+
+bool node_may_be_probed(const struct run *r, const struct node *n)
+{
+    static const char *const kinds[] = {"readinessProbe", "startupProbe", "livenessProbe"};
+    bool pod = n->type == NTYPE_POD || n->type == NTYPE_CONTAINER;
+    return pod && n->tmpl && (pod_patch_wanted(r->opts.workflow, n->tmpl->src) || has_probe(n->tmpl->src, kinds, ARRAY_LEN(kinds)));
+}
+
 /* Without a probe it is ready when it runs. */
 void daemon_started(struct run *r, struct node *n)
 {
-    static const char *const bodies[] = {"container.readinessProbe", "script.readinessProbe"};
-    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
-        if (val_path(n->tmpl->src, bodies[i])) return;
-    daemon_ready(r, n);
+    static const char *const kinds[] = {"readinessProbe", "startupProbe"};
+    struct err ignored;
+    const struct val *tmpl = node_pod_template(r, n, &ignored);
+    if (!tmpl || !has_probe(tmpl, kinds, ARRAY_LEN(kinds))) daemon_ready(r, n);
 }
 
 void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out)

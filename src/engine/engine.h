@@ -56,10 +56,12 @@ struct run_opts {
     const struct val *workflow; /* the whole object: name, namespace, uid, creationTimestamp set;
                                    spec after merging with its workflowTemplateRef and defaults */
     run_lookup_fn *lookup;
-    void *lookup_ctx; /* of lookup and cache, and what locks_next names */
+    void *lookup_ctx; /* of lookup, estimate and cache, and what locks_next names */
     uint64_t seed; /* of the random streams of expressions */
     const struct val *memo; /* `argo resubmit --memoized`: what run_memo wrote of the run before; NULL: nothing */
     int64_t estimated_s; /* how long an earlier run of the same template took; 0: nobody knows */
+    /* And how long the node of that run took that has this name behind the workflow's. NULL: nobody knows. */
+    int64_t (*estimate)(void *ctx, struct str within);
     struct run_cache cache;
     struct locks *locks; /* shared with the other runs of the machine; NULL: the run's own */
     uint64_t number;     /* of the run, in the order of submission; see run_number_set */
@@ -93,7 +95,8 @@ struct step_outcome {
     const struct step_outcome_param *params; /* output parameters that come from files */
     size_t n_params;
     const struct val *artifacts; /* list of Argo artifacts, or NULL */
-    int64_t cpu_us;              /* used processor time, for resourcesDuration */
+    int64_t started_us, finished_us; /* its process, wall clock; 0: there was none */
+    int64_t cpu_us;              /* used processor time */
     int64_t memory_bytes;        /* peak */
 };
 
@@ -130,6 +133,8 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out);
 void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
+/* The pod says how far it is: "N/M". False: that is no progress, and nothing has changed. */
+bool run_step_progress(struct run *r, struct node *n, struct str line, int64_t now_us, struct outbox *out);
 /* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
 void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
@@ -214,6 +219,8 @@ struct str node_template_name(const struct node *n);
 /* The node of the pod that a container belongs to; any other node itself. */
 struct node *node_pod(struct node *n);
 bool node_has_containers(const struct node *n); /* the pod of a container set */
+/* The i-th container of the set at work; NULL: there are no more. */
+const struct node *node_set_container(const struct node *pod, uint32_t i);
 struct str node_container(const struct node *n); /* name in its set; absent: no container of a set */
 /* A pod may have containers beside main, which are no nodes: init containers, then sidecars, numbered from 1. */
 uint32_t node_parts(const struct node *n);
@@ -229,6 +236,10 @@ bool node_is_killed(const struct node *n); /* was told to end; after a restart i
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
  * until the next event of the run. */
 const struct val *node_template(struct run *r, struct node *n, struct err *e);
+
+/* The same with podSpecPatch applied, as the pod would be. */
+const struct val *node_pod_template(struct run *r, struct node *n, struct err *e);
+bool node_may_be_probed(const struct run *r, const struct node *n); /* false: surely none of its containers has a probe */
 
 /* A text with the tags filled in that this pod's template could have. */
 bool node_replace(struct arena *a, struct run *r, struct node *n, struct str text, struct str *out, struct err *e);
@@ -246,6 +257,8 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
 /* The run's own status without nodes: {"phase":…,"startedAt":…,"message":…,"progress":…}. */
 void run_write_status(struct buf *b, const struct run *r);
 void run_write_private(struct buf *b, const struct run *r);
+/* Nodes by id, with what those above others show of them added: progress, resourcesDuration. */
+struct val nodes_sum(struct arena *a, const struct val *nodes);
 /* The whole Workflow object with .status.nodes. */
 void run_write_workflow(struct buf *b, const struct run *r);
 

@@ -87,6 +87,23 @@ struct gate {
     struct str outputs;       /* of a hit */
 };
 
+struct used {
+    struct str name; /* of a resource */
+    int64_t seconds;
+};
+
+struct used_list {
+    struct used *items;
+    uint32_t n, cap;
+};
+
+/* What not every node has. */
+struct extra {
+    int64_t done, of;      /* progress that the pod told; of == 0: none */
+    int64_t estimated_s;   /* how long it took in an earlier run */
+    struct used_list used; /* resourcesDuration of a pod, so far */
+};
+
 struct node {
     uint32_t idx;
     uint32_t hash; /* FNV-1a of the name: its id */
@@ -115,6 +132,7 @@ struct node {
     const struct call *call;
     struct str name, message, inputs, outputs, item;
     struct gate *gate;
+    struct extra *extra; /* NULL: nothing */
     const struct str *display; /* given by the template; NULL: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
@@ -127,8 +145,8 @@ struct node {
         struct group_frame *group; /* step group, task group */
         struct retry_frame *retry;
         struct set_frame *set;    /* the pod of a container set */
-        struct parts *parts;      /* any other pod with init containers or sidecars; NULL: it has none */
     };
+    struct parts *parts; /* a pod with init containers or sidecars; NULL: it has none */
 };
 
 static inline bool has_set(const struct node *n)
@@ -138,7 +156,7 @@ static inline bool has_set(const struct node *n)
 
 static inline bool has_parts(const struct node *n)
 {
-    return n->type == NTYPE_POD && n->parts && n->tmpl->type != TMPL_CONTAINERSET;
+    return n->type == NTYPE_POD && n->parts;
 }
 
 /* State of one call of a steps or dag instance. */
@@ -207,6 +225,10 @@ struct timer {
     uint32_t node; /* index; UINT32_MAX: the workflow's own deadline */
 };
 
+struct progress {
+    int64_t done, of;
+};
+
 struct run {
     struct run_opts opts;
     struct arena arena, scratch;
@@ -240,7 +262,9 @@ struct run {
     bool podspec_tags; /* what the workflow says about pods has tags */
     bool pods_by_id; /* the older names of pods: those of their nodes' ids */
     int64_t parallelism;
-    uint32_t active_pods, pods_total, pods_done;
+    uint32_t active_pods;
+    struct progress progress; /* of all nodes that count */
+    struct used_list used;    /* resourcesDuration of the pods that have ended */
     VEC(struct node *) held; /* instances with blocked children */
     VEC(struct node *) daemons; /* those that are daemoned */
     VEC(struct timer) timers; /* binary heap by at_us, then node */
@@ -444,7 +468,10 @@ void retry_again(struct run *r, struct node *retry);
 int64_t retry_over_us(struct run *r, const struct node *attempt); /* 0: nothing of its strategy ends it */
 
 /* cset.c: container sets */
-bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e);
+bool cset_begin(struct run *r, struct node *pod, const struct val *tmpl, struct err *e); /* its nodes */
+void cset_go(struct run *r, struct node *pod, const struct val *tmpl); /* they start */
+void cset_drop(struct run *r, struct node *pod); /* their pod has ended without them */
+void cset_release(struct run *r, struct node *pod); /* of a daemon that is not needed any more */
 void cset_step_started(struct run *r, struct node *c);
 void cset_step_done(struct run *r, struct node *c, const struct step_outcome *how);
 void cset_collected(struct run *r, struct node *pod, const struct step_outcome *how);
@@ -459,9 +486,26 @@ bool cset_restored(struct run *r, struct node *pod);
 bool parts_wanted(const struct val *tmpl);
 bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct err *e);
 void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how);
-void parts_kill(struct run *r, struct node *n); /* all of them, main too */
+void parts_kill(struct run *r, struct node *n); /* all of them, main too, but not the containers of a set */
+/* The containers of the set are over: the same for main. */
+void parts_set_over(struct run *r, struct node *n, enum node_phase p, struct str message);
 void parts_write(struct buf *b, const struct node *n);
 bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e);
+
+/* progress.c */
+bool progress_counts(const struct node *n);
+struct progress progress_of(const struct node *n);
+bool progress_parse(struct str line, struct progress *out);
+/* The node's share in the run's leaves it while it changes. */
+void progress_take(struct run *r, const struct node *n);
+void progress_give(struct run *r, const struct node *n);
+struct extra *extra_of(struct run *r, struct node *n); /* made when there is none */
+
+/* usage.c: resourcesDuration */
+void usage_add(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how); /* a container has ended */
+void usage_total(struct run *r, const struct node *n); /* its pod has */
+void usage_write(struct buf *b, const struct used_list *l);
+void usage_read(struct run *r, struct node *n, const struct val *map);
 
 /* daemon.c */
 void daemon_started(struct run *r, struct node *n);

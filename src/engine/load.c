@@ -42,6 +42,21 @@ static struct str kept_json(struct run *r, const struct val *status, const char 
     return v ? json_text(&r->arena, v) : STR_NONE;
 }
 
+static void extra_read(struct run *r, struct node *n, const struct val *status, const struct val *priv)
+{
+    struct progress p;
+    int64_t estimated = num(status, "estimatedDuration");
+    if (estimated) extra_of(r, n)->estimated_s = estimated;
+    usage_read(r, n, val_get(priv, STR("rd")));
+    usage_read(r, n, val_get(status, STR("resourcesDuration")));
+    if (phase_fulfilled(n->phase)) usage_total(r, n);
+    if (!progress_counts(n) || !progress_parse(val_get_str(status, "progress"), &p)) return;
+    struct progress plain = progress_of(n);
+    if (p.done == plain.done && p.of == plain.of) return;
+    extra_of(r, n)->done = p.done;
+    n->extra->of = p.of;
+}
+
 static bool node_read(struct run *r, const struct val *status, const struct val *priv,
                       struct err *e)
 {
@@ -82,6 +97,7 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->hook = (uint8_t)num(priv, "h");
     n->hooks_fired = (uint32_t)num(priv, "hf");
     n->wf_status = (uint8_t)num(priv, "ws");
+    extra_read(r, n, status, priv);
     VEC_PUSH(&r->nodes, n);
     return true;
 }
@@ -185,10 +201,6 @@ static void count(struct run *r, struct node *n)
 {
     struct body *b = alive(n->boundary) ? n->boundary->body : NULL;
     ASSERT(n->type != NTYPE_CONTAINER);
-    if (n->type == NTYPE_POD || n->type == NTYPE_HTTP) {
-        r->pods_total++;
-        if (n->phase == NODE_SUCCEEDED) r->pods_done++;
-    }
     if (n->type == NTYPE_POD && alive(n) && !node_is_waiting(n)) r->active_pods++;
     if (!counted_type(n)) return;
     n->counted = alive(n);
@@ -417,6 +429,7 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
     }
     for (size_t i = 0; i < n; i++) {
         struct node *node = r->nodes.items[i];
+        progress_give(r, node);
         if (!node_join(r, node, &priv[i], e)) return false;
         sync_restore(r, node, &priv[i]);
         frame_make(r, node, &priv[i]);
@@ -426,7 +439,7 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
         }
         bool set = node->type == NTYPE_POD && node->tmpl && node->tmpl->type == TMPL_CONTAINERSET;
         if (set && alive(node) && !node_is_waiting(node) && !cset_restore(r, node, e)) return false;
-        if (!set && node->type == NTYPE_POD && alive(node) && !node_is_waiting(node) && !parts_restore(r, node, &priv[i], e)) return false;
+        if (node->type == NTYPE_POD && alive(node) && !node_is_waiting(node) && !parts_restore(r, node, &priv[i], e)) return false;
         loops_make(r, node, &priv[i]);
         count(r, node);
         place(r, node);

@@ -137,12 +137,16 @@ static void outputs_scope(struct run *r, struct scope *s, const struct node *n)
     }
 }
 
-/* Argo counts requests by time; without requests a pod has 100m and 100Mi, in units of one core and 100Mi. */
-static void resources_scope(struct run *r, struct scope *s, int64_t took_us)
+/* What is known of the pod; else what one without requests would have. */
+static void resources_scope(struct run *r, struct scope *s, const struct node *n, int64_t took_us)
 {
     int64_t seconds = took_us / 1000000;
+    const struct used_list *used = n->extra ? &n->extra->used : NULL;
     scope_set(s, STR("resourcesDuration.cpu"), str_fmt(&r->scratch, "%lld", (long long)(seconds / 10)));
     scope_set(s, STR("resourcesDuration.memory"), str_fmt(&r->scratch, "%lld", (long long)seconds));
+    for (size_t i = 0; used && i < used->n; i++)
+        scope_set(s, str_fmt(&r->scratch, "resourcesDuration.%.*s", STR_ARG(used->items[i].name)),
+                  str_fmt(&r->scratch, "%lld", (long long)used->items[i].seconds));
 }
 
 void metrics_of_node(struct run *r, struct node *n, bool begins)
@@ -158,7 +162,7 @@ void metrics_of_node(struct run *r, struct node *n, bool begins)
     scope_set(&s, STR("duration"), str_fmt(&r->scratch, "%.6f", (double)took / 1e6));
     scope_set(&s, STR("status"), str_of(phase_text(n->phase)));
     outputs_scope(r, &s, n);
-    if (n->finished_us) resources_scope(r, &s, took);
+    if (n->finished_us) resources_scope(r, &s, n, took);
     emit(r, list, &s, n, begins);
 }
 

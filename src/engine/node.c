@@ -84,11 +84,10 @@ void node_count_pod(struct run *r, struct node *n, bool at_work)
     if (b) b->active_pods += at_work ? 1 : -1u;
 }
 
-/* Pods and requests count. A busy run shows its progress, but not step by step. */
-static void progress_end(struct run *r, const struct node *n)
+/* A busy run shows its progress, but not step by step. */
+static void progress_show(struct run *r, const struct node *n)
 {
-    if (n->type != NTYPE_POD && n->type != NTYPE_HTTP) return;
-    if (n->phase == NODE_SUCCEEDED) r->pods_done++;
+    if (!progress_counts(n)) return;
     if (r->now_us - r->progress_us < PROGRESS_US) return;
     r->progress_us = r->now_us;
     r->dirty = true;
@@ -110,6 +109,12 @@ static void count_end(struct run *r, struct node *n)
     if (phases[n->phase].failed) b->bad_children++;
 }
 
+static void estimate(struct run *r, struct node *n)
+{
+    int64_t s = r->opts.estimate ? r->opts.estimate(r->opts.lookup_ctx, str_from(n->name, r->name.n)) : 0;
+    if (s > 0) extra_of(r, n)->estimated_s = s;
+}
+
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary)
 {
     struct node *n = ARENA_NEW(&r->arena, struct node);
@@ -121,7 +126,8 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     n->boundary = boundary;
     n->started_us = r->now_us;
     VEC_PUSH(&r->nodes, n);
-    if (type == NTYPE_POD || type == NTYPE_HTTP) r->pods_total++;
+    estimate(r, n);
+    progress_give(r, n);
     count_begin(r, n);
     node_touch(r, n);
     return n;
@@ -137,7 +143,9 @@ void node_message_set(struct run *r, struct node *n, struct str message)
 void node_phase_set(struct run *r, struct node *n, enum node_phase p)
 {
     if (n->phase == p) return;
+    progress_take(r, n);
     SM_MOVE(node_edges, &n->phase, p);
+    progress_give(r, n);
     node_touch(r, n);
     if (!phases[p].fulfilled) {
         if (n->type == NTYPE_POD) leaf_runs(r, n);
@@ -147,7 +155,8 @@ void node_phase_set(struct run *r, struct node *n, enum node_phase p)
     n->finished_us = r->now_us;
     n->deadline_us = 0;
     n->daemoned = false;
-    progress_end(r, n);
+    progress_show(r, n);
+    if (n->type == NTYPE_POD) usage_total(r, n);
     if (n->gate) sync_leave(r, n);
     count_end(r, n);
     VEC_PUSH(&r->finished, n);
@@ -180,9 +189,10 @@ void node_condemn(struct run *r, struct node *n, struct str why)
     if (phases[n->phase].fulfilled) {
         struct body *b = n->boundary ? n->boundary->body : NULL;
         ASSERT(!n->told || !n->parent);
-        if (n->type == NTYPE_POD && n->phase == NODE_SUCCEEDED) r->pods_done--;
         if (b && ntypes[n->type].counted && !phases[n->phase].failed) b->bad_children++;
+        progress_take(r, n);
         n->phase = NODE_ERROR;
+        progress_give(r, n);
         node_touch(r, n);
         node_message_set(r, n, why);
         return;

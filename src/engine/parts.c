@@ -38,12 +38,15 @@ bool parts_wanted(const struct val *tmpl)
 
 /* ---- the frame ---- */
 
-static bool name_add(struct run *r, struct parts *p, struct str name, struct err *e)
+static bool name_add(struct run *r, struct parts *p, const struct val *set, struct str name, struct err *e)
 {
     static const char *const taken[] = {"init", "wait"}; /* Argo's own containers */
     if (!name.n || str_find_char(name, '/', 0) >= 0) return err_set(e, ERR_SPEC, "an init container or sidecar has no proper name");
     for (uint32_t i = 0; i <= p->n; i++)
         if (str_eq(p->names[i], name)) return err_set(e, ERR_SPEC, "container name '%.*s' is not unique", STR_ARG(name));
+    for (uint32_t i = 0; set && set->kind == VAL_LIST && i < set->n; i++)
+        if (str_eq(val_get_str(&set->items[i], "name"), name))
+            return err_set(e, ERR_SPEC, "container name '%.*s' is not unique", STR_ARG(name));
     for (size_t i = 0; i < ARRAY_LEN(taken); i++)
         if (str_is(name, taken[i])) return err_set(e, ERR_SPEC, "container name '%s' is Argo's own", taken[i]);
     p->names[++p->n] = str_dup(&r->arena, name);
@@ -53,11 +56,11 @@ static bool name_add(struct run *r, struct parts *p, struct str name, struct err
 /* NULL: e says why. */
 static struct parts *parts_new(struct run *r, const struct node *n, const struct val *tmpl, struct err *e)
 {
-    const struct val *init = list_of(tmpl, 0), *beside = list_of(tmpl, 1);
+    const struct val *init = list_of(tmpl, 0), *beside = list_of(tmpl, 1), *set = val_path(tmpl, "containerSet.containers");
     uint32_t n_init = init ? init->n : 0, n_all = n_init + (beside ? beside->n : 0);
     struct parts *p = ARENA_NEW(&r->arena, struct parts);
-    if (n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT) {
-        err_set(e, ERR_UNSUPPORTED, "`%s` belong to a container or a script in this version of Skiff", lists[!init]);
+    if (n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT && n->tmpl->type != TMPL_CONTAINERSET) {
+        err_set(e, ERR_UNSUPPORTED, "`%s` belong to a container, a script or a container set in this version of Skiff", lists[!init]);
         return NULL;
     }
     if (n_all > LIMIT_POD_CONTAINERS) {
@@ -69,7 +72,7 @@ static struct parts *parts_new(struct run *r, const struct node *n, const struct
     p->names[0] = STR("main");
     for (uint32_t i = 0; i < n_all; i++) {
         const struct val *c = i < n_init ? &init->items[i] : &beside->items[i - n_init];
-        if (!name_add(r, p, val_get_str(c, "name"), e)) return NULL;
+        if (!name_add(r, p, set, val_get_str(c, "name"), e)) return NULL;
     }
     p->n_init = n_init;
     return p;
@@ -85,6 +88,14 @@ static void part_start(struct run *r, struct node *n, uint32_t part, const struc
     VEC_PUSH(&r->actions, a);
 }
 
+/* Its containers are nodes that start by themselves; together they are what main is elsewhere. */
+static void set_start(struct run *r, struct node *n, const struct val *tmpl)
+{
+    n->parts->state[0] = PART_AT_WORK;
+    n->parts->at_work++;
+    cset_go(r, n, tmpl);
+}
+
 /* The next init container, or main with all sidecars. */
 static void go_on(struct run *r, struct node *n, const struct val *tmpl)
 {
@@ -94,13 +105,16 @@ static void go_on(struct run *r, struct node *n, const struct val *tmpl)
         part_start(r, n, i, tmpl);
         return;
     }
-    part_start(r, n, 0, tmpl);
+    if (has_set(n)) set_start(r, n, tmpl);
+    else part_start(r, n, 0, tmpl);
     for (uint32_t i = p->n_init + 1; i <= p->n; i++) part_start(r, n, i, tmpl);
 }
 
 bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct err *e)
 {
-    if (!(n->parts = parts_new(r, n, tmpl, e))) return false;
+    struct parts *p = parts_new(r, n, tmpl, e);
+    if (!p || (n->tmpl->type == TMPL_CONTAINERSET && !cset_begin(r, n, tmpl, e))) return false;
+    n->parts = p;
     go_on(r, n, tmpl);
     return true;
 }
@@ -116,7 +130,7 @@ static void end_from(struct run *r, struct node *n, uint32_t first)
         if (p->state[i] == PART_WAITS) p->state[i] = PART_OVER;
         if (p->state[i] != PART_AT_WORK) continue;
         p->state[i] = PART_ENDING;
-        VEC_PUSH(&r->actions, a);
+        if (i || !has_set(n)) VEC_PUSH(&r->actions, a);
     }
     node_touch(r, n);
 }
@@ -165,9 +179,10 @@ static void init_over(struct run *r, struct node *n, uint32_t part, const struct
         struct str next = p->names[part < p->n_init ? part + 1 : 0];
         node_finish(r, n, NODE_ERROR, str_fmt(&r->scratch, "Pod failed before %.*s container starts due to PodInitializing: ",
                                               STR_ARG(next)));
-        return;
+    } else {
+        node_finish(r, n, how->phase, said_of(r, p->names[part], how->message));
     }
-    node_finish(r, n, how->phase, said_of(r, p->names[part], how->message));
+    if (has_set(n)) cset_drop(r, n);
 }
 
 /* One that ended while it was not asked to, or badly although it was, fails the pod; killed ones do not. One
@@ -179,6 +194,7 @@ static void sidecar_over(struct run *r, struct node *n, uint32_t part, bool aske
     if (how->phase == NODE_SUCCEEDED || was_killed(how) || p->bad || (asked && never_ran)) return;
     p->bad = (uint8_t)how->phase;
     p->why = str_dup(&r->arena, said_of(r, p->names[part], how->message));
+    if (never_ran && has_set(n)) cset_kill(r, n, p->why);
     if (never_ran) end_from(r, n, 0);
 }
 
@@ -190,6 +206,18 @@ static void main_over(struct run *r, struct node *n, const struct step_outcome *
     if (p->bad == NODE_ERROR) p->main_phase = NODE_SUCCEEDED; /* it was ended because of the other */
     else node_message_set(r, n, message);
     end_from(r, n, 1);
+}
+
+void parts_set_over(struct run *r, struct node *n, enum node_phase phase, struct str message)
+{
+    struct parts *p = n->parts;
+    if (p->state[0] == PART_OVER || p->state[0] == PART_WAITS) return;
+    p->state[0] = PART_OVER;
+    p->at_work--;
+    p->main_phase = p->bad == NODE_ERROR ? NODE_SUCCEEDED : (uint8_t)phase;
+    if (!n->killed && p->bad != NODE_ERROR) node_message_set(r, n, message);
+    end_from(r, n, 1);
+    settle(r, n);
 }
 
 void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how)
@@ -257,7 +285,7 @@ bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct
     const struct val *tmpl;
     struct str states = val_get_str(priv, "pt");
     if (!states.n) return true;
-    if (!pod_template(r, n, &tmpl, e) || !(n->parts = parts_new(r, n, tmpl, e))) return false;
+    if (!(tmpl = node_pod_template(r, n, e)) || !(n->parts = parts_new(r, n, tmpl, e))) return false;
     struct parts *p = n->parts;
     if (states.n != p->n + 1) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
     for (uint32_t i = 0; i <= p->n; i++) {

@@ -172,8 +172,10 @@ static void wrong_pods_are_errors(void **state)
         "container: {image: x}\n    sidecars: [{name: wait, image: x}]\n",
         "container: {image: x}\n    sidecars: [{image: x}]\n",
         "container: {image: x}\n    initContainers: [{name: a, image: x}]\n    sidecars: [{name: a, image: x}]\n",
-        "containerSet: {containers: [{name: a, image: x}]}\n    sidecars: [{name: s, image: x}]\n",
-        "containerSet: {containers: [{name: a, image: x}]}\n    daemon: true\n",
+        "containerSet: {containers: [{name: s, image: x}]}\n    sidecars: [{name: s, image: x}]\n",
+        "container: {image: x}\n    podSpecPatch: 'initContainers: [{name: main, image: x}]'\n",
+        "container: {image: x}\n    podSpecPatch: '- none'\n",
+        "data: {source: {artifactPaths: {name: x}}, transformation: []}\n    daemon: true\n",
         "resource: {action: get}\n    initContainers: [{name: s, image: x}]\n",
     };
     (void)state;
@@ -188,6 +190,138 @@ static void wrong_pods_are_errors(void **state)
     }
 }
 
+#define SET                                                                                                            \
+    "  entrypoint: main\n  templates:\n  - name: main\n    initContainers: [{name: i, image: x}]\n"                      \
+    "    sidecars: [{name: s, image: x}]\n    containerSet:\n      containers:\n"                                       \
+    "      - {name: a, image: x}\n      - {name: b, image: x, dependencies: [a]}\n"
+
+static void ends(struct fixture *f, const char *name, uint32_t part, int code, int64_t now_us)
+{
+    struct step_outcome how = {.phase = code ? NODE_FAILED : NODE_SUCCEEDED, .exit_code = code, .message = code ? STR("main: Error (exit code 5)") : STR_NONE};
+    if (part) run_part_done(f->run, named(f, name), part, &how, now_us, &f->out);
+    else run_step_done(f->run, named(f, name), &how, now_us, &f->out);
+}
+
+static void a_set_comes_between_its_init_containers_and_the_end_of_its_sidecars(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, SET);
+    assert_string_equal(acts(&f), "start 1");
+    assert_int_equal(node_phase(named(&f, "wf.a")), NODE_PENDING);
+    restart(&f);
+    ends(&f, "wf", 1, 0, T0 + 1);
+    assert_int_equal(count(&f, ACTION_START), 2);
+    assert_ptr_equal(f.out.actions[0].node, named(&f, "wf.a"));
+    assert_int_equal(f.out.actions[1].part, 2);
+    restart(&f);
+    ends(&f, "wf.a", 0, 0, T0 + 2);
+    assert_ptr_equal(f.out.actions[0].node, named(&f, "wf.b"));
+    restart(&f);
+    ends(&f, "wf.b", 0, 0, T0 + 3);
+    assert_string_equal(acts(&f), "kill 2");
+    assert_int_equal(phase_of_run(&f), NODE_RUNNING);
+    restart(&f);
+    ends(&f, "wf", 2, 143, T0 + 4);
+    assert_int_equal(phase_of_run(&f), NODE_SUCCEEDED);
+    end(&f);
+}
+
+static void a_failed_init_container_fails_the_set(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, SET);
+    ends(&f, "wf", 1, 5, T0 + 1);
+    assert_int_equal(f.out.n_actions, 1); /* the run is over */
+    assert_string_equal(message_of(&f, "wf"), "i: Error (exit code 5)");
+    assert_int_equal(node_phase(named(&f, "wf.a")), NODE_FAILED);
+    assert_int_equal(node_phase(named(&f, "wf.b")), NODE_FAILED);
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    end(&f);
+}
+
+static void a_stop_ends_a_set_wherever_it_is(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, SET);
+    run_stop(f.run, STOP_STOP, T0 + 1, &f.out);
+    assert_string_equal(acts(&f), "kill 1");
+    assert_int_equal(node_phase(named(&f, "wf.a")), NODE_FAILED);
+    restart(&f);
+    ends(&f, "wf", 1, 143, T0 + 2);
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    end(&f);
+    begin(&f, SET);
+    ends(&f, "wf", 1, 0, T0 + 1);
+    run_stop(f.run, STOP_STOP, T0 + 2, &f.out);
+    assert_int_equal(count(&f, ACTION_KILL), 2);
+    restart(&f);
+    ends(&f, "wf.a", 0, 143, T0 + 3);
+    assert_int_equal(phase_of_run(&f), NODE_RUNNING);
+    ends(&f, "wf", 2, 143, T0 + 3);
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    end(&f);
+}
+
+static void a_sidecar_that_cannot_be_run_ends_the_set(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, SET);
+    ends(&f, "wf", 1, 0, T0 + 1);
+    struct step_outcome lost = {.phase = NODE_ERROR, .exit_code = STEP_NO_EXIT_CODE, .message = STR("no image")};
+    run_part_done(f.run, named(&f, "wf"), 2, &lost, T0 + 2, &f.out);
+    assert_int_equal(count(&f, ACTION_KILL), 1);
+    restart(&f);
+    ends(&f, "wf.a", 0, 143, T0 + 3);
+    assert_int_equal(phase_of_run(&f), NODE_ERROR);
+    assert_string_equal(message_of(&f, "wf"), "s: no image");
+    end(&f);
+}
+
+static void a_patch_adds_containers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n  - name: main\n    container: {image: x}\n"
+              "    podSpecPatch: '{initContainers: [{name: i, image: x}], containers: [{name: s, image: x}]}'\n");
+    assert_string_equal(acts(&f), "start 1");
+    restart(&f);
+    ends(&f, "wf", 1, 0, T0 + 1);
+    assert_string_equal(acts(&f), "start 0 start 2");
+    restart(&f);
+    ends(&f, "wf", 0, 0, T0 + 2);
+    assert_string_equal(acts(&f), "kill 2");
+    end(&f);
+}
+
+static void a_daemon_may_be_a_set(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n  - {name: main, steps: [[{name: d, template: d}], [{name: x, template: x}]]}\n"
+              "  - {name: x, container: {image: x}}\n"
+              "  - name: d\n    daemon: true\n    sidecars: [{name: s, image: x}]\n    containerSet: {containers: [{name: a, image: x}, {name: b, image: x}]}\n");
+    run_step_started(f.run, named(&f, "wf[0].d.a"), T0 + 1, &f.out);
+    assert_null(named(&f, "wf[1].x"));
+    run_step_ready(f.run, named(&f, "wf[0].d"), T0 + 2, &f.out);
+    assert_non_null(named(&f, "wf[1].x"));
+    restart(&f);
+    done(&f, "wf[1].x", NODE_SUCCEEDED, T0 + 3);
+    assert_int_equal(count(&f, ACTION_KILL), 3);
+    assert_int_equal(node_phase(named(&f, "wf[0].d")), NODE_SUCCEEDED);
+    assert_int_equal(node_phase(named(&f, "wf[0].d.b")), NODE_SUCCEEDED);
+    assert_int_equal(phase_of_run(&f), NODE_SUCCEEDED);
+    end(&f);
+    begin(&f, "  entrypoint: main\n  templates:\n  - {name: main, steps: [[{name: d, template: d}], [{name: x, template: x}]]}\n"
+              "  - {name: x, container: {image: x}}\n  - name: d\n    daemon: true\n    containerSet: {containers: [{name: a, image: x}]}\n");
+    ends(&f, "wf[0].d.a", 0, 0, T0 + 1);
+    assert_int_equal(node_phase(named(&f, "wf[0].d")), NODE_FAILED); /* it should have gone on */
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +332,12 @@ int main(void)
         cmocka_unit_test(a_sidecar_that_cannot_be_run_ends_the_pod),
         cmocka_unit_test(a_stop_ends_all_containers),
         cmocka_unit_test(wrong_pods_are_errors),
+        cmocka_unit_test(a_set_comes_between_its_init_containers_and_the_end_of_its_sidecars),
+        cmocka_unit_test(a_failed_init_container_fails_the_set),
+        cmocka_unit_test(a_stop_ends_a_set_wherever_it_is),
+        cmocka_unit_test(a_sidecar_that_cannot_be_run_ends_the_set),
+        cmocka_unit_test(a_patch_adds_containers),
+        cmocka_unit_test(a_daemon_may_be_a_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

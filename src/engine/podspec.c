@@ -2,6 +2,7 @@
  * and what earlier steps gave, as Argo's substituteParamsInVolumes does. */
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
+#include "spec/pod_patch.h"
 
 static const char *const members[] = {"volumes", "volumeClaimTemplates", "podSpecPatch", "podMetadata", "securityContext",
                                       "archiveLogs", "artifactRepositoryRef", "artifactGC", "podGC"};
@@ -25,6 +26,16 @@ bool node_replace(struct arena *a, struct run *r, struct node *n, struct str tex
     locals_scope(r, a, &locals, pod);
     inputs_scope(r, a, &inputs, pod);
     return tags_replace(a, text, &opts, out, e);
+}
+
+const struct val *node_pod_template(struct run *r, struct node *n, struct err *e)
+{
+    const struct val *workflow, *tmpl = node_template(r, n, e);
+    struct val *out = ARENA_NEW(&r->scratch, struct val);
+    int64_t grace_s;
+    if (!tmpl || !pod_patch_wanted(r->opts.workflow, tmpl)) return tmpl;
+    bool ok = (workflow = node_workflow(r, n, e)) && pod_patch_apply(&r->scratch, workflow, tmpl, out, &grace_s, e);
+    return ok ? out : NULL;
 }
 
 const struct val *node_workflow(struct run *r, struct node *n, struct err *e)

@@ -315,10 +315,12 @@ static void run_rewrite(struct resetting *x)
     r->finished_us = r->deadline_us = 0;
     if (deadline && val_i64(deadline, &s)) r->deadline_us = r->now_us + s * 1000000;
     scope_set(&r->globals, STR("workflow.failures"), STR_NONE);
-    r->active_pods = r->pods_total = r->pods_done = 0;
+    r->active_pods = 0;
+    r->progress = (struct progress){0};
+    r->used = (struct used_list){0};
     for (size_t i = 0; i < r->nodes.n; i++) {
-        r->pods_total += r->nodes.items[i]->type == NTYPE_POD;
-        r->pods_done += r->nodes.items[i]->type == NTYPE_POD && r->nodes.items[i]->phase == NODE_SUCCEEDED;
+        progress_give(r, r->nodes.items[i]);
+        if (phase_fulfilled(r->nodes.items[i]->phase)) usage_total(r, r->nodes.items[i]);
     }
 }
 

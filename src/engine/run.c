@@ -361,6 +361,7 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 {
     struct str message;
     event_begin(r, now_us);
+    if (!has_set(n)) usage_add(r, n, 0, how);
     if (n->type == NTYPE_CONTAINER || has_set(n)) {
         bool pod = n->type == NTYPE_POD;
         if (!phase_fulfilled(n->phase)) pod ? cset_collected(r, n, how) : cset_step_done(r, n, how);
@@ -381,7 +382,10 @@ void run_part_done(struct run *r, struct node *n, uint32_t part, const struct st
                    struct outbox *out)
 {
     event_begin(r, now_us);
-    if (part && part <= node_parts(n)) parts_done(r, n, part, how);
+    if (part && part <= node_parts(n)) {
+        usage_add(r, n, part, how);
+        parts_done(r, n, part, how);
+    }
     event_end(r, out);
 }
 
@@ -427,8 +431,8 @@ void node_kill(struct run *r, struct node *n, struct str why)
     n->killed = true;
     node_message_set(r, n, why);
     if (has_set(n)) cset_kill(r, n, why);
-    else if (has_parts(n)) parts_kill(r, n);
-    else VEC_PUSH(&r->actions, a);
+    if (has_parts(n)) parts_kill(r, n);
+    else if (!has_set(n)) VEC_PUSH(&r->actions, a);
 }
 
 /* ---- onward ---- */

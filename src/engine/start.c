@@ -143,16 +143,23 @@ static void start_pod(struct run *r, struct node *n)
     struct err e;
     const struct val *tmpl = leaf_begin(r, n);
     if (!tmpl) return;
-    if (node_is_daemon(n) && n->tmpl->type != TMPL_CONTAINER && n->tmpl->type != TMPL_SCRIPT) {
-        node_finish(r, n, NODE_ERROR, STR("a daemon is a container or a script in this version of Skiff"));
+    bool resource = n->tmpl->type == TMPL_RESOURCE || n->tmpl->type == TMPL_DATA;
+    if (node_is_daemon(n) && resource) {
+        node_finish(r, n, NODE_ERROR, STR("a daemon is a container, a script or a container set in this version of Skiff"));
         return;
     }
-    if (parts_wanted(tmpl)) {
-        if (!parts_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
+    const struct val *pod = node_pod_template(r, n, &e); /* a patch may add containers */
+    if (!pod) {
+        node_finish(r, n, NODE_ERROR, str_of(e.text));
+        return;
+    }
+    if (parts_wanted(pod)) {
+        if (!parts_begin(r, n, pod, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }
     if (n->tmpl->type == TMPL_CONTAINERSET) {
-        if (!cset_begin(r, n, tmpl, &e)) node_finish(r, n, NODE_ERROR, str_of(e.text));
+        if (cset_begin(r, n, tmpl, &e)) cset_go(r, n, tmpl);
+        else node_finish(r, n, NODE_ERROR, str_of(e.text));
         return;
     }
     struct action a = {.kind = ACTION_START, .node = n, .tmpl = tmpl};

@@ -1,6 +1,7 @@
 /* Status as JSON: nodes and the workflow in Argo's shape (types.go NodeStatus, WorkflowStatus), and
  * beside it the private part that a restart needs. */
 #include "base/rfc3339.h"
+#include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
@@ -92,6 +93,12 @@ static void put_ids(struct buf *b, const struct run *r, const char *name, const 
     buf_char(b, ']');
 }
 
+static void put_num(struct buf *b, const char *name, int64_t v)
+{
+    key(b, name);
+    buf_i64(b, v);
+}
+
 /* ---- a node ---- */
 
 static bool is_instance(const struct node *n)
@@ -155,6 +162,23 @@ static void put_gate(struct buf *b, const struct gate *g)
     }
 }
 
+static void put_usage(struct buf *b, const char *name, const struct node *n)
+{
+    if (!n->extra || !n->extra->used.n) return;
+    key(b, name);
+    usage_write(b, &n->extra->used);
+}
+
+static void put_progress(struct buf *b, struct progress p)
+{
+    key(b, "progress");
+    buf_char(b, '"');
+    buf_i64(b, p.done);
+    buf_char(b, '/');
+    buf_i64(b, p.of);
+    buf_char(b, '"');
+}
+
 void node_write_status(struct buf *b, const struct run *r, const struct node *n)
 {
     buf_char(b, '{');
@@ -172,8 +196,9 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     if (n->message.n) put(b, "message", n->message);
     put_time(b, "startedAt", n->started_us);
     put_time(b, "finishedAt", n->finished_us);
-    if (n->type == NTYPE_POD || n->type == NTYPE_HTTP)
-        put(b, "progress", n->phase == NODE_SUCCEEDED ? STR("1/1") : STR("0/1"));
+    if (n->extra && n->extra->estimated_s) put_num(b, "estimatedDuration", n->extra->estimated_s);
+    if (progress_counts(n)) put_progress(b, progress_of(n));
+    if (phase_fulfilled(n->phase)) put_usage(b, "resourcesDuration", n);
     put_raw(b, "inputs", n->inputs);
     put_raw(b, "outputs", n->outputs);
     put_flags(b, n);
@@ -184,12 +209,6 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);
     if (n->type == NTYPE_POD) put(b, "hostNodeName", STR("localhost"));
     buf_char(b, '}');
-}
-
-static void put_num(struct buf *b, const char *name, int64_t v)
-{
-    key(b, name);
-    buf_i64(b, v);
 }
 
 static void put_indexes(struct buf *b, const char *name, const uint32_t *idx, uint32_t n)
@@ -253,6 +272,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
     if (has_parts(n)) parts_write(b, n);
+    if (!phase_fulfilled(n->phase)) put_usage(b, "rd", n);
     sync_write_private(b, n->gate);
     buf_char(b, '}');
 }
@@ -305,9 +325,10 @@ static void status_members(struct buf *b, const struct run *r)
         key(b, "estimatedDuration");
         buf_i64(b, r->opts.estimated_s);
     }
-    if (r->pods_total) {
-        key(b, "progress");
-        buf_printf(b, "\"%u/%u\"", r->pods_done, r->pods_total);
+    if (r->progress.of) put_progress(b, r->progress);
+    if (r->used.n) {
+        key(b, "resourcesDuration");
+        usage_write(b, &r->used);
     }
     put_conditions(b, r);
     put_outputs(b, r);
@@ -347,6 +368,27 @@ void run_write_private(struct buf *b, const struct run *r)
     buf_char(b, '}');
 }
 
+static void nodes_write(struct buf *b, const struct run *r)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct buf own CLEANUP(buf_fini);
+    struct val nodes;
+    arena_init(&a);
+    buf_init(&own, b->max);
+    buf_char(&own, '{');
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        if (i) buf_char(&own, ',');
+        put_id(&own, r, r->nodes.items[i]);
+        buf_char(&own, ':');
+        node_write_status(&own, r, r->nodes.items[i]);
+    }
+    buf_char(&own, '}');
+    bool ok = json_parse(&a, buf_view(&own), NULL, &nodes, NULL);
+    ASSERT(ok);
+    nodes = nodes_sum(&a, &nodes);
+    json_write(b, &nodes, 0);
+}
+
 void run_write_workflow(struct buf *b, const struct run *r)
 {
     const struct val *wf = r->opts.workflow;
@@ -361,12 +403,6 @@ void run_write_workflow(struct buf *b, const struct run *r)
     buf_str(b, STR("\"status\":{"));
     status_members(b, r);
     key(b, "nodes");
-    buf_char(b, '{');
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        if (i) buf_char(b, ',');
-        put_id(b, r, r->nodes.items[i]);
-        buf_char(b, ':');
-        node_write_status(b, r, r->nodes.items[i]);
-    }
-    buf_str(b, STR("}}}"));
+    nodes_write(b, r);
+    buf_str(b, STR("}}"));
 }

@@ -88,7 +88,7 @@ bool job_has_inputs(const struct job *j)
 {
     struct err e;
     if (!j->part) return true;
-    const struct val *tmpl = node_template(j->live->run, j->node, &e), *mine = pod_part(tmpl, node_part_name(j->node, j->part));
+    const struct val *tmpl = node_pod_template(j->live->run, j->node, &e), *mine = pod_part(tmpl, node_part_name(j->node, j->part));
     const struct val *mirror = val_get(mine, STR("mirrorVolumeMounts"));
     return mirror && mirror->kind == VAL_BOOL && mirror->b;
 }
@@ -109,11 +109,12 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
     if (!workflow) return false;
     struct str container = node_container(j->node);
     bool set = container.p || val_get(tmpl, STR("containerSet")), several = set || node_parts(j->node);
+    bool collect = set && !container.p && !j->part;
     struct pod_input in = {
         .tmpl = tmpl,
         .workflow = workflow,
-        .container = set && !container.p ? STR("main") : container,
-        .collect = set && !container.p,
+        .container = collect ? STR("main") : container,
+        .collect = collect,
         .part = node_part_name(j->node, j->part),
         .pod_dir = several ? pod_dir_path(a, l, j->node) : STR_NONE,
         .node_id = node_id_text(a, l->run, node_pod(j->node)),
@@ -124,7 +125,7 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
         .state_dir = x->o.state_dir,
         .images = x->images,
         .image_fallback_host = config_is(x->o.config, CONFIG_IMAGE_FALLBACK, "host"),
-        .capture_result = !j->part && node_captures_result(j->node) && !(set && !container.p),
+        .capture_result = !j->part && node_captures_result(j->node) && !collect,
         .lookup = pod_lookup_of(l),
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
     };

@@ -50,7 +50,8 @@ static struct val nodes_map(struct reading *x)
     VEC_FINI(&x->nodes);
     VEC_FINI(&x->ids);
     VEC_FINI(&x->parents);
-    return map_done(&map);
+    struct val all = map_done(&map);
+    return nodes_sum(a, &all);
 }
 
 static bool read_value(void *ctx, struct str key, struct str bytes, struct err *e)

@@ -252,7 +252,7 @@ void exec_close(struct exec *x)
     ops_close(x);
     helper_free(x->helper);
     transfers_close(x);
-    for (size_t i = 0; i < x->jobs.n; i++) probe_free(x->jobs.items[i]->probe);
+    for (size_t i = 0; i < x->jobs.n; i++) probes_free(x->jobs.items[i]);
     requests_close(x);
     if (!x->failed && x->loaded) slots_settled(x);
     while (x->old_slots.n) free(VEC_POP(&x->old_slots));

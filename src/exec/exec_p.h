@@ -2,6 +2,7 @@
 #pragma once
 #include "artifact/artifact.h"
 #include "artifact/remote.h"
+#include "base/map.h"
 #include "base/vec.h"
 #include "config/images.h"
 #include "engine/throttle.h"
@@ -47,6 +48,9 @@ struct active {
     VEC(struct request *) waiting; /* for one of those under way to end; NULL: it has ended itself */
     size_t waiting_head, n_made;
     bool has_room; /* stands in exec.roomy */
+    int64_t baseline; /* the run whose times are its estimates; 0: none */
+    bool estimates_read;
+    struct map estimates; /* name within the workflow -> seconds, as a pointer */
 };
 
 enum job_state {
@@ -72,7 +76,9 @@ struct job {
     struct node *node;
     uint32_t part; /* which container of the pod: engine.h, node_parts */
     bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
-    struct probe *probe; /* of a daemon that is not ready yet; NULL: none */
+    struct probes *probes; /* what is asked of it; NULL: nothing */
+    bool ready;            /* it runs, and its readinessProbe, if any, has succeeded */
+    const char *unhealthy; /* the probe that it was ended for; NULL: none */
     struct job *beside; /* another container of the same pod */
     int64_t id; /* of the command, and of the step */
     enum job_state state;
@@ -189,6 +195,11 @@ bool run_submit(struct active *by, const struct val *workflow, struct err *e);
 bool actives_flush(struct exec *x, struct err *e); /* the stale ones */
 void actives_reap(struct exec *x); /* finished ones leave memory; the others are committed now */
 void actives_drop(struct exec *x); /* those whose submission was rolled back */
+/* estimate.c */
+#define ESTIMATE_KEY "baseline" /* the value of a run that names its baseline */
+int64_t estimate_of_run(struct active *l); /* for a new one: finds the baseline; seconds, 0 = nobody knows */
+bool estimate_note(struct active *l, struct err *e); /* stores which it was */
+int64_t estimate_of_node(void *ctx, struct str within);
 /* locking.c */
 struct run_opts active_opts(struct active *l);
 int64_t exec_lock_limit(void *ctx, const struct lock_name *n);
@@ -214,14 +225,16 @@ void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
 void job_event(struct job *j, const struct step_outcome *how);
 void job_result(struct job *j, const struct step_result *r);
 void job_failed(struct job *j, const char *text);
+void job_progress(struct job *j, struct str line); /* of its progress file */
 void job_forget(struct job *j);
 void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
 
-/* probe.c: readiness of a daemon that has begun to run */
-void probe_begin(struct job *j);
-void probe_free(struct probe *p); /* NULL is fine */
+/* probe.c, try.c: what is asked of a container that runs */
+void probes_begin(struct job *j);
+void probes_free(struct job *j); /* none is fine */
+void probes_answered(struct job *j, uint32_t number, bool good); /* an exec probe: by its supervisor */
 
 /* request.c */
 bool request_new(struct active *l, struct node *n, struct err *e);

@@ -5,6 +5,7 @@
  * Runs on: the loop thread. */
 #include <signal.h>
 
+#include "base/log.h"
 #include "os/clock.h"
 #include "exec/exec_p.h"
 
@@ -82,8 +83,7 @@ static void job_detach(struct job *j)
     *at = j->beside;
     j->beside = NULL;
     j->live->n_jobs--;
-    probe_free(j->probe);
-    j->probe = NULL;
+    probes_free(j);
     j->live = NULL;
     j->node = NULL;
 }
@@ -101,7 +101,7 @@ void job_forget(struct job *j)
     job_detach(j);
     list_leave(j);
     transfer_leave(j);
-    probe_free(j->probe);
+    probes_free(j);
     free(j);
 }
 
@@ -156,7 +156,7 @@ void job_event(struct job *j, const struct step_outcome *how)
         run_step_started(l->run, n, now, &out);
     }
     if (!active_event(l, &out, &e)) exec_fail(x, &e);
-    if (!how) probe_begin(j);
+    if (!how) probes_begin(j);
     loop_again(x->o.loop);
 }
 
@@ -193,6 +193,26 @@ void job_result(struct job *j, const struct step_result *r)
     if (!j->live) job_orphan_done(j);
     else if (exec_begin(j->x, &e) && job_outcome(j, r, &how, &e)) job_event(j, &how);
     else job_failed(j, e.text);
+}
+
+/* A line that says nothing is no error of the step, as in Argo. */
+void job_progress(struct job *j, struct str line)
+{
+    struct active *l = j->live;
+    struct exec *x = j->x;
+    struct outbox out;
+    struct err e;
+    if (!l) return;
+    if (!exec_begin(x, &e)) {
+        exec_fail(x, &e);
+        return;
+    }
+    bool known = run_step_progress(l->run, node_pod(j->node), line, clock_now_us(), &out);
+    if (!known)
+        log_line(LOG_WARN, "unable to parse progress: a line is N/M run=%.*s node=%.*s line=%.*s", STR_ARG(run_name(l->run)),
+                 STR_ARG(node_name(j->node)), STR_ARG(line));
+    if (!active_event(l, &out, &e)) exec_fail(x, &e);
+    loop_again(x->o.loop);
 }
 
 /* ---- telling to end ---- */

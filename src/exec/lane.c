@@ -91,6 +91,8 @@ static bool lane_event(struct lane *l, struct slot_event *ev)
         if (last) lane_free(l, true);
         return !last;
     }
+    if (ev->kind == SLOT_PROBED && l->job) probes_answered(l->job, ev->number, ev->code == 0);
+    if (ev->kind == SLOT_PROGRESS && l->job) job_progress(l->job, ev->line);
     if (ev->kind == SLOT_EXITED) {
         j = lane_release(l);
         lane_free(l, j == NULL);
@@ -108,8 +110,8 @@ static void lane_ready(void *user, unsigned events)
     (void)events;
     arena_init(&a);
     do slot_read(l->slot, &a, &ev);
-    while (ev.kind == SLOT_STARTED && lane_event(l, &ev));
-    if (ev.kind != SLOT_NOTHING && ev.kind != SLOT_STARTED) lane_event(l, &ev); /* nothing follows before the next start */
+    while ((ev.kind == SLOT_STARTED || ev.kind == SLOT_PROGRESS || ev.kind == SLOT_PROBED) && lane_event(l, &ev));
+    if (ev.kind == SLOT_RESULT || ev.kind == SLOT_EXITED) lane_event(l, &ev); /* nothing follows before the next start */
 }
 
 static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
@@ -147,6 +149,7 @@ static void lane_take(struct lane *l, struct job *j)
     j->started_us = clock_mono_us();
     x->running += !j->aside;
     if (!j->told_started && j->live) job_list_push(&x->young, j);
+    else if (j->part) probes_begin(j);
 }
 
 bool job_adopt(struct job *j, struct slot *s, struct err *e)

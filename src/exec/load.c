@@ -12,7 +12,7 @@ struct rows {
     struct arena *a;
     VEC(struct saved_node) nodes;
     struct str status, priv, memo;
-    int64_t creator;
+    int64_t creator, baseline;
 };
 
 /* ---- what was private to steps that are over ---- */
@@ -67,6 +67,7 @@ static bool add_value(void *ctx, struct str key, struct str bytes, struct err *e
     if (str_is(key, "private")) r->priv = str_dup(r->a, bytes);
     if (str_is(key, "memo")) r->memo = str_dup(r->a, bytes);
     if (str_is(key, "creator")) str_to_i64(bytes, &r->creator);
+    if (str_is(key, ESTIMATE_KEY)) str_to_i64(bytes, &r->baseline);
     return true;
 }
 
@@ -90,6 +91,7 @@ bool run_restore(struct active *l, struct err *e)
     if (ok) l->run = run_load(&opts, rows.status, rows.priv, rows.nodes.items, rows.nodes.n, e);
     VEC_FINI(&rows.nodes);
     l->creator = rows.creator;
+    l->baseline = rows.baseline;
     l->gc_noted = true;
     return l->run != NULL;
 }
@@ -136,7 +138,7 @@ bool job_seek(struct job *j, struct err *e)
     case ADOPT_RUNNING:
         if (!job_adopt(j, slot, &why)) job_failed(j, why.text);
         else if (j->killed) job_kill(j);
-        else if (j->told_started) probe_begin(j);
+        else if (j->told_started) probes_begin(j);
         return true;
     case ADOPT_FINISHED: job_result(j, &result); return true;
     case ADOPT_NEVER:

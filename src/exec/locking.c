@@ -61,7 +61,7 @@ static bool cache_hold(void *ctx, const struct val *outputs, bool for_run, struc
 
 struct run_opts active_opts(struct active *l)
 {
-    return (struct run_opts){.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l,
+    return (struct run_opts){.workflow = &l->workflow, .lookup = exec_lookup, .lookup_ctx = l, .estimate = estimate_of_node,
                              .cache = {cache_read, cache_write, cache_hold}, .locks = l->x->locks, .number = (uint64_t)l->id};
 }
 

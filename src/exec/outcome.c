@@ -225,6 +225,8 @@ void rubbish_remove(struct exec *x)
 static void part_outcome(struct job *j, const struct step_result *r, struct step_outcome *out)
 {
     outcome_end(&j->x->scratch, r, out);
+    out->started_us = r->started_us;
+    out->finished_us = r->finished_us;
     out->cpu_us = (int64_t)(r->rusage.user_us + r->rusage.system_us);
     out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;
     step_clean_later(j->x, j->id);
@@ -242,8 +244,12 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
         return true;
     }
     outcome_end(a, r, out);
+    out->started_us = r->started_us;
+    out->finished_us = r->finished_us;
     out->cpu_us = (int64_t)(r->rusage.user_us + r->rusage.system_us);
     out->memory_bytes = (int64_t)r->rusage.max_rss_bytes;
+    if (j->unhealthy && out->phase == NODE_FAILED)
+        out->message = str_fmt(a, "%.*s: its %s failed", STR_ARG(out->message), j->unhealthy);
     if (r->has_result) out->result = r->result.p ? r->result : STR("");
     outcome_params(a, r, out);
     const struct val *given = node_template(j->live->run, j->node, e);

@@ -1,195 +1,215 @@
-/* Readiness of daemons: readinessProbe as the kubelet does it (pkg/probe). After initialDelaySeconds, then every
- * periodSeconds, until it has succeeded successThreshold times in a row; that is an event of the engine, after
- * which nothing more is asked. A failure before that means no more than "not yet".
+/* Probes of containers, as the kubelet asks them (pkg/kubelet/prober): startupProbe until it has succeeded, and only
+ * then livenessProbe, for as long as the container runs, and readinessProbe, until the pod is ready: a daemon
+ * that is ready once stays so, as in Argo. One that is not started, or not alive any more, is ended.
  *
- * Nothing is stored about it: an engine that takes a daemon over asks anew. Runs on: the loop thread. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+ * A daemon is ready when all its containers are. Nothing is stored about any of this but that: an engine that
+ * takes a container over asks anew. Runs on: the loop thread. */
+#include <signal.h>
 
-#include "exec/exec_p.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "os/clock.h"
+#include "exec/probe_p.h"
 
-struct probe {
-    struct job *job;
-    struct arena arena;
-    const struct val *spec, *container; /* copies */
-    struct loop_timer *timer; /* until the next try, or until the one under way is too late */
-    struct web_call *call;
-    struct loop_fd *watch;
-    int fd;
-    int64_t period_us, timeout_us, needed, had;
-};
+static const char *const fields[PROBE_MAX] = {"startupProbe", "livenessProbe", "readinessProbe"};
 
-static int64_t number(const struct val *map, const char *key, int64_t otherwise)
+static void probe_stop(struct probe *p)
 {
-    const struct val *v = val_get(map, str_of(key));
-    int64_t n = otherwise;
-    if (v) str_to_i64(val_text(v), &n);
-    return n > 0 || (n == 0 && otherwise == 0) ? n : otherwise;
-}
-
-static void try_stop(struct probe *p)
-{
-    web_call_cancel(p->call);
-    p->call = NULL;
-    loop_fd_free(p->watch);
-    p->watch = NULL;
-    if (p->fd >= 0) close(p->fd);
-    p->fd = -1;
-}
-
-void probe_free(struct probe *p)
-{
-    if (!p) return;
     try_stop(p);
     loop_timer_free(p->timer);
-    p->job->probe = NULL;
-    arena_fini(&p->arena);
-    free(p);
+    p->timer = NULL;
+}
+
+void probes_free(struct job *j)
+{
+    struct probes *ps = j->probes;
+    if (!ps) return;
+    for (size_t k = 0; k < PROBE_MAX; k++) probe_stop(&ps->items[k]);
+    arena_fini(&ps->arena);
+    free(ps);
+    j->probes = NULL;
+}
+
+/* ---- the pod is ready ---- */
+
+/* A container that waits for others runs, as far as a cluster knows; one that is over is not ready any more. */
+static bool set_is_ready(const struct active *l, const struct node *pod)
+{
+    const struct node *c;
+    for (uint32_t i = 0; (c = node_set_container(pod, i)); i++) {
+        const struct job *j = job_of(l, c, 0);
+        if (phase_fulfilled(node_phase(c)) || (j && !j->ready)) return false;
+    }
+    return true;
+}
+
+/* Main and all that run beside it; init containers are over. */
+static bool pod_is_ready(const struct active *l, struct node *pod)
+{
+    uint32_t parts = node_parts(pod);
+    if (node_has_containers(pod) && !set_is_ready(l, pod)) return false;
+    for (uint32_t i = node_has_containers(pod); i <= parts; i++) {
+        const struct job *j = job_of(l, pod, i);
+        if (i && !node_part_is_aside(pod, i)) continue;
+        if (!j || !j->ready) return false;
+    }
+    return true;
 }
 
 static void ready(struct job *j)
 {
     struct active *l = j->live;
     struct exec *x = j->x;
+    struct node *pod = node_pod(j->node);
     struct outbox out;
     struct err e;
+    j->ready = true;
+    if (!node_is_daemon(pod) || node_is_ready(pod) || !pod_is_ready(l, pod)) return;
     if (!exec_begin(x, &e)) {
         exec_fail(x, &e);
         return;
     }
-    run_step_ready(l->run, j->node, clock_now_us(), &out);
+    run_step_ready(l->run, pod, clock_now_us(), &out);
     if (!active_event(l, &out, &e)) exec_fail(x, &e);
     loop_again(x->o.loop);
 }
 
-static void tried(struct probe *p, bool good)
-{
-    struct job *j = p->job;
-    try_stop(p);
-    p->had = good ? p->had + 1 : 0;
-    if (p->had < p->needed) {
-        loop_timer_arm_us(p->timer, p->period_us);
-        return;
-    }
-    probe_free(p);
-    ready(j);
-}
-
-/* ---- where ---- */
-
-/* A port by number, or by the name that the container gives it. */
-static int port_of(const struct probe *p, const struct val *where)
-{
-    struct str text = val_text(val_get(where, STR("port")));
-    const struct val *ports = val_get(p->container, STR("ports"));
-    int64_t n = 0;
-    for (uint32_t i = 0; ports && ports->kind == VAL_LIST && i < ports->n; i++)
-        if (str_eq(val_get_str(&ports->items[i], "name"), text)) text = val_text(val_get(&ports->items[i], STR("containerPort")));
-    return str_to_i64(text, &n) && n > 0 && n < 65536 ? (int)n : 0;
-}
-
-static struct str host_of(const struct val *where)
-{
-    struct str host = val_get_str(where, "host");
-    return host.n ? host : STR("127.0.0.1");
-}
-
-/* ---- httpGet ---- */
-
-static void on_reply(void *user, const struct web_reply *reply, const struct err *e)
-{
-    struct probe *p = user;
-    p->call = NULL;
-    tried(p, !e && reply && reply->status >= 200 && reply->status < 400);
-}
-
-static bool http_try(struct probe *p, const struct val *get)
-{
-    struct exec *x = p->job->x;
-    struct arena *a = &x->scratch;
-    struct err e;
-    const struct val *headers = val_get(get, STR("httpHeaders"));
-    uint32_t n = headers && headers->kind == VAL_LIST ? headers->n : 0;
-    struct web_field *fields = ARENA_ARRAY(a, struct web_field, n + 1);
-    for (uint32_t i = 0; i < n; i++)
-        fields[i] = (struct web_field){val_get_str(&headers->items[i], "name"), val_text(val_get(&headers->items[i], STR("value")))};
-    struct str path = val_get_str(get, "path"), host = host_of(get);
-    bool tls = str_is(val_get_str(get, "scheme"), "HTTPS");
-    struct web_request r = {
-        .url = str_fmt(a, "%s://%.*s:%d%s%.*s", tls ? "https" : "http", STR_ARG(host), port_of(p, get),
-                       path.n && path.p[0] == '/' ? "" : "/", STR_ARG(path)),
-        .fields = fields, .n_fields = n, .insecure = true, .timeout_ms = p->timeout_us / 1000};
-    if (!x->web && !(x->web = web_client_new(x->o.loop, &e))) return false;
-    p->call = web_call_new(x->web, &r, on_reply, p, &e);
-    arena_reset(a);
-    return p->call != NULL;
-}
-
-/* ---- tcpSocket ---- */
-
-static void on_connected(void *user, unsigned events)
-{
-    struct probe *p = user;
-    int why = 0;
-    socklen_t n = sizeof why;
-    (void)events;
-    bool good = getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &why, &n) == 0 && !why;
-    tried(p, good);
-}
-
-static bool tcp_try(struct probe *p, const struct val *where)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(p, where))};
-    struct err e;
-    struct str host = host_of(where);
-    if (str_is(host, "localhost")) host = STR("127.0.0.1");
-    if (inet_pton(AF_INET, str_z(&p->job->x->scratch, host), &to.sin_addr) != 1) return false;
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (p->fd < 0 || (connect(p->fd, (struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS)) return false;
-    if (!(p->watch = loop_fd_new(p->job->x->o.loop, p->fd, on_connected, p, &e))) return false;
-    loop_fd_watch(p->watch, LOOP_WRITE);
-    loop_timer_arm_us(p->timer, p->timeout_us);
-    return true;
-}
-
-/* ---- one after the other ---- */
+/* ---- one probe ---- */
 
 static void on_timer(void *user)
 {
     struct probe *p = user;
-    const struct val *get = val_get(p->spec, STR("httpGet")), *tcp = val_get(p->spec, STR("tcpSocket"));
-    if (p->watch) { /* the try under way is too late */
-        tried(p, false);
+    if (try_is_under_way(p)) { /* and too late */
+        probe_tried(p, false);
         return;
     }
-    bool under_way = get ? http_try(p, get) : tcp_try(p, tcp);
-    if (!under_way) tried(p, false);
+    if (!try_begin(p)) probe_tried(p, false);
 }
 
-void probe_begin(struct job *j)
+static void probe_begin(struct probe *p)
 {
-    struct err e;
-    if (!j->live || j->part || j->probe || j->killed || !node_is_daemon(j->node) || node_is_ready(j->node)) return;
-    const struct val *tmpl = node_template(j->live->run, j->node, &e);
-    const struct val *body = val_get(tmpl, STR("container"));
-    if (!body) body = val_get(tmpl, STR("script"));
-    if (!val_get(body, STR("readinessProbe"))) return;
-    struct probe *p = mem_zalloc(sizeof *p);
-    p->job = j;
-    p->fd = -1;
-    arena_init(&p->arena);
-    struct val *copy = ARENA_NEW(&p->arena, struct val);
-    *copy = val_copy(&p->arena, body);
-    p->container = copy;
-    p->spec = val_get(copy, STR("readinessProbe"));
-    p->period_us = number(p->spec, "periodSeconds", 10) * 1000000;
-    p->timeout_us = number(p->spec, "timeoutSeconds", 1) * 1000000;
-    p->needed = number(p->spec, "successThreshold", 1);
-    p->timer = loop_timer_new(j->x->o.loop, on_timer, p);
-    j->probe = p;
-    loop_timer_arm_us(p->timer, MAX(number(p->spec, "initialDelaySeconds", 0) * 1000000 - (clock_mono_us() - j->started_us), 0));
+    int64_t ran_us = clock_mono_us() - p->of->job->started_us;
+    if (!p->spec) return;
+    p->timer = loop_timer_new(p->of->job->x->o.loop, on_timer, p);
+    loop_timer_arm_us(p->timer, MAX(p->delay_us - ran_us, 0));
+}
+
+/* With a readinessProbe it is ready when that says so. */
+static void started(struct probes *ps)
+{
+    struct job *j = ps->job;
+    ps->started = true;
+    probe_begin(&ps->items[PROBE_LIVENESS]);
+    probe_begin(&ps->items[PROBE_READINESS]);
+    if (!ps->items[PROBE_READINESS].spec) ready(j);
+}
+
+/* Its own grace period, else that of the pod. */
+static void give_up(struct probe *p)
+{
+    struct job *j = p->of->job;
+    int64_t grace_s = 0;
+    const struct val *grace = val_get(p->spec, STR("terminationGracePeriodSeconds"));
+    if (grace) str_to_i64(val_text(grace), &grace_s);
+    j->unhealthy = fields[p->kind];
+    log_line(LOG_WARN, "a container is ended: its %s has failed %lld times run=%.*s node=%.*s", fields[p->kind], (long long)p->bad,
+             STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
+    if (j->lane) lane_kill(j->lane, SIGTERM, (uint32_t)MIN(MAX(grace_s, 0), LIMIT_GRACE_S) * 1000);
+    probes_free(j);
+}
+
+void probe_tried(struct probe *p, bool good)
+{
+    struct probes *ps = p->of;
+    try_stop(p);
+    p->good = good ? p->good + 1 : 0;
+    p->bad = good ? 0 : p->bad + 1;
+    if (p->kind != PROBE_READINESS && p->bad >= p->allowed) {
+        give_up(p);
+        return;
+    }
+    bool over = p->kind != PROBE_LIVENESS && p->good >= p->needed;
+    if (!over) {
+        loop_timer_arm_us(p->timer, p->period_us);
+        return;
+    }
+    probe_stop(p);
+    if (p->kind == PROBE_STARTUP) started(ps);
+    else ready(ps->job);
+}
+
+void probes_answered(struct job *j, uint32_t number, bool good)
+{
+    if (!j->probes || number >= PROBE_MAX || !j->probes->items[number].asked) return;
+    probe_tried(&j->probes->items[number], good);
+}
+
+/* ---- those of a container ---- */
+
+static const struct val *container_of(struct job *j, const struct val *tmpl)
+{
+    struct str name = j->part ? node_part_name(j->node, j->part) : node_container(j->node);
+    const struct val *set = val_path(tmpl, "containerSet.containers"), *script = val_get(tmpl, STR("script"));
+    if (j->part) return pod_part(tmpl, name);
+    if (!set) return script ? script : val_get(tmpl, STR("container"));
+    for (uint32_t i = 0; set->kind == VAL_LIST && i < set->n; i++)
+        if (str_eq(val_get_str(&set->items[i], "name"), name)) return &set->items[i];
+    return NULL;
+}
+
+static int64_t number(const struct val *map, const char *key, int64_t otherwise)
+{
+    const struct val *v = val_get(map, str_of(key));
+    int64_t n = otherwise;
+    if (v) str_to_i64(val_text(v), &n);
+    return n > 0 ? n : otherwise;
+}
+
+static void probe_read(struct probes *ps, enum probe_kind kind)
+{
+    struct probe *p = &ps->items[kind];
+    const struct val *spec = val_get(ps->container, str_of(fields[kind]));
+    *p = (struct probe){.of = ps, .kind = kind, .spec = spec, .fd = -1,
+                        .delay_us = number(spec, "initialDelaySeconds", 0) * 1000000,
+                        .period_us = number(spec, "periodSeconds", 10) * 1000000,
+                        .timeout_us = number(spec, "timeoutSeconds", 1) * 1000000,
+                        .needed = number(spec, "successThreshold", 1), .allowed = number(spec, "failureThreshold", 3)};
+}
+
+static bool has_any(const struct val *container)
+{
+    for (size_t k = 0; k < PROBE_MAX; k++)
+        if (val_get(container, str_of(fields[k]))) return true;
+    return false;
+}
+
+static struct probes *probes_new(struct job *j, const struct val *container)
+{
+    struct probes *ps = mem_zalloc(sizeof *ps);
+    struct val *copy;
+    ps->job = j;
+    arena_init(&ps->arena);
+    copy = ARENA_NEW(&ps->arena, struct val);
+    *copy = val_copy(&ps->arena, container);
+    ps->container = copy;
+    for (size_t k = 0; k < PROBE_MAX; k++) probe_read(ps, (enum probe_kind)k);
+    return ps;
+}
+
+/* It runs. */
+void probes_begin(struct job *j)
+{
+    struct err ignored; /* it has been planned with the same */
+    struct node *pod = j->live ? node_pod(j->node) : NULL;
+    if (!pod || j->probes || j->killed || (j->part && !node_part_is_aside(pod, j->part))) return;
+    bool may = node_may_be_probed(j->live->run, j->node);
+    const struct val *tmpl = may ? node_pod_template(j->live->run, j->node, &ignored) : NULL;
+    const struct val *container = tmpl ? container_of(j, tmpl) : NULL;
+    if (!has_any(container)) {
+        ready(j);
+        return;
+    }
+    j->probes = probes_new(j, container);
+    if (j->probes->items[PROBE_STARTUP].spec) probe_begin(&j->probes->items[PROBE_STARTUP]);
+    else started(j->probes);
 }

@@ -21,6 +21,7 @@ void active_free(struct active *l)
 {
     throttle_remove(l->ticket);
     run_free(l->run);
+    map_fini(&l->estimates);
     arena_fini(&l->arena);
     free(l->jobs);
     free(l->ops);
@@ -188,40 +189,13 @@ static struct val labelled(struct exec *x, struct active *l, const struct val *w
     return out;
 }
 
-/* Whole seconds of the newest run that succeeded and was made from the same template or by the same cron
- * workflow (workflow/estimation); 0: there is none among the newest. */
-static int64_t estimate(struct exec *x, const struct val *workflow)
-{
-    static const char *const keys[] = {"workflows.argoproj.io/cron-workflow", "workflows.argoproj.io/workflow-template",
-                                       "workflows.argoproj.io/cluster-workflow-template"};
-    enum { LOOK_AT = 200 };
-    const struct val *labels = val_path(workflow, "metadata.labels");
-    const struct str good = STR("Succeeded");
-    struct run_filter f = {.ns = val_text(val_path(workflow, "metadata.namespace")), .phases = &good, .n_phases = 1,
-                           .completed = 1, .limit = LOOK_AT};
-    struct run_page page;
-    struct err e;
-    const char *by = NULL;
-    for (size_t i = 0; !by && i < ARRAY_LEN(keys); i++)
-        if (val_get(labels, str_of(keys[i]))) by = keys[i];
-    if (!by || !store_run_list(&x->scratch, x->store, &f, &page, &e)) return 0;
-    struct str name = val_get_str(labels, by);
-    for (size_t i = 0; i < page.n; i++) {
-        struct val theirs;
-        if (!json_parse(&x->scratch, page.rows[i].labels, NULL, &theirs, &e)) continue;
-        if (str_eq(val_get_str(&theirs, by), name)) return (page.rows[i].finished_us - page.rows[i].started_us) / 1000000;
-    }
-    return 0;
-}
-
 /* NULL: it cannot be run. */
-static struct active *active_make(struct exec *x, const struct val *workflow, const struct val *memo, int64_t estimated_s,
-                                  struct err *e)
+static struct active *active_make(struct exec *x, const struct val *workflow, const struct val *memo, struct err *e)
 {
     struct active *l = active_new(x, 0, workflow);
     struct run_opts opts = active_opts(l);
     opts.seed = random_u64() >> 1;
-    opts.estimated_s = estimated_s;
+    opts.estimated_s = estimate_of_run(l);
     if (memo) {
         struct val *own = ARENA_NEW(&l->arena, struct val);
         *own = val_copy(&l->arena, memo);
@@ -264,7 +238,7 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
     if (!exec_begin(x, e)) return false;
     arena_init(&asking.arena);
     struct val workflow = labelled(x, &asking, given);
-    struct active *l = active_make(x, &workflow, memo, estimate(x, &workflow), e);
+    struct active *l = active_make(x, &workflow, memo, e);
     arena_fini(&asking.arena);
     if (!l) return false;
     if (!run_store(x, &l->workflow, out_run, e)) {
@@ -275,7 +249,7 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
     VEC_PUSH(&x->begun, l);
     run_number_set(l->run, (uint64_t)l->id);
     if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */
-    return creator_note(l, creator, e) && priority_note(l, e) && active_begin(l, e);
+    return creator_note(l, creator, e) && priority_note(l, e) && estimate_note(l, e) && active_begin(l, e);
 }
 
 bool exec_submit(struct exec *x, const struct val *workflow, const struct val *memo, int64_t *out_run, struct err *e)

@@ -12,6 +12,7 @@
 #include "lang/duration.h"
 #include "lang/gofmt.h"
 #include "lang/jsonpath.h"
+#include "lang/quantity.h"
 #include "lang/regex.h"
 #include "lang/rune.h"
 #include "lang/scope.h"
@@ -418,10 +419,27 @@ static void templates_of_kubectl(void **state)
         if (jsonpath_template(&a, str_of(wrong[i]), &v, &out, &e)) fail_msg("accepted %s", wrong[i]);
 }
 
+static void quantities_are_in_thousandths(void **state)
+{
+    static const struct { const char *text; int64_t milli; } good[] = {
+        {"1", 1000}, {"100m", 100}, {"0.5", 500}, {".5", 500}, {"1.5Gi", 1610612736000}, {"100Mi", 104857600000}, {"1k", 1000000},
+        {"2e3", 2000000}, {"2E-3", 2}, {"1n", 1}, {"1500u", 2}, {"-1500u", -2}, {"+1", 1000}, {"0", 0}};
+    static const char *const bad[] = {"", "m", ".", "1x", "1 Gi", "1KI", "8Ei", "1e", "1e99", "1.2.3", "9999999999999999999", "Infinity"};
+    int64_t v;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        if (!quantity_milli(str_of(good[i].text), &v)) fail_msg("%s", good[i].text);
+        assert_int_equal(v, good[i].milli);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (quantity_milli(str_of(bad[i]), &v)) fail_msg("%s is %lld", bad[i], (long long)v);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, open_arena, close_arena)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quantities_are_in_thousandths),
         TEST(scopes_chain), TEST(depends_logic_is_evaluated), TEST(depends_names_are_listed),
         TEST(dependencies_use_the_same_tree), TEST(depends_is_bounded), TEST(durations_are_gos),
         TEST(formats_are_gos), TEST(values_are_shown_as_gos), TEST(creation_timestamps_have_letters),

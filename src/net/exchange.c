@@ -308,6 +308,11 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a look-up of a name */
     c->easy_setopt(x->easy, CURLOPT_URL, x->url.p);
     c->easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->lines);
+    if (x->req.http2) {
+        c->easy_setopt(x->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+        c->easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L); /* libcurl 7.88 sends nothing on such a connection a second time */
+        c->easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
+    }
     if (x->referer) c->easy_setopt(x->easy, CURLOPT_REFERER, x->referer);
     c->easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     c->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,

@@ -35,6 +35,7 @@ struct web_request {
     int64_t connect_timeout_ms; /* 0: LIMIT_WEB_CONNECT_MS */
     uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES */
     bool insecure;              /* do not check the server's certificate */
+    bool http2;                 /* from the first byte on (prior knowledge), as gRPC without TLS */
     /* web_fetch only: */
     bool to_file;   /* the body of a 2xx reply goes to sink_fd instead of reply.body */
     int sink_fd;

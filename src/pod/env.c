@@ -158,6 +158,13 @@ static void env_base(struct pod *p)
         pod_env_set(p, p->image.env.items[i].name, p->image.env.items[i].value);
 }
 
+/* Plain processes have no files of their own. */
+struct str pod_progress_path(struct pod *p)
+{
+    if (p->in->tier != STEP_TIER_NONE) return STR("/var/run/argo/progress");
+    return str_fmt(p->a, "%.*s/progress/%llu", STR_ARG(p->in->state_dir), (unsigned long long)p->in->step_id);
+}
+
 /* Argo's own; the template's text is left out when it would not fit in an argument. */
 static void env_argo(struct pod *p)
 {
@@ -171,6 +178,7 @@ static void env_argo(struct pod *p)
     pod_env_set(p, STR("ARGO_WORKFLOW_NAME"), val_get_str(meta, "name"));
     pod_env_set(p, STR("ARGO_WORKFLOW_UID"), val_get_str(meta, "uid"));
     pod_env_set(p, STR("ARGO_INCLUDE_SCRIPT_OUTPUT"), p->in->capture_result ? STR("true") : STR("false"));
+    pod_env_set(p, STR("ARGO_PROGRESS_FILE"), pod_progress_path(p));
     if (tmpl.n < 64 << 10) pod_env_set(p, STR("ARGO_TEMPLATE"), tmpl);
 }
 

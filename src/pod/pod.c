@@ -155,6 +155,8 @@ static void finish(struct pod *p, struct pod_plan *out)
     s->grace_ms = p->in->grace_ms;
     s->capture_result = p->in->capture_result;
     s->fsync_result = false;
+    s->probed = p->probed && !p->in->collect;
+    if (!p->in->collect) s->progress = pod_progress_path(p);
     if (p->image.kind == IMAGE_ROOT) {
         s->layers.items = ARENA_NEW(p->a, struct str);
         s->layers.items[0] = p->image.root;
@@ -183,27 +185,29 @@ static void finish(struct pod *p, struct pod_plan *out)
 #undef MOVE
 }
 
-/* What the patches add would have to be known before the pod begins. */
-static bool supported(const struct pod *p, struct err *e)
+static bool is_init(const struct pod *p)
 {
-    static const char *const lists[] = {"initContainers", "sidecars"};
-    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
-        const struct val *list = val_get(p->in->tmpl, str_of(lists[k]));
-        for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
-            if (!pod_part(p->as_given, val_get_str(&list->items[i], "name")))
-                return err_set(e, ERR_UNSUPPORTED, "a podSpecPatch that adds the container '%.*s' is not supported by this version of "
-                               "Skiff: put it into `%s` of the template", STR_ARG(val_get_str(&list->items[i], "name")), lists[k]);
-    }
-    return true;
+    return p->in->part.p && pod_volume_named(val_get(p->in->tmpl, STR("initContainers")), p->in->part);
 }
 
-/* Who waits for a daemon waits until its probe succeeds. */
-static bool probe_supported(const struct pod *p, struct err *e)
+/* What a cluster would not accept; and what restarts, which nothing here does. */
+static bool probes_check(struct pod *p, struct err *e)
 {
-    const struct val *probe = val_get(p->main, STR("readinessProbe")), *daemon = val_get(p->in->tmpl, STR("daemon"));
-    if (!p->is_main || !daemon || daemon->kind != VAL_BOOL || !daemon->b || !probe) return true;
-    if (val_get(probe, STR("httpGet")) || val_get(probe, STR("tcpSocket"))) return true;
-    return err_set(e, ERR_UNSUPPORTED, "the readinessProbe of a daemon is an httpGet or a tcpSocket in this version of Skiff");
+    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe"}, *const ways[] = {"exec", "httpGet", "tcpSocket", "grpc"};
+    if (is_init(p) && val_get_str(p->main, "restartPolicy").n)
+        return err_set(e, ERR_UNSUPPORTED, "an init container with a restartPolicy is not supported by this version of Skiff: "
+                       "make '%.*s' a sidecar", STR_ARG(p->in->part));
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const struct val *probe = val_get(p->main, str_of(fields[i]));
+        size_t n = 0;
+        if (!probe) continue;
+        if (is_init(p))
+            return err_set(e, ERR_SPEC, "init container '%.*s': %s: may not be set for init containers", STR_ARG(p->in->part), fields[i]);
+        for (size_t k = 0; k < ARRAY_LEN(ways); k++) n += val_get(probe, str_of(ways[k])) != NULL;
+        if (n != 1) return err_set(e, ERR_SPEC, "%s: %s", fields[i], n ? "may not specify more than 1 handler type" : "must specify a handler type");
+        p->probed |= val_get(probe, STR("exec")) != NULL;
+    }
+    return true;
 }
 
 /* exec would say no more than "argument list too long". */
@@ -262,7 +266,7 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     bool ok = choose_main(&p, e) && pod_patch(&p, &in, e);
     p.patched = true;
     if (!ok || !choose_main(&p, e)) return false;
-    ok = supported(&p, e) && probe_supported(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+    ok = probes_check(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     if (ok) image_parts(&p);
     finish(&p, out);

@@ -15,6 +15,7 @@ struct pod {
     bool patched;           /* podSpecPatch has been applied */
     bool mirrors;           /* an init container or sidecar that sees what main sees */
     bool is_script;
+    bool probed;            /* an exec probe will be run in it */
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;
     VEC(struct step_bind) binds, links;
@@ -38,6 +39,7 @@ const struct val *pod_volume_named(const struct val *list, struct str name); /* 
 bool pod_command(struct pod *p, struct err *e);
 /* env.c: command and args may refer to variables, so this comes first */
 bool pod_env(struct pod *p, struct err *e);
+struct str pod_progress_path(struct pod *p);
 struct str pod_env_get(const struct pod *p, struct str name);
 void pod_env_set(struct pod *p, struct str name, struct str value);
 /* "$(NAME)" as Kubernetes expands it; unknown names stay, "$$(" is an escape. */

@@ -206,8 +206,9 @@ static bool mounts_at(const struct val *list, struct str path)
 static const struct val *common_mounts(const struct pod *p)
 {
     const struct val *script = val_path(p->in->tmpl, "script.volumeMounts");
-    if (p->in->container.p) return val_path(p->in->tmpl, "containerSet.volumeMounts");
-    if (!p->mirrors) return NULL;
+    const struct val *set = val_path(p->in->tmpl, "containerSet.volumeMounts");
+    if (p->in->container.p) return set;
+    if (!p->mirrors || set) return p->mirrors ? set : NULL;
     return script ? script : val_path(p->in->tmpl, "container.volumeMounts");
 }
 

@@ -16,59 +16,36 @@ static void warn_place(struct lint *l, const struct argo_artifact *x)
              "the location of `%.*s` has no effect in this version: it is kept in the state directory", STR_ARG(x->name));
 }
 
-static bool mentions(const struct val *v, struct str word)
+static void warn_init_container(struct lint *l, const struct val *c)
 {
-    if (v->kind == VAL_STR) return str_find(v->s, word, 0) >= 0;
-    for (uint32_t i = 0; v->kind == VAL_LIST && i < v->n; i++)
-        if (mentions(&v->items[i], word)) return true;
-    for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++)
-        if (mentions(&v->map[i].v, word)) return true;
-    return false;
-}
-
-/* A step's own account of its progress is not read. */
-static void warn_progress(struct lint *l, const struct argo_template *t)
-{
-    static const char *const bodies[] = {"container", "script", "containerSet"};
-    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
-        const struct val *v = val_get(t->src, str_of(bodies[i]));
-        if (v && mentions(v, STR("ARGO_PROGRESS_FILE")))
-            LINT(l, DIAG_WARNING, "W0105", v, "ARGO_PROGRESS_FILE has no effect in this version: it is not set, and nobody reads it");
-    }
-}
-
-static void warn_container(struct lint *l, const struct val *c, bool is_daemon, bool is_main)
-{
-    const struct val *probe = val_get(c, STR("readinessProbe"));
-    if (!is_daemon || !probe) return; /* elsewhere nothing depends on it, in a cluster neither */
-    bool can = val_get(probe, STR("httpGet")) || val_get(probe, STR("tcpSocket"));
-    if (!is_main)
-        LINT(l, DIAG_WARNING, "W0105", probe, "`readinessProbe` of a sidecar has no effect in this version: the daemon is ready when main is");
-    else if (!can)
-        LINT(l, DIAG_WARNING, "W0105", probe,
-             "a daemon's `readinessProbe` is an httpGet or a tcpSocket in this version: with anything else the step ends in Error");
+    static const char *const probes[] = {"startupProbe", "livenessProbe", "readinessProbe"};
+    const struct val *policy = val_get(c, STR("restartPolicy"));
+    if (policy)
+        LINT(l, DIAG_WARNING, "W0105", policy,
+             "an init container with a `restartPolicy` ends the step in Error in this version: make it a sidecar");
+    for (size_t i = 0; !policy && i < ARRAY_LEN(probes); i++)
+        if (val_get(c, str_of(probes[i])))
+            LINT(l, DIAG_WARNING, "W0105", val_get(c, str_of(probes[i])),
+                 "`%s` may not be set for init containers: the step ends in Error, as in a cluster", probes[i]);
 }
 
 static void warn_containers(struct lint *l, const struct argo_template *t)
 {
-    static const char *const bodies[] = {"container", "script"}, *const lists[] = {"initContainers", "sidecars", "containerSet.containers"};
-    bool is_daemon = t->daemon.set && t->daemon.v, alone = val_get(t->src, STR("container")) || val_get(t->src, STR("script"));
-    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
-        if (val_get(t->src, str_of(bodies[i]))) warn_container(l, val_get(t->src, str_of(bodies[i])), is_daemon, true);
-    bool has_pod = val_get(t->src, STR("containerSet")) || val_get(t->src, STR("resource")) || val_get(t->src, STR("data"));
+    static const char *const lists[] = {"initContainers", "sidecars"};
+    bool is_daemon = t->daemon.set && t->daemon.v, alone = val_get(t->src, STR("container")) || val_get(t->src, STR("script")) || val_get(t->src, STR("containerSet"));
+    bool has_pod = val_get(t->src, STR("resource")) || val_get(t->src, STR("data"));
     if (is_daemon && has_pod && !alone)
-        LINT(l, DIAG_WARNING, "W0105", lint_at(t->src, "daemon"), "a daemon is a container or a script in this version: the step ends in Error");
+        LINT(l, DIAG_WARNING, "W0105", lint_at(t->src, "daemon"), "a daemon is a container, a script or a container set in this version: the step ends in Error");
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         const struct val *list = val_path(t->src, lists[k]);
-        for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) warn_container(l, &list->items[i], is_daemon, k == 2);
-        if (k < 2 && list && list->n && has_pod && !alone)
-            LINT(l, DIAG_WARNING, "W0105", list, "`%s` belong to a container or a script in this version: the step ends in Error", lists[k]);
+        for (uint32_t i = 0; k == 0 && list && list->kind == VAL_LIST && i < list->n; i++) warn_init_container(l, &list->items[i]);
+        if (list && list->n && has_pod && !alone)
+            LINT(l, DIAG_WARNING, "W0105", list, "`%s` belong to a container, a script or a container set in this version: the step ends in Error", lists[k]);
     }
 }
 
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
-    warn_progress(l, t);
     warn_containers(l, t);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }

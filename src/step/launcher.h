@@ -42,9 +42,16 @@ bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, 
 /* Signals the step's process group; SIGKILL for everything after grace_ms. */
 bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 
+enum { SLOT_PROBES = 3 }; /* at once, each with a number below this */
+/* Runs a command in the sandbox of the step that runs (with `probed` in its description): its root, environment,
+ * directory and user, no output. Killed after timeout_ms. */
+bool slot_probe(struct slot *s, uint32_t number, const struct step_strs *argv, uint32_t timeout_ms, struct err *e);
+
 enum slot_event_kind {
     SLOT_NOTHING, /* no event now */
     SLOT_STARTED, /* pid, time_us: of a step that has run for a moment, or was adopted */
+    SLOT_PROGRESS, /* line: what the step says about its progress, as it stands in its file */
+    SLOT_PROBED,  /* number, code: what became of a command of slot_probe */
     SLOT_RESULT,  /* result; the slot is idle again (an adopted one ends) */
     SLOT_EXITED,  /* the supervisor is gone; what became of a step that it had tells its journal. Close the slot. */
 };
@@ -54,6 +61,9 @@ struct slot_event {
     uint64_t id;
     int32_t pid;
     int64_t time_us;
+    struct str line; /* lives like the result */
+    uint32_t number;
+    int32_t code; /* -1: it did not end in time, or could not be started */
     struct step_result result; /* lives in the arena given to slot_read */
     size_t bytes;              /* what the result takes in the journal, about */
 };

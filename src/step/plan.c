@@ -255,11 +255,26 @@ static bool root_is_declared(const struct step_spec *s)
     return false;
 }
 
+/* Its directory is the step's to write to, and is watched from outside. A step can do without. */
+static void plan_progress(struct plan *p)
+{
+    struct str path = p->spec->progress;
+    if (!str_set(path)) return;
+    while (path.p[path.n - 1] != '/') path.n--;
+    const char *dir = str_dup(p->arena, str_sub(path, 0, path.n > 1 ? path.n - 1 : 1)).p;
+    plan_mkdirs(p, dir, 0777);
+    p->child.ops.items[p->child.ops.n - 1].soft = true;
+    struct child_op *op = plan_op(p, OP_OPEN, dir);
+    op->fd_at = &p->progress_fd;
+    op->soft = true;
+}
+
 static void plan_end(struct plan *p)
 {
+    plan_progress(p);
     if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
     if (p->spec->tier == STEP_TIER_RO && !p->ready && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
-    if (!p->spec->params.n && !p->spec->artifacts.n) return; /* nobody looks at its files afterwards */
+    if (!p->spec->params.n && !p->spec->artifacts.n && !p->spec->probed) return; /* nobody looks at its files */
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
     ns->fd_at = &p->ns_fd;
@@ -337,6 +352,13 @@ static const char *const *find_programs(struct arena *a, const struct step_spec 
     return out;
 }
 
+void plan_command(struct arena *a, const struct step_spec *s, struct child *c)
+{
+    c->argv = c_strings(a, &s->argv);
+    c->env = c_strings(a, &s->env);
+    c->programs = find_programs(a, s);
+}
+
 static bool plan_work(struct plan *p, struct err *e)
 {
     if (!p->sb || p->spec->artifacts.n == 0) return true;
@@ -370,7 +392,7 @@ static bool plan_plain_files(struct plan *p, struct err *e)
 bool plan_make(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
-    p->root_fd = p->ns_fd = -1;
+    p->root_fd = p->ns_fd = p->progress_fd = -1;
     if ((s->tier == STEP_TIER_NONE) != (p->sb == NULL))
         return err_set(e, ERR_UNSUPPORTED, "a step of tier %s in a slot %s sandbox", step_tier_name(s->tier),
                        p->sb ? "with a" : "without");
@@ -380,9 +402,7 @@ bool plan_make(struct plan *p, struct err *e)
     if (!plan_work(p, e)) return false;
     struct child *c = &p->child;
     c->hostname = s->hostname.n ? s->hostname.p : "skiff";
-    c->argv = c_strings(p->arena, &s->argv);
-    c->env = c_strings(p->arena, &s->env);
-    c->programs = find_programs(p->arena, s);
+    plan_command(p->arena, s, c);
     c->cwd = str_set(s->cwd) ? s->cwd.p : "/";
     c->uid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->uid;
     c->gid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->gid;
@@ -408,7 +428,8 @@ void plan_fini(struct plan *p)
     plan_inputs_end(p);
     if (p->root_fd >= 0) close(p->root_fd);
     if (p->ns_fd >= 0) close(p->ns_fd);
-    p->root_fd = p->ns_fd = -1;
+    if (p->progress_fd >= 0) close(p->progress_fd);
+    p->root_fd = p->ns_fd = p->progress_fd = -1;
     VEC_FINI(&p->fds);
     VEC_FINI(&p->views);
     VEC_FINI(&p->covered);

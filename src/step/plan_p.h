@@ -55,13 +55,16 @@ struct plan {
     unsigned n_private;
     uint64_t written;  /* bytes of inputs that the child writes */
     bool input_memory; /* STAGE_INPUTS is mounted, until the step is over */
-    int root_fd;   /* filled by the child, for outputs only: O_PATH of the step's root */
+    int root_fd;   /* filled by the child, for outputs and probes only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
+    int progress_fd; /* likewise: the directory of the progress file */
 };
 
 bool plan_make(struct plan *p, struct err *e);
+/* What it executes. */
+void plan_command(struct arena *a, const struct step_spec *s, struct child *c);
 void plan_close_fds(struct plan *p);
-void plan_fini(struct plan *p); /* closes root_fd and ns_fd too */
+void plan_fini(struct plan *p); /* closes root_fd, ns_fd and progress_fd too */
 
 /* For the other files of plan */
 struct child_op *plan_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data);

@@ -14,8 +14,13 @@ enum proto_kind {
     PROTO_HELLO,    /* supervisor -> adopting engine: id, a = pid, time_us = start */
     PROTO_STARTED,  /* supervisor -> engine: as HELLO, of a step that has run for LIMIT_STEP_QUIET_MS */
     PROTO_RESULT,   /* supervisor -> engine: a step_result */
+    PROTO_PROGRESS, /* supervisor -> engine: the last line of the step's progress file */
+    PROTO_PROBE,    /* engine -> supervisor: run a command beside the step; a = number, b = time-out in ms; words */
+    PROTO_PROBED,   /* supervisor -> engine: a = exit code, or PROTO_PROBE_NONE; b = number */
     PROTO_KIND_MAX
 };
+
+enum { PROTO_PROBE_NONE = -1 /* it did not end in time, or could not be started */ };
 
 struct proto_head {
     uint32_t version, kind;

@@ -99,15 +99,18 @@ static void drain(struct supervisor *sv)
 static int run_clock(struct supervisor *sv)
 {
     struct run *r = &sv->run;
-    if (!r->kill_at_ms && !r->tell_at_ms) return -1;
-    int64_t now = io_mono_ms(), next = INT64_MAX;
+    bool probed = r->spec.probed;
+    if (!r->kill_at_ms && !r->tell_at_ms && !r->progress.due_ms && !probed) return -1;
+    int64_t now = io_mono_ms(), next = probed ? probes_clock(sv, now) : INT64_MAX;
     if (r->tell_at_ms && now >= r->tell_at_ms) {
         r->tell_at_ms = 0;
         supervisor_started(sv);
     }
     if (r->kill_at_ms && r->pidfd >= 0 && now >= r->kill_at_ms) kill_all(sv);
+    if (r->progress.due_ms && now >= r->progress.due_ms) progress_look(sv);
     if (r->tell_at_ms) next = r->tell_at_ms;
     if (r->kill_at_ms && r->pidfd >= 0) next = MIN(next, r->kill_at_ms);
+    if (r->progress.due_ms) next = MIN(next, r->progress.due_ms);
     return next == INT64_MAX ? -1 : (int)MIN(MAX(next - now, 0), 1 << 20);
 }
 
@@ -147,15 +150,19 @@ static void run_loop(struct supervisor *sv)
     struct run *r = &sv->run;
     r->tell_at_ms = io_mono_ms() + LIMIT_STEP_QUIET_MS;
     while (r->pidfd >= 0) {
-        struct pollfd p[5] = {{.fd = r->pidfd, .events = POLLIN}, {.fd = sv->pipes[0], .events = POLLIN},
+        struct pollfd p[6 + SLOT_PROBES] = {{.fd = r->pidfd, .events = POLLIN}, {.fd = sv->pipes[0], .events = POLLIN},
                               {.fd = sv->pipes[1], .events = POLLIN}, {.fd = sv->sock, .events = POLLIN},
-                              {.fd = sv->listener, .events = POLLIN}};
-        int n = poll(p, ARRAY_LEN(p), run_clock(sv));
+                              {.fd = sv->listener, .events = POLLIN}, {.fd = progress_fd(sv), .events = POLLIN}};
+        for (uint32_t i = 0; i < SLOT_PROBES; i++) p[6 + i] = (struct pollfd){.fd = r->probes[i].pidfd, .events = POLLIN};
+        int n = poll(p, r->spec.probed ? ARRAY_LEN(p) : 6, run_clock(sv));
         if (n < 0 && errno != EINTR) break;
         if (n <= 0) continue;
         if (p[1].revents) read_output(sv, STEPLOG_OUT);
         if (p[2].revents) read_output(sv, STEPLOG_ERR);
         if (p[0].revents && (reap(sv) | p[1].revents | p[2].revents)) drain(sv);
+        if (p[5].revents) progress_event(sv);
+        for (uint32_t i = 0; r->spec.probed && i < SLOT_PROBES; i++)
+            if (p[6 + i].revents && r->pidfd >= 0) probe_event(sv, i);
         if (p[3].revents || p[4].revents) supervisor_engine_event(sv);
     }
 }
@@ -252,12 +259,16 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
     struct run *r = &sv->run;
     struct err e = {0};
     *r = (struct run){.dir.fd = -1, .pidfd = -1};
-    r->plan.root_fd = r->plan.ns_fd = -1;
+    r->plan.root_fd = r->plan.ns_fd = r->plan.progress_fd = -1;
+    probes_init(sv);
     if (!begin(sv, spec_bytes, &e)) {
         end_error(sv, &e);
         return;
     }
+    progress_begin(sv);
     run_loop(sv);
+    probes_end(sv);
+    progress_end(sv);
     finish(sv);
 }
 

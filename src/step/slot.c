@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "step/journal_p.h"
 #include "step/launcher_p.h"
 #include "step/past.h"
@@ -86,6 +87,18 @@ bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e)
     return proto_send(s->sock, &h, STR(""), NULL, e);
 }
 
+bool slot_probe(struct slot *s, uint32_t number, const struct step_strs *argv, uint32_t timeout_ms, struct err *e)
+{
+    struct proto_head h = {.kind = PROTO_PROBE, .id = s->id, .a = (int32_t)number, .b = timeout_ms};
+    struct buf words;
+    ASSERT(number < SLOT_PROBES);
+    if (!s->busy) return err_set(e, ERR_CONFLICT, "no step runs in this slot");
+    buf_init(&words, LIMIT_STEP_SPEC_BYTES);
+    bool ok = step_words_encode(argv, &words, e) && proto_send(s->sock, &h, buf_view(&words), NULL, e);
+    buf_fini(&words);
+    return ok;
+}
+
 void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
 {
     struct proto_head h;
@@ -106,6 +119,17 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
         out->time_us = h.time_us;
         out->kind = SLOT_STARTED;
         if (h.kind == PROTO_STARTED || h.kind == PROTO_HELLO) return;
+        if (h.kind == PROTO_PROBED) {
+            out->kind = SLOT_PROBED;
+            out->number = h.b;
+            out->code = h.a;
+            return;
+        }
+        if (h.kind == PROTO_PROGRESS) {
+            out->kind = SLOT_PROGRESS;
+            out->line = body;
+            return;
+        }
         if (h.kind != PROTO_RESULT || !step_result_decode(a, body, &out->result, &ignored)) continue;
         out->kind = SLOT_RESULT;
         out->bytes = body.n;

@@ -54,16 +54,22 @@ static bool hidden(const char *path)
 
 /* ---- what the host has ---- */
 
+/* What the root keeps free for steps is not the host's, even where the host has something of that name. */
+static bool is_spare(const char *path)
+{
+    static const char *const spare[] = {STAGE_SPARE};
+    return below_any(path, spare, ARRAY_LEN(spare));
+}
+
 static bool find_tops(struct sandbox *sb, struct err *e)
 {
-    static const char *const spare[] = {STAGE_SPARE}; /* the host's are hidden */
     DIR *d = opendir("/");
     if (!d) return err_sys(e, "/");
     for (struct dirent *de; (de = readdir(d));) {
         char path[300], to[4096];
         struct stat st;
         snprintf(path, sizeof path, "/%s", de->d_name);
-        if (de->d_name[0] == '.' || in_masked_root(path) || below_any(path, spare, ARRAY_LEN(spare))) continue;
+        if (de->d_name[0] == '.' || in_masked_root(path) || is_spare(path)) continue;
         if (lstat(path, &st) != 0 || !(S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) continue;
         struct sandbox_dir top = {.name = str_dup(&sb->arena, str_of(de->d_name)).p};
         ssize_t n = S_ISLNK(st.st_mode) ? readlink(path, to, sizeof to) : -1;
@@ -372,7 +378,7 @@ static bool make_skel(struct sandbox *sb, struct err *e)
         mode_t mode = strcmp(masked_roots[i], "/tmp") == 0 ? 01777 : strcmp(masked_roots[i], "/root") == 0 ? 0700 : 0755;
         if (!skel_dir(sb, masked_roots[i], mode, true, e)) return false;
     }
-    if (!skel_dir(sb, "/var/tmp", 01777, true, e)) return false;
+    if (!skel_dir(sb, "/var/tmp", 01777, true, e) || !skel_dir(sb, "/run/argo", 0777, false, e)) return false;
     if (sb->tools && !skel_dir(sb, STEP_TOOLS_DIR, 0755, false, e)) return false;
     if (!in_masked_root(sb->state_dir) && !skel_dir(sb, sb->state_dir, 0700, true, e)) return false;
     for (size_t i = 0; i < sb->n_private; i++)

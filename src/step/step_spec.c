@@ -109,6 +109,7 @@ bool step_spec_check(const struct step_spec *s, struct err *e)
 {
     if (s->argv.n == 0) return err_set(e, ERR_SPEC, "step: no command");
     if (str_set(s->cwd) && !path_ok(s->cwd)) return bad(e, "working directory is not absolute:", s->cwd);
+    if (str_set(s->progress) && !path_ok(s->progress)) return bad(e, "progress file is not absolute:", s->progress);
     if (s->hostname.n > 63) return bad(e, "hostname is longer than 63 bytes:", s->hostname);
     if (s->tier == STEP_TIER_IMAGE && (s->layers.n == 0 || s->layers.n > LIMIT_STEP_LAYERS))
         return err_set(e, ERR_SPEC, "step: an image has 1 to %d layers, not %zu", LIMIT_STEP_LAYERS, s->layers.n);
@@ -183,6 +184,7 @@ static void visit_rest(struct codec *c, struct step_spec *s)
         codec_u64(c, &s->rlimits.items[i].soft);
         codec_u64(c, &s->rlimits.items[i].hard);
     }
+    codec_text(c, &s->progress);
     visit_strs(c, &s->masks);
     codec_i64(c, &s->uid);
     codec_i64(c, &s->gid);
@@ -191,6 +193,7 @@ static void visit_rest(struct codec *c, struct step_spec *s)
     codec_u64(c, &s->scratch_bytes);
     codec_bool(c, &s->capture_result);
     codec_bool(c, &s->private_net);
+    codec_bool(c, &s->probed);
     codec_bool(c, &s->fsync_result);
 }
 
@@ -232,4 +235,23 @@ bool step_spec_decode(struct arena *a, struct str bytes, struct step_spec *out, 
         return err_set(e, ERR_SPEC, "step: the description is damaged or of another version (this is %d)",
                        STEP_WIRE_VERSION);
     return step_spec_check(out, e);
+}
+
+bool step_words_encode(const struct step_strs *words, struct buf *out, struct err *e)
+{
+    struct step_strs copy = *words;
+    struct codec c = {.out = out};
+    if (!words->n) return err_set(e, ERR_SPEC, "step: no command");
+    if (!strings_check(words, false, e)) return false;
+    visit_strs(&c, &copy);
+    return (!c.failed && !out->overflow) || err_set(e, ERR_LIMIT, "step: the command is too long");
+}
+
+bool step_words_decode(struct arena *a, struct str bytes, struct step_strs *out, struct err *e)
+{
+    struct codec c = {.p = bytes.p, .end = bytes.p + bytes.n, .arena = a};
+    *out = (struct step_strs){0};
+    visit_strs(&c, out);
+    if (c.failed || c.p != c.end || !out->n) return err_set(e, ERR_SPEC, "step: the command is damaged");
+    return strings_check(out, false, e);
 }

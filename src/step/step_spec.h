@@ -103,6 +103,7 @@ struct step_spec {
         struct step_rlimit *items;
         size_t n;
     } rlimits;
+    struct str progress;    /* a file whose last line is told while the step runs; absent: none */
     struct step_strs masks; /* secret values that are shown as "***" in the log */
     int64_t uid, gid;       /* STEP_UID_DEFAULT or runAsUser, runAsGroup */
     uint32_t grace_ms;      /* from the first signal of a kill to SIGKILL, when it names none */
@@ -110,6 +111,7 @@ struct step_spec {
     uint64_t scratch_bytes; /* size of the private tmpfs, 0 = the slot's default */
     bool capture_result;    /* keep the last LIMIT_RESULT_BYTES of stdout */
     bool private_net;       /* an own network namespace with only a loopback device */
+    bool probed;            /* slot_probe will be called while it runs */
     bool fsync_result;      /* the result survives a power cut too, not only a crash of ours */
 };
 
@@ -120,6 +122,10 @@ bool step_spec_check(const struct step_spec *s, struct err *e);
 bool step_spec_encode(const struct step_spec *s, struct buf *out, struct err *e);
 /* Texts point into `bytes`, which must outlive the spec. */
 bool step_spec_decode(struct arena *a, struct str bytes, struct step_spec *out, struct err *e);
+
+/* A command alone, as slot_probe sends it. */
+bool step_words_encode(const struct step_strs *words, struct buf *out, struct err *e);
+bool step_words_decode(struct arena *a, struct str bytes, struct step_strs *out, struct err *e);
 
 /* "<state>/steps/<id>", with the id in decimal: what stays of a step, its main.log. */
 struct str step_dir_path(struct arena *a, struct str state_dir, uint64_t id);

@@ -82,6 +82,14 @@ static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str 
 }
 
 void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
+void supervisor_probed(struct supervisor *sv, uint32_t number, int code)
+{
+    struct proto_head h = {.kind = PROTO_PROBED, .id = sv->run.spec.id, .a = code, .b = number};
+    struct err ignored;
+    if (sv->sock >= 0) proto_send(sv->sock, &h, STR(""), NULL, &ignored);
+}
+
+void supervisor_progress(struct supervisor *sv, struct str line) { send_engine(sv, PROTO_PROGRESS, line); }
 
 static void socket_name(const struct supervisor *sv, char *out, size_t max) { snprintf(out, max, "%s.sock", sv->name); }
 
@@ -127,6 +135,7 @@ static void accept_engine(struct supervisor *sv)
     if (sv->sock >= 0) close(sv->sock);
     sv->sock = fd;
     send_engine(sv, PROTO_HELLO, STR(""));
+    progress_again(sv);
 }
 
 void supervisor_engine_event(struct supervisor *sv)
@@ -139,6 +148,8 @@ void supervisor_engine_event(struct supervisor *sv)
         enum proto_got got = proto_recv(sv->sock, &a, &h, &body, NULL);
         if (got == PROTO_MESSAGE && h.kind == PROTO_KILL && h.id == sv->run.spec.id && sv->run.pidfd >= 0)
             run_kill(sv, h.a, h.b);
+        if (got == PROTO_MESSAGE && h.kind == PROTO_PROBE && h.id == sv->run.spec.id && sv->run.pidfd >= 0)
+            probe_start(sv, (uint32_t)h.a, h.b, body);
         arena_fini(&a);
         if (got == PROTO_CLOSED) {
             close(sv->sock);
@@ -192,7 +203,10 @@ static void supervise(struct supervisor *sv)
         struct proto_head h;
         struct str body;
         struct pollfd p = {.fd = sv->sock, .events = POLLIN};
-        if (poll(&p, 1, -1) < 0) continue;
+        if (poll(&p, 1, -1) < 0) { /* not for ever: a step of the same user may have taken its descriptors' limit */
+            if (errno == EINTR) continue;
+            return;
+        }
         arena_init(&sv->arena);
         enum proto_got got = proto_recv(sv->sock, &sv->arena, &h, &body, NULL);
         if (got == PROTO_CLOSED) return;
@@ -247,7 +261,7 @@ static void prepare(struct supervisor *sv, const struct supervisor_birth *b)
 NORETURN void supervisor_main(const struct supervisor_birth *b)
 {
     static struct supervisor sv;
-    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1,
+    sv = (struct supervisor){.sock = b->sock, .journal = b->journal, .listener = -1, .slots_dir = -1, .inotify = -1,
                              .pipes = {-1, -1}, .write_ends = {-1, -1}, .broken = b->broken};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "skiff-slot");

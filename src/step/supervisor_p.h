@@ -9,6 +9,21 @@
 #include "step/sandbox_p.h"
 #include "step/steplog_p.h"
 
+/* What a step says about its progress. */
+struct progress {
+    int watch;      /* of the directory; -1: it is looked at every few seconds instead */
+    int64_t due_ms; /* it may have changed: looked at then; 0 = nothing is new */
+    int64_t looked_ms;
+    char last[128]; /* line that was told */
+};
+
+/* A command that runs beside the step. */
+struct probe {
+    pid_t pid;
+    int pidfd; /* -1: none */
+    int64_t kill_at_ms;
+};
+
 struct run {
     struct step_spec spec;
     struct plan plan;
@@ -18,6 +33,8 @@ struct run {
     pid_t pid;
     int pidfd; /* -1: it has ended */
     int64_t kill_at_ms; /* SIGKILL then; 0 = no kill under way */
+    struct progress progress;
+    struct probe probes[SLOT_PROBES];
     int64_t tell_at_ms; /* the engine hears then that the step runs; 0 = it has */
 };
 
@@ -28,6 +45,7 @@ struct supervisor {
     int listener;
     bool alone; /* the engine that opened the slot is gone: end after this step */
     int null_fd, slots_dir;
+    int inotify; /* -1: not needed yet, or there is none */
     int pipes[STEPLOG_STREAMS]; /* what the step prints: read ends, */
     int write_ends[STEPLOG_STREAMS]; /* and the others, open so that a step's end is one wake-up, not three */
     bool plain;
@@ -64,5 +82,20 @@ void run_get_ready(struct supervisor *sv);
 /* supervisor.c, called while busy: */
 void supervisor_started(struct supervisor *sv);
 void supervisor_engine_event(struct supervisor *sv); /* the socket or the listener is readable */
+void supervisor_probed(struct supervisor *sv, uint32_t number, int code);
+void supervisor_progress(struct supervisor *sv, struct str line);
 /* run.c */
 void run_kill(struct supervisor *sv, int signo, uint32_t grace_ms);
+/* progress.c: while a step runs */
+void progress_begin(struct supervisor *sv);
+int progress_fd(const struct supervisor *sv); /* to be read, or -1 */
+void progress_event(struct supervisor *sv);   /* it can be */
+void progress_look(struct supervisor *sv);
+void progress_again(struct supervisor *sv);   /* another engine has come: it knows nothing */
+void progress_end(struct supervisor *sv);
+/* probe.c: commands beside the step */
+void probes_init(struct supervisor *sv);
+void probe_start(struct supervisor *sv, uint32_t number, uint32_t timeout_ms, struct str words);
+int64_t probes_clock(struct supervisor *sv, int64_t now_ms); /* kills what is late; when the next will be, INT64_MAX: none */
+void probe_event(struct supervisor *sv, uint32_t number);    /* it has ended */
+void probes_end(struct supervisor *sv); /* the step has ended, and they with it */

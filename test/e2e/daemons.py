@@ -105,12 +105,6 @@ def a_daemon_that_died_is_tried_again(b):
     assert "[0].d(1)" in w.nodes, sorted(w.nodes)
 
 
-def a_probe_that_cannot_be_made_is_an_error(b):
-    w = b.run(HEAD + STEPS + SIMPLE.replace("image: busybox, command: [sh, -c, '%s']", "image: busybox, command: [sh, -c, '%s'], readinessProbe: {exec: {command: ['true']}}", 1)
-              % ("", FOR_EVER)).is_("Failed")
-    w.node("[0].d", "Error", "readinessProbe")
-
-
 def a_stop_ends_daemon_and_sidecar(b):
     port = _port()
     p = b.start(HEAD + """

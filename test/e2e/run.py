@@ -11,13 +11,17 @@ import sys
 import tempfile
 import time
 
-import artifacts
-import daemons
-import metadata
-import metrics
-import pods
-import sets
-import templates
+sys.modules.setdefault("run", sys.modules[__name__])  # what the modules import
+
+import artifacts  # noqa: E402
+import daemons  # noqa: E402
+import metadata  # noqa: E402
+import metrics  # noqa: E402
+import pods  # noqa: E402
+import probes  # noqa: E402
+import progress  # noqa: E402
+import sets  # noqa: E402
+import templates  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -55,6 +59,10 @@ class Bench:
 
     def start(self, text, *words):
         return subprocess.Popen([SKIFF, "run", "--state", self.state, *words, self.file(text)], cwd=self.directory,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def resume(self, name):
+        return subprocess.Popen([SKIFF, "run", "--state", self.state, "--resume", name], cwd=self.directory,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def get(self):
@@ -104,8 +112,8 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (artifacts, daemons, metadata, metrics, pods, sets, templates):
-        for name, fn in vars(module).items():
+    for module in (artifacts, daemons, metadata, metrics, pods, probes, progress, sets, templates):
+        for name, fn in list(vars(module).items()):
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn
 
@@ -127,5 +135,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.modules["run"] = sys.modules["__main__"]
     main()

@@ -29,7 +29,7 @@ def containers_share_the_volumes_of_the_set_and_nothing_else(b):
     assert [a["name"] for a in w.node("wf")["outputs"]["artifacts"]] == ["dir"]
     for name in (".a", ".b", ".main"):
         assert w.node(name, "Succeeded")["type"] == "Container"
-    assert w.status["progress"] == "1/1"
+    assert w.status["progress"] == "4/4"
     name = w.workflow["metadata"]["name"]
     assert "%s: a\n" % name in b.logs(), b.logs()
     assert "a" in b.logs("-c", "a") and b.logs("-c", "main") == ""
@@ -78,3 +78,100 @@ def an_engine_that_is_killed_goes_on_with_the_containers(b):
     assert b.call("run", "--resume", name).returncode == 0
     w = b.get().is_("Succeeded")
     assert w.output("wf", "out") == "begun\nended"
+
+
+BESIDE = SET.replace("    volumes: [{name: work, emptyDir: {}}]\n", """    volumes: [{name: work, emptyDir: {}}]
+    initContainers:
+    - {name: first, image: busybox, command: [sh, -c, '%s'], mirrorVolumeMounts: true}
+    sidecars:
+    - {name: beside, image: busybox, command: [sh, -c, '%s'], mirrorVolumeMounts: true}
+""")
+CONTAINERS = """
+      containers:
+      - {name: a, image: busybox, command: [sh, -c, '%s']}
+      - {name: main, image: busybox, command: [sh, -c, 'cat /work/x > /tmp/out'], dependencies: [a]}
+    outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}, {name: work, valueFrom: {path: /work/x}}]}
+"""
+FOR_EVER = "while :; do sleep 0.05; done"
+
+
+def init_containers_come_before_a_set_and_sidecars_end_with_it(b):
+    w = b.run(BESIDE % ("echo first > /work/x; echo said by first", 'trap "echo told; exit 0" TERM; touch /work/up; ' + FOR_EVER) +
+              CONTAINERS % "until [ -e /work/up ]; do sleep 0.02; done; echo a >> /work/x").is_("Succeeded")
+    assert w.output("wf", "out") == w.output("wf", "work") == "first\na", w.node("wf")
+    assert sorted(w.nodes) == [".a", ".main", "wf"]
+    assert "said by first" in b.logs("-c", "first") and "told" in b.logs("-c", "beside")
+    assert not os.path.exists(os.path.join(b.state, "pods")) or not os.listdir(os.path.join(b.state, "pods"))
+
+
+def a_failed_init_container_fails_the_set(b):
+    w = b.run(BESIDE % ("exit 4", "true") + CONTAINERS % "true").is_("Failed")
+    w.node("wf", "Failed", "first: Error (exit code 4)")
+    w.node(".a", "Failed", "first: Error (exit code 4)")
+
+
+def a_sidecar_of_a_set_that_ends_badly_fails_it(b):
+    w = b.run(BESIDE % ("echo > /work/x", "touch /work/over; exit 5") + CONTAINERS % "until [ -e /work/over ]; do sleep 0.02; done; sleep 0.1")
+    w.is_("Failed").node("wf", "Failed", "beside: Error (exit code 5)")
+    w.node(".main", "Succeeded")
+
+
+def a_stop_ends_everything_of_a_set(b):
+    p = b.start(BESIDE % ("true", FOR_EVER) + CONTAINERS % FOR_EVER)
+    b.wait_for(lambda w: w.nodes.get(".a", {}).get("phase") == "Running")
+    b.call("terminate", "@latest")
+    p.wait(timeout=30)
+    w = b.get().is_("Failed")
+    w.node(".a", "Failed")
+    w.node(".main", "Failed")
+
+
+def an_engine_that_is_killed_goes_on_with_all_containers_of_a_set(b):
+    p = b.start(BESIDE % ("echo begun > /work/x; sleep 0.7", FOR_EVER) + CONTAINERS % "sleep 0.7; echo a >> /work/x")
+    b.wait_for(lambda w: w.nodes.get(".a"))
+    p.kill()
+    p.wait()
+    p = b.resume(b.get().workflow["metadata"]["name"])
+    b.wait_for(lambda w: w.nodes[".a"]["phase"] == "Running")
+    p.kill()
+    p.wait()
+    b.call("run", "--resume", b.get().workflow["metadata"]["name"])
+    w = b.get().is_("Succeeded")
+    assert w.output("wf", "out") == w.output("wf", "work") == "begun\na"
+
+
+def a_patch_adds_containers_to_a_pod(b):
+    w = b.run("""
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: patch-}
+spec:
+  entrypoint: main
+  volumes: [{name: work, emptyDir: {}}]
+  podSpecPatch: |
+    initContainers:
+    - {name: first, image: busybox, command: [sh, -c, 'echo first > /work/x'], volumeMounts: [{name: work, mountPath: /work}]}
+  templates:
+  - name: main
+    podSpecPatch: '{"containers": [{"name": "beside", "image": "busybox", "command": ["sh", "-c", "touch /work/up; %s"], "volumeMounts": [{"name": "work", "mountPath": "/work"}]}]}'
+    container: {image: busybox, command: [sh, -c, 'until [ -e /work/up ]; do sleep 0.02; done; cat /work/x'], volumeMounts: [{name: work, mountPath: /work}]}
+""" % FOR_EVER).is_("Succeeded")
+    assert len(w.nodes) == 1
+    assert b.logs("-c", "main").endswith("first\n"), b.logs("-c", "main")
+
+
+def a_set_may_be_a_daemon(b):
+    w = b.run(SET.replace("  - name: main\n", """  - name: main
+    steps: [[{name: d, template: set}], [{name: work, template: work}]]
+  - {name: work, container: {image: busybox, command: [sh, -c, 'test -e /here/up'], volumeMounts: [{name: here, mountPath: /here}]}}
+  - name: set
+    daemon: true
+    sidecars: [{name: beside, image: busybox, command: [sh, -c, '%s'], readinessProbe: {exec: {command: [test, -e, /work/b]}, periodSeconds: 1}, mirrorVolumeMounts: true}]
+""" % FOR_EVER).replace("spec:\n", "spec:\n  volumes: [{name: here, hostPath: {path: %s}}]\n" % b.directory) + """
+      containers:
+      - {name: a, image: busybox, command: [sh, -c, 'sleep 0.5; touch /here/up; %s'], volumeMounts: [{name: here, mountPath: /here}],
+         readinessProbe: {exec: {command: [test, -e, /here/up]}, periodSeconds: 1}}
+      - {name: b, image: busybox, command: [sh, -c, 'touch /work/b; %s']}
+""" % (FOR_EVER, FOR_EVER)).is_("Succeeded")
+    w.node("[0].d", "Succeeded")
+    w.node("[0].d.a", "Succeeded")

@@ -117,6 +117,7 @@ static void put_run(struct buf *b, struct arena *a, struct run *r)
     val_i64(val_get(&p, STR("f")), &finished);
     put_text(b, "phase", val_get_str(&s, "phase"));
     put_text(b, "message", val_get_str(&s, "message"));
+    put_text(b, "progress", val_get_str(&s, "progress"));
     put_time(b, "startedAt", started);
     put_time(b, "finishedAt", finished);
     buf_str(b, STR(",\"outputs\":{"));

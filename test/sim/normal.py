@@ -46,9 +46,16 @@ def node_form(node):
     return form
 
 
+def progress(nodes):
+    """[progress/updater.go] Nobody says more than 0/1 here."""
+    counted = [n for n in nodes if n.type in ("Pod", "HTTP", "Suspend")]
+    done = [n for n in counted if n.phase in ("Succeeded", "Skipped", "Omitted")]
+    return "%d/%d" % (len(done), len(counted)) if counted else ""
+
+
 def form(wf):
     out = {"phase": wf.phase, "message": wf.message, "startedAt": wf.started, "finishedAt": wf.finished,
-           "nodes": {n.name: node_form(n) for n in wf.nodes.values()}}
+           "progress": progress(wf.nodes.values()), "nodes": {n.name: node_form(n) for n in wf.nodes.values()}}
     if wf.global_outputs:
         out["outputs"] = {"parameters": dict(wf.global_outputs)}
     return out

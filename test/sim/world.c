@@ -76,7 +76,7 @@ static bool pod_start(struct world *w, struct node *n, uint32_t part, struct err
     if (!tmpl) return false;
     struct fate f = fate_of_part(w, n, part, tmpl);
     int64_t from = MAX(node_started_us(n), w->now_us);
-    struct pod p = {node_index(n), part, f.duration_us == NEVER ? NEVER : from + f.duration_us, str_dup(&w->arena, node_name(n))};
+    struct pod p = {node_index(n), part, from, f.duration_us == NEVER ? NEVER : from + f.duration_us, str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
 }
@@ -87,7 +87,7 @@ static bool probe_start(struct world *w, struct node *n, struct err *e)
     int64_t us = tmpl ? fate_ready_us(tmpl) : NEVER;
     if (!tmpl) return false;
     if (us == NEVER) return true;
-    struct pod p = {node_index(n), PART_PROBE, w->now_us + us, str_dup(&w->arena, node_name(n))};
+    struct pod p = {node_index(n), PART_PROBE, w->now_us, w->now_us + us, str_dup(&w->arena, node_name(n))};
     VEC_PUSH(&w->pods, p);
     return true;
 }
@@ -127,6 +127,14 @@ struct event {
     uint32_t node, part;
 };
 
+static void lasted(struct world *w, const struct event *ev, struct fate *f)
+{
+    const struct pod *p = pod_of(w, ev->node, ev->part);
+    if (!p) return;
+    f->how.started_us = p->from_us;
+    f->how.finished_us = w->now_us;
+}
+
 static void deliver(struct world *w, const struct event *ev, struct outbox *out, struct err *e)
 {
     bool of_node = ev->kind != EVENT_START && ev->kind != EVENT_TIMER && ev->kind != EVENT_COMMAND;
@@ -147,10 +155,12 @@ static void deliver(struct world *w, const struct event *ev, struct outbox *out,
         run_step_ready(w->run, n, w->now_us, out);
     } else if (ev->part) {
         struct fate f = fate_of_part(w, n, ev->part, node_template(w->run, n, e));
+        lasted(w, ev, &f);
         run_part_done(w->run, n, ev->part, &f.how, w->now_us, out);
     } else {
         const struct val *tmpl = node_template(w->run, n, e);
         struct fate f = fate_of(w, n, tmpl);
+        lasted(w, ev, &f);
         run_step_done(w->run, n, &f.how, w->now_us, out);
     }
 }

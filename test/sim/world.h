@@ -9,7 +9,7 @@ enum { PART_PROBE = UINT32_MAX };
 struct pod {
     uint32_t node; /* index */
     uint32_t part; /* engine.h, node_parts; PART_PROBE */
-    int64_t end_us; /* NEVER: not by itself */
+    int64_t from_us, end_us; /* NEVER: not by itself */
     struct str name;
 };
 #define NEVER INT64_MAX
