@@ -119,10 +119,11 @@ static void fault(struct run *r, struct node *n, struct str why)
     limit_drop(n->boundary);
 }
 
-/* A step that was over already is waited for again; a dag is not over before its hook is. */
+/* A step that was over already is waited for again; a dag is not over before its hook is. One that waits for its
+ * lock has no body yet and counts its hooks when it begins. */
 static void reopen(struct node *n)
 {
-    if (n->type == NTYPE_DAG && !phase_fulfilled(n->phase)) n->body->open++;
+    if (n->type == NTYPE_DAG && n->body && !phase_fulfilled(n->phase)) n->body->open++;
     if (!n->told) return;
     n->told = false;
     if (n->parent && n->parent->type == NTYPE_STEPGROUP) n->parent->group->open++;

@@ -466,7 +466,7 @@ static void hook_over(struct run *r, const struct node *h)
     struct node *n = h->parent;
     if (h->hook == HOOK_EXIT) n->exit_open = false;
     else if (n->hooks_open) n->hooks_open--;
-    if (n->type == NTYPE_DAG && !phase_fulfilled(n->phase)) dag_hook_done(r, n);
+    if (n->type == NTYPE_DAG && n->body && !phase_fulfilled(n->phase)) dag_hook_done(r, n);
     node_settle(r, n);
 }
 

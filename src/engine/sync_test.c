@@ -474,6 +474,28 @@ static void random_runs(uint64_t seed)
     end(&f);
 }
 
+static void a_hook_of_the_workflow_runs_while_the_entry_dag_waits(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    struct one *a = add(&f, "", STEP), *b = add(&f, "", "  entrypoint: main\n"
+        "  hooks: {p: {template: leaf, expression: 'workflow.status == \"Pending\"'}}\n"
+        "  templates:\n"
+        "  - {name: main, synchronization: {mutexes: [{name: m}]}, dag: {tasks: [{name: x, template: leaf}]}}\n"
+        "  - {name: leaf, container: {image: x}}\n");
+    is_phase(b, NODE_RUNNING);
+    assert_int_equal(run_node_count(b->run), 2); /* the dag, Pending, and the hook */
+    restart(&f);
+    done(&f, a, "w1", NODE_SUCCEEDED);
+    done(&f, b, "w2.x", NODE_SUCCEEDED);
+    is_phase(b, NODE_RUNNING);
+    restart(&f);
+    done(&f, b, "w2.hooks.p", NODE_SUCCEEDED);
+    is_phase(b, NODE_SUCCEEDED);
+    end(&f);
+}
+
 static void all_runs_end_in_any_order_of_events(void **state)
 {
     (void)state;
@@ -494,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_node_below_a_failed_template_leaves_the_queue),
         cmocka_unit_test(the_status_says_who_waits_for_what),
         cmocka_unit_test(messages_follow_the_limit),
+        cmocka_unit_test(a_hook_of_the_workflow_runs_while_the_entry_dag_waits),
         cmocka_unit_test(all_runs_end_in_any_order_of_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
