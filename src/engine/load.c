@@ -313,7 +313,7 @@ static void dag_restore(struct run *r, struct node *dag)
 /* Of the hooks that were decided, those at work or held back. */
 static void hooks_count(const struct run *r, struct node *n)
 {
-    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+    for (uint8_t i = 0; i < LIMIT_HOOKS && n->hooks_fired >> i; i++) {
         if (!(n->hooks_fired >> i & 1)) continue;
         const struct node *h = hook_node(r, n, (uint8_t)(HOOK_FIRST + i));
         if (!h || alive(h)) n->hooks_open++;
@@ -330,7 +330,7 @@ static void hook_restore(struct run *r, struct node *n)
     if (!alive(n->boundary)) return;
     if (n->hook_done && !hook_node(r, n, HOOK_EXIT))
         limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = HOOK_EXIT});
-    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+    for (uint8_t i = 0; i < LIMIT_HOOKS && n->hooks_fired >> i; i++) {
         uint8_t hook = (uint8_t)(HOOK_FIRST + i);
         if ((n->hooks_fired >> i & 1) && !hook_node(r, n, hook))
             limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = hook});
