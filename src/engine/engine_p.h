@@ -325,6 +325,7 @@ struct str fault_text(struct run *r, const struct node *boundary, struct str nam
 bool limit_pass(struct run *r, struct node *boundary, const struct blocked *b);
 void limit_hold(struct run *r, struct node *boundary, const struct blocked *b);
 void limit_drop(struct node *boundary); /* forgets what is held of an instance */
+void limit_drop_new(struct node *boundary); /* all but the attempts of retries */
 void limit_release(struct run *r);
 bool limit_fail_fast(const struct node *boundary);
 bool limit_exists(const struct run *r, const struct body *b);
@@ -421,6 +422,8 @@ void steps_begin(struct run *r, struct node *n);
 void steps_again(struct run *r, struct node *n);
 void steps_child_done(struct run *r, struct node *group);
 void steps_group_done(struct run *r, struct node *n, struct node *group);
+/* Nothing new begins in the group, the first reason counts; what has begun is waited for, retries included. */
+void steps_group_error(struct run *r, struct node *group, struct str why);
 
 /* dag.c */
 void dag_begin(struct run *r, struct node *n);

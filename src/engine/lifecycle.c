@@ -114,9 +114,7 @@ static void fault(struct run *r, struct node *n, struct str why)
         node_condemn(r, n, why);
         return;
     }
-    if (!group->group || group->group->error.p) return;
-    group->group->error = str_dup(&r->arena, why);
-    limit_drop(n->boundary);
+    steps_group_error(r, group, why);
 }
 
 /* A step that was over already is waited for again; a dag is not over before its hook is. One that waits for its

@@ -160,7 +160,11 @@ static void frame_make(struct run *r, struct node *n, const struct val *priv)
         n->body->tmpl = n->tmpl;
         n->body->outbound = indexes(val_get(priv, STR("o")), &n->body->n_outbound);
     }
-    if (n->type == NTYPE_STEPGROUP && alive(n)) n->group = mem_zalloc(sizeof *n->group);
+    if (n->type == NTYPE_STEPGROUP && alive(n)) {
+        struct str error = val_get_str(priv, "er");
+        n->group = mem_zalloc(sizeof *n->group);
+        if (error.p) n->group->error = str_dup(&r->arena, error);
+    }
     if (n->type == NTYPE_RETRY) n->retry = mem_zalloc(sizeof *n->retry);
 }
 
@@ -283,7 +287,7 @@ static void group_restore(struct run *r, struct node *steps)
         if (b->tmpl->calls[i].group != b->group) continue;
         if (c->loop) group->group->open += open_items(r, c->loop);
         else if (!c->node || !node_told(r, c->node)) group->group->open++;
-        if (c->loop || !c->node) hold(r, steps, group, &b->tmpl->calls[i]);
+        if (!group->group->error.p && (c->loop || !c->node)) hold(r, steps, group, &b->tmpl->calls[i]);
     }
 }
 
@@ -327,7 +331,8 @@ static void hooks_count(const struct run *r, struct node *n)
 /* A hook that was decided but whose node a limit held back. */
 static void hook_restore(struct run *r, struct node *n)
 {
-    if (!alive(n->boundary)) return;
+    const struct node *p = n->parent;
+    if (!alive(n->boundary) || (p && p->type == NTYPE_STEPGROUP && p->group && p->group->error.p)) return;
     if (n->hook_done && !hook_node(r, n, HOOK_EXIT))
         limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = HOOK_EXIT});
     for (uint8_t i = 0; i < LIMIT_HOOKS && n->hooks_fired >> i; i++) {

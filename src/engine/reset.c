@@ -280,6 +280,7 @@ static void go_on(struct resetting *x, struct node *n)
     n->hooks_fired = 0;
     if (n->gate) n->gate->hit = n->gate->timed_out = n->gate->waiting = false;
     if (is_instance(n)) n->body->n_outbound = 0;
+    if (n->type == NTYPE_STEPGROUP && n->group) n->group->error = STR_NONE;
 }
 
 static void edges_rewrite(const struct resetting *x, struct node *n)

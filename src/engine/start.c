@@ -389,11 +389,9 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
  * group are not tried (steps.go executeStepGroup). */
 void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why)
 {
-    if (!parent || parent->type != NTYPE_STEPGROUP || phase_fulfilled(parent->phase) || parent->group->error.p) return;
-    parent->group->error =
-        str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
-                STR_ARG(n->name), STR_ARG(why));
-    limit_drop(n->boundary);
+    if (!parent || parent->type != NTYPE_STEPGROUP || phase_fulfilled(parent->phase)) return;
+    steps_group_error(r, parent, str_fmt(&r->scratch, "step group deemed errored due to child %.*s error: %.*s",
+                                         STR_ARG(n->name), STR_ARG(why)));
 }
 
 void start_fault(struct run *r, const struct node *n) { fault_group(r, n->parent, n, n->message); }

@@ -250,6 +250,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     put_raw(b, "i", n->item);
     if (n->display) put(b, "dn", *n->display);
     put_indexes(b, "u", n->up, n->n_up);
+    if (n->type == NTYPE_STEPGROUP && n->group) put(b, "er", n->group->error);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
     if (has_parts(n)) parts_write(b, n);
