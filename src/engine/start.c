@@ -241,6 +241,7 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .attempt = retry->retry->attempts++,
         .inputs = retry->inputs,
     };
+    if (!s.attempt) retry->retry->first_started_us = r->now_us; /* anew, when a reset has dropped them all */
     struct node *n = memoized(r, &s, type_of(s.tmpl));
     if (!n) {
         n = make(r, &s, type_of(s.tmpl));
@@ -259,7 +260,6 @@ void start_open(struct run *r, struct node *n)
         return;
     }
     metrics_begin(r, n);
-    n->retry->first_started_us = r->now_us;
     node_phase_set(r, n, NODE_RUNNING);
     start_attempt(r, n);
 }
