@@ -533,6 +533,7 @@ void run_advance(struct run *r);
 void event_begin(struct run *r, int64_t now_us);
 void event_end(struct run *r, struct outbox *out);
 void root_begin(struct run *r);
+void run_entry_fails(struct run *r); /* the entry template itself could not be judged */
 void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);

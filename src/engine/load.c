@@ -398,6 +398,7 @@ static bool run_read(struct run *r, const struct val *status, const struct val *
     r->deadline_passed = num(priv, "late");
     r->exit_started = num(priv, "exit");
     r->done = num(priv, "done");
+    r->entry_error = num(priv, "entryError");
     r->opts.seed = (uint64_t)num(priv, "seed") << 1;
     r->opts.estimated_s = num(priv, "est");
     r->message = str_dup(&r->arena, val_get_str(status, "message"));

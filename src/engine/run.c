@@ -246,6 +246,11 @@ void event_end(struct run *r, struct outbox *out)
                            .run_dirty = r->dirty, .metrics = r->metrics.items, .n_metrics = r->metrics.n};
 }
 
+void run_entry_fails(struct run *r)
+{
+    r->entry_error = r->dirty = true; /* it may not be over with this event: its hooks, the exit handler */
+}
+
 void root_begin(struct run *r)
 {
     struct val_builder b;

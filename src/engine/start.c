@@ -289,7 +289,7 @@ static struct node *start_prepared(struct run *r, const struct start *s)
     struct gate *gate;
     struct err e;
     if (gate_make(r, s, &gate, &e)) return start_gated(r, s, gate);
-    if (!s->boundary && !s->hooked) r->entry_error = true;
+    if (!s->boundary && !s->hooked) run_entry_fails(r);
     return start_skipped(r, s, NODE_ERROR, str_of(e.text));
 }
 
@@ -299,7 +299,7 @@ struct node *start_template(struct run *r, const struct start *start)
     struct err e;
     if (s.boundary && !s.wf_status) s.wf_status = s.boundary->wf_status;
     if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
-    if (!s.boundary && !s.hooked) r->entry_error = true;
+    if (!s.boundary && !s.hooked) run_entry_fails(r);
     return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
 }
 

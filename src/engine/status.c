@@ -337,6 +337,7 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "late", r->deadline_passed);
     put_num(b, "exit", r->exit_started);
     put_num(b, "done", r->done);
+    if (r->entry_error) put_num(b, "entryError", 1);
     put_num(b, "seed", (int64_t)(r->opts.seed >> 1));
     if (r->exit_node) put_num(b, "exitNode", r->exit_node->idx);
     if (r->metrics_error.p) put(b, "metricsError", r->metrics_error);
