@@ -540,5 +540,6 @@ void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too); /* suspend nodes of a stopped run: stopped_text */
 struct str stopped_text(const struct run *r); /* "Stopped with strategy 'Stop'" */
 void run_begin(struct run *r); /* it has its locks */
+int64_t run_deadline_us(const struct run *r); /* of a run that begins now; 0: none */
 void run_close(struct run *r, enum node_phase p, struct str message); /* it is over */
 void node_kill(struct run *r, struct node *n, struct str why);

@@ -316,8 +316,6 @@ static void nodes_rewrite(struct resetting *x)
 static void run_rewrite(struct resetting *x)
 {
     struct run *r = x->r;
-    const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
-    int64_t s;
     nodes_rewrite(x);
     r->root = r->nodes.n ? r->nodes.items[0] : NULL;
     r->exit_node = NULL;
@@ -327,8 +325,8 @@ static void run_rewrite(struct resetting *x)
     r->phase = NODE_RUNNING;
     r->message = STR_NONE;
     r->started_us = r->now_us;
-    r->finished_us = r->deadline_us = 0;
-    if (deadline && val_i64(deadline, &s)) r->deadline_us = r->now_us + s * 1000000;
+    r->finished_us = 0;
+    r->deadline_us = run_deadline_us(r);
     scope_set(&r->globals, STR("workflow.failures"), STR_NONE);
     r->active_pods = r->pods_total = r->pods_done = 0;
     for (size_t i = 0; i < r->nodes.n; i++) {

@@ -263,6 +263,17 @@ void root_begin(struct run *r)
     else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
 }
 
+/* One that no clock will ever show is none. */
+int64_t run_deadline_us(const struct run *r)
+{
+    const struct val *v = val_get(r->spec, STR("activeDeadlineSeconds"));
+    int64_t s, us;
+    if (!v || !val_i64(v, &s) || __builtin_mul_overflow(s, (int64_t)1000000, &us) ||
+        __builtin_add_overflow(us, r->now_us, &us))
+        return 0;
+    return us;
+}
+
 void run_begin(struct run *r)
 {
     r->phase = NODE_RUNNING;
@@ -270,12 +281,7 @@ void run_begin(struct run *r)
     r->started_us = r->now_us;
     r->dirty = true;
     metrics_of_run(r, true);
-    const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
-    int64_t s;
-    if (deadline && val_i64(deadline, &s)) {
-        r->deadline_us = r->now_us + s * 1000000;
-        timer_add(r, r->deadline_us, NULL);
-    }
+    if ((r->deadline_us = run_deadline_us(r))) timer_add(r, r->deadline_us, NULL);
     struct val ignored;
     struct err e;
     if (!run_metadata(&r->scratch, r, &ignored, &e)) run_close(r, NODE_ERROR, str_dup(&r->arena, str_of(e.text)));
