@@ -584,15 +584,6 @@ bool run_has_begun(const struct run *r) { return r->begun; }
 
 bool run_is_waiting(const struct run *r) { return r->gate && r->gate->waiting && !r->done; }
 
-struct node *run_node_by_id(struct run *r, struct str id)
-{
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        arena_reset(&r->scratch);
-        if (str_eq(node_id_text(&r->scratch, r, r->nodes.items[i]), id)) return r->nodes.items[i];
-    }
-    return NULL;
-}
-
 size_t run_memory_bytes(const struct run *r)
 {
     size_t vecs = r->nodes.cap * sizeof *r->nodes.items + r->timers.cap * sizeof *r->timers.items +
