@@ -212,6 +212,8 @@ struct run {
     VEC(struct tmpl *) tmpls;
     struct map tmpl_by_key;
     struct scope globals;
+    VEC(struct val_pair) looked_up; /* arguments of the workflow that come from ConfigMaps, as decided */
+    bool unkept;                    /* the caller has not got these yet */
     struct scope status_globals[NODE_PHASE_MAX]; /* with workflow.status, for hooks of the workflow */
     uint8_t starting_status; /* a hook of the workflow is being started: see node.wf_status */
     VEC(struct node *) nodes;
@@ -527,6 +529,8 @@ void loop_frame_free(struct run *r, struct group_frame *g); /* NULL is fine */
 bool continues_on(const struct call *c, enum node_phase p);
 
 /* run.c and timer.c */
+/* run_new; `kept`: name -> value of run.looked_up, NULL when nothing was kept. */
+struct run *run_make(const struct run_opts *opts, const struct val *kept, struct err *e);
 /* What a step's end means for its node; its outputs are taken. */
 enum node_phase step_end(struct run *r, struct node *n, const struct step_outcome *how, struct str *message);
 void run_advance(struct run *r);

@@ -443,12 +443,13 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
 struct run *run_load(const struct run_opts *opts, struct str status, struct str priv,
                      const struct saved_node *rows, size_t n_rows, struct err *e)
 {
-    struct run *r = run_new(opts, e);
+    struct arena a CLEANUP(arena_fini);
     struct val s, p;
+    arena_init(&a);
+    if (!json_parse(&a, status, NULL, &s, e) || !json_parse(&a, priv, NULL, &p, e)) return NULL;
+    struct run *r = run_make(opts, val_get(&p, STR("params")), e);
     if (!r) return NULL;
-    bool ok = json_parse(&r->scratch, status, NULL, &s, e) &&
-              json_parse(&r->scratch, priv, NULL, &p, e);
-    if (ok && !run_read(r, &s, &p)) ok = err_set(e, ERR_INTERNAL, "the stored status is damaged");
+    bool ok = run_read(r, &s, &p) || err_set(e, ERR_INTERNAL, "the stored status is damaged");
     if (ok) ok = nodes_read(r, rows, n_rows, e) && sets_restore(r, e);
     if (!ok) {
         run_free(r);

@@ -319,6 +319,7 @@ static void run_rewrite(struct resetting *x)
     nodes_rewrite(x);
     r->root = r->nodes.n ? r->nodes.items[0] : NULL;
     r->exit_node = NULL;
+    r->looked_up.n = 0; /* ConfigMaps are asked anew */
     r->done = r->exit_started = r->entry_error = r->deadline_passed = false;
     r->stop = STOP_NONE;
     sync_reset(r);

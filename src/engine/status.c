@@ -325,6 +325,20 @@ void run_write_status(struct buf *b, const struct run *r)
     buf_char(b, '}');
 }
 
+static void put_looked_up(struct buf *b, const struct run *r)
+{
+    if (!r->looked_up.n) return;
+    key(b, "params");
+    buf_char(b, '{');
+    for (size_t i = 0; i < r->looked_up.n; i++) {
+        if (i) buf_char(b, ',');
+        buf_json(b, r->looked_up.items[i].key);
+        buf_char(b, ':');
+        buf_json(b, r->looked_up.items[i].v.s);
+    }
+    buf_char(b, '}');
+}
+
 void run_write_private(struct buf *b, const struct run *r)
 {
     buf_char(b, '{');
@@ -344,6 +358,7 @@ void run_write_private(struct buf *b, const struct run *r)
     if (r->opts.estimated_s) put_num(b, "est", r->opts.estimated_s);
     struct scope_value v;
     if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
+    put_looked_up(b, r);
     put_outputs(b, r);
     sync_write_private(b, r->gate);
     buf_char(b, '}');
