@@ -31,6 +31,7 @@ TAP = re.compile(r"^(not )?ok \d+")
 CHECKS = [
     ("tree", "tools/check_tree.py", [PY, "tools/check_tree.py", "--build", "{build}"], 60),
     ("sim cases", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--sim", "{build}/test/sim/sim"], 120),
+    ("sim cases, crashes", "{build}/test/sim/sim", [PY, "test/sim/run.py", "--cases", "--crash", "40", "--sim", "{build}/test/sim/sim"], 120),
     ("sim random", "{build}/test/sim/sim",
      [PY, "test/sim/run.py", "--runs", "20000", "--quiet", "--sim", "{build}/test/sim/sim"], 900),
     ("sim crashes", "{build}/test/sim/sim",

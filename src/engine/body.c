@@ -84,7 +84,7 @@ void body_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 /* Attempts are looked at by their strategy; what hooks come to is their own affair. */
 void body_error(struct run *r, struct node *n, struct str why)
 {
-    if (n == r->root) r->entry_error = true;
+    if (n == r->root) run_entry_fails(r);
     if (!n->retried && !n->hooked) {
         fault_group(r, n->parent, n, why);
         why = fault_text(r, n->boundary, n->name, why);

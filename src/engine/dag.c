@@ -274,6 +274,7 @@ void dag_begin(struct run *r, struct node *n)
     struct err e;
     body_begin(r, n);
     struct body *b = n->body;
+    b->open = n->hooks_open; /* begun while it waited for its lock */
     if (!dag_targets(r, n, &e)) {
         body_error(r, n, str_of(e.text));
         return;

@@ -200,7 +200,6 @@ bool run_is_waiting(const struct run *r); /* for a lock of its own: nothing of i
 bool run_is_done(const struct run *r);
 size_t run_node_count(const struct run *r);
 struct node *run_node_at(struct run *r, size_t idx); /* creation order */
-struct node *run_node_by_id(struct run *r, struct str id);
 size_t run_memory_bytes(const struct run *r); /* of the engine, strings excluded, for the bench */
 
 uint32_t node_index(const struct node *n);

@@ -239,6 +239,8 @@ struct run {
     VEC(struct tmpl *) tmpls;
     struct map tmpl_by_key;
     struct scope globals;
+    VEC(struct val_pair) looked_up; /* arguments of the workflow that come from ConfigMaps, as decided */
+    bool unkept;                    /* the caller has not got these yet */
     struct scope status_globals[NODE_PHASE_MAX]; /* with workflow.status, for hooks of the workflow */
     uint8_t starting_status; /* a hook of the workflow is being started: see node.wf_status */
     VEC(struct node *) nodes;
@@ -354,6 +356,7 @@ struct str fault_text(struct run *r, const struct node *boundary, struct str nam
 bool limit_pass(struct run *r, struct node *boundary, const struct blocked *b);
 void limit_hold(struct run *r, struct node *boundary, const struct blocked *b);
 void limit_drop(struct node *boundary); /* forgets what is held of an instance */
+void limit_drop_new(struct node *boundary); /* all but the attempts of retries */
 void limit_release(struct run *r);
 bool limit_fail_fast(const struct node *boundary);
 bool limit_exists(const struct run *r, const struct body *b);
@@ -450,6 +453,8 @@ void steps_begin(struct run *r, struct node *n);
 void steps_again(struct run *r, struct node *n);
 void steps_child_done(struct run *r, struct node *group);
 void steps_group_done(struct run *r, struct node *n, struct node *group);
+/* Nothing new begins in the group, the first reason counts; what has begun is waited for, retries included. */
+void steps_group_error(struct run *r, struct node *group, struct str why);
 
 /* dag.c */
 void dag_begin(struct run *r, struct node *n);
@@ -573,17 +578,21 @@ void loop_frame_free(struct run *r, struct group_frame *g); /* NULL is fine */
 bool continues_on(const struct call *c, enum node_phase p);
 
 /* run.c and timer.c */
+/* run_new; `kept`: name -> value of run.looked_up, NULL when nothing was kept. */
+struct run *run_make(const struct run_opts *opts, const struct val *kept, struct err *e);
 /* What a step's end means for its node; its outputs are taken. */
 enum node_phase step_end(struct run *r, struct node *n, const struct step_outcome *how, struct str *message);
 void run_advance(struct run *r);
 void event_begin(struct run *r, int64_t now_us);
 void event_end(struct run *r, struct outbox *out);
 void root_begin(struct run *r);
+void run_entry_fails(struct run *r); /* the entry template itself could not be judged */
 void node_frames_free(struct run *r, struct node *n);
 void timer_add(struct run *r, int64_t at_us, const struct node *n); /* NULL: the run's own */
 void timer_fire(struct run *r);
 void work_end(struct run *r, struct str why, bool exit_too); /* suspend nodes of a stopped run: stopped_text */
 struct str stopped_text(const struct run *r); /* "Stopped with strategy 'Stop'" */
 void run_begin(struct run *r); /* it has its locks */
+int64_t run_deadline_us(const struct run *r); /* of a run that begins now; 0: none */
 void run_close(struct run *r, enum node_phase p, struct str message); /* it is over */
 void node_kill(struct run *r, struct node *n, struct str why);

@@ -240,6 +240,45 @@ static void damaged_rows_are_refused(void **state)
     end(&f);
 }
 
+static void a_group_that_is_an_error_stays_one_after_a_restart(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n"
+              "  - {name: main, steps: [[{name: a, template: work}, {name: b, template: bad}, {name: c, template: work}]]}\n"
+              "  - {name: work, container: {image: busybox, command: ['true']}}\n"
+              "  - {name: bad, memoize: {key: 'a b', cache: {configMap: {name: c}}}, container: {image: busybox, command: ['true']}}\n");
+    restart(&f);
+    run_continue(f.run, T0 + 1, &f.out);
+    assert_int_equal(f.out.n_actions, 0);
+    assert_null(named(&f, "wf[0].c"));
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 2);
+    assert_null(named(&f, "wf[0].c"));
+    assert_int_equal(node_phase(named(&f, "wf[0]")), NODE_ERROR);
+    assert_string_equal(message_of(&f, "wf"), "step group deemed errored due to child wf[0].b error: invalid cache key: a b");
+    end(&f);
+}
+
+/* 317,000 years in microseconds are more than 64 bits. */
+static void a_deadline_beyond_all_clocks_is_none(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t *moved;
+    struct err e;
+    begin(&f, "  entrypoint: main\n  activeDeadlineSeconds: 10000000000000\n"
+              "  templates:\n  - {name: main, container: {image: busybox, command: ['true']}}\n");
+    assert_int_equal(run_next_timer_us(f.run), 0);
+    done(&f, "wf", NODE_FAILED, T0 + 1);
+    restart(&f);
+    assert_true(run_reset(f.run, &(struct reset_opts){0}, T0 + 2, &moved, &e));
+    restart(&f);
+    run_continue(f.run, T0 + 2, &f.out);
+    assert_int_equal(count(&f, ACTION_START), 1);
+    assert_int_equal(run_next_timer_us(f.run), 0);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +293,8 @@ int main(void)
         cmocka_unit_test(a_clock_set_back_moves_nothing_back),
         cmocka_unit_test(status_has_argos_shape),
         cmocka_unit_test(damaged_rows_are_refused),
+        cmocka_unit_test(a_group_that_is_an_error_stays_one_after_a_restart),
+        cmocka_unit_test(a_deadline_beyond_all_clocks_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

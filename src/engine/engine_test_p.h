@@ -17,9 +17,11 @@ struct fixture {
     struct run *run;
     struct outbox out;
     struct run_opts opts;
+    const char *given; /* for what looks documents up */
 };
 
-static inline void begin(struct fixture *f, const char *spec)
+/* `lookup` gets the fixture. */
+static inline void begin_with(struct fixture *f, const char *spec, run_lookup_fn *lookup)
 {
     struct err e = {0};
     struct val *wf = NULL;
@@ -27,10 +29,15 @@ static inline void begin(struct fixture *f, const char *spec)
     struct str text = str_fmt(&f->a, "metadata: {name: wf, namespace: default, uid: u}\nspec:\n%s", spec);
     wf = ARENA_NEW(&f->a, struct val);
     if (!yaml_parse(&f->a, text, NULL, wf, &e)) fail_msg("%s", e.text);
-    f->opts = (struct run_opts){.workflow = wf, .seed = 1};
+    f->opts = (struct run_opts){.workflow = wf, .seed = 1, .lookup = lookup, .lookup_ctx = f};
     f->run = run_new(&f->opts, &e);
     if (!f->run) fail_msg("%s", e.text);
     run_start(f->run, T0, &f->out);
+}
+
+static inline void begin(struct fixture *f, const char *spec)
+{
+    begin_with(f, spec, NULL);
 }
 
 static inline void end(struct fixture *f)

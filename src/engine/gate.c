@@ -65,7 +65,7 @@ void gate_pass(struct run *r, struct node *n)
     struct gate *g = n->gate;
     struct err e;
     if (g && g->key.p && !g->looked && !memo_look(r, g, &g->hit, &g->outputs, &e)) {
-        if (n == r->root) r->entry_error = true;
+        if (n == r->root) run_entry_fails(r);
         node_finish(r, n, NODE_ERROR, start_fault_text(r, n, str_of(e.text)));
         start_fault(r, n);
         return;

@@ -1,5 +1,6 @@
 /* engine: life cycle hooks where the simulator's model and a machine differ: what is waited for after
  * an error, restarts, limits, stop. */
+#include "base/limits.h"
 #include "engine/engine_test_p.h"
 
 #define OK "  - {name: ok, container: {image: busybox, command: ['true']}}\n"
@@ -153,6 +154,28 @@ static void many_hooks_are_linear(void **state)
     end(&f);
 }
 
+/* As many as there may be: the last one is the highest bit. */
+static void all_hooks_of_a_step_survive_a_restart(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, 1 << 16);
+    buf_printf(&b, "  entrypoint: main\n  templates:\n  - name: main\n    steps:\n    - - name: a\n        template: ok\n        hooks:\n");
+    for (int i = 0; i < LIMIT_HOOKS; i++) buf_printf(&b, "          h%d: {template: ok, expression: 'true'}\n", i);
+    buf_str(&b, STR(OK));
+    begin(&f, b.p);
+    assert_int_equal(count(&f, ACTION_START), LIMIT_HOOKS + 1);
+    restart(&f);
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 1);
+    for (int i = 0; i < LIMIT_HOOKS; i++) {
+        assert_int_equal(phase_of_run(&f), NODE_RUNNING);
+        done(&f, str_fmt(&f.a, "wf[0].a.hooks.h%d", i).p, NODE_SUCCEEDED, T0 + 2);
+    }
+    assert_int_equal(phase_of_run(&f), NODE_SUCCEEDED);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_limit_holds_hooks_back),
         cmocka_unit_test(a_stopped_workflow_fails_its_hooks),
         cmocka_unit_test(many_hooks_are_linear),
+        cmocka_unit_test(all_hooks_of_a_step_survive_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,15 +114,14 @@ static void fault(struct run *r, struct node *n, struct str why)
         node_condemn(r, n, why);
         return;
     }
-    if (!group->group || group->group->error.p) return;
-    group->group->error = str_dup(&r->arena, why);
-    limit_drop(n->boundary);
+    steps_group_error(r, group, why);
 }
 
-/* A step that was over already is waited for again; a dag is not over before its hook is. */
+/* A step that was over already is waited for again; a dag is not over before its hook is. One that waits for its
+ * lock has no body yet and counts its hooks when it begins. */
 static void reopen(struct node *n)
 {
-    if (n->type == NTYPE_DAG && !phase_fulfilled(n->phase)) n->body->open++;
+    if (n->type == NTYPE_DAG && n->body && !phase_fulfilled(n->phase)) n->body->open++;
     if (!n->told) return;
     n->told = false;
     if (n->parent && n->parent->type == NTYPE_STEPGROUP) n->parent->group->open++;

@@ -158,6 +158,15 @@ void limit_drop(struct node *boundary)
     boundary->body->blocked.n = boundary->body->blocked_head = 0;
 }
 
+void limit_drop_new(struct node *boundary)
+{
+    struct body *b = boundary->body;
+    size_t kept = b->blocked_head;
+    for (size_t i = kept; i < b->blocked.n; i++)
+        if (b->blocked.items[i].retry) b->blocked.items[kept++] = b->blocked.items[i];
+    b->blocked.n = kept;
+}
+
 static bool may_go(const struct run *r, const struct node *boundary)
 {
     return !r->suspended && limit_has_room(r) && instance_has_room(boundary->body);

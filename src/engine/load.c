@@ -176,7 +176,11 @@ static void frame_make(struct run *r, struct node *n, const struct val *priv)
         n->body->tmpl = n->tmpl;
         n->body->outbound = indexes(val_get(priv, STR("o")), &n->body->n_outbound);
     }
-    if (n->type == NTYPE_STEPGROUP && alive(n)) n->group = mem_zalloc(sizeof *n->group);
+    if (n->type == NTYPE_STEPGROUP && alive(n)) {
+        struct str error = val_get_str(priv, "er");
+        n->group = mem_zalloc(sizeof *n->group);
+        if (error.p) n->group->error = str_dup(&r->arena, error);
+    }
     if (n->type == NTYPE_RETRY) n->retry = mem_zalloc(sizeof *n->retry);
 }
 
@@ -295,7 +299,7 @@ static void group_restore(struct run *r, struct node *steps)
         if (b->tmpl->calls[i].group != b->group) continue;
         if (c->loop) group->group->open += open_items(r, c->loop);
         else if (!c->node || !node_told(r, c->node)) group->group->open++;
-        if (c->loop || !c->node) hold(r, steps, group, &b->tmpl->calls[i]);
+        if (!group->group->error.p && (c->loop || !c->node)) hold(r, steps, group, &b->tmpl->calls[i]);
     }
 }
 
@@ -325,7 +329,7 @@ static void dag_restore(struct run *r, struct node *dag)
 /* Of the hooks that were decided, those at work or held back. */
 static void hooks_count(const struct run *r, struct node *n)
 {
-    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+    for (uint8_t i = 0; i < LIMIT_HOOKS && n->hooks_fired >> i; i++) {
         if (!(n->hooks_fired >> i & 1)) continue;
         const struct node *h = hook_node(r, n, (uint8_t)(HOOK_FIRST + i));
         if (!h || alive(h)) n->hooks_open++;
@@ -339,10 +343,11 @@ static void hooks_count(const struct run *r, struct node *n)
 /* A hook that was decided but whose node a limit held back. */
 static void hook_restore(struct run *r, struct node *n)
 {
-    if (!alive(n->boundary)) return;
+    const struct node *p = n->parent;
+    if (!alive(n->boundary) || (p && p->type == NTYPE_STEPGROUP && p->group && p->group->error.p)) return;
     if (n->hook_done && !hook_node(r, n, HOOK_EXIT))
         limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = HOOK_EXIT});
-    for (uint8_t i = 0; n->hooks_fired >> i; i++) {
+    for (uint8_t i = 0; i < LIMIT_HOOKS && n->hooks_fired >> i; i++) {
         uint8_t hook = (uint8_t)(HOOK_FIRST + i);
         if ((n->hooks_fired >> i & 1) && !hook_node(r, n, hook))
             limit_hold(r, n->boundary, &(struct blocked){.hook_of = n, .hook = hook});
@@ -405,6 +410,7 @@ static bool run_read(struct run *r, const struct val *status, const struct val *
     r->deadline_passed = num(priv, "late");
     r->exit_started = num(priv, "exit");
     r->done = num(priv, "done");
+    r->entry_error = num(priv, "entryError");
     r->opts.seed = (uint64_t)num(priv, "seed") << 1;
     r->opts.estimated_s = num(priv, "est");
     r->message = str_dup(&r->arena, val_get_str(status, "message"));
@@ -450,12 +456,13 @@ static bool nodes_read(struct run *r, const struct saved_node *rows, size_t n, s
 struct run *run_load(const struct run_opts *opts, struct str status, struct str priv,
                      const struct saved_node *rows, size_t n_rows, struct err *e)
 {
-    struct run *r = run_new(opts, e);
+    struct arena a CLEANUP(arena_fini);
     struct val s, p;
+    arena_init(&a);
+    if (!json_parse(&a, status, NULL, &s, e) || !json_parse(&a, priv, NULL, &p, e)) return NULL;
+    struct run *r = run_make(opts, val_get(&p, STR("params")), e);
     if (!r) return NULL;
-    bool ok = json_parse(&r->scratch, status, NULL, &s, e) &&
-              json_parse(&r->scratch, priv, NULL, &p, e);
-    if (ok && !run_read(r, &s, &p)) ok = err_set(e, ERR_INTERNAL, "the stored status is damaged");
+    bool ok = run_read(r, &s, &p) || err_set(e, ERR_INTERNAL, "the stored status is damaged");
     if (ok) ok = nodes_read(r, rows, n_rows, e) && sets_restore(r, e);
     if (!ok) {
         run_free(r);

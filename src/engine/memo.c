@@ -66,6 +66,7 @@ static struct val with_entry(struct run *r, const struct gate *g, const struct v
     return map_done(&out);
 }
 
+/* Absent: larger than any ConfigMap may be. */
 static struct str entry_text(struct arena *a, struct str node_id, struct str outputs, struct str created, struct str hit)
 {
     struct buf b CLEANUP(buf_fini);
@@ -78,7 +79,13 @@ static struct str entry_text(struct arena *a, struct str node_id, struct str out
     if (created.n) buf_json(&b, created);
     else buf_str(&b, STR("null"));
     buf_printf(&b, ",\"lastHitTimestamp\":\"%.*s\"}", STR_ARG(hit));
-    return buf_dup(a, &b);
+    return b.overflow ? STR_NONE : buf_dup(a, &b);
+}
+
+static bool too_long(struct str name, struct err *e)
+{
+    return err_set(e, ERR_LIMIT, "error creating cache entry: ConfigMap \"%.*s\" is invalid: []: Too long: must have at "
+                   "most %d bytes", STR_ARG(name), LIMIT_CONFIG_MAP_BYTES);
 }
 
 /* As much as Kubernetes lets a ConfigMap hold. */
@@ -87,9 +94,7 @@ static bool size_check(const struct val *doc, struct str name, struct err *e)
     const struct val *data = val_get(doc, STR("data"));
     size_t bytes = 0;
     for (uint32_t i = 0; data && i < data->n; i++) bytes += data->map[i].key.n + val_text(&data->map[i].v).n;
-    return bytes <= LIMIT_CONFIG_MAP_BYTES ||
-           err_set(e, ERR_LIMIT, "error creating cache entry: ConfigMap \"%.*s\" is invalid: []: Too long: must have at "
-                   "most %d bytes", STR_ARG(name), LIMIT_CONFIG_MAP_BYTES);
+    return bytes <= LIMIT_CONFIG_MAP_BYTES || too_long(name, e);
 }
 
 static bool write(struct run *r, const struct val *doc, struct err *e)
@@ -155,6 +160,7 @@ static bool hit_note(struct run *r, const struct gate *g, const struct val *doc,
     const struct val *outputs = val_get(entry, STR("outputs"));
     struct str text = entry_text(&r->scratch, val_get_str(entry, "nodeID"),
                                  outputs ? json_text(&r->scratch, outputs) : STR_NONE, created, now);
+    if (!text.p) return too_long(g->cache, e);
     struct val changed = with_entry(r, g, doc, text);
     return write(r, &changed, e) || err_ctx(e, "error updating last hit timestamp on cache");
 }
@@ -200,6 +206,7 @@ bool memo_save(struct run *r, const struct node *n, struct err *e)
     if (found && !label_check(&doc, e)) return false;
     struct str now = rfc3339(&r->scratch, r->now_us);
     struct str text = entry_text(&r->scratch, node_id_text(&r->scratch, r, n), n->outputs, now, now);
+    if (!text.p) return too_long(g->cache, e);
     struct val changed = with_entry(r, g, found ? &doc : NULL, text), outputs = parsed(&r->scratch, n->outputs);
     return size_check(&changed, g->cache, e) && write(r, &changed, e) && hold(r, &outputs, false, e);
 }

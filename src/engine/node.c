@@ -185,7 +185,7 @@ void node_finish(struct run *r, struct node *n, enum node_phase p, struct str me
 
 void node_condemn(struct run *r, struct node *n, struct str why)
 {
-    bool instance = n->type == NTYPE_STEPS || n->type == NTYPE_DAG;
+    bool begun = (n->type == NTYPE_STEPS || n->type == NTYPE_DAG) && n->body; /* else it waits for its lock */
     if (phases[n->phase].fulfilled) {
         struct body *b = n->boundary ? n->boundary->body : NULL;
         ASSERT(!n->told || !n->parent);
@@ -197,7 +197,7 @@ void node_condemn(struct run *r, struct node *n, struct str why)
         node_message_set(r, n, why);
         return;
     }
-    if (instance) body_break(r, n, NODE_ERROR, why);
+    if (begun) body_break(r, n, NODE_ERROR, why);
     else node_finish(r, n, NODE_ERROR, why);
 }
 

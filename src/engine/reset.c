@@ -131,9 +131,11 @@ static const struct node *judged(const struct resetting *x, const struct node *n
     return n;
 }
 
+/* A composite that waits for its lock and has not begun is a leaf yet. */
 static bool failed_leaf(const struct resetting *x, const struct node *n)
 {
-    return !ended_well(n) && !is_composite(n) && n->type != NTYPE_CONTAINER && !(x->marks[n->idx] & MARK_PAST) &&
+    bool leaf = !is_composite(n) || (node_is_waiting(n) && !n->again);
+    return !ended_well(n) && leaf && n->type != NTYPE_CONTAINER && !(x->marks[n->idx] & MARK_PAST) &&
            !(x->marks[judged(x, n)->idx] & MARK_OK);
 }
 
@@ -217,6 +219,15 @@ static void drop_children(struct resetting *x, const struct node *n)
     for (uint32_t i = 0; i < n->n_children; i++) drop(x, child_at(x->r, n, i));
 }
 
+/* It had gone on after an earlier reset, and waited for its lock again when the run ended. */
+static void wait_again(struct resetting *x, struct node *n)
+{
+    if (x->marks[n->idx] & MARK_AGAIN) return;
+    x->marks[n->idx] |= MARK_AGAIN;
+    VEC_PUSH(&x->waiters, n);
+    waiters_go_on(x, n);
+}
+
 /* Until nothing that goes on has anything after it. */
 static void drop_all(struct resetting *x)
 {
@@ -235,8 +246,11 @@ static void drop_all(struct resetting *x)
 static void marks_set(struct resetting *x)
 {
     marks_begin(x);
-    for (size_t i = 0; i < x->n; i++)
-        if (x->marks[i] & MARK_PICKED || failed_leaf(x, x->r->nodes.items[i])) drop(x, whole(x->r->nodes.items[i]));
+    for (size_t i = 0; i < x->n; i++) {
+        struct node *n = x->r->nodes.items[i];
+        if (x->marks[i] & MARK_PICKED || failed_leaf(x, n)) drop(x, whole(n));
+        else if (node_is_waiting(n) && n->again && !(x->marks[i] & MARK_PAST)) wait_again(x, n);
+    }
     drop_all(x);
     if (x->dropped && x->r->exit_node) drop(x, x->r->exit_node);
     drop_all(x);
@@ -266,13 +280,14 @@ static void go_on(struct resetting *x, struct node *n)
     n->hooks_fired = 0;
     if (n->gate) n->gate->hit = n->gate->timed_out = n->gate->waiting = false;
     if (is_instance(n)) n->body->n_outbound = 0;
+    if (n->type == NTYPE_STEPGROUP && n->group) n->group->error = STR_NONE;
 }
 
 static void edges_rewrite(const struct resetting *x, struct node *n)
 {
     n->n_children = kept_indexes(x, n->children, n->n_children);
     n->n_up = kept_indexes(x, n->up, n->n_up);
-    if (is_instance(n)) n->body->n_outbound = kept_indexes(x, n->body->outbound, n->body->n_outbound);
+    if (is_instance(n) && n->body) n->body->n_outbound = kept_indexes(x, n->body->outbound, n->body->n_outbound);
 }
 
 static void nodes_rewrite(struct resetting *x)
@@ -301,19 +316,18 @@ static void nodes_rewrite(struct resetting *x)
 static void run_rewrite(struct resetting *x)
 {
     struct run *r = x->r;
-    const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
-    int64_t s;
     nodes_rewrite(x);
     r->root = r->nodes.n ? r->nodes.items[0] : NULL;
     r->exit_node = NULL;
+    r->looked_up.n = 0; /* ConfigMaps are asked anew */
     r->done = r->exit_started = r->entry_error = r->deadline_passed = false;
     r->stop = STOP_NONE;
     sync_reset(r);
     r->phase = NODE_RUNNING;
     r->message = STR_NONE;
     r->started_us = r->now_us;
-    r->finished_us = r->deadline_us = 0;
-    if (deadline && val_i64(deadline, &s)) r->deadline_us = r->now_us + s * 1000000;
+    r->finished_us = 0;
+    r->deadline_us = run_deadline_us(r);
     scope_set(&r->globals, STR("workflow.failures"), STR_NONE);
     r->active_pods = 0;
     r->progress = (struct progress){0};

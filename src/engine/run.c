@@ -52,21 +52,35 @@ static void set_creation(struct run *r, int64_t us)
     }
 }
 
-static bool set_parameters(struct run *r, struct err *e)
+/* The value of an argument of the workflow. What a ConfigMap gives is decided once: a restart finds it in `kept`. */
+static bool global_decide(struct run *r, const struct val *p, const struct val *kept, struct str *out, struct err *e)
+{
+    struct str name = val_get_str(p, "name"), value = text_of(&r->arena, val_get(p, STR("value")));
+    bool asks = !value.p && val_path(p, "valueFrom.configMapKeyRef");
+    const struct val *known = asks ? val_get(kept, name) : NULL;
+    if (known) value = val_text(known);
+    if (!value.p && !param_value_from(r, p, &value, e)) return false;
+    if (!value.p) value = text_of(&r->arena, val_get(p, STR("default")));
+    if (!value.p)
+        return err_set(e, ERR_SPEC, "spec.arguments.%.*s.value or spec.arguments.%.*s.valueFrom is required",
+                       STR_ARG(name), STR_ARG(name));
+    *out = str_dup(&r->arena, value);
+    if (!asks) return true;
+    struct val_pair pair = {.key = name, .v = val_of_str(*out)};
+    VEC_PUSH(&r->looked_up, pair);
+    r->unkept = r->unkept || !known;
+    return true;
+}
+
+static bool set_parameters(struct run *r, const struct val *kept, struct err *e)
 {
     const struct val *params = val_path(r->spec, "arguments.parameters");
     struct val_builder list;
     list_begin(&list, &r->arena);
     for (uint32_t i = 0; params && i < params->n; i++) {
         const struct val *p = &params->items[i];
-        struct str name = val_get_str(p, "name");
-        struct str value = text_of(&r->arena, val_get(p, STR("value")));
-        if (!value.p && !param_value_from(r, p, &value, e)) return list_done(&list), false;
-        if (!value.p) value = text_of(&r->arena, val_get(p, STR("default")));
-        if (!value.p)
-            return list_done(&list), err_set(e, ERR_SPEC, "spec.arguments.%.*s.value or "
-                   "spec.arguments.%.*s.valueFrom is required", STR_ARG(name), STR_ARG(name));
-        value = str_dup(&r->arena, value);
+        struct str name = val_get_str(p, "name"), value;
+        if (!global_decide(r, p, kept, &value, e)) return list_done(&list), false;
         scope_set(&r->globals, str_fmt(&r->arena, "workflow.parameters.%.*s", STR_ARG(name)), value);
         list_add(&list, with_pair(&r->arena, p, STR("value"), val_of_str(value)));
     }
@@ -87,7 +101,7 @@ static bool global_lookup(void *ctx, struct str key, struct scope_value *out)
     return true;
 }
 
-static bool globals_set(struct run *r, struct err *e)
+static bool globals_set(struct run *r, const struct val *kept, struct err *e)
 {
     const struct val *wf = r->opts.workflow, *meta = val_get(wf, STR("metadata"));
     struct str account = val_get_str(r->spec, "serviceAccountName");
@@ -112,7 +126,7 @@ static bool globals_set(struct run *r, struct err *e)
         bool well = p == NODE_SKIPPED || p == NODE_OMITTED; /* as a workflow's phase */
         scope_set(&r->status_globals[p], STR("workflow.status"), str_of(phase_text(well ? NODE_SUCCEEDED : (enum node_phase)p)));
     }
-    return set_parameters(r, e);
+    return set_parameters(r, kept, e);
 }
 
 const struct scope *globals_for(const struct run *r, uint8_t wf_status)
@@ -130,7 +144,7 @@ static void local_scope(struct run *r)
     VEC_PUSH(&r->scopes, r->local);
 }
 
-struct run *run_new(const struct run_opts *opts, struct err *e)
+struct run *run_make(const struct run_opts *opts, const struct val *kept, struct err *e)
 {
     struct run *r = mem_zalloc(sizeof *r);
     const struct val *meta = val_get(opts->workflow, STR("metadata"));
@@ -154,9 +168,14 @@ struct run *run_new(const struct run_opts *opts, struct err *e)
         map_set_ptr(&r->memo, opts->memo->map[i].key, (void *)&opts->memo->map[i].v);
     bool ok = r->name.n && r->spec;
     if (!ok) err_set(e, ERR_SPEC, "a workflow needs metadata.name and spec");
-    if (ok && globals_set(r, e)) return r;
+    if (ok && globals_set(r, kept, e)) return r;
     run_free(r);
     return NULL;
+}
+
+struct run *run_new(const struct run_opts *opts, struct err *e)
+{
+    return run_make(opts, NULL, e);
 }
 
 void node_frames_free(struct run *r, struct node *n)
@@ -189,6 +208,7 @@ void run_free(struct run *r)
     VEC_FINI(&r->nodes);
     VEC_FINI(&r->again);
     VEC_FINI(&r->held);
+    VEC_FINI(&r->looked_up);
     VEC_FINI(&r->daemons);
     VEC_FINI(&r->waits);
     VEC_FINI(&r->timers);
@@ -240,10 +260,17 @@ void event_end(struct run *r, struct outbox *out)
 {
     run_advance(r);
     sync_tell(r);
+    r->dirty = r->dirty || r->unkept;
+    r->unkept = false;
     if (r->dirty_nodes.n) qsort(r->dirty_nodes.items, r->dirty_nodes.n, sizeof *r->dirty_nodes.items, by_index);
     *out = (struct outbox){.actions = r->actions.items, .n_actions = r->actions.n,
                            .dirty = r->dirty_nodes.items, .n_dirty = r->dirty_nodes.n,
                            .run_dirty = r->dirty, .metrics = r->metrics.items, .n_metrics = r->metrics.n};
+}
+
+void run_entry_fails(struct run *r)
+{
+    r->entry_error = r->dirty = true; /* it may not be over with this event: its hooks, the exit handler */
 }
 
 void root_begin(struct run *r)
@@ -258,6 +285,17 @@ void root_begin(struct run *r)
     else r->root = start_skipped(r, &start, NODE_ERROR, str_of(e.text));
 }
 
+/* One that no clock will ever show is none. */
+int64_t run_deadline_us(const struct run *r)
+{
+    const struct val *v = val_get(r->spec, STR("activeDeadlineSeconds"));
+    int64_t s, us;
+    if (!v || !val_i64(v, &s) || __builtin_mul_overflow(s, (int64_t)1000000, &us) ||
+        __builtin_add_overflow(us, r->now_us, &us))
+        return 0;
+    return us;
+}
+
 void run_begin(struct run *r)
 {
     r->phase = NODE_RUNNING;
@@ -265,12 +303,7 @@ void run_begin(struct run *r)
     r->started_us = r->now_us;
     r->dirty = true;
     metrics_of_run(r, true);
-    const struct val *deadline = val_get(r->spec, STR("activeDeadlineSeconds"));
-    int64_t s;
-    if (deadline && val_i64(deadline, &s)) {
-        r->deadline_us = r->now_us + s * 1000000;
-        timer_add(r, r->deadline_us, NULL);
-    }
+    if ((r->deadline_us = run_deadline_us(r))) timer_add(r, r->deadline_us, NULL);
     struct val ignored;
     struct err e;
     if (!run_metadata(&r->scratch, r, &ignored, &e)) run_close(r, NODE_ERROR, str_dup(&r->arena, str_of(e.text)));
@@ -470,7 +503,7 @@ static void hook_over(struct run *r, const struct node *h)
     struct node *n = h->parent;
     if (h->hook == HOOK_EXIT) n->exit_open = false;
     else if (n->hooks_open) n->hooks_open--;
-    if (n->type == NTYPE_DAG && !phase_fulfilled(n->phase)) dag_hook_done(r, n);
+    if (n->type == NTYPE_DAG && n->body && !phase_fulfilled(n->phase)) dag_hook_done(r, n);
     node_settle(r, n);
 }
 
@@ -576,15 +609,6 @@ bool run_phase(const struct run *r, enum node_phase *out)
 bool run_has_begun(const struct run *r) { return r->begun; }
 
 bool run_is_waiting(const struct run *r) { return r->gate && r->gate->waiting && !r->done; }
-
-struct node *run_node_by_id(struct run *r, struct str id)
-{
-    for (size_t i = 0; i < r->nodes.n; i++) {
-        arena_reset(&r->scratch);
-        if (str_eq(node_id_text(&r->scratch, r, r->nodes.items[i]), id)) return r->nodes.items[i];
-    }
-    return NULL;
-}
 
 size_t run_memory_bytes(const struct run *r)
 {

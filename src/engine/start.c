@@ -248,6 +248,7 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .attempt = retry->retry->attempts++,
         .inputs = retry->inputs,
     };
+    if (!s.attempt) retry->retry->first_started_us = r->now_us; /* anew, when a reset has dropped them all */
     struct node *n = memoized(r, &s, type_of(s.tmpl));
     if (!n) {
         n = make(r, &s, type_of(s.tmpl));
@@ -266,7 +267,6 @@ void start_open(struct run *r, struct node *n)
         return;
     }
     metrics_begin(r, n);
-    n->retry->first_started_us = r->now_us;
     node_phase_set(r, n, NODE_RUNNING);
     start_attempt(r, n);
 }
@@ -296,7 +296,7 @@ static struct node *start_prepared(struct run *r, const struct start *s)
     struct gate *gate;
     struct err e;
     if (gate_make(r, s, &gate, &e)) return start_gated(r, s, gate);
-    if (!s->boundary && !s->hooked) r->entry_error = true;
+    if (!s->boundary && !s->hooked) run_entry_fails(r);
     return start_skipped(r, s, NODE_ERROR, str_of(e.text));
 }
 
@@ -306,7 +306,7 @@ struct node *start_template(struct run *r, const struct start *start)
     struct err e;
     if (s.boundary && !s.wf_status) s.wf_status = s.boundary->wf_status;
     if (inputs_decide(r, &s, &s.inputs, &e)) return start_prepared(r, &s);
-    if (!s.boundary && !s.hooked) r->entry_error = true;
+    if (!s.boundary && !s.hooked) run_entry_fails(r);
     return start_skipped(r, &s, NODE_ERROR, str_of(e.text));
 }
 
@@ -427,11 +427,9 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
  * group are not tried (steps.go executeStepGroup). */
 void fault_group(struct run *r, struct node *parent, const struct node *n, struct str why)
 {
-    if (!parent || parent->type != NTYPE_STEPGROUP || phase_fulfilled(parent->phase) || parent->group->error.p) return;
-    parent->group->error =
-        str_fmt(&r->arena, "step group deemed errored due to child %.*s error: %.*s",
-                STR_ARG(n->name), STR_ARG(why));
-    limit_drop(n->boundary);
+    if (!parent || parent->type != NTYPE_STEPGROUP || phase_fulfilled(parent->phase)) return;
+    steps_group_error(r, parent, str_fmt(&r->scratch, "step group deemed errored due to child %.*s error: %.*s",
+                                         STR_ARG(n->name), STR_ARG(why)));
 }
 
 void start_fault(struct run *r, const struct node *n) { fault_group(r, n->parent, n, n->message); }

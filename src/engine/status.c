@@ -269,6 +269,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     put_raw(b, "i", n->item);
     if (n->display) put(b, "dn", *n->display);
     put_indexes(b, "u", n->up, n->n_up);
+    if (n->type == NTYPE_STEPGROUP && n->group) put(b, "er", n->group->error);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
     put_loops(b, n);
     if (has_parts(n)) parts_write(b, n);
@@ -345,6 +346,20 @@ void run_write_status(struct buf *b, const struct run *r)
     buf_char(b, '}');
 }
 
+static void put_looked_up(struct buf *b, const struct run *r)
+{
+    if (!r->looked_up.n) return;
+    key(b, "params");
+    buf_char(b, '{');
+    for (size_t i = 0; i < r->looked_up.n; i++) {
+        if (i) buf_char(b, ',');
+        buf_json(b, r->looked_up.items[i].key);
+        buf_char(b, ':');
+        buf_json(b, r->looked_up.items[i].v.s);
+    }
+    buf_char(b, '}');
+}
+
 void run_write_private(struct buf *b, const struct run *r)
 {
     buf_char(b, '{');
@@ -357,12 +372,14 @@ void run_write_private(struct buf *b, const struct run *r)
     put_num(b, "late", r->deadline_passed);
     put_num(b, "exit", r->exit_started);
     put_num(b, "done", r->done);
+    if (r->entry_error) put_num(b, "entryError", 1);
     put_num(b, "seed", (int64_t)(r->opts.seed >> 1));
     if (r->exit_node) put_num(b, "exitNode", r->exit_node->idx);
     if (r->metrics_error.p) put(b, "metricsError", r->metrics_error);
     if (r->opts.estimated_s) put_num(b, "est", r->opts.estimated_s);
     struct scope_value v;
     if (scope_get(&r->globals, STR("workflow.failures"), &v)) put(b, "failures", v.str);
+    put_looked_up(b, r);
     put_outputs(b, r);
     sync_write_private(b, r->gate);
     buf_char(b, '}');

@@ -112,6 +112,14 @@ static struct node *group_make(struct run *r, struct node *n)
     return group;
 }
 
+void steps_group_error(struct run *r, struct node *group, struct str why)
+{
+    if (!group->group || group->group->error.p) return;
+    group->group->error = str_dup(&r->arena, why);
+    limit_drop_new(group->boundary);
+    node_touch(r, group);
+}
+
 static void group_begin(struct run *r, struct node *n)
 {
     struct body *body = n->body;
@@ -122,7 +130,7 @@ static void group_begin(struct run *r, struct node *n)
     struct err e;
     uint32_t planned;
     struct planned *plan = ARENA_ARRAY(&r->scratch, struct planned, n->tmpl->n_calls + 1);
-    if (!plan_group(r, n, plan, &planned, &e)) group->group->error = str_dup(&r->arena, str_of(e.text));
+    if (!plan_group(r, n, plan, &planned, &e)) steps_group_error(r, group, str_of(e.text));
     group->group->open = 1; /* held while starting */
     for (uint32_t i = 0; i < planned; i++) start_empty(r, n, group, &plan[i]);
     for (uint32_t i = 0; i < planned && !group->group->error.p; i++)

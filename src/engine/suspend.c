@@ -98,9 +98,10 @@ void suspend_resume(struct run *r, struct node *n)
     node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
 }
 
+/* One that is Pending waits for a lock and is not suspended yet. */
 static bool waits(const struct node *n)
 {
-    return n->type == NTYPE_SUSPEND && !phase_fulfilled(n->phase);
+    return n->type == NTYPE_SUSPEND && n->phase == NODE_RUNNING;
 }
 
 bool run_suspend(struct run *r, int64_t now_us, struct outbox *out, struct err *e)

@@ -232,7 +232,7 @@ void sync_leave(struct run *r, struct node *n)
 void sync_time_out(struct run *r, struct node *n)
 {
     n->gate->timed_out = true;
-    if (n == r->root) r->entry_error = true;
+    if (n == r->root) run_entry_fails(r);
     node_finish(r, n, NODE_FAILED, STR("timeout"));
 }
 

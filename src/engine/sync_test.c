@@ -474,6 +474,48 @@ static void random_runs(uint64_t seed)
     end(&f);
 }
 
+static void a_hook_of_the_workflow_runs_while_the_entry_dag_waits(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    struct one *a = add(&f, "", STEP), *b = add(&f, "", "  entrypoint: main\n"
+        "  hooks: {p: {template: leaf, expression: 'workflow.status == \"Pending\"'}}\n"
+        "  templates:\n"
+        "  - {name: main, synchronization: {mutexes: [{name: m}]}, dag: {tasks: [{name: x, template: leaf}]}}\n"
+        "  - {name: leaf, container: {image: x}}\n");
+    is_phase(b, NODE_RUNNING);
+    assert_int_equal(run_node_count(b->run), 2); /* the dag, Pending, and the hook */
+    restart(&f);
+    done(&f, a, "w1", NODE_SUCCEEDED);
+    done(&f, b, "w2.x", NODE_SUCCEEDED);
+    is_phase(b, NODE_RUNNING);
+    restart(&f);
+    done(&f, b, "w2.hooks.p", NODE_SUCCEEDED);
+    is_phase(b, NODE_SUCCEEDED);
+    end(&f);
+}
+
+static void a_time_out_of_the_entry_outlives_a_restart(void **state)
+{
+    struct fixture f;
+    (void)state;
+    begin(&f);
+    add(&f, "", STEP);
+    struct one *b = add(&f, "", "  entrypoint: main\n  onExit: bye\n  templates:\n"
+        "  - {name: main, timeout: 5s, synchronization: {mutexes: [{name: m}]}, container: {image: x}}\n"
+        "  - {name: bye, container: {image: x}}\n");
+    f.now += 5000000;
+    run_tick(b->run, f.now, &b->out);
+    assert_true(b->out.run_dirty);
+    commit(&f, b);
+    restart(&f);
+    done(&f, b, "w2.onExit", NODE_SUCCEEDED);
+    is_phase(b, NODE_ERROR);
+    assert_string_equal(run_message(b->run).p, "error in entry template execution: timeout");
+    end(&f);
+}
+
 static void all_runs_end_in_any_order_of_events(void **state)
 {
     (void)state;
@@ -494,6 +536,8 @@ int main(void)
         cmocka_unit_test(a_node_below_a_failed_template_leaves_the_queue),
         cmocka_unit_test(the_status_says_who_waits_for_what),
         cmocka_unit_test(messages_follow_the_limit),
+        cmocka_unit_test(a_hook_of_the_workflow_runs_while_the_entry_dag_waits),
+        cmocka_unit_test(a_time_out_of_the_entry_outlives_a_restart),
         cmocka_unit_test(all_runs_end_in_any_order_of_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,62 @@ static void those_of_an_exit_handler(void **state)
     end(&f);
 }
 
+/* `given` is the value in the ConfigMap; NULL: there is none (any more). */
+static const struct val *config_map(void *ctx, struct str kind, struct str ns, struct str name)
+{
+    struct fixture *f = ctx;
+    struct val *v = ARENA_NEW(&f->a, struct val);
+    (void)ns;
+    if (!f->given || !str_is(kind, "ConfigMap") || !str_is(name, "c")) return NULL;
+    struct str text = str_fmt(&f->a, "metadata: {labels: {workflows.argoproj.io/configmap-type: Parameter}}\ndata: {k: %s}\n", f->given);
+    assert_true(yaml_parse(&f->a, text, NULL, v, NULL));
+    return v;
+}
+
+static const char *a_of(struct fixture *f, const char *name)
+{
+    const struct val *t = node_template(f->run, named(f, name), NULL);
+    assert_non_null(t);
+    return val_text(&val_path(t, "container.args")->items[0]).p;
+}
+
+/* Decisions are stored: a ConfigMap that changes, or goes, changes nothing about a workflow at work. A retry is
+ * a new decision. */
+static void an_argument_from_a_config_map_is_decided_once(void **state)
+{
+    (void)state;
+    struct fixture f = {.given = "one"};
+    uint32_t *moved;
+    struct err e;
+    begin_with(&f, "  entrypoint: main\n"
+                   "  arguments: {parameters: [{name: a, valueFrom: {configMapKeyRef: {name: c, key: k}}}, {name: b, valueFrom: "
+                   "{configMapKeyRef: {name: no, key: k}, default: two}}]}\n"
+                   "  templates:\n  - {name: main, container: {image: x, args: ['{{workflow.parameters.a}} {{workflow.parameters.b}}']}}\n",
+               config_map);
+    assert_true(f.out.run_dirty);
+    assert_string_equal(a_of(&f, "wf"), "one two");
+    f.given = "other";
+    restart(&f);
+    assert_string_equal(a_of(&f, "wf"), "one two");
+    f.given = NULL;
+    restart(&f);
+    restart(&f);
+    run_continue(f.run, T0 + 1, &f.out);
+    assert_false(f.out.run_dirty);
+    assert_string_equal(a_of(&f, "wf"), "one two");
+    done(&f, "wf", NODE_FAILED, T0 + 2);
+    restart(&f);
+    f.given = "new";
+    assert_true(run_reset(f.run, &(struct reset_opts){0}, T0 + 3, &moved, &e));
+    restart(&f);
+    run_continue(f.run, T0 + 3, &f.out);
+    assert_true(f.out.run_dirty); /* decided anew */
+    f.given = NULL;
+    restart(&f);
+    assert_string_equal(a_of(&f, "wf"), "new two");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +250,7 @@ int main(void)
         cmocka_unit_test(those_of_an_attempt),
         cmocka_unit_test(those_of_an_earlier_step),
         cmocka_unit_test(those_of_an_exit_handler),
+        cmocka_unit_test(an_argument_from_a_config_map_is_decided_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,6 @@ static void own_put(struct world *w, struct buf *b)
     buf_reset(b);
     run_write_private(b, w->run);
     w->stored.priv = buf_dup(&w->arena, b);
-    w->n_maps = w->maps.n;
 }
 
 static void stored_put(struct world *w, const struct outbox *out)
@@ -39,7 +38,8 @@ static void stored_put(struct world *w, const struct outbox *out)
     struct buf b;
     buf_init(&b, (size_t)1 << 30);
     for (size_t i = 0; i < out->n_dirty; i++) node_put(w, out->dirty[i], &b);
-    own_put(w, &b);
+    if (out->run_dirty) own_put(w, &b);
+    w->n_maps = w->maps.n;
     buf_fini(&b);
 }
 
