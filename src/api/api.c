@@ -55,42 +55,16 @@ struct param *api_pairs(struct arena *a, const struct val *list, size_t *n)
     return out;
 }
 
-void api_first_finding(bool ok, const struct diags *diags, struct err *e)
-{
-    for (size_t i = 0; !ok && e->code == ERR_SPEC && i < diags->n; i++)
-        if (diags->items[i].severity == DIAG_ERROR) {
-            err_set(e, ERR_SPEC, "%.*s", STR_ARG(diags->items[i].message));
-            break;
-        }
-}
-
-bool api_submit(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o,
-                   struct workflow_ref **refs, size_t *n, struct err *e)
-{
-    struct arena *a = http_req_arena(r);
-    struct documents list;
-    struct diags diags;
-    documents_init(&list, a);
-    diags_init(&diags, a);
-    bool ok = true;
-    for (uint32_t i = 0; docs && docs->kind == VAL_LIST && i < docs->n; i++)
-        ok = documents_add_val(&list, &docs->items[i], 0, &diags) && ok;
-    if (!ok) err_set(e, ERR_SPEC, "a document is not valid");
-    ok = ok && service_submit(s, &list, o, &diags, refs, n, e);
-    api_first_finding(ok, &diags, e);
-    documents_fini(&list);
-    diags_fini(&diags);
-    return ok;
-}
-
 void submit_documents(struct http_req *r, void *user)
 {
     struct arena *a = http_req_arena(r);
+    struct given g CLEANUP(given_fini);
     struct workflow_ref *refs;
     struct submit_opts o;
     struct val body;
     struct err e;
     size_t n;
+    given_init(&g, r);
     if (!api_body(r, &body, &e)) {
         http_reply_err(r, &e);
         return;
@@ -103,7 +77,9 @@ void submit_documents(struct http_req *r, void *user)
     o.annotations = api_pairs(a, val_get(&body, STR("annotations")), &o.n_annotations);
     o.service_account = val_get_str(&body, "serviceAccount");
     o.priority = val_get_str(&body, "priority");
-    if (!api_submit(api_service(user), r, val_get(&body, STR("documents")), &o, &refs, &n, &e)) {
+    if (!given_list(&g, val_get(&body, STR("documents")), &e) ||
+        !service_submit(api_service(user), &g.docs, &o, &g.diags, &refs, &n, &e)) {
+        given_fail(&g, &e);
         http_reply_err(r, &e);
         return;
     }
@@ -123,49 +99,37 @@ bool api_is_dry(const struct val *body)
     return all && all->kind == VAL_LIST && all->n;
 }
 
-void api_dry_run(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o)
+void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry)
 {
-    struct arena *a = http_req_arena(r);
-    struct documents list;
-    struct diags diags;
-    struct val objects;
+    struct workflow_ref *refs;
+    struct val v;
     struct err e;
-    documents_init(&list, a);
-    diags_init(&diags, a);
-    bool ok = documents_add_val(&list, &docs->items[0], 0, &diags) || err_set(&e, ERR_SPEC, "a document is not valid");
-    ok = ok && service_dry_run(a, s, &list, o, &diags, &objects, &e);
-    api_first_finding(ok, &diags, &e);
-    if (ok) api_answer(r, &objects.items[0]);
-    else http_reply_err(r, &e);
-    documents_fini(&list);
-    diags_fini(&diags);
+    size_t n;
+    bool ok;
+    if (dry) {
+        ok = service_dry_run(g->arena, s, &g->docs, o, &g->diags, &v, &e);
+        if (ok) v = v.items[0];
+    } else {
+        ok = service_submit(s, &g->docs, o, &g->diags, &refs, &n, &e) &&
+             service_get(g->arena, s, refs[0].ns, refs[0].name, &v, &e);
+    }
+    if (ok) {
+        api_answer(r, &v);
+    } else {
+        given_fail(g, &e);
+        http_reply_err(r, &e);
+    }
 }
 
 void create_workflow(struct http_req *r, void *user)
 {
-    struct api *x = user;
-    struct arena *a = http_req_arena(r);
     struct submit_opts o = {.ns = http_req_param(r, "namespace")};
-    struct workflow_ref *refs;
-    struct val body, list, wf;
+    struct given g CLEANUP(given_fini);
+    struct val body;
     struct err e;
-    size_t n;
-    bool ok = api_body(r, &body, &e);
-    const struct val *given = ok ? val_get(&body, STR("workflow")) : NULL;
-    if (ok && !given) ok = err_set(&e, ERR_SPEC, "the body needs a `workflow`");
-    if (ok) {
-        struct val_builder b;
-        list_begin(&b, a);
-        list_add(&b, *given);
-        list = list_done(&b);
-        if (api_is_dry(&body)) {
-            api_dry_run(x->s, r, &list, &o);
-            return;
-        }
-        ok = api_submit(x->s, r, &list, &o, &refs, &n, &e);
-    }
-    if (ok && !n) ok = err_set(&e, ERR_SPEC, "`workflow` is not of kind Workflow");
-    if (ok && service_get(a, x->s, refs[0].ns, refs[0].name, &wf, &e)) api_answer(r, &wf);
+    given_init(&g, r);
+    if (api_body(r, &body, &e) && given_typed(&g, &body, "workflow", DOC_WORKFLOW, &e))
+        api_submit(r, api_service(user), &g, &o, api_is_dry(&body));
     else http_reply_err(r, &e);
 }
 

@@ -19,10 +19,21 @@ struct param *api_pairs(struct arena *a, const struct val *list, size_t *n);
 bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e);
 /* serverDryRun, dryRun or createOptions.dryRun of a request or of its submit options. */
 bool api_is_dry(const struct val *body);
-/* Answers what the one document would become. */
-void api_dry_run(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o);
-/* Unless ok: `e` says what the first error among the findings says. */
-void api_first_finding(bool ok, const struct diags *diags, struct err *e);
-/* Submits documents; `e` is the first finding when they are not valid. */
-bool api_submit(struct service *s, struct http_req *r, const struct val *docs, const struct submit_opts *o,
-                struct workflow_ref **refs, size_t *n, struct err *e);
+
+/* given.c: the documents of a request, and what was found in them. Goes before the request does. */
+struct given {
+    struct arena *arena; /* of the request */
+    struct documents docs;
+    struct diags diags;
+};
+void given_init(struct given *g, struct http_req *r);
+void given_fini(struct given *g);
+/* Exactly one, of this kind: the `member` of a request's body. */
+bool given_typed(struct given *g, const struct val *body, const char *member, enum doc_kind kind, struct err *e);
+/* Any number, each of a kind that is used here. */
+bool given_list(struct given *g, const struct val *docs, struct err *e);
+/* After a failure: `e` says what the first error among the findings says. Always false. */
+bool given_fail(const struct given *g, struct err *e);
+
+/* Submits the one Workflow of `g`, or tries to, and answers what became of it. */
+void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry);

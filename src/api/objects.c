@@ -42,40 +42,34 @@ static void get_object(struct http_req *r, void *user, enum service_kind kind)
 }
 
 /* The object of the request, under the name of the route where it has one. */
-static bool given_object(struct http_req *r, enum service_kind kind, struct documents *docs, struct diags *diags, struct err *e)
+static bool given_object(struct given *g, struct http_req *r, enum service_kind kind, struct err *e)
 {
     struct str name = http_req_param(r, "name");
     struct val body;
-    if (!api_body(r, &body, e)) return false;
-    const struct val *given = val_get(&body, str_of(member_of(kind)));
-    if (!given || given->kind != VAL_MAP) return err_set(e, ERR_SPEC, "the body needs a `%s`", member_of(kind));
-    struct str own = val_text(val_path(given, "metadata.name"));
-    if (name.n && !str_eq(own, name))
-        return err_set(e, ERR_SPEC, "metadata.name is '%.*s', the request is about '%.*s'", STR_ARG(own), STR_ARG(name));
-    return documents_add_val(docs, given, 0, diags) || err_set(e, ERR_SPEC, "`%s` is not valid", member_of(kind));
+    if (!api_body(r, &body, e) ||
+        !given_typed(g, &body, member_of(kind), doc_kind_of(str_of(service_kind_text(kind))), e))
+        return false;
+    struct str own = val_text(val_path(g->docs.items[0].val, "metadata.name"));
+    if (!name.n || str_eq(own, name)) return true;
+    return err_set(e, ERR_SPEC, "metadata.name is '%.*s', the request is about '%.*s'", STR_ARG(own), STR_ARG(name));
 }
 
 enum doing { DOING_LINT, DOING_CREATE, DOING_UPDATE };
 
 static void put_object(struct http_req *r, void *user, enum service_kind kind, enum doing doing)
 {
-    struct arena *a = http_req_arena(r);
     struct str ns = http_req_param(r, "namespace");
-    struct documents docs;
-    struct diags diags;
+    struct given g CLEANUP(given_fini);
     struct val v = val_null;
     struct err e;
-    documents_init(&docs, a);
-    diags_init(&diags, a);
-    bool ok = given_object(r, kind, &docs, &diags, &e);
-    if (ok && doing == DOING_LINT) ok = service_object_lint(a, api_service(user), kind, ns, &docs, &diags, &e);
-    else if (ok) ok = service_object_put(a, api_service(user), kind, doing == DOING_CREATE ? SERVICE_CREATE : SERVICE_UPDATE,
-                                         ns, &docs, &diags, &v, &e);
-    if (ok && doing == DOING_LINT) v = *docs.items[0].val;
-    api_first_finding(ok, &diags, &e);
+    given_init(&g, r);
+    bool ok = given_object(&g, r, kind, &e);
+    if (ok && doing == DOING_LINT) ok = service_object_lint(g.arena, api_service(user), kind, ns, &g.docs, &g.diags, &e);
+    else if (ok) ok = service_object_put(g.arena, api_service(user), kind, doing == DOING_CREATE ? SERVICE_CREATE : SERVICE_UPDATE,
+                                         ns, &g.docs, &g.diags, &v, &e);
+    if (ok && doing == DOING_LINT) v = *g.docs.items[0].val;
+    if (!ok) given_fail(&g, &e);
     answer_object(r, ok, &v, &e);
-    documents_fini(&docs);
-    diags_fini(&diags);
 }
 
 static void delete_object(struct http_req *r, void *user, enum service_kind kind)

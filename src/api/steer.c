@@ -140,23 +140,15 @@ void resubmit_workflow(struct http_req *r, void *user)
 
 void lint_workflow(struct http_req *r, void *user)
 {
-    struct arena *a = http_req_arena(r);
-    struct documents docs;
-    struct diags diags;
+    struct given g CLEANUP(given_fini);
     struct val body;
     struct err e;
-    documents_init(&docs, a);
-    diags_init(&diags, a);
-    bool ok = api_body(r, &body, &e);
-    const struct val *given = ok ? val_get(&body, STR("workflow")) : NULL;
-    if (ok && !given) ok = err_set(&e, ERR_SPEC, "the body needs a `workflow`");
-    if (ok && !documents_add_val(&docs, given, 0, &diags)) ok = err_set(&e, ERR_SPEC, "`workflow` is not valid");
-    if (ok) ok = service_lint(a, api_service(user), &docs, http_req_param(r, "namespace"), &diags, &e);
-    api_first_finding(ok, &diags, &e);
-    if (ok) api_answer(r, given);
+    given_init(&g, r);
+    bool ok = api_body(r, &body, &e) && given_typed(&g, &body, "workflow", DOC_WORKFLOW, &e) &&
+              (service_lint(g.arena, api_service(user), &g.docs, http_req_param(r, "namespace"), &g.diags, &e) ||
+               given_fail(&g, &e));
+    if (ok) api_answer(r, g.docs.items[0].val);
     else http_reply_err(r, &e);
-    documents_fini(&docs);
-    diags_fini(&diags);
 }
 
 /* Argo's SubmitOpts; labels and annotations are "a=b,c=d". */
@@ -189,26 +181,16 @@ static bool submit_opts_read(struct arena *a, const struct val *v, struct submit
 
 void submit_from(struct http_req *r, void *user)
 {
-    struct arena *a = http_req_arena(r);
     struct submit_opts o = {.ns = http_req_param(r, "namespace")};
-    struct workflow_ref *refs, ref = {0};
+    struct given g CLEANUP(given_fini);
     struct val body, doc;
-    struct val_builder list;
     struct err e;
-    size_t n = 0;
-    bool ok = api_body(r, &body, &e) && submit_opts_read(a, val_get(&body, STR("submitOptions")), &o, &e);
+    given_init(&g, r);
+    bool ok = api_body(r, &body, &e) && submit_opts_read(g.arena, val_get(&body, STR("submitOptions")), &o, &e);
     struct str kind = ok ? val_get_str(&body, "resourceKind") : STR_NONE, name = ok ? val_get_str(&body, "resourceName") : STR_NONE;
-    ok = ok && service_from(a, api_service(user), o.ns, str_fmt(a, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), &doc, &e);
-    if (ok) {
-        list_begin(&list, a);
-        list_add(&list, doc);
-        struct val docs = list_done(&list);
-        if (api_is_dry(val_get(&body, STR("submitOptions")))) {
-            api_dry_run(api_service(user), r, &docs, &o);
-            return;
-        }
-        ok = api_submit(api_service(user), r, &docs, &o, &refs, &n, &e);
-    }
-    if (ok) ref = refs[0];
-    answer_workflow(r, user, ok, ref, &e);
+    ok = ok && service_from(g.arena, api_service(user), o.ns, str_fmt(g.arena, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)),
+                            &doc, &e);
+    if (ok && !documents_add_val(&g.docs, &doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
+    if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(val_get(&body, STR("submitOptions"))));
+    else http_reply_err(r, &e);
 }
