@@ -8,7 +8,7 @@ static bool find(struct http_req *r, void *user, struct workflow_ref *out, struc
     struct str phase;
     bool ended;
     struct arena *a = http_req_arena(r);
-    return service_find(a, api_service(user), STR_NONE, http_req_param(r, "uid"), out, e) &&
+    return service_find_uid(a, api_service(user), http_req_param(r, "uid"), out, e) &&
            service_phase(a, api_service(user), out, &phase, &ended, e) &&
            (ended || err_set(e, ERR_NOT_FOUND, "workflow '%.*s' is not finished", STR_ARG(out->name)));
 }

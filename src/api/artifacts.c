@@ -61,7 +61,7 @@ static void hand_out(struct http_req *r, void *user, bool by_uid, bool input)
     struct workflow_ref ref = {http_req_param(r, "namespace"), http_req_param(r, "name")};
     struct run_artifact art;
     struct err e;
-    bool ok = !by_uid || service_find(http_req_arena(r), s, STR_NONE, http_req_param(r, "uid"), &ref, &e);
+    bool ok = !by_uid || service_find_uid(http_req_arena(r), s, http_req_param(r, "uid"), &ref, &e);
     if (!ok || !find(r, s, &ref, input, &art, &e)) {
         http_reply_err(r, &e);
         return;

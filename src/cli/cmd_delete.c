@@ -27,14 +27,10 @@ static bool one_delete(struct cli *cli, struct service *s, const struct workflow
     return true;
 }
 
-/* A destructive verb takes whole names (or @latest) only. */
 static bool named_delete(struct cli *cli, struct service *s, const char *name, struct buf *b, struct err *e)
 {
     struct workflow_ref ref;
-    if (!workflow_ref(cli, s, name, &ref, e)) return false;
-    if (name[0] != '@' && !str_is(ref.name, name))
-        return err_set(e, ERR_NOT_FOUND, "no workflow '%s'; delete takes whole names, did you mean '%.*s'?", name, STR_ARG(ref.name));
-    return one_delete(cli, s, &ref, b, e);
+    return workflow_ref_whole(cli, s, name, &ref, e) && one_delete(cli, s, &ref, b, e);
 }
 
 static bool selected_delete(struct cli *cli, struct service *s, struct buf *b, struct err *e)

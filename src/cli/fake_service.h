@@ -95,6 +95,11 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
     return true;
 }
 
+bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no workflow with uid \"%.*s\"", STR_ARG(uid));
+}
+
 bool service_get(struct arena *a, struct service *s, struct str ns, struct str name, struct val *out, struct err *e)
 {
     const struct val *wf = fake_find(s, name);

@@ -44,6 +44,17 @@ bool workflow_ref(struct cli *cli, struct service *s, const char *name, struct w
     return service_find(&cli->a, s, cli_namespace(cli), str_of(name), out, e);
 }
 
+bool workflow_ref_whole(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e)
+{
+    struct workflow_ref by_uid;
+    struct err absent;
+    if (!workflow_ref(cli, s, name, out, e)) return false;
+    if (name[0] == '@' || str_is(out->name, name)) return true;
+    if (service_find_uid(&cli->a, s, str_of(name), &by_uid, &absent)) return true;
+    return err_set(e, ERR_NOT_FOUND, "no workflow '%s'; %s takes whole names, did you mean '%.*s'?", name, cli->args.cmd->name,
+                   STR_ARG(out->name));
+}
+
 bool workflow_read(struct cli *cli, struct service *s, const char *name, struct val *out, struct err *e)
 {
     struct workflow_ref ref;

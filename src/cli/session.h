@@ -17,6 +17,8 @@ void changer_note(struct cli *cli, struct service *s, const struct workflow_ref 
 /* NAME, a unique prefix or @latest → the whole object. */
 bool workflow_read(struct cli *cli, struct service *s, const char *name, struct val *out, struct err *e);
 bool workflow_ref(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e);
+/* What a destructive verb takes: a whole name, a whole uid or @latest; no prefix. */
+bool workflow_ref_whole(struct cli *cli, struct service *s, const char *name, struct workflow_ref *out, struct err *e);
 
 enum on_interrupt { INTERRUPT_DETACH, INTERRUPT_STOP };
 

@@ -342,6 +342,8 @@ static void artifacts_are_listed_and_copied(void **state)
     assert_string_equal(skiff("archive list-label-keys").err, "");
     said_is("archive list-label-values", 2, "", NULL);
     said_is("archive delete steps-x", 0, "Archived workflow 'steps-x' deleted\n", "");
+    said_is("archive delete steps", 4, "",
+            "error: no workflow 'steps'; archive delete takes whole names, did you mean 'steps-x'?\n");
 }
 
 int main(int argc, char **argv)

@@ -25,6 +25,14 @@ static bool newest(struct arena *a, struct service *s, const struct run_filter *
     return page->n > 0 || err_set(e, ERR_NOT_FOUND, "no workflow %s", what);
 }
 
+bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e)
+{
+    struct run_row row;
+    if (no_state(s, e) || !store_run_find_uid(a, service_store(s), uid, &row, e)) return false;
+    *out = (struct workflow_ref){row.ns, row.name};
+    return true;
+}
+
 bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct workflow_ref *out, struct err *e)
 {
@@ -42,10 +50,7 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
         return true;
     }
     if (e->code != ERR_NOT_FOUND) return false;
-    if (store_run_find_uid(a, service_store(s), name, &row, e)) {
-        *out = (struct workflow_ref){row.ns, row.name};
-        return true;
-    }
+    if (service_find_uid(a, s, name, out, e)) return true;
     f.prefix = name;
     if (!newest(a, s, &f, str_fmt(a, "'%.*s' in namespace '%.*s'", STR_ARG(name), STR_ARG(ns)).p, &page, e))
         return false;

@@ -200,6 +200,8 @@ bool service_sync_get(struct service *s, const struct sync_limit_ref *ref, int64
 /* NAME, a unique prefix, @latest, or a uid. */
 bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct workflow_ref *out, struct err *e);
+/* Exactly this uid, in any namespace. */
+bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e);
 /* Only its phase, and whether it has ended: one row. */
 /* The metrics that runs have emitted, in Prometheus' text form with Argo's prefix. */
 bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e);

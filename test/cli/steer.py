@@ -249,6 +249,12 @@ def copied(score, skiff):
         path = os.path.join(out, "default/w/w/outputs/out/f")
         w.check(os.path.exists(path) and open(path).read() == "content\n", "cp: the file")
         w.check(w.call("artifact", "get", "w", "out", "-").stdout == "content\n", "artifact get")
+        uid = w.place.get("w")["metadata"]["uid"]
+        for start in (uid[:8], ""):
+            w.call("archive", "delete", start, status=4)
+            w.call("delete", start, status=4)
+        w.check(w.call("archive", "delete", uid).stdout == "Archived workflow 'w' deleted\n", "archive delete: by the whole uid")
+        w.check(w.place.get("w") is None, "archive delete: it is gone")
         w.end([])
 
 
