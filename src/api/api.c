@@ -6,7 +6,7 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 
-enum { MAX_ROUTES = 96, MAX_REFS = 1000 };
+enum { MAX_ROUTES = 96 };
 
 struct api {
     struct service *s; /* first: see api_service */
@@ -260,67 +260,79 @@ void get_version(struct http_req *r, void *user)
 struct changes {
     struct http_stream *stream;
     struct service_watch *watch;
-    bool gone;
+    struct loop_timer *more; /* the client has taken all that it was given */
 };
 
-/* The client is not reading fast enough, or has left: it can come back with after=SEQ. */
-static void changes_end(struct changes *c)
+static void changes_free(struct changes *c)
 {
-    struct http_stream *stream = c->stream;
+    loop_timer_free(c->more);
     service_watch_free(c->watch);
     free(c);
-    http_stream_end(stream);
 }
 
 static void on_gone(void *user)
 {
-    changes_end(user);
-}
-
-/* While the watch is being made it has no name yet; stream_changes ends it then. */
-static void on_line(void *user, struct str line)
-{
     struct changes *c = user;
-    if (c->gone) return;
-    c->gone = !http_stream_event(c->stream, STR_NONE, STR_NONE, line);
-    if (c->gone && c->watch) changes_end(c);
+    struct http_stream *stream = c->stream;
+    changes_free(c);
+    http_stream_end(stream);
 }
 
-static size_t refs_of(struct http_req *r, struct workflow_ref *out)
+/* What a slow client does not take stays where it is: in the change log. */
+static bool on_line(void *user, struct str line)
 {
+    return http_stream_event(((struct changes *)user)->stream, STR_NONE, STR_NONE, line);
+}
+
+static void on_room(void *user) { loop_timer_arm_us(((struct changes *)user)->more, 0); }
+static void on_more(void *user) { service_watch_pump(((struct changes *)user)->watch); }
+
+/* Of the query and of the body. */
+static bool refs_read(struct http_req *r, const struct val *body, struct watch_opts *o, struct err *e)
+{
+    const struct val *list = val_get(body, STR("workflows"));
+    size_t most = list && list->kind == VAL_LIST ? list->n : 0, in_body = most;
     struct str key, value;
-    size_t n = 0;
-    for (size_t i = 0; n < MAX_REFS && http_req_query_at(r, i, &key, &value); i++)
-        if (str_is(key, "workflow") && str_cut(value, '/', &out[n].ns, &out[n].name)) n++;
-    return n;
+    for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++) most++;
+    struct workflow_ref *refs = ARENA_ARRAY(http_req_arena(r), struct workflow_ref, most + 1);
+    o->refs = refs;
+    for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++)
+        if (str_is(key, "workflow") && str_cut(value, '/', &refs[o->n].ns, &refs[o->n].name)) o->n++;
+    for (size_t i = 0; i < in_body; i++) {
+        refs[o->n] = (struct workflow_ref){val_get_str(&list->items[i], "namespace"), val_get_str(&list->items[i], "name")};
+        if (!refs[o->n++].name.n) return err_set(e, ERR_SPEC, "workflows[%zu] has no name", i);
+    }
+    return true;
+}
+
+static bool changes_asked(struct http_req *r, struct watch_opts *o, struct err *e)
+{
+    struct val body;
+    if (!api_body(r, &body, e) || !refs_read(r, &body, o, e)) return false;
+    struct str after = http_req_query(r, "after");
+    if (!after.n) after = val_text(val_get(&body, STR("after")));
+    if (!str_to_i64(after, &o->after) || o->after < 0) o->after = -1;
+    o->from_start = o->after < 0 && o->n;
+    return true;
 }
 
 void stream_changes(struct http_req *r, void *user)
 {
     struct api *x = user;
-    struct arena *a = http_req_arena(r);
-    struct workflow_ref *refs = ARENA_ARRAY(a, struct workflow_ref, MAX_REFS);
     struct changes *c = mem_zalloc(sizeof *c);
-    struct watch_opts o = {.refs = refs, .on_line = on_line, .user = c, .after = -1};
+    struct watch_opts o = {.on_line = on_line, .user = c};
     struct err e;
-    o.n = refs_of(r, refs);
-    if (!str_to_i64(http_req_query(r, "after"), &o.after) || o.after < 0) o.after = -1;
-    o.from_start = o.after < 0 && o.n;
-    c->stream = NULL;
-    /* a reply is decided before the stream begins: the watch may fail */
-    struct service_watch *probe = service_watch_new(x->s, &(struct watch_opts){.refs = refs, .n = o.n, .after = 0,
-                                                    .on_line = on_line, .user = c}, &e);
-    if (!probe) {
+    if (changes_asked(r, &o, &e)) c->watch = service_watch_new(x->s, &o, &e);
+    if (!c->watch) {
         free(c);
         http_reply_err(r, &e);
         return;
     }
-    service_watch_free(probe);
-    http_req_on_gone(r, on_gone, c);
+    c->more = loop_timer_new(service_loop(x->s), on_more, c);
     c->stream = http_stream_begin(r, "application/x-ndjson");
-    c->watch = service_watch_new(x->s, &o, &e);
-    if (!c->watch || c->gone) changes_end(c);
-    else service_watch_pump(c->watch);
+    http_stream_on_room(c->stream, on_room, c);
+    http_req_on_gone(r, on_gone, c);
+    service_watch_pump(c->watch);
 }
 
 /* ---- serving ---- */

@@ -33,7 +33,7 @@ enum {
     LIMIT_HTTP_BODY_GRACE_MS = 10000,       /* before the minimum rate of a body counts */
     LIMIT_HTTP_BODY_BYTES_PER_S = 4 << 10,  /* the minimum rate of a body after that */
     LIMIT_HTTP_DRAIN_MS = 500,              /* for replies on their way when a server stops */
-    LIMIT_HTTP_LINE_BYTES = 64 << 20,       /* one line of a streamed reply, at the client */
+    LIMIT_HTTP_LINE_BYTES = (256 << 20) + (64 << 10), /* one line of a streamed reply, at the client */
     LIMIT_WEB_CONNECT_MS = 30000,           /* a server's answer to a connection attempt, TLS included, as Go */
     LIMIT_WEB_REQUESTS = 10,                /* requests in a row that redirects may lead to, as Go */
     LIMIT_WEB_BODY_BYTES = 64 << 20,        /* body of a reply from elsewhere that is kept in memory */
@@ -55,6 +55,7 @@ enum {
     LIMIT_LOCKS = 64,                /* locks that one template, or workflow, asks for */
     LIMIT_CONFIG_MAP_BYTES = 1 << 20, /* all values of a ConfigMap that keeps outputs, as Kubernetes has it */
     LIMIT_CHANGES = 100000,          /* change log rows that are kept */
+    LIMIT_CHANGE_LINE_BYTES = (256 << 20) + (64 << 10), /* one of them as a line: a stored text and what it is about */
     LIMIT_STORED_BYTES = 256 << 20,  /* one text or blob in the database */
     LIMIT_CONFIG_BYTES = 1 << 20,    /* one configuration file */
     LIMIT_IMAGE_ROWS = 10000,        /* patterns of one images file */

@@ -26,8 +26,10 @@ static bool outcomes_put(struct cli *cli, struct service *s, const struct workfl
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, LIMIT_SHOWN_BYTES);
     for (size_t i = 0; i < n; i++) {
+        struct arena a CLEANUP(arena_fini);
         struct val wf;
-        if (!service_get(&cli->a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
+        arena_init(&a);
+        if (!service_get(&a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
         struct str at = val_text(val_path(&wf, "status.finishedAt"));
         buf_printf(&b, "%.*s %.*s at %.*s\n", STR_ARG(refs[i].name), STR_ARG(wf_phase(&wf)), STR_ARG(at));
     }
@@ -47,9 +49,8 @@ static bool all_ended(struct cli *cli, struct service *s, const struct workflow_
 {
     *ended = true;
     for (size_t i = 0; i < n && *ended; i++) {
-        struct val wf;
-        if (!service_get(&cli->a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
-        *ended = wf_ended(&wf);
+        struct str phase;
+        if (!service_phase(&cli->a, s, &refs[i], &phase, ended, e)) return false;
     }
     return true;
 }

@@ -18,7 +18,7 @@ struct http_req *req_new(struct http_conn *c, struct str target)
     arena_init(&r->arena);
     r->target.raw = str_dup(&r->arena, target);
     buf_init(&r->body, o->max_body_bytes);
-    buf_init(&r->stream.out, o->max_stream_bytes * 2); /* as much sent again before it is moved */
+    buf_init(&r->stream.out, SIZE_MAX / 2); /* stream_room is its limit */
     r->stream.req = r;
     c->req = r;
     c->server->requests++;

@@ -80,9 +80,12 @@ void http_reply_err(struct http_req *r, const struct err *e); /* {"code":5,"mess
 
 /* Streams: 200, chunked. */
 struct http_stream *http_stream_begin(struct http_req *r, const char *content_type);
-/* False when the client is gone or has more than max_stream_bytes to catch up with; the caller
- * then ends the stream. */
+/* False when the client is gone, or has so much to catch up with that with this it would be more than
+ * max_stream_bytes (whatever its size, it is taken once nothing else waits). */
 bool http_stream_write(struct http_stream *s, struct str bytes);
+/* Called each time that all has been taken after something was refused for want of room. It comes while the
+ * server is sending, so it may only arm a timer or the like. */
+void http_stream_on_room(struct http_stream *s, loop_fn *fn, void *user);
 /* One JSON document as one event, framed as the content type says: text/event-stream with the id
  * and event name (each may be absent), else one line. */
 bool http_stream_event(struct http_stream *s, struct str id, struct str event, struct str json);

@@ -31,6 +31,9 @@ struct http_stream {
     size_t at;
     size_t visible;  /* released up to here */
     bool sse;
+    bool refused;  /* something, for want of room */
+    loop_fn *on_room;
+    void *room_user;
     bool ended;    /* nothing more is written */
     bool finished; /* and that is released too */
 };

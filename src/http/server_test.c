@@ -584,6 +584,35 @@ static void a_slow_reader_is_bounded(void **state)
     client_close(&c);
 }
 
+static void note_room(void *user) { ++*(int *)user; }
+
+/* One event may be larger than the bound; the next waits until it is taken, and the writer is told. */
+static void a_large_event_goes_through_alone(void **state)
+{
+    struct world *w = *state;
+    enum { LARGE = 50000 }; /* fits into the socket */
+    int told = 0;
+    serve(w, (struct http_server_opts){.max_stream_bytes = 1000});
+    struct client c = client_new(w, GET("/watch"));
+    watching(w, 1);
+    struct http_stream *s = w->watchers[0].stream;
+    http_stream_on_room(s, note_room, &told);
+    char *large = mem_zalloc(LARGE);
+    memset(large, 'b', LARGE);
+    assert_true(http_stream_write(s, str_n(large, LARGE)));
+    assert_false(http_stream_write(s, STR("next")));
+    while (!told && !w->late) loop_turn(w->loop, true);
+    assert_true(http_stream_write(s, STR("next")));
+    http_stream_end(s);
+    client_wait(&c, NULL);
+    assert_int_equal(told, 1);
+    size_t got = 0;
+    for (size_t i = 0; i < c.in.n; i++) got += c.in.p[i] == 'b';
+    assert_true(got >= LARGE && has(buf_view(&c.in), "next"));
+    client_close(&c);
+    free(large);
+}
+
 static void vanished_watchers_are_noticed(void **state)
 {
     struct world *w = *state;
@@ -690,6 +719,7 @@ int main(void)
         HTTP_TEST(a_request_may_be_answered_later),
         HTTP_TEST(streams_send_as_they_are_written),
         HTTP_TEST(a_slow_reader_is_bounded),
+        HTTP_TEST(a_large_event_goes_through_alone),
         HTTP_TEST(vanished_watchers_are_noticed),
         HTTP_TEST(connections_are_bounded),
         HTTP_TEST(a_stop_ends_everything),

@@ -17,6 +17,9 @@ static void stream_sent(struct http_stream *s, size_t n)
     }
     buf_reset(&s->out);
     s->at = s->visible = 0;
+    bool room = s->refused && s->on_room && !s->ended;
+    s->refused = false;
+    if (room) s->on_room(s->room_user);
 }
 
 ssize_t stream_read(void *req, uint64_t pos, char *to, size_t max)
@@ -70,7 +73,14 @@ static bool stream_room(struct http_stream *s, size_t n)
     if (!r->conn || r->gone || s->ended) return false;
     stream_compact(s);
     size_t max = r->server->opts.max_stream_bytes, used = s->out.n - s->at;
-    return n <= max - used;
+    s->refused = used && (used > max || n > max - used);
+    return !s->refused;
+}
+
+void http_stream_on_room(struct http_stream *s, loop_fn *fn, void *user)
+{
+    s->on_room = fn;
+    s->room_user = user;
 }
 
 bool http_stream_write(struct http_stream *s, struct str bytes)

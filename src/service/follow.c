@@ -3,11 +3,12 @@
 #include <signal.h>
 
 #include "doc/json.h"
+#include "doc/json_write.h"
 #include "engine/engine.h"
 #include "service/service_p.h"
 
 /* Between two engines there is a moment without one; who cannot become the engine gives up then. */
-enum { RETRY_US = 20000, TRIES = 100 };
+enum { RETRY_US = 20000, TRIES = 100, LOOK_TRIES = 2 };
 
 static void follow_connect(struct service *s);
 
@@ -47,6 +48,12 @@ static void on_line(void *user, struct str line)
     if (val_get(&v, STR("status"))) note_end(f, &v);
 }
 
+static bool on_own_line(void *user, struct str line)
+{
+    on_line(user, line);
+    return true;
+}
+
 /* Workflows that steps of the followed ones created run in this engine: it stays for them too. */
 static bool all_over(struct service *s)
 {
@@ -82,7 +89,7 @@ static void follow_here(struct service *s, bool from_start)
 {
     struct following *f = &s->follow;
     struct watch_opts o = {.refs = f->f.refs, .n = f->f.n, .from_start = from_start, .after = f->seq,
-                           .on_line = on_line, .user = s};
+                           .on_line = on_own_line, .user = s};
     struct err e;
     f->watch = service_watch_new(s, &o, &e);
     if (!f->watch) {
@@ -93,6 +100,54 @@ static void follow_here(struct service *s, bool from_start)
     if (f->on && all_over(s)) loop_timer_arm_us(f->retry, 0);
 }
 
+/* The last engine may have ended what is followed without saying so here. */
+static bool refs_over(struct service *s)
+{
+    struct following *f = &s->follow;
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    for (size_t i = 0; i < f->f.n; i++) {
+        struct str phase;
+        struct err e;
+        bool ended = f->finished[i];
+        if (!ended && !service_phase(&a, s, &f->f.refs[i], &phase, &ended, &e)) ended = e.code == ERR_NOT_FOUND;
+        if (!ended) return false;
+    }
+    return true;
+}
+
+/* All are over: what is still to be shown stands in the store. */
+static void follow_rest(struct service *s)
+{
+    struct following *f = &s->follow;
+    struct watch_opts o = {.refs = f->f.refs, .n = f->f.n, .from_start = f->seq < 0, .after = f->seq,
+                           .on_line = on_own_line, .user = s};
+    struct err deleted;
+    struct service_watch *w = service_watch_new(s, &o, &deleted);
+    if (w) service_watch_pump(w);
+    service_watch_free(w);
+    follow_end(s, NULL);
+}
+
+/* A connection that could not be made, or that ended. After one that brought something the next is made at once. */
+static void follow_again(struct service *s)
+{
+    struct following *f = &s->follow;
+    struct err e;
+    bool last = !s->o.launcher && f->tries >= TRIES;
+    if ((last || f->tries == LOOK_TRIES) && refs_over(s)) {
+        follow_rest(s);
+        return;
+    }
+    if (!last) {
+        loop_timer_arm_us(f->retry, f->tries ? RETRY_US : 0);
+        return;
+    }
+    err_set(&e, ERR_UNREACHABLE, "no engine is at work in this state directory: `skiff run --resume NAME` "
+            "goes on with an unfinished workflow");
+    follow_end(s, &e);
+}
+
 static void on_reply(void *user, const struct unix_reply *reply, const struct err *e)
 {
     struct service *s = user;
@@ -101,46 +156,55 @@ static void on_reply(void *user, const struct unix_reply *reply, const struct er
     f->call = NULL;
     if (!f->left) {
         follow_end(s, NULL);
-        return;
-    }
-    if (!e && reply->status >= 400 && reply->status != 503) {
+    } else if (e && e->code != ERR_UNREACHABLE) { /* it would be the same again */
+        follow_end(s, e);
+    } else if (!e && reply->status == err_http_status(ERR_NOT_FOUND) && refs_over(s)) { /* deleted meanwhile */
+        follow_end(s, NULL);
+    } else if (!e && reply->status >= 400 && reply->status != 503) {
         err_set(&own, ERR_INTERNAL, "the engine refused to be followed: status %d", reply->status);
         follow_end(s, &own);
-        return;
+    } else {
+        follow_again(s);
     }
-    loop_timer_arm_us(f->retry, 0);
 }
 
 static void on_remote_line(void *user, struct str line)
 {
     struct service *s = user;
+    s->follow.tries = 0;
     on_line(user, line);
     if (s->follow.on && !s->follow.left) loop_timer_arm_us(s->follow.retry, 0);
+}
+
+static struct str follow_body(struct arena *a, const struct following *f)
+{
+    struct val_builder b, list;
+    list_begin(&list, a);
+    for (size_t i = 0; i < f->f.n; i++) {
+        struct val_builder ref;
+        map_begin(&ref, a);
+        map_add_str(&ref, "namespace", f->f.refs[i].ns);
+        map_add_str(&ref, "name", f->f.refs[i].name);
+        list_add(&list, map_done(&ref));
+    }
+    map_begin(&b, a);
+    map_add(&b, STR("after"), val_of_i64(a, f->seq));
+    map_add(&b, STR("workflows"), list_done(&list));
+    struct val body = map_done(&b);
+    return json_text(a, &body);
 }
 
 static void follow_there(struct service *s)
 {
     struct following *f = &s->follow;
     struct arena a CLEANUP(arena_fini);
-    struct buf target CLEANUP(buf_fini);
     struct err e;
     arena_init(&a);
-    buf_init(&target, 1 << 20);
-    buf_printf(&target, "/api/v1/skiff/changes?after=%lld", (long long)f->seq);
-    for (size_t i = 0; i < f->f.n; i++)
-        buf_printf(&target, "&workflow=%.*s/%.*s", STR_ARG(f->f.refs[i].ns), STR_ARG(f->f.refs[i].name));
-    struct unix_call_opts o = {.path = service_socket(s), .method = "GET", .target = target.p,
-                               .on_line = on_remote_line, .on_done = on_reply, .user = s};
+    struct unix_call_opts o = {.path = service_socket(s), .method = "POST", .target = "/api/v1/skiff/changes",
+                               .body = follow_body(&a, f), .on_line = on_remote_line, .on_done = on_reply, .user = s};
+    f->tries++; /* until a line comes */
     f->call = unix_call_new(s->loop, &o, &e);
-    if (f->call) {
-        f->tries = 0;
-    } else if (s->o.launcher || f->tries++ < TRIES) {
-        loop_timer_arm_us(f->retry, RETRY_US);
-    } else {
-        err_set(&e, ERR_UNREACHABLE, "no engine is at work in this state directory: `skiff run --resume NAME` "
-                "goes on with an unfinished workflow");
-        follow_end(s, &e);
-    }
+    if (!f->call) follow_again(s);
 }
 
 /* Also after the engine left: whoever gets its lock goes on from the state that it committed. */

@@ -33,7 +33,8 @@ const char *service_socket(struct service *s) { return in_state(s, "engine.sock"
 static void on_commit(void *user)
 {
     struct service *s = user;
-    for (size_t i = s->watches.n; i-- > 0;) service_watch_pump(s->watches.items[i]); /* one may leave meanwhile */
+    for (size_t i = s->watches.n; i-- > 0;) /* one may leave meanwhile */
+        if (!s->watches.items[i]->full) service_watch_pump(s->watches.items[i]);
     follow_commit(s);
 }
 

@@ -168,19 +168,20 @@ bool service_resubmit(struct service *s, struct str ns, struct str name, const s
 void service_abort(struct service *s);
 
 /* Changes for somebody else than the follow: what the engine's socket streams. Each JSON line once,
- * in order. Only while this process is the engine. */
+ * in order. Only while this process is the engine. Nothing comes before the first service_watch_pump. */
 struct service_watch;
 struct watch_opts {
     const struct workflow_ref *refs; /* n == 0: all workflows */
     size_t n;
     bool from_start; /* current node states first; else from `after` on */
     int64_t after;   /* a seq, or -1: from now on */
-    void (*on_line)(void *user, struct str json);
+    /* False: it was not taken, and comes again with the next service_watch_pump. */
+    bool (*on_line)(void *user, struct str json);
     void *user;
 };
 struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e);
 void service_watch_free(struct service_watch *w); /* NULL is fine; also from inside on_line */
-/* Sends what is there already; later changes come by themselves after each commit. */
+/* Sends what is there already; later changes come by themselves after each commit, unless a line was not taken. */
 void service_watch_pump(struct service_watch *w);
 
 /* ---- limits of semaphores ---- */

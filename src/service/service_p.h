@@ -1,5 +1,6 @@
 /* Private to src/service. */
 #pragma once
+#include "base/map.h"
 #include "base/vec.h"
 #include "exec/exec.h"
 #include "net/unix_client.h"
@@ -7,13 +8,20 @@
 
 struct service_watch {
     struct service *s;
-    int64_t *runs; /* ids; n == 0: all */
-    struct str *uids; /* of the same */
-    size_t n;
+    int64_t *runs; /* ids in order, each once */
+    size_t n_runs;
+    struct str *uids; /* of the same, as they were asked for */
+    size_t n;         /* 0: all runs */
     int64_t after;
+    size_t state_run;    /* the next state to give: index in `runs`; n_runs: all are given */
+    uint32_t state_node; /* and index of its node */
+    int64_t states_rv;   /* version of the store when the first was due */
+    struct map shown;    /* what changed since then -> last change that its state shows; see watch.c */
+    struct arena shown_arena;
+    bool full;     /* the last line was not taken */
     bool dead;     /* freed while it was pumped */
     bool pumping;
-    void (*on_line)(void *user, struct str json);
+    bool (*on_line)(void *user, struct str json);
     void *user;
 };
 
@@ -28,7 +36,7 @@ struct following {
     size_t left;
     bool told_wait;              /* on_wait was called */
     bool hurry;                  /* somebody wants it to end: not for what its steps created */
-    int tries;                   /* connections that failed in a row */
+    int tries;                   /* connections in a row that brought nothing */
 };
 
 struct service {

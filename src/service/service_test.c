@@ -79,15 +79,19 @@ struct fixture {
     struct workflow_ref ref;
     struct buf lines;
     struct service_watch *leave; /* freed from inside on_line */
+    int room;                    /* lines that are taken before one is refused; below 0: all */
 };
 
-static void on_line(void *user, struct str json)
+static bool on_line(void *user, struct str json)
 {
     struct fixture *f = user;
+    if (f->room == 0) return false;
+    f->room--;
     buf_str(&f->lines, json);
     buf_char(&f->lines, '\n');
     if (f->leave) service_watch_free(f->leave);
     f->leave = NULL;
+    return true;
 }
 
 static void change(struct fixture *f, int64_t run, const char *kind, const char *payload)
@@ -121,6 +125,7 @@ static struct fixture *setup(void)
     f->s.reader = store_open(str_of(f->dir), STORE_WRITE, NULL); /* the test is writer and reader */
     assert_non_null(f->s.reader);
     buf_init(&f->lines, 1 << 20);
+    f->room = -1;
     f->ref = (struct workflow_ref){STR("default"), STR("one")};
     return f;
 }
@@ -152,6 +157,7 @@ static void watch_sees_each_change_once(void **state)
     (void)state;
     struct service_watch *w = service_watch_new(&f->s, &o, NULL);
     assert_non_null(w);
+    service_watch_pump(w);
     assert_int_equal(count(f, "\"type\":\"node\""), 1); /* the states come first */
     assert_int_equal(count(f, "\"type\":\"workflow\""), 1);
     change(f, one, "node", "{\"phase\":\"Succeeded\"}");
@@ -186,6 +192,58 @@ static void watch_catches_up_with_states(void **state)
     teardown(f);
 }
 
+static void node_set(struct fixture *f, int64_t run, uint32_t idx, const char *phase)
+{
+    char id[20], status[80];
+    snprintf(id, sizeof id, "node-%u", idx);
+    snprintf(status, sizeof status, "{\"id\":\"%s\",\"phase\":\"%s\"}", id, phase);
+    struct node_row node = {.run = run, .idx = idx, .id = str_of(id), .status = str_of(status), .private = STR("{}")};
+    struct change_row row = {.run = run, .kind = STR("node"), .payload = node.status};
+    assert_true(store_begin(f->s.reader, NULL));
+    assert_true(store_node_put(f->s.reader, &node, NULL) && store_change_add(f->s.reader, &row, NULL, NULL));
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+}
+
+static void pump_some(struct fixture *f, struct service_watch *w, int room)
+{
+    f->room = room;
+    service_watch_pump(w);
+}
+
+/* Who takes little at a time gets every state once, whatever happens between, and a place to go on from only after the last. */
+static void watch_gives_as_much_as_is_taken(void **state)
+{
+    struct fixture *f = setup();
+    int64_t one = run_add(f, "one");
+    struct watch_opts o = {.refs = &f->ref, .n = 1, .from_start = true, .on_line = on_line, .user = f};
+    (void)state;
+    for (uint32_t i = 1; i < 4; i++) node_set(f, one, i, "First");
+    struct service_watch *w = service_watch_new(&f->s, &o, NULL);
+    pump_some(f, w, 2);
+    assert_int_equal(count(f, "First"), 1); /* and that of run_add */
+    node_set(f, one, 1, "Second"); /* was shown: it comes as a change */
+    node_set(f, one, 2, "Third");  /* comes in its state */
+    pump_some(f, w, 1);
+    assert_int_equal(count(f, "Third"), 1);
+    node_set(f, one, 2, "Fourth");
+    pump_some(f, w, 1);
+    assert_int_equal(count(f, "First"), 2);
+    assert_int_equal(count(f, "seq"), 0);
+    pump_some(f, w, 1);
+    assert_int_equal(count(f, "\"seq\":3,"), 1); /* the workflow's own, the last of the states */
+    pump_some(f, w, 1);
+    pump_some(f, w, -1);
+    assert_int_equal(count(f, "Second"), 1);
+    assert_int_equal(count(f, "Third"), 1);
+    assert_int_equal(count(f, "Fourth"), 1);
+    assert_int_equal(count(f, "\n"), 7);
+    node_set(f, one, 2, "Fifth");
+    pump_some(f, w, 0);
+    pump_some(f, w, -1);
+    assert_int_equal(count(f, "Fifth"), 1);
+    teardown(f);
+}
+
 static void watch_may_leave_while_it_is_told(void **state)
 {
     struct fixture *f = setup();
@@ -208,6 +266,7 @@ int main(void)
         cmocka_unit_test(parameters),
         cmocka_unit_test(watch_sees_each_change_once),
         cmocka_unit_test(watch_catches_up_with_states),
+        cmocka_unit_test(watch_gives_as_much_as_is_taken),
         cmocka_unit_test(watch_may_leave_while_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,8 +35,13 @@ bool store_node_put(struct store *s, const struct node_row *row, struct err *e)
 
 bool store_nodes_load(struct store *s, int64_t run, store_node_fn *each, void *ctx, struct err *e)
 {
+    return store_nodes_load_from(s, run, 0, each, ctx, e);
+}
+
+bool store_nodes_load_from(struct store *s, int64_t run, uint32_t idx, store_node_fn *each, void *ctx, struct err *e)
+{
     struct query q = query_new(s, STMT_NODES_LOAD);
-    query_int(&q, node_key(run, 0));
+    query_int(&q, node_key(run, idx));
     query_int(&q, node_key(run + 1, 0));
     bool ok = true;
     while (ok && query_row(&q)) {

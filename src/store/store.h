@@ -125,6 +125,7 @@ bool store_node_put(struct store *s, const struct node_row *row, struct err *e);
 /* In index order. `each` returns false with `e` set to stop. It may not write to the store. */
 typedef bool store_node_fn(void *ctx, const struct node_row *row, struct err *e);
 bool store_nodes_load(struct store *s, int64_t run, store_node_fn *each, void *ctx, struct err *e);
+bool store_nodes_load_from(struct store *s, int64_t run, uint32_t idx, store_node_fn *each, void *ctx, struct err *e);
 /* Looks through the run's nodes: an index would cost each step more than this costs now and then. */
 bool store_node_get(struct arena *a, struct store *s, int64_t run, struct str id, struct node_row *out,
                     struct err *e);

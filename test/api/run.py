@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "crash"))
 import common  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "src", "api", "routes.def")
-ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/submit"}  # a stream; test/cli holds both
+ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/changes"}  # streams; test/cli holds both
 KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "keeper"},
           "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
 

@@ -58,6 +58,7 @@ def begin(skiff):
 
 def commands(score, skiff):
     place, proc = begin(skiff)
+    wait = subprocess.Popen(place.command("wait", *["w"] * 1200), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     listed = place.call("list")
     score.check(listed.returncode == 0 and "w" in listed.stdout.split(), f"list: {listed.stdout} {listed.stderr}")
     wf = place.get("w")
@@ -70,6 +71,8 @@ def commands(score, skiff):
     stopped = place.call("stop", "w")
     score.check(stopped.returncode == 0, f"stop: {stopped.stderr}")
     proc.communicate(timeout=common.LIMIT_S)
+    said = wait.communicate(timeout=common.LIMIT_S)[0]
+    score.check(wait.returncode == 1 and said.count("w Failed at ") == 1200, f"wait for 1200 names: {wait.returncode} {said[:80]}")
     score.check(proc.returncode == 1, f"the run that was stopped: exit status {proc.returncode}")
     score.check(place.get("w")["status"]["phase"] == "Failed", "stop: phase")
     deleted = place.call("delete", "w")
@@ -113,6 +116,32 @@ def routes(score, skiff):
     place.remove()
 
 
+def followed(score, skiff):
+    """A change that is larger than what is queued for a reader is followed all the same."""
+    place = common.Place(skiff, "none")
+    texts = "".join(f"\n      - {{name: p{i}, valueFrom: {{path: {place.root}/value}}}}" for i in range(17))
+    path = place.file("w.yaml", shapes.HEAD + f"""  templates:
+  - name: main
+    steps: [[{{name: gate, template: gate}}], [{{name: large, template: large}}]]
+  - name: gate
+    container: {{image: busybox, command: [sh, -c, "until [ -e {place.root}/value ]; do sleep 0.02; done"]}}
+  - name: large
+    container: {{image: busybox, command: ["true"]}}
+    outputs:
+      parameters:{texts}
+""")
+    proc = place.start(path, "--name", "w")
+    common.wait_for(lambda: place.get("w"), "the run")
+    watch = subprocess.Popen(place.command("watch", "w", "--progress", "plain"), stdout=subprocess.PIPE, text=True)
+    common.wait_for(lambda: "gate" in watch.stdout.readline(), "the watch")
+    place.file("new", "x" * 1000000)
+    os.rename(place.root + "/new", place.root + "/value")
+    proc.communicate(timeout=common.LIMIT_S)
+    seen = watch.communicate(timeout=common.LIMIT_S)[0]
+    score.check(watch.returncode == 0 and "large SUCCEEDED" in seen, f"watch of a large change: {watch.returncode} {seen}")
+    place.remove()
+
+
 def without_engine(score, skiff):
     """The engine was killed: readers still read; stop and delete do it themselves."""
     place, proc = begin(skiff)
@@ -148,7 +177,7 @@ def durable(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, routes, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, routes, followed, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 
