@@ -6,7 +6,8 @@
 static void help_config(struct buf *b)
 {
     buf_str(b, STR("Settings, for skiff.toml (of a project) and ~/.config/skiff/config.toml. A flag beats an\n"
-                   "environment variable, which beats the project's file, which beats the user's.\n"));
+                   "environment variable, which beats the project's file, which beats the user's. A skiff.toml\n"
+                   "that somebody other than you and root owns or may write to is ignored, with a notice.\n"));
     for (int i = 0; i < CONFIG_MAX; i++) {
         const struct config_row *r = &config_rows[i];
         buf_printf(b, "\n%s = %s%s%s    (environment: %s)\n", r->key, r->type == CONFIG_INT || r->type == CONFIG_BOOL ? "" : "\"",

@@ -16,12 +16,6 @@ const struct config_row config_rows[CONFIG_MAX] = {
 #undef CONFIG
 };
 
-const char *config_source_name(enum config_source s)
-{
-    static const char *const names[] = {"default", "user file", "project file", "environment", "flag"};
-    return names[s];
-}
-
 /* One of the words that a blank-separated list holds. */
 static bool word_listed(const char *list, struct str word)
 {
@@ -115,20 +109,40 @@ bool config_read_text(struct arena *a, struct config *c, struct str text, const 
     return toml_read(a, text, file, row_apply, &r, e);
 }
 
-/* *found = false and true when there is no such file. */
-static bool file_read(const char *path, struct buf *b, bool *found, struct err *e)
+/* Whoever can write the file decides what runs as the caller. */
+static const char *file_flaw(const struct stat *st)
 {
-    *found = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return errno == ENOENT || errno == ENOTDIR || err_sys(e, "open '%s'", path);
+    if (!S_ISREG(st->st_mode)) return "it is no regular file";
+    if (st->st_uid != geteuid() && st->st_uid != 0) return "it belongs to another user";
+    if (st->st_mode & S_IWOTH) return "everybody may write to it";
+    if ((st->st_mode & S_IWGRP) && st->st_gid != getegid()) return "another group may write to it";
+    return NULL;
+}
+
+static bool fd_read(int fd, const char *path, struct buf *b, struct err *e)
+{
     char chunk[4096];
     ssize_t n;
     while ((n = read(fd, chunk, sizeof chunk)) > 0 && !b->overflow) buf_add(b, chunk, (size_t)n);
-    bool ok = n >= 0 || err_sys(e, "read '%s'", path);
+    if (n < 0) return err_sys(e, "read '%s'", path);
+    return !b->overflow || err_set(e, ERR_LIMIT, "'%s' is larger than LIMIT_CONFIG_BYTES (%d bytes)", path, LIMIT_CONFIG_BYTES);
+}
+
+/* True without *found: there is none that counts. *flaw says why it does not; the user's own file may be whatever it is. */
+static bool file_read(const char *path, bool own, struct buf *b, bool *found, const char **flaw, struct err *e)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (own ? 0 : O_NONBLOCK | O_NOCTTY));
+    *found = false;
+    *flaw = NULL;
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return true;
+    if (fd < 0 && !own && (errno == EACCES || errno == ELOOP || errno == ENXIO)) return *flaw = "it cannot be read", true;
+    if (fd < 0) return err_sys(e, "open '%s'", path);
+    bool ok = own || fstat(fd, &st) == 0 || err_sys(e, "look at '%s'", path);
+    if (ok && !own) *flaw = file_flaw(&st);
+    ok = ok && (*flaw || fd_read(fd, path, b, e));
     close(fd);
-    if (ok && b->overflow)
-        ok = err_set(e, ERR_LIMIT, "'%s' is larger than LIMIT_CONFIG_BYTES (%d bytes)", path, LIMIT_CONFIG_BYTES);
-    *found = ok;
+    *found = ok && !*flaw;
     return ok;
 }
 
@@ -136,8 +150,10 @@ static bool file_apply(struct arena *a, struct config *c, const char *path, enum
                        struct err *e)
 {
     CLEANUP(buf_fini) struct buf b;
+    const char *flaw;
     buf_init(&b, LIMIT_CONFIG_BYTES);
-    if (!file_read(path, &b, found, e)) return false;
+    if (!file_read(path, source == CONFIG_USER_FILE, &b, found, &flaw, e)) return false;
+    if (flaw && !c->ignored.n) c->ignored = str_fmt(a, "'%s' is ignored: %s", path, flaw);
     return !*found || config_read_text(a, c, buf_view(&b), path, source, e);
 }
 
@@ -156,7 +172,8 @@ static bool user_file_apply(struct arena *a, struct config *c, const struct conf
     return file_apply(a, c, path.p, CONFIG_USER_FILE, &found, e);
 }
 
-/* skiff.toml in the working directory or the nearest directory above it. */
+/* skiff.toml in the working directory or the nearest directory above it; one that a stranger could have written is
+ * passed over. */
 static bool project_file_apply(struct arena *a, struct config *c, const struct config_world *w, struct err *e)
 {
     struct str dir = str_of(w->cwd ? w->cwd : "");
@@ -188,6 +205,7 @@ static bool env_apply(struct arena *a, struct config *c, const struct config_wor
 
 bool config_load(struct arena *a, struct config *c, const struct config_world *w, struct err *e)
 {
+    c->ignored = STR_NONE;
     for (int i = 0; i < CONFIG_MAX; i++)
         c->values[i] = (struct config_value){str_of(config_rows[i].dflt), CONFIG_DEFAULT, STR("default")};
     return user_file_apply(a, c, w, e) && project_file_apply(a, c, w, e) && env_apply(a, c, w, e);

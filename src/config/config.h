@@ -2,8 +2,8 @@
  *
  * Precedence, highest first: flag, environment, project file (skiff.toml of the working directory
  * or the nearest parent), user file (~/.config/skiff/config.toml), default. A key that no row names is
- * an error with file:line:column. Every value remembers where it came from, for `skiff config`
- * and for error texts. Runs on: the main thread, before anything else starts; then read-only. */
+ * an error with file:line:column. Every value remembers where it came from, for error texts. A project
+ * file counts only when nobody but the caller and root can have written it. Runs on: the main thread, before anything else starts; then read-only. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -33,6 +33,7 @@ struct config_value {
 
 struct config {
     struct config_value values[CONFIG_MAX];
+    struct str ignored; /* a sentence about a project file that does not count, or absent */
 };
 
 /* What surrounds the process; comes in so that tests can state it. */
@@ -58,4 +59,3 @@ bool config_is(const struct config *c, enum config_id id, const char *word);
 /* STATE_DIR or its default place; an error only when no home directory is known. */
 bool config_state_dir(struct arena *a, const struct config *c, const struct config_world *w, struct str *out,
                       struct err *e);
-const char *config_source_name(enum config_source s);

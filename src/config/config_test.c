@@ -112,6 +112,28 @@ static void later_sources_win_and_are_remembered(void **state)
     assert_int_equal(config_int(&c, CONFIG_PARALLEL), 9);
     assert_false(config_set_flag(&a, &c, CONFIG_RUNTIME, STR("docker"), "--runtime", &e));
     assert_string_equal(e.text, "--runtime: 'runtime' is one of auto none ro overlay, not 'docker'");
+    file_write(project, "parallel = 3\n");
+    env_rows = NULL;
+    static const struct { mode_t mode; uid_t uid; gid_t gid; const char *flaw; } files[] = {
+        {0644, 0, 0, NULL},
+        {0666, 0, 0, "everybody may write to it"},
+        {0664, 0, 0, NULL},
+        {0664, 0, 7, "another group may write to it"}, /* these need root */
+        {0644, 7, 0, "it belongs to another user"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(files) - (geteuid() ? 2 : 0); i++) {
+        assert_int_equal(geteuid() ? 0 : chown(project, files[i].uid, files[i].gid), 0);
+        assert_int_equal(chmod(project, files[i].mode), 0);
+        assert_true(config_load(&a, &c, &w, &e));
+        assert_int_equal(config_int(&c, CONFIG_PARALLEL), files[i].flaw ? 0 : 3);
+        if (!files[i].flaw) assert_int_equal(c.ignored.n, 0);
+        else assert_string_equal(c.ignored.p, str_fmt(&a, "'%s' is ignored: %s", project, files[i].flaw).p);
+    }
+    unlink(project);
+    assert_int_equal(mkfifo(project, 0600), 0);
+    assert_true(config_load(&a, &c, &w, &e));
+    assert_non_null(strstr(c.ignored.p, "it is no regular file"));
+    unlink(project);
     file_write(project, "paralel = 3\n");
     assert_false(config_load(&a, &c, &w, &e));
     assert_string_equal(e.text, str_fmt(&a, "%s:1:1: unknown setting 'paralel', did you mean 'parallel'?", project).p);
