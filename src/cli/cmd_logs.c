@@ -72,6 +72,7 @@ struct tailing {
 static void changed(void *user, const struct val *change)
 {
     struct tailing *t = user;
+    steplog_note(t->log, change);
     if (!loop_timer_armed(t->look)) loop_timer_arm_us(t->look, LOOK_US);
 }
 

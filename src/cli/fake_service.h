@@ -161,6 +161,19 @@ bool service_logs(struct arena *a, struct service *s, struct str ns, struct str 
     return true;
 }
 
+bool service_logs_node(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str node_id,
+                       struct step_log **out, size_t *n, struct err *e)
+{
+    size_t all;
+    struct step_log *rows;
+    *n = 0;
+    *out = ARENA_ARRAY(a, struct step_log, 2);
+    if (!service_logs(a, s, ref->ns, ref->name, &rows, &all, e)) return false;
+    for (size_t i = 0; i < all; i++)
+        if (str_eq(rows[i].node_id, node_id)) (*out)[(*n)++] = rows[i];
+    return true;
+}
+
 bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o, struct diags *diags,
                     struct workflow_ref **out, size_t *n, struct err *e)
 {

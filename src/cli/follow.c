@@ -99,6 +99,7 @@ static void change_seen(void *user, const struct val *v)
         frame_arm(s);
     }
     if (s->plain) plain_change(s, v);
+    if (s->logs) steplog_note(s->logs, v);
     if (s->look && !loop_timer_armed(s->look)) loop_timer_arm_us(s->look, STEPS_LOOK_US);
 }
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "cli/change.h"
 #include "cli/text.h"
 #include "logs/logs.h"
 #include "os/fd.h"
@@ -11,6 +12,18 @@
 struct source {
     struct str prefix; /* "pod: ", coloured */
     bool finished;
+};
+
+struct noted {
+    const struct workflow_ref *ref;
+    struct str node;
+};
+
+/* Nodes that changed, or whose step's directory was not there yet; each once. */
+struct noted_list {
+    VEC(struct noted) nodes;
+    struct map keys;
+    struct arena a;
 };
 
 struct steplog {
@@ -25,7 +38,10 @@ struct steplog {
     VEC(struct source) sources;
     VEC(struct logs_source) files; /* for printing at once; same order */
     struct buf out;
-    bool waits; /* a step's directory is not there yet */
+    bool all;            /* every node is to be looked at, not only those noted */
+    bool text;           /* lines stay in `out` */
+    struct noted_list noted[2]; /* one grows while the other is looked at */
+    int growing;
 };
 
 static bool wanted(const struct steplog *l, const struct step_log *s)
@@ -60,7 +76,7 @@ static bool line_put(void *ctx, const struct logs_line *line, struct err *e)
     struct buf *b = &l->out;
     buf_str(b, l->sources.items[line->source].prefix);
     logs_line_format(b, line, l->o.timestamps);
-    if (b->n >= 64 << 10) out_flush(l);
+    if (b->n >= 64 << 10 && !l->text) out_flush(l);
     return true;
 }
 
@@ -87,12 +103,41 @@ static bool can_follow(struct steplog *l, const struct step_log *s)
     return n == 0 || file_exists(str_dup(&a, str_sub(s->path, 0, n)).p);
 }
 
-static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
+static void noted_fini(struct noted_list *list)
+{
+    VEC_FINI(&list->nodes);
+    map_fini(&list->keys);
+    arena_fini(&list->a);
+    *list = (struct noted_list){0};
+}
+
+static void node_note(struct steplog *l, const struct workflow_ref *ref, struct str node)
+{
+    struct noted_list *list = &l->noted[l->growing];
+    bool fresh;
+    struct str key = str_fmt(&list->a, "%.*s/%.*s/%.*s", STR_ARG(ref->ns), STR_ARG(ref->name), STR_ARG(node));
+    map_put(&list->keys, key, &fresh);
+    if (fresh) VEC_PUSH(&list->nodes, ((struct noted){ref, str_dup(&list->a, node)}));
+}
+
+void steplog_note(struct steplog *l, const struct val *v)
+{
+    struct change c;
+    struct str ns = val_text(val_path(v, "workflow.namespace"));
+    if (!change_read(v, &c) || !c.node || !change_node_is_leaf(c.node)) return;
+    for (size_t i = 0; i < l->n_refs; i++)
+        if (str_eq(l->refs[i].name, c.workflow) && str_eq(l->refs[i].ns, ns)) {
+            node_note(l, &l->refs[i], val_get_str(c.node, "id"));
+            return;
+        }
+}
+
+static bool step_see(struct steplog *l, const struct workflow_ref *ref, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&l->by_path, s->path);
     if (!slot && !wanted(l, s)) return true;
     if (!slot && l->follow && !can_follow(l, s)) {
-        l->waits |= !s->finished;
+        if (!s->finished) node_note(l, ref, s->node_id);
         return true;
     }
     if (!slot) return source_add(l, s, e);
@@ -102,11 +147,39 @@ static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
     return true;
 }
 
+static bool node_see(struct steplog *l, const struct noted *x, struct err *e)
+{
+    CLEANUP(arena_fini) struct arena a;
+    struct step_log *steps;
+    size_t n;
+    arena_init(&a);
+    if (!service_logs_node(&a, l->service, x->ref, x->node, &steps, &n, e)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!step_see(l, x->ref, &steps[i], e)) return false;
+    return true;
+}
+
+/* What cannot be followed yet notes itself again. */
+static bool noted_see(struct steplog *l, struct err *e)
+{
+    struct noted_list *now = &l->noted[l->growing];
+    bool ok = true;
+    l->growing ^= 1;
+    for (size_t i = 0; i < now->nodes.n; i++) {
+        const struct noted *x = &now->nodes.items[i];
+        if (ok) ok = node_see(l, x, e);
+        if (!ok) node_note(l, x->ref, x->node);
+    }
+    noted_fini(now);
+    arena_init(&now->a);
+    return ok;
+}
+
 static bool steps_see(struct steplog *l, struct err *e)
 {
     CLEANUP(arena_fini) struct arena a;
     arena_init(&a);
-    l->waits = false;
+    l->all = false;
     for (size_t i = 0; i < l->n_refs; i++) {
         struct step_log *steps;
         size_t n;
@@ -115,7 +188,7 @@ static bool steps_see(struct steplog *l, struct err *e)
                                 : service_logs(&a, l->service, r->ns, r->name, &steps, &n, e);
         if (!ok) return false;
         for (size_t k = 0; k < n; k++)
-            if (!step_see(l, &steps[k], e)) return false;
+            if (!step_see(l, r, &steps[k], e)) return false;
     }
     return true;
 }
@@ -133,6 +206,8 @@ static struct steplog *steplog_new(struct cli *cli, struct service *s, const str
     l->service = s;
     l->o = *o;
     buf_init(&l->out, LIMIT_SHOWN_BYTES);
+    for (int i = 0; i < 2; i++) arena_init(&l->noted[i].a);
+    l->all = true;
     return l;
 }
 
@@ -143,6 +218,7 @@ static void steplog_drop(struct steplog *l)
     map_fini(&l->by_path);
     VEC_FINI(&l->sources);
     VEC_FINI(&l->files);
+    for (int i = 0; i < 2; i++) noted_fini(&l->noted[i]);
     buf_fini(&l->out);
     free(l);
 }
@@ -167,13 +243,13 @@ bool steplog_print(struct cli *cli, struct service *s, const struct workflow_ref
 void steplog_tail(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct str node_id,
                   struct str label, struct buf *out)
 {
-    struct steplog_opts o = {.pod = node_id, .tail = STEPLOG_TAIL_LINES, .style = cli->style, .fd = cli->env->out_fd};
+    struct steplog_opts o = {.tail = STEPLOG_TAIL_LINES, .style = cli->style, .fd = cli->env->out_fd};
     struct steplog *l = steplog_new(cli, s, &o);
     struct logs_query q = query_of(&o);
     struct err ignored = {0};
-    l->refs = ref;
-    l->n_refs = 1;
-    bool ok = steps_see(l, &ignored);
+    struct noted node = {ref, node_id};
+    l->text = true;
+    bool ok = node_see(l, &node, &ignored);
     for (size_t i = 0; i < l->sources.n; i++) l->sources.items[i].prefix = prefix_of(l, label);
     if (ok && logs_read(l->files.items, l->files.n, &q, line_put, l, &ignored)) buf_str(out, buf_view(&l->out));
     steplog_drop(l);
@@ -193,9 +269,12 @@ static void lines_ready(void *user, unsigned events)
     unread_show(l, &ignored);
 }
 
-bool steplog_waits(const struct steplog *l) { return l->waits; }
+bool steplog_waits(const struct steplog *l) { return l->noted[l->growing].nodes.n > 0; }
 
-bool steplog_refresh(struct steplog *l, struct err *e) { return steps_see(l, e) && unread_show(l, e); }
+bool steplog_refresh(struct steplog *l, struct err *e)
+{
+    return (l->all ? steps_see(l, e) : noted_see(l, e)) && unread_show(l, e);
+}
 
 struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n,
                                const struct steplog_opts *o, struct err *e)
@@ -219,6 +298,7 @@ void steplog_free(struct steplog *l)
 {
     struct err ignored = {0};
     if (!l) return;
+    l->all = true;
     steplog_refresh(l, &ignored);
     steplog_drop(l);
 }

@@ -31,7 +31,9 @@ bool steplog_print(struct cli *cli, struct service *s, const struct workflow_ref
 struct steplog;
 struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n,
                                const struct steplog_opts *o, struct err *e);
-/* Looks for steps that have begun or ended since; call it after changes. */
+/* Notes whose node changed (a line of the change stream); the next refresh looks at those only. */
+void steplog_note(struct steplog *l, const struct val *change);
+/* Looks for steps that have begun or ended since. */
 bool steplog_refresh(struct steplog *l, struct err *e);
 /* A step had begun whose log cannot be followed yet: look again soon, without waiting for a change. */
 bool steplog_waits(const struct steplog *l);

@@ -1,4 +1,4 @@
-/* Reading: one workflow whole, many in short, where the logs of one lie. */
+/* Reading: one workflow whole, many in short. */
 #include "base/limits.h"
 #include "base/id.h"
 #include "base/map.h"
@@ -11,7 +11,7 @@
 
 /* ---- names ---- */
 
-static bool no_state(struct service *s, struct err *e)
+bool no_state(struct service *s, struct err *e)
 {
     if (service_store(s)) return false;
     err_set(e, ERR_NOT_FOUND, "no workflow was ever run in '%.*s'", STR_ARG(s->o.state_dir));
@@ -162,140 +162,4 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
     }
     *out = list_done(&list);
     return ok;
-}
-
-/* ---- logs ---- */
-
-struct finding {
-    struct arena *a;
-    struct service *s;
-    const struct run_row *run;
-    VEC(struct step_log) logs;
-    struct map steps; /* node index -> step id, as texts */
-    struct map parts; /* node index -> the pod's other containers */
-};
-
-struct part_step {
-    struct str container, id;
-    struct part_step *next;
-};
-
-static bool find_step(void *ctx, struct str key, struct str bytes, struct err *e)
-{
-    struct finding *x = ctx;
-    struct str *id = ARENA_NEW(x->a, struct str);
-    (void)e;
-    if (!str_starts(key, STR("step/"))) return true;
-    *id = str_dup(x->a, bytes);
-    key = str_from(key, 5);
-    struct str node, container; /* "NODE" or "NODE/CONTAINER" */
-    if (!str_cut(key, '/', &node, &container)) {
-        map_set_ptr(&x->steps, str_dup(x->a, key), id);
-        return true;
-    }
-    struct part_step *p = ARENA_NEW(x->a, struct part_step);
-    *p = (struct part_step){str_dup(x->a, container), *id, map_ptr(&x->parts, node)};
-    map_set_ptr(&x->parts, str_dup(x->a, node), p);
-    return true;
-}
-
-static bool log_add(struct finding *x, struct step_log log, struct str id)
-{
-    int64_t step;
-    if (!str_to_i64(id, &step)) return true;
-    log.path = exec_step_log_path(x->a, x->s->o.state_dir, step);
-    VEC_PUSH(&x->logs, log);
-    return true;
-}
-
-/* `v`: the status of its node. */
-static struct step_log log_of(struct finding *x, const struct val *v)
-{
-    struct str tmpl = val_get_str(v, "templateName"), name = val_get_str(v, "name");
-    struct str shown = val_get_str(v, "displayName"), container = STR("main");
-    bool of_set = str_is(val_get_str(v, "type"), "Container") && name.n > shown.n;
-    if (of_set) { /* "POD.CONTAINER" */
-        container = shown;
-        name = str_sub(name, 0, name.n - shown.n - 1);
-    }
-    struct step_log log = {
-        .node_id = val_get_str(v, "id"), .template_name = tmpl, .container = container, .of_set = of_set,
-        .display_name = shown,
-        .pod_name = pod_name(x->a, x->run->name, tmpl, name),
-        .finished = val_get(v, STR("finishedAt")) && val_get(v, STR("finishedAt"))->kind == VAL_STR,
-    };
-    rfc3339_parse(val_get_str(v, "startedAt"), &log.started_us);
-    return log;
-}
-
-static bool find_log(void *ctx, const struct node_row *row, struct err *e)
-{
-    struct finding *x = ctx;
-    struct arena *a = x->a;
-    struct str *id = map_ptr(&x->steps, str_fmt(a, "%u", row->idx));
-    const struct part_step *part = map_ptr(&x->parts, str_fmt(a, "%u", row->idx));
-    struct val v;
-    if (!id && !part) return true;
-    if (!json_parse(a, str_dup(a, row->status), NULL, &v, e)) return false;
-    struct step_log log = log_of(x, &v);
-    if (id && !log_add(x, log, *id)) return false;
-    for (; part; part = part->next) {
-        log.container = part->container;
-        if (!log_add(x, log, part->id)) return false;
-    }
-    return true;
-}
-
-static bool find_past(void *ctx, struct str key, struct str bytes, struct err *e)
-{
-    struct finding *x = ctx;
-    struct val v;
-    if (!str_starts(key, STR(EXEC_PAST_KEY))) return true;
-    if (!json_parse(x->a, str_dup(x->a, bytes), NULL, &v, e)) return false;
-    struct step_log log = log_of(x, val_get(&v, STR("node")));
-    struct str container = val_get_str(&v, "container");
-    if (container.n) log.container = container;
-    log.finished = true;
-    return log_add(x, log, str_from(key, sizeof EXEC_PAST_KEY - 1));
-}
-
-static bool logs_done(struct finding *x, bool ok, struct step_log **out, size_t *n)
-{
-    *n = x->logs.n;
-    *out = ARENA_ARRAY(x->a, struct step_log, x->logs.n + 1);
-    if (x->logs.n) memcpy(*out, x->logs.items, x->logs.n * sizeof **out);
-    VEC_FINI(&x->logs);
-    map_fini(&x->steps);
-    map_fini(&x->parts);
-    return ok;
-}
-
-static int log_order(const void *x, const void *y)
-{
-    const struct step_log *a = x, *b = y;
-    return (a->started_us > b->started_us) - (a->started_us < b->started_us);
-}
-
-bool service_logs_previous(struct arena *a, struct service *s, struct str ns, struct str name,
-                           struct step_log **out, size_t *n, struct err *e)
-{
-    struct run_row row;
-    struct finding x = {.a = a, .s = s, .run = &row};
-    if (no_state(s, e)) return false;
-    struct store *st = service_store(s);
-    bool ok = store_run_find(a, st, ns, name, &row, e) && store_values_load(st, row.run, find_past, &x, e);
-    if (x.logs.n) qsort(x.logs.items, x.logs.n, sizeof *x.logs.items, log_order);
-    return logs_done(&x, ok, out, n);
-}
-
-bool service_logs(struct arena *a, struct service *s, struct str ns, struct str name,
-                  struct step_log **out, size_t *n, struct err *e)
-{
-    struct run_row row;
-    struct finding x = {.a = a, .s = s, .run = &row};
-    if (no_state(s, e)) return false;
-    struct store *st = service_store(s);
-    bool ok = store_run_find(a, st, ns, name, &row, e) && store_values_load(st, row.run, find_step, &x, e) &&
-              store_nodes_load(st, row.run, find_log, &x, e);
-    return logs_done(&x, ok, out, n);
 }

@@ -133,6 +133,7 @@ void service_close(struct service *s)
     if (s->loop) loop_free(s->loop);
     close_fd(&s->lock_fd); /* last: whoever gets it finds everything put down */
     VEC_FINI(&s->watches);
+    node_indexes_fini(s);
     VEC_FINI(&s->aborted);
     arena_fini(&s->arena);
     free(s);

@@ -236,6 +236,10 @@ struct step_log {
 bool service_logs(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct step_log **out, size_t *n, struct err *e);
 
+/* Of one node: cheap enough to be asked about each as it ends. */
+bool service_logs_node(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str node_id,
+                       struct step_log **out, size_t *n, struct err *e);
+
 /* Of the steps that retries have dropped. */
 bool service_logs_previous(struct arena *a, struct service *s, struct str ns, struct str name,
                            struct step_log **out, size_t *n, struct err *e);

@@ -39,6 +39,14 @@ struct following {
     int tries;                   /* connections in a row that brought nothing */
 };
 
+/* Which node of a run has which index, as far as it was looked at. */
+struct node_index {
+    int64_t run;
+    uint32_t next;
+    struct map ids; /* node id -> index */
+    struct arena arena;
+};
+
 struct service {
     struct service_opts o;
     struct arena arena;
@@ -50,6 +58,7 @@ struct service {
     struct following follow;
     VEC(int64_t) aborted; /* runs whose killed steps service_close waits for */
     VEC(struct service_watch *) watches;
+    VEC(struct node_index) indexes;
 };
 
 struct store *service_store(struct service *s);
@@ -64,6 +73,11 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e);
 void follow_commit(struct service *s);
 void follow_hurry(struct service *s, struct str ns, struct str name); /* a followed one is to end */
 void follow_failed(struct service *s, const struct err *e);
+
+/* read.c: true, and `e` is set, when nothing was ever run here */
+bool no_state(struct service *s, struct err *e);
+/* logs.c */
+void node_indexes_fini(struct service *s);
 
 /* act.c: a change of one run, by this process' engine or, over the socket, by another one */
 struct act {

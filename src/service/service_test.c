@@ -259,6 +259,44 @@ static void watch_may_leave_while_it_is_told(void **state)
     teardown(f);
 }
 
+/* The logs of one node are those that a look at the whole run finds, also after its tail got new indexes. */
+static void logs_of_one_node(void **state)
+{
+    struct fixture *f = setup();
+    struct arena a CLEANUP(arena_fini);
+    struct step_log *logs;
+    size_t n;
+    int64_t one = run_add(f, "one");
+    (void)state;
+    arena_init(&a);
+    for (uint32_t i = 1; i < 13; i++) node_set(f, one, i, "Failed");
+    assert_true(store_begin(f->s.reader, NULL));
+    static const char *const steps[][2] = {{"step/1", "7"}, {"step/1/init", "8"}, {"step/12", "9"}, {"step/2", "10"}};
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        assert_true(store_value_put(f->s.reader, one, str_of(steps[i][0]), str_of(steps[i][1]), NULL));
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+    assert_true(service_logs_node(&a, &f->s, &f->ref, STR("node-1"), &logs, &n, NULL));
+    assert_int_equal(n, 2);
+    assert_string_equal(logs[0].container.p, "main");
+    assert_string_equal(logs[1].container.p, "init");
+    assert_true(service_logs_node(&a, &f->s, &f->ref, STR("node-3"), &logs, &n, NULL));
+    assert_int_equal(n, 0);
+    assert_true(service_logs_node(&a, &f->s, &f->ref, STR("absent"), &logs, &n, NULL));
+    assert_int_equal(n, 0);
+    assert_true(store_begin(f->s.reader, NULL));
+    assert_true(store_nodes_cut(f->s.reader, one, 2, NULL));
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+    struct node_row moved = {.run = one, .idx = 2, .id = STR("node-12"), .status = STR("{\"id\":\"node-12\"}"), .private = STR("{}")};
+    assert_true(store_begin(f->s.reader, NULL));
+    assert_true(store_node_put(f->s.reader, &moved, NULL));
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+    assert_true(service_logs_node(&a, &f->s, &f->ref, STR("node-12"), &logs, &n, NULL));
+    assert_int_equal(n, 1);
+    assert_true(str_find(logs[0].path, STR("/10/"), 0) >= 0);
+    node_indexes_fini(&f->s);
+    teardown(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +306,7 @@ int main(void)
         cmocka_unit_test(watch_catches_up_with_states),
         cmocka_unit_test(watch_gives_as_much_as_is_taken),
         cmocka_unit_test(watch_may_leave_while_it_is_told),
+        cmocka_unit_test(logs_of_one_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

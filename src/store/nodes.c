@@ -106,14 +106,29 @@ bool store_value_get(struct arena *a, struct store *s, int64_t run, struct str k
     return found || err_set(e, ERR_NOT_FOUND, "run %lld has no value \"%.*s\"", (long long)run, STR_ARG(key));
 }
 
+static bool values_give(struct query *q, store_value_fn *each, void *ctx, struct err *e)
+{
+    bool ok = true;
+    while (ok && query_row(q)) {
+        struct str key = query_get(q), bytes = query_get(q);
+        ok = each(ctx, key, bytes, e);
+    }
+    return query_end(q, ok ? e : NULL) && ok;
+}
+
 bool store_values_load(struct store *s, int64_t run, store_value_fn *each, void *ctx, struct err *e)
 {
     struct query q = query_new(s, STMT_VALUES_LOAD);
     query_int(&q, run);
-    bool ok = true;
-    while (ok && query_row(&q)) {
-        struct str key = query_get(&q), bytes = query_get(&q);
-        ok = each(ctx, key, bytes, e);
-    }
-    return query_end(&q, ok ? e : NULL) && ok;
+    return values_give(&q, each, ctx, e);
+}
+
+bool store_values_load_between(struct store *s, int64_t run, struct str from, struct str to, store_value_fn *each,
+                               void *ctx, struct err *e)
+{
+    struct query q = query_new(s, STMT_VALUES_BETWEEN);
+    query_int(&q, run);
+    query_text(&q, from);
+    query_text(&q, to);
+    return values_give(&q, each, ctx, e);
 }

@@ -141,6 +141,9 @@ bool store_value_get(struct arena *a, struct store *s, int64_t run, struct str k
 /* In key order. Same rules as for nodes. */
 typedef bool store_value_fn(void *ctx, struct str key, struct str bytes, struct err *e);
 bool store_values_load(struct store *s, int64_t run, store_value_fn *each, void *ctx, struct err *e);
+/* Keys from `from` on and before `to`. */
+bool store_values_load_between(struct store *s, int64_t run, struct str from, struct str to, store_value_fn *each,
+                               void *ctx, struct err *e);
 
 /* ---- timers: (run, id) → wall-clock deadline ---- */
 

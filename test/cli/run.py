@@ -142,6 +142,22 @@ def followed(score, skiff):
     place.remove()
 
 
+def failed_tail(score, skiff):
+    """The last lines of a step that failed, however long, stand with the progress and not among the results."""
+    place = common.Place(skiff, "none")
+    path = place.file("w.yaml", shapes.HEAD + """  templates:
+  - name: main
+    container: {image: busybox, command: [sh, -c, "for i in 1 2 3 4 5 6 7 8 9; do head -c 12000 /dev/zero | tr '\\\\0' x; echo; done; exit 1"]}
+""")
+    ran = place.run(path, "--name", "w", "-o", "json")
+    try:
+        phase = json.loads(ran.stdout)["status"]["phase"]
+    except ValueError:
+        phase = "no JSON"
+    score.check(phase == "Failed" and ran.stderr.count("x" * 12000) == 9, f"-o json of a failed step: {phase}, {len(ran.stderr)}")
+    place.remove()
+
+
 def without_engine(score, skiff):
     """The engine was killed: readers still read; stop and delete do it themselves."""
     place, proc = begin(skiff)
@@ -177,7 +193,7 @@ def durable(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, routes, followed, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, routes, followed, failed_tail, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 
