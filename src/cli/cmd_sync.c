@@ -51,7 +51,7 @@ static bool sync_run(struct cli *cli, struct err *e)
     if (!verb_of(cli, &verb, e) || !ref_of(cli, &ref, e)) return false;
     bool get = verb == VERB_GET, sets = !get && verb != SYNC_DELETE;
     if (sets && !args_has(&cli->args, "limit")) return err_set(e, ERR_USAGE, "'sync %s' needs --limit", verbs[verb]);
-    struct service *s = get ? reader_open(cli, e) : writer_open(cli, true, false, e);
+    struct service *s = get ? reader_open(cli, e) : changer_open(cli, e);
     bool ok = s != NULL;
     if (ok && get) ok = service_sync_get(s, &ref, &limit, e);
     if (ok && !get) ok = service_sync_change(s, (enum sync_verb)verb, &ref, limit, e);
@@ -64,7 +64,6 @@ static bool sync_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_sync = {
     .name = "sync",
-    .steps = true,
     .group = "CONTROL",
     .usage = "create|get|update|delete KEY --type database|configmap [--cm-name NAME] [--limit N]",
     .summary = "limits of semaphores",
