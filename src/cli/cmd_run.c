@@ -140,6 +140,18 @@ static bool resume_run(struct cli *cli, struct service *s, const char *name, str
            foreground_run(cli, s, &ref, 1, e);
 }
 
+/* The run is stored: what a submission says about it comes too late. */
+static bool resume_check(const struct cli *cli, struct err *e)
+{
+    static const char *const others[] = {"parameter", "parameter-file", "entrypoint", "name", "generate-name", "labels",
+                                         "serviceaccount", "priority", "scheduled-time", "dry-run", "server-dry-run", "no-wait"};
+    if (cli->args.n_words > 0) return err_set(e, ERR_USAGE, "--resume goes on with a stored run and takes no file");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (args_has(&cli->args, others[i]))
+            return err_set(e, ERR_USAGE, "--resume goes on with a stored run as it is and takes no --%s", others[i]);
+    return true;
+}
+
 static bool run_run(struct cli *cli, struct err *e)
 {
     const char *resume = args_str(&cli->args, "resume");
@@ -150,7 +162,7 @@ static bool run_run(struct cli *cli, struct err *e)
     if (from && (resume || cli->args.n_words > 0))
         return err_set(e, ERR_USAGE, "--from runs what is stored and takes no file");
     if (!resume && !from && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'run' needs a file: skiff run pipeline.yaml");
-    if (resume && cli->args.n_words > 0) return err_set(e, ERR_USAGE, "--resume goes on with a stored run and takes no file");
+    if (resume && !resume_check(cli, e)) return false;
     inputs_init(&r.in, cli);
     bool ok = request_read(&r, e);
     if (ok && r.in.diags.errors) {

@@ -8,18 +8,10 @@ struct trying {
     struct cli *cli;
     struct service *s;
     try_fn *one;
-    VEC(struct workflow_ref) runs;
+    VEC(struct workflow_ref) before, runs; /* given, and what goes on because of them */
 };
 
-static bool one_try(struct trying *t, const struct workflow_ref *ref, struct err *e)
-{
-    struct workflow_ref out;
-    if (!t->one(t->cli, t->s, ref, &out, e)) return false;
-    VEC_PUSH(&t->runs, out);
-    return true;
-}
-
-static bool selected_try(struct trying *t, struct err *e)
+static bool selected_find(struct trying *t, struct err *e)
 {
     struct list_opts o;
     struct val items;
@@ -28,38 +20,56 @@ static bool selected_try(struct trying *t, struct err *e)
     o.phases = NULL; /* --status is about nodes here */
     o.n_phases = 0;
     if (!service_list(&t->cli->a, t->s, &o, &items, e)) return false;
-    for (uint32_t i = 0; i < items.n; i++) {
-        struct workflow_ref ref = {wf_namespace(&items.items[i]), wf_name(&items.items[i])};
-        if (!one_try(t, &ref, e)) return false;
+    for (uint32_t i = 0; i < items.n; i++)
+        VEC_PUSH(&t->before, ((struct workflow_ref){wf_namespace(&items.items[i]), wf_name(&items.items[i])}));
+    return true;
+}
+
+/* All of them before the first is changed. */
+static bool named_find(struct trying *t, struct err *e)
+{
+    for (size_t i = 0; i < t->cli->args.n_words; i++) {
+        struct workflow_ref ref;
+        if (!workflow_ref(t->cli, t->s, t->cli->args.words[i], &ref, e)) return false;
+        VEC_PUSH(&t->before, ref);
     }
     return true;
 }
 
-static bool named_try(struct trying *t, struct err *e)
+static bool all_try(struct trying *t, struct err *e)
 {
-    bool ok = true;
-    for (size_t i = 0; ok && i < t->cli->args.n_words; i++) {
-        struct workflow_ref ref;
-        ok = workflow_ref(t->cli, t->s, t->cli->args.words[i], &ref, e) && one_try(t, &ref, e);
+    for (size_t i = 0; i < t->before.n; i++) {
+        struct workflow_ref out;
+        if (!t->one(t->cli, t->s, &t->before.items[i], &out, e)) return false;
+        VEC_PUSH(&t->runs, out);
     }
-    return ok;
+    return true;
+}
+
+/* Those that go on need somebody to drive them, also when a later one was refused. */
+static bool runs_show(struct trying *t, struct err *e)
+{
+    if (!t->runs.n) return true;
+    if (args_on(&t->cli->args, "no-wait")) return leave_runs(t->cli, t->s, t->runs.items, t->runs.n, e);
+    return foreground_run(t->cli, t->s, t->runs.items, t->runs.n, e);
 }
 
 bool trying_run(struct cli *cli, try_fn *one, struct err *e)
 {
     struct trying t = {.cli = cli, .one = one};
     bool select = args_has(&cli->args, "selector") || args_has(&cli->args, "field-selector");
-    bool leave = args_on(&cli->args, "no-wait");
     enum output form;
     if (!cli_output(cli, &form, e)) return false;
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
+    if (select && cli->args.n_words > 0)
+        return err_set(e, ERR_USAGE, "'%s' takes names or a selection, not both", cli->args.cmd->name);
     t.s = writer_open(cli, true, false, e);
-    bool ok = t.s != NULL;
-    ok = ok && leave_ok(cli, t.s, e);
-    if (ok) ok = select ? selected_try(&t, e) : named_try(&t, e);
-    if (ok && leave) ok = leave_runs(cli, t.s, t.runs.items, t.runs.n, e);
-    else if (ok && t.runs.n) ok = foreground_run(cli, t.s, t.runs.items, t.runs.n, e);
+    bool all = t.s && leave_ok(cli, t.s, e) && (select ? selected_find(&t, e) : named_find(&t, e)) && all_try(&t, e);
+    struct err broken;
+    bool shown = runs_show(&t, &broken);
+    if (all && !shown) *e = broken;
+    VEC_FINI(&t.before);
     VEC_FINI(&t.runs);
     service_close(t.s);
-    return ok;
+    return all && shown;
 }

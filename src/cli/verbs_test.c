@@ -82,6 +82,10 @@ static void wrong_words_are_exit_2_with_a_hint(void **state)
     said_is("get x -o xml", 2, "", "error: --output is one of name|json|yaml|short|wide, not 'xml'\n");
     said_is("run", 2, "", "error: 'run' needs a file: skiff run pipeline.yaml\n");
     said_is("run x.yaml -p novalue", 4, "", NULL);
+    said_is("run --resume x --dry-run", 2, "", "error: --resume goes on with a stored run as it is and takes no --dry-run\n");
+    said_is("run --resume x -p a=b", 2, "", NULL);
+    said_is("run --resume x -d", 2, "", NULL);
+    said_is("retry x -l a=b", 2, "", "error: 'retry' takes names or a selection, not both\n");
     said_is("delete", 2, "", NULL);
     said_is("logs --since x y", 2, "", "error: --since is a duration such as 10m, not 'x'\n");
     said_is("list --completed --running", 2, "", "error: --completed and --running exclude each other\n");
@@ -95,7 +99,7 @@ static void only_some_commands_run_steps(void **state)
     static const struct { const char *words[4]; bool want; } rows[] = {
         {{"skiff", "run", "x"}, true}, {{"skiff", "-n", "run", "list"}, false}, {{"skiff", "-n", "x", "rm"}, false},
         {{"skiff", "get", "run"}, false}, {{"skiff"}, false}, {{"skiff", "cron", "list"}, false}, {{"skiff", "-q", "template", "rm"}, false},
-        {{"skiff", "archive", "-q", "retry"}, true}, {{"skiff", "--state=x", "retry", "y"}, true},
+        {{"skiff", "sync", "create"}, false}, {{"skiff", "archive", "-q", "retry"}, true}, {{"skiff", "--state=x", "retry", "y"}, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int argc = 0;

@@ -162,10 +162,18 @@ def retried(score, skiff):
         w.check(seen == f"{pod}: 3\n", f"logs --previous {words}: that of the attempt before, not {seen!r}")
     w.check(w.place.call("logs", "w", "a", "--previous").stdout == "", "logs --previous: nothing of a step that ran once")
     w.call("retry", "w", status=9)
+    w.open_gate(3)
+    w.place.run(w.path, "--name", "v")
+    w.open_gate(0)
+    w.call("retry", "v", "absent", status=4)
+    w.check(w.phase("v") == "Failed", "retry: no run is changed when another is not there")
+    w.call("retry", "v", "w", "--runtime", "none", status=9)
+    w.check(w.phase("v") == "Succeeded", "retry: what was reopened is driven although the other was refused")
+    w.call("delete", "v")
     w.call("retry", "w", "--restart-successful", "--node-field-selector", "displayName=c", "--runtime", "none")
     w.call("delete", "w")
     w.check(not os.listdir(w.place.state + "/steps"), "delete: directories of forgotten steps are gone")
-    w.end("abbcc")
+    w.end("abbc" + "abbc" + "c")
 
 
 def handed_over(score, skiff):
