@@ -80,31 +80,47 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     return o->n_labels ? with_pairs(a, &meta, "labels", o->labels, o->n_labels) : meta;
 }
 
-/* -p name=value: replaces a declared parameter's value or adds one (argo submit -p). */
+static const struct val *declared(const struct val *list, struct str name)
+{
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (str_eq(val_get_str(&list->items[i], "name"), name)) return &list->items[i];
+    return NULL;
+}
+
+/* Of several with one name the last counts. */
+static bool said_again(const struct submit_opts *o, size_t k)
+{
+    for (size_t i = k + 1; i < o->n_params; i++)
+        if (str_eq(o->params[i].name, o->params[k].name)) return true;
+    return false;
+}
+
+static bool overridden(const struct submit_opts *o, struct str name)
+{
+    for (size_t i = 0; i < o->n_params; i++)
+        if (str_eq(o->params[i].name, name)) return true;
+    return false;
+}
+
+/* -p name=value, as argo submit -p: these first, each in place of the whole declaration (valueFrom, enum and all). */
 static struct val parameters(struct arena *a, const struct val *spec, const struct submit_opts *o)
 {
     const struct val *args = val_get(spec, STR("arguments")), *list = val_get(args, STR("parameters"));
     struct val_builder b;
+    if (!o->n_params) return *spec;
     list_begin(&b, a);
-    for (uint32_t i = 0; list && i < list->n; i++) {
-        struct val p = list->items[i];
-        for (size_t k = 0; k < o->n_params; k++)
-            if (str_eq(val_get_str(&p, "name"), o->params[k].name))
-                p = map_with(a, &p, "value", val_of_str(o->params[k].value));
+    for (size_t k = 0; k < o->n_params; k++) {
+        const struct val *was = declared(list, o->params[k].name);
+        if (said_again(o, k)) continue;
+        struct val p = map_with(a, NULL, "name", val_of_str(o->params[k].name));
+        p = map_with(a, &p, "value", val_of_str(o->params[k].value));
+        if (was) p.file = was->file, p.line = was->line, p.col = was->col;
         list_add(&b, p);
     }
-    for (size_t k = 0; k < o->n_params; k++) {
-        bool known = false, later = false;
-        for (uint32_t i = 0; list && i < list->n; i++)
-            known = known || str_eq(val_get_str(&list->items[i], "name"), o->params[k].name);
-        for (size_t i = k + 1; i < o->n_params; i++)
-            later = later || str_eq(o->params[i].name, o->params[k].name);
-        if (known || later) continue;
-        struct val p = map_with(a, NULL, "name", val_of_str(o->params[k].name));
-        list_add(&b, map_with(a, &p, "value", val_of_str(o->params[k].value)));
-    }
-    struct val all = list_done(&b), with_params = map_with(a, args, "parameters", all);
-    return all.n ? map_with(a, spec, "arguments", with_params) : *spec;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        if (!overridden(o, val_get_str(&list->items[i], "name"))) list_add(&b, list->items[i]);
+    struct val all = list_done(&b);
+    return map_with(a, spec, "arguments", map_with(a, args, "parameters", all));
 }
 
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o)

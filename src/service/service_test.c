@@ -65,10 +65,11 @@ static void parameters(void **state)
     (void)state;
     arena_init(&a);
     struct val wf = complete(&a, "{\"spec\":{\"entrypoint\":\"main\",\"arguments\":{\"parameters\":["
-                             "{\"name\":\"x\",\"value\":\"0\"},{\"name\":\"y\",\"value\":\"9\"}]}}}", &o);
+                             "{\"name\":\"y\",\"value\":\"9\"},{\"name\":\"x\",\"enum\":[\"0\"],\"valueFrom\":"
+                             "{\"configMapKeyRef\":{\"name\":\"c\",\"key\":\"k\"}}}]}}}", &o);
     assert_at(&wf, "spec.entrypoint", "other");
-    assert_string_equal(arguments(&a, &wf).p, "[{\"name\":\"x\",\"value\":\"3\"},{\"name\":\"y\",\"value\":\"9\"},"
-                        "{\"name\":\"new\",\"value\":\"4\"}]");
+    assert_string_equal(arguments(&a, &wf).p, "[{\"name\":\"x\",\"value\":\"3\"},{\"name\":\"new\",\"value\":\"4\"},"
+                        "{\"name\":\"y\",\"value\":\"9\"}]");
 }
 
 /* ---- watching ---- */
