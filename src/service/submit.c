@@ -4,6 +4,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
+#include "resource/selector.h"
 #include "service/service_p.h"
 #include "spec/lint.h"
 
@@ -54,10 +55,21 @@ bool service_lint(struct arena *a, struct service *s, const struct documents *do
     return documents_check(a, s, docs, ns, true, diags, e);
 }
 
+/* Those of the documents are linted; these come from flags and requests. */
+static bool pairs_check(const struct submit_opts *o, struct err *e)
+{
+    for (size_t i = 0; i < o->n_labels; i++)
+        if (!label_key_check(o->labels[i].name, e) || !label_value_check(o->labels[i].value, e)) return err_ctx(e, "labels");
+    for (size_t i = 0; i < o->n_annotations; i++)
+        if (!label_key_check(o->annotations[i].name, e)) return err_ctx(e, "annotations");
+    return true;
+}
+
 static bool check(struct arena *a, struct service *s, const struct documents *docs,
                   const struct submit_opts *o, struct diags *diags, struct err *e)
 {
     struct documents given;
+    if (!pairs_check(o, e)) return false;
     documents_init(&given, a);
     overridden(a, docs, o, &given);
     bool ok = documents_check(a, s, &given, o->ns, true, diags, e);
