@@ -8,6 +8,7 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "os/dir.h"
+#include "resource/resource.h"
 #include "service/service_p.h"
 
 /* ---- completing ---- */
@@ -298,6 +299,43 @@ static void logs_of_one_node(void **state)
     teardown(f);
 }
 
+static bool refers(struct fixture *f, struct arena *a, const char *doc)
+{
+    struct documents docs CLEANUP(documents_fini);
+    struct diags diags CLEANUP(diags_fini);
+    struct err e;
+    documents_init(&docs, a);
+    diags_init(&diags, a);
+    assert_true(documents_add(&docs, str_of(doc), 0, &diags));
+    return service_lint(a, &f->s, &docs, STR("default"), &diags, &e);
+}
+
+/* However many there are: the one that is referred to is read. */
+static void stored_templates_are_found(void **state)
+{
+    struct fixture *f = setup();
+    struct arena a CLEANUP(arena_fini);
+    (void)state;
+    arena_init(&a);
+    assert_true(store_begin(f->s.reader, NULL));
+    for (int i = 0; i < 1100; i++) {
+        struct val doc;
+        struct str text = str_fmt(&a, "{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"WorkflowTemplate\",\"metadata\":{\"name\":"
+                                  "\"t-%04d\"},\"spec\":{\"entrypoint\":\"m\",\"templates\":[{\"name\":\"m\",\"suspend\":{}}]}}", i);
+        assert_true(json_parse(&a, text, NULL, &doc, NULL));
+        struct resource_write w = {.store = f->s.reader, .verb = RESOURCE_CREATE, .doc = &doc, .ns = STR("default"), .now_us = 1,
+                                   .random = {1, (uint64_t)i}};
+        struct resource_result r;
+        assert_true(resource_put(&a, &w, &r, NULL));
+    }
+    assert_true(store_commit(f->s.reader, STORE_FAST, NULL));
+    static const char head[] = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\nspec:\n  ";
+    assert_true(refers(f, &a, str_fmt(&a, "%sworkflowTemplateRef: {name: t-1099}\n", head).p));
+    assert_false(refers(f, &a, str_fmt(&a, "%sworkflowTemplateRef: {name: t-1100}\n", head).p));
+    assert_false(refers(f, &a, str_fmt(&a, "%sworkflowTemplateRef: {name: t-1099, clusterScope: true}\n", head).p));
+    teardown(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +346,7 @@ int main(void)
         cmocka_unit_test(watch_gives_as_much_as_is_taken),
         cmocka_unit_test(watch_may_leave_while_it_is_told),
         cmocka_unit_test(logs_of_one_node),
+        cmocka_unit_test(stored_templates_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,18 +8,36 @@
 #include "service/service_p.h"
 #include "spec/lint.h"
 
-/* Templates that are stored, so that references to them are checked too. */
-static void stored_templates(struct arena *a, struct service *s, struct documents *out)
+/* Stored templates, read when something refers to them. */
+struct fetching {
+    struct arena *a;
+    struct store *store;
+    VEC(struct documents *) docs; /* one each: lint keeps pointers to them */
+    struct err e;
+    bool failed;
+};
+
+static const struct document *stored_fetch(void *ctx, enum doc_kind kind, struct str ns, struct str name)
 {
-    static const enum resource_kind_id kinds[] = {RESOURCE_WORKFLOW_TEMPLATE, RESOURCE_CLUSTER_WORKFLOW_TEMPLATE};
-    struct diags ignored;
-    diags_init(&ignored, a);
-    for (size_t k = 0; service_store(s) && k < ARRAY_LEN(kinds); k++) {
-        struct resource_query q = {.kind = kinds[k], .limit = 1000};
-        struct resource_page page;
-        if (!resource_list(a, service_store(s), &q, &page, NULL)) continue;
-        for (size_t i = 0; i < page.n; i++) documents_add_val(out, &page.docs[i], 0, &ignored);
+    struct fetching *f = ctx;
+    struct resource_key key = {.ns = ns, .name = name};
+    struct val *v = ARENA_NEW(f->a, struct val);
+    struct diags told; /* when it was stored */
+    if (kind == DOC_WORKFLOW_TEMPLATE) key.kind = RESOURCE_WORKFLOW_TEMPLATE;
+    else if (kind == DOC_CLUSTER_WORKFLOW_TEMPLATE) key.kind = RESOURCE_CLUSTER_WORKFLOW_TEMPLATE;
+    else return NULL;
+    if (!f->store || f->failed) return NULL;
+    if (!resource_get(f->a, f->store, &key, v, &f->e)) {
+        f->failed = f->e.code != ERR_NOT_FOUND;
+        return NULL;
     }
+    struct documents *d = ARENA_NEW(f->a, struct documents);
+    documents_init(d, f->a);
+    diags_init(&told, f->a);
+    documents_add_val(d, v, 0, &told);
+    diags_fini(&told);
+    VEC_PUSH(&f->docs, d);
+    return d->n ? &d->items[0] : NULL;
 }
 
 /* The documents as they will run: what the options say counts before anything is judged. */
@@ -40,12 +58,12 @@ static void overridden(struct arena *a, const struct documents *docs, const stru
 bool documents_check(struct arena *a, struct service *s, const struct documents *docs, struct str ns, bool to_run,
                      struct diags *diags, struct err *e)
 {
-    struct documents stored;
-    documents_init(&stored, a);
-    stored_templates(a, s, &stored);
-    struct lint_opts opts = {.others = &stored, .default_ns = ns, .refs_required = true, .values_required = to_run};
+    struct fetching f = {.a = a, .store = service_store(s)};
+    struct lint_opts opts = {.fetch = stored_fetch, .fetch_ctx = &f, .default_ns = ns, .refs_required = true, .values_required = to_run};
     bool ok = spec_lint(a, docs, &opts, diags);
-    documents_fini(&stored);
+    for (size_t i = 0; i < f.docs.n; i++) documents_fini(f.docs.items[i]);
+    VEC_FINI(&f.docs);
+    if (f.failed) return *e = f.e, err_ctx(e, "stored templates");
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
 }
 

@@ -9,6 +9,9 @@
 struct lint_opts {
     const struct source_files *files; /* lets findings point into texts of several lines; may be NULL */
     const struct documents *others; /* where templateRef and the like are looked up as well; may be NULL */
+    /* Looks one up that is in neither; NULL when there is none. It must stay until lint is over. May be NULL. */
+    const struct document *(*fetch)(void *ctx, enum doc_kind kind, struct str ns, struct str name);
+    void *fetch_ctx;
     struct str default_ns;          /* absent: "default" */
     bool refs_required;             /* a reference to a document that is not there is an error, not a warning */
     bool values_required;       /* every workflow parameter must have a value (to run; not for templates) */

@@ -15,6 +15,7 @@ static const struct document *find(struct lint *l, enum doc_kind kind, struct st
     if (!fresh) return slot->ptr;
     const struct document *doc = documents_find(l->docs, kind, ns, name);
     if (!doc) doc = documents_find(l->opts->others, kind, ns, name);
+    if (!doc && l->opts->fetch) doc = l->opts->fetch(l->opts->fetch_ctx, kind, ns, name);
     slot->ptr = (void *)(uintptr_t)doc;
     return doc;
 }

@@ -182,6 +182,12 @@ static bool lints(struct fixture *f, const struct lint_opts *opts)
     return spec_lint(&f->a, &f->docs, opts, &f->d);
 }
 
+static const struct document *fetch_from(void *ctx, enum doc_kind kind, struct str ns, struct str name)
+{
+    assert_string_equal(ns.p, "default");
+    return documents_find(ctx, kind, ns, name);
+}
+
 static void references_are_looked_up(void **state)
 {
     static const char user[] =
@@ -201,6 +207,7 @@ static void references_are_looked_up(void **state)
     assert_int_equal(f.d.warnings, 1);
     assert_false(lints(&f, &(struct lint_opts){.refs_required = true}));
     assert_true(lints(&f, &(struct lint_opts){.refs_required = true, .others = &other.docs}));
+    assert_true(lints(&f, &(struct lint_opts){.refs_required = true, .fetch = fetch_from, .fetch_ctx = &other.docs}));
     assert_true(lints(&f, &(struct lint_opts){.quiet_refs = true}));
     assert_int_equal(f.d.warnings, 1);
     fixture_fini(&f);
