@@ -2,6 +2,7 @@
 #include "cli/cli_p.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -11,22 +12,24 @@
 #include "doc/closest.h"
 #include "os/clock.h"
 
+enum { STATUS_PIPE = 128 + SIGPIPE };
+
 /* --- writing --- */
 
-static void fd_put(int fd, struct str text)
+static void fd_put(int fd, struct str text, int *lost, bool stay)
 {
-    while (text.n > 0) {
+    while (text.n > 0 && !*lost) {
         ssize_t n = write(fd, text.p, text.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EPIPE) _exit(128 + SIGPIPE);
-        if (n < 0) return; /* a full disk or a closed descriptor: nothing can be said there */
-        text = str_from(text, (size_t)n);
+        if (n >= 0) text = str_from(text, (size_t)n);
+        else if (errno == EAGAIN) poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1); /* others may have made it so */
+        else if (errno == EPIPE && !stay) _exit(STATUS_PIPE);
+        else if (errno != EINTR) *lost = errno;
     }
 }
 
-void cli_out(const struct cli *cli, struct str text) { fd_put(cli->env->out_fd, text); }
+void cli_out(const struct cli *cli, struct str text) { fd_put(cli->env->out_fd, text, &cli->lost->out, cli->lost->stay); }
 
-void cli_err(const struct cli *cli, struct str text) { fd_put(cli->env->err_fd, text); }
+void cli_err(const struct cli *cli, struct str text) { fd_put(cli->env->err_fd, text, &cli->lost->err, cli->lost->stay); }
 
 void cli_note(const struct cli *cli, const char *fmt, ...)
 {
@@ -194,13 +197,21 @@ bool cli_needs_steps(int argc, char **argv)
 
 int cli_main(int argc, char **argv, struct cli_env *env)
 {
-    struct cli cli = {.env = env};
+    struct cli_lost lost = {0};
+    struct cli cli = {.env = env, .lost = &lost};
     struct err e = {0};
     signal(SIGPIPE, SIG_IGN);
     arena_init(&cli.a);
     bool ok = words_run(&cli, argc, argv, &e);
     if (!ok && e.text[0]) error_print(&cli, &e);
+    if (lost.out && lost.out != EPIPE) {
+        struct err full;
+        err_set(&full, ERR_IO, "standard output: %s", strerror(lost.out));
+        error_print(&cli, &full);
+        if (ok && !cli.exit_status) e = full, ok = false;
+    }
     int status = ok ? cli.exit_status : err_exit_status(e.code);
+    if (ok && lost.out == EPIPE) status = STATUS_PIPE;
     free((char *)cli.world.cwd);
     arena_fini(&cli.a);
     return status;

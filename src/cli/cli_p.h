@@ -8,8 +8,15 @@
 
 enum progress { PROGRESS_TTY, PROGRESS_PLAIN, PROGRESS_QUIET };
 
+/* errno of the first write that failed, 0 while all is well; nothing is written after it. */
+struct cli_lost {
+    int out, err;
+    bool stay; /* this process may be the engine: it does not end where the reader of its output goes away */
+};
+
 struct cli {
     struct arena a;
+    struct cli_lost *lost;
     const struct cli_env *env;
     struct args args;
     struct config config;
@@ -23,7 +30,8 @@ struct cli {
 /* A flag that overrides a setting is read like any other source; then `config` is final. */
 struct str cli_namespace(const struct cli *cli);
 
-/* Writing. A reader who went away ends the program quietly (exit 141, as SIGPIPE would). */
+/* Writing. A reader who went away ends the program quietly (exit 141, as SIGPIPE would), at once or, with
+ * lost->stay, when its work is done. Output that is lost otherwise makes the command fail in the end. */
 void cli_out(const struct cli *cli, struct str text);
 void cli_err(const struct cli *cli, struct str text);
 void cli_note(const struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3); /* stderr; not with -q */

@@ -1,4 +1,5 @@
 /* Following runs on the terminal: changes go to the live or the plain view, signals to the run. */
+#include <errno.h>
 #include <signal.h>
 
 #include "base/limits.h"
@@ -23,7 +24,7 @@ struct session {
     struct live *live;
     struct plain *plain;
     struct steplog *logs;
-    struct loop_timer *frame, *look;
+    struct loop_timer *frame, *look, *lost;
     struct loop_signal *signals[3];
     struct buf out;
     int signo, interrupts;
@@ -31,11 +32,20 @@ struct session {
     struct err e;
 };
 
+/* Whoever read the progress went away: as with Ctrl-C, yet not from inside a commit. */
+static void reader_look(struct session *s)
+{
+    const struct cli_lost *lost = s->cli->lost;
+    int why = s->o->fd == s->cli->env->out_fd ? lost->out : lost->err;
+    if (why == EPIPE && !s->interrupts && s->lost) loop_timer_arm_us(s->lost, 0);
+}
+
 static void out_put(struct session *s)
 {
     if (s->o->fd == s->cli->env->out_fd) cli_out(s->cli, buf_view(&s->out));
     else cli_err(s->cli, buf_view(&s->out));
     buf_reset(&s->out);
+    reader_look(s);
 }
 
 /* Lines of one turn are written together. */
@@ -159,12 +169,19 @@ static void interrupted(struct session *s, int signo)
     if (s->o->on_interrupt == INTERRUPT_DETACH) {
         loop_stop(service_loop(s->service));
     } else if (s->interrupts == 1) {
-        say(s, "stopping: exit handlers still run; Ctrl-C again kills");
+        say(s, signo == SIGPIPE ? "nobody reads the output any more: stopping; exit handlers still run"
+                                : "stopping: exit handlers still run; Ctrl-C again kills");
         stop_all(s);
     } else {
         service_abort(s->service);
         loop_stop(service_loop(s->service));
     }
+}
+
+static void on_lost(void *user)
+{
+    struct session *s = user;
+    if (!s->interrupts && !s->done) interrupted(s, SIGPIPE);
 }
 
 static void on_int(void *user) { interrupted(user, SIGINT); }
@@ -189,6 +206,7 @@ static bool session_begin(struct session *s, struct err *e)
     else if (s->o->progress != PROGRESS_QUIET)
         s->plain = plain_new(term_style(s->cli, s->o->fd), term_tz_s(clock_now_us()));
     s->frame = loop_timer_new(l, s->live ? frame_draw : lines_put, s);
+    s->lost = loop_timer_new(l, on_lost, s);
     if (!s->o->logs) return true;
     struct steplog_opts logs = {.tail = -1, .labels = true, .style = term_style(s->cli, s->o->fd), .fd = s->o->fd};
     s->logs = steplog_follow(s->cli, s->service, s->o->refs, s->o->n, &logs, e);
@@ -201,6 +219,7 @@ static void session_end(struct session *s)
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) loop_signal_free(s->signals[i]);
     loop_timer_free(s->frame);
     loop_timer_free(s->look);
+    loop_timer_free(s->lost);
     steplog_free(s->logs);
     live_free(s->live);
     plain_free(s->plain);

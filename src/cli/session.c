@@ -19,6 +19,7 @@ struct service *reader_open(struct cli *cli, struct err *e)
 
 struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e)
 {
+    cli->lost->stay = true;
     struct service_opts o = {.launcher = steps ? cli->env->steps : NULL, .resume = resume,
                              .serve = cli->env->serve, .unserve = cli->env->unserve};
     return open_with(cli, o, e);
@@ -26,6 +27,7 @@ struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err
 
 struct service *changer_open(struct cli *cli, struct err *e)
 {
+    cli->lost->stay = true;
     struct service_opts o = {.idle = true, .serve = cli->env->serve, .unserve = cli->env->unserve};
     return open_with(cli, o, e);
 }

@@ -158,6 +158,22 @@ def failed_tail(score, skiff):
     place.remove()
 
 
+def lost_output(score, skiff):
+    """A full disk is an error; a run whose reader went away is stopped as by Ctrl-C, and not left to nobody."""
+    place = common.Place(skiff, "none")
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run([skiff, "version"], stdout=full, stderr=subprocess.PIPE, text=True)
+    score.check(ran.returncode == 11 and "standard output: No space left" in ran.stderr, f"/dev/full: {ran.returncode} {ran.stderr}")
+    proc = place.start(place.file("w.yaml", WAITING.replace("@LOG@", place.log_path()).replace("sleep 60", "sleep 60; exit 1")),
+                       "--name", "w", stdout=subprocess.PIPE)
+    proc.stdout.readline()
+    proc.stdout.close()
+    score.check(proc.wait(timeout=common.LIMIT_S) == 141, f"a reader that went away: exit status {proc.returncode}")
+    score.check(place.get("w")["status"]["phase"] == "Failed", "a reader that went away: the run is stopped")
+    proc.stderr.close()
+    place.remove()
+
+
 def without_engine(score, skiff):
     """The engine was killed: readers still read; stop and delete do it themselves."""
     place, proc = begin(skiff)
@@ -193,7 +209,7 @@ def durable(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, routes, followed, failed_tail, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, routes, followed, failed_tail, lost_output, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 
