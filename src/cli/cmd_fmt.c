@@ -35,14 +35,6 @@ static bool text_make(struct job *j, struct str text, struct buf *out, struct er
     return ok;
 }
 
-static bool text_put(struct job *j, struct str path, struct str text, struct err *e)
-{
-    const char *name = str_z(&j->cli->a, path);
-    struct stat st;
-    if (stat(name, &st) != 0) return err_set(e, ERR_IO, "%s: %s", name, strerror(errno));
-    return file_write_atomic(name, text, st.st_mode & 07777, true, e);
-}
-
 static bool file_do(struct job *j, const struct source_file *f, struct err *e)
 {
     CLEANUP(buf_fini) struct buf b;
@@ -53,7 +45,7 @@ static bool file_do(struct job *j, const struct source_file *f, struct err *e)
     j->changed += !same;
     if (j->check || !(j->print || no_file)) {
         if (!same) cli_out(j->cli, str_fmt(&j->cli->a, "%.*s\n", STR_ARG(f->path)));
-        return same || j->check || text_put(j, f->path, buf_view(&b), e);
+        return same || j->check || file_change(str_z(&j->cli->a, f->path), buf_view(&b), e);
     }
     cli_out(j->cli, buf_view(&b));
     return true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -100,20 +101,50 @@ static bool sync_parent(const char *path, struct err *e)
     return (fd >= 0 && fsync(fd) == 0) || err_sys(e, "%s", dir);
 }
 
-bool file_write_atomic(const char *path, struct str bytes, mode_t mode, bool sync, struct err *e)
+struct replacing {
+    mode_t mode;
+    const struct stat *like; /* whose file it is to be; NULL: the caller's */
+    bool sync;
+    bool kept; /* it could be given to them; else nothing was done */
+};
+
+static bool replace(const char *path, struct str bytes, struct replacing *r, struct err *e)
 {
     char tmp[4096];
     int n = snprintf(tmp, sizeof tmp, "%s.%08x.tmp", path, (unsigned)random_u64());
+    r->kept = true;
     if (n < 0 || (size_t)n >= sizeof tmp) return err_set(e, ERR_LIMIT, "path too long: \"%s\"", path);
-    CLEANUP(close_fd) int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    CLEANUP(close_fd) int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, r->mode);
     if (fd < 0) return err_sys(e, "%s", tmp);
-    bool ok = fd_write_all(fd, bytes, e) && (!sync || fsync(fd) == 0 || err_sys(e, "fsync"));
+    r->kept = !r->like || (fchown(fd, r->like->st_uid, r->like->st_gid) == 0 && fchmod(fd, r->mode) == 0);
+    bool ok = r->kept && fd_write_all(fd, bytes, e) && (!r->sync || fsync(fd) == 0 || err_sys(e, "fsync"));
     if (ok && rename(tmp, path) != 0) ok = err_sys(e, "rename");
-    if (!ok) {
-        unlink(tmp);
-        return err_ctx(e, "%s", path);
-    }
-    return !sync || sync_parent(path, e);
+    if (!ok) unlink(tmp);
+    if (!r->kept) return true;
+    return ok ? !r->sync || sync_parent(path, e) : err_ctx(e, "%s", path);
+}
+
+bool file_write_atomic(const char *path, struct str bytes, mode_t mode, bool sync, struct err *e)
+{
+    struct replacing r = {.mode = mode, .sync = sync};
+    return replace(path, bytes, &r, e);
+}
+
+static bool write_in_place(const char *path, struct str bytes, struct err *e)
+{
+    CLEANUP(close_fd) int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd < 0) return err_sys(e, "%s", path);
+    return (fd_write_all(fd, bytes, e) && (fsync(fd) == 0 || err_sys(e, "fsync"))) || err_ctx(e, "%s", path);
+}
+
+bool file_change(const char *path, struct str bytes, struct err *e)
+{
+    char real[PATH_MAX];
+    struct stat st;
+    if (!realpath(path, real) || stat(real, &st) != 0) return err_sys(e, "%s", path);
+    struct replacing r = {.mode = st.st_mode & 07777, .like = &st, .sync = true};
+    if (st.st_nlink == 1 && !replace(real, bytes, &r, e)) return false;
+    return r.kept || write_in_place(real, bytes, e);
 }
 
 bool file_exists(const char *path) { return access(path, F_OK) == 0; }

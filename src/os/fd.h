@@ -19,6 +19,9 @@ bool fd_set_nonblock(int fd, bool on, struct err *e);
 bool file_read(struct arena *a, const char *path, size_t max, struct str *out, struct err *e);
 /* Replaces `path` (tmp, fsync, rename, fsync of the directory). `sync` false leaves out the fsyncs. */
 bool file_write_atomic(const char *path, struct str bytes, mode_t mode, bool sync, struct err *e);
+/* New content for the file that `path` leads to, also through symlinks: mode, owner, group and other names of
+ * it stay. As a whole, unless only a write in place can do that. */
+bool file_change(const char *path, struct str bytes, struct err *e);
 bool file_exists(const char *path);
 
 /* Opens `path` below `dir_fd`: "..", symlinks and mounts cannot lead out of it. Symlinks within

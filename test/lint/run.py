@@ -171,6 +171,22 @@ def formatting(folder):
     check(r.returncode == 0 and open(path).read() == GOOD and "1 fix" in r.stderr, r.stdout + r.stderr)
     check(os.stat(path).st_mode & 0o777 == 0o640, "mode")
     check(skiff("fmt", "--check", "--fix", path).returncode == 0 and skiff("lint", path).returncode == 0, "clean now")
+    link, other = os.path.join(os.path.dirname(path), "link.yaml"), os.path.join(os.path.dirname(path), "other.yaml")
+    os.symlink(path, link)
+    os.link(path, other)
+    with open(path, "w") as f:
+        f.write(MISSPELT)
+    os.chmod(path, 0o640)
+    check(skiff("fmt", "--fix", link).returncode == 0 and os.path.islink(link) and open(other).read() == GOOD, "fmt follows links")
+    os.unlink(other)
+    if os.geteuid() == 0:
+        with open(path, "w") as f:
+            f.write(MISSPELT)
+        os.chown(path, 7, 8)
+        skiff("fmt", "--fix", link)
+        st = os.stat(path)
+        check(open(path).read() == GOOD and (st.st_uid, st.st_gid, st.st_mode & 0o7777) == (7, 8, 0o640), f"fmt keeps the owner: {st}")
+    os.unlink(link)
     check(skiff("fmt", "--fix", "-", text=MISSPELT).stdout == GOOD, "from stdin to stdout")
     broken = write(folder, "broken.yaml", "a: [1\n")
     r = skiff("fmt", broken, path)
