@@ -117,8 +117,7 @@ static bool values_run(struct cli *cli, struct err *e)
 
 VERB(verb_list, "list", list_run, list_flags, "[flags]", "list finished runs, newest first", 0, 0, WORD_NONE, false);
 VERB(verb_get, "get", get_run, get_flags, "UID|NAME…", "show a finished run", 1, -1, WORD_WORKFLOW, false);
-VERB(verb_delete, "delete", delete_run, delete_flags, "UID|NAME…", "delete finished runs with their logs and artifacts", 1, -1,
-     WORD_WORKFLOW, false);
+VERB(verb_delete, "delete", delete_run, delete_flags, "UID|NAME…", "delete finished runs, as skiff delete", 1, -1, WORD_WORKFLOW, false);
 VERB(verb_retry, "retry", retry_run, retry_flags, "UID|NAME… [flags]", "as skiff retry", 0, -1, WORD_WORKFLOW, true);
 VERB(verb_resubmit, "resubmit", resubmit_run, resubmit_flags, "UID|NAME… [flags]", "as skiff resubmit", 0, -1, WORD_WORKFLOW,
      true);

@@ -20,12 +20,21 @@ static void flag_line(struct buf *b, const struct flag *f)
     buf_printf(b, "%s%s\n", f->doc, f->kind == FLAG_LIST ? " (may be repeated)" : "");
 }
 
+/* Two blanks after the longest name. */
+static int names_width(const struct cmd *const *list, size_t n, bool verbs)
+{
+    size_t w = 10;
+    for (size_t i = 0; i < n; i++) w = MAX(w, strlen(verbs ? cmd_verb(list[i]) : list[i]->name));
+    return (int)w + 2;
+}
+
 static void subs_put(struct buf *b, const struct cmd *c)
 {
+    int width = names_width(c->subs, c->n_subs, true);
     if (c->n_subs) buf_str(b, STR("\nVerbs:\n"));
     for (size_t i = 0; i < c->n_subs; i++) {
         const struct cmd *s = c->subs[i];
-        buf_printf(b, "  %-12s%s\n", cmd_verb(s), s->summary);
+        buf_printf(b, "  %-*s%s\n", width, cmd_verb(s), s->summary);
     }
     if (c->n_subs) buf_printf(b, "\nMore: skiff help %s VERB\n", c->name);
 }
@@ -75,6 +84,7 @@ static bool group_seen(size_t before)
 
 void help_overview(struct buf *b)
 {
+    int width = names_width(cmds, n_cmds, false);
     buf_str(b, STR("skiff runs Argo workflows on this machine: no cluster, no daemon, no root.\n\n"
                    "  skiff run hello.yaml          run a workflow and watch it\n"
                    "  skiff get @latest             what happened\n"
@@ -84,7 +94,7 @@ void help_overview(struct buf *b)
         buf_printf(b, "\n%s\n", cmds[g]->group);
         for (size_t i = g; i < n_cmds; i++)
             if (strcmp(cmds[i]->group, cmds[g]->group) == 0)
-                buf_printf(b, "  %-12s%s\n", cmds[i]->name, cmds[i]->summary);
+                buf_printf(b, "  %-*s%s\n", width, cmds[i]->name, cmds[i]->summary);
     }
     buf_str(b, STR("\nMore: skiff help COMMAND, skiff help flags, skiff help exit-codes, skiff help config\n"));
 }

@@ -224,7 +224,9 @@ static void help_is_made_of_the_tables(void **state)
         for (size_t k = 0; k < cmds[i]->n_flags; k++)
             if (cmds[i]->flags[k].doc) assert_non_null(strstr(s.out, cmds[i]->flags[k].name));
         assert_true(!cmds[i]->examples || strstr(s.out, "Examples:") < strstr(s.out, "Flags"));
-        assert_non_null(strstr(skiff("help").out, cmds[i]->summary));
+        assert_non_null(strstr(skiff("help").out, str_fmt(&a, "  %s\n", cmds[i]->summary).p));
+        for (size_t k = 0; k < cmds[i]->n_subs; k++)
+            assert_non_null(strstr(s.out, str_fmt(&a, "  %s\n", cmds[i]->subs[k]->summary).p));
         /* letters and names are used once */
         for (size_t k = 0; k < cmds[i]->n_flags; k++)
             assert_ptr_equal(cmd_flag(cmds[i], str_of(cmds[i]->flags[k].name)), &cmds[i]->flags[k]);

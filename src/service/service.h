@@ -271,5 +271,6 @@ const char *service_state_dir(struct service *s); /* lives as long as the servic
 bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,
                   struct err *e);
 
-/* Removes a finished workflow with logs and artifacts; `force` also one that has no engine. */
+/* Removes a finished workflow with its logs, and those of its artifacts whose artifactGC says so; `force` also one
+ * that has no engine. */
 bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e);
