@@ -22,6 +22,9 @@ static const struct flag flags[] = {
     {"previous", 0, FLAG_BOOL, NULL, "of the steps that `retry` has run again"},
 };
 
+/* Before 1970 is everything; after 2262 is nothing yet. */
+static int64_t ns_of(int64_t us) { return us <= 0 ? 0 : us > INT64_MAX / 1000 ? INT64_MAX : us * 1000; }
+
 static bool since_read(const struct cli *cli, struct steplog_opts *o, struct err *e)
 {
     const char *age = args_str(&cli->args, "since"), *time = args_str(&cli->args, "since-time");
@@ -29,11 +32,11 @@ static bool since_read(const struct cli *cli, struct steplog_opts *o, struct err
     if (age && time) return err_set(e, ERR_USAGE, "--since and --since-time exclude each other");
     if (age) {
         if (!human_parse(str_of(age), &us)) return err_set(e, ERR_USAGE, "--since is a duration such as 10m, not '%s'", age);
-        o->since_ns = (clock_now_us() - us) * 1000;
+        o->since_ns = ns_of(clock_now_us() - us);
     }
     if (time) {
         if (!rfc3339_parse(str_of(time), &us)) return err_set(e, ERR_USAGE, "--since-time is an RFC 3339 time, not '%s'", time);
-        o->since_ns = us * 1000;
+        o->since_ns = ns_of(us);
     }
     return true;
 }
@@ -127,9 +130,10 @@ static bool logs_run(struct cli *cli, struct err *e)
     const struct args *g = &cli->args;
     struct workflow_ref *refs;
     size_t n;
-    bool follow = args_on(g, "follow");
+    bool follow = args_on(g, "follow"), select = args_has(g, "selector");
+    size_t names = select ? 0 : 1; /* words before STEP */
     struct steplog_opts o = {
-        .pod = str_of(g->n_words > 1 ? g->words[1] : NULL),
+        .pod = str_of(g->n_words > names ? g->words[names] : NULL),
         .container = str_of(args_str(g, "container")),
         .grep = str_of(args_str(g, "grep")),
         .tail = args_int(g, "tail", -1),
@@ -138,10 +142,11 @@ static bool logs_run(struct cli *cli, struct err *e)
         .style = cli->style,
         .fd = cli->env->out_fd,
     };
-    if (g->n_words == 0 && !args_has(g, "selector")) return err_set(e, ERR_USAGE, "'logs' needs a run: skiff logs @latest");
+    if (select && g->n_words > 1) return err_set(e, ERR_USAGE, "'logs' takes a name or -l, not both: skiff logs -l LABEL=VALUE [STEP]");
+    if (g->n_words == 0 && !select) return err_set(e, ERR_USAGE, "'logs' needs a run: skiff logs @latest");
     if (!since_read(cli, &o, e)) return false;
     bool ended = false;
-    if (follow && g->n_words > 0 && !runs_ended(cli, g->words, 1, &ended, e)) return false;
+    if (follow && !select && !runs_ended(cli, g->words, 1, &ended, e)) return false;
     follow = follow && !ended && !o.previous;
     struct service *s = follow ? writer_open(cli, false, false, e) : reader_open(cli, e);
     if (!s) return false;
@@ -154,7 +159,7 @@ static bool logs_run(struct cli *cli, struct err *e)
 const struct cmd cmd_logs = {
     .name = "logs",
     .group = "LOOK",
-    .usage = "NAME [STEP]",
+    .usage = "NAME|-l LABELS [STEP]",
     .summary = "show what the steps of a run printed",
     .details = "Lines of all steps are merged in the order of time; STEP is a pod name, a step's name or a node id.",
     .examples = "  skiff logs @latest\n  skiff logs train-x7k2p -f\n  skiff logs @latest fit --tail 20\n"

@@ -211,6 +211,11 @@ static void logs_are_merged_and_filtered(void **state)
             "steps-x-work-1: 2026-11-21T10:00:12.000000000Z Traceback: no such table\n", "");
     said_is("logs steps-x --grep ^ext.*s$", 0, "steps-x-say-2: extract begins\nsteps-x-say-2: extract ends\n", "");
     said_is("logs steps-x --since-time 2026-11-21T10:00:05Z", 0, "steps-x-work-1: Traceback: no such table\n", "");
+    said_is("logs steps-x --since-time 9999-01-01T00:00:00Z", 0, "", "");
+    assert_string_equal(skiff("logs steps-x --since 106751991d").out, skiff("logs steps-x").out); /* before 1970 */
+    said_is("logs -l a=b load --tail 1", 0,
+            "steps-x-work-1: Traceback: no such table\n", "");
+    said_is("logs -l a=b steps-x load", 2, "", NULL);
     said_is("logs steps-x nobody", 4, "", NULL);
     said_is("logs -f steps-x -c main", 0, NULL, "");
     assert_non_null(strstr(skiff("logs -f steps-x").out, "steps-x-work-1: loading\n"));
