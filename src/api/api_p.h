@@ -11,6 +11,11 @@
 struct service *api_service(void *user); /* of a handler's `user` */
 void api_answer(struct http_req *r, const struct val *v);
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
+/* The workflow as it is now, or `e`. */
+void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e);
+/* What a request about `ref` asks for, and its answer. */
+void api_retry(struct http_req *r, void *user, const struct workflow_ref *ref);
+void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref);
 /* A value from the body; an empty body is an empty object. */
 bool api_body(struct http_req *r, struct val *out, struct err *e);
 /* [{"name", "value"}, …] */

@@ -21,10 +21,10 @@ static struct workflow_ref ref_of(struct http_req *r)
 }
 
 /* Every one of them answers the workflow as it is now. */
-static void answer_workflow(struct http_req *r, void *user, bool ok, struct workflow_ref ref, struct err *e)
+void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e)
 {
     struct val wf;
-    if (ok && service_get(http_req_arena(r), api_service(user), ref.ns, ref.name, &wf, e)) api_answer(r, &wf);
+    if (ok && service_get(http_req_arena(r), api_service(user), ref->ns, ref->name, &wf, e)) api_answer(r, &wf);
     else http_reply_err(r, e);
 }
 
@@ -44,7 +44,7 @@ void stop_workflow(struct http_req *r, void *user)
                          .message = ok ? val_get_str(&body, "message") : STR_NONE};
     if (ok && o.nodes.n) ok = service_set(api_service(user), ref.ns, ref.name, &o, &e);
     else if (ok) ok = service_stop(api_service(user), ref.ns, ref.name, SERVICE_STOP, &e);
-    answer_workflow(r, user, ok, ref, &e);
+    api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void terminate_workflow(struct http_req *r, void *user)
@@ -52,7 +52,7 @@ void terminate_workflow(struct http_req *r, void *user)
     struct workflow_ref ref = ref_of(r);
     struct err e;
     bool ok = service_stop(api_service(user), ref.ns, ref.name, SERVICE_TERMINATE, &e);
-    answer_workflow(r, user, ok, ref, &e);
+    api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void suspend_workflow(struct http_req *r, void *user)
@@ -60,7 +60,7 @@ void suspend_workflow(struct http_req *r, void *user)
     struct workflow_ref ref = ref_of(r);
     struct err e;
     bool ok = service_suspend(api_service(user), ref.ns, ref.name, &e);
-    answer_workflow(r, user, ok, ref, &e);
+    api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void resume_workflow(struct http_req *r, void *user)
@@ -70,7 +70,7 @@ void resume_workflow(struct http_req *r, void *user)
     struct err e;
     bool ok = api_body(r, &body, &e) &&
               service_resume(api_service(user), ref.ns, ref.name, val_get_str(&body, "nodeFieldSelector"), &e);
-    answer_workflow(r, user, ok, ref, &e);
+    api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 /* outputParameters is a text that holds a JSON object. */
@@ -100,12 +100,11 @@ void set_workflow(struct http_req *r, void *user)
         o.message = val_get_str(&body, "message");
         ok = service_set(api_service(user), ref.ns, ref.name, &o, &e);
     }
-    answer_workflow(r, user, ok, ref, &e);
+    api_answer_workflow(r, user, ok, &ref, &e);
 }
 
-void retry_workflow(struct http_req *r, void *user)
+void api_retry(struct http_req *r, void *user, const struct workflow_ref *ref)
 {
-    struct workflow_ref ref = ref_of(r);
     struct retry_opts o = {0};
     struct val body;
     struct err e;
@@ -114,14 +113,20 @@ void retry_workflow(struct http_req *r, void *user)
     if (ok) {
         o.restart_successful = is_on(&body, "restartSuccessful");
         o.nodes = val_get_str(&body, "nodeFieldSelector");
-        ok = service_retry(api_service(user), ref.ns, ref.name, &o, &e);
+        ok = service_retry(api_service(user), ref->ns, ref->name, &o, &e);
     }
-    answer_workflow(r, user, ok, ref, &e);
+    api_answer_workflow(r, user, ok, ref, &e);
 }
 
-void resubmit_workflow(struct http_req *r, void *user)
+void retry_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r), made = ref;
+    struct workflow_ref ref = ref_of(r);
+    api_retry(r, user, &ref);
+}
+
+void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref)
+{
+    struct workflow_ref made = *ref;
     struct resubmit_opts o = {0};
     struct val body;
     struct err e;
@@ -131,9 +136,15 @@ void resubmit_workflow(struct http_req *r, void *user)
         o.memoized = is_on(&body, "memoized");
         o.priority = val_text(val_get(&body, STR("priority")));
         o.token = val_get_str(&body, "token");
-        ok = service_resubmit(api_service(user), ref.ns, ref.name, &o, &made, &e);
+        ok = service_resubmit(api_service(user), ref->ns, ref->name, &o, &made, &e);
     }
-    answer_workflow(r, user, ok, made, &e);
+    api_answer_workflow(r, user, ok, &made, &e);
+}
+
+void resubmit_workflow(struct http_req *r, void *user)
+{
+    struct workflow_ref ref = ref_of(r);
+    api_resubmit(r, user, &ref);
 }
 
 /* ---- submitting and checking ---- */

@@ -64,20 +64,11 @@ static bool delete_run(struct cli *cli, struct err *e)
     return ok;
 }
 
-static int text_order(const void *x, const void *y) { return str_cmp(*(const struct str *)x, *(const struct str *)y); }
-
-static const struct val *labels_of(const struct val *wf)
-{
-    static const struct val none = {.kind = VAL_MAP};
-    const struct val *labels = val_path(wf, "metadata.labels");
-    return labels ? labels : &none;
-}
-
 /* Distinct keys, or the values of `key`, one a line. */
 static bool labels_put(struct cli *cli, const char *key, struct err *e)
 {
     struct val items;
-    size_t n = 0, most = 0;
+    size_t n;
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, LIMIT_SHOWN_BYTES);
     struct args mine = cli->args; /* -l is no selection here */
@@ -86,17 +77,8 @@ static bool labels_put(struct cli *cli, const char *key, struct err *e)
     bool ok = finished_read(cli, &o, e) && select_list(cli, &o, &items, e);
     cli->args = mine;
     if (!ok) return false;
-    for (uint32_t i = 0; i < items.n; i++) most += labels_of(&items.items[i])->n;
-    struct str *found = ARENA_ARRAY(&cli->a, struct str, most + 1);
-    for (uint32_t i = 0; i < items.n; i++) {
-        const struct val *labels = labels_of(&items.items[i]);
-        for (uint32_t k = 0; k < labels->n; k++)
-            if (!key) found[n++] = labels->map[k].key;
-            else if (str_is(labels->map[k].key, key)) found[n++] = val_text(&labels->map[k].v);
-    }
-    if (n) qsort(found, n, sizeof *found, text_order);
-    for (size_t i = 0; i < n; i++)
-        if (!i || !str_eq(found[i], found[i - 1])) buf_printf(&b, "%.*s\n", STR_ARG(found[i]));
+    const struct str *found = service_labels(&cli->a, &items, str_of(key), &n);
+    for (size_t i = 0; i < n; i++) buf_printf(&b, "%.*s\n", STR_ARG(found[i]));
     cli_out(cli, buf_view(&b));
     return true;
 }

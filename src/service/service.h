@@ -225,6 +225,9 @@ struct list_opts {
 /* A list of Workflow objects without nodes and without spec bodies, newest first. */
 bool service_list(struct arena *a, struct service *s, const struct list_opts *o, struct val *out, struct err *e);
 
+/* Of such a list: the labels' keys, or the values of `key`; in order, each once. */
+struct str *service_labels(struct arena *a, const struct val *items, struct str key, size_t *n);
+
 struct step_log {
     struct str node_id, pod_name, display_name, template_name, container;
     struct str path;   /* of its CRI log file; the file may not exist (yet) */
