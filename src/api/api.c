@@ -329,7 +329,7 @@ void stream_changes(struct http_req *r, void *user)
         return;
     }
     c->more = loop_timer_new(service_loop(x->s), on_more, c);
-    c->stream = http_stream_begin(r, "application/x-ndjson");
+    c->stream = http_stream_begin(r, http_req_wants_sse(r) ? "text/event-stream" : "application/x-ndjson");
     http_stream_on_room(c->stream, on_room, c);
     http_req_on_gone(r, on_gone, c);
     service_watch_pump(c->watch);

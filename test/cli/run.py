@@ -36,14 +36,18 @@ def ask(place, method, target, body=None):
     return r.status, json.loads(text) if text else None
 
 
-def first_changes(place, name):
+def first_changes(place, name, events=False):
     """The states that come before any change, until the run's own status."""
     c = common.Unix(place)
-    c.request("GET", f"/api/v1/skiff/changes?workflow=default/{name}")
+    c.request("GET", f"/api/v1/skiff/changes?workflow=default/{name}", headers={"Accept": "text/event-stream"} if events else {})
     r = c.getresponse()
     lines = []
     while not lines or lines[-1]["type"] != "workflow":
-        lines.append(json.loads(r.readline()))
+        line = r.readline()
+        if events and line != b"\n":
+            lines.append(json.loads(line.removeprefix(b"data: ")))
+        elif not events:
+            lines.append(json.loads(line))
     c.close()
     return lines
 
@@ -103,6 +107,7 @@ def routes(score, skiff):
     score.check(status == 200 and made["metadata"]["name"].startswith("sub-"), f"POST workflow: {status} {made}")
     lines = first_changes(place, "w")
     score.check({n["node"]["displayName"] for n in lines if n["type"] == "node"} >= {"w", "hello", "wait"}, "changes: states first")
+    score.check([n["type"] for n in first_changes(place, "w", events=True)] == [n["type"] for n in lines], "changes: as events")
     name = made["metadata"]["name"]
     common.wait_for(lambda: ask(place, "GET", f"{BASE}/{name}")[1]["status"].get("phase") in common.PHASES_DONE, "the submitted one")
     score.check(ask(place, "GET", f"{BASE}/{name}")[1]["status"]["phase"] == "Succeeded", "the submitted one: phase")
