@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 OF_TODAY = re.compile(r"sprig\.(html)?[dD]ate(InZone|_in_zone)?\(|now\(|ago\(")
 LANGS = {"when": grammar.When, "expr": grammar.Expr, "sprig": grammar.Sprig, "objects": grammar.Objects, "keys": grammar.Keys, "tags": grammar.Tags, "depends": grammar.Depends,
-         "kubectl": grammar.Kubectl, "jsonpath": grammar.Jsonpath, "regex": grammar.Regex, "cron": grammar.Cron}
+         "kubectl": grammar.Kubectl, "jsonpath": grammar.Jsonpath, "jq": grammar.Jq, "regex": grammar.Regex, "cron": grammar.Cron}
 
 
 def sprig_table():
@@ -94,10 +94,10 @@ def shapes(oracle, cases, given):
 
 
 def compare(lang, args, known):
-    slow = lang == "keys"
+    slow = lang in ("keys", "jq")
     cases = make(lang, args.seed, max(args.cases // 40, 1) if slow else args.cases, bool(args.write))
     ours, theirs = answers(args.ours, cases), answers(args.oracle, cases)
-    if slow:
+    if lang == "keys":
         ours, theirs = shapes(args.oracle, cases, ours), shapes(args.oracle, cases, theirs)
     alike = listed = shown = errors = 0
     for case, a, b in zip(cases, ours, theirs):

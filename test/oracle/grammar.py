@@ -570,6 +570,36 @@ class Jsonpath(Path):
         return ["expr", "jsonpath('%s', %s)" % (self.pick(DOCS), quoted)]
 
 
+# ---- jq, over an object as resource templates have it ----
+
+class Jq(Gen):
+    docs = ['{"metadata":{"name":"a","generation":3,"labels":{"x":"1"},"uid":"u<1>"},"status":{"phase":"Bound","big":12345678901234567890,"odd":9007199254740993,"f":1.5,"s":0.1,'
+            '"tiny":1e-9,"list":[3,1,2],"nil":null,"ok":true,"conds":[{"type":"Ready","status":"True"},{"type":"Other","status":"False","n":2}]},"e":{},"l":[]}']
+
+    def path(self):
+        return self.pick([".metadata.name", ".metadata.generation", ".status.phase", ".status.big", ".status.odd", ".status.f", ".status.s", ".status.list", ".status.list[]", ".status.list[1]", ".status.list.[0]",
+                          ".status.conds[].type", ".status.conds", ".status.ok", ".status.nil", ".nope", ".nope.x", ".metadata.labels", ".metadata.labels.x", ".e", ".l", ".", ".status.tiny", ".metadata.uid", ".status.list[-1:]"])
+
+    def number(self):
+        return self.pick(["0", "1", "2", "10", "1.5", "0.1", "100", "1e3", "4503599627370496"])
+
+    def value(self, d):
+        k = self.r.random()
+        if d <= 0 or k < .35:
+            return self.pick([self.path, self.path, self.number, lambda: self.pick(['"a"', '"x<y"', '"12"', "null", "true", "[]", "{}"])])()
+        return self.pick([
+            lambda: "(%s %s %s)" % (self.value(d - 1), self.pick("+ - * / == != < <= > >= // and or , |".split()), self.value(d - 1)),
+            lambda: "(%s | %s)" % (self.value(d - 1), self.pick(["length", "tostring", "type", "floor", "keys", "map(.)", "first", "last", "add", "sort", "unique", "reverse", "not", "tojson", "@json", "@text", "@base64",
+                                                                "ascii_downcase", "select(. != null)", "tonumber", "to_entries", "max", "min", "any", "all", "flatten", "join(\",\")", "split(\",\")", "has(\"x\")", "test(\"a\")", "empty", "values", "trim", "abs", "toarray", "@csv", "@sh", "ascii", "isvalid(.x)"])),
+            lambda: "[%s]" % self.value(d - 1), lambda: "{a: %s}" % self.value(d - 1), lambda: "(if %s then %s else %s end)" % (self.value(d - 1), self.value(d - 1), self.value(d - 1)), lambda: "(if %s then %s end)" % (self.value(d - 1), self.value(d - 1)),
+            lambda: '"v=\\(%s)"' % self.value(d - 1), lambda: "(try %s catch 0)" % self.value(d - 1), lambda: "(%s)?" % self.value(d - 1), lambda: "(.status.conds[] | select(.type == \"Ready\") | %s)" % self.pick([".status", ".n", "."]),
+            lambda: "(%s as $x | [$x, $x])" % self.value(d - 1), lambda: "[limit(2; %s)]" % self.value(d - 1), lambda: "reduce %s as $i (0; . + 1)" % self.path(),
+        ])()
+
+    def case(self):
+        return ["jq", self.bent(self.value(self.r.randint(0, 3)), .01), self.pick(self.docs)]
+
+
 # ---- regular expressions ----
 
 class Regex(Gen):

@@ -16,7 +16,7 @@ import (
 
 var answers = map[string]func(args []any) string{
 	"when": when, "params": whenParams, "expr": expression, "tags": tags, "depends": depends,
-	"kubectl": kubectl, "cron": schedule, "regex": regex, "shape": shape,
+	"kubectl": kubectl, "cron": schedule, "regex": regex, "shape": shape, "jq": jq,
 }
 
 func answer(line []byte) (out string) {
