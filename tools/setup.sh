@@ -7,7 +7,7 @@
 # list of what is needed, and an error only when the build could not work.
 set -eu
 
-build="meson ninja-build gcc libc6-dev pkg-config python3 libuv1-dev libyaml-dev libsqlite3-dev libssl-dev
+build="meson ninja-build gcc libc6-dev libcrypt-dev pkg-config python3 libuv1-dev libyaml-dev libsqlite3-dev libssl-dev
  libarchive-dev libmicrohttpd-dev libcurl4-openssl-dev libpcre2-dev libjq-dev libcmocka-dev"
 modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd libcurl libpcre2-8 cmocka"
 purpose=${1:-build}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jq.h>
 #include <jv.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -20,10 +21,8 @@ enum { READ_BYTES = 64 << 10, CPU_S = 2 };
 
 /* What gojq, which Argo uses, has beyond libjq 1.6. */
 static const char prelude[] =
-    "def abs: if type == \"number\" and . < 0 then - . else . end; "
-    "def toarray: if type == \"array\" then . else [.] end; "
+    "def abs: if type != \"number\" then error(\"abs cannot be applied to: \" + type) elif . < 0 then - . else . end; "
     "def pick(f): . as $top | reduce path(f) as $p (null; setpath($p; $top | getpath($p))); "
-    "def debug(m): .; "
     "def scan($re; $flags): match($re; \"g\" + $flags) | if (.captures | length) > 0 then [.captures[].string] "
     "else .string end; "
     "def add(f): reduce f as $x (null; . + $x); "
@@ -31,8 +30,23 @@ static const char prelude[] =
     "def ltrim: if type == \"string\" then sub(\"^\\\\s+\"; \"\") else error(\"trim input must be a string\") end; "
     "def rtrim: if type == \"string\" then sub(\"\\\\s+$\"; \"\") else error(\"trim input must be a string\") end; "
     "def trim: ltrim | rtrim; "
-    "def trimstr($x): ltrimstr($x) | rtrimstr($x); "
-    "def have_literal_numbers: true; def have_decnum: false; ";
+    "def limit($n; f): if $n > 0 then label $out | foreach f as $x (0; . + 1; $x, if . >= $n then break $out else empty end) "
+    "elif $n == 0 then empty else error(\"limit doesn't support negative count\") end; "
+    /* keys of what the program itself makes are sorted at the latest in a text */
+    "def _sorted: if type == \"object\" then . as $o | reduce keys[] as $k ({}; .[$k] = ($o[$k] | _sorted)) "
+    "elif type == \"array\" then map(_sorted) else . end; "
+    "def _tojson: tojson; def tojson: _sorted | _tojson; "
+    "def _tostring: tostring; def tostring: if type == \"string\" then . else _sorted | _tostring end; "
+    /* gojq keeps integers that it reads from texts; those of the object are doubles for it, too. Nothing catches a halt. */
+    "def _within: if fabs >= 9007199254740992 then \"an integer beyond 2^53 in a text: numbers are doubles here\" | halt_error "
+    "else . end; "
+    "def _tonumber: tonumber; def tonumber: if type == \"string\" and length > 15 and test(\"^-?[0-9]+$\") "
+    "then _tonumber | _within else _tonumber end; "
+    "def _fromjson: fromjson; def fromjson: if type == \"string\" and test(\"[0-9]{16}\") then _fromjson as $v "
+    "| (gsub(\"\\\"(\\\\\\\\.|[^\\\"\\\\\\\\])*\\\"\"; \"\") | [scan(\"[-+.0-9eE]+\")] | map(select(test(\"^-?[0-9]{16,}$\")) | _tonumber | _within)) "
+    "| $v else _fromjson end; ";
+
+#define TOO_LARGE "an integer beyond 2^53 in the program: numbers are doubles here"
 
 static void no_memory(void *user)
 {
@@ -121,8 +135,21 @@ static void text_of(jv v, struct buf *b)
     jv_free(s);
 }
 
+/* Go writes neither infinity nor what is no number. */
+static bool is_finite(jv v)
+{
+    bool fine = true;
+    jv_kind kind = jv_get_kind(v);
+    if (kind == JV_KIND_NUMBER) fine = isfinite(jv_number_value(v));
+    if (kind == JV_KIND_ARRAY) jv_array_foreach(v, i, x) fine = is_finite(x) && fine;
+    if (kind == JV_KIND_OBJECT) jv_object_foreach(v, key, x) jv_free(key), fine = is_finite(x) && fine;
+    jv_free(v);
+    return fine;
+}
+
 static void result_add(struct running *r, jv v)
 {
+    if (!is_finite(jv_copy(v)) && !r->error.n) buf_str(&r->error, STR("json: unsupported value: infinity or NaN"));
     bool json = jv_get_kind(v) != JV_KIND_STRING;
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, HELPER_OUTPUT_MAX);
@@ -137,12 +164,38 @@ static void failure(struct running *r, jv v)
     if (!r->error.n) buf_str(&r->error, STR("an error without a message"));
 }
 
+/* An error of Argo, too, whatever the program wanted to say with it. */
+static void halted(struct running *r, jq_state *jq)
+{
+    jv message = jq_get_error_message(jq);
+    if (jv_is_valid(message) && jv_get_kind(message) != JV_KIND_NULL) text_of(message, &r->error);
+    else jv_free(message);
+    if (!r->error.n) buf_str(&r->error, STR("the program halted"));
+}
+
+/* gojq goes over the members of an object in the order of their names. */
+static jv sorted(jv v)
+{
+    jv_kind kind = jv_get_kind(v);
+    if (kind != JV_KIND_ARRAY && kind != JV_KIND_OBJECT) return v;
+    jv out = kind == JV_KIND_ARRAY ? jv_array() : jv_object();
+    if (kind == JV_KIND_ARRAY) jv_array_foreach(v, i, x) out = jv_array_append(out, sorted(x));
+    if (kind == JV_KIND_OBJECT) {
+        jv names = jv_keys(jv_copy(v));
+        jv_array_foreach(names, i, name) out = jv_object_set(out, jv_copy(name), sorted(jv_object_get(jv_copy(v), name)));
+        jv_free(names);
+    }
+    jv_free(v);
+    return out;
+}
+
 static void execute(struct running *r, jq_state *jq, jv input)
 {
     jq_start(jq, input, 0);
     for (;;) {
         jv v = jq_next(jq);
         if (!jv_is_valid(v)) {
+            if (jq_halted(jq)) halted(r, jq);
             if (jv_invalid_has_msg(jv_copy(v))) failure(r, v);
             else jv_free(v);
             return;
@@ -158,7 +211,7 @@ static void execute(struct running *r, jq_state *jq, jv input)
 static void run(struct running *r, struct str program, struct str input)
 {
     struct buf text CLEANUP(buf_fini);
-    jv value = jv_parse_sized(input.p, (int)input.n);
+    jv value = sorted(jv_parse_sized(input.p, (int)input.n));
     jq_state *jq = jq_init();
     if (!jq) _exit(1);
     jq_set_error_cb(jq, note_error, r);
@@ -167,10 +220,11 @@ static void run(struct running *r, struct str program, struct str input)
     jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
     buf_init(&text, 8 * (size_t)HELPER_PROGRAM_MAX);
     buf_str(&text, STR(prelude));
-    jq_text_adapt(&text, program);
+    bool exact = jq_text_adapt(&text, program);
     buf_char(&text, '\0');
     if (!jv_is_valid(value)) failure(r, value);
     else if (memchr(program.p, 0, program.n)) buf_str(&r->error, STR("a NUL byte in the program")), jv_free(value);
+    else if (!exact) buf_str(&r->error, STR(TOO_LARGE)), jv_free(value);
     else if (jq_compile(jq, text.p)) execute(r, jq, value);
     else {
         if (!r->error.n) buf_str(&r->error, STR("the program cannot be compiled"));

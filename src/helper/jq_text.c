@@ -11,6 +11,7 @@ struct scan {
     size_t at;
     enum frame stack[DEPTH];
     size_t n;
+    bool large; /* an integer beyond 2^53 was seen */
 };
 
 static char peek(const struct scan *s, size_t ahead)
@@ -76,12 +77,22 @@ static bool is_plain(const struct scan *s, size_t n)
     return c == '.' || c == '$' || c == '@' || in_module || peek(s, i) == ':';
 }
 
+/* No fraction and no exponent: an integer of any size for gojq, a double for libjq. */
+static bool is_large(const struct scan *s, struct str w)
+{
+    int64_t i;
+    for (size_t k = 0; k < w.n; k++)
+        if (w.p[k] < '0' || w.p[k] > '9') return false;
+    return peek(s, w.n) != '.' && (!str_to_i64(w, &i) || i > 1LL << 53);
+}
+
 static bool word(struct scan *s)
 {
     size_t n = 0;
     while (is_word(peek(s, n))) n++;
     struct str w = str_sub(s->t, s->at, n);
     bool plain = is_plain(s, n), ok = true;
+    s->large = s->large || (before(s) != '.' && is_large(s, w));
     if (!plain && str_is(w, "if")) ok = push(s, IF);
     if (!plain && str_is(w, "else") && top_is(s, IF)) s->stack[s->n - 1] = IF_ELSE;
     if (!plain && str_is(w, "end") && top_is(s, IF)) buf_str(s->out, STR("else . "));
@@ -114,9 +125,10 @@ static bool token(struct scan *s)
     return true;
 }
 
-void jq_text_adapt(struct buf *out, struct str program)
+bool jq_text_adapt(struct buf *out, struct str program)
 {
     struct scan s = {.out = out, .t = program};
     while (s.at < program.n && token(&s)) continue;
     buf_str(out, str_from(program, s.at));
+    return !s.large;
 }

@@ -61,10 +61,25 @@ bool expr_eval_bool(struct arena *a, struct str text, const struct expr_env *env
     return true;
 }
 
+/* "sprig.getHostByName", wherever it stands. True: e says so. */
+static bool find_refused(const struct xnode *n, struct str text, struct err *e)
+{
+    bool named = n->kind == XN_MEMBER && n->kids[0]->kind == XN_IDENT && str_is(n->kids[0]->s, "sprig") && n->kids[1]->kind == XN_STR;
+    if (named && sprig_is_refused(n->kids[1]->s)) {
+        char why[200];
+        snprintf(why, sizeof why, "sprig.%.*s is refused: %s", STR_ARG(n->kids[1]->s), sprig_refusal);
+        return !xerr_at(e, text, n->at, why);
+    }
+    for (uint32_t i = 0; i < n->n; i++)
+        if (n->kids[i] && (!i || n->kids[i] != n->kids[i - 1]) && find_refused(n->kids[i], text, e)) return true;
+    return false;
+}
+
 bool expr_check(struct arena *a, struct str text, struct err *e)
 {
     struct xparse opts = {.a = a, .text = text, .e = e};
-    return xparse_tree(&opts) != NULL;
+    const struct xnode *tree = xparse_tree(&opts);
+    return tree && !find_refused(tree, text, e);
 }
 
 bool expr_names(struct arena *a, struct str text, bool (*fn)(void *ctx, struct str dotted),

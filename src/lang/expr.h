@@ -38,7 +38,7 @@ bool expr_eval_json(struct arena *a, struct str text, const struct expr_env *env
 bool expr_eval_bool(struct arena *a, struct str text, const struct expr_env *env, bool *out,
                     struct err *e);
 
-/* Syntax only: names and types are not looked at. */
+/* Syntax, and functions that are refused; other names and types are not looked at. */
 bool expr_check(struct arena *a, struct str text, struct err *e);
 
 /* Calls fn for every variable that the text mentions, as a dotted chain as far as its parts are

@@ -26,14 +26,14 @@ bool builtin_type(struct xctx *x, const struct xv *args, size_t n, struct xv *ou
         [X_DURATION] = "time.Duration", [X_FUNC] = "func", [X_SPRIG] = "map",
         [X_ZONE] = "time.Location",
     };
-    *out = xv_str(str_of(kinds[args[0].kind]));
+    *out = xv_str(str_of(args[0].kind == X_OBJECT ? xobject_full_type(&args[0]) : kinds[args[0].kind]));
     return true;
 }
 
 /* Months and weekdays are integers only where Go's reflection looks at them. */
 static bool is_plain_number(const struct xv *v)
 {
-    return v->kind == X_FLOAT || (v->kind == X_INT && v->sub <= XI_INT64);
+    return v->kind == X_FLOAT || (v->kind == X_INT && v->sub < XI_WEEKDAY);
 }
 
 bool builtin_abs(struct xctx *x, const struct xv *args, size_t n, struct xv *out)

@@ -75,6 +75,7 @@ static struct ty type_of_value(const struct xv *v)
         [X_NIL] = TY_NIL, [X_BOOL] = TY_BOOL, [X_INT] = TY_INT, [X_FLOAT] = TY_FLOAT,
         [X_STR] = TY_STR, [X_LIST] = TY_LIST, [X_MAP] = TY_MAP, [X_TIME] = TY_TIME,
         [X_DURATION] = TY_DURATION, [X_FUNC] = TY_FUNC, [X_SPRIG] = TY_MAP, [X_ZONE] = TY_ZONE,
+        [X_OBJECT] = TY_ANY,
     };
     return ty_of(kinds[v->kind]);
 }

@@ -98,6 +98,7 @@ bool xfetch(struct xctx *x, const struct xv v[2], struct xv *out)
         *out = f ? (struct xv){.kind = X_FUNC, .func = f} : xv_nil();
         return true;
     }
+    if (from->kind == X_OBJECT) return xobject_fetch(x, from, key, out);
     if (from->kind != X_LIST && from->kind != X_STR) {
         struct str text = xv_text(x, key);
         return xfail(x, "cannot fetch %.*s from %s", STR_ARG(text), xv_type(from));
@@ -235,6 +236,7 @@ static bool value_fits(char letter, const struct xv *v, bool strict)
     uint8_t kind = v->kind;
     if (strict && letter == 'i') return kind == X_INT && v->sub == XI_INT;
     if (strict && letter == 'm') return kind == X_MAP && v->sub == XM_ANY;
+    if (strict && letter == 'l') return kind == X_LIST && v->sub == XS_ANY;
     switch (letter) {
     case 's': return kind == X_STR;
     case 'i': return kind == X_INT;
@@ -242,6 +244,8 @@ static bool value_fits(char letter, const struct xv *v, bool strict)
     case 'b': return kind == X_BOOL;
     case 'm': return kind == X_MAP;
     case 't': return kind == X_TIME;
+    case 'c': return kind == X_OBJECT && v->obj->kind == XOB_CERTIFICATE;
+    case 'u': return kind == X_INT && v->sub == XI_UINT32;
     default: return true;
     }
 }
@@ -256,6 +260,8 @@ static const char *letter_type(char letter)
     case 'l': return "[]interface {}";
     case 'm': return "map[string]interface {}";
     case 't': return "time.Time";
+    case 'c': return "sprig.certificate";
+    case 'u': return "uint32";
     default: return "interface {}";
     }
 }
@@ -285,6 +291,13 @@ static bool fits_spec(struct xctx *x, const char *spec, const struct xv *args, s
     return true;
 }
 
+static struct xobject *empty_certificate(struct arena *a)
+{
+    struct xobject *o = ARENA_NEW(a, struct xobject);
+    *o = (struct xobject){.kind = XOB_CERTIFICATE, .cert = STR(""), .key = STR("")};
+    return o;
+}
+
 /* Go calls a function with the zero value of its parameter's type where an argument is nil. */
 static void zero_nils(struct xctx *x, const char *spec, struct xv *args, size_t n)
 {
@@ -295,6 +308,9 @@ static void zero_nils(struct xctx *x, const char *spec, struct xv *args, size_t 
         for (; i < end; i++) {
             if (args[i].kind != X_NIL) continue;
             if (*c == 's') args[i] = xv_str(STR(""));
+            else if (*c == 'u') args[i] = (struct xv){.kind = X_INT, .sub = XI_UINT32};
+            else if (*c == 'l') args[i] = xv_list(x->a, 0);
+            else if (*c == 'c') args[i] = (struct xv){.kind = X_OBJECT, .obj = empty_certificate(x->a)};
             else if (*c == 'i') args[i] = xv_int(0);
             else if (*c == 'f') args[i] = xv_float(0);
             else if (*c == 'b') args[i] = xv_bool(false);
@@ -418,9 +434,9 @@ static bool call_time_with(struct xctx *x, const struct xv *args, struct str nam
     return true;
 }
 
-static bool call_method(struct xctx *x, const struct xv *args, size_t n, struct str name,
-                        struct xv *out)
+static bool call_method(struct xctx *x, struct xv *args, size_t n, struct str name, struct xv *out)
 {
+    if (args[0].kind == X_OBJECT) return xobject_call(x, args, n, name, out);
     if (args[0].kind == X_DURATION) return call_duration(x, args, name, out);
     struct moment m = *args[0].time;
     if (n == 2) return call_time_with(x, args, name, out);
@@ -463,7 +479,7 @@ static bool eval_callee(struct xctx *x, const struct xnode *callee, struct xv *o
         *out = xv_nil();
         return true;
     }
-    *is_method = v[0].kind == X_TIME || v[0].kind == X_DURATION;
+    *is_method = v[0].kind == X_TIME || v[0].kind == X_DURATION || v[0].kind == X_OBJECT;
     x->at = callee->at;
     if (!*is_method) return xfetch(x, v, out);
     *out = v[0];

@@ -77,6 +77,7 @@ static void put_map(struct writer *w, const struct xmap *map, int depth)
 
 static void put(struct writer *w, const struct xv *v, int depth)
 {
+    struct xv plain;
     switch ((enum xkind)v->kind) {
     case X_NIL: buf_str(w->b, STR("null")); return;
     case X_BOOL: buf_str(w->b, v->b ? STR("true") : STR("false")); return;
@@ -98,6 +99,7 @@ static void put(struct writer *w, const struct xv *v, int depth)
         return;
     case X_TIME: put_string(w->b, timefmt_rfc3339(w->a, *v->time)); return;
     case X_ZONE: buf_str(w->b, STR("{}")); return;
+    case X_OBJECT: plain = xobject_plain(w->a, v); put(w, &plain, depth); return;
     case X_FUNC:
     case X_SPRIG: w->bad = true; return;
     }
@@ -187,6 +189,7 @@ static bool list_to_val(struct xctx *x, const struct xlist *list, struct val *ou
 
 bool xv_to_val(struct xctx *x, const struct xv *v, struct val *out)
 {
+    struct xv plain;
     switch ((enum xkind)v->kind) {
     case X_NIL: *out = val_null; return true;
     case X_BOOL: *out = val_of_bool(v->b); return true;
@@ -201,6 +204,7 @@ bool xv_to_val(struct xctx *x, const struct xv *v, struct val *out)
     case X_MAP: return map_to_val(x, v->map, out);
     case X_TIME: *out = val_of_str(timefmt_rfc3339(x->a, *v->time)); return true;
     case X_ZONE: *out = val_of_str(xv_text(x, v)); return true;
+    case X_OBJECT: plain = xobject_plain(x->a, v); return xv_to_val(x, &plain, out);
     case X_FUNC:
     case X_SPRIG: break;
     }

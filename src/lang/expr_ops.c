@@ -146,6 +146,7 @@ static bool contained(struct xctx *x, const struct xv v[2], struct xv *out)
         out->b = v[0].kind == X_STR && sprig_find(v[0].s);
         return true;
     }
+    if (in->kind == X_OBJECT) return xobject_has(x, in, &v[0], &out->b);
     if (in->kind != X_LIST) return xfail(x, "operator \"in\" not defined on %s", xv_type(in));
     if (!xcharge(x, in->list->n / 8)) return false;
     for (size_t i = 0; i < in->list->n && !out->b; i++) out->b = xv_eq(&in->list->items[i], &v[0]);

@@ -4,6 +4,7 @@
  * types of the environment (expr_check.c) and walked (expr_eval.c). Everything lives in one arena. */
 #pragma once
 #include "lang/expr.h"
+#include "lang/semver.h"
 #include "lang/timefmt.h"
 
 /* --- tokens --- */
@@ -79,10 +80,11 @@ bool xerr_at(struct err *e, struct str text, uint32_t at, const char *message);
 
 enum xkind {
     X_NIL, X_BOOL, X_INT, X_FLOAT, X_STR, X_LIST, X_MAP, X_TIME, X_DURATION, X_FUNC, X_SPRIG, X_ZONE,
+    X_OBJECT, /* of Go: a version, a certificate */
 };
 
 /* Integers: what Go calls them. */
-enum xint_sub { XI_INT, XI_INT64, XI_WEEKDAY, XI_MONTH };
+enum xint_sub { XI_INT, XI_INT64, XI_UINT64, XI_UINT32, XI_WEEKDAY, XI_MONTH };
 
 /* What Go would call the elements of a list; only messages show it. */
 enum xsub { XS_ANY, XS_STR, XS_INT, XS_FLOAT };
@@ -101,8 +103,15 @@ struct xv {
         const struct xmap *map;
         const struct moment *time;
         const struct xfunc *func;
+        const struct xobject *obj;
         int32_t offset_s; /* X_ZONE */
     };
+};
+
+struct xobject {
+    enum { XOB_SEMVER, XOB_CERTIFICATE } kind;
+    struct semver version; /* XOB_SEMVER; xv.sub 1: a value of Go, else a pointer */
+    struct str cert, key;  /* XOB_CERTIFICATE: PEM */
 };
 
 struct xlist {
@@ -124,8 +133,8 @@ struct xctx;
 typedef bool xfunc_fn(struct xctx *x, const struct xv *args, size_t n, struct xv *out);
 
 /* A function of the environment or of sprig. `spec`: a letter a parameter: s string, i int, f
- * float, b bool, l list, m map, t time, a anything; '*' = the letter before it any number of times;
- * '?' = the letter before it may be missing. */
+ * float, b bool, l list, m map, t time, c certificate, u uint32 (only nil is one), a anything; '*' = the
+ * letter before it any number of times; '?' = the letter before it may be missing. */
 struct xfunc {
     const char *name;
     const char *spec;
@@ -153,6 +162,8 @@ struct xbuiltin {
 const struct xbuiltin *xbuiltin_find(struct str name);
 const struct xfunc *xfunc_find(struct str name);  /* asInt, asFloat, toJson, jsonpath */
 const struct xfunc *sprig_find(struct str name);
+extern const char sprig_refusal[]; /* why some exist in name only */
+bool sprig_is_refused(struct str name);
 
 /* --- evaluation --- */
 
@@ -202,6 +213,18 @@ bool xeval_loop(struct xctx *x, const struct xnode *n, struct xv *out);
 bool xbinary(struct xctx *x, enum xop op, const struct xv v[2], struct xv *out);
 bool xfetch(struct xctx *x, const struct xv v[2], struct xv *out);
 bool xmap_find(struct xctx *x, const struct xv *map, const struct xv *key, const struct xv **hit);
+
+/* --- objects of Go (expr_object.c); the first argument of each is one --- */
+
+const char *xobject_type(const struct xv *v);      /* Go's %T */
+const char *xobject_full_type(const struct xv *v); /* with the path of its package */
+const char *xobject_kind(const struct xv *v);
+bool xobject_eq(const struct xv *a, const struct xv *b);
+struct str xobject_text(struct arena *a, const struct xv *v);
+struct xv xobject_plain(struct arena *a, const struct xv *v); /* what JSON shows */
+bool xobject_has(struct xctx *x, const struct xv *v, const struct xv *key, bool *out);
+bool xobject_fetch(struct xctx *x, const struct xv *v, const struct xv *key, struct xv *out);
+bool xobject_call(struct xctx *x, struct xv *args, size_t n, struct str name, struct xv *out); /* args[0]: the object */
 
 /* JSONPath in the dialect of the jsonpath() function (jsonpath.c). */
 bool xjsonpath(struct xctx *x, const struct xv *root, struct str path, struct xv *out);

@@ -93,7 +93,7 @@ const struct xv *xmap_get_str(const struct xv *map, struct str key)
 const char *xv_type(const struct xv *v)
 {
     static const char *const lists[] = {"[]interface {}", "[]string", "[]int", "[]float64"};
-    static const char *const ints[] = {"int", "int64", "time.Weekday", "time.Month"};
+    static const char *const ints[] = {"int", "int64", "uint64", "uint32", "time.Weekday", "time.Month"};
     static const char *const maps[] = {"map[string]interface {}", "map[string]string",
                                        "map[interface {}]interface {}", "map[interface {}][]interface {}"};
     switch ((enum xkind)v->kind) {
@@ -109,6 +109,7 @@ const char *xv_type(const struct xv *v)
     case X_DURATION: return "time.Duration";
     case X_FUNC: return "func";
     case X_ZONE: return "*time.Location";
+    case X_OBJECT: return xobject_type(v);
     }
     IMPOSSIBLE("kind of value");
 }
@@ -154,6 +155,7 @@ bool xv_eq(const struct xv *a, const struct xv *b)
     case X_DURATION: return a->i == b->i;
     case X_FUNC: return a->func == b->func;
     case X_ZONE: return a->offset_s == b->offset_s;
+    case X_OBJECT: return xobject_eq(a, b);
     default: return false;
     }
 }
@@ -212,6 +214,7 @@ void xv_put_text(struct buf *b, struct arena *a, const struct xv *v)
     case X_FUNC: buf_printf(b, "func %s", v->func->name); return;
     case X_SPRIG: buf_str(b, STR("sprig")); return;
     case X_ZONE: buf_printf(b, "UTC%+d", v->offset_s / 3600); return;
+    case X_OBJECT: buf_str(b, xobject_text(a, v)); return;
     case X_LIST:
         buf_char(b, '[');
         for (size_t i = 0; i < v->list->n; i++) {

@@ -8,26 +8,20 @@ static const struct xfunc functions[] = {
 #undef SP
 };
 
-static const struct xfunc *find(struct str name)
+const struct xfunc *sprig_find(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
         if (name.n && name.p[0] == functions[i].name[0] && str_is(name, functions[i].name)) return &functions[i];
     return NULL;
 }
 
-const struct xfunc *sprig_find(struct str name)
-{
-    const struct xfunc *f = find(name);
-    bool must = !f && name.n > 4 && name.n < 40 && str_starts(name, STR("must"));
-    if (!must) return f;
-    char plain[40];
-    struct str rest = str_from(name, name.p[4] == '_' ? 5 : 4);
-    if (!rest.n) return NULL;
-    memcpy(plain, rest.p, rest.n);
-    plain[0] |= 32;
-    return find(str_n(plain, rest.n));
-}
+const char sprig_refusal[] = "it asks the network, which is not waited for while a run is decided; look the name up in a step";
 
+bool sprig_is_refused(struct str name)
+{
+    const struct xfunc *f = sprig_find(name);
+    return f && f->fn == sprig_refused;
+}
 
 /* "12.7" -> "12": spf13/cast cuts off what follows a point when all else are digits. */
 static struct str whole_part(struct str s)

@@ -6,6 +6,7 @@
 #include "lang/digest.h"
 #include "lang/duration.h"
 #include "lang/expr_builtin.h"
+#include "lang/pem.h"
 #include "lang/rune.h"
 #include "lang/sprig_p.h"
 
@@ -111,7 +112,7 @@ bool sprig_must_from_json(struct xctx *x, const struct xv *args, size_t n, struc
 
 bool sprig_refused(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return xfail(x, "this function of sprig does not exist here");
+    return xfail(x, "this function is refused: %s", sprig_refusal);
 }
 
 /* A text that is no JSON gives nil. */
@@ -134,7 +135,10 @@ static struct str kind_name(const struct xv *v)
         [X_STR] = "string", [X_LIST] = "slice", [X_MAP] = "map", [X_TIME] = "struct",
         [X_DURATION] = "int64", [X_FUNC] = "func", [X_SPRIG] = "map", [X_ZONE] = "ptr",
     };
-    return v->kind == X_INT && v->sub ? STR("int64") : str_of(kinds[v->kind]);
+    static const char *const ints[] = {[XI_INT] = "int", [XI_INT64] = "int64", [XI_UINT64] = "uint64", [XI_UINT32] = "uint32",
+                                       [XI_WEEKDAY] = "int", [XI_MONTH] = "int"};
+    if (v->kind == X_OBJECT) return str_of(xobject_kind(v));
+    return str_of(v->kind == X_INT ? ints[v->sub] : kinds[v->kind]);
 }
 
 bool sprig_type_of(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
@@ -168,26 +172,6 @@ bool sprig_deep_equal(struct xctx *x, const struct xv *args, size_t n, struct xv
 bool sprig_b64enc(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     return builtin_to_base64(x, args, 1, out);
-}
-
-/* Where Go's decoder gives up, or -1: a wrong character, padding in the wrong place, a part that is too
- * short (its first character), something after the end. */
-static ptrdiff_t b64_fault(struct str s)
-{
-    size_t filled = 0, pads = 0, first = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '\n' || c == '\r') continue;
-        if (pads && (c != '=' || filled + pads == 4)) return (ptrdiff_t)i - (filled + pads < 4);
-        bool digit = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '+' || c == '/';
-        if (c == '=' && filled < 2) return (ptrdiff_t)i;
-        if (c == '=') pads++;
-        else if (!digit) return (ptrdiff_t)i;
-        else if (filled++ % 4 == 0) first = i, filled = 1;
-        if (filled == 4) filled = 0;
-    }
-    if (pads) return filled + pads == 4 ? -1 : (ptrdiff_t)s.n;
-    return filled ? (ptrdiff_t)first : -1;
 }
 
 bool sprig_b64dec(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
@@ -385,6 +369,22 @@ bool sprig_date_modify(struct xctx *x, const struct xv *args, size_t n, struct x
     return true;
 }
 
+bool sprig_must_date_modify(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    int64_t ns;
+    struct err inner = {0};
+    return duration_parse(args[0].s, &ns, &inner) ? sprig_date_modify(x, args, n, out) : xfail(x, "%s", inner.text);
+}
+
+bool sprig_must_to_date(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    struct moment m;
+    if (!timefmt_parse(args[0].s, args[1].s, &m))
+        return xfail(x, "parsing time \"%.*s\" as \"%.*s\"", STR_ARG(args[1].s), STR_ARG(args[0].s));
+    *out = xv_time(x->a, m);
+    return true;
+}
+
 bool sprig_to_date(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     struct moment m;
@@ -403,7 +403,7 @@ bool sprig_duration(struct xctx *x, const struct xv *args, size_t n, struct xv *
 {
     int64_t s = 0;
     if (args[0].kind == X_STR && !str_to_i64(args[0].s, &s)) s = 0;
-    if (args[0].kind == X_INT && args[0].sub) s = args[0].i;
+    if (args[0].kind == X_INT && args[0].sub == XI_INT64) s = args[0].i;
     *out = xv_str(duration_text(x->a, (int64_t)((uint64_t)s * 1000000000u)));
     return true;
 }
@@ -417,7 +417,7 @@ bool sprig_duration_round(struct xctx *x, const struct xv *args, size_t n, struc
     int64_t ns = 0;
     const struct xv *v = &args[0];
     if (v->kind == X_STR && !duration_parse(v->s, &ns, NULL)) ns = 0;
-    else if (v->kind == X_INT && v->sub) ns = v->i;
+    else if (v->kind == X_INT && v->sub == XI_INT64) ns = v->i;
     else if (v->kind == X_TIME) ns = moment_diff(moment_of(x, &(struct xv){0}), *v->time);
     uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     *out = xv_str(STR("0s"));

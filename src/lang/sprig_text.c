@@ -289,6 +289,21 @@ static size_t after(struct str text, const struct regex_hit *hit)
 
 bool sprig_regex_match(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
+    struct err inner = {0};
+    struct regex *r CLEANUP(regex_clear) = regex_new(args[0].s, &inner);
+    struct regex_hit hit;
+    if (!r && inner.code != ERR_LIMIT) { /* what is no pattern matches nothing */
+        *out = xv_bool(false);
+        return true;
+    }
+    if (!r) return xfail(x, "%s", inner.text);
+    if (!search(x, r, args[1].s, 0, &hit)) return false;
+    *out = xv_bool(hit.found);
+    return true;
+}
+
+bool sprig_must_regex_match(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
     struct regex *r CLEANUP(regex_clear) = pattern(x, args[0].s);
     struct regex_hit hit;
     if (!r || !search(x, r, args[1].s, 0, &hit)) return false;

@@ -156,9 +156,10 @@ static bool expr_failed(struct replacer *r, const struct err *why)
 
 static bool result_text(struct replacer *r, struct xctx *x, const struct xv *v, struct str *out)
 {
-    *out = v->kind == X_STR    ? v->s
-           : v->kind == X_TIME ? timefmt_rfc3339(r->a, *v->time)
-                               : xv_json(x, v, 0);
+    struct xv plain = v->kind == X_OBJECT ? xobject_plain(r->a, v) : *v;
+    *out = plain.kind == X_STR    ? plain.s
+           : plain.kind == X_TIME ? timefmt_rfc3339(r->a, *plain.time)
+                                  : xv_json(x, &plain, 0);
     return str_set(*out);
 }
 

@@ -300,7 +300,7 @@ class Expr(Gen):
 
 class Sprig(Expr):
     musts = set("toJson toPrettyJson toRawJson fromJson first last rest initial append prepend reverse uniq without has slice chunk compact regexMatch regexFind regexFindAll regexReplaceAll regexSplit merge mergeOverwrite".split())
-    skip = {"randInt", "randAlphaNum", "randAlpha", "randNumeric", "randAscii", "randBytes", "shuffle", "uuidv4", "now", "ago"}
+    skip = {"bcrypt", "htpasswd", "encryptAES", "genPrivateKey", "genCA", "genSelfSignedCert", "derivePassword", "randInt", "randAlphaNum", "randAlpha", "randNumeric", "randAscii", "randBytes", "shuffle", "uuidv4", "now", "ago"}
 
     def __init__(self, seed, table):
         super().__init__(seed)
@@ -312,6 +312,7 @@ class Sprig(Expr):
         return {"s": lambda: self.pick([self.lit_str(), self.lit_str(), "'foo bar baz'", "'a.b/c.txt'", "'1.2.3'", "'^1.2'", "'snake_case word'", "'CamelCase'", "'-1.5h'", "'2006-01-02'", "'12'", "'0x1f'", "'017'"]),
                 "i": lambda: self.pick(["0", "1", "2", "3", "5", "-1", "7", "20"]), "f": lambda: self.pick(["0.5", "1.5", "2"]),
                 "b": lambda: self.pick(["true", "false"]), "l": lambda: self.list(1), "m": lambda: self.pick(["{\"a\": 1, \"b\": 'x'}", "{}", "sprig.dict('a', 1)", "item", "{\"a\": {\"b\": 2}}"]),
+                "c": lambda: self.pick(["nil", "item"]), "u": lambda: self.pick(["nil", "1"]),
                 "t": lambda: self.pick(["date('2020-01-02 03:04:05')", "sprig.toDate('2006-01-02', '2021-05-06')"]),
                 "a": lambda: self.pick([self.int, self.num, self.str, self.list, self.map, self.bool])(1 if self.chance(.3) else 0)}[letter]()
 
@@ -332,6 +333,118 @@ class Sprig(Expr):
         if self.chance(.02):
             args = args[:-1]
         return ["expr", "sprig.%s(%s)" % (name, ", ".join(args))]
+
+
+# ---- sprig's versions, URLs, passwords and certificates ----
+
+class Objects(Gen):
+    """What gives the same answer each time."""
+    words = ["alpha", "beta.1", "rc-1", "0", "01", "1", "10", "x", "a-b", "-", "a.b.c", "99999999999999999999", "", "a..b", "é"]
+
+    def number(self):
+        return self.pick(["0", "1", "1", "2", "2", "3", "10", "12", "01", "18446744073709551616", "4294967296"] if self.chance(.1) else ["0", "1", "2", "3", "10"])
+
+    def version(self):
+        text = self.pick(["", "", "", "v", "V", " "] if self.chance(.15) else [""]) + ".".join(self.number() for _ in range(self.pick([3, 3, 3, 2, 1, 4] if self.chance(.4) else [3])))
+        if self.chance(.3):
+            text += "-" + self.pick(self.words)
+        return text + ("+" + self.pick(self.words) if self.chance(.15) else "")
+
+    def constraint(self):
+        k = self.r.random()
+        if k < .12:
+            return "%s%s%s" % (self.version(), self.pick([" - ", " - ", "  -  ", " -", "-"]), self.version())
+        parts = [self.number() if self.chance(.8) else self.pick("xX*|") for _ in range(self.pick([3, 3, 2, 1]))]
+        tail = "-" + self.pick(self.words) if self.chance(.15) else "+b" if self.chance(.05) else ""
+        op = self.pick(["", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^", "^", "~", "!=", ">", "<="] if self.chance(.97) else ["==", "><", "!", ">>"])
+        return op + self.pick(["", "", " "]) + (self.pick(["v", ""]) if self.chance(.1) else "") + ".".join(parts) + tail
+
+    def constraints(self):
+        glue = lambda: self.pick([", ", " ", ",", " || ", "||", " , "] if self.chance(.97) else [";", "  ", " && ", ""])
+        text = self.constraint()
+        for _ in range(self.pick([0, 0, 1, 1, 2, 3])):
+            text += glue() + self.constraint()
+        return self.bent(text, .03)
+
+    def quoted(self, text):
+        return json.dumps(text, ensure_ascii=False)
+
+    def semver(self):
+        v = "sprig.semver(%s)" % self.quoted(self.bent(self.version(), .03))
+        k = self.r.random()
+        if k < .5:
+            return v + "".join(".%s()" % self.pick(["IncMajor", "IncMinor", "IncPatch"]) for _ in range(self.pick([0, 0, 1, 2]))) + self.pick(["", ".%s()" % self.pick("String Prerelease Metadata Original Value Nope".split())])
+        other = "sprig.semver(%s)" % self.quoted(self.version())
+        if k < .8:
+            return "%s.%s(%s)" % (v, self.pick("Compare Equal LessThan LessThanEqual GreaterThan GreaterThanEqual".split()), self.pick([other, other, other, "nil", "'1.2.3'", other + ".IncMajor()"]))
+        if k < .9:
+            return "%s.%s(%s)" % (v, self.pick(["SetPrerelease", "SetMetadata"]), self.quoted(self.pick(self.words)))
+        return self.pick(["%s == %s", "[%s, %s]", "%s in [%s]", "{\"a\": %s, \"b\": string(%s)}", "sprig.toJson([%s, sprig.kindOf(%s)])", "sprig.deepEqual(%s, %s)", "%s < %s", "sprig.empty(%s) ? 1 : len(%s)"]) % (v, other)
+
+    def url(self):
+        piece = lambda: "".join(self.many(0, 4, lambda: self.pick(["a", "b", "x.y", "-", "_", "~", "!", "$", "&", "'", "(", "*", "+", ",", ";", "=", ":", "@", "%20", "%41", "%2f", "%e9", "é", " ", "%", "%zz", "[", "]", "|", "\"", "<", "^", "`", "{", "\t"] if self.chance(.5) else ["a", "b", "1", "c"])))
+        host = self.pick(["host", "h.example", "127.0.0.1", "[::1]", "[fe80::1%25eth0]", "[::ffff:1.2.3.4]", "[1.2.3.4]", "[::1", "[x]", "[1::2::3]", "", "a:b", "::1", "é", "%C3%A9", "h%41", "[::1%25]", "[1:2:3:4:5:6:7:8]", "HOST"])
+        port = self.pick(["", "", ":80", ":", ":x", ":8a"])
+        text = self.pick(["http://", "https://", "s3://", "HTTP://", "//", "mailto:", "", "", "a+b-c.d:", "1a:", ":", "/", "///", "x:/", "postgres://"])
+        if self.chance(.3):
+            text += piece() + self.pick(["@", ":" + piece() + "@"])
+        text += self.pick([host, host + port, piece()])
+        if self.chance(.6):
+            text += self.pick(["/", ""]) + piece() + self.pick(["", "/" + piece()])
+        return text + self.pick(["", "", "?", "?" + piece(), "??"]) + self.pick(["", "", "#", "#" + piece()])
+
+    def join(self):
+        fields = {k: self.pick([self.url(), "http", "", "/a b", "x:y", "a@b:c", "*", "é/%"]) for k in self.r.sample("scheme host path query opaque fragment userinfo hostname".split(), self.r.randint(0, 6))}
+        if self.chance(.6):
+            fields.pop("opaque", None)
+        text = ", ".join('"%s": %s' % (k, self.quoted(v) if self.chance(.98) else self.pick(["1", "nil", "[]"])) for k, v in fields.items())
+        return "sprig.urlJoin({%s})" % text if self.chance(.7) else "sprig.urlJoin(sprig.urlParse(%s))" % self.quoted(self.url())
+
+    def secret(self):
+        text = lambda: self.quoted(self.pick(["", "a", "pass", "été", "a:b", "x" * 72, "long text of some blocks " * 3]))
+        return self.pick([
+            lambda: "sprig.derivePassword(%s, %s, %s, %s, %s)" % (self.pick(["nil"] * 12 + ["1"]), self.quoted(self.pick("maximum long medium short basic pin other".split())), text(), text(), text()),
+            lambda: "sprig.decryptAES(%s, sprig.encryptAES(%s, %s))" % ((lambda w: (w, w, text()))(text())),
+            lambda: "sprig.decryptAES(%s, %s)" % (text(), self.quoted(self.pick(["", "x", "MDEyMzQ1Njc4OWFiY2RlZg==", "IJWxfkhHCTX4FdRhzSwLoX5EIbXCDX63HrlMLqYsMGE=", "30tEfhuJSVRhpG97XCuWgz2okj7L8vQ1s6V9zVUPeDQ=", "aGFsbG8=", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZQ=="]))),
+            lambda: "sprig.htpasswd('a:b', %s)" % text(), lambda: "sprig.bcrypt(%s)" % self.quoted("y" * self.pick([73, 100])), lambda: "sprig.genPrivateKey('dh')",
+            lambda: "sprig.buildCustomCert(%s, %s)" % (text(), text()), lambda: "sprig.genCAWithKey('a', 1, %s)" % text(), lambda: "sprig.genSignedCert('a', nil, nil, 1, %s)" % self.pick(["nil", "'x'", "{}", "1"]),
+            lambda: "sprig.genSelfSignedCertWithKey('a', %s, %s, 1, sprig.genPrivateKey(%s)).%s" % (self.pick(["['x']", "[1]", "'x'", "['1.2.3']", "['::1%x']"]), self.pick(["nil", "[1]", "'y'", "['é']"]), self.quoted(self.pick(["ecdsa", "ed25519"])), self.pick(["Key", "key", "Cert"])),
+        ])()
+
+    def case(self):
+        return ["expr", self.pick([lambda: "sprig.semverCompare(%s, %s)" % (self.quoted(self.constraints()), self.quoted(self.version()))] * 6
+                                  + [self.semver] * 3 + [lambda: "sprig.urlParse(%s)" % self.quoted(self.url())] * 4 + [self.join] * 3 + [self.secret])()]
+
+
+class Keys(Objects):
+    """What is another each time: the oracle describes both answers. ["expr", TEXT, PASSWORD]"""
+
+    def lists(self):
+        ips = self.pick(["nil", "[]", "['10.0.0.1']", "['::1', '192.168.0.1']", "['::ffff:1.2.3.4', 'fe80::1']"])
+        return "%s, %s" % (ips, self.pick(["nil", "[]", "['a.example']", "['b.example', '*.c']", "['a b', '']"]))
+
+    def key(self):
+        return "sprig.genPrivateKey('%s')" % self.pick(["ecdsa", "ed25519", "ed25519", "ecdsa"] if self.chance(.95) else ["dsa"])
+
+    def cert(self):
+        cn = self.quoted(self.pick(["ca", "My CA", "été", "a*b", "a&b", "", "x" * 100, "a_b"]))
+        days = self.pick(["1", "365", "0", "-5", "9000", "40000", "106751", "200000", "-200000", "9223372036854775807"])
+        args = "%s, %s, %s" % (cn, self.lists(), days)
+        return self.pick([
+            lambda: "sprig.genCAWithKey(%s, %s, %s)" % (cn, days, self.key()), lambda: "sprig.genSelfSignedCertWithKey(%s, %s)" % (args, self.key()),
+            lambda: "let ca = sprig.genCAWithKey(%s, 30, %s); [ca, sprig.genSignedCertWithKey(%s, ca, %s)]" % (self.pick([cn, "'root'"]), self.key(), args, self.key()),
+            lambda: "let ca = sprig.genSelfSignedCertWithKey('self', nil, nil, 30, %s); [ca, sprig.genSignedCertWithKey(%s, ca, %s)]" % (self.key(), args, self.key()),
+            lambda: "let c = sprig.genCAWithKey(%s, 3, %s); sprig.buildCustomCert(sprig.b64enc(c.Cert), sprig.b64enc(c.Key))" % (cn, self.key()),
+            lambda: self.pick(["sprig.genCA(%s, %s)" % (cn, days), "sprig.genSelfSignedCert(%s)" % args, "let ca = sprig.genCA('r', 2); [ca, sprig.genSignedCert(%s, ca)]" % args]) if self.chance(.2) else self.key(),
+        ])()
+
+    def case(self):
+        word = self.pick(["pass", "", "été", "x" * 72, "\xff\xfe" * 3, "p" * 40])
+        text = self.pick([self.cert] * 12 + [lambda: "sprig.bcrypt(%s)" % self.quoted(word), lambda: "sprig.htpasswd('user', %s)" % self.quoted(word),
+                                            lambda: "sprig.encryptAES(%s, %s)" % (self.quoted(word), self.quoted(self.pick(["", "a", "16 bytes of text", "more " * 20]))),
+                                            lambda: "sprig.genPrivateKey(%s)" % self.quoted(self.pick(["ecdsa", "ed25519", "nope"]) if self.chance(.95) else self.pick(["rsa", "", "dsa"])),
+                                            lambda: "sprig.randBytes(%d)" % self.pick([0, 1, 12, 13]), lambda: "sprig.uuidv4()"])()
+        return ["expr", text, word]
 
 
 # ---- tags ----
@@ -355,7 +468,7 @@ class Tags(Expr):
         name = self.pick(["inputs.parameters.a", "nope", "nope.x", "steps.x.y", "tasks.u", "item", "item.x", "item.z", "retries", "lastRetry.status", "workflow.status", "workflow.failures", "workflow.name",
                           "steps.s.outputs.parameters.p", "steps.s.outputs.result", "steps.s.nope.x", "which", "workflow.parameters", "odd", "inputs.parameters['my-p']"])
         return self.pick(["{{=%s}}", "{{= %s }}", "{{=%s ?? 'd'}}", "{{=%s?.q ?? 'd'}}", "{{=asInt(%s) + 1}}", "{{=%s == '5' ? 'y' : 'n'}}", "{{=[%s]}}", "{{=toJson(%s)}}", "{{=len(%s)}}",
-                          "{{=%s + '\"<é'}}", "{{=true ? 'x' : %s}}", "{{={\"a\": %s}}}", "{{=sprig.upper(%s)}}", "{{=1 / 2}}", "{{=nil}}", "{{=%s.x ?? nosuch ?? 'd'}}", "{{=map([%s], #)}}",
+                          "{{=%s + '\"<é'}}", "{{=true ? 'x' : %s}}", "{{={\"a\": %s}}}", "{{=sprig.upper(%s)}}", "{{=sprig.semver(%s)}}", "{{=sprig.semver('1.' + %s).IncPatch()}}", "{{=sprig.urlParse(%s)}}", "{{=sprig.genCA}}", "{{=1 / 2}}", "{{=nil}}", "{{=%s.x ?? nosuch ?? 'd'}}", "{{=map([%s], #)}}",
                           "{{=let q = %s; q}}", "{{=(%s ?? 'a').b}}", "{{=%s +}}"]).replace("%s", name)
 
     def case(self):
@@ -455,6 +568,36 @@ class Jsonpath(Path):
         path = self.bent(start + "".join(self.many(1, 3, self.step)), .03)
         quoted = json.dumps(path, ensure_ascii=False)
         return ["expr", "jsonpath('%s', %s)" % (self.pick(DOCS), quoted)]
+
+
+# ---- jq, over an object as resource templates have it ----
+
+class Jq(Gen):
+    docs = ['{"metadata":{"name":"a","generation":3,"labels":{"x":"1"},"uid":"u<1>"},"status":{"phase":"Bound","big":12345678901234567890,"odd":9007199254740993,"f":1.5,"s":0.1,'
+            '"tiny":1e-9,"list":[3,1,2],"nil":null,"ok":true,"conds":[{"type":"Ready","status":"True"},{"type":"Other","status":"False","n":2}]},"e":{},"l":[]}']
+
+    def path(self):
+        return self.pick([".metadata.name", ".metadata.generation", ".status.phase", ".status.big", ".status.odd", ".status.f", ".status.s", ".status.list", ".status.list[]", ".status.list[1]", ".status.list.[0]",
+                          ".status.conds[].type", ".status.conds", ".status.ok", ".status.nil", ".nope", ".nope.x", ".metadata.labels", ".metadata.labels.x", ".e", ".l", ".", ".status.tiny", ".metadata.uid", ".status.list[-1:]"])
+
+    def number(self):
+        return self.pick(["0", "1", "2", "10", "1.5", "0.1", "100", "1e3", "4503599627370496"])
+
+    def value(self, d):
+        k = self.r.random()
+        if d <= 0 or k < .35:
+            return self.pick([self.path, self.path, self.number, lambda: self.pick(['"a"', '"x<y"', '"12"', "null", "true", "[]", "{}"])])()
+        return self.pick([
+            lambda: "(%s %s %s)" % (self.value(d - 1), self.pick("+ - * / == != < <= > >= // and or , |".split()), self.value(d - 1)),
+            lambda: "(%s | %s)" % (self.value(d - 1), self.pick(["length", "tostring", "type", "floor", "keys", "map(.)", "first", "last", "add", "sort", "unique", "reverse", "not", "tojson", "@json", "@text", "@base64",
+                                                                "ascii_downcase", "select(. != null)", "tonumber", "to_entries", "max", "min", "any", "all", "flatten", "join(\",\")", "split(\",\")", "has(\"x\")", "test(\"a\")", "empty", "values", "trim", "abs", "toarray", "@csv", "@sh", "ascii", "isvalid(.x)"])),
+            lambda: "[%s]" % self.value(d - 1), lambda: "{a: %s}" % self.value(d - 1), lambda: "(if %s then %s else %s end)" % (self.value(d - 1), self.value(d - 1), self.value(d - 1)), lambda: "(if %s then %s end)" % (self.value(d - 1), self.value(d - 1)),
+            lambda: '"v=\\(%s)"' % self.value(d - 1), lambda: "(try %s catch 0)" % self.value(d - 1), lambda: "(%s)?" % self.value(d - 1), lambda: "(.status.conds[] | select(.type == \"Ready\") | %s)" % self.pick([".status", ".n", "."]),
+            lambda: "(%s as $x | [$x, $x])" % self.value(d - 1), lambda: "[limit(2; %s)]" % self.value(d - 1), lambda: "reduce %s as $i (0; . + 1)" % self.path(),
+        ])()
+
+    def case(self):
+        return ["jq", self.bent(self.value(self.r.randint(0, 3)), .01), self.pick(self.docs)]
 
 
 # ---- regular expressions ----

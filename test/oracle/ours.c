@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "doc/json.h"
+#include "helper/helper.h"
 #include "lang/cron.h"
 #include "lang/depends.h"
 #include "lang/expr.h"
@@ -19,6 +20,9 @@ struct oracle {
     struct arena names; /* what the scope points into */
     struct scope scope;
     struct arena a; /* one line */
+    const char *program; /* this one: the helper lies two folders up */
+    struct loop *loop;   /* for jq; NULL until then */
+    struct helper *helper;
     int64_t now_us; /* some functions of sprig take the present time for anything that is no time */
 };
 
@@ -120,6 +124,35 @@ static struct str answer_regex(struct oracle *o, const struct val *args)
     return str_cat(&o->a, out, STR("]"));
 }
 
+struct filtered {
+    struct arena *a;
+    struct str out;
+    bool done;
+};
+
+static void jq_done(void *user, struct str output, const struct err *e)
+{
+    struct filtered *f = user;
+    f->out = e ? str_fmt(f->a, "ERR %s", e->text) : str_cat(f->a, STR("OK "), output);
+    f->done = true;
+}
+
+static struct str answer_jq(struct oracle *o, const struct val *args)
+{
+    struct err e = {0};
+    struct filtered f = {.a = &o->a};
+    if (!o->loop) {
+        const char *slash = strrchr(o->program, '/');
+        o->loop = loop_new(&e);
+        if (!o->loop) return str_fmt(&o->a, "bad loop: %s", e.text);
+        o->helper = helper_new(o->loop, str_z(&o->names, str_fmt(&o->a, "%.*s/../../skiff-helper", slash ? (int)(slash - o->program) : 1,
+                                                                slash ? o->program : ".")));
+    }
+    helper_jq(o->helper, arg_str(args, 1), arg_str(args, 2), jq_done, &f);
+    while (!f.done) loop_turn(o->loop, true);
+    return f.out;
+}
+
 /* "Local" and no zone are UTC here; so they are at the oracle's, by TZ. */
 static struct str answer_cron(struct oracle *o, const struct val *args)
 {
@@ -166,7 +199,7 @@ static const struct {
     {"env", 2, set_names},          {"when", 2, answer_when},       {"params", 3, answer_params},
     {"expr", 2, answer_expr},       {"tags", 3, answer_tags},       {"depends", 3, answer_depends},
     {"kubectl", 3, answer_kubectl}, {"regex", 3, answer_regex},
-    {"cron", 4, answer_cron},
+    {"cron", 4, answer_cron},       {"jq", 3, answer_jq},
 };
 
 static struct str answer(struct oracle *o, struct str line)
@@ -180,9 +213,9 @@ static struct str answer(struct oracle *o, struct str line)
     return STR("bad line");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    struct oracle o = {.now_us = (int64_t)time(NULL) * 1000000};
+    struct oracle o = {.program = argv[0], .now_us = (int64_t)time(NULL) * 1000000};
     char *line = NULL;
     size_t cap = 0;
     arena_init(&o.names);
@@ -196,6 +229,7 @@ int main(void)
         fwrite(b.p, 1, b.n, stdout);
     }
     free(line);
+    if (o.loop) helper_free(o.helper), loop_free(o.loop);
     scope_fini(&o.scope);
     arena_fini(&o.a);
     arena_fini(&o.names);

@@ -8,13 +8,15 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
 var answers = map[string]func(args []any) string{
 	"when": when, "params": whenParams, "expr": expression, "tags": tags, "depends": depends,
-	"kubectl": kubectl, "cron": schedule, "regex": regex,
+	"kubectl": kubectl, "cron": schedule, "regex": regex, "shape": shape, "jq": jq,
 }
 
 func answer(line []byte) (out string) {
@@ -35,7 +37,19 @@ func answer(line []byte) (out string) {
 	return answers[lang](args[1:])
 }
 
+// functions prints the names in Argo's sprig.*, a line each: test/data/oracle/sprig-functions.txt.
+func functions() {
+	setEnv(map[string]any{})
+	names := slices.Collect(maps.Keys(deep["sprig"].(map[string]any)))
+	slices.Sort(names)
+	fmt.Println(strings.Join(names, "\n"))
+}
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "functions" {
+		functions()
+		return
+	}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
 	defer out.Flush()
