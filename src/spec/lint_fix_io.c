@@ -4,7 +4,8 @@
  * Nothing is done when the mended name is taken, or when a reference could be read in two ways. */
 #include "spec/lint_p.h"
 
-enum { WALKED_MAX = 1 << 20 }; /* values, for all names of a reading */
+/* Each name costs a walk over the file: none is mended in a large one. */
+enum { FILE_VALUES_MAX = 10000, WALKED_MAX = 1 << 19 /* values, for all names of a reading */ };
 
 struct io_name {
     struct lint *l;
@@ -13,6 +14,7 @@ struct io_name {
     const char *list;         /* "parameters" or "artifacts" */
     struct str patterns[3];   /* of references: .LIST.NAME, LIST['NAME'], LIST["NAME"] */
     size_t skip;              /* where the name begins in each */
+    size_t seen; /* values of this walk */
     bool apply, ok;
 };
 
@@ -77,7 +79,8 @@ static void text_see(struct io_name *x, const struct val *v)
 
 static void walk(struct io_name *x, const struct val *v)
 {
-    if (x->l->walked++ > WALKED_MAX) x->ok = false;
+    if (++x->seen > FILE_VALUES_MAX) x->l->walked = WALKED_MAX; /* of no other name either */
+    if (x->l->walked++ >= WALKED_MAX) x->ok = false;
     if (!x->ok) return;
     if (v->kind == VAL_STR && memchr(v->s.p, 's', v->s.n)) text_see(x, v);
     if (v->kind == VAL_LIST)
@@ -97,6 +100,7 @@ static void walk_file(struct io_name *x, bool apply)
 {
     const struct documents *docs = x->l->docs;
     x->apply = apply;
+    x->seen = 0;
     for (size_t i = 0; i < docs->n; i++)
         if (docs->items[i].val->file == x->g->file) walk(x, docs->items[i].val);
 }

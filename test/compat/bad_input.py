@@ -145,7 +145,7 @@ CASES = [
     (IO, r"state directory: .*afile.* not a directory", ["run", "good.yaml", "--state", "afile"]),
     (IO, r"state directory: .*[Nn]ot a directory", ["run", "good.yaml", "--state", "afile/below"]),
     (IO, r"state directory: /proc/", ["run", "good.yaml", "--state", "/proc/nowhere"]),
-    (UNSUPPORTED, r"fetch it first: curl", ["run", "https://example.com/workflow.yaml"]),
+    (UNSUPPORTED, r"from files and from http:// and https://", ["run", "ftp://example.com/workflow.yaml"]),
     # and what is no mistake
     (0, r"SUCCEEDED", ["run", "needs.yaml", "-p", "message=hi"]),
     (0, r"SUCCEEDED", ["run", "no-entrypoint.yaml", "--entrypoint", "main"]),

@@ -206,6 +206,9 @@ def large(n):
         for i in range(tasks))
     yield "33k dependencies of nothing", dag + "".join("      - {name: a%d, template: w, depends: b%d && !b%d.Sucked}\n" % (i, i, i)
                                                        for i in range(tasks))
+    for names in (n // 3, n // 50):
+        yield "%d malformed names of parameters" % names, HEAD + "  - {name: w, inputs: {parameters: [%s]}, suspend: {}}\n" % ", ".join(
+            "{name: p %d, value: x}" % i for i in range(names))
     many = ", ".join("{name: p%d, value: x}" % i for i in range(tasks))
     yield "33k arguments for as many inputs", HEAD + "  - {name: w, inputs: {parameters: [%s]}, suspend: {}}\n  - name: main\n    steps: " \
         "[[{name: a, template: w, arguments: {parameters: [%s]}}]]\n" % (many, many)
