@@ -88,7 +88,7 @@ static bool required(const struct node *n, const struct val_pair *hook, struct e
 /* Its text is filled in as any other of its template; then it is evaluated. */
 static bool wanted(struct run *r, struct node *n, const struct val_pair *hook, bool *out, struct err *e)
 {
-    struct scope s CLEANUP(scope_fini) = {0}, plain CLEANUP(scope_fini) = {0};
+    struct scope s CLEANUP(scope_fini) = {0};
     struct val mine = hook->v;
     if (!required(n, hook, e) || !hook_of_item(r, n, &mine, e)) return false;
     const struct scope *base = n->boundary ? &n->boundary->body->inputs

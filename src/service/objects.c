@@ -150,12 +150,12 @@ static const struct zone *zone_of(struct arena *a, struct str name)
     return tzif_parse(a, bytes, &z, &unknown) ? z : zone_utc();
 }
 
-static bool next_of(struct arena *a, struct str schedule, struct str timezone, int64_t now_us, int64_t *next_us)
+static bool next_of(struct arena *a, struct str schedule, struct str zone, int64_t now_us, int64_t *next_us)
 {
     struct cron c;
     struct err e;
     if (!cron_parse(schedule, &c, &e)) return false;
-    return cron_next(&c, zone_of(a, c.zone.p ? c.zone : timezone.n ? timezone : STR_NONE), now_us, next_us);
+    return cron_next(&c, zone_of(a, c.zone.p ? c.zone : zone.n ? zone : STR_NONE), now_us, next_us);
 }
 
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us)
