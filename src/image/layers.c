@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "image/store_p.h"
+#include "os/fd.h"
 
 enum { LOOK_NS = 100000000, PARALLEL = 4 };
 
@@ -26,7 +27,9 @@ static bool layer_do(struct crew *c, struct arena *a, size_t i, size_t n_below, 
         if (!j->fetch(j->user, a, i, &c->stop, &from, e)) return false;
         from.cancelled = &c->stop;
         from.progress = p;
-        if (!layer_make(a, c->s, w, j->works, n_below, &from, e)) return false;
+        bool ok = layer_make(a, c->s, w, j->works, n_below, &from, e);
+        if (from.own) close_fd(&from.source.fd);
+        if (!ok) return false;
     }
     if (p && w->done) atomic_store(&p->stage, IMAGE_READY);
     return true;

@@ -59,7 +59,7 @@ static bool ref_read_file(struct arena *a, const char *path, struct ref_record *
 {
     struct val v;
     if (!json_read(a, path, &v, e)) return false;
-    *out = (struct ref_record){val_get_str(&v, "ref"), val_get_str(&v, "digest"), val_get_str(&v, "manifest"), {0}, get_i64(&v, "pulled")};
+    *out = (struct ref_record){val_get_str(&v, "ref"), val_get_str(&v, "digest"), val_get_str(&v, "manifest"), {{0}}, get_i64(&v, "pulled")};
     if (!image_platform_parse(a, val_get_str(&v, "platform"), &out->platform, e) || !digest_check(out->manifest, e) ||
         !digest_check(out->digest, e))
         return err_ctx(e, "%s", path);

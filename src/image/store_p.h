@@ -64,6 +64,7 @@ bool layer_look(struct arena *a, struct image_store *s, struct layer_work *w);
 struct layer_from {
     struct unpack_source source;
     struct str blob_digest; /* absent: the source is right */
+    bool own; /* the source's descriptor is closed afterwards */
     const atomic_bool *cancelled;
     struct image_progress_layer *progress; /* may be NULL */
 };
