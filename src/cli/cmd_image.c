@@ -37,6 +37,23 @@ static struct service_images *images_open(struct cli *cli, struct err *e)
 
 static struct str platform_flag(const struct cli *cli) { return str_of(args_str(&cli->args, "platform")); }
 
+/* What an image has and a step will not. */
+static void left_out_note(struct cli *cli, const struct val *image)
+{
+    const struct val *layers = val_get(image, STR("layers"));
+    int64_t devices = 0, xattrs = 0, n;
+    for (uint32_t i = 0; layers && i < layers->n; i++) {
+        const struct val *d = val_get(&layers->items[i], STR("devicesLeftOut")), *x = val_get(&layers->items[i], STR("attributesLeftOut"));
+        if (d && val_i64(d, &n)) devices += n;
+        if (x && val_i64(x, &n)) xattrs += n;
+    }
+    if (devices)
+        cli_note(cli, "%.*s: %lld device files or sockets were left out: a step has a /dev of its own", STR_ARG(val_get_str(image, "name")), (long long)devices);
+    if (xattrs)
+        cli_note(cli, "%.*s: %lld extended attributes were left out (file capabilities have no effect in steps)", STR_ARG(val_get_str(image, "name")),
+                 (long long)xattrs);
+}
+
 static bool one_pull(struct cli *cli, struct service_images *s, const char *ref, struct err *e)
 {
     struct pull_view v = {.cli = cli, .progress = term_progress(cli, cli->env->err_fd), .name = ref};
@@ -45,6 +62,7 @@ static bool one_pull(struct cli *cli, struct service_images *s, const char *ref,
     struct val image;
     bool ok = service_images_pull(&cli->a, s, &p, &image, e);
     pull_end(&v);
+    if (ok) left_out_note(cli, &image);
     if (ok && !cli->quiet)
         cli_out(cli, str_fmt(&cli->a, "%.*s@%.*s\n", STR_ARG(val_get_str(&image, "name")), STR_ARG(val_get_str(&image, "digest"))));
     return ok;
@@ -107,6 +125,7 @@ static bool import_run(struct cli *cli, struct err *e)
     struct service_images *s = images_open(cli, e);
     bool ok = s && (from ? service_images_import_from(&cli->a, s, from, str_of(what), name, &list, e)
                          : service_images_import(&cli->a, s, what, name, platform_flag(cli), &list, e));
+    for (uint32_t i = 0; ok && i < list.n; i++) left_out_note(cli, &list.items[i]);
     if (ok && !cli->quiet) names_put(&list, &b);
     cli_out(cli, buf_view(&b));
     service_images_close(s);

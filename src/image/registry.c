@@ -205,7 +205,7 @@ bool registry_ping(struct arena *a, struct registry *r, struct err *e)
     bool plain = may_be_plain(&r->s->settings, r->host);
     for (unsigned tries = 1;; tries++) {
         if (ping_as(a, r, "https", plain, &why) || (plain && ping_as(a, r, "http", false, &why))) return true;
-        if (why.code != ERR_TIMEOUT || !registry_wait(r, tries, NULL)) break;
+        if (why.code != ERR_TIMEOUT || tries > 1 || !registry_wait(r, tries, NULL)) break; /* a time-out is long enough */
     }
     if (r->cancelled && atomic_load(r->cancelled)) return err_set(e, ERR_TIMEOUT, "not wanted any more");
     return err_set(e, why.code, "registry %.*s: %s", STR_ARG(r->host), why.text);
