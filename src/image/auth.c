@@ -154,8 +154,8 @@ static bool pair_take(struct arena *a, struct str *s, struct str *name, struct s
     struct buf b CLEANUP(buf_fini);
     struct str rest = str_trim(*s);
     ptrdiff_t eq = str_find_char(rest, '=', 0);
-    if (eq < 1) return false;
     buf_init(&b, LIMIT_IMAGE_TOKEN_BYTES);
+    if (eq < 1) return false;
     *name = str_trim(str_sub(rest, 0, (size_t)eq));
     size_t i = (size_t)eq + 1;
     bool quoted = i < rest.n && rest.p[i] == '"';

@@ -247,7 +247,7 @@ static void a_pull_that_nobody_wants_any_more_ends(void **state)
 {
     struct place *p = *state;
     int port;
-    CLEANUP(close_fd) int silent = silent_listen(&port);
+    int silent = silent_listen(&port);
     struct answers x = {.loop = loop_new(&p->e), .wanted = 1};
     struct image_puller *puller = image_puller_new(x.loop, p->s, &p->e);
     struct image_ref stuck = ref_of(p, str_fmt(&p->a, "127.0.0.1:%d/x:1", port).p), here = ref_of(p, "app:1");
@@ -262,6 +262,7 @@ static void a_pull_that_nobody_wants_any_more_ends(void **state)
     image_ensure_cancel(two);
     image_puller_free(puller); /* ends: the test has a time limit */
     assert_int_equal(x.n, 1);
+    close(silent);
     loop_free(x.loop);
 }
 

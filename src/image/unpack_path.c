@@ -17,8 +17,8 @@ bool unpack_name(struct unpacker *u, const char *raw, struct str *out)
     struct str rest = str_of(raw), part;
     unsigned depth = 0;
     *out = STR_NONE;
-    if (!raw || !*raw) return err_set(u->e, ERR_SPEC, "a layer has an entry without a name");
     buf_init(&clean, LIMIT_IMAGE_PATH_BYTES);
+    if (!raw || !*raw) return err_set(u->e, ERR_SPEC, "a layer has an entry without a name");
     while (rest.p) {
         str_cut(rest, '/', &part, &rest);
         if (!part.n || str_is(part, ".")) continue;
