@@ -18,6 +18,8 @@ def layer(roots, most):
         for root in roots:
             for at, dirs, files in os.walk(root):
                 dirs.sort()
+                if taken > most * 0.95:
+                    return out.getvalue()
                 t.add(at, arcname=at.lstrip("/"), recursive=False)
                 for path in sorted(os.path.join(at, f) for f in files):
                     if os.path.islink(path) or not os.path.isfile(path) or not os.access(path, os.R_OK):
