@@ -15,6 +15,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import measure  # noqa: E402
+import parts_image  # noqa: E402
 import parts_lang  # noqa: E402
 import parts_scale  # noqa: E402
 import parts_steps  # noqa: E402
@@ -22,7 +23,7 @@ import parts_steps  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = {"steps": parts_steps.steps, "runtimes": parts_steps.runtimes, "chain": parts_steps.chain,
          "cold": parts_steps.cold, "artifact": parts_scale.artifact, "yaml": parts_scale.yaml,
-         "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "lang": parts_lang.lang}
+         "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "lang": parts_lang.lang, "unpack": parts_image.unpack}
 
 
 class Bench:

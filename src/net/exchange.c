@@ -156,6 +156,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *user)
         err_set(&x->err, ERR_LIMIT, "the reply is larger than %llu bytes", (unsigned long long)x->req.max_bytes);
         return 0;
     }
+    if (x->req.on_piece && x->status >= 200 && x->status < 300) {
+        struct web_reply head = exchange_reply(x);
+        head.body = STR_NONE;
+        return x->req.on_piece(x->req.piece_user, &head, piece, &x->err) ? piece.n : 0;
+    }
     if (to_sink(x)) return sink_write(x, piece) ? piece.n : 0;
     buf_str(&x->body, piece); /* with a sink: of an error, which is small or cut */
     return piece.n;
@@ -317,9 +322,9 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     c->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                    (long)(x->req.connect_timeout_ms ? x->req.connect_timeout_ms : LIMIT_WEB_CONNECT_MS));
-    if (x->req.to_file || x->req.from_file) { /* as long as it moves it may take */
+    if (x->req.to_file || x->req.from_file || x->req.on_piece) { /* as long as it moves it may take */
         c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)LIMIT_WEB_STALL_S);
+        c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)(x->req.stall_s ? x->req.stall_s : LIMIT_WEB_STALL_S));
     }
     set_body(x);
     set_security(x);

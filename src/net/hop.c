@@ -92,6 +92,14 @@ static void referer_set(struct exchange *x, struct str to)
     x->referer = down || user.n ? NULL : x->url.p;
 }
 
+static bool same_origin(struct exchange *x, struct str to)
+{
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (!str_eq(address_part(x->curl, &x->arena, x->url, parts[i]), address_part(x->curl, &x->arena, to, parts[i]))) return false;
+    return true;
+}
+
 static enum hop_end onward(struct exchange *x, const char *to, struct err *e)
 {
     struct str next, host;
@@ -99,7 +107,7 @@ static enum hop_end onward(struct exchange *x, const char *to, struct err *e)
     if (x->requests >= LIMIT_WEB_REQUESTS) return refused(x, e);
     if (!address_clean(&x->arena, str_of(to), &next, e)) return HOP_FAILED;
     host = address_part(x->curl, &x->arena, next, CURLUPART_HOST);
-    x->trusted = x->trusted && host_is_within(host, x->first_host);
+    x->trusted = x->trusted && (x->req.same_origin ? same_origin(x, next) : host_is_within(host, x->first_host));
     x->keeps_host = x->keeps_host && str_find(location(x), STR("://"), 0) < 0;
     referer_set(x, next);
     x->url = next;

@@ -23,6 +23,7 @@ struct web_field {
     struct str name, value;
 };
 
+struct web_reply;
 struct web_request {
     struct str method; /* absent or "": GET */
     struct str url;
@@ -36,9 +37,14 @@ struct web_request {
     uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES */
     bool insecure;              /* do not check the server's certificate */
     bool http2;                 /* from the first byte on (prior knowledge), as gRPC without TLS */
+    bool same_origin;           /* stricter than Go: credentials go to the first scheme, host and port only */
+    int64_t stall_s;            /* of a transfer in pieces or files in which nothing moves; 0: LIMIT_WEB_STALL_S */
     /* web_fetch only: */
     bool to_file;   /* the body of a 2xx reply goes to sink_fd instead of reply.body */
     int sink_fd;
+    /* The body of a 2xx reply comes piece by piece, with the head as it is by then (without a body); false stops. */
+    bool (*on_piece)(void *user, const struct web_reply *head, struct str piece, struct err *e);
+    void *piece_user;
     bool from_file; /* the body is this file, sent from its start */
     int source_fd;
     const atomic_bool *cancelled; /* ends the transfer with TIMEOUT soon after it becomes true; may be NULL */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -51,10 +52,21 @@ __attribute__((noinline)) static pid_t spawn(const struct child *c, const struct
     return pid;
 }
 
+static int input_open(const struct child *c, struct err *e)
+{
+    int fd = c->input.n ? memfd_create("input", MFD_CLOEXEC) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) err_sys(e, "cannot give '%s' its input", c->argv[0]);
+    if (fd < 0 || !c->input.n) return fd;
+    if (fd_write_all(fd, c->input, e) && lseek(fd, 0, SEEK_SET) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
 static pid_t start(const struct child *c, const struct pipes *p, struct err *e)
 {
     sigset_t all, before;
-    int null CLEANUP(close_fd) = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int null CLEANUP(close_fd) = input_open(c, e);
+    if (null < 0) return -1;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = spawn(c, p, null);

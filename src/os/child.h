@@ -11,6 +11,7 @@ struct child {
     const char *const *argv; /* argv[0]: absolute path; ends with NULL */
     const char *const *env;  /* "NAME=value"; ends with NULL */
     const char *dir;         /* working directory */
+    struct str input;        /* its stdin; absent: empty */
     int64_t limit_ms;
     size_t most_bytes;       /* kept of each of its outputs; what comes after is read and dropped */
     const atomic_bool *cancelled; /* may be NULL; looked at several times a second */

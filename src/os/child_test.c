@@ -50,6 +50,20 @@ static void ends(void **state)
 }
 
 /* Neither descriptors nor the blocked signals of the caller; input is empty. */
+static void gets_its_input(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    const char *const argv[] = {"/bin/cat", NULL};
+    struct child c = {.argv = argv, .env = env, .dir = "/", .limit_ms = 60000, .most_bytes = 1000, .input = STR("words\n")};
+    struct str out, said;
+    struct err e;
+    int status;
+    (void)state;
+    arena_init(&a);
+    assert_true(child_run(&a, &c, &status, &out, &said, &e) && status == 0);
+    assert_string_equal(out.p, "words\n");
+}
+
 static void clean(void **state)
 {
     struct arena a CLEANUP(arena_fini);
@@ -97,6 +111,6 @@ static void hurried(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ends), cmocka_unit_test(clean), cmocka_unit_test(hurried)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ends), cmocka_unit_test(gets_its_input), cmocka_unit_test(clean), cmocka_unit_test(hurried)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

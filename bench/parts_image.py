@@ -1,0 +1,54 @@
+"""Parts of the bench about images: an image of 500 MB into the store, against tar on the same layers."""
+import io
+import os
+import shutil
+import sys
+import tarfile
+
+import measure
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test", "image"))
+import images  # noqa: E402
+
+
+def layer(roots, most):
+    """A tar of this machine's own files, at most so many bytes: sizes and names as in a real image."""
+    out, taken = io.BytesIO(), 0
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
+        for root in roots:
+            for at, dirs, files in os.walk(root):
+                dirs.sort()
+                if taken > most * 0.95:
+                    return out.getvalue()
+                t.add(at, arcname=at.lstrip("/"), recursive=False)
+                for path in sorted(os.path.join(at, f) for f in files):
+                    if os.path.islink(path) or not os.path.isfile(path) or not os.access(path, os.R_OK):
+                        continue
+                    if taken + os.path.getsize(path) <= most:
+                        taken += os.path.getsize(path)
+                        t.add(path, arcname=path.lstrip("/"), recursive=False)
+    return out.getvalue()
+
+
+def unpack(b):
+    """Reading, checking three digests a layer, unpacking, and syncing to the disk; tar does the second half of that."""
+    mib = 1 << (13 if b.quick else 20)
+    tars = [layer(["/usr/lib"], 300 * mib), layer(["/usr/share"], 150 * mib), layer(["/usr/bin"], 50 * mib)]
+    for packing, name in (("", "tar"), ("gzip", "tar+gzip"), ("zstd", "tar+zstd")):
+        image = images.Image(*tars, packing=(packing,))
+        at = image.layout(b.path("layout-" + name), "bench:1")
+        files = ["%s/blobs/sha256/%s" % (at, images.digest(blob)[7:]) for blob in image.layers]
+        to, state = b.path("unpacked"), b.state("root", "image")
+        script = "rm -rf %s && mkdir %s && for f in %s; do tar -xf $f -C %s || exit 1; done" % (to, to, " ".join(files), to)
+        ours = "rm -rf %s && %s image import %s --state %s" % (state, b.bin["skiff"], at, state)
+        every = {"tar -x": lambda: measure.measure(["sh", "-c", script]),
+                 "tar -x && sync": lambda: measure.measure(["sh", "-c", script + " && sync -f " + to]),
+                 "skiff image import": lambda: measure.measure(["sh", "-c", ours], b.dir, b.env("root"))}
+        r = measure.interleave(every, min(b.rounds, 3))
+        size = sum(map(len, tars)) / 1e6
+        print("    %.0f MB in three layers, %s" % (size, name))
+        b.times(r, 1)
+        b.ratio("unpack of %.0f MB, %s: skiff image import / tar -x && sync" % (size, name), r["skiff image import"], r["tar -x && sync"], 1.25)
+        b.ratio("the same / tar -x, which syncs nothing", r["skiff image import"], r["tar -x"], None)
+        for path in (at, to, state):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,8 @@
+/* Private to image: one layer from a registry, or from what an earlier attempt left. See download.c. Runs on: any thread
+ * that may wait. */
+#pragma once
+#include "image/registry.h"
+
+/* `from`: registries, the best first; those without a base are passed over. */
+bool layer_download(struct arena *a, struct image_store *s, struct registry *from, size_t n, const struct image_desc *desc,
+                    const atomic_bool *cancelled, struct image_progress_layer *progress, struct layer_from *out, struct err *e);
