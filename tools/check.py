@@ -167,7 +167,8 @@ def main():
     for i, row in enumerate(rows, 1):
         print("[%2d/%d] %-12s" % (i, len(rows), row[0]), end=" ", flush=True)
         if not os.path.exists(row[1]):
-            print("not here (%s)" % os.path.relpath(row[1], ROOT))
+            print("FAILED: not here (%s)" % os.path.relpath(row[1], ROOT))
+            total[1] += 1
             continue
         total = [a + b for a, b in zip(total, check(row, args))]
     if total[2]:

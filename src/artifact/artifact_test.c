@@ -79,11 +79,13 @@ static void hard_links_are_cut(void **state)
     make_dir(s, "d");
     put(s, "outside", "one", 0640);
     assert_int_equal(link(at(s, "outside"), at(s, "d/inside")), 0);
+    put(s, "d/.skiff-unshared", "the step's own", 0600); /* no name in the tree is ours */
     struct artifact_content c = save(s, at(s, "d"), true);
     put(s, "outside", "two", 0640);
     assert_string_equal(slurp(s, place(s, c.id, "inside").path.p).p, "one");
     assert_int_equal(mode_of(at(s, "outside")), 0640);
     assert_int_equal(mode_of(place(s, c.id, "inside").path.p), 0644);
+    assert_string_equal(slurp(s, place(s, c.id, ".skiff-unshared").path.p).p, "the step's own");
 }
 
 static void sealing_does_not_follow_links(void **state)

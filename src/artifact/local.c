@@ -105,7 +105,9 @@ static bool place_remove(struct local *l, const char *place, struct err *e)
 /* Seals what now lies at `place`, or removes it. */
 static bool content_end(struct local *l, const char *place, struct artifact_content *out, struct err *e)
 {
-    if (tree_seal(l->fd, place, out, e)) return true;
+    char part[PLACE_MAX];
+    snprintf(part, sizeof part, "%.*s.part", SHARD_DIGITS + 1 + ID_DIGITS, place);
+    if (place_remove(l, part, e) && tree_seal(l->fd, place, part, out, e)) return true;
     place_remove(l, place, NULL);
     return false;
 }

@@ -94,19 +94,24 @@ bool tree_copy(int from_dir, const char *from, int to_dir, const char *to, struc
 
 /* ---------------------------------------------------------------------------------- seal */
 
+struct sealing {
+    int dir_fd;
+    const char *part; /* a name below it for what is being made; never inside the tree, whose names are the step's */
+    struct artifact_content *out;
+};
+
 /* Replaces a file that has other names by a copy of its own. */
-static bool unshare_file(const struct walk_entry *entry, struct err *e)
+static bool unshare_file(const struct sealing *s, const struct walk_entry *entry, struct err *e)
 {
-    static const char tmp[] = ".skiff-unshared";
     int from CLEANUP(close_fd) = walk_open_file(entry, e);
     if (from < 0) return false;
-    int fd CLEANUP(close_fd) = openat(entry->dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd CLEANUP(close_fd) = openat(s->dir_fd, s->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return err_sys(e, "cannot copy hard link '%.*s'", STR_ARG(entry->path));
     bool ok = file_copy(from, fd, e);
     if (ok && fchmod(fd, file_mode(&entry->st)) != 0) ok = err_sys(e, "cannot change a mode");
-    if (ok && renameat(entry->dir_fd, tmp, entry->dir_fd, entry->name) != 0)
+    if (ok && renameat(s->dir_fd, s->part, entry->dir_fd, entry->name) != 0)
         ok = err_sys(e, "cannot replace hard link '%.*s'", STR_ARG(entry->path));
-    if (!ok) unlinkat(entry->dir_fd, tmp, 0);
+    if (!ok) unlinkat(s->dir_fd, s->part, 0);
     return ok;
 }
 
@@ -120,30 +125,32 @@ static bool own(const struct walk_entry *entry, struct err *e)
            err_sys(e, "cannot change the owner of '%.*s'", STR_ARG(entry->path));
 }
 
-static bool seal_file(struct artifact_content *out, const struct walk_entry *entry, struct err *e)
+static bool seal_file(const struct sealing *s, const struct walk_entry *entry, struct err *e)
 {
+    struct artifact_content *out = s->out;
     out->files++;
     out->size_bytes += (uint64_t)entry->st.st_size;
-    if (entry->st.st_nlink > 1) return unshare_file(entry, e);
+    if (entry->st.st_nlink > 1) return unshare_file(s, entry, e);
     return own(entry, e) && walk_chmod(entry, file_mode(&entry->st), e);
 }
 
 static bool seal_visit(void *ctx, enum walk_event ev, const struct walk_entry *entry, struct err *e)
 {
-    struct artifact_content *out = ctx;
+    const struct sealing *s = ctx;
     switch (ev) {
-    case WALK_FILE: return seal_file(out, entry, e);
+    case WALK_FILE: return seal_file(s, entry, e);
     case WALK_LINK: return own(entry, e);
     case WALK_ENTER: return own(entry, e) && walk_chmod(entry, 0755, e);
     case WALK_LEAVE: return true;
     case WALK_SPECIAL: break;
     }
-    out->skipped++;
+    s->out->skipped++;
     return unlinkat(entry->dir_fd, entry->name, 0) == 0 ||
            err_sys(e, "cannot remove '%.*s'", STR_ARG(entry->path));
 }
 
-bool tree_seal(int dir_fd, const char *name, struct artifact_content *out, struct err *e)
+bool tree_seal(int dir_fd, const char *name, const char *part, struct artifact_content *out, struct err *e)
 {
-    return walk_tree(dir_fd, name, seal_visit, out, e);
+    struct sealing s = {dir_fd, part, out};
+    return walk_tree(dir_fd, name, seal_visit, &s, e);
 }

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/map.h"
+#include "base/vec.h"
 #include "cli/cmds.h"
 #include "cli/session.h"
 #include "os/dir.h"
 #include "os/fd.h"
+#include "os/random.h"
 
 static const struct flag flags[] = {
     {"node-id", 0, FLAG_STR, "ID", "only artifacts of this node"},
@@ -59,41 +62,80 @@ static bool path_fill(struct cli *cli, const char *template, const struct workfl
     return true;
 }
 
-static bool one_copy(struct cli *cli, struct service *s, const struct workflow_ref *ref, const struct run_artifact *art,
-                     const char *dir, struct buf *said, struct err *e)
+struct copying {
+    struct cli *cli;
+    struct service *s;
+    struct workflow_ref ref;
+    VEC(const struct run_artifact *) arts;
+    VEC(struct str) to_dirs, to; /* of the same */
+    struct buf *said;
+};
+
+static bool place_add(struct copying *c, const struct run_artifact *art, struct err *e)
 {
+    struct cli *cli = c->cli;
     const char *template = args_str(&cli->args, "path");
     struct str below, name = artifact_file_name(&cli->a, art);
-    if (!path_fill(cli, template ? template : usual_path, ref, art, &below, e)) return false;
+    if (!path_fill(cli, template ? template : usual_path, &c->ref, art, &below, e)) return false;
     if (!part_ok(name)) return err_set(e, ERR_UNSUPPORTED, "'%.*s' cannot be the name of a file", STR_ARG(name));
-    const char *to_dir = str_fmt(&cli->a, "%s/%.*s", dir, STR_ARG(below)).p;
-    const char *to = str_fmt(&cli->a, "%s/%.*s", to_dir, STR_ARG(name)).p;
-    if (!dir_make_all(to_dir, 0755, e)) return false;
-    int fd CLEANUP(close_fd) = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) return err_set(e, ERR_IO, "'%s': %s", to, strerror(errno));
-    if (!service_artifact_write(service_state_dir(s), art, fd, e)) {
-        unlink(to);
-        return err_ctx(e, "artifact '%.*s' of '%.*s'", STR_ARG(art->name), STR_ARG(art->node));
-    }
-    buf_printf(said, "Created \"%s\"\n", to);
+    struct str dir = str_fmt(&cli->a, "%s/%.*s", cli->args.words[1], STR_ARG(below));
+    VEC_PUSH(&c->arts, art);
+    VEC_PUSH(&c->to_dirs, dir);
+    VEC_PUSH(&c->to, str_fmt(&cli->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(name)));
     return true;
+}
+
+/* Before anything is written. */
+static bool places_differ(const struct copying *c, struct err *e)
+{
+    struct map seen = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < c->to.n; i++) {
+        bool fresh;
+        struct map_slot *slot = map_put(&seen, c->to.items[i], &fresh);
+        if (!fresh)
+            ok = err_set(e, ERR_CONFLICT, "artifacts of '%.*s' and of '%.*s' would both be \"%.*s\"; {nodeId} in --path keeps them apart",
+                         STR_ARG(c->arts.items[slot->num]->node), STR_ARG(c->arts.items[i]->node), STR_ARG(c->to.items[i]));
+        slot->num = i;
+    }
+    map_fini(&seen);
+    return ok;
+}
+
+/* What is there already stays until the new file is whole. */
+static bool one_copy(struct copying *c, size_t i, struct err *e)
+{
+    const struct run_artifact *art = c->arts.items[i];
+    const char *to = c->to.items[i].p, *tmp = str_fmt(&c->cli->a, "%s.%08x.part", to, (unsigned)random_u64()).p;
+    if (!dir_make_all(c->to_dirs.items[i].p, 0755, e)) return false;
+    int fd CLEANUP(close_fd) = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) return err_set(e, ERR_IO, "'%s': %s", tmp, strerror(errno));
+    bool ok = service_artifact_write(service_state_dir(c->s), art, fd, e) ||
+              err_ctx(e, "artifact '%.*s' of '%.*s'", STR_ARG(art->name), STR_ARG(art->node));
+    if (ok && rename(tmp, to) != 0) ok = err_set(e, ERR_IO, "'%s': %s", to, strerror(errno));
+    if (ok) buf_printf(c->said, "Created \"%s\"\n", to);
+    else unlink(tmp);
+    return ok;
 }
 
 static bool all_copy(struct cli *cli, struct service *s, struct buf *said, struct err *e)
 {
-    struct workflow_ref ref;
+    struct copying c = {.cli = cli, .s = s, .said = said};
     struct run_artifact *arts;
-    size_t n, taken = 0;
-    if (!workflow_ref(cli, s, cli->args.words[0], &ref, e) ||
-        !service_artifacts(&cli->a, s, ref.ns, ref.name, false, &arts, &n, e))
+    size_t n;
+    if (!workflow_ref(cli, s, cli->args.words[0], &c.ref, e) ||
+        !service_artifacts(&cli->a, s, c.ref.ns, c.ref.name, false, &arts, &n, e))
         return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!wanted(cli, &arts[i])) continue;
-        taken++;
-        if (!one_copy(cli, s, &ref, &arts[i], cli->args.words[1], said, e)) return false;
-    }
-    if (!taken) cli_note(cli, "no artifact of '%.*s' was asked for; skiff artifact list shows all", STR_ARG(ref.name));
-    return true;
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++)
+        if (wanted(cli, &arts[i])) ok = place_add(&c, &arts[i], e);
+    ok = ok && places_differ(&c, e);
+    for (size_t i = 0; ok && i < c.arts.n; i++) ok = one_copy(&c, i, e);
+    if (ok && !c.arts.n) cli_note(cli, "no artifact of '%.*s' was asked for; skiff artifact list shows all", STR_ARG(c.ref.name));
+    VEC_FINI(&c.arts);
+    VEC_FINI(&c.to_dirs);
+    VEC_FINI(&c.to);
+    return ok;
 }
 
 static bool cp_run(struct cli *cli, struct err *e)

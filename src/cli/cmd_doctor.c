@@ -1,4 +1,5 @@
 /* skiff doctor: what this host allows, and what to do where it does not. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,7 +12,6 @@
 #include "cli/cmds.h"
 #include "cli/text.h"
 #include "os/clock.h"
-#include "os/dir.h"
 #include "os/proc.h"
 
 enum health { GOOD, POOR, BAD };
@@ -129,7 +129,19 @@ static void disk_check(struct checkup *c, const char *dir)
            "remove finished workflows: skiff delete --older 7d");
 }
 
-/* A missing state directory is made by the first run: its parent is what counts. */
+/* The directory, or the one above it in which it would be made. */
+static struct str nearest(struct checkup *c, struct str dir)
+{
+    struct stat st;
+    while (stat(dir.p, &st) != 0 && errno == ENOENT && dir.n > 1) {
+        size_t n = dir.n;
+        while (n > 1 && dir.p[n - 1] != '/') n--;
+        dir = str_dup(&c->cli->a, str_sub(dir, 0, n > 1 ? n - 1 : 1));
+    }
+    return dir;
+}
+
+/* A missing state directory is made by the first run: the place for it is what counts. */
 static void state_check(struct checkup *c)
 {
     struct str dir;
@@ -139,15 +151,18 @@ static void state_check(struct checkup *c)
         report(c, BAD, "state directory", str_of(e.text), "set HOME or use --state DIR");
         return;
     }
-    if (!dir_make_all(dir.p, 0700, &e)) {
-        report(c, BAD, "state directory", str_of(e.text), "use another place: skiff --state DIR, or SKIFF_STATE");
+    struct str there = nearest(c, dir);
+    if (access(there.p, W_OK | X_OK) != 0) {
+        report(c, BAD, "state directory", DETAIL(c, "%.*s: %s", STR_ARG(there), strerror(errno)),
+               "use another place: skiff --state DIR, or SKIFF_STATE");
         return;
     }
-    bool open_to_all = stat(dir.p, &st) == 0 && (st.st_mode & 022);
-    report(c, open_to_all ? BAD : GOOD, "state directory", DETAIL(c, "%.*s%s", STR_ARG(dir), open_to_all ? " is writable by others" : ""),
+    bool missing = !str_eq(there, dir), open_to_all = !missing && stat(dir.p, &st) == 0 && (st.st_mode & 022);
+    report(c, open_to_all ? BAD : GOOD, "state directory",
+           DETAIL(c, "%.*s%s", STR_ARG(dir), missing ? " is made by the first run" : open_to_all ? " is writable by others" : ""),
            DETAIL(c, "chmod go-w '%.*s'", STR_ARG(dir)).p);
-    fsync_check(c, dir.p);
-    disk_check(c, dir.p);
+    fsync_check(c, there.p);
+    disk_check(c, there.p);
 }
 
 static void limits_check(struct checkup *c)

@@ -181,7 +181,6 @@ void live_notice(struct live *l, struct str text)
     l->changed = true;
 }
 
-bool live_ended(const struct live *l) { return l->ended; }
 
 int64_t live_next_us(const struct live *l)
 {

@@ -23,4 +23,3 @@ int64_t live_next_us(const struct live *l);
 void live_draw(struct live *l, int64_t now_us, int rows, int cols, struct buf *out);
 /* Removes the frame and shows the cursor again: what is printed next stands where the frame was. */
 void live_erase(struct live *l, int rows, int cols, struct buf *out);
-bool live_ended(const struct live *l); /* the workflow's phase is final */

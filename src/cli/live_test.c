@@ -109,7 +109,6 @@ static void small_frames_match(void **state)
     l = small_run((struct style){.ascii = true});
     frame_add(l, start_us + 9000000, 24, 80, &text);
     feed_status(l, "Failed", start_us + 10000000);
-    assert_true(live_ended(l));
     frame_add(l, start_us + 99000000, 3, 80, &text);
     live_free(l);
     golden_check(&a, "live-small.txt", &text);

@@ -142,14 +142,3 @@ bool plain_feed(struct plain *p, const struct val *v, int64_t now_us, struct buf
                      icon_of(change_node_phase(c.node)), at, -1};
     return state_feed(p, seen_of(p, &p->nodes, val_get_str(c.node, "id")), l, c.node, out);
 }
-
-void plain_log(const struct plain *p, struct str label, struct str text, struct buf *out)
-{
-    CLEANUP(buf_fini) struct buf name;
-    buf_init(&name, 4096);
-    text_clean(&name, label);
-    buf_str(&name, STR(": "));
-    style_put(out, &p->style, STYLE_DIM, buf_view(&name));
-    text_clean(out, text);
-    buf_char(out, '\n');
-}

@@ -13,5 +13,3 @@ struct plain *plain_new(struct style style, int tz_s);
 void plain_free(struct plain *p); /* NULL is fine */
 /* Feeds one change; lines (none, one) go to `out`. True: the line says that a step failed. */
 bool plain_feed(struct plain *p, const struct val *change, int64_t now_us, struct buf *out);
-/* A step's log line, prefixed with its label. */
-void plain_log(const struct plain *p, struct str label, struct str text, struct buf *out);

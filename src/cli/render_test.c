@@ -110,7 +110,6 @@ static void plain_lines_match(void **state)
         assert_true(json_parse(&a, line, NULL, &v, &e));
         plain_feed(p, &v, now(), &b);
     }
-    plain_log(p, STR("load"), STR("Traceback:\t\033[31mno"), &b);
     golden_check(&a, "plain.txt", &b);
     plain_free(p);
 }

@@ -127,7 +127,6 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
     return NULL;
 }
 
-unsigned http_server_connections(const struct http_server *s) { return s->connections; }
 
 /* Ends what is held: streams end, requests get 503. The list of connections does not change here:
  * only libmicrohttpd's run changes it. */

@@ -45,7 +45,6 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
  * by on_gone and still owe their reply or end, which then does nothing. Not from inside a handler
  * or on_gone. NULL is allowed. */
 void http_server_free(struct http_server *s);
-unsigned http_server_connections(const struct http_server *s);
 
 /* The request. Texts live until the reply or the end of the stream. */
 struct arena *http_req_arena(struct http_req *r);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "http/server.h"
+#include "http/server_p.h"
 #include "loop/socket.h"
 
 enum { GUARD_S = 20, KEPT = 300 };
@@ -502,7 +502,7 @@ static void damaged_requests_do_no_harm(void **state)
         client_close(&c);
         buf_fini(&b);
     }
-    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    while (w->server->connections && !w->late) loop_turn(w->loop, true);
     assert_true(has(exchange(w, GET("/hello")), " 200 "));
 }
 
@@ -522,7 +522,7 @@ static void a_request_may_be_answered_later(void **state)
     client_close(&c);
     while (!w->gone && !w->late) loop_turn(w->loop, true);
     http_reply(w->held, 200, "text/plain", STR("too late"));
-    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    while (w->server->connections && !w->late) loop_turn(w->loop, true);
     assert_false(w->late);
 }
 
@@ -624,14 +624,14 @@ static void vanished_watchers_are_noticed(void **state)
     for (int i = 0; i < N; i++)
         assert_true(http_stream_event(w->watchers[i].stream, STR_NONE, STR_NONE, STR("{\"n\":1}")));
     for (int i = 0; i < N; i++) assert_true(client_wait(&c[i], "{\"n\":1}\n"));
-    assert_int_equal(http_server_connections(w->server), N);
+    assert_int_equal(w->server->connections, N);
     for (int i = 0; i < N / 2; i++) client_close(&c[i]); /* quiet ones */
-    while (http_server_connections(w->server) > N / 2 && !w->late) loop_turn(w->loop, true);
+    while (w->server->connections > N / 2 && !w->late) loop_turn(w->loop, true);
     assert_int_equal(w->gone, N / 2);
     for (int i = N / 2; i < N; i++) client_close(&c[i]); /* while being written to */
     for (int i = 0; i < N; i++)
         if (w->watchers[i].stream) http_stream_write(w->watchers[i].stream, STR("x"));
-    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    while (w->server->connections && !w->late) loop_turn(w->loop, true);
     assert_int_equal(w->gone, N);
 }
 
@@ -645,7 +645,7 @@ static void connections_are_bounded(void **state)
     struct str got = exchange(w, "");
     assert_true(has(got, " 503 ") && has(got, "{\"code\":14,"));
     client_close(&c[0]);
-    while (http_server_connections(w->server) == 3 && !w->late) loop_turn(w->loop, true);
+    while (w->server->connections == 3 && !w->late) loop_turn(w->loop, true);
     assert_true(has(exchange(w, GET("/hello")), " 200 "));
     client_close(&c[1]);
     client_close(&c[2]);
@@ -695,7 +695,7 @@ static void tcp_works_too(void **state)
         assert_true(client_wait(&c, i ? "chunked\r\n" : "hello"));
         client_close(&c);
     }
-    while (http_server_connections(w->server) && !w->late) loop_turn(w->loop, true);
+    while (w->server->connections && !w->late) loop_turn(w->loop, true);
     assert_int_equal(w->gone, 2);
 }
 

@@ -15,8 +15,7 @@ static bool regex_compile(struct pcre2 *x, const struct logs_query *q, struct er
 {
     int why;
     PCRE2_SIZE where;
-    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C |
-                       (q->grep_ignore_case ? PCRE2_CASELESS : 0);
+    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
     x->code = pcre2_compile((PCRE2_SPTR)q->grep.p, q->grep.n, options, &why, &where, NULL);
     if (!x->code) {
         char text[120];
@@ -32,7 +31,7 @@ static bool regex_compile(struct pcre2 *x, const struct logs_query *q, struct er
 
 bool logs_filter_init(struct logs_filter *f, const struct logs_query *q, struct err *e)
 {
-    *f = (struct logs_filter){.since_ns = q->since_ns, .invert = q->grep_invert};
+    *f = (struct logs_filter){.since_ns = q->since_ns};
     if (!str_set(q->grep)) return true;
     f->regex = mem_zalloc(sizeof *f->regex);
     if (regex_compile(f->regex, q, e)) return true;
@@ -59,6 +58,6 @@ bool logs_filter_keeps(const struct logs_filter *f, const struct logs_line *line
     if (rc < PCRE2_ERROR_NOMATCH)
         return err_set(e, ERR_LIMIT, "the regular expression needs more than %d steps for one line "
                                      "(LIMIT_REGEX_STEPS)", LIMIT_REGEX_STEPS);
-    *keeps = (rc >= 0) != f->invert;
+    *keeps = rc >= 0;
     return true;
 }

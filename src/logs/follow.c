@@ -141,10 +141,3 @@ bool logs_follow_read(struct logs_follow *f, logs_line_fn *each, void *ctx, stru
     free(ready);
     return ok;
 }
-
-bool logs_follow_done(const struct logs_follow *f)
-{
-    for (size_t i = 0; i < f->sources.n; i++)
-        if (!f->sources.items[i]->reader.finished || f->sources.items[i]->dirty) return false;
-    return true;
-}

@@ -35,13 +35,10 @@ static void lines_appear_when_they_are_whole(void **state)
     assert_string_equal(next(f, w), "0:three|");
     append(f, "a", STR(T("05") "stdout F ur\n"));
     assert_string_equal(next(f, w), "0:four|");
-    assert_false(logs_follow_done(w));
 
     append(f, "a", STR(T("06") "stderr P five\n" T("07") "stdout F six"));
     logs_follow_finish(w, i);
-    assert_false(logs_follow_done(w)); /* not before it was read */
     assert_string_equal(next(f, w), "0:six|0:five|");
-    assert_true(logs_follow_done(w));
     logs_follow_close(w);
 }
 
@@ -64,10 +61,8 @@ static void files_may_come_later(void **state)
     assert_string_equal(next(f, w), "1:x4|0:x5|");
     logs_follow_finish(w, b);
     OK(logs_follow_read(w, note, f, &f->e));
-    assert_false(logs_follow_done(w));
     logs_follow_finish(w, a);
     OK(logs_follow_read(w, note, f, &f->e));
-    assert_true(logs_follow_done(w));
     assert_string_equal(seen(f), "");
     logs_follow_close(w);
 }
@@ -77,14 +72,11 @@ static void finished_and_missing_files_end_at_once(void **state)
     struct fixture *f = *state;
     size_t i;
     struct logs_follow *w = logs_follow_open(&(struct logs_query){0}, &f->e);
-    assert_true(logs_follow_done(w));
     OK(logs_follow_add(w, &(struct logs_source){append(f, "a", STR(T("01") "stdout F x\n")), true}, &i, &f->e));
     OK(logs_follow_add(w, &(struct logs_source){"/nonexistent/main.log", true}, &i, &f->e));
     assert_int_equal(i, 1);
-    assert_false(logs_follow_done(w));
     OK(logs_follow_read(w, note, f, &f->e));
     assert_string_equal(seen(f), "0:x|");
-    assert_true(logs_follow_done(w));
     assert_false(logs_follow_add(w, &(struct logs_source){"/nonexistent/main.log", false}, &i, &f->e));
     assert_int_equal(f->e.code, ERR_IO);
     logs_follow_close(w);

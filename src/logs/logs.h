@@ -20,13 +20,11 @@ struct logs_record {
 };
 /* One line without its newline; false: not of CRI form. */
 bool logs_record_parse(struct str line, struct logs_record *out);
-void logs_record_format(struct buf *b, const struct logs_record *r); /* with newline */
 
 struct logs_query {
     int64_t since_ns; /* 0: all */
     int64_t tail;     /* last N lines of each source; 0: all; LOGS_TAIL_NONE: nothing that is there */
     struct str grep;  /* of these, only lines with this regular expression; absent: all */
-    bool grep_invert, grep_ignore_case;
 };
 enum { LOGS_TAIL_NONE = -1 };
 
@@ -62,8 +60,6 @@ void logs_follow_finish(struct logs_follow *f, size_t index);
 int logs_follow_fd(const struct logs_follow *f); /* readable: call logs_follow_read */
 /* Emits what is new. Call it once after adding or finishing sources too. */
 bool logs_follow_read(struct logs_follow *f, logs_line_fn *each, void *ctx, struct err *e);
-/* Every source is finished and read to its end. */
-bool logs_follow_done(const struct logs_follow *f);
 
 /* "TIME text\n" (timestamps) or "text\n", as `argo logs` prints it. */
 void logs_line_format(struct buf *b, const struct logs_line *line, bool timestamps);

@@ -6,7 +6,6 @@
 
 struct logs_filter {
     int64_t since_ns;
-    bool invert;
     struct pcre2 *regex; /* NULL: no grep */
 };
 bool logs_filter_init(struct logs_filter *f, const struct logs_query *q, struct err *e);

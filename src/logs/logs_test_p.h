@@ -19,6 +19,14 @@ struct fixture {
     struct err e;
 };
 
+/* As a supervisor writes it. */
+static inline void record_write(struct buf *b, const struct logs_record *r)
+{
+    logs_line_format(b, &(struct logs_line){.time_ns = r->time_ns, .text = STR("")}, true);
+    b->n--; /* its newline */
+    buf_printf(b, "%s %c %.*s\n", r->stream == LOGS_STDOUT ? "stdout" : "stderr", r->partial ? 'P' : 'F', STR_ARG(r->text));
+}
+
 static inline int fixture_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
     (void)st, (void)flag, (void)ftw;

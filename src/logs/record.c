@@ -42,14 +42,6 @@ static void time_add(struct buf *b, int64_t ns)
                (int)of_second);
 }
 
-void logs_record_format(struct buf *b, const struct logs_record *r)
-{
-    time_add(b, r->time_ns);
-    buf_printf(b, "%s %c ", r->stream == LOGS_STDOUT ? "stdout" : "stderr", r->partial ? 'P' : 'F');
-    buf_str(b, r->text);
-    buf_char(b, '\n');
-}
-
 void logs_line_format(struct buf *b, const struct logs_line *line, bool timestamps)
 {
     if (timestamps) time_add(b, line->time_ns);

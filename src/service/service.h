@@ -203,9 +203,9 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
                   struct workflow_ref *out, struct err *e);
 /* Exactly this uid, in any namespace. */
 bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e);
-/* Only its phase, and whether it has ended: one row. */
 /* The metrics that runs have emitted, in Prometheus' text form with Argo's prefix. */
 bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e);
+/* Only its phase, and whether it has ended: one row. */
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e);
 /* The whole Workflow object with .status.nodes. spec.suspend and spec.shutdown say what was asked since. */

@@ -40,8 +40,11 @@ spec:
 """
 ARTIFACT = shapes.HEAD + """  templates:
   - name: main
-    container: {image: busybox, command: [sh, -c, "echo content > /tmp/f"]}
-    outputs: {artifacts: [{name: out, path: /tmp/f, archive: {none: {}}}]}
+    container: {image: busybox, command: [sh, -c, "echo content > /tmp/f; echo other > /tmp/g"]}
+    outputs:
+      artifacts:
+      - {name: out, path: /tmp/f, archive: {none: {}}}
+      - {name: two, path: /tmp/g, archive: {none: {}}, s3: {key: two/f}}
 """
 
 
@@ -256,6 +259,11 @@ def copied(score, skiff):
         w.call("cp", "w", out)
         path = os.path.join(out, "default/w/w/outputs/out/f")
         w.check(os.path.exists(path) and open(path).read() == "content\n", "cp: the file")
+        flat = ("cp", "w", os.path.join(w.place.root, "flat"), "--path", "x")
+        w.check('both be "' in w.call(*flat, status=9).stderr and not os.path.exists(flat[2]), "cp: two artifacts of one path")
+        w.call(*flat, "--artifact-name", "out")
+        w.call(*flat, "--artifact-name", "two")
+        w.check(os.listdir(flat[2] + "/x") == ["f"] and open(flat[2] + "/x/f").read() == "other\n", "cp: replaces the file as a whole")
         w.check(w.call("artifact", "get", "w", "out", "-").stdout == "content\n", "artifact get")
         uid = w.place.get("w")["metadata"]["uid"]
         for start in (uid[:8], ""):
