@@ -110,6 +110,15 @@ static void count_end(struct run *r, struct node *n)
     if (phases[n->phase].failed) b->bad_children++;
 }
 
+/* What one event may still make once the limit is reached: the templates that stand in each other, each with its
+ * group and its retry node, and the containers of one set. */
+enum { SPARE_NODES = 8 * LIMIT_TEMPLATE_DEPTH + LIMIT_SET_CONTAINERS };
+
+uint32_t node_limit(const struct run *r)
+{
+    return r->opts.max_nodes ? r->opts.max_nodes : LIMIT_RUN_NODES - SPARE_NODES;
+}
+
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary)
 {
     struct node *n = ARENA_NEW(&r->arena, struct node);
@@ -121,6 +130,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     n->boundary = boundary;
     n->started_us = r->now_us;
     VEC_PUSH(&r->nodes, n);
+    r->full = r->nodes.n > node_limit(r);
     if (type == NTYPE_POD || type == NTYPE_HTTP) r->pods_total++;
     count_begin(r, n);
     node_touch(r, n);
