@@ -65,6 +65,7 @@ struct run_opts {
     struct run_cache cache;
     struct locks *locks; /* shared with the other runs of the machine; NULL: the run's own */
     uint64_t number;     /* of the run, in the order of submission; see run_number_set */
+    uint32_t max_nodes;  /* a run with more ends in Error; 0: as many as can be stored */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */
@@ -147,6 +148,7 @@ void run_part_done(struct run *r, struct node *n, uint32_t part, const struct st
 void run_tick(struct run *r, int64_t now_us, struct outbox *out);
 /* `argo stop` and `argo terminate`. */
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out);
+/* The three that follow can be refused: false, `e` says why, nothing has happened and the outbox is empty. */
 /* `argo suspend`: nothing new begins, and the workflow does not end, before it is resumed. Twice is
  * fine. CONFLICT when it is over or being stopped. */
 bool run_suspend(struct run *r, int64_t now_us, struct outbox *out, struct err *e);

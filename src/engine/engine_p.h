@@ -57,6 +57,7 @@ struct tmpl {
     struct tmpl_scope *scope;
     enum tmpl_type type;
     bool compiled, has_tags;
+    struct err *fault; /* why it cannot be compiled; NULL: it can */
     const struct val *retry; /* its own strategy or the workflow's; NULL = none */
     struct call *calls;
     uint32_t n_calls, n_groups;
@@ -255,6 +256,7 @@ struct run {
     VEC(struct node *) waits; /* waiting since this event, not told why */
     bool dirty, done, exit_started;
     bool entry_error; /* the entry template itself could not be judged: the message says so */
+    bool full;      /* it has as many nodes as it may: whatever makes more looks here first */
     bool releasing; /* the next limit_pass is for something whose turn has come */
     enum node_phase phase;
     struct str message;
@@ -285,6 +287,7 @@ struct run {
 
 /* phases and nodes: node.c */
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary);
+uint32_t node_limit(const struct run *r);
 void node_touch(struct run *r, struct node *n);
 void node_child(struct run *r, struct node *parent, struct node *child);
 void node_message_set(struct run *r, struct node *n, struct str message);
@@ -298,11 +301,14 @@ const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 void node_count_pod(struct run *r, struct node *n, bool at_work);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
+/* `n` hangs below all that comes out of the one before. */
+void node_follow(struct run *r, struct node *before, struct node *n);
 struct str node_display(const struct node *n);
 const struct str *shown_as(struct run *r, struct str display); /* kept with the run; NULL: nothing */
 /* A name without its boundary's and the leading "[i]." or "." (operator.go). */
 struct str node_name_within(struct str name, const struct node *boundary);
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
+uint32_t node_item_index(const struct node *n);  /* i of "name(i:words)" */
 
 /* templates: tmpl.c */
 bool tmpl_resolve(struct run *r, struct tmpl_scope *scope, const struct tmpl *caller,

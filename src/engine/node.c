@@ -115,6 +115,15 @@ static void estimate(struct run *r, struct node *n)
     if (s > 0) extra_of(r, n)->estimated_s = s;
 }
 
+/* What one event may still make once the limit is reached: the templates that stand in each other, each with its
+ * group and its retry node, and the containers of one set. */
+enum { SPARE_NODES = 8 * LIMIT_TEMPLATE_DEPTH + LIMIT_SET_CONTAINERS };
+
+uint32_t node_limit(const struct run *r)
+{
+    return r->opts.max_nodes ? r->opts.max_nodes : LIMIT_RUN_NODES - SPARE_NODES;
+}
+
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary)
 {
     struct node *n = ARENA_NEW(&r->arena, struct node);
@@ -126,6 +135,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     n->boundary = boundary;
     n->started_us = r->now_us;
     VEC_PUSH(&r->nodes, n);
+    r->full = r->nodes.n > node_limit(r);
     estimate(r, n);
     progress_give(r, n);
     count_begin(r, n);
@@ -264,6 +274,22 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
     fn(ctx, n);
 }
 
+struct following {
+    struct run *r;
+    struct node *to;
+};
+
+static void follow(void *ctx, struct node *from)
+{
+    struct following *f = ctx;
+    node_child(f->r, from, f->to);
+}
+
+void node_follow(struct run *r, struct node *before, struct node *n)
+{
+    node_outbound(r, before, follow, &(struct following){r, n});
+}
+
 struct str node_name_within(struct str name, const struct node *boundary)
 {
     if (!boundary) return name;
@@ -295,6 +321,16 @@ uint32_t step_group_index(const struct node *n)
     struct str d = str_from(n->name, n->boundary->name.n + 1);
     int64_t i = 0;
     str_to_i64(str_sub(d, 0, d.n ? d.n - 1 : 0), &i);
+    return (uint32_t)i;
+}
+
+uint32_t node_item_index(const struct node *n)
+{
+    struct str d = str_from(n->name, n->boundary->name.n);
+    ptrdiff_t at = str_find_char(d, '(', 0);
+    ptrdiff_t colon = at < 0 ? -1 : str_find_char(d, ':', (size_t)at);
+    int64_t i = 0;
+    if (colon > 0) str_to_i64(str_sub(d, (size_t)at + 1, (size_t)(colon - at - 1)), &i);
     return (uint32_t)i;
 }
 
