@@ -45,6 +45,7 @@ void pod_env_set(struct pod *p, struct str name, struct str value);
 /* "$(NAME)" as Kubernetes expands it; unknown names stay, "$$(" is an escape. */
 struct str pod_expand(struct pod *p, struct str text);
 /* volumes.c */
+bool pod_has_backstep(struct str path); /* ".." is a part of it */
 bool pod_volumes(struct pod *p, struct err *e);
 /* The path lies in or at a mount that the containers of the pod share. */
 bool pod_path_shared(const struct pod *p, struct str path);

@@ -109,8 +109,8 @@ static struct str describe(const struct pod_plan *plan)
     put_strs(&b, "writable", &s->writable);
     put_strs(&b, "make", &plan->make_dirs);
     for (size_t i = 0; i < s->binds.n; i++)
-        buf_printf(&b, "bind %s -> %s%s\n", s->binds.items[i].source.p, s->binds.items[i].target.p,
-                   s->binds.items[i].read_only ? " ro" : "");
+        buf_printf(&b, "bind %s%s%.*s -> %s%s\n", s->binds.items[i].source.p, s->binds.items[i].sub_path.n ? " + " : "",
+                   STR_ARG(s->binds.items[i].sub_path), s->binds.items[i].target.p, s->binds.items[i].read_only ? " ro" : "");
     for (size_t i = 0; i < s->inputs.n; i++) {
         const struct step_input *in = &s->inputs.items[i];
         buf_printf(&b, "input %.*s -> %s%s%.*s\n", STR_ARG(in->source.p ? in->source : in->content), in->target.p,
@@ -181,6 +181,7 @@ static void commands_follow_kubernetes(void **state)
         {"{\"script\": {\"image\": \"busybox\", \"source\": \"#!/bin/sh\"}}", "arg /argo/staging/script\n!arg sh"},
         {"{\"container\": {\"image\": \"bare\"}}", "error image 'bare' has no known entrypoint: give the container a `command`"},
         {"{\"container\": {\"image\": \"busybox\", \"workingDir\": \"/work\"}}", "cwd /work"},
+        {"{\"container\": {\"image\": \"busybox\", \"workingDir\": \"/work/../x\"}}", "error workingDir '/work/../x' must not contain '..'"},
     };
     check_rows(rows, ARRAY_LEN(rows));
 }
@@ -235,7 +236,7 @@ static void volumes_are_directories_and_files(void **state)
     static const struct row rows[] = {
         {M("\"name\": \"scratch\""), "make /state/work/7/volumes/scratch\nbind /state/work/7/volumes/scratch -> /m"},
         {M("\"name\": \"scratch\", \"subPath\": \"a/b\", \"readOnly\": true"),
-         "make /state/work/7/volumes/scratch/a/b\nbind /state/work/7/volumes/scratch/a/b -> /m ro"},
+         "make /state/work/7/volumes/scratch\nbind /state/work/7/volumes/scratch + a/b -> /m ro"},
         {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
         {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
         {M("\"name\": \"facts\""), "file /m/name 644 wf-x-7\nfile /m/labels 644 workflows.argoproj.io/completed=\"false\""},
@@ -257,6 +258,8 @@ static void volumes_are_directories_and_files(void **state)
         {M("\"name\": \"scratch\", \"subPath\": \"/up\""), "error volumeMount 'scratch' is not valid"},
         {"{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"m\"}]}}",
          "error volumeMount 'scratch': mountPath must be absolute"},
+        {"{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/mnt/../m\"}]}}",
+         "error volumeMount 'scratch': mountPath '/mnt/../m' must not contain '..'"},
         {"{\"volumes\": [{\"name\": \"scratch\", \"hostPath\": {\"path\": \"/own\"}}], \"container\": {\"image\": \"busybox\","
          " \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}", "bind /own -> /m"},
     };
@@ -273,6 +276,10 @@ static void outputs_have_writable_parents(void **state)
         {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"expression\": \"1\"}}]}"), "!param\narg sh"},
         {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"path\": \"x\"}}]}"), "error output parameter 'p': path 'x' must be absolute"},
         {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"y\"}]}"), "error output artifact 'x': path 'y' must be absolute"},
+        {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"/mnt/../y\"}]}"), "error output artifact 'x': path '/mnt/../y' must not contain '..'"},
+        {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"path\": \"/mnt/..\"}}]}"),
+         "error output parameter 'p': path '/mnt/..' must not contain '..'"},
+        {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"/a/..b/...\"}]}"), "artifact x /a/..b/..."},
     };
 #undef O
     check_rows(rows, ARRAY_LEN(rows));

@@ -21,30 +21,29 @@ static bool safe_part(struct str s)
     return s.n && s.n < 256 && s.p[0] != '.' && str_find_char(s, '/', 0) < 0;
 }
 
-static bool safe_sub_path(struct str s)
+bool pod_has_backstep(struct str path)
 {
-    struct str part, rest = s;
-    if (s.n && s.p[0] == '/') return false;
+    struct str part, rest = path;
     while (rest.p) {
         str_cut(rest, '/', &part, &rest);
-        if (str_is(part, "..")) return false;
+        if (str_is(part, "..")) return true;
     }
-    return true;
+    return false;
 }
 
-static void bind(struct pod *p, const struct mount *m, struct str source, bool read_only)
+static bool safe_sub_path(struct str s) { return !(s.n && s.p[0] == '/') && !pod_has_backstep(s); }
+
+static void bind(struct pod *p, const struct mount *m, struct str source)
 {
-    if (m->sub_path.n) source = str_fmt(p->a, "%.*s/%.*s", STR_ARG(source), STR_ARG(m->sub_path));
-    struct step_bind b = {.source = source, .target = m->path, .read_only = read_only || m->read_only};
-    VEC_PUSH(&p->binds, b);
+    VEC_PUSH(&p->binds, ((struct step_bind){.source = source, .sub_path = m->sub_path, .target = m->path, .read_only = m->read_only}));
 }
 
-/* A directory of ours on the host, made before the start. */
+/* A directory of ours on the host, made before the start. What is at a subPath of it steps may have replaced by
+ * a link, so it is never part of a path here: the supervisor finds or makes it, beneath the volume. */
 static void own_dir(struct pod *p, const struct mount *m, struct str dir)
 {
-    struct str all = m->sub_path.n ? str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->sub_path)) : dir;
-    VEC_PUSH(&p->dirs, all);
-    bind(p, m, dir, false);
+    VEC_PUSH(&p->dirs, dir);
+    bind(p, m, dir);
 }
 
 static uint32_t file_mode(const struct val *item, const struct val *source)
@@ -155,7 +154,7 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
     if ((source = val_get(v, STR("persistentVolumeClaim"))))
         return claim_volume(p, m, val_get_str(source, "claimName"), e);
     if ((source = val_get(v, STR("hostPath")))) {
-        bind(p, m, val_get_str(source, "path"), false);
+        bind(p, m, val_get_str(source, "path"));
         return true;
     }
     return err_set(e, ERR_UNSUPPORTED, "volume '%.*s' is of a kind that one machine cannot provide",
@@ -170,6 +169,8 @@ static bool mount_one(struct pod *p, const struct val *vm, struct err *e)
                       .read_only = ro && ro->kind == VAL_BOOL && ro->b};
     if (!m.path.n || m.path.p[0] != '/')
         return err_set(e, ERR_SPEC, "volumeMount '%.*s': mountPath must be absolute", STR_ARG(m.volume));
+    if (pod_has_backstep(m.path))
+        return err_set(e, ERR_SPEC, "volumeMount '%.*s': mountPath '%.*s' must not contain '..'", STR_ARG(m.volume), STR_ARG(m.path));
     if (!safe_part(m.volume) || !safe_sub_path(m.sub_path))
         return err_set(e, ERR_SPEC, "volumeMount '%.*s' is not valid", STR_ARG(m.volume));
     const struct val *v = pod_volume_named(val_get(p->in->tmpl, STR("volumes")), m.volume);

@@ -147,15 +147,37 @@ static bool plan_api_mounts(struct plan *p, struct err *e)
     return true;
 }
 
+int plan_bind_source(const struct plan *p, const struct step_bind *b)
+{
+    struct stat st;
+    int top = io_open_in(p->sb->hostrw, b->source.p, O_PATH, RESOLVE_IN_ROOT);
+    if (top < 0 || !b->sub_path.n) return top;
+    /* as a kubelet makes it: with the mode of the volume */
+    int at = fstat(top, &st) == 0 ? io_open_beneath(top, b->sub_path.p, st.st_mode & 0777) : -1;
+    int why = errno;
+    close(top);
+    errno = why;
+    return at;
+}
+
+static bool bad_source(const struct step_bind *b, struct err *e)
+{
+    if (errno == EXDEV)
+        return err_set(e, ERR_SPEC, "mount at %s: the subPath %.*s leads out of its volume", b->target.p, STR_ARG(b->sub_path));
+    return err_sys(e, "mount source %s%s%.*s", b->source.p, b->sub_path.n ? "/" : "", STR_ARG(b->sub_path));
+}
+
 static bool plan_bind(struct plan *p, const struct step_bind *b, struct err *e)
 {
     struct stat st;
-    int at = io_open_in(p->sb->hostrw, b->source.p, O_PATH, RESOLVE_IN_ROOT);
+    int at = plan_bind_source(p, b);
     if (at < 0 && errno == ENOENT && b->optional) return true;
-    if (at < 0 || fstat(at, &st) != 0) return err_sys(e, "mount source %s", b->source.p);
+    if (at < 0 || fstat(at, &st) != 0) return bad_source(b, e);
     int fd = open_tree(at, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int why = errno;
     close(at);
-    if (fd < 0) return err_sys(e, "mount source %s", b->source.p);
+    errno = why;
+    if (fd < 0) return bad_source(b, e);
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | (b->read_only ? MOUNT_ATTR_RDONLY : 0)};
     if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0) {
         err_sys(e, "read-only view of %s", b->source.p);

@@ -24,9 +24,11 @@ struct step_strs {
     size_t n;
 };
 
-/* A host file or directory shown in the step at `target` (recursive). */
+/* A host file or directory shown in the step at `target` (recursive): `source`, or what is at `sub_path` in
+ * it. Steps may have written to the source, so that no link there leads out of it. */
 struct step_bind {
     struct str source, target;
+    struct str sub_path; /* relative; a directory is made where it is missing; absent: the source itself */
     bool read_only;
     bool optional; /* a missing source is skipped */
 };

@@ -1,0 +1,63 @@
+"""Volumes: what a step leaves in one does not lead the next step, or Skiff, to other files."""
+import os
+
+from input_cases import Failed, check, ended  # noqa: F401
+
+CASES = []
+TIERS = ("ro", "overlay")
+
+
+def case(fn):
+    CASES.append(fn)
+    return fn
+
+
+def volume(b, name="volume"):
+    """A directory that steps of any user may write to, and one beside it that no step has mounted."""
+    top = os.path.join(b.base, "%s-%d" % (name, b.next_id))
+    outside = top + "-outside"
+    for d in (top, outside):
+        os.mkdir(d)
+        os.chmod(d, 0o777)
+    return top, outside
+
+
+@case
+def a_sub_path_does_not_leave_its_volume(b):
+    for tier in TIERS:
+        top, outside = volume(b)
+        links = {"abs": outside, "up": "../" + os.path.basename(outside), "root": "/", "magic": "/proc/self/root" + outside}
+        script = "".join("ln -s %s /data/%s; " % (to, name) for name, to in links.items())
+        ended(b.sh(script, tier=tier, bind=top + ":/data"), 0)
+        for name in links:
+            for sub in (name, name + "/new", name + "/new/deep", name + outside + "/new"):
+                r = b.sh("echo x >/m/planted", tier=tier, bind=top + ":/m", sub_path=sub)
+                check(r["end"] == "error", "%s: %s" % (sub, r["text"]))
+        check(os.listdir(outside) == [], str(os.listdir(outside)))
+
+
+@case
+def a_sub_path_is_made_and_follows_links_within_its_volume(b):
+    for tier in TIERS:
+        top, _ = volume(b)
+        ended(b.sh("mkdir -p /data/a/b; ln -s ../a /data/a/again; echo f >/data/a/file", tier=tier, bind=top + ":/data"), 0)
+        for sub in ("a/b", "new", "new/deep/er", "a/again/b", "a/again/c", "./a//d/"):
+            r = b.sh("echo %s >/m/here" % sub, tier=tier, bind=top + ":/m", sub_path=sub)
+            ended(r, 0)
+            check(os.path.exists(os.path.join(top, sub, "here")), sub)
+        check(os.stat(os.path.join(top, "new/deep")).st_mode & 0o777 == 0o777, "the mode of what was made")
+        r = b.sh("cat /m", tier=tier, bind=top + ":/m", sub_path="a/file", capture=True)
+        check(r.get("result") == "f", r["text"])
+
+
+@case
+def an_input_in_a_sub_path_stays_in_the_volume(b):
+    top, outside = volume(b)
+    os.symlink(outside, os.path.join(top, "out"))
+    source = os.path.join(b.base, "source-%d" % b.next_id)
+    with open(source, "w") as f:
+        f.write("given")
+    ended(b.sh("cat /m/in", bind=top + ":/m", sub_path="sub", input=source + ":/m/in"), 0)
+    check(os.path.exists(os.path.join(top, "sub/in")), "it is not in the volume")
+    r = b.sh("true", bind=top + ":/m", sub_path="out/sub", input=source + ":/m/in")
+    check(r["end"] == "error" and os.listdir(outside) == [], r["text"])
