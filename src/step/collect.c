@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -18,17 +20,43 @@ struct collect {
     bool displaced; /* the step has moved a mount: nobody knows what is where */
 };
 
-/* Opens as the step's user; the supervisor's own rights come back at once. */
-static int open_output(struct collect *c, const char *path, int flags)
+/* Root's step has no capability, so that it reads no file of others: nor do its outputs. */
+static bool set_capabilities(const struct collect *c, bool all)
+{
+    static struct __user_cap_data_struct sets[2]; /* of this process, which never change but here */
+    static bool known;
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    if (!c->p->sb || !c->p->sb->root) return true;
+    known = known || syscall(SYS_capget, &head, sets) == 0;
+    if (!known) return false;
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) sets[i].effective = sets[i].permitted;
+    if (!all) sets[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+    return syscall(SYS_capset, &head, sets) == 0;
+}
+
+/* What follows is done with the rights of the step, until rights_back. */
+static bool rights_of_step(const struct collect *c)
 {
     const struct step_spec *s = c->p->spec;
     if (s->gid >= 0) setfsgid((gid_t)s->gid);
     if (s->uid >= 0) setfsuid((uid_t)s->uid);
-    int fd = io_open_in(c->root, path, flags | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    return set_capabilities(c, false);
+}
+
+static void rights_back(const struct collect *c)
+{
     int why = errno;
-    if (s->uid >= 0) setfsuid(geteuid());
-    if (s->gid >= 0) setfsgid(getegid());
+    if (c->p->spec->uid >= 0) setfsuid(geteuid());
+    if (c->p->spec->gid >= 0) setfsgid(getegid());
+    set_capabilities(c, true);
     errno = why;
+}
+
+static int open_output(struct collect *c, const char *path, int flags)
+{
+    int fd = -1;
+    if (rights_of_step(c)) fd = io_open_in(c->root, path, flags | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    rights_back(c);
     return fd;
 }
 
@@ -160,14 +188,11 @@ static bool copy_output(struct collect *c, int fd, struct step_artifact_out *out
 {
     const struct step_spec *s = c->p->spec;
     if (s->uid >= 0 && fchown(c->outputs, (uid_t)s->uid, (gid_t)-1) != 0) return false;
-    if (s->gid >= 0) setfsgid((gid_t)s->gid);
-    if (s->uid >= 0) setfsuid((uid_t)s->uid);
     struct io_copy how = {.mode = -1, .uid = -1, .gid = -1};
-    bool ok = io_copy_tree(fd, c->outputs, out->name.p, &how);
+    bool ok = rights_of_step(c) && io_copy_tree(fd, c->outputs, out->name.p, &how);
+    rights_back(c);
     int why = errno;
     out->size = how.bytes;
-    if (s->uid >= 0) setfsuid(geteuid());
-    if (s->gid >= 0) setfsgid(getegid());
     if (s->uid >= 0 && fchown(c->outputs, geteuid(), (gid_t)-1) != 0) ok = false;
     errno = why;
     return ok;

@@ -61,3 +61,28 @@ def an_input_in_a_sub_path_stays_in_the_volume(b):
     check(os.path.exists(os.path.join(top, "sub/in")), "it is not in the volume")
     r = b.sh("true", bind=top + ":/m", sub_path="out/sub", input=source + ":/m/in")
     check(r["end"] == "error" and os.listdir(outside) == [], r["text"])
+
+
+@case
+def outputs_are_what_the_step_may_read(b):
+    """Root's step has no capability; a file that is closed to it is no output of it, either."""
+    if not b.root:
+        return  # nobody else could read it
+    for tier in TIERS:
+        top, _ = volume(b)
+        for name, uid, mode in (("theirs", 1234, 0o600), ("sub/theirs", 1234, 0o600), ("own", 0, 0o600), ("open", 1234, 0o644)):
+            path = os.path.join(top, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write("text")
+            os.chown(path, uid, uid)
+            os.chmod(path, mode)
+        names = ["theirs", "own", "open"]
+        r = b.sh("for f in theirs own open; do cat /m/$f; done", tier=tier, bind=top + ":/m", param=["p%s=/m/%s" % (n, n) for n in names],
+                 artifact=["a%s=/m/%s" % (n, n) for n in names] + ["sub=/m/sub"])
+        check(b.log().count("Permission denied") == 1 and b.log().count("text") == 2, b.log())
+        check(r["param"]["ptheirs"] == ["missing", "Permission denied"], r["text"])
+        check(r["artifact"]["atheirs"][0] == "missing" and r["artifact"]["sub"][0] == "missing", r["text"])
+        check(not os.path.exists(b.output("atheirs")) and not os.path.exists(b.output("sub")), "it was kept")
+        for n in ("own", "open"):
+            check(r["param"]["p" + n] == ["found", "text"] and r["artifact"]["a" + n][0] == "file", r["text"])
