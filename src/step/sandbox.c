@@ -42,7 +42,7 @@ static bool map_user_ns(const struct sandbox_config *c, struct err *e)
 static bool keep_from_steps(struct err *e)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    struct __user_cap_data_struct sets[2];
     if (syscall(SYS_capget, &head, sets) != 0) return err_sys(e, "capabilities");
     for (size_t i = 0; i < ARRAY_LEN(sets); i++) sets[i].inheritable = 0;
     if (syscall(SYS_capset, &head, sets) != 0) return err_sys(e, "inheritable capabilities");

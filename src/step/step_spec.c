@@ -168,16 +168,18 @@ static void visit_mounts(struct codec *c, struct step_spec *s)
     }
     CODEC_LIST(c, &s->inputs, 33);
     for (size_t i = 0; i < s->inputs.n && !c->failed; i++) visit_input(c, &s->inputs.items[i]);
-    CODEC_LIST(c, &s->tmpfs, 12);
+    CODEC_LIST(c, &s->tmpfs, 13);
     for (size_t i = 0; i < s->tmpfs.n && !c->failed; i++) {
         codec_text(c, &s->tmpfs.items[i].path);
         codec_u64(c, &s->tmpfs.items[i].size);
+        codec_bool(c, &s->tmpfs.items[i].read_only);
     }
-    CODEC_LIST(c, &s->files, 12);
+    CODEC_LIST(c, &s->files, 13);
     for (size_t i = 0; i < s->files.n && !c->failed; i++) {
         codec_text(c, &s->files.items[i].path);
         codec_bytes(c, &s->files.items[i].content);
         codec_u32(c, &s->files.items[i].mode);
+        codec_bool(c, &s->files.items[i].apart);
     }
 }
 

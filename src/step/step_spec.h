@@ -50,12 +50,14 @@ struct step_input {
 struct step_tmpfs {
     struct str path;
     uint64_t size; /* bytes, 0 = the slot's default */
+    bool read_only;
 };
 
 /* A file with content: script source, secret, configMap key. Parents are made. */
 struct step_file {
     struct str path, content;
     uint32_t mode; /* permission bits; the owner is the step's user */
+    bool apart;    /* shown at `path`, but not written into a bind that this lies in */
 };
 
 /* An output parameter (file content, at most LIMIT_STEP_PARAM_BYTES, one trailing newline dropped)

@@ -22,8 +22,8 @@ static struct step_spec full_spec(void)
     static struct step_bind binds[] = {{STR("/a"), STR("/b"), STR("sub/path"), true, false}};
     static struct step_input inputs[] = {{STR("/s"), STR_NONE, STR("/in"), STR("/sh"), 9, 0700, true},
                                          {STR_NONE, STR("x\0y"), STR("/raw"), STR_NONE, 0, -1, false}};
-    static struct step_tmpfs tmpfs[] = {{STR("/t"), 4096}};
-    static struct step_file files[] = {{STR("/f"), STR("a\0b"), 0755}};
+    static struct step_tmpfs tmpfs[] = {{STR("/t"), 4096, true}};
+    static struct step_file files[] = {{STR("/f"), STR("a\0b"), 0755, true}};
     static struct step_output outs[] = {{STR("o"), STR("/o"), true}};
     static struct step_rlimit limits[] = {{7, 10, 20}};
     static struct str argv[] = {STR("sh"), STR("")}, env[] = {STR("A=b=c")}, masks[] = {STR("secret")};

@@ -2,7 +2,7 @@
  *
  *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--sub-path P] [--tmpfs PATH]
  *            [--input SRC:DST[:MODE[r]]] [--shared DIR] [--bytes N]
- *            [--file PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
+ *            [--file PATH=TEXT] [--apart PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
  *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--capture] [--no-fsync]
  *            [--kill SIG:AFTER_MS:GRACE_MS] [--count N] [--detach] [--adopt] -- COMMAND...
  *
@@ -108,7 +108,7 @@ static const struct option longs[] = {
     {"net", 0, 0, 'n'}, {"capture", 0, 0, 'C'}, {"no-fsync", 0, 0, 'F'}, {"kill", 1, 0, 'k'}, {"count", 1, 0, 'N'},
     {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'},
     {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'},
-    {"sub-path", 1, 0, 'P'}, {0}};
+    {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
 
 static bool parse_text(struct options *o, int c, char *arg)
 {
@@ -123,6 +123,7 @@ static bool parse_text(struct options *o, int c, char *arg)
     case 'B': LAST(&s->inputs)->bytes = strtoull(arg, NULL, 10); return true;
     case 'T': GROW(&o->arena, &s->tmpfs); LAST(&s->tmpfs)->path = str_of(arg); return true;
     case 'f': add_file(o, arg); return true;
+    case 'x': add_file(o, arg); LAST(&s->files)->apart = true; return true;
     case 'p': GROW(&o->arena, &s->params); *LAST(&s->params) = output(&o->arena, arg); return true;
     case 'a': GROW(&o->arena, &s->artifacts); *LAST(&s->artifacts) = output(&o->arena, arg); return true;
     case 'e': add(&o->arena, &o->env, arg); return true;

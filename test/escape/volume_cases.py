@@ -86,3 +86,35 @@ def outputs_are_what_the_step_may_read(b):
         check(not os.path.exists(b.output("atheirs")) and not os.path.exists(b.output("sub")), "it was kept")
         for n in ("own", "open"):
             check(r["param"]["p" + n] == ["found", "text"] and r["artifact"]["a" + n][0] == "file", r["text"])
+
+
+@case
+def mounts_are_made_in_the_order_of_their_paths(b):
+    for tier in TIERS:
+        top, _ = volume(b)
+        other, _ = volume(b, "other")
+        with open(os.path.join(other, "f"), "w") as f:
+            f.write("inner")
+        r = b.sh("cat /v/bind/f; echo 1 >/v/mem/x; echo 2 >/v/bind/mem/y; df /v/mem /v/bind/mem | grep -c tmpfs", tier=tier, capture=True,
+                 bind=[other + ":/v/bind", top + ":/v"], tmpfs=["/v/bind/mem", "/v/mem"])
+        ended(r, 0)
+        check(r["result"] == "inner2", r["text"])
+        check(os.listdir(os.path.join(top, "mem")) == [] and os.listdir(os.path.join(other, "mem")) == [], "written to a volume")
+
+
+@case
+def a_file_that_is_mounted_into_a_volume_does_not_stay_there(b):
+    for tier in TIERS:
+        for user in ({}, {"uid": 1234} if b.root else {}):
+            top, _ = volume(b)
+            r = b.sh("cat /v/key /v/sub/key /k; ls -A /dev/shm; echo x >>/v/key", tier=tier, bind=top + ":/v", capture=True,
+                     apart=["/v/key=one,", "/v/sub/key=two,", "/k=three"], **user)
+            ended(r, 0)
+            check(r["result"] == "one,two,three", r["text"])
+            found = {n: open(os.path.join(top, n)).read() for n in ("key", "sub/key")}
+            check(set(found.values()) == {""}, str(found))
+            r = b.sh("cat /v/key", tier=tier, bind=top + ":/v", apart="/v/key=again", capture=True)
+            check(r["result"] == "again", r["text"])
+            ended(b.sh("cat /v/key", tier=tier, bind=top + ":/v:ro", apart="/v/key=ro"), 0)
+    r = b.sh("ls -l /v/out", bind=top + ":/v", apart="/v/out/key=secret", artifact="o=/v/out")
+    check(r["artifact"]["o"][:2] == ["dir", "copied"], r["text"])
