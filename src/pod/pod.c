@@ -190,6 +190,8 @@ static void finish(struct pod *p, struct pod_plan *out)
     MOVE(s->artifacts, p->artifacts);
     MOVE(out->make_dirs, p->dirs);
     MOVE(out->links, p->links);
+    MOVE(out->host_paths, p->host_paths);
+    VEC_FINI(&p->file_dirs);
 #undef MOVE
 }
 
@@ -276,6 +278,7 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     if (!ok || !choose_main(&p, e)) return false;
     ok = probes_check(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          work_dir_ok(&p, e) && pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
+    pod_env_defaults(&p);
     if (ok) image_parts(&p);
     finish(&p, out);
     if (ok && p.overflow)

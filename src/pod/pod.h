@@ -47,8 +47,18 @@ struct pod_input {
     uint32_t grace_ms;
 };
 
+/* What must be at a path of the host, or is made there. */
+struct pod_host_path {
+    struct str path;
+    const char *type; /* of a hostPath volume */
+};
+
 struct pod_plan {
     struct step_spec spec;
+    struct {
+        struct pod_host_path *items;
+        size_t n;
+    } host_paths;                       /* looked at before the start */
     struct step_strs make_dirs;         /* host directories, mode 0777, made before the start */
     struct {
         struct step_bind *items;        /* symbolic links to make: target -> source (host paths) */
