@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -377,6 +378,43 @@ static void trees_are_copied_without_following(void **state)
     close(dir);
 }
 
+/* Deeper than it is removed in one go, closed to its owner, with names in the way. */
+static void make_deep(const char *path)
+{
+    int at = open(path, O_RDONLY | O_DIRECTORY), next;
+    assert_int_equal(mkdirat(at, ".deep-0", 0755), 0);
+    assert_int_equal(mkdirat(at, ".deep-0/full", 0555), 0);
+    next = openat(at, ".deep-1", O_WRONLY | O_CREAT, 0644);
+    close(next);
+    for (int i = 0; i < LIMIT_STEP_TREE_DEPTH + 100; i++, at = next) {
+        assert_int_equal(mkdirat(at, "d", 0755), 0);
+        next = openat(at, "d", O_RDONLY | O_DIRECTORY);
+        assert_true(next >= 0);
+        close(openat(next, "file", O_WRONLY | O_CREAT, 0600));
+        assert_int_equal(fchmod(at, i % 2 ? 0555 : 0), 0);
+        close(at);
+    }
+    close(at);
+}
+
+static void deep_trees_are_removed_by_their_owner(void **state)
+{
+    int status;
+    if (geteuid() == 0) assert_int_equal(chmod(base, 0777), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60); /* one that never ends is what this is about */
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(2);
+        char path[80];
+        snprintf(path, sizeof path, "%s/deep", base);
+        if (mkdir(path, 0755) != 0) _exit(3);
+        make_deep(path);
+        _exit(io_remove_tree(AT_FDCWD, path) && access(path, F_OK) != 0 ? 0 : 4);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_lines_are_split_and_tails_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_stops_at_its_size, setup, teardown),
         cmocka_unit_test_setup_teardown(trees_are_copied_without_following, setup, teardown),
+        cmocka_unit_test_setup_teardown(deep_trees_are_removed_by_their_owner, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
