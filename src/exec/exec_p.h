@@ -220,6 +220,7 @@ void job_queue(struct job *j); /* it waits for a slot */
 bool job_has_inputs(const struct job *j);
 void job_list_push(struct job_list *list, struct job *j);
 struct job *job_list_pop(struct job_list *list);
+void job_list_leave(struct job *j); /* whichever it is in, if any */
 void jobs_committed(struct exec *x);
 void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
 void job_event(struct job *j, const struct step_outcome *how);

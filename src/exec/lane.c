@@ -75,6 +75,7 @@ static struct job *lane_release(struct lane *l)
     j->state = JOB_ENDED;
     x->running -= !j->aside;
     fresh_leave(j);
+    job_list_leave(j); /* it may have been young */
     return j;
 }
 
