@@ -262,7 +262,7 @@ static bool begin(struct supervisor *sv, struct str spec_bytes, struct err *e)
     r->dir.path = step_dir_path(&sv->arena, str_of(sv->state_dir), r->spec.id).p;
     steplog_init(&r->log, &r->dir, &r->spec);
     if (!known) return false;
-    if (!journal_begin(sv->journal, r->spec.id)) return err_sys(e, "%s/slots/%s", sv->state_dir, sv->name);
+    if (!journal_begin(sv->journal, r->spec.id, r->spec.fsync_result)) return err_sys(e, "%s/slots/%s", sv->state_dir, sv->name);
     return start(sv, e);
 }
 

@@ -116,7 +116,7 @@ struct step_spec {
     bool capture_result;    /* keep the last LIMIT_RESULT_BYTES of stdout */
     bool private_net;       /* an own network namespace with only a loopback device */
     bool probed;            /* slot_probe will be called while it runs */
-    bool fsync_result;      /* the result survives a power cut too, not only a crash of ours */
+    bool fsync_result;      /* that it began, and the result, survive a power cut too, not only a crash of ours */
 };
 
 /* The defaults: uid and gid unset, grace 30 s, fsync_result. */

@@ -191,9 +191,9 @@ static void a_torn_journal_gives_its_whole_records(void **state)
     struct str bytes;
     struct journal_record r;
     char name[JOURNAL_NAME_MAX];
-    int fd = journal_new(str_of(base), name, &e), dir = journal_dir(str_of(base));
+    int fd = journal_new(str_of(base), name, true, &e), dir = journal_dir(str_of(base));
     arena_init(&a);
-    assert_true(journal_begin(fd, 1) && journal_end(fd, 1, STR("result of 1"), true) && journal_begin(fd, 2));
+    assert_true(journal_begin(fd, 1, false) && journal_end(fd, 1, STR("result of 1"), true) && journal_begin(fd, 2, false));
     assert_true(io_read_file(&a, dir, name, 1 << 20, &bytes));
     size_t head = (bytes.n - 11) / 3;
     for (size_t cut = 0; cut <= bytes.n; cut++) {
@@ -225,9 +225,9 @@ static void the_past_tells_what_became_of_steps(void **state)
     arena_init(&a);
     buf_init(&b, 1 << 20);
     assert_true(step_result_encode(&r, &b, &e));
-    int one = journal_new(str_of(base), dead, &e), two = journal_new(str_of(base), alive, &e);
-    assert_true(journal_begin(one, 1) && journal_end(one, 1, buf_view(&b), false) && journal_begin(one, 2));
-    assert_true(journal_begin(two, 3));
+    int one = journal_new(str_of(base), dead, false, &e), two = journal_new(str_of(base), alive, false, &e);
+    assert_true(journal_begin(one, 1, false) && journal_end(one, 1, buf_view(&b), false) && journal_begin(one, 2, false));
+    assert_true(journal_begin(two, 3, false));
     close(one); /* its supervisor is dead */
     struct past *p = past_open(str_of(base), &e);
     assert_int_equal(past_find(p, &a, 1, &slot, &got, &e), ADOPT_FINISHED);
