@@ -161,6 +161,7 @@ static void finish(struct pod *p, struct pod_plan *out)
     s->tier = p->image.kind == IMAGE_ROOT ? STEP_TIER_IMAGE : p->in->tier;
     s->cwd = dir.n ? dir : p->image.workdir;
     s->grace_ms = p->in->grace_ms;
+    s->log_max_bytes = p->in->log_max_bytes;
     s->capture_result = p->in->capture_result;
     s->fsync_result = false;
     s->probed = p->probed && !p->in->collect;

@@ -45,6 +45,7 @@ struct pod_input {
     size_t n_artifacts;
     struct pod_lookup lookup;
     uint32_t grace_ms;
+    uint64_t log_max_bytes; /* 0: no limit */
 };
 
 /* What must be at a path of the host, or is made there. */

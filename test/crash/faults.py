@@ -3,6 +3,7 @@
 
 usage: faults.py SKIFF"""
 import ctypes
+import glob
 import json
 import os
 import signal
@@ -256,6 +257,23 @@ def killed_young(score, skiff):
     place.remove()
 
 
+def long_log(score, skiff):
+    """What a step prints beyond the limit is dropped, in the log it says so, and the step ends as it ends."""
+    for tier in common.host_tiers():
+        place = place_of(skiff, tier)
+        body = shapes.HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [sh, -c, \"" \
+            "head -c 3000000 /dev/zero | tr '\\\\0' x; echo; echo end\"]}\n"
+        ran = place.run(place.file("w.yaml", body), "--name", "w", env={"SKIFF_LOG_MAX_MIB": "1"})
+        logs = glob.glob(place.state + "/steps/*/main.log")
+        score.check(ran.returncode == 0 and phase(place) == "Succeeded", f"long log, {tier}: exit {ran.returncode}, {ran.stderr!r}")
+        score.check("log is not complete" in ran.stderr, f"long log, {tier}: nothing is said: {ran.stderr!r}")
+        size = sum(os.path.getsize(path) for path in logs)
+        score.check(900 << 10 < size < 1100 << 10, f"long log, {tier}: {size} bytes")
+        said = place.call("logs", "w").stdout.rstrip().rsplit("\n", 1)[-1]
+        score.check("log cut" in said, f"long log, {tier}: ends with {said[-100:]!r}")
+        place.remove()
+
+
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1])
@@ -264,7 +282,7 @@ def main():
         two_signals(score, skiff, signo)
     for size_mib in (4, 16):  # the first is full at once, the second in the middle
         full_disk(score, skiff, size_mib)
-    for test in (closed_pipe, no_permission, two_engines, lost_step, killed_supervisor, killed_young):
+    for test in (closed_pipe, no_permission, two_engines, lost_step, killed_supervisor, killed_young, long_log):
         test(score, skiff)
     return score.end()
 
