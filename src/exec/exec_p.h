@@ -177,7 +177,7 @@ struct exec {
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) dead;          /* paths that nobody knows once the transaction is committed */
     VEC(char *) dead_contents; /* and ids in the repository */
-    bool sweep_due;            /* some day, contents without a row are looked for */
+    bool sweep_due;            /* it is noted that some day contents without a row are looked for */
     int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */

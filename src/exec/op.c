@@ -339,25 +339,27 @@ void ops_run(struct exec *x)
 
 /* ---- after a restart ---- */
 
-struct noted {
-    struct op *o;
-    struct str key;
-    bool found;
-};
-
-static bool read_note(void *ctx, struct str key, struct str bytes, struct err *e)
+static bool note_parse(struct op *o, struct str bytes, struct err *e)
 {
-    struct noted *n = ctx;
-    struct op *o = n->o;
     struct val v;
-    if (!str_eq(key, n->key)) return true;
     if (!json_parse(&o->arena, bytes, NULL, &v, e)) return false;
     struct str kind = val_get_str(&v, "kind");
-    n->found = true;
     o->target = (struct object_key){.is_run = str_is(kind, "Workflow"), .ns = val_get_str(&v, "ns"),
                                     .name = val_get_str(&v, "name")};
     return o->target.is_run || resource_kind_find(kind, &o->target.kind) ||
            err_set(e, ERR_INTERNAL, "a stored step waits for an unknown kind");
+}
+
+/* False with e: it cannot be read; without a note `found` is false. */
+static bool note_read(struct op *o, bool *found, struct err *e)
+{
+    struct str bytes;
+    struct err none = {0};
+    *found = store_value_get(&o->arena, o->x->store, o->live->id, note_key(o), &bytes, &none);
+    if (*found) return note_parse(o, bytes, e);
+    if (none.code == ERR_NOT_FOUND) return true;
+    *e = none;
+    return false;
 }
 
 bool op_restore(struct exec *x, struct active *l, struct node *n, int64_t id, struct err *e)
@@ -366,13 +368,13 @@ bool op_restore(struct exec *x, struct active *l, struct node *n, int64_t id, st
     struct op *o = op_known(x, alive ? l : NULL, alive ? n : NULL, id);
     stir(o);
     if (!alive) return true;
-    struct noted noted = {.o = o, .key = str_dup(&o->arena, note_key(o))};
+    bool noted;
     o->killed = node_is_killed(n);
-    if (!store_values_load(x->store, l->id, read_note, &noted, e)) return false;
-    o->state = noted.found ? OP_WAITING : OP_READY;
-    o->parked = noted.found;
+    if (!note_read(o, &noted, e)) return false;
+    o->state = noted ? OP_WAITING : OP_READY;
+    o->parked = noted;
     struct err why = {0};
-    if (noted.found && !o->killed && !template_read(o, &why)) {
+    if (noted && !o->killed && !template_read(o, &why)) {
         struct step_outcome how = op_refusal(o, why.text);
         return op_finish(o, &how, e);
     }
