@@ -35,7 +35,7 @@ void outcome_end(struct arena *a, const struct step_result *r, struct step_outco
 
 /* ---- output artifacts ---- */
 
-static const struct val *declared(const struct val *tmpl, struct str name)
+const struct val *output_declared(const struct val *tmpl, struct str name)
 {
     const struct val *list = val_path(tmpl, "outputs.artifacts");
     for (uint32_t i = 0; list && i < list->n; i++)
@@ -128,7 +128,7 @@ static bool artifacts(struct job *j, const struct val *tmpl, const struct step_r
     list_begin(&list, a);
     for (size_t i = 0; i < r->artifacts.n; i++) {
         const struct step_artifact_out *o = &r->artifacts.items[i];
-        const struct val *art = declared(tmpl, o->name), *optional = val_get(art, STR("optional"));
+        const struct val *art = output_declared(tmpl, o->name), *optional = val_get(art, STR("optional"));
         struct val v;
         if (!art) continue;
         if (o->form != STEP_FORM_MISSING) {
