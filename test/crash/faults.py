@@ -129,11 +129,17 @@ def full_disk(score, skiff, size_mib):
         for _ in range(2):
             if phase(place) not in common.PHASES_DONE:
                 place.run("--resume", "w")
-        score.check(phase(place) in common.PHASES_DONE, f"full disk: phase {phase(place)} with room again")
+        status = (place.get("w") or {}).get("status") or {}
+        wrong = [n for n in status.get("nodes", {}).values() if n["type"] == "Pod" and n["phase"] != "Succeeded"
+                 and not any(word in n.get("message", "") for word in ("No space", "full"))]
+        score.check(phase(place) in common.PHASES_DONE and not wrong, f"full disk: {phase(place)} with room again, {wrong}")
+        again = {k: n for k, n in place.starts().items() if n != 1}
+        score.check(not again, f"full disk: steps that ran more than once: {again}")
         if proc.returncode:
             ran = place.run(place.file("t.yaml", shapes.TRIVIAL))
             score.check(ran.returncode == 0, f"full disk: the next run: {ran.stderr.strip()}")
-        place.wait_clean()
+        left = place.wait_clean(but=f"mount {place.state}")
+        score.check(not left, f"full disk: left behind {left}")
     finally:
         subprocess.run(["umount", "-l", place.state], check=False)
     place.remove()
