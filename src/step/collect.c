@@ -60,23 +60,43 @@ static int open_output(struct collect *c, const char *path, int flags)
     return fd;
 }
 
+/* The whole file, whatever its size is said to be (in /proc: 0). -1: errno; more than `max`: max + 1. The bytes have room
+ * for one more. */
+static ssize_t read_whole(struct arena *a, int fd, size_t size, size_t max, char **out)
+{
+    size_t n = 0, room = MIN(size, max) + 1;
+    char *bytes = arena_alloc_bytes(a, room + 1);
+    for (;;) {
+        ssize_t r = read(fd, bytes + n, room - n);
+        if (r < 0 && errno == EINTR) continue;
+        if (r < 0) return -1;
+        n += (size_t)r;
+        if (r == 0 || n > max) break;
+        if (n < room) continue;
+        char *more = arena_alloc_bytes(a, (room = MIN(room * 2 + 4096, max + 1)) + 1);
+        memcpy(more, bytes, n);
+        bytes = more;
+    }
+    *out = bytes;
+    return (ssize_t)n;
+}
+
 static void read_param(struct collect *c, const struct step_output *o, struct step_param_out *out)
 {
     struct stat st;
+    char *bytes = NULL;
+    ssize_t n = -1;
     out->name = o->name;
     int fd = open_output(c, o->path.p, O_RDONLY);
     if (fd < 0) {
         if (errno != ENOENT && errno != ENOTDIR) out->error = str_of(strerror(errno));
         return;
     }
-    char *bytes = NULL;
-    size_t n = 0;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         out->error = STR("not a file");
     } else {
-        bytes = arena_alloc_bytes(c->p->arena, (size_t)MIN(st.st_size, (off_t)LIMIT_STEP_PARAM_BYTES) + 2);
-        size_t want = (size_t)MIN(st.st_size, (off_t)LIMIT_STEP_PARAM_BYTES) + 1;
-        for (ssize_t r; n < want && (r = read(fd, bytes + n, want - n)) > 0;) n += (size_t)r;
+        n = read_whole(c->p->arena, fd, (size_t)st.st_size, LIMIT_STEP_PARAM_BYTES, &bytes);
+        if (n < 0) out->error = str_of(strerror(errno));
         if (n > LIMIT_STEP_PARAM_BYTES) out->error = STR("larger than 1 MiB, the limit of an output parameter");
     }
     close(fd);
@@ -84,7 +104,7 @@ static void read_param(struct collect *c, const struct step_output *o, struct st
     if (n > 0 && bytes[n - 1] == '\n') n--;
     bytes[n] = 0;
     out->found = true;
-    out->value = str_n(bytes, n);
+    out->value = str_n(bytes, (size_t)n);
 }
 
 /* The path of an open file in the step's own view, symlinks resolved. */

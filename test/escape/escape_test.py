@@ -432,6 +432,23 @@ def odd_outputs_are_named_not_followed(b):
 
 
 @case
+def output_parameters_are_whole(b):
+    """Also of files that do not say how long they are, and of those whose size is a limit."""
+    for tier in ("none", "ro", "overlay"):
+        d = os.path.join(b.base, "whole-%s" % tier)
+        os.mkdir(d)
+        os.chmod(d, 0o777)
+        o = {} if tier == "none" else {"bind": d + ":" + d}
+        r = b.sh("printf '' >%s/none; head -c 1048576 /dev/zero | tr '\\0' x >%s/most; head -c 1048577 /dev/zero >%s/more" % (d, d, d), tier=tier,
+                 param=["version=/proc/version", "cpus=/proc/cpuinfo", "none=%s/none" % d, "most=%s/most" % d, "more=%s/more" % d], **o)
+        ended(r, 0)
+        check(r["param"]["version"] == ["found", open("/proc/version").read()[:-1]], r["text"][:300])
+        check(r["param"]["cpus"][0] == "found" and len(r["param"]["cpus"][1]) > 500, r["text"][:300])
+        check(r["param"]["none"] == ["found", ""] and r["param"]["most"] == ["found", "x" * 1048576], r["text"][:300])
+        check("1 MiB" in r["param"]["more"][1], r["text"][:300])
+
+
+@case
 def outputs_of_tier_none_stay_where_they_are(b):
     d = os.path.join(b.base, "plain")
     os.mkdir(d)
