@@ -150,6 +150,8 @@ struct exec {
     VEC(struct active *) over;  /* ended in it */
     VEC(struct active *) stale; /* their own status changed in it: written once, before the commit */
     VEC(struct op *) ops;       /* steps that need no slot, not ended */
+    size_t ops_decided;         /* how many of them are in the open transaction */
+    struct map waits;           /* object -> the first of the ops that wait for it */
     bool ops_due;               /* some are to be looked at */
     int64_t ops_seen;           /* up to here the change log has been looked at for them */
     struct helper *helper;      /* NULL: not needed so far */
