@@ -286,6 +286,7 @@ struct inputs {
 };
 /* Fills in the last entry of `to`, or puts several in its place. */
 bool input_from_repository(struct job *j, const struct val *art, struct inputs *to, struct err *e);
+void content_drop(struct exec *x, struct str id); /* its files go on the pool, at the end of the turn */
 struct str path_base_name(struct str path); /* as Go's filepath.Base: slashes at the end do not count */
 const struct val *output_declared(const struct val *tmpl, struct str name); /* the output artifact of that name, or NULL */
 bool output_key(struct job *j, const struct val *tmpl, const struct val *art, struct str *out, struct err *e);

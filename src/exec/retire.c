@@ -371,8 +371,7 @@ void retired_remove(struct exec *x)
 {
     for (size_t i = 0; i < x->dead.n; i++) VEC_PUSH(&x->rubbish, x->dead.items[i]);
     for (size_t i = 0; i < x->dead_contents.n; i++) {
-        struct err left; /* one that cannot be removed is a left-over, no more */
-        artifact_remove(x->repo, str_of(x->dead_contents.items[i]), &left);
+        content_drop(x, str_of(x->dead_contents.items[i]));
         free(x->dead_contents.items[i]);
     }
     x->dead.n = x->dead_contents.n = 0;

@@ -225,11 +225,12 @@ static bool rows_put(struct transfer *t, struct err *e)
     return x->saved = true;
 }
 
-static void content_drop(struct exec *x, struct str id)
+void content_drop(struct exec *x, struct str id)
 {
     struct artifact_place place;
     struct artifact_ref ref = {.id = id};
     if (artifact_path(&x->scratch, x->repo, &ref, &place, NULL)) VEC_PUSH(&x->rubbish, mem_strdup(place.path.p));
+    else artifact_remove(x->repo, id, NULL); /* what is left of one that was never whole, or nothing */
 }
 
 static void fetched(struct transfer *t)
