@@ -1,5 +1,6 @@
 /* From a job to what its supervisor gets: inputs looked up, the plan made, host directories ready. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -128,6 +129,7 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
         .capture_result = !j->part && node_captures_result(j->node) && !collect,
         .lookup = pod_lookup_of(l),
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
+        .log_max_bytes = (uint64_t)MIN(MAX(config_int(x->o.config, CONFIG_LOG_MAX), 0), INT32_MAX) << 20,
     };
     return inputs(j, &in, e) && pod_build(a, &in, plan, e);
 }
@@ -144,6 +146,34 @@ static bool link_make(const struct step_bind *link, struct err *e)
     return err_sys(e, "link '%s'", link->target.p);
 }
 
+static bool file_make(const char *path, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0) close(fd);
+    return fd >= 0 || err_sys(e, "file '%s'", path);
+}
+
+/* As a kubelet looks at it (pkg/volume/hostpath): links are followed, and only the last part is made. */
+static bool host_path_check(struct arena *a, const struct pod_host_path *h, struct err *e)
+{
+    static const struct { const char *type, *make_type, *what; mode_t kind; } rows[] = {
+        {"Directory", "DirectoryOrCreate", "directory", S_IFDIR}, {"File", "FileOrCreate", "file", S_IFREG},
+        {"Socket", "", "socket file", S_IFSOCK}, {"CharDevice", "", "character device", S_IFCHR},
+        {"BlockDevice", "", "block device", S_IFBLK}};
+    const char *path = str_z(a, h->path);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct stat st;
+        bool make = strcmp(h->type, rows[i].make_type) == 0;
+        if (!make && strcmp(h->type, rows[i].type) != 0) continue;
+        bool there = stat(path, &st) == 0;
+        if (!there && make && rows[i].kind == S_IFDIR) return dir_make_all(path, 0755, e);
+        if (!there && make) return file_make(path, e);
+        if (there && (st.st_mode & S_IFMT) == rows[i].kind) return true;
+        return err_set(e, ERR_SPEC, "hostPath type check failed: %s is not a %s", path, rows[i].what);
+    }
+    return true;
+}
+
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e)
 {
     struct arena *a = &x->scratch;
@@ -154,6 +184,8 @@ bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e)
         if (!dir_make_all(path, 0755, e)) return false;
         if (chmod(path, 0777) < 0) return err_sys(e, "directory '%s'", path);
     }
+    for (size_t i = 0; i < plan->host_paths.n; i++)
+        if (!host_path_check(a, &plan->host_paths.items[i], e)) return false;
     for (size_t i = 0; i < plan->links.n; i++)
         if (!link_make(&plan->links.items[i], e)) return false;
     return true;

@@ -63,7 +63,6 @@ static bool step_value_add(void *ctx, struct str key, struct str bytes, struct e
 {
     struct step_values *s = ctx;
     (void)e;
-    if (!str_starts(key, STR("step/"))) return true;
     struct step_value v = {str_dup(s->a, str_from(key, 5)), str_dup(s->a, bytes)};
     VEC_PUSH(&s->items, v);
     return true;
@@ -117,7 +116,7 @@ static bool steps_move(struct active *l, const uint32_t *moved, size_t n, struct
     struct step_values s = {.a = &a, .moved = moved, .n = n};
     arena_init(&a);
     s.gone = ARENA_ARRAY(&a, struct str, n + 1);
-    bool ok = store_values_load(x->store, l->id, step_value_add, &s, e) && store_nodes_load(x->store, l->id, gone_note, &s, e);
+    bool ok = store_values_load_prefix(x->store, l->id, STR("step/"), step_value_add, &s, e) && store_nodes_load(x->store, l->id, gone_note, &s, e);
     for (size_t i = 0; ok && i < s.items.n; i++)
         ok = store_value_del(x->store, l->id, str_fmt(&a, "step/%.*s", STR_ARG(s.items.items[i].node)), e);
     for (size_t i = 0; ok && i < s.items.n; i++) ok = step_value_move(l, &s, &s.items.items[i], e);

@@ -150,6 +150,8 @@ struct exec {
     VEC(struct active *) over;  /* ended in it */
     VEC(struct active *) stale; /* their own status changed in it: written once, before the commit */
     VEC(struct op *) ops;       /* steps that need no slot, not ended */
+    size_t ops_decided;         /* how many of them are in the open transaction */
+    struct map waits;           /* object -> the first of the ops that wait for it */
     bool ops_due;               /* some are to be looked at */
     int64_t ops_seen;           /* up to here the change log has been looked at for them */
     struct helper *helper;      /* NULL: not needed so far */
@@ -177,7 +179,7 @@ struct exec {
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) dead;          /* paths that nobody knows once the transaction is committed */
     VEC(char *) dead_contents; /* and ids in the repository */
-    bool sweep_due;            /* some day, contents without a row are looked for */
+    bool sweep_due;            /* it is noted that some day contents without a row are looked for */
     int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
     VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
@@ -220,6 +222,7 @@ void job_queue(struct job *j); /* it waits for a slot */
 bool job_has_inputs(const struct job *j);
 void job_list_push(struct job_list *list, struct job *j);
 struct job *job_list_pop(struct job_list *list);
+void job_list_leave(struct job *j); /* whichever it is in, if any */
 void jobs_committed(struct exec *x);
 void jobs_dropped(struct exec *x); /* rolled back: what was decided never was */
 void job_event(struct job *j, const struct step_outcome *how);
@@ -283,6 +286,9 @@ struct inputs {
 };
 /* Fills in the last entry of `to`, or puts several in its place. */
 bool input_from_repository(struct job *j, const struct val *art, struct inputs *to, struct err *e);
+void content_drop(struct exec *x, struct str id); /* its files go on the pool, at the end of the turn */
+struct str path_base_name(struct str path); /* as Go's filepath.Base: slashes at the end do not count */
+const struct val *output_declared(const struct val *tmpl, struct str name); /* the output artifact of that name, or NULL */
 bool output_key(struct job *j, const struct val *tmpl, const struct val *art, struct str *out, struct err *e);
 bool log_key(struct job *j, const struct val *tmpl, struct str container, struct str *out, struct err *e);
 bool logs_are_archived(struct job *j, const struct val *tmpl);

@@ -22,7 +22,7 @@ void job_list_push(struct job_list *list, struct job *j)
     list->last = j;
 }
 
-static void list_leave(struct job *j)
+void job_list_leave(struct job *j)
 {
     struct job_list *list = j->list;
     if (!list) return;
@@ -37,7 +37,7 @@ static void list_leave(struct job *j)
 struct job *job_list_pop(struct job_list *list)
 {
     struct job *j = list->first;
-    if (j) list_leave(j);
+    if (j) job_list_leave(j);
     return j;
 }
 
@@ -99,7 +99,7 @@ void job_forget(struct job *j)
     for (size_t i = 0; j->in_kills && i < x->kills.n; i++)
         if (x->kills.items[i] == j) x->kills.items[i] = NULL;
     job_detach(j);
-    list_leave(j);
+    job_list_leave(j);
     transfer_leave(j);
     probes_free(j);
     free(j);
@@ -223,7 +223,7 @@ void job_kill(struct job *j)
     j->killed = true;
     if (j->state == JOB_SENDING) transfer_cancel(j);
     if (j->state == JOB_QUEUED || j->state == JOB_FETCHING) {
-        list_leave(j);
+        job_list_leave(j);
         transfer_leave(j);
         j->state = JOB_STOPPED;
         job_list_push(&j->x->stopped, j);
@@ -299,6 +299,8 @@ void jobs_committed(struct exec *x)
 void jobs_dropped(struct exec *x)
 {
     while (x->decided.n) job_forget(VEC_POP(&x->decided));
+    for (size_t i = 0; i < x->kills.n; i++)
+        if (x->kills.items[i]) x->kills.items[i]->in_kills = false;
     x->kills.n = 0;
     requests_dropped(x);
 }

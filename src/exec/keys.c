@@ -63,7 +63,7 @@ static bool base_of(struct job *j, const struct val *tmpl, struct str *out, stru
     return true;
 }
 
-static struct str base_name(struct str path)
+struct str path_base_name(struct str path)
 {
     while (path.n > 1 && path.p[path.n - 1] == '/') path.n--;
     for (size_t i = path.n; i-- > 0;)
@@ -78,7 +78,7 @@ bool output_key(struct job *j, const struct val *tmpl, const struct val *art, st
     struct str key = val_text(val_path(art, "s3.key")), base;
     const struct val *archive = val_get(art, STR("archive"));
     bool plain = val_get(archive, STR("none")) != NULL;
-    struct str name = plain ? base_name(val_get_str(art, "path")) : val_get_str(art, "name");
+    struct str name = plain ? path_base_name(val_get_str(art, "path")) : val_get_str(art, "name");
     const char *suffix = plain ? "" : val_get(archive, STR("zip")) ? ".zip" : ".tgz";
     if (key.n) return *out = key, true;
     if (!base_of(j, tmpl, &base, e)) return false;

@@ -75,6 +75,7 @@ static struct job *lane_release(struct lane *l)
     j->state = JOB_ENDED;
     x->running -= !j->aside;
     fresh_leave(j);
+    job_list_leave(j); /* it may have been young */
     return j;
 }
 
@@ -131,7 +132,7 @@ static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
 
 static struct lane *lane_open(struct exec *x, struct err *e)
 {
-    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain, .tools = x->tools,
+    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain, .tools = x->tools, .durable = x->full,
                             .realtime = x->realtime};
     if (x->o.host_home.n) c.masked = (struct step_strs){&x->o.host_home, 1};
     struct slot *s = slot_open(x->o.launcher, &c, e);

@@ -5,27 +5,13 @@
 #include "resource/resource.h"
 #include "exec/exec_p.h"
 
-struct wanted {
-    struct active *l;
-    struct str key;
-    struct val *out;
-    bool found;
-};
-
-static bool stored_doc(void *ctx, struct str key, struct str bytes, struct err *e)
-{
-    struct wanted *w = ctx;
-    if (str_eq(key, w->key)) w->found = json_parse(&w->l->arena, str_dup(&w->l->arena, bytes), NULL, w->out, e);
-    return true;
-}
-
 /* A template that the run has used once stays what it was, whatever becomes of the document. */
 static const struct val *template_once(struct active *l, const struct resource_key *key, struct str at, struct val *out)
 {
     struct exec *x = l->x;
-    struct wanted w = {.l = l, .key = at, .out = out};
+    struct str bytes;
     struct err e;
-    if (store_values_load(x->store, l->id, stored_doc, &w, &e) && w.found) return out;
+    if (store_value_get(&l->arena, x->store, l->id, at, &bytes, &e) && json_parse(&l->arena, bytes, NULL, out, &e)) return out;
     if (!resource_get(&l->arena, x->store, key, out, &e)) return NULL;
     if (!exec_begin(x, &e) || !store_value_put(x->store, l->id, at, json_text(&l->arena, out), &e)) exec_fail(x, &e);
     return out;

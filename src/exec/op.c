@@ -32,13 +32,51 @@ static struct op *op_known(struct exec *x, struct active *l, struct node *n, int
     *o = (struct op){.x = x, .live = l, .node = n, .id = id, .at = x->ops.n};
     arena_init(&o->arena);
     VEC_PUSH(&x->ops, o);
+    x->ops_decided++;
     if (l) *op_slot(l, n) = o;
     return o;
+}
+
+/* ---- who waits for which object ---- */
+
+static struct str object_text(struct arena *a, struct str kind, struct str ns, struct str name)
+{
+    return str_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(kind), STR_ARG(ns), STR_ARG(name));
+}
+
+/* The key of an entry is that of the first in its list. */
+static void wait_enter(struct op *o)
+{
+    bool fresh;
+    o->wait_key = object_text(&o->arena, object_kind_text(&o->target), o->target.ns, o->target.name);
+    struct map_slot *slot = map_put(&o->x->waits, o->wait_key, &fresh);
+    o->wait_next = fresh ? NULL : slot->ptr;
+    if (o->wait_next) o->wait_next->wait_prev = o;
+    slot->key = o->wait_key;
+    slot->ptr = o;
+}
+
+static void wait_leave(struct op *o)
+{
+    if (!o->wait_key.p) return;
+    if (o->wait_next) o->wait_next->wait_prev = o->wait_prev;
+    if (o->wait_prev) {
+        o->wait_prev->wait_next = o->wait_next;
+    } else if (o->wait_next) {
+        struct map_slot *slot = map_get(&o->x->waits, o->wait_key);
+        slot->key = o->wait_next->wait_key;
+        slot->ptr = o->wait_next;
+    } else {
+        map_del(&o->x->waits, o->wait_key);
+    }
+    o->wait_key = STR_NONE;
 }
 
 static void op_forget(struct op *o)
 {
     struct exec *x = o->x;
+    wait_leave(o);
+    x->ops_decided -= o->state == OP_DECIDED;
     struct op *last = VEC_POP(&x->ops);
     if (last != o) {
         x->ops.items[o->at] = last;
@@ -78,10 +116,11 @@ void op_kill(struct active *l, const struct node *n)
 
 void ops_committed(struct exec *x)
 {
-    for (size_t i = 0; i < x->ops.n; i++) {
+    for (size_t i = 0; x->ops_decided && i < x->ops.n; i++) {
         struct op *o = x->ops.items[i];
         if (o->state != OP_DECIDED) continue;
         o->state = OP_READY;
+        x->ops_decided--;
         stir(o);
     }
 }
@@ -97,6 +136,7 @@ void ops_close(struct exec *x)
 {
     while (x->ops.n) op_forget(x->ops.items[x->ops.n - 1]);
     VEC_FINI(&x->ops);
+    map_fini(&x->waits);
 }
 
 /* A workflow that is over waits for nothing any more. */
@@ -211,6 +251,7 @@ static bool op_begin(struct op *o, struct err *e)
         return op_finish(o, &how, e);
     }
     o->state = OP_WAITING;
+    wait_enter(o);
     if (o->killed) return stir(o), true; /* by what it did itself */
     return op_judge(o, e);
 }
@@ -234,11 +275,6 @@ static bool op_step(struct op *o, struct err *e)
 
 /* ---- the change log wakes those that wait ---- */
 
-static struct str object_text(struct arena *a, struct str kind, struct str ns, struct str name)
-{
-    return str_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(kind), STR_ARG(ns), STR_ARG(name));
-}
-
 /* What a row is about, as object_text; absent: nothing that anybody waits for. */
 static struct str row_object(struct arena *a, struct exec *x, const struct change_row *c)
 {
@@ -254,17 +290,11 @@ static struct str row_object(struct arena *a, struct exec *x, const struct chang
 }
 
 /* Changes of nodes count only where a condition looks at nodes. */
-static void stir_matching(struct exec *x, const struct map *changed, const struct map *nodes)
+static void stir_waiting(struct exec *x, const struct map *objects, bool nodes)
 {
-    struct arena a CLEANUP(arena_fini);
-    arena_init(&a);
-    for (size_t i = 0; i < x->ops.n; i++) {
-        struct op *o = x->ops.items[i];
-        if (o->state != OP_WAITING) continue;
-        struct str key = object_text(&a, object_kind_text(&o->target), o->target.ns, o->target.name);
-        bool deep = condition_reads(&o->condition, STR("status.nodes"));
-        if (map_get(changed, key) || (deep && map_get(nodes, key))) stir(o);
-    }
+    for (struct map_slot *s = NULL; (s = map_next(objects, s));)
+        for (struct op *o = map_ptr(&x->waits, s->key); o; o = o->wait_next)
+            if (o->state == OP_WAITING && (!nodes || condition_reads(&o->condition, STR("status.nodes")))) stir(o);
 }
 
 static bool changes_read(struct exec *x, struct arena *a, struct map *changed, struct map *nodes)
@@ -287,13 +317,6 @@ static bool changes_read(struct exec *x, struct arena *a, struct map *changed, s
     return true;
 }
 
-static bool any_waits(const struct exec *x)
-{
-    for (size_t i = 0; i < x->ops.n; i++)
-        if (x->ops.items[i]->state == OP_WAITING) return true;
-    return false;
-}
-
 static void look_for_changes(struct exec *x)
 {
     struct arena a CLEANUP(arena_fini);
@@ -301,12 +324,14 @@ static void look_for_changes(struct exec *x)
     int64_t last = store_change_last(x->store);
     arena_init(&a);
     if (last == x->ops_seen) return;
-    if (!any_waits(x)) {
+    if (!x->waits.n) {
         x->ops_seen = last;
         return;
     }
-    if (changes_read(x, &a, &changed, &nodes)) stir_matching(x, &changed, &nodes);
-    else {
+    if (changes_read(x, &a, &changed, &nodes)) {
+        stir_waiting(x, &changed, false);
+        stir_waiting(x, &nodes, true);
+    } else {
         x->ops_seen = last; /* the log no longer reaches back so far: look at all */
         for (size_t i = 0; i < x->ops.n; i++) stir(x->ops.items[i]);
     }
@@ -339,25 +364,27 @@ void ops_run(struct exec *x)
 
 /* ---- after a restart ---- */
 
-struct noted {
-    struct op *o;
-    struct str key;
-    bool found;
-};
-
-static bool read_note(void *ctx, struct str key, struct str bytes, struct err *e)
+static bool note_parse(struct op *o, struct str bytes, struct err *e)
 {
-    struct noted *n = ctx;
-    struct op *o = n->o;
     struct val v;
-    if (!str_eq(key, n->key)) return true;
     if (!json_parse(&o->arena, bytes, NULL, &v, e)) return false;
     struct str kind = val_get_str(&v, "kind");
-    n->found = true;
     o->target = (struct object_key){.is_run = str_is(kind, "Workflow"), .ns = val_get_str(&v, "ns"),
                                     .name = val_get_str(&v, "name")};
     return o->target.is_run || resource_kind_find(kind, &o->target.kind) ||
            err_set(e, ERR_INTERNAL, "a stored step waits for an unknown kind");
+}
+
+/* False with e: it cannot be read; without a note `found` is false. */
+static bool note_read(struct op *o, bool *found, struct err *e)
+{
+    struct str bytes;
+    struct err none = {0};
+    *found = store_value_get(&o->arena, o->x->store, o->live->id, note_key(o), &bytes, &none);
+    if (*found) return note_parse(o, bytes, e);
+    if (none.code == ERR_NOT_FOUND) return true;
+    *e = none;
+    return false;
 }
 
 bool op_restore(struct exec *x, struct active *l, struct node *n, int64_t id, struct err *e)
@@ -366,13 +393,15 @@ bool op_restore(struct exec *x, struct active *l, struct node *n, int64_t id, st
     struct op *o = op_known(x, alive ? l : NULL, alive ? n : NULL, id);
     stir(o);
     if (!alive) return true;
-    struct noted noted = {.o = o, .key = str_dup(&o->arena, note_key(o))};
+    bool noted;
     o->killed = node_is_killed(n);
-    if (!store_values_load(x->store, l->id, read_note, &noted, e)) return false;
-    o->state = noted.found ? OP_WAITING : OP_READY;
-    o->parked = noted.found;
+    if (!note_read(o, &noted, e)) return false;
+    x->ops_decided--;
+    o->state = noted ? OP_WAITING : OP_READY;
+    o->parked = noted;
+    if (noted) wait_enter(o);
     struct err why = {0};
-    if (noted.found && !o->killed && !template_read(o, &why)) {
+    if (noted && !o->killed && !template_read(o, &why)) {
         struct step_outcome how = op_refusal(o, why.text);
         return op_finish(o, &how, e);
     }

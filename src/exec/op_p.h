@@ -38,6 +38,8 @@ struct op {
     struct arena arena;
     struct val tmpl;      /* substituted; null until it is read */
     struct object_key target;
+    struct str wait_key;  /* its entry in exec.waits; absent: it waits for nothing */
+    struct op *wait_next, *wait_prev; /* others that wait for the same object */
     struct condition condition;
     struct outputs *outputs; /* while OP_ASKING */
 };

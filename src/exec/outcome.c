@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "doc/json.h"
 #include "logs/logs.h"
 #include "os/clock.h"
@@ -34,7 +35,7 @@ void outcome_end(struct arena *a, const struct step_result *r, struct step_outco
 
 /* ---- output artifacts ---- */
 
-static const struct val *declared(const struct val *tmpl, struct str name)
+const struct val *output_declared(const struct val *tmpl, struct str name)
 {
     const struct val *list = val_path(tmpl, "outputs.artifacts");
     for (uint32_t i = 0; list && i < list->n; i++)
@@ -127,7 +128,7 @@ static bool artifacts(struct job *j, const struct val *tmpl, const struct step_r
     list_begin(&list, a);
     for (size_t i = 0; i < r->artifacts.n; i++) {
         const struct step_artifact_out *o = &r->artifacts.items[i];
-        const struct val *art = declared(tmpl, o->name), *optional = val_get(art, STR("optional"));
+        const struct val *art = output_declared(tmpl, o->name), *optional = val_get(art, STR("optional"));
         struct val v;
         if (!art) continue;
         if (o->form != STEP_FORM_MISSING) {
@@ -232,6 +233,14 @@ static void part_outcome(struct job *j, const struct step_result *r, struct step
     step_clean_later(j->x, j->id);
 }
 
+/* Such a step has ended as it has ended; its status is Argo's. */
+static void warn_of_cut(const struct job *j, const struct step_result *r)
+{
+    if (r->log_cut)
+        log_line(LOG_WARN, "the log is not complete: it reached log_max_mib, or could not be written run=%.*s node=%.*s",
+                 STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
+}
+
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e)
 {
     struct exec *x = j->live->x;
@@ -239,6 +248,7 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     struct val *arts = ARENA_NEW(a, struct val);
     struct err lost;
     *out = (struct step_outcome){.exit_code = STEP_NO_EXIT_CODE};
+    warn_of_cut(j, r);
     if (j->part) {
         part_outcome(j, r, out);
         return true;

@@ -11,36 +11,69 @@
 
 enum { NO_RUN = 0, POD_GC_DELAY_US = 5000000 };
 
+#define SWEPT_KEY STR("swept")
 #define DAY_US (86400 * (int64_t)1000000)
 #define SOON_US (60 * (int64_t)1000000)
 
 /* ---- later ---- */
 
+static struct str due_time(struct exec *x, int64_t at_us) { return str_fmt(&x->scratch, "due/%020lld", (long long)at_us); }
+
+/* What can wait goes in whole seconds, so that what thousands of steps leave goes together. */
 static bool due_add(struct exec *x, int64_t at_us, const char *what, int64_t id, struct err *e)
 {
-    struct str key = str_fmt(&x->scratch, "due/%020lld/%s/%lld", (long long)at_us, what, (long long)id);
+    if (at_us - clock_now_us() >= 1000000) at_us = (at_us + 999999) / 1000000 * 1000000;
+    struct str key = str_fmt(&x->scratch, "%.*s/%s/%lld", STR_ARG(due_time(x, at_us)), what, (long long)id);
     if (!x->due_us || at_us < x->due_us) x->due_us = at_us;
     return store_value_put(x->store, NO_RUN, key, STR(""), e);
 }
 
 struct due {
     struct exec *x;
-    int64_t now_us;
     VEC(struct str) keys; /* in x->scratch */
 };
 
 static bool due_see(void *ctx, struct str key, struct str bytes, struct err *e)
 {
     struct due *d = ctx;
-    struct str kind, time, rest;
-    int64_t at;
     (void)bytes;
     (void)e;
-    if (!str_cut(key, '/', &kind, &rest) || !str_is(kind, "due") || !str_cut(rest, '/', &time, &rest) || !str_to_i64(time, &at))
-        return true;
-    if (str_starts(rest, STR("sweep/"))) d->x->sweep_due = true;
-    if (at <= d->now_us) VEC_PUSH(&d->keys, str_dup(&d->x->scratch, key));
-    else if (!d->x->due_us) d->x->due_us = at; /* they come in order of time */
+    VEC_PUSH(&d->keys, str_dup(&d->x->scratch, key));
+    return true;
+}
+
+static bool sweep_see(void *ctx, struct str key, struct str bytes, struct err *e)
+{
+    struct exec *x = ctx;
+    (void)bytes;
+    (void)e;
+    x->sweep_due |= str_find(key, STR("/sweep/"), 0) > 0;
+    return true;
+}
+
+/* One is always due some day: each gives way to the next. Looked for once, because there may be many others. */
+static bool sweep_ensure(struct exec *x, int64_t now_us, struct err *e)
+{
+    if (x->sweep_due) return true;
+    if (!store_values_load_prefix(x->store, NO_RUN, STR("due/"), sweep_see, x, e)) return false;
+    if (x->sweep_due) return true;
+    x->sweep_due = true;
+    return exec_begin(x, e) && due_add(x, now_us + DAY_US, "sweep", 0, e);
+}
+
+/* When the first of what is not due yet will be. */
+static bool due_next(struct exec *x, int64_t now_us, struct err *e)
+{
+    struct str key, part;
+    struct err none = {0};
+    int64_t at;
+    if (!store_value_next(&x->scratch, x->store, NO_RUN, due_time(x, now_us + 1), &key, &none)) {
+        if (none.code == ERR_NOT_FOUND) return true;
+        *e = none;
+        return false;
+    }
+    bool is_due = str_cut(key, '/', &part, &key) && str_is(part, "due") && str_cut(key, '/', &part, &key) && str_to_i64(part, &at);
+    if (is_due && (!x->due_us || at < x->due_us)) x->due_us = at;
     return true;
 }
 
@@ -48,6 +81,17 @@ static void step_dir_drop(struct exec *x, int64_t step)
 {
     struct str dir = step_dir_path(&x->scratch, x->o.state_dir, (uint64_t)step);
     VEC_PUSH(&x->dead, mem_strdup(dir.p));
+}
+
+/* Behind the last one that the search before this one, which did not reach the end, has looked at. */
+static size_t sweep_first(struct exec *x, const struct str *ids, size_t n)
+{
+    struct str last;
+    struct err none;
+    if (n <= LIMIT_SWEEP_CONTENTS || !store_value_get(&x->scratch, x->store, NO_RUN, SWEPT_KEY, &last, &none)) return 0;
+    for (size_t i = 0; i < n; i++)
+        if (str_cmp(ids[i], last) > 0) return i;
+    return 0;
 }
 
 /* Contents that no row shows: an engine died between taking one in and its commit. Only while no step is
@@ -58,11 +102,14 @@ static bool contents_sweep(struct exec *x, struct err *e)
     size_t n;
     if (x->jobs.n) return due_add(x, clock_now_us() + SOON_US, "sweep", 0, e);
     if (!artifact_list(&x->scratch, x->repo, &ids, &n, e)) return false;
-    for (size_t i = 0; i < n && i < LIMIT_SWEEP_CONTENTS; i++) {
+    size_t first = sweep_first(x, ids, n), some = MIN(n, LIMIT_SWEEP_CONTENTS);
+    for (size_t i = 0; i < some; i++) {
+        struct str id = ids[(first + i) % n];
         int64_t uses = 1;
-        if (!store_content_uses(x->store, ids[i], &uses, e)) return false;
-        if (!uses) VEC_PUSH(&x->dead_contents, mem_strdup(str_z(&x->scratch, ids[i])));
+        if (!store_content_uses(x->store, id, &uses, e)) return false;
+        if (!uses) VEC_PUSH(&x->dead_contents, mem_strdup(str_z(&x->scratch, id)));
     }
+    if (some < n && !store_value_put(x->store, NO_RUN, SWEPT_KEY, ids[(first + some - 1) % n], e)) return false;
     return due_add(x, clock_now_us() + DAY_US, "sweep", 0, e);
 }
 
@@ -83,12 +130,12 @@ static bool due_do(struct exec *x, struct str key, struct err *e)
 
 bool retire_due(struct exec *x, struct err *e)
 {
-    struct due d = {.x = x, .now_us = clock_now_us()};
+    struct due d = {.x = x};
+    int64_t now_us = clock_now_us();
     x->due_us = 0;
-    x->sweep_due = false;
-    bool ok = store_values_load(x->store, NO_RUN, due_see, &d, e);
-    if (ok && (d.keys.n || !x->sweep_due)) ok = exec_begin(x, e);
-    if (ok && !x->sweep_due) ok = due_add(x, d.now_us + DAY_US, "sweep", 0, e);
+    bool ok = sweep_ensure(x, now_us, e) &&
+              store_values_load_between(x->store, NO_RUN, STR("due/"), due_time(x, now_us + 1), due_see, &d, e) && due_next(x, now_us, e);
+    if (ok && d.keys.n) ok = exec_begin(x, e);
     for (size_t i = 0; ok && i < d.keys.n; i++)
         ok = store_value_del(x->store, NO_RUN, d.keys.items[i], e) && due_do(x, d.keys.items[i], e);
     VEC_FINI(&d.keys);
@@ -114,14 +161,20 @@ struct collecting {
     VEC(struct str) keys, steps;
 };
 
-static bool value_see(void *ctx, struct str key, struct str bytes, struct err *e)
+static bool gc_see(void *ctx, struct str key, struct str bytes, struct err *e)
 {
     struct collecting *c = ctx;
-    struct str gc = STR("gc/");
     (void)e;
-    if (str_starts(key, gc) && (!c->strategy || str_is(bytes, c->strategy)))
-        VEC_PUSH(&c->keys, str_dup(&c->x->scratch, str_from(key, gc.n)));
-    if (str_starts(key, STR("step/")) || str_starts(key, STR("lost/"))) VEC_PUSH(&c->steps, str_dup(&c->x->scratch, bytes));
+    if (!c->strategy || str_is(bytes, c->strategy)) VEC_PUSH(&c->keys, str_dup(&c->x->scratch, str_from(key, STR("gc/").n)));
+    return true;
+}
+
+static bool dir_see(void *ctx, struct str key, struct str bytes, struct err *e)
+{
+    struct collecting *c = ctx;
+    (void)key;
+    (void)e;
+    VEC_PUSH(&c->steps, str_dup(&c->x->scratch, bytes));
     return true;
 }
 
@@ -140,7 +193,7 @@ static bool artifact_drop(struct exec *x, struct str ns, struct str key, struct 
 static bool artifacts_drop(struct exec *x, int64_t run, struct str ns, const char *strategy, struct err *e)
 {
     struct collecting c = {.x = x, .strategy = strategy};
-    bool ok = store_values_load(x->store, run, value_see, &c, e);
+    bool ok = store_values_load_prefix(x->store, run, STR("gc/"), gc_see, &c, e);
     for (size_t i = 0; ok && i < c.keys.n; i++)
         ok = artifact_drop(x, ns, c.keys.items[i], e) &&
              store_value_del(x->store, run, str_fmt(&x->scratch, "gc/%.*s", STR_ARG(c.keys.items[i])), e);
@@ -182,31 +235,27 @@ static bool pod_gc_selects(struct active *l, struct node *n, bool *out, struct e
 }
 
 struct earlier {
-    struct active *l;
-    uint32_t pod;
+    struct str prefix;
     VEC(int64_t) steps;
 };
 
 static bool earlier_see(void *ctx, struct str key, struct str bytes, struct err *e)
 {
     struct earlier *x = ctx;
-    struct str head, pod, step;
-    int64_t p, s;
+    int64_t s;
     (void)bytes;
     (void)e;
-    if (!str_starts(key, STR("setgc/"))) return true;
-    str_cut(key, '/', &head, &key);
-    if (str_cut(key, '/', &pod, &step) && str_to_i64(pod, &p) && str_to_i64(step, &s) && p == x->pod) VEC_PUSH(&x->steps, s);
+    if (str_to_i64(str_from(key, x->prefix.n), &s)) VEC_PUSH(&x->steps, s);
     return true;
 }
 
 /* The steps of the containers that ended sooner go as the last one does. */
 static bool containers_retire(struct active *l, struct node *n, int64_t last, struct err *e)
 {
-    struct earlier x = {.l = l, .pod = node_index(node_pod(n))};
-    bool ok = store_values_load(l->x->store, l->id, earlier_see, &x, e);
+    struct earlier x = {.prefix = str_fmt(&l->x->scratch, "setgc/%u/", node_index(node_pod(n)))};
+    bool ok = store_values_load_prefix(l->x->store, l->id, x.prefix, earlier_see, &x, e);
     for (size_t i = 0; ok && i < x.steps.n; i++) {
-        struct str key = str_fmt(&l->x->scratch, "setgc/%u/%lld", x.pod, (long long)x.steps.items[i]);
+        struct str key = str_fmt(&l->x->scratch, "%.*s%lld", STR_ARG(x.prefix), (long long)x.steps.items[i]);
         ok = store_value_del(l->x->store, l->id, key, e);
         if (ok && x.steps.items[i] != last) ok = retire_step(l, node_pod(n), x.steps.items[i], e);
     }
@@ -245,7 +294,7 @@ static bool step_see(void *ctx, struct str key, struct str bytes, struct err *e)
     int64_t step;
     (void)bytes;
     (void)e;
-    if (str_starts(key, STR("podgc/")) && str_to_i64(str_from(key, 6), &step)) VEC_PUSH(&s->steps, step);
+    if (str_to_i64(str_from(key, 6), &step)) VEC_PUSH(&s->steps, step);
     return true;
 }
 
@@ -254,7 +303,7 @@ static bool steps_retire(struct active *l, bool well, struct err *e)
     struct str strategy = pod_gc(l);
     struct steps_due s = {.l = l, .at_us = clock_now_us() + pod_gc_delay_us(l)};
     if (!str_is(strategy, "OnWorkflowCompletion") && !(str_is(strategy, "OnWorkflowSuccess") && well)) return true;
-    bool ok = store_values_load(l->x->store, l->id, step_see, &s, e);
+    bool ok = store_values_load_prefix(l->x->store, l->id, STR("podgc/"), step_see, &s, e);
     for (size_t i = 0; ok && i < s.steps.n; i++) ok = due_add(l->x, s.at_us, "step", s.steps.items[i], e);
     VEC_FINI(&s.steps);
     return ok;
@@ -304,7 +353,8 @@ bool retire_run(struct active *l, struct err *e)
 bool run_rows_delete(struct exec *x, const struct run_row *row, struct err *e)
 {
     struct collecting c = {.x = x};
-    bool ok = artifacts_drop(x, row->run, row->ns, NULL, e) && store_values_load(x->store, row->run, value_see, &c, e) &&
+    bool ok = artifacts_drop(x, row->run, row->ns, NULL, e) && store_values_load_prefix(x->store, row->run, STR("step/"), dir_see, &c, e) &&
+              store_values_load_prefix(x->store, row->run, STR("lost/"), dir_see, &c, e) &&
               store_run_delete(x->store, row->run, clock_now_us(), e);
     for (size_t i = 0; ok && i < c.steps.n; i++) {
         int64_t step;
@@ -321,8 +371,7 @@ void retired_remove(struct exec *x)
 {
     for (size_t i = 0; i < x->dead.n; i++) VEC_PUSH(&x->rubbish, x->dead.items[i]);
     for (size_t i = 0; i < x->dead_contents.n; i++) {
-        struct err left; /* one that cannot be removed is a left-over, no more */
-        artifact_remove(x->repo, str_of(x->dead_contents.items[i]), &left);
+        content_drop(x, str_of(x->dead_contents.items[i]));
         free(x->dead_contents.items[i]);
     }
     x->dead.n = x->dead_contents.n = 0;

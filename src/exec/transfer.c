@@ -225,11 +225,12 @@ static bool rows_put(struct transfer *t, struct err *e)
     return x->saved = true;
 }
 
-static void content_drop(struct exec *x, struct str id)
+void content_drop(struct exec *x, struct str id)
 {
     struct artifact_place place;
     struct artifact_ref ref = {.id = id};
     if (artifact_path(&x->scratch, x->repo, &ref, &place, NULL)) VEC_PUSH(&x->rubbish, mem_strdup(place.path.p));
+    else artifact_remove(x->repo, id, NULL); /* what is left of one that was never whole, or nothing */
 }
 
 static void fetched(struct transfer *t)
@@ -268,30 +269,16 @@ bool transfer_forget_inputs(struct job *j, struct err *e)
 
 /* ---- after a step ---- */
 
-static struct str base_name(struct str path)
-{
-    for (ptrdiff_t at = 0; (at = str_find_char(path, '/', 0)) >= 0 && (size_t)at + 1 < path.n;) path = str_from(path, (size_t)at + 1);
-    return path;
-}
-
-static const struct val *declared(const struct val *tmpl, struct str name)
-{
-    const struct val *list = val_path(tmpl, "outputs.artifacts");
-    for (uint32_t i = 0; list && i < list->n; i++)
-        if (str_eq(val_get_str(&list->items[i], "name"), name)) return &list->items[i];
-    return NULL;
-}
-
 static void items_of_result(struct transfer *t, const struct val *tmpl, const struct step_result *r)
 {
     struct exec *x = t->x;
     for (size_t i = 0; i < r->artifacts.n; i++) {
-        const struct val *art = declared(tmpl, r->artifacts.items[i].name);
+        const struct val *art = output_declared(tmpl, r->artifacts.items[i].name);
         if (!art || !place_is_remote(art) || r->artifacts.items[i].form == STEP_FORM_MISSING) continue;
         struct str dir = step_work_path(&t->arena, x->o.state_dir, (uint64_t)t->job->id);
         struct item *m = item_add(t, art);
         m->path = str_fmt(&t->arena, "%.*s/outputs/%.*s", STR_ARG(dir), STR_ARG(m->name)).p;
-        m->base = str_dup(&t->arena, base_name(val_get_str(art, "path")));
+        m->base = str_dup(&t->arena, path_base_name(val_get_str(art, "path")));
     }
 }
 

@@ -160,8 +160,8 @@ static void died(struct helper *h)
     h->pid = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == HELPER_EXIT_MEMORY)
         err_set(&e, ERR_LIMIT, "the jq program needs more memory than HELPER_MEMORY_MIB (%d)", HELPER_MEMORY_MIB);
-    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
-        err_set(&e, ERR_TIMEOUT, "the jq program did not end within %d ms", HELPER_TIME_MS);
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
+        err_set(&e, ERR_TIMEOUT, "the jq program did not end within %d ms of processor time", HELPER_TIME_MS);
     else
         err_set(&e, ERR_SPEC, "the jq program broke the process that ran it");
     broken(h, &e);
@@ -170,7 +170,7 @@ static void died(struct helper *h)
 static void late(struct helper *h)
 {
     struct err e;
-    err_set(&e, ERR_TIMEOUT, "the jq program did not end within %d ms", HELPER_TIME_MS);
+    err_set(&e, ERR_TIMEOUT, "the jq program did not end within %d s", HELPER_WALL_MS / 1000);
     broken(h, &e);
 }
 
@@ -201,7 +201,7 @@ static void call_start(struct helper *h)
         call_end(h, STR_NONE, &e);
         return;
     }
-    loop_timer_arm_us(h->timer, HELPER_TIME_MS * 1000);
+    loop_timer_arm_us(h->timer, HELPER_WALL_MS * 1000);
     send_some(h);
 }
 

@@ -2,8 +2,8 @@
  * memory or break the library. None of that reaches the engine.
  *
  * The process is `skiff-helper`, found beside the running program or in ../libexec/skiff; it starts with the
- * first call, serves one call after the other, and is killed and started again when a call takes longer
- * than HELPER_TIME_MS, uses more memory than HELPER_MEMORY_MIB, answers nonsense, or dies.
+ * first call, serves one call after the other, and is killed and started again when a call takes more
+ * than HELPER_TIME_MS of processor time or HELPER_WALL_MS of any, uses more memory than HELPER_MEMORY_MIB, answers nonsense, or dies.
  * Runs on: the loop thread. */
 #pragma once
 #include "base/err.h"

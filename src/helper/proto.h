@@ -12,7 +12,8 @@ enum {
     HELPER_PROGRAM_MAX = 1 << 20,      /* bytes of a jq program */
     HELPER_INPUT_MAX = 64 << 20,       /* bytes of its input */
     HELPER_OUTPUT_MAX = 16 << 20,      /* bytes of its output, or of its message */
-    HELPER_TIME_MS = 800,              /* from the request to the whole reply */
+    HELPER_TIME_MS = 800,              /* processor time of one program */
+    HELPER_WALL_MS = 30000,            /* from the request to the whole reply, on a machine that is busy */
     HELPER_MEMORY_MIB = 512,           /* address space of the helper */
     HELPER_EXIT_MEMORY = 77,           /* its exit status when that was not enough */
 };

@@ -29,6 +29,7 @@ static bool addr_of_long(struct unix_addr *a, const char *path, struct err *e)
     int n = snprintf(a->un.sun_path, sizeof a->un.sun_path, "/proc/self/fd/%d/%s", a->dir, name);
     if (n > 0 && (size_t)n < sizeof a->un.sun_path) return true;
     close(a->dir);
+    a->dir = -1; /* whoever asked closes what is there */
     return err_set(e, ERR_LIMIT, "the socket name '%s' is too long", name);
 }
 

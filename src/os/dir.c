@@ -32,9 +32,12 @@ static bool is_dots(const char *n) { return n[0] == '.' && (!n[1] || (n[1] == '.
 
 struct removal {
     int top;        /* too deep directories are moved up to here: no recursion without bound */
-    unsigned moved;
+    unsigned moved; /* so many */
+    unsigned names; /* for their names */
     struct err *e;
 };
+
+enum { NAMES_MAX = 1 << 20 }; /* what may be there under such names already */
 
 static bool remove_entry(struct removal *r, int dir_fd, const char *name, int depth);
 
@@ -61,16 +64,29 @@ static bool empty_dir(struct removal *r, int fd, int depth)
     return ok;
 }
 
+/* Both directories must be writable: the one it is in, and itself, because its ".." changes. */
+static bool move_up(struct removal *r, int dir_fd, const char *name)
+{
+    bool opened = false;
+    while (r->names < NAMES_MAX) {
+        char up[40];
+        snprintf(up, sizeof up, ".deep-%u", r->names++);
+        if (renameat(dir_fd, name, r->top, up) == 0) return ++r->moved;
+        if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) continue;
+        if (errno != EACCES || opened || fchmod(dir_fd, 0700) != 0) return false;
+        CLEANUP(close_fd) int fd = open_dir(dir_fd, name);
+        if (fd < 0 || fchmod(fd, 0700) != 0) return false;
+        opened = true;
+    }
+    return false;
+}
+
 static bool remove_entry(struct removal *r, int dir_fd, const char *name, int depth)
 {
     if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) return true;
     if (errno == EACCES && fchmod(dir_fd, 0700) == 0 && unlinkat(dir_fd, name, 0) == 0) return true;
     if (errno != EISDIR && errno != EPERM && errno != EACCES) return err_sys(r->e, "removing %s", name);
-    if (depth >= LIMIT_STEP_TREE_DEPTH / 2) {
-        char up[40];
-        snprintf(up, sizeof up, ".deep-%u", r->moved++);
-        return renameat(dir_fd, name, r->top, up) == 0 || err_sys(r->e, "removing %s", name);
-    }
+    if (depth >= LIMIT_STEP_TREE_DEPTH / 2) return move_up(r, dir_fd, name) || err_sys(r->e, "removing %s", name);
     int fd = open_dir(dir_fd, name);
     if (fd < 0) return err_sys(r->e, "removing %s", name);
     return empty_dir(r, fd, depth + 1) &&

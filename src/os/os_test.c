@@ -103,6 +103,31 @@ static void very_deep_trees_are_removed(void **state)
     assert_false(file_exists("deep"));
 }
 
+/* As whoever owns them and is not root: nothing may be changed in these without their being opened first. */
+static void deep_and_closed_trees_are_removed(void **state)
+{
+    int status;
+    if (geteuid() == 0) assert_int_equal(chmod(".", 0777), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct err e;
+        alarm(60);
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(2);
+        if (!dir_make_all("closed/.deep-0/full", 0755, &e)) _exit(3);
+        int at = open("closed", O_RDONLY | O_DIRECTORY);
+        for (int i = 0; i < 700; i++) {
+            if (mkdirat(at, "d", 0755) != 0) _exit(4);
+            int next = openat(at, "d", O_RDONLY | O_DIRECTORY);
+            if (next < 0 || fchmod(at, i % 2 ? 0555 : 0) != 0) _exit(5);
+            close(at);
+            at = next;
+        }
+        _exit(dir_remove_tree("closed", &e) && !file_exists("closed") ? 0 : 6);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void a_lock_has_one_owner(void **state)
 {
     struct err e;
@@ -163,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(beneath_is_not_left, setup, teardown),
         cmocka_unit_test_setup_teardown(trees_are_removed_without_following, setup, teardown),
         cmocka_unit_test_setup_teardown(very_deep_trees_are_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(deep_and_closed_trees_are_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lock_has_one_owner, setup, teardown),
         cmocka_unit_test(the_probe_agrees_with_itself),
         cmocka_unit_test(status_fields_are_read),

@@ -9,7 +9,7 @@ static void push_words(struct pod *p, const struct image_words *words)
 static void push_list(struct pod *p, const struct val *list)
 {
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
-        VEC_PUSH(&p->argv, pod_expand(p, val_text(&list->items[i])));
+        VEC_PUSH(&p->argv, pod_expand(p, val_text(&list->items[i]), NULL));
 }
 
 static void script_file(struct pod *p)

@@ -3,6 +3,11 @@
 #include "doc/json_write.h"
 #include "pod/pod_p.h"
 
+struct expansion {
+    struct buf out;
+    struct str missing; /* the first name without a value */
+};
+
 void pod_env_set(struct pod *p, struct str name, struct str value)
 {
     struct str entry = str_fmt(p->a, "%.*s=%.*s", STR_ARG(name), STR_ARG(value));
@@ -24,30 +29,41 @@ struct str pod_env_get(const struct pod *p, struct str name)
     return STR_NONE;
 }
 
-struct str pod_expand(struct pod *p, struct str text)
+/* What `text` begins with, '$' and '(' or '$' or something else, goes to `out`: how many bytes that were. */
+static size_t expand_one(struct pod *p, struct str text, struct expansion *x)
 {
-    if (str_find(text, STR("$("), 0) < 0) return text;
-    struct buf b;
-    buf_init(&b, LIMIT_STEP_WORD_BYTES);
-    for (size_t i = 0; i < text.n; i++) {
-        if (str_starts(str_from(text, i), STR("$$("))) {
-            buf_char(&b, '$');
-            i++; /* the second '$' is dropped; "(" follows as it is */
-            continue;
-        }
-        ptrdiff_t close = str_starts(str_from(text, i), STR("$(")) ? str_find_char(text, ')', i) : -1;
-        struct str name = close > 0 ? str_sub(text, i + 2, (size_t)close - i - 2) : STR_NONE;
-        struct str value = name.p ? pod_env_get(p, name) : STR_NONE;
-        if (!value.p) {
-            buf_char(&b, text.p[i]);
-            continue;
-        }
-        buf_str(&b, value);
-        i = (size_t)close;
+    ptrdiff_t close = text.p[1] == '(' ? str_find_char(text, ')', 2) : -1;
+    if (text.p[1] == '$') { /* an escape */
+        buf_char(&x->out, '$');
+        return 2;
     }
-    struct str out = buf_dup(p->a, &b);
-    p->overflow |= b.overflow;
-    buf_fini(&b);
+    if (close < 0) {
+        buf_str(&x->out, str_sub(text, 0, 2));
+        return 2;
+    }
+    struct str name = str_sub(text, 2, (size_t)close - 2), value = pod_env_get(p, name);
+    if (!value.n && !x->missing.p) x->missing = name;
+    buf_str(&x->out, value.p ? value : str_sub(text, 0, (size_t)close + 1));
+    return (size_t)close + 1;
+}
+
+struct str pod_expand(struct pod *p, struct str text, struct str *missing)
+{
+    struct expansion x = {.missing = STR_NONE};
+    size_t from = 0;
+    ptrdiff_t at;
+    if (missing) *missing = STR_NONE;
+    if (str_find_char(text, '$', 0) < 0) return text;
+    buf_init(&x.out, LIMIT_STEP_WORD_BYTES);
+    while ((at = str_find_char(text, '$', from)) >= 0 && (size_t)at + 1 < text.n) {
+        buf_str(&x.out, str_sub(text, from, (size_t)at - from));
+        from = (size_t)at + expand_one(p, str_from(text, (size_t)at), &x);
+    }
+    buf_str(&x.out, str_from(text, from));
+    struct str out = buf_dup(p->a, &x.out);
+    p->overflow |= x.out.overflow;
+    buf_fini(&x.out);
+    if (missing) *missing = x.missing;
     return out;
 }
 
@@ -115,7 +131,8 @@ static bool env_item(struct pod *p, const struct val *item, struct err *e)
     if (from && !secret && !config && !field)
         return err_set(e, ERR_UNSUPPORTED, "env %.*s: this valueFrom is not supported", STR_ARG(name));
     if (from && !value.p) return true; /* optional and absent */
-    pod_env_set(p, name, value.p ? pod_expand(p, value) : STR(""));
+    if (!from && value.n) value = pod_expand(p, value, NULL); /* what comes from elsewhere is a text as it is */
+    pod_env_set(p, name, value.p ? value : STR(""));
     return true;
 }
 
@@ -146,16 +163,20 @@ struct str pod_files_dir(struct pod *p)
     return plain ? str_fmt(p->a, "%.*s/files", STR_ARG(p->work_dir)) : STR("/argo/files");
 }
 
-static void env_base(struct pod *p)
+static void env_default(struct pod *p, struct str name, struct str value)
+{
+    if (!pod_env_get(p, name).p) pod_env_set(p, name, value);
+}
+
+void pod_env_defaults(struct pod *p)
 {
     bool plain = p->in->tier == STEP_TIER_NONE;
     struct str shims = plain ? str_fmt(p->a, "%.*s/shims", STR_ARG(p->in->state_dir)) : STR(POD_SHIM_DIR);
-    pod_env_set(p, STR("PATH"), str_fmt(p->a, "%.*s:%.*s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    for (size_t i = 0; i < p->image.env.n; i++) env_default(p, p->image.env.items[i].name, p->image.env.items[i].value);
+    env_default(p, STR("PATH"), str_fmt(p->a, "%.*s:%.*s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                         STR_ARG(pod_files_dir(p)), STR_ARG(shims)));
-    pod_env_set(p, STR("HOME"), STR("/tmp"));
-    pod_env_set(p, STR("HOSTNAME"), p->in->pod_name);
-    for (size_t i = 0; i < p->image.env.n; i++)
-        pod_env_set(p, p->image.env.items[i].name, p->image.env.items[i].value);
+    env_default(p, STR("HOME"), STR("/tmp"));
+    env_default(p, STR("HOSTNAME"), p->in->pod_name);
 }
 
 /* Plain processes have no files of their own. */
@@ -185,11 +206,10 @@ static void env_argo(struct pod *p)
 bool pod_env(struct pod *p, struct err *e)
 {
     const struct val *from = val_get(p->main, STR("envFrom")), *env = val_get(p->main, STR("env"));
-    env_base(p);
-    env_argo(p);
     for (uint32_t i = 0; from && i < from->n; i++)
         if (!env_from(p, &from->items[i], e)) return false;
     for (uint32_t i = 0; env && i < env->n; i++)
         if (!env_item(p, &env->items[i], e)) return false;
+    env_argo(p); /* appended, so that values cannot refer to these, but command and args can */
     return true;
 }

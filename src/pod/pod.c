@@ -24,8 +24,16 @@ static struct str parent_dir(struct str path)
 
 static bool absolute(struct str path, const char *what, struct str name, struct err *e)
 {
-    if (path.n && path.p[0] == '/') return true;
-    return err_set(e, ERR_SPEC, "%s '%.*s': path '%.*s' must be absolute", what, STR_ARG(name), STR_ARG(path));
+    if (!path.n || path.p[0] != '/')
+        return err_set(e, ERR_SPEC, "%s '%.*s': path '%.*s' must be absolute", what, STR_ARG(name), STR_ARG(path));
+    if (!pod_has_backstep(path)) return true;
+    return err_set(e, ERR_SPEC, "%s '%.*s': path '%.*s' must not contain '..'", what, STR_ARG(name), STR_ARG(path));
+}
+
+static bool work_dir_ok(const struct pod *p, struct err *e)
+{
+    struct str dir = val_get_str(p->main, "workingDir");
+    return !pod_has_backstep(dir) || err_set(e, ERR_SPEC, "workingDir '%.*s' must not contain '..'", STR_ARG(dir));
 }
 
 /* Of a set, what lies in common mounts is collected when all containers have ended. */
@@ -153,6 +161,7 @@ static void finish(struct pod *p, struct pod_plan *out)
     s->tier = p->image.kind == IMAGE_ROOT ? STEP_TIER_IMAGE : p->in->tier;
     s->cwd = dir.n ? dir : p->image.workdir;
     s->grace_ms = p->in->grace_ms;
+    s->log_max_bytes = p->in->log_max_bytes;
     s->capture_result = p->in->capture_result;
     s->fsync_result = false;
     s->probed = p->probed && !p->in->collect;
@@ -182,6 +191,8 @@ static void finish(struct pod *p, struct pod_plan *out)
     MOVE(s->artifacts, p->artifacts);
     MOVE(out->make_dirs, p->dirs);
     MOVE(out->links, p->links);
+    MOVE(out->host_paths, p->host_paths);
+    VEC_FINI(&p->file_dirs);
 #undef MOVE
 }
 
@@ -267,7 +278,8 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     p.patched = true;
     if (!ok || !choose_main(&p, e)) return false;
     ok = probes_check(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
-         pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
+         work_dir_ok(&p, e) && pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
+    pod_env_defaults(&p);
     if (ok) image_parts(&p);
     finish(&p, out);
     if (ok && p.overflow)

@@ -45,10 +45,21 @@ struct pod_input {
     size_t n_artifacts;
     struct pod_lookup lookup;
     uint32_t grace_ms;
+    uint64_t log_max_bytes; /* 0: no limit */
+};
+
+/* What must be at a path of the host, or is made there. */
+struct pod_host_path {
+    struct str path;
+    const char *type; /* of a hostPath volume */
 };
 
 struct pod_plan {
     struct step_spec spec;
+    struct {
+        struct pod_host_path *items;
+        size_t n;
+    } host_paths;                       /* looked at before the start */
     struct step_strs make_dirs;         /* host directories, mode 0777, made before the start */
     struct {
         struct step_bind *items;        /* symbolic links to make: target -> source (host paths) */

@@ -18,6 +18,8 @@ struct pod {
     bool probed;            /* an exec probe will be run in it */
     struct image image;
     VEC(struct str) argv, env, masks, writable, dirs;
+    VEC(struct str) file_dirs; /* mounts that are made of files */
+    VEC(struct pod_host_path) host_paths;
     VEC(struct step_bind) binds, links;
     VEC(struct step_input) inputs;
     VEC(struct step_tmpfs) tmpfs;
@@ -37,14 +39,18 @@ bool pod_patch(struct pod *p, struct pod_input *in, struct err *e);
 const struct val *pod_volume_named(const struct val *list, struct str name); /* also of other named things */
 /* command.c */
 bool pod_command(struct pod *p, struct err *e);
-/* env.c: command and args may refer to variables, so this comes first */
+/* env.c: command and args may refer to variables, so this comes first; what the image and the runtime set they
+ * cannot refer to, so that comes last */
 bool pod_env(struct pod *p, struct err *e);
 struct str pod_progress_path(struct pod *p);
+void pod_env_defaults(struct pod *p);
 struct str pod_env_get(const struct pod *p, struct str name);
 void pod_env_set(struct pod *p, struct str name, struct str value);
-/* "$(NAME)" as Kubernetes expands it; unknown names stay, "$$(" is an escape. */
-struct str pod_expand(struct pod *p, struct str text);
+/* "$(NAME)" as Kubernetes expands it: unknown ones stay, "$$" is a "$". `missing` (may be NULL): the first name that
+ * has no value, or an empty one. */
+struct str pod_expand(struct pod *p, struct str text, struct str *missing);
 /* volumes.c */
+bool pod_has_backstep(struct str path); /* ".." is a part of it */
 bool pod_volumes(struct pod *p, struct err *e);
 /* The path lies in or at a mount that the containers of the pod share. */
 bool pod_path_shared(const struct pod *p, struct str path);

@@ -24,7 +24,7 @@ static int arena_down(void **state)
 
 /* ---- a Secret "s" and a ConfigMap "c" ---- */
 
-static const char secrets[] = "{\"password\": \"hunter22\", \"pin\": \"12\"}";
+static const char secrets[] = "{\"password\": \"hunter22\", \"pin\": \"12\", \"refers\": \"x$(B)$$y\"}";
 static const char configs[] = "{\"a\": \"one\", \"b\": \"two\"}";
 
 static bool lookup_all(void *ctx, bool secret, struct str name, struct val *map, struct err *e)
@@ -77,6 +77,17 @@ static const char spec[] =
     "{\"name\": \"mixed\", \"projected\": {\"defaultMode\": 256, \"sources\": [{\"secret\": {\"name\": \"s\", \"items\": [{\"key\": \"pin\", \"path\": \"p/in\"}]}},"
     " {\"configMap\": {\"name\": \"c\"}}]}},"
     "{\"name\": \"token\", \"projected\": {\"sources\": [{\"serviceAccountToken\": {\"path\": \"t\"}}]}},"
+    "{\"name\": \"limited\", \"emptyDir\": {\"medium\": \"Memory\", \"sizeLimit\": \"1.5Mi\"}},"
+    "{\"name\": \"unlimited\", \"emptyDir\": {\"sizeLimit\": \"much\"}},"
+    "{\"name\": \"readonly\", \"persistentVolumeClaim\": {\"claimName\": \"data\", \"readOnly\": true}},"
+    "{\"name\": \"socket\", \"hostPath\": {\"path\": \"/srv/s\", \"type\": \"Socket\"}},"
+    "{\"name\": \"hosttype\", \"hostPath\": {\"path\": \"/srv/s\", \"type\": \"Anything\"}},"
+    "{\"name\": \"hostup\", \"hostPath\": {\"path\": \"/srv/../etc\"}},"
+    "{\"name\": \"twice\", \"configMap\": {\"name\": \"c\", \"items\": [{\"key\": \"b\", \"path\": \"one\"}, {\"key\": \"b\", \"path\": \"other/two\"}]}},"
+    "{\"name\": \"lacks\", \"configMap\": {\"name\": \"c\", \"items\": [{\"key\": \"z\", \"path\": \"Z\"}]}},"
+    "{\"name\": \"lacks-secret\", \"secret\": {\"secretName\": \"s\", \"items\": [{\"key\": \"z\", \"path\": \"Z\"}]}},"
+    "{\"name\": \"may-lack\", \"configMap\": {\"name\": \"c\", \"optional\": true, \"items\": [{\"key\": \"z\", \"path\": \"Z\"},"
+    " {\"key\": \"b\", \"path\": \"B\"}]}},"
     "{\"name\": \"host\", \"hostPath\": {\"path\": \"/srv\"}}, {\"name\": \"nfs\", \"nfs\": {\"server\": \"x\"}}],"
     "\"volumeClaimTemplates\": [{\"metadata\": {\"name\": \"work\"}}], \"securityContext\": {\"runAsUser\": 5, \"runAsGroup\": 6}}}";
 
@@ -109,18 +120,23 @@ static struct str describe(const struct pod_plan *plan)
     put_strs(&b, "writable", &s->writable);
     put_strs(&b, "make", &plan->make_dirs);
     for (size_t i = 0; i < s->binds.n; i++)
-        buf_printf(&b, "bind %s -> %s%s\n", s->binds.items[i].source.p, s->binds.items[i].target.p,
-                   s->binds.items[i].read_only ? " ro" : "");
+        buf_printf(&b, "bind %s%s%.*s -> %s%s\n", s->binds.items[i].source.p, s->binds.items[i].sub_path.n ? " + " : "",
+                   STR_ARG(s->binds.items[i].sub_path), s->binds.items[i].target.p, s->binds.items[i].read_only ? " ro" : "");
     for (size_t i = 0; i < s->inputs.n; i++) {
         const struct step_input *in = &s->inputs.items[i];
         buf_printf(&b, "input %.*s -> %s%s%.*s\n", STR_ARG(in->source.p ? in->source : in->content), in->target.p,
                    in->shared.p ? " by " : "", STR_ARG(str_sub(in->shared, 0, 24)));
     }
-    for (size_t i = 0; i < s->tmpfs.n; i++) buf_printf(&b, "tmpfs %s\n", s->tmpfs.items[i].path.p);
+    for (size_t i = 0; i < s->tmpfs.n; i++)
+        buf_printf(&b, "tmpfs %s %llu%s\n", s->tmpfs.items[i].path.p, (unsigned long long)s->tmpfs.items[i].size,
+                   s->tmpfs.items[i].read_only ? " ro" : "");
+    for (size_t i = 0; i < plan->host_paths.n; i++)
+        buf_printf(&b, "check %s %s\n", plan->host_paths.items[i].path.p, plan->host_paths.items[i].type);
     for (size_t i = 0; i < s->files.n; i++) {
         struct str first, rest;
         str_cut(s->files.items[i].content, '\n', &first, &rest);
         buf_printf(&b, "file %s %o %.*s\n", s->files.items[i].path.p, s->files.items[i].mode, STR_ARG(first));
+        if (s->files.items[i].apart) buf_printf(&b, "apart %s\n", s->files.items[i].path.p);
     }
     for (size_t i = 0; i < s->params.n; i++) buf_printf(&b, "param %s %s\n", s->params.items[i].name.p, s->params.items[i].path.p);
     for (size_t i = 0; i < s->artifacts.n; i++)
@@ -181,6 +197,7 @@ static void commands_follow_kubernetes(void **state)
         {"{\"script\": {\"image\": \"busybox\", \"source\": \"#!/bin/sh\"}}", "arg /argo/staging/script\n!arg sh"},
         {"{\"container\": {\"image\": \"bare\"}}", "error image 'bare' has no known entrypoint: give the container a `command`"},
         {"{\"container\": {\"image\": \"busybox\", \"workingDir\": \"/work\"}}", "cwd /work"},
+        {"{\"container\": {\"image\": \"busybox\", \"workingDir\": \"/app/../x\"}}", "error workingDir '/app/../x' must not contain '..'"},
     };
     check_rows(rows, ARRAY_LEN(rows));
 }
@@ -196,6 +213,11 @@ static void the_environment_is_the_template_s(void **state)
         {C "{\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"s\", \"key\": \"password\"}}}]}}",
          "arg hunter22\nenv A=hunter22\nmask hunter22"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"s\", \"key\": \"pin\"}}}]}}", "env A=12\n!mask"},
+        {C "{\"name\": \"B\", \"value\": \"b\"}, {\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"s\", \"key\": \"refers\"}}}]}}",
+         "env A=x$(B)$$y\nmask x$(B)$$y\narg x$(B)$$y"},
+        {C "{\"name\": \"A\", \"value\": \"$(HOME)$(ARGO_NODE_ID)\"}, {\"name\": \"HOSTNAME\", \"value\": \"h\"}]}}",
+         "env A=$(HOME)$(ARGO_NODE_ID)\nenv HOSTNAME=h\n!env HOSTNAME=wf\nenv HOME=/tmp"},
+        {"{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\", \"$(HOME)\", \"$(ARGO_NODE_ID)\"]}}", "arg $(HOME)\narg wf-7"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"configMapKeyRef\": {\"name\": \"c\", \"key\": \"b\"}}}]}}", "env A=two\n!mask"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"configMapKeyRef\": {\"name\": \"c\", \"key\": \"z\"}}}]}}",
          "error env A: \"c\" has no key \"z\""},
@@ -213,6 +235,39 @@ static void the_environment_is_the_template_s(void **state)
     };
 #undef C
     check_rows(rows, ARRAY_LEN(rows));
+}
+
+/* Kubernetes' own examples (third_party/forked/golang/expansion). */
+static void references_are_expanded_as_kubernetes_does(void **state)
+{
+    static const struct { const char *text, *want; } rows[] = {
+        {"$(VAR_A)", "A"}, {"$(VAR_A)-$(VAR_A)", "A-A"}, {"___$(VAR_B)___", "___B___"}, {"$(VAR_A)_$(VAR_B)_$(VAR_C)", "A_B_C"},
+        {"$$(VAR_B)_$(VAR_A)", "$(VAR_B)_A"}, {"$$(VAR_A)_$$(VAR_B)", "$(VAR_A)_$(VAR_B)"}, {"f000-$$VAR_A", "f000-$VAR_A"},
+        {"foo\\$(VAR_C)bar", "foo\\Cbar"}, {"foo\\\\$(VAR_C)bar", "foo\\\\Cbar"}, {"$(VAR_A$(VAR_B))", "$(VAR_A$(VAR_B))"},
+        {"$(VAR_A$(VAR_B)", "$(VAR_A$(VAR_B)"}, {"$(VAR_REF)", "$(VAR_A)"}, {"%%$(VAR_REF)--$(VAR_REF)%%", "%%$(VAR_A)--$(VAR_A)%%"},
+        {"foo$(VAR_EMPTY)bar", "foobar"}, {"foo$(VAR_Awhoops!", "foo$(VAR_Awhoops!"}, {"f00__(VAR_A)__", "f00__(VAR_A)__"},
+        {"$?_boo_$!", "$?_boo_$!"}, {"$VAR_A", "$VAR_A"}, {"$(VAR_DNE)", "$(VAR_DNE)"}, {"$$$$$$(BIG_MONEY)", "$$$(BIG_MONEY)"},
+        {"$$$$$$(VAR_A)", "$$$(VAR_A)"}, {"$$$$$$$(GOOD_ODDS)", "$$$$(GOOD_ODDS)"}, {"$$$$$$$(VAR_A)", "$$$A"}, {"$VAR_A)", "$VAR_A)"},
+        {"${VAR_A}", "${VAR_A}"}, {"$(VAR_B)_______$(A", "B_______$(A"}, {"$(VAR_C)_______$(", "C_______$("},
+        {"$(VAR_A)foobarzab$", "Afoobarzab$"}, {"foo-\\$(VAR_A", "foo-\\$(VAR_A"}, {"--$($($($($--", "--$($($($($--"},
+        {"$($($($($--foo$(", "$($($($($--foo$("}, {"foo0--$($($($(", "foo0--$($($($("}, {"$(foo$$var)", "$(foo$$var)"}, {"$", "$"}, {"", ""}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf text;
+        buf_init(&text, 4096);
+        buf_str(&text, STR("{\"container\": {\"image\": \"busybox\", \"command\": [\"echo\", "));
+        buf_json(&text, str_of(rows[i].text));
+        buf_str(&text, STR("], \"env\": [{\"name\": \"VAR_A\", \"value\": \"A\"}, {\"name\": \"VAR_B\", \"value\": \"B\"},"
+                           "{\"name\": \"VAR_C\", \"value\": \"C\"}, {\"name\": \"VAR_REF\", \"value\": \"$$(VAR_A)\"},"
+                           "{\"name\": \"VAR_EMPTY\", \"value\": \"\"}]}}"));
+        struct pod_input in = input_of(buf_dup(&a, &text).p);
+        struct pod_plan plan;
+        struct err e;
+        buf_fini(&text);
+        assert_true(pod_build(&a, &in, &plan, &e));
+        assert_int_equal(plan.spec.argv.n, 2);
+        assert_string_equal(plan.spec.argv.items[1].p, rows[i].want);
+    }
 }
 
 static void fields_show_labels_and_annotations(void **state)
@@ -235,8 +290,12 @@ static void volumes_are_directories_and_files(void **state)
     static const struct row rows[] = {
         {M("\"name\": \"scratch\""), "make /state/work/7/volumes/scratch\nbind /state/work/7/volumes/scratch -> /m"},
         {M("\"name\": \"scratch\", \"subPath\": \"a/b\", \"readOnly\": true"),
-         "make /state/work/7/volumes/scratch/a/b\nbind /state/work/7/volumes/scratch/a/b -> /m ro"},
-        {M("\"name\": \"memory\""), "tmpfs /m\n!bind /state/steps"},
+         "make /state/work/7/volumes/scratch\nbind /state/work/7/volumes/scratch + a/b -> /m ro"},
+        {M("\"name\": \"memory\""), "tmpfs /m 0\n!bind /state/steps"},
+        {M("\"name\": \"memory\", \"readOnly\": true"), "tmpfs /m 0 ro"},
+        {M("\"name\": \"limited\""), "tmpfs /m 1572864"},
+        {M("\"name\": \"limited\", \"subPath\": \"x\""), "!tmpfs\nbind /state/work/7/volumes/limited + x -> /m"},
+        {M("\"name\": \"unlimited\""), "error volume 'unlimited': sizeLimit 'much' is no size"},
         {M("\"name\": \"conf\""), "file /m/a 400 one\nfile /m/b 400 two\nwritable /m"},
         {M("\"name\": \"facts\""), "file /m/name 644 wf-x-7\nfile /m/labels 644 workflows.argoproj.io/completed=\"false\""},
         {M("\"name\": \"mixed\""), "file /m/p/in 400 12\nfile /m/a 400 one\nfile /m/b 400 two"},
@@ -253,10 +312,30 @@ static void volumes_are_directories_and_files(void **state)
         {M("\"name\": \"host\", \"readOnly\": true"), "bind /srv -> /m ro\n!make /srv"},
         {M("\"name\": \"nfs\""), "error volume 'nfs' is of a kind that one machine cannot provide"},
         {M("\"name\": \"nowhere\""), "error volumeMount refers to volume 'nowhere', which is not defined"},
-        {M("\"name\": \"scratch\", \"subPath\": \"../up\""), "error volumeMount 'scratch' is not valid"},
-        {M("\"name\": \"scratch\", \"subPath\": \"/up\""), "error volumeMount 'scratch' is not valid"},
+        {M("\"name\": \"scratch\", \"subPath\": \"../up\""), "error volumeMount 'scratch': subPath '../up' must be relative, without '..'"},
+        {M("\"name\": \"scratch\", \"subPath\": \"/up\""), "error volumeMount 'scratch': subPath '/up' must be relative, without '..'"},
+        {M("\"name\": \"scratch\", \"subPathExpr\": \"a/$(NONE)\""), "error volumeMount 'scratch': subPathExpr: missing value for \"NONE\""},
+        {M("\"name\": \"scratch\", \"subPathExpr\": \"$(HOME)\""), "error volumeMount 'scratch': subPathExpr: missing value for \"HOME\""},
+        {M("\"name\": \"scratch\", \"subPathExpr\": \"a/$(ARGO_POD_NAME)/$$(x)\""), "bind /state/work/7/volumes/scratch + a/wf-x-7/$(x) -> /m"},
+        {M("\"name\": \"scratch\", \"subPathExpr\": \"../$(ARGO_POD_NAME)\""),
+         "error volumeMount 'scratch': subPath '../wf-x-7' must be relative, without '..'"},
+        {M("\"name\": \"scratch\", \"subPathExpr\": \"a\", \"subPath\": \"b\""),
+         "error volumeMount 'scratch': subPathExpr and subPath are mutually exclusive"},
+        {M("\"name\": \"readonly\""), "bind /state/volumes/ns/data -> /m ro"},
+        {M("\"name\": \"socket\""), "bind /srv/s -> /m\ncheck /srv/s Socket"},
+        {M("\"name\": \"hosttype\""), "error volume 'hosttype': Anything is an invalid volume type"},
+        {M("\"name\": \"hostup\""), "error volume 'hostup': path '/srv/../etc' must be absolute, without '..'"},
+        {M("\"name\": \"twice\""), "file /m/one 644 two\nfile /m/other/two 644 two\n!file /m/b"},
+        {M("\"name\": \"lacks\""), "error volume 'lacks': references non-existent config key: z"},
+        {M("\"name\": \"lacks-secret\""), "error volume 'lacks-secret': references non-existent secret key: z"},
+        {M("\"name\": \"may-lack\""), "file /m/B 644 two\n!file /m/Z"},
+        {M("\"name\": \"scratch\"}, {\"name\": \"keys\", \"mountPath\": \"/m/keys\"}, {\"name\": \"mixed\", \"mountPath\": \"/m/mixed\""),
+         "tmpfs /m/keys 0\ntmpfs /m/mixed 0\n!writable\nfile /m/keys/pin 644 12\napart /m/keys/pin"},
+        {M("\"name\": \"memory\"}, {\"name\": \"keys\", \"mountPath\": \"/mm\""), "writable /mm\n!tmpfs /mm"},
         {"{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"m\"}]}}",
          "error volumeMount 'scratch': mountPath must be absolute"},
+        {"{\"container\": {\"image\": \"busybox\", \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/mnt/../m\"}]}}",
+         "error volumeMount 'scratch': mountPath '/mnt/../m' must not contain '..'"},
         {"{\"volumes\": [{\"name\": \"scratch\", \"hostPath\": {\"path\": \"/own\"}}], \"container\": {\"image\": \"busybox\","
          " \"volumeMounts\": [{\"name\": \"scratch\", \"mountPath\": \"/m\"}]}}", "bind /own -> /m"},
     };
@@ -273,6 +352,10 @@ static void outputs_have_writable_parents(void **state)
         {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"expression\": \"1\"}}]}"), "!param\narg sh"},
         {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"path\": \"x\"}}]}"), "error output parameter 'p': path 'x' must be absolute"},
         {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"y\"}]}"), "error output artifact 'x': path 'y' must be absolute"},
+        {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"/mnt/../y\"}]}"), "error output artifact 'x': path '/mnt/../y' must not contain '..'"},
+        {O("{\"parameters\": [{\"name\": \"p\", \"valueFrom\": {\"path\": \"/mnt/..\"}}]}"),
+         "error output parameter 'p': path '/mnt/..' must not contain '..'"},
+        {O("{\"artifacts\": [{\"name\": \"x\", \"path\": \"/a/..b/...\"}]}"), "artifact x /a/..b/..."},
     };
 #undef O
     check_rows(rows, ARRAY_LEN(rows));
@@ -422,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(commands_follow_kubernetes, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(the_environment_is_the_template_s, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(references_are_expanded_as_kubernetes_does, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(volumes_are_directories_and_files, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(outputs_have_writable_parents, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(users_come_from_the_nearest_level, arena_up, arena_down),

@@ -42,7 +42,6 @@ static bool add(void *ctx, struct str key, struct str bytes, struct err *e)
     struct owned o = {0};
     struct str rest;
     (void)e;
-    if (!str_starts(key, x->prefix)) return true;
     rest = str_dup(x->a, str_from(key, x->prefix.n));
     if (!str_cut(rest, '/', &o.kind, &rest) || !str_cut(rest, '/', &o.ns, &o.name)) return true;
     o.uid = str_dup(x->a, bytes);
@@ -54,7 +53,7 @@ bool owned_take(struct arena *a, struct store *s, int64_t run, struct str owner,
                 struct err *e)
 {
     struct finding x = {.a = a, .prefix = str_fmt(a, "owned/%.*s/", STR_ARG(owner))};
-    bool ok = store_values_load(s, run, add, &x, e);
+    bool ok = store_values_load_prefix(s, run, x.prefix, add, &x, e);
     *n = x.found.n;
     *out = ARENA_ARRAY(a, struct owned, x.found.n + 1);
     if (x.found.n) memcpy(*out, x.found.items, x.found.n * sizeof **out);

@@ -121,7 +121,7 @@ bool service_logs_previous(struct arena *a, struct service *s, struct str ns, st
     struct finding x = {.a = a, .s = s, .run = &row};
     if (no_state(s, e)) return false;
     struct store *st = service_store(s);
-    bool ok = store_run_find(a, st, ns, name, &row, e) && store_values_load(st, row.run, find_past, &x, e);
+    bool ok = store_run_find(a, st, ns, name, &row, e) && store_values_load_prefix(st, row.run, STR(EXEC_PAST_KEY), find_past, &x, e);
     if (x.logs.n) qsort(x.logs.items, x.logs.n, sizeof *x.logs.items, log_order);
     return logs_done(&x, ok, out, n);
 }
@@ -133,7 +133,7 @@ bool service_logs(struct arena *a, struct service *s, struct str ns, struct str 
     struct finding x = {.a = a, .s = s, .run = &row};
     if (no_state(s, e)) return false;
     struct store *st = service_store(s);
-    bool ok = store_run_find(a, st, ns, name, &row, e) && store_values_load(st, row.run, find_step, &x, e) &&
+    bool ok = store_run_find(a, st, ns, name, &row, e) && store_values_load_prefix(st, row.run, STR("step/"), find_step, &x, e) &&
               store_nodes_load(st, row.run, find_log, &x, e);
     return logs_done(&x, ok, out, n);
 }

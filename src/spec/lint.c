@@ -138,6 +138,7 @@ static void check_volumes(struct lint_doc *ld)
 {
     struct unique seen CLEANUP(unique_fini) = {0};
     const struct argo_workflow_spec *spec = ld->spec;
+    lint_later_volumes(ld->l, &spec->volumes);
     for (size_t i = 0; i < spec->volumes.n; i++)
         unique_add(ld->l, &seen, spec->volumes.items[i].src, spec->volumes.items[i].name,
                    "volumes");

@@ -54,3 +54,12 @@ void lint_later_kind(struct lint *l, const struct val *spec, const char *instead
 {
     LINT(l, DIAG_WARNING, "W0105", spec, "the spec has no effect in this version: %s", instead);
 }
+
+void lint_later_volumes(struct lint *l, const struct argo_volume_list *volumes)
+{
+    for (size_t i = 0; i < volumes->n; i++) {
+        const struct val *dir = val_get(volumes->items[i].src, STR("emptyDir")), *limit = val_get(dir, STR("sizeLimit"));
+        if (limit && !str_is(val_get_str(dir, "medium"), "Memory"))
+            LINT(l, DIAG_WARNING, "W0105", limit, "`sizeLimit` has no effect in this version without `medium: Memory`: nothing is limited on the disk");
+    }
+}

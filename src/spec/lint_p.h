@@ -242,6 +242,7 @@ void lint_pod_patch(struct lint *l, const struct val *src);
 
 /* lint_later.c: what is accepted but not acted upon in this version */
 void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
+void lint_later_volumes(struct lint *l, const struct argo_volume_list *volumes);
 void lint_later_template(struct lint *l, const struct argo_template *t);
 
 /* lint_lists.c: parameter_find and artifact_find, fast in long lists too */

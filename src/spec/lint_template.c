@@ -121,6 +121,7 @@ void lint_template(struct lint_doc *ld, const struct argo_template *t,
     lint_gates(ld, t);
     lint_unused_inputs(ld, t, type);
     lint_later_template(l, t);
+    lint_later_volumes(l, &t->volumes);
     lint_pod_patch(l, t->src);
     if (type != TEMPLATE_NONE) lint_outputs(ld, t, type);
     switch (type) {

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -18,37 +20,83 @@ struct collect {
     bool displaced; /* the step has moved a mount: nobody knows what is where */
 };
 
-/* Opens as the step's user; the supervisor's own rights come back at once. */
-static int open_output(struct collect *c, const char *path, int flags)
+/* Root's step has no capability, so that it reads no file of others: nor do its outputs. */
+static bool set_capabilities(const struct collect *c, bool all)
+{
+    static struct __user_cap_data_struct sets[2]; /* of this process, which never change but here */
+    static bool known;
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    if (!c->p->sb || !c->p->sb->root) return true;
+    known = known || syscall(SYS_capget, &head, sets) == 0;
+    if (!known) return false;
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) sets[i].effective = sets[i].permitted;
+    if (!all) sets[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+    return syscall(SYS_capset, &head, sets) == 0;
+}
+
+/* What follows is done with the rights of the step, until rights_back. */
+static bool rights_of_step(const struct collect *c)
 {
     const struct step_spec *s = c->p->spec;
     if (s->gid >= 0) setfsgid((gid_t)s->gid);
     if (s->uid >= 0) setfsuid((uid_t)s->uid);
-    int fd = io_open_in(c->root, path, flags | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    return set_capabilities(c, false);
+}
+
+static void rights_back(const struct collect *c)
+{
     int why = errno;
-    if (s->uid >= 0) setfsuid(geteuid());
-    if (s->gid >= 0) setfsgid(getegid());
+    if (c->p->spec->uid >= 0) setfsuid(geteuid());
+    if (c->p->spec->gid >= 0) setfsgid(getegid());
+    set_capabilities(c, true);
     errno = why;
+}
+
+static int open_output(struct collect *c, const char *path, int flags)
+{
+    int fd = -1;
+    if (rights_of_step(c)) fd = io_open_in(c->root, path, flags | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    rights_back(c);
     return fd;
+}
+
+/* The whole file, whatever its size is said to be (in /proc: 0). -1: errno; more than `max`: max + 1. The bytes have room
+ * for one more. */
+static ssize_t read_whole(struct arena *a, int fd, size_t size, size_t max, char **out)
+{
+    size_t n = 0, room = MIN(size, max) + 1;
+    char *bytes = arena_alloc_bytes(a, room + 1);
+    for (;;) {
+        ssize_t r = read(fd, bytes + n, room - n);
+        if (r < 0 && errno == EINTR) continue;
+        if (r < 0) return -1;
+        n += (size_t)r;
+        if (r == 0 || n > max) break;
+        if (n < room) continue;
+        char *more = arena_alloc_bytes(a, (room = MIN(room * 2 + 4096, max + 1)) + 1);
+        memcpy(more, bytes, n);
+        bytes = more;
+    }
+    *out = bytes;
+    return (ssize_t)n;
 }
 
 static void read_param(struct collect *c, const struct step_output *o, struct step_param_out *out)
 {
     struct stat st;
+    char *bytes = NULL;
+    ssize_t n = -1;
     out->name = o->name;
     int fd = open_output(c, o->path.p, O_RDONLY);
     if (fd < 0) {
         if (errno != ENOENT && errno != ENOTDIR) out->error = str_of(strerror(errno));
         return;
     }
-    char *bytes = NULL;
-    size_t n = 0;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         out->error = STR("not a file");
     } else {
-        bytes = arena_alloc_bytes(c->p->arena, (size_t)MIN(st.st_size, (off_t)LIMIT_STEP_PARAM_BYTES) + 2);
-        size_t want = (size_t)MIN(st.st_size, (off_t)LIMIT_STEP_PARAM_BYTES) + 1;
-        for (ssize_t r; n < want && (r = read(fd, bytes + n, want - n)) > 0;) n += (size_t)r;
+        n = read_whole(c->p->arena, fd, (size_t)st.st_size, LIMIT_STEP_PARAM_BYTES, &bytes);
+        if (n < 0) out->error = str_of(strerror(errno));
         if (n > LIMIT_STEP_PARAM_BYTES) out->error = STR("larger than 1 MiB, the limit of an output parameter");
     }
     close(fd);
@@ -56,7 +104,7 @@ static void read_param(struct collect *c, const struct step_output *o, struct st
     if (n > 0 && bytes[n - 1] == '\n') n--;
     bytes[n] = 0;
     out->found = true;
-    out->value = str_n(bytes, n);
+    out->value = str_n(bytes, (size_t)n);
 }
 
 /* The path of an open file in the step's own view, symlinks resolved. */
@@ -160,14 +208,11 @@ static bool copy_output(struct collect *c, int fd, struct step_artifact_out *out
 {
     const struct step_spec *s = c->p->spec;
     if (s->uid >= 0 && fchown(c->outputs, (uid_t)s->uid, (gid_t)-1) != 0) return false;
-    if (s->gid >= 0) setfsgid((gid_t)s->gid);
-    if (s->uid >= 0) setfsuid((uid_t)s->uid);
     struct io_copy how = {.mode = -1, .uid = -1, .gid = -1};
-    bool ok = io_copy_tree(fd, c->outputs, out->name.p, &how);
+    bool ok = rights_of_step(c) && io_copy_tree(fd, c->outputs, out->name.p, &how);
+    rights_back(c);
     int why = errno;
     out->size = how.bytes;
-    if (s->uid >= 0) setfsuid(geteuid());
-    if (s->gid >= 0) setfsgid(getegid());
     if (s->uid >= 0 && fchown(c->outputs, geteuid(), (gid_t)-1) != 0) ok = false;
     errno = why;
     return ok;

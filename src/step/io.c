@@ -88,6 +88,43 @@ int io_open_in(int dir_fd, const char *path, int flags, uint64_t resolve)
     return (int)fd;
 }
 
+static int open_beneath(int top, const char *path, int flags)
+{
+    return io_open_in(top, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+/* What is there already keeps its mode. */
+static bool make_beneath(int dir_fd, const char *name, mode_t mode)
+{
+    if (mkdirat(dir_fd, name, 0700) != 0) return errno == EEXIST;
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ok = fd >= 0 && fchmod(fd, mode) == 0;
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
+int io_open_beneath(int top, const char *path, mode_t mode)
+{
+    char part[4096];
+    int fd = open_beneath(top, path, O_PATH), at = -1;
+    if (fd >= 0 || errno != ENOENT) return fd;
+    at = open_beneath(top, ".", O_PATH | O_DIRECTORY);
+    for (const char *from = path; at >= 0 && *from;) {
+        size_t n = strcspn(from, "/");
+        snprintf(part, sizeof part, "%.*s", (int)n, from);
+        if (n && !make_beneath(at, part, mode)) break;
+        from += n + (from[n] == '/');
+        snprintf(part, sizeof part, "%.*s", (int)(from - path), path);
+        close(at);
+        at = open_beneath(top, part, O_PATH | (*from ? O_DIRECTORY : 0));
+        if (at >= 0 && !*from) return at;
+    }
+    int why = errno;
+    if (at >= 0) close(at);
+    errno = why;
+    return -1;
+}
+
 bool step_dir_open(struct step_dir *d, struct err *e)
 {
     if (d->fd >= 0) return true;

@@ -12,6 +12,9 @@ bool io_read_file(struct arena *a, int dir_fd, const char *name, size_t max, str
 bool io_mkdirs(const char *path, mode_t mode); /* errno */
 /* openat2; `resolve` are RESOLVE_* bits. */
 int io_open_in(int dir_fd, const char *path, int flags, uint64_t resolve); /* errno */
+/* Opens `path`, relative, below `top` as O_PATH; no link leads out of it. Directories that are missing are made with
+ * `mode`. */
+int io_open_beneath(int top, const char *path, mode_t mode); /* errno */
 /* Removes a file or tree without following symlinks or leaving the file system. */
 bool io_remove_tree(int dir_fd, const char *name); /* errno */
 /* What a copy looks like; all zero but mode, uid and gid: as its source, owned by the caller. */

@@ -43,7 +43,7 @@ int journal_dir(struct str state_dir)
     return io_mkdirs(path, 0700) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-int journal_new(struct str state_dir, char name[JOURNAL_NAME_MAX], struct err *e)
+int journal_new(struct str state_dir, char name[JOURNAL_NAME_MAX], bool sync, struct err *e)
 {
     uint64_t random;
     int dir = journal_dir(state_dir);
@@ -54,6 +54,10 @@ int journal_new(struct str state_dir, char name[JOURNAL_NAME_MAX], struct err *e
         fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     }
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0 && sync && fsync(dir) != 0) {
         close(fd);
         fd = -1;
     }
@@ -79,7 +83,10 @@ static bool append(int fd, enum journal_kind kind, uint64_t id, struct str resul
     return false;
 }
 
-bool journal_begin(int fd, uint64_t id) { return append(fd, JOURNAL_BEGIN, id, STR("")); }
+bool journal_begin(int fd, uint64_t id, bool sync)
+{
+    return append(fd, JOURNAL_BEGIN, id, STR("")) && (!sync || fdatasync(fd) == 0);
+}
 
 bool journal_end(int fd, uint64_t id, struct str result, bool sync)
 {

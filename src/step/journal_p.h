@@ -13,11 +13,13 @@ enum { JOURNAL_NAME_MAX = 24 };
 
 /* The directory <state>/slots, made when missing; -1 with errno. */
 int journal_dir(struct str state_dir);
-/* A new one, locked. The name has at most JOURNAL_NAME_MAX bytes with its NUL. -1 with e. */
-int journal_new(struct str state_dir, char name[JOURNAL_NAME_MAX], struct err *e);
+/* A new one, locked. The name has at most JOURNAL_NAME_MAX bytes with its NUL. `sync`: it is found after a power cut,
+ * too. -1 with e. */
+int journal_new(struct str state_dir, char name[JOURNAL_NAME_MAX], bool sync, struct err *e);
 
-/* False with errno: nothing was appended. */
-bool journal_begin(int fd, uint64_t id);
+/* `sync`: it is on the disk before the step begins, or its end is told. False with errno: nothing is known to be
+ * appended. */
+bool journal_begin(int fd, uint64_t id, bool sync);
 bool journal_end(int fd, uint64_t id, struct str result, bool sync);
 
 struct journal_record {

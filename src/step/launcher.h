@@ -24,6 +24,7 @@ struct slot_config {
     struct step_strs masked; /* hidden from steps besides the state directory: the caller's $HOME */
     struct str tools;        /* a host directory that steps in a sandbox see at STEP_TOOLS_DIR; absent: none */
     uint64_t scratch_bytes;  /* default size of a step's private tmpfs; 0 = min(25 % RAM, 2 GiB) */
+    bool durable;            /* the journal is found after a power cut, too: for steps with fsync_result */
     bool realtime;           /* the supervisor runs at SCHED_FIFO 1 when permitted; steps do not */
 };
 

@@ -147,15 +147,37 @@ static bool plan_api_mounts(struct plan *p, struct err *e)
     return true;
 }
 
+int plan_bind_source(const struct plan *p, const struct step_bind *b)
+{
+    struct stat st;
+    int top = io_open_in(p->sb->hostrw, b->source.p, O_PATH, RESOLVE_IN_ROOT);
+    if (top < 0 || !b->sub_path.n) return top;
+    /* as a kubelet makes it: with the mode of the volume */
+    int at = fstat(top, &st) == 0 ? io_open_beneath(top, b->sub_path.p, st.st_mode & 0777) : -1;
+    int why = errno;
+    close(top);
+    errno = why;
+    return at;
+}
+
+static bool bad_source(const struct step_bind *b, struct err *e)
+{
+    if (errno == EXDEV)
+        return err_set(e, ERR_SPEC, "mount at %s: the subPath %.*s leads out of its volume", b->target.p, STR_ARG(b->sub_path));
+    return err_sys(e, "mount source %s%s%.*s", b->source.p, b->sub_path.n ? "/" : "", STR_ARG(b->sub_path));
+}
+
 static bool plan_bind(struct plan *p, const struct step_bind *b, struct err *e)
 {
     struct stat st;
-    int at = io_open_in(p->sb->hostrw, b->source.p, O_PATH, RESOLVE_IN_ROOT);
+    int at = plan_bind_source(p, b);
     if (at < 0 && errno == ENOENT && b->optional) return true;
-    if (at < 0 || fstat(at, &st) != 0) return err_sys(e, "mount source %s", b->source.p);
+    if (at < 0 || fstat(at, &st) != 0) return bad_source(b, e);
     int fd = open_tree(at, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int why = errno;
     close(at);
-    if (fd < 0) return err_sys(e, "mount source %s", b->source.p);
+    errno = why;
+    if (fd < 0) return bad_source(b, e);
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | (b->read_only ? MOUNT_ATTR_RDONLY : 0)};
     if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0) {
         err_sys(e, "read-only view of %s", b->source.p);
@@ -184,9 +206,19 @@ void plan_mount_point(struct plan *p, struct str target, bool is_dir)
     }
 }
 
+static bool plan_tmpfs(struct plan *p, const struct step_tmpfs *t)
+{
+    plan_mkdirs(p, t->path.p, 0755);
+    struct child_op *op = plan_mount(p, "tmpfs", t->path.p, "tmpfs", plan_size(p, t->size, ",mode=0777"));
+    if (t->read_only) op->flags |= MS_RDONLY;
+    VEC_PUSH(&p->views, ((struct plan_view){.target = t->path.p, .mounted = true}));
+    return true;
+}
+
 struct placed {
     struct str target;
     const struct step_bind *bind; /* or */
+    const struct step_tmpfs *tmpfs; /* or */
     const struct step_input *input;
 };
 
@@ -195,42 +227,68 @@ static int by_target(const void *a, const void *b)
     return str_cmp(((const struct placed *)a)->target, ((const struct placed *)b)->target);
 }
 
-static bool plan_binds_inputs(struct plan *p, struct err *e)
+static bool plan_placed(struct plan *p, const struct placed *one, struct err *e)
+{
+    if (one->bind) return plan_bind(p, one->bind, e);
+    return one->tmpfs ? plan_tmpfs(p, one->tmpfs) : plan_input(p, one->input, e);
+}
+
+static bool plan_mounts(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
     size_t n = 0;
-    struct placed *all = ARENA_ARRAY(p->arena, struct placed, s->binds.n + s->inputs.n);
-    for (size_t i = 0; i < s->binds.n; i++) all[n++] = (struct placed){s->binds.items[i].target, &s->binds.items[i], NULL};
-    for (size_t i = 0; i < s->inputs.n; i++) all[n++] = (struct placed){s->inputs.items[i].target, NULL, &s->inputs.items[i]};
+    struct placed *all = ARENA_ARRAY(p->arena, struct placed, s->binds.n + s->tmpfs.n + s->inputs.n);
+    for (size_t i = 0; i < s->binds.n; i++) all[n++] = (struct placed){s->binds.items[i].target, .bind = &s->binds.items[i]};
+    for (size_t i = 0; i < s->tmpfs.n; i++) all[n++] = (struct placed){s->tmpfs.items[i].path, .tmpfs = &s->tmpfs.items[i]};
+    for (size_t i = 0; i < s->inputs.n; i++) all[n++] = (struct placed){s->inputs.items[i].target, .input = &s->inputs.items[i]};
     if (n) qsort(all, n, sizeof *all, by_target); /* parents before what is in them */
     for (size_t i = 0; i < n; i++)
-        if (all[i].bind ? !plan_bind(p, all[i].bind, e) : !plan_input(p, all[i].input, e)) return false;
+        if (!plan_placed(p, &all[i], e)) return false;
     return true;
 }
 
-static void plan_file(struct plan *p, const char *path, struct str content, mode_t mode)
+static void plan_write(struct plan *p, const char *path, struct str content, mode_t mode)
 {
-    const char *slash = strrchr(path, '/');
-    if (slash > path) plan_mkdirs(p, str_dup(p->arena, str_n(path, (size_t)(slash - path))).p, 0755);
     struct child_op *op = plan_op(p, OP_WRITE, path);
     op->data = content.p;
     op->n = content.n;
     op->flags = mode;
 }
 
+static void plan_file(struct plan *p, const char *path, struct str content, mode_t mode)
+{
+    plan_mount_parents(p, str_of(path));
+    plan_write(p, path, content, mode);
+}
+
+/* Secrets do not stay in a volume: there is an empty file in it, as in a cluster, and this is mounted on it. */
+static void plan_file_apart(struct plan *p, const struct step_file *f)
+{
+    const char *own = str_fmt(p->arena, "/dev/shm/.skiff-%u", p->n_private++).p;
+    plan_mount_point(p, f->path, false);
+    plan_write(p, own, f->content, f->mode & 07777);
+    plan_mount(p, own, f->path.p, NULL, NULL);
+    plan_op(p, OP_UNLINK, own);
+    VEC_PUSH(&p->views, ((struct plan_view){.target = f->path.p, .mounted = true}));
+}
+
+static void plan_files(struct plan *p)
+{
+    for (size_t i = 0; i < p->spec->files.n; i++) {
+        const struct step_file *f = &p->spec->files.items[i];
+        const struct step_bind *volume = NULL;
+        if (f->apart && plan_in_volume(p, f->path, &volume) && volume) plan_file_apart(p, f);
+        else plan_file(p, f->path.p, f->content, f->mode & 07777);
+    }
+}
+
 static bool plan_spec_paths(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
-    for (size_t i = 0; i < s->tmpfs.n; i++) {
-        plan_mkdirs(p, s->tmpfs.items[i].path.p, 0755);
-        plan_mount(p, "tmpfs", s->tmpfs.items[i].path.p, "tmpfs", plan_size(p, s->tmpfs.items[i].size, ",mode=0777"));
-        VEC_PUSH(&p->views, ((struct plan_view){.target = s->tmpfs.items[i].path.p, .mounted = true}));
-    }
-    if (!plan_binds_inputs(p, e)) return false;
+    if (!plan_mounts(p, e)) return false;
     /* as in a container, what is missing is for the step to make, unless its root leaves no place for that */
     for (size_t i = 0; s->tier != STEP_TIER_OVERLAY && i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
-    for (size_t i = 0; i < s->files.n; i++)
-        plan_file(p, s->files.items[i].path.p, s->files.items[i].content, s->files.items[i].mode & 07777);
+    plan_files(p);
     if (p->sb->resolv_path && s->tier != STEP_TIER_IMAGE) {
         plan_file(p, p->sb->resolv_path, p->sb->resolv, 0644);
         p->child.ops.items[p->child.ops.n - 1].soft = true;

@@ -335,7 +335,7 @@ static bool into_volume(struct plan *p, const struct given *g, const struct step
     while (at.n > 0 && at.p[at.n - 1] == '/') at.n--;
     if (v->read_only)
         return err_set(e, ERR_SPEC, "input artifact %s: its volume %.*s is mounted read-only", g->target, STR_ARG(v->target));
-    int top = io_open_in(p->sb->hostrw, v->source.p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+    int top = plan_bind_source(p, v);
     bool ok = top >= 0 && put_beneath(p, g, top, g->target + at.n + 1, again);
     int why = errno;
     if (top >= 0) close(top);

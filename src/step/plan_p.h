@@ -70,6 +70,7 @@ void plan_fini(struct plan *p); /* closes root_fd, ns_fd and progress_fd too */
 struct child_op *plan_mount(struct plan *p, const char *source, const char *at, const char *type, const char *data);
 struct child_op *plan_op(struct plan *p, enum child_op_kind kind, const char *at);
 bool plan_attach(struct plan *p, int fd, const char *at, struct err *e); /* takes fd */
+int plan_bind_source(const struct plan *p, const struct step_bind *b); /* O_PATH; -1: errno, EXDEV: out of the volume */
 void plan_mkdirs(struct plan *p, const char *at, mode_t mode);
 const char *plan_size(struct plan *p, uint64_t bytes, const char *rest);
 /* A private writable directory at `at`, on the disk when the step has one, else a tmpfs. */

@@ -145,7 +145,16 @@ static bool reap(struct supervisor *sv)
     return true;
 }
 
-static void run_loop(struct supervisor *sv)
+/* Only a bug or a broken process gets here: the step must not go on unseen, nor its slot get another one. */
+static void run_break(struct supervisor *sv, struct err *e)
+{
+    err_sys(e, "the supervisor cannot watch its step any more");
+    kill_all(sv);
+    if (reap(sv)) drain(sv);
+    sv->alone = true;
+}
+
+static bool run_loop(struct supervisor *sv, struct err *e)
 {
     struct run *r = &sv->run;
     r->tell_at_ms = io_mono_ms() + LIMIT_STEP_QUIET_MS;
@@ -155,7 +164,7 @@ static void run_loop(struct supervisor *sv)
                               {.fd = sv->listener, .events = POLLIN}, {.fd = progress_fd(sv), .events = POLLIN}};
         for (uint32_t i = 0; i < SLOT_PROBES; i++) p[6 + i] = (struct pollfd){.fd = r->probes[i].pidfd, .events = POLLIN};
         int n = poll(p, r->spec.probed ? ARRAY_LEN(p) : 6, run_clock(sv));
-        if (n < 0 && errno != EINTR) break;
+        if (n < 0 && errno != EINTR) return run_break(sv, e), false;
         if (n <= 0) continue;
         if (p[1].revents) read_output(sv, STEPLOG_OUT);
         if (p[2].revents) read_output(sv, STEPLOG_ERR);
@@ -165,6 +174,7 @@ static void run_loop(struct supervisor *sv)
             if (p[6 + i].revents && r->pidfd >= 0) probe_event(sv, i);
         if (p[3].revents || p[4].revents) supervisor_engine_event(sv);
     }
+    return true;
 }
 
 /* ---- start and end ---- */
@@ -229,7 +239,8 @@ static void end_error(struct supervisor *sv, const struct err *e)
     r->finished_us = io_now_us();
 }
 
-static void finish(struct supervisor *sv)
+/* `broken`: how it ended is not to be believed. */
+static void finish(struct supervisor *sv, const struct err *broken)
 {
     struct run *r = &sv->run;
     struct err e = {0};
@@ -239,7 +250,8 @@ static void finish(struct supervisor *sv)
         r->result.has_result = true;
         r->result.result = steplog_result(&r->log, &r->result.result_cut);
     }
-    if (!collect_outputs(&r->plan, &r->result, &e)) end_error(sv, &e);
+    if (broken) end_error(sv, broken);
+    else if (!collect_outputs(&r->plan, &r->result, &e)) end_error(sv, &e);
 }
 
 static bool begin(struct supervisor *sv, struct str spec_bytes, struct err *e)
@@ -250,7 +262,7 @@ static bool begin(struct supervisor *sv, struct str spec_bytes, struct err *e)
     r->dir.path = step_dir_path(&sv->arena, str_of(sv->state_dir), r->spec.id).p;
     steplog_init(&r->log, &r->dir, &r->spec);
     if (!known) return false;
-    if (!journal_begin(sv->journal, r->spec.id)) return err_sys(e, "%s/slots/%s", sv->state_dir, sv->name);
+    if (!journal_begin(sv->journal, r->spec.id, r->spec.fsync_result)) return err_sys(e, "%s/slots/%s", sv->state_dir, sv->name);
     return start(sv, e);
 }
 
@@ -258,7 +270,7 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
 {
     struct run *r = &sv->run;
     struct err e = {0};
-    *r = (struct run){.dir.fd = -1, .pidfd = -1};
+    *r = (struct run){.dir.fd = -1, .pidfd = -1, .result.end = STEP_END_ERROR};
     r->plan.root_fd = r->plan.ns_fd = r->plan.progress_fd = -1;
     probes_init(sv);
     if (!begin(sv, spec_bytes, &e)) {
@@ -266,10 +278,10 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
         return;
     }
     progress_begin(sv);
-    run_loop(sv);
+    bool watched = run_loop(sv, &e);
     probes_end(sv);
     progress_end(sv);
-    finish(sv);
+    finish(sv, watched ? NULL : &e);
 }
 
 void run_clean(struct supervisor *sv)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -36,8 +37,15 @@ static bool map_user_ns(const struct sandbox_config *c, struct err *e)
     return write_proc("/proc/sys/user/max_user_namespaces", "0", e);
 }
 
-static bool drop_bounding_set(struct err *e)
+/* What Skiff was started with must not come back at the exec of a step: not through the bounding set, nor through
+ * what is inheritable. What the supervisor has itself stays. */
+static bool keep_from_steps(struct err *e)
 {
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2];
+    if (syscall(SYS_capget, &head, sets) != 0) return err_sys(e, "capabilities");
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) sets[i].inheritable = 0;
+    if (syscall(SYS_capset, &head, sets) != 0) return err_sys(e, "inheritable capabilities");
     for (int cap = 0; cap < 64; cap++)
         if (prctl(PR_CAPBSET_DROP, cap) != 0) {
             if (errno == EINVAL) break; /* past the last capability */
@@ -73,7 +81,7 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
     if (unshare(CLONE_NEWNS) != 0) return err_sys(e, "new mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return err_sys(e, "private mounts");
     if (!stage_make(sb, c, e) || !pivot(sb, e) || !stage_finish(sb, e)) return false;
-    if (!drop_bounding_set(e)) return false;
+    if (!keep_from_steps(e)) return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return err_sys(e, "no_new_privs");
     return filter_load(e);
 }

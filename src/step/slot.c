@@ -42,7 +42,7 @@ struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct e
 {
     int ends[2];
     char name[JOURNAL_NAME_MAX];
-    int journal = journal_new(c->state_dir, name, e);
+    int journal = journal_new(c->state_dir, name, c->durable, e);
     if (journal < 0) return NULL;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         err_sys(e, "slot");

@@ -50,23 +50,26 @@ static bool bad(struct err *e, const char *what, struct str s)
 
 static bool path_ok(struct str p) { return p.n > 0 && p.n < 4096 && p.p[0] == '/'; }
 
+/* Of a path in the step. It may become a part of another path, from whose beginning nothing must lead back. */
+static bool inner_ok(struct str p)
+{
+    struct str part, rest = p;
+    if (!path_ok(p)) return false;
+    while (str_cut(rest, '/', &part, &rest))
+        if (str_is(part, "..")) return false;
+    return !str_is(part, "..");
+}
+
 static bool name_ok(struct str n)
 {
     return n.n > 0 && n.n < 250 && str_find_char(n, '/', 0) < 0 && !str_is(n, ".") && !str_is(n, "..");
-}
-
-static bool paths_check(const struct step_strs *l, const char *what, struct err *e)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (!path_ok(l->items[i])) return bad(e, what, l->items[i]);
-    return true;
 }
 
 static bool outputs_check(const struct step_output *o, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         if (!name_ok(o[i].name)) return bad(e, "bad output name", o[i].name);
-        if (!path_ok(o[i].path)) return bad(e, "output path is not absolute:", o[i].path);
+        if (!inner_ok(o[i].path)) return bad(e, "output path is not absolute or has \"..\":", o[i].path);
     }
     return true;
 }
@@ -88,28 +91,33 @@ static bool mounts_check(const struct step_spec *s, struct err *e)
 {
     for (size_t i = 0; i < s->binds.n; i++) {
         if (!path_ok(s->binds.items[i].source)) return bad(e, "bind source is not absolute:", s->binds.items[i].source);
-        if (!path_ok(s->binds.items[i].target)) return bad(e, "bind target is not absolute:", s->binds.items[i].target);
+        if (!inner_ok(s->binds.items[i].target)) return bad(e, "bind target is not absolute or has \"..\":", s->binds.items[i].target);
+        if (s->binds.items[i].sub_path.n >= 4096) return bad(e, "sub-path is too long:", s->binds.items[i].sub_path);
     }
     for (size_t i = 0; i < s->inputs.n; i++) {
         const struct step_input *in = &s->inputs.items[i];
         if (str_set(in->source) ? !path_ok(in->source) : !str_set(in->content)) return bad(e, "input source is not absolute:", in->source);
-        if (!path_ok(in->target)) return bad(e, "input target is not absolute:", in->target);
+        if (!inner_ok(in->target)) return bad(e, "input target is not absolute or has \"..\":", in->target);
         if (str_set(in->shared) && !path_ok(in->shared)) return bad(e, "shared input is not absolute:", in->shared);
         if (in->mode < -1 || in->mode > 07777) return err_set(e, ERR_SPEC, "step: mode %lld of an input", (long long)in->mode);
     }
     for (size_t i = 0; i < s->tmpfs.n; i++)
-        if (!path_ok(s->tmpfs.items[i].path)) return bad(e, "tmpfs path is not absolute:", s->tmpfs.items[i].path);
+        if (!inner_ok(s->tmpfs.items[i].path)) return bad(e, "tmpfs path is not absolute or has \"..\":", s->tmpfs.items[i].path);
     for (size_t i = 0; i < s->files.n; i++)
-        if (!path_ok(s->files.items[i].path)) return bad(e, "file path is not absolute:", s->files.items[i].path);
-    return paths_check(&s->writable, "writable path is not absolute:", e) &&
-           paths_check(&s->layers, "layer is not absolute:", e);
+        if (!inner_ok(s->files.items[i].path)) return bad(e, "file path is not absolute or has \"..\":", s->files.items[i].path);
+    for (size_t i = 0; i < s->writable.n; i++)
+        if (!inner_ok(s->writable.items[i])) return bad(e, "writable path is not absolute or has \"..\":", s->writable.items[i]);
+    for (size_t i = 0; i < s->layers.n; i++)
+        if (!path_ok(s->layers.items[i])) return bad(e, "layer is not absolute:", s->layers.items[i]);
+    return true;
 }
 
 bool step_spec_check(const struct step_spec *s, struct err *e)
 {
     if (s->argv.n == 0) return err_set(e, ERR_SPEC, "step: no command");
-    if (str_set(s->cwd) && !path_ok(s->cwd)) return bad(e, "working directory is not absolute:", s->cwd);
-    if (str_set(s->progress) && !path_ok(s->progress)) return bad(e, "progress file is not absolute:", s->progress);
+    if (str_set(s->cwd) && !inner_ok(s->cwd)) return bad(e, "working directory is not absolute or has \"..\":", s->cwd);
+    if (str_set(s->progress) && !(s->tier == STEP_TIER_NONE ? path_ok : inner_ok)(s->progress))
+        return bad(e, "progress file is not absolute or has \"..\":", s->progress);
     if (s->hostname.n > 63) return bad(e, "hostname is longer than 63 bytes:", s->hostname);
     if (s->tier == STEP_TIER_IMAGE && (s->layers.n == 0 || s->layers.n > LIMIT_STEP_LAYERS))
         return err_set(e, ERR_SPEC, "step: an image has 1 to %d layers, not %zu", LIMIT_STEP_LAYERS, s->layers.n);
@@ -150,25 +158,28 @@ static void visit_mounts(struct codec *c, struct step_spec *s)
 {
     visit_strs(c, &s->layers);
     visit_strs(c, &s->writable);
-    CODEC_LIST(c, &s->binds, 10);
+    CODEC_LIST(c, &s->binds, 14);
     for (size_t i = 0; i < s->binds.n && !c->failed; i++) {
         codec_text(c, &s->binds.items[i].source);
         codec_text(c, &s->binds.items[i].target);
+        codec_text(c, &s->binds.items[i].sub_path);
         codec_bool(c, &s->binds.items[i].read_only);
         codec_bool(c, &s->binds.items[i].optional);
     }
     CODEC_LIST(c, &s->inputs, 33);
     for (size_t i = 0; i < s->inputs.n && !c->failed; i++) visit_input(c, &s->inputs.items[i]);
-    CODEC_LIST(c, &s->tmpfs, 12);
+    CODEC_LIST(c, &s->tmpfs, 13);
     for (size_t i = 0; i < s->tmpfs.n && !c->failed; i++) {
         codec_text(c, &s->tmpfs.items[i].path);
         codec_u64(c, &s->tmpfs.items[i].size);
+        codec_bool(c, &s->tmpfs.items[i].read_only);
     }
-    CODEC_LIST(c, &s->files, 12);
+    CODEC_LIST(c, &s->files, 13);
     for (size_t i = 0; i < s->files.n && !c->failed; i++) {
         codec_text(c, &s->files.items[i].path);
         codec_bytes(c, &s->files.items[i].content);
         codec_u32(c, &s->files.items[i].mode);
+        codec_bool(c, &s->files.items[i].apart);
     }
 }
 

@@ -24,9 +24,11 @@ struct step_strs {
     size_t n;
 };
 
-/* A host file or directory shown in the step at `target` (recursive). */
+/* A host file or directory shown in the step at `target` (recursive): `source`, or what is at `sub_path` in
+ * it. Steps may have written to the source, so that no link there leads out of it. */
 struct step_bind {
     struct str source, target;
+    struct str sub_path; /* relative; a directory is made where it is missing; absent: the source itself */
     bool read_only;
     bool optional; /* a missing source is skipped */
 };
@@ -48,12 +50,14 @@ struct step_input {
 struct step_tmpfs {
     struct str path;
     uint64_t size; /* bytes, 0 = the slot's default */
+    bool read_only;
 };
 
 /* A file with content: script source, secret, configMap key. Parents are made. */
 struct step_file {
     struct str path, content;
     uint32_t mode; /* permission bits; the owner is the step's user */
+    bool apart;    /* shown at `path`, but not written into a bind that this lies in */
 };
 
 /* An output parameter (file content, at most LIMIT_STEP_PARAM_BYTES, one trailing newline dropped)
@@ -112,7 +116,7 @@ struct step_spec {
     bool capture_result;    /* keep the last LIMIT_RESULT_BYTES of stdout */
     bool private_net;       /* an own network namespace with only a loopback device */
     bool probed;            /* slot_probe will be called while it runs */
-    bool fsync_result;      /* the result survives a power cut too, not only a crash of ours */
+    bool fsync_result;      /* that it began, and the result, survive a power cut too, not only a crash of ours */
 };
 
 /* The defaults: uid and gid unset, grace 30 s, fsync_result. */

@@ -14,9 +14,12 @@
 
 struct removal {
     int top;        /* too deep directories are moved up to here, then removed from here */
-    unsigned moved; /* for their names */
+    unsigned moved; /* so many */
+    unsigned names; /* for their names */
     int error;
 };
+
+enum { NAMES_MAX = 1 << 20 }; /* what a step may have put there under such names */
 
 static int open_dir(int dir_fd, const char *name)
 {
@@ -43,6 +46,24 @@ static void empty_dir(struct removal *r, int fd, int depth)
     closedir(d);
 }
 
+/* Both directories must be writable: the one it is in, and itself, because its ".." changes. */
+static bool move_up(struct removal *r, int dir_fd, const char *name)
+{
+    bool opened = false;
+    while (r->names < NAMES_MAX) {
+        char up[40];
+        snprintf(up, sizeof up, ".deep-%u", r->names++);
+        if (renameat(dir_fd, name, r->top, up) == 0) return ++r->moved;
+        if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) continue;
+        if (errno != EACCES || opened || fchmod(dir_fd, 0700) != 0) return false;
+        int fd = open_dir(dir_fd, name);
+        opened = fd >= 0 && fchmod(fd, 0700) == 0;
+        if (fd >= 0) close(fd);
+        if (!opened) return false;
+    }
+    return false;
+}
+
 static void remove_entry(struct removal *r, int dir_fd, const char *name, int depth)
 {
     if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) return;
@@ -52,9 +73,7 @@ static void remove_entry(struct removal *r, int dir_fd, const char *name, int de
         return;
     }
     if (depth >= LIMIT_STEP_TREE_DEPTH / 2) {
-        char up[40];
-        snprintf(up, sizeof up, ".deep-%u", r->moved++);
-        if (renameat(dir_fd, name, r->top, up) != 0) r->error = errno;
+        if (!move_up(r, dir_fd, name)) r->error = errno;
         return;
     }
     int fd = open_dir(dir_fd, name);

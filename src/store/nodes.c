@@ -132,3 +132,25 @@ bool store_values_load_between(struct store *s, int64_t run, struct str from, st
     query_text(&q, to);
     return values_give(&q, each, ctx, e);
 }
+
+bool store_values_load_prefix(struct store *s, int64_t run, struct str prefix, store_value_fn *each, void *ctx, struct err *e)
+{
+    ASSERT(prefix.n > 0 && (unsigned char)prefix.p[prefix.n - 1] < 0x7f);
+    char *before = mem_alloc(prefix.n);
+    memcpy(before, prefix.p, prefix.n);
+    before[prefix.n - 1]++;
+    bool ok = store_values_load_between(s, run, prefix, str_n(before, prefix.n), each, ctx, e);
+    free(before);
+    return ok;
+}
+
+bool store_value_next(struct arena *a, struct store *s, int64_t run, struct str from, struct str *out, struct err *e)
+{
+    struct query q = query_new(s, STMT_VALUE_NEXT);
+    query_int(&q, run);
+    query_text(&q, from);
+    bool found = query_row(&q);
+    if (found) *out = query_get_dup(&q, a);
+    if (!query_end(&q, e)) return false;
+    return found || err_set(e, ERR_NOT_FOUND, "run %lld has no value from \"%.*s\" on", (long long)run, STR_ARG(from));
+}

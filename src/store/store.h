@@ -141,9 +141,12 @@ bool store_value_get(struct arena *a, struct store *s, int64_t run, struct str k
 /* In key order. Same rules as for nodes. */
 typedef bool store_value_fn(void *ctx, struct str key, struct str bytes, struct err *e);
 bool store_values_load(struct store *s, int64_t run, store_value_fn *each, void *ctx, struct err *e);
-/* Keys from `from` on and before `to`. */
+/* Keys from `from` on and before `to`; or those that begin with `prefix`. */
 bool store_values_load_between(struct store *s, int64_t run, struct str from, struct str to, store_value_fn *each,
                                void *ctx, struct err *e);
+bool store_values_load_prefix(struct store *s, int64_t run, struct str prefix, store_value_fn *each, void *ctx, struct err *e);
+/* The first key that is not before `from`; NOT_FOUND when there is none. */
+bool store_value_next(struct arena *a, struct store *s, int64_t run, struct str from, struct str *out, struct err *e);
 
 /* ---- timers: (run, id) → wall-clock deadline ---- */
 

@@ -166,6 +166,28 @@ static bool value_note(void *ctx, struct str key, struct str bytes, struct err *
     return true;
 }
 
+static void values_are_read_by_ranges_of_keys(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b;
+    struct str one;
+    buf_init(&b, 1 << 10);
+    OK(f, store_begin(f->s, &f->e));
+    static const char *const keys[] = {"p", "p/", "p/1", "p/2", "p/2/x", "p0", "q/1"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) OK(f, store_value_put(f->s, 3, str_of(keys[i]), STR("v"), &f->e));
+    OK(f, store_commit(f->s, STORE_FAST, &f->e));
+    OK(f, store_values_load_prefix(f->s, 3, STR("p/"), value_note, &b, &f->e));
+    assert_string_equal(str_z(&f->a, buf_view(&b)), "p/=1 p/1=1 p/2=1 p/2/x=1 ");
+    buf_reset(&b);
+    OK(f, store_values_load_between(f->s, 3, STR("p/2"), STR("q/1"), value_note, &b, &f->e));
+    assert_string_equal(str_z(&f->a, buf_view(&b)), "p/2=1 p/2/x=1 p0=1 ");
+    OK(f, store_value_next(&f->a, f->s, 3, STR("p/3"), &one, &f->e));
+    STR_EQUAL(one, "p0");
+    assert_false(store_value_next(&f->a, f->s, 3, STR("q/2"), &one, &f->e));
+    assert_int_equal(f->e.code, ERR_NOT_FOUND);
+    buf_fini(&b);
+}
+
 static void values_timers_and_commands_survive_reopening(void **state)
 {
     struct fixture *f = *state;
@@ -386,7 +408,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(runs_are_found_updated_and_deleted), TEST(runs_are_listed_by_every_filter),
         TEST(run_pages_join_without_gap_or_repeat), TEST(nodes_load_in_order_of_their_run_only),
-        TEST(values_timers_and_commands_survive_reopening), TEST(changes_are_read_from_any_point_and_trimmed),
+        TEST(values_timers_and_commands_survive_reopening), TEST(values_are_read_by_ranges_of_keys),
+        TEST(changes_are_read_from_any_point_and_trimmed),
         TEST(objects_are_guarded_by_their_version), TEST(objects_are_listed_in_pages),
         TEST(artifacts_are_orphans_once_their_runs_are_gone),
     };

@@ -2,11 +2,14 @@
 """Signals, closed pipes, full disks, missing permissions, two engines.
 
 usage: faults.py SKIFF"""
+import ctypes
+import glob
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import common
 import shapes
@@ -126,11 +129,17 @@ def full_disk(score, skiff, size_mib):
         for _ in range(2):
             if phase(place) not in common.PHASES_DONE:
                 place.run("--resume", "w")
-        score.check(phase(place) in common.PHASES_DONE, f"full disk: phase {phase(place)} with room again")
+        status = (place.get("w") or {}).get("status") or {}
+        wrong = [n for n in status.get("nodes", {}).values() if n["type"] == "Pod" and n["phase"] != "Succeeded"
+                 and not any(word in n.get("message", "") for word in ("No space", "full"))]
+        score.check(phase(place) in common.PHASES_DONE and not wrong, f"full disk: {phase(place)} with room again, {wrong}")
+        again = {k: n for k, n in place.starts().items() if n != 1}
+        score.check(not again, f"full disk: steps that ran more than once: {again}")
         if proc.returncode:
             ran = place.run(place.file("t.yaml", shapes.TRIVIAL))
             score.check(ran.returncode == 0, f"full disk: the next run: {ran.stderr.strip()}")
-        place.wait_clean()
+        left = place.wait_clean(but=f"mount {place.state}")
+        score.check(not left, f"full disk: left behind {left}")
     finally:
         subprocess.run(["umount", "-l", place.state], check=False)
     place.remove()
@@ -208,6 +217,69 @@ def killed_supervisor(score, skiff):
         place.remove()
 
 
+PIDFD_GETFD = 438
+
+
+def journals_of(supervisors):
+    """Copies of their journals' descriptors: while one is open, the journal's lock is held."""
+    held = []
+    for pid in supervisors:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            if "/slots/" in os.readlink(f"/proc/{pid}/fd/{fd}"):
+                held.append(ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, os.pidfd_open(pid), int(fd), 0))
+    return [fd for fd in held if fd >= 0 and os.readlink(f"/proc/self/fd/{fd}").rsplit("/", 1)[0].endswith("/slots")]
+
+
+YOUNG = shapes.HEAD + """  templates:
+  - name: main
+    steps: [[{name: a, template: a}], [{name: b, template: b}]]
+  - name: a
+    container: {image: busybox, command: [sh, -c, "echo S a >> @LOG@; while ! test -e @GO@; do sleep 0.02; done"]}
+  - name: b
+    container: {image: busybox, command: [sh, -c, "kill -9 $PPID; sleep 60"]}
+"""
+
+
+def killed_young(score, skiff):
+    """A supervisor dies while its step is too young to be shown as running, and is not seen to be dead yet."""
+    place = place_of(skiff)
+    go = place.root + "/go"
+    path = place.file("w.yaml", YOUNG.replace("@LOG@", place.log_path()).replace("@GO@", go))
+    proc = place.start(path, "--name", "w")
+    common.wait_for(lambda: "S a" in place.lines(), "the step")
+    supervisors = {p for p in common.descendants({proc.pid}) if common.comm(p) == "skiff-slot"}
+    held = journals_of(supervisors)
+    if not held:
+        score.skip("killed young: nobody may take descriptors here")
+    place.file("go", "")
+    common.wait_for(lambda: proc.poll() is not None or any(common.zombie(p) for p in supervisors), "the end of a supervisor")
+    time.sleep(0.1)  # chance: the engine asks again and again meanwhile
+    for fd in held:
+        os.close(fd)
+    _, err = proc.communicate(timeout=common.LIMIT_S)
+    score.check(proc.returncode == 1, f"killed young: exit status {proc.returncode}, {err!r}")
+    score.check("step lost" in json.dumps(place.get("w")), "killed young: no word of it")
+    score.check(not (left := place.wait_clean()), f"killed young: left behind {left}")
+    place.remove()
+
+
+def long_log(score, skiff):
+    """What a step prints beyond the limit is dropped, in the log it says so, and the step ends as it ends."""
+    for tier in common.host_tiers():
+        place = place_of(skiff, tier)
+        body = shapes.HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [sh, -c, \"" \
+            "head -c 3000000 /dev/zero | tr '\\\\0' x; echo; echo end\"]}\n"
+        ran = place.run(place.file("w.yaml", body), "--name", "w", env={"SKIFF_LOG_MAX_MIB": "1"})
+        logs = glob.glob(place.state + "/steps/*/main.log")
+        score.check(ran.returncode == 0 and phase(place) == "Succeeded", f"long log, {tier}: exit {ran.returncode}, {ran.stderr!r}")
+        score.check("log is not complete" in ran.stderr, f"long log, {tier}: nothing is said: {ran.stderr!r}")
+        size = sum(os.path.getsize(path) for path in logs)
+        score.check(900 << 10 < size < 1100 << 10, f"long log, {tier}: {size} bytes")
+        said = place.call("logs", "w").stdout.rstrip().rsplit("\n", 1)[-1]
+        score.check("log cut" in said, f"long log, {tier}: ends with {said[-100:]!r}")
+        place.remove()
+
+
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1])
@@ -216,7 +288,7 @@ def main():
         two_signals(score, skiff, signo)
     for size_mib in (4, 16):  # the first is full at once, the second in the middle
         full_disk(score, skiff, size_mib)
-    for test in (closed_pipe, no_permission, two_engines, lost_step, killed_supervisor):
+    for test in (closed_pipe, no_permission, two_engines, lost_step, killed_supervisor, killed_young, long_log):
         test(score, skiff)
     return score.end()
 

@@ -118,6 +118,7 @@ def parallel_round(score, skiff, seed, number):
     score.check(most <= 1, f"{text}: {most} workflows at once: {place.lines()}")
     score.check(not place.wait_clean(), f"{text}: something is left behind")
     place.remove()
+    return sum(1 for k in killed if k)
 
 
 def limit_round(score, skiff, where):
@@ -148,7 +149,7 @@ def limit_round(score, skiff, where):
     open(place.count + "/go", "w").close()
     run.communicate(timeout=common.LIMIT_S)
     score.check(run.returncode == 0, f"the run ended with {run.returncode}")
-    place.wait_clean()
+    score.check(not (left := place.wait_clean()), f"limit: left behind: {left}")
     place.remove()
 
 
@@ -174,15 +175,15 @@ def applied_round(score, skiff):
     open(place.count + "/go", "w").close()
     run.communicate(timeout=common.LIMIT_S)
     score.check(run.returncode == 0, f"the run ended with {run.returncode}")
-    place.wait_clean()
+    score.check(not (left := place.wait_clean()), f"applied: left behind: {left}")
     place.remove()
 
 
 def main():
     score, o, killed = common.rounds(crash_round, 8)
     if o.only is None:
-        for number in range(3):
-            parallel_round(score, o.skiff, o.seed, number)
+        beside = sum(parallel_round(score, o.skiff, o.seed, number) for number in range(5))
+        score.check(beside > 0, "parallelism: nobody was killed in any round")
         for where in ("--type database", "--type configmap --cm-name numbers"):
             limit_round(score, o.skiff, where)
         applied_round(score, o.skiff)

@@ -132,6 +132,8 @@ def main():
         r = Round(score, o.skiff, o.seed, number)
         r.run()
         kills += r.kills
+    if o.only is None:
+        score.check(kills > 0, "nobody was killed in any round: nothing was tested")
     print(f"seed {o.seed}: {kills} kills; replay a round with --seed {o.seed} --only ROUND")
     return score.end()
 

@@ -28,14 +28,6 @@ def owner(place, procs):
     return None
 
 
-def starts_of(place):
-    n = {}
-    for line in place.lines():
-        if line.startswith("S "):
-            n[line[2:]] = n.get(line[2:], 0) + 1
-    return n
-
-
 def loop_text(place, prefix, n, sleep_s):
     shape = shapes.limited(n)
     text = shape.text(place).replace("value: \"l{{item}}\"", f"value: \"{prefix}{{{{item}}}}\"")
@@ -75,7 +67,7 @@ def finish(score, place, text, procs, killed):
             place.run("--resume", f"w{i}")
             phase = place.get(f"w{i}")["status"]["phase"]
         score.check(phase == "Succeeded", f"{text}: workflow w{i} is {phase}")
-    again = {k: n for k, n in starts_of(place).items() if n != 1}
+    again = {k: n for k, n in place.starts().items() if n != 1}
     score.check(not again, f"{text}: steps that ran more than once: {again}")
     left = place.wait_clean()
     score.check(not left, f"{text}: left behind: {left}")

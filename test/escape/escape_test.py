@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Steps that try to get out, outputs that point outside, engines and supervisors that are killed.
 
-usage: escape_test.py STEP_TRY PROBE      prints TAP
+usage: escape_test.py STEP_TRY PROBE [WORD...]      prints TAP
+
+With words, only cases whose name contains one of them.
 
 Each case runs as root (when the test does) and without root (as uid 65534 then). A case that the
 host cannot do at all (no user namespaces) is skipped, never passed silently.
@@ -18,8 +20,9 @@ import time
 
 from input_cases import Failed, check, ended
 import input_cases
+import volume_cases
 
-STEP_TRY, PROBE = sys.argv[1], sys.argv[2]
+STEP_TRY, PROBE, WORDS = sys.argv[1], sys.argv[2], sys.argv[3:]
 NOBODY = 65534
 
 
@@ -246,6 +249,45 @@ def another_step_s_files_are_not_seen(b):
     check("left" not in r["result"], r["result"])
 
 
+@case
+def inherited_capabilities_stay_out(b):
+    if not b.root:
+        return  # nobody else has any to pass on
+    for tier in ("ro", "overlay"):
+        r = b.parsed(["setpriv", "--inh-caps", "+sys_admin,+dac_override,+sys_ptrace", *b.argv(["grep", "Cap", "/proc/self/status"], tier=tier, capture=True)])
+        caps = dict(line.split(":\t") for line in r["result"].splitlines())
+        check(len(caps) == 5 and not any(int(v, 16) for v in caps.values()), r["text"])
+
+
+@case
+def paths_do_not_lead_back_out_of_the_root(b):
+    outside = os.path.join(b.base, "back-%d" % b.next_id)
+    for top in ("/mnt", "/argo", "/tmp", "/run", "/dev/shm"):
+        for way in ("/..", "/../..", "/../../.."):
+            for root in ("/hostrw", ""):
+                path = "%s%s%s%s/d" % (top, way, root, outside)
+                for o in ({"writable": path}, {"param": "p=" + path, "writable": path}, {"file": path + "/f=x"}, {"cwd": path}, {"tmpfs": path}):
+                    p = b.spawn(["true"], tier="ro", **o)
+                    out, _ = p.communicate(timeout=60)
+                    check(p.returncode != 0 and "step:" in out, "%s: %s" % (o, out))
+    check(not os.path.exists(outside), "made on the host")
+
+
+@case
+def a_step_whose_supervisor_breaks_is_no_success(b):
+    for tier in ("ro", "overlay", "none"):
+        m = marker(b)
+        p = b.spawn(["sh", "-c", "sleep %s & while :; do echo x; sleep 0.05; done" % m], tier=tier)
+        check(p.stdout.readline().startswith("started"), "start")
+        wait_for("the step runs", lambda: len(alive(m)) == 1)
+        supervisor = parent_supervisor(alive(m)[0])
+        check(b.run_as_user(["prlimit", "--pid", str(supervisor), "--nofile=0:0"]) == 0, "prlimit")  # its next poll fails
+        r = parse(p.communicate(timeout=20)[0])
+        check(r["end"] == "error" and "cannot watch" in r["error"], r["text"])
+        check(alive(m) == [], "the step goes on")
+        wait_for("the supervisor ends", lambda: not os.path.exists("/proc/%d" % supervisor))
+
+
 # ---- writing anywhere stays private ----
 
 @case
@@ -387,6 +429,23 @@ def odd_outputs_are_named_not_followed(b):
     check(r["param"]["nl"] == ["found", "a\n"], r["text"])
     check(r["param"]["fifo"][0] == r["param"]["d"][0] == "missing", r["text"])
     check(r["artifact"]["f"][0] == r["artifact"]["null"][0] == "missing", r["text"])
+
+
+@case
+def output_parameters_are_whole(b):
+    """Also of files that do not say how long they are, and of those whose size is a limit."""
+    for tier in ("none", "ro", "overlay"):
+        d = os.path.join(b.base, "whole-%s" % tier)
+        os.mkdir(d)
+        os.chmod(d, 0o777)
+        o = {} if tier == "none" else {"bind": d + ":" + d}
+        r = b.sh("printf '' >%s/none; head -c 1048576 /dev/zero | tr '\\0' x >%s/most; head -c 1048577 /dev/zero >%s/more" % (d, d, d), tier=tier,
+                 param=["version=/proc/version", "cpus=/proc/cpuinfo", "none=%s/none" % d, "most=%s/most" % d, "more=%s/more" % d], **o)
+        ended(r, 0)
+        check(r["param"]["version"] == ["found", open("/proc/version").read()[:-1]], r["text"][:300])
+        check(r["param"]["cpus"][0] == "found" and len(r["param"]["cpus"][1]) > 500, r["text"][:300])
+        check(r["param"]["none"] == ["found", ""] and r["param"]["most"] == ["found", "x" * 1048576], r["text"][:300])
+        check("1 MiB" in r["param"]["more"][1], r["text"][:300])
 
 
 @case
@@ -574,7 +633,8 @@ def a_long_state_path_works(b):
         b.state = old
 
 
-CASES += input_cases.CASES
+CASES += input_cases.CASES + volume_cases.CASES
+CASES = [c for c in CASES if not WORDS or any(w in c.__name__ for w in WORDS)]
 
 
 def can_run(b):

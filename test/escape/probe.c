@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -145,6 +146,25 @@ static void processes(void)
     report("init lives after SIGKILL", kill(1, 0) == 0 || errno == EPERM, "gone");
     refused("attach to init", ptrace(PTRACE_ATTACH, 1, 0, 0), EPERM, 0);
     refused("seize init", ptrace(PTRACE_SEIZE, 1, 0, 0), EPERM, 0);
+    struct rlimit none = {0, 0}, before;
+    getrlimit(RLIMIT_CORE, &before);
+    refused("limits of init", syscall(SYS_prlimit64, 1, RLIMIT_CORE, &none, NULL), EPERM, 0);
+    refused("limits of init, read", syscall(SYS_prlimit64, 1, RLIMIT_CORE, NULL, &none), EPERM, 0);
+    report("own limits can be set", syscall(SYS_prlimit64, 0, RLIMIT_CORE, &before, NULL) == 0, "refused");
+    cpu_set_t cpus;
+    struct sched_param normal = {0};
+    uint64_t attr[7] = {sizeof attr};
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    refused("processors of init", sched_setaffinity(1, sizeof cpus, &cpus), EPERM, 0);
+    report("own processors can be set", sched_setaffinity(0, sizeof cpus, &cpus) == 0, "refused");
+    refused("scheduling of init", syscall(SYS_sched_setscheduler, 1, SCHED_BATCH, &normal), EPERM, 0);
+    refused("scheduling of init, again", syscall(SYS_sched_setparam, 1, &normal), EPERM, 0);
+    refused("scheduling attributes of init", syscall(SYS_sched_setattr, 1, attr, 0), EPERM, 0);
+    refused("niceness of init", setpriority(PRIO_PROCESS, 1, 19), EPERM, 0);
+    refused("niceness of all", setpriority(PRIO_USER, 0, 19), EPERM, 0);
+    refused("disk priority of init", syscall(SYS_ioprio_set, 1, 1, 3 << 13), EPERM, 0);
+    refused("disk priority of all", syscall(SYS_ioprio_set, 3, 0, 3 << 13), EPERM, 0);
+    report("own niceness can be set", setpriority(PRIO_PROCESS, 0, 19) == 0, "refused");
     report("no process outside", kill(-1, 0) != 0 || getpid() < 10, "others are visible");
     pid_t pid = fork();
     if (pid == 0) _exit(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 ? 0 : 1);

@@ -1,8 +1,8 @@
 /* Runs one command as a step, for tests, for bench and for looking by hand:
  *
- *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--tmpfs PATH]
+ *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--sub-path P] [--tmpfs PATH]
  *            [--input SRC:DST[:MODE[r]]] [--shared DIR] [--bytes N]
- *            [--file PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
+ *            [--file PATH=TEXT] [--apart PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
  *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--capture] [--no-fsync]
  *            [--kill SIG:AFTER_MS:GRACE_MS] [--count N] [--detach] [--adopt] -- COMMAND...
  *
@@ -64,10 +64,10 @@ static void add_bind(struct options *o, const char *arg)
     str_cut(str_of(arg), ':', &source, &rest);
     str_cut(rest, ':', &target, &mode);
     GROW(&o->arena, &o->spec.binds);
-    *LAST(&o->spec.binds) = (struct step_bind){z_str(&o->arena, source), z_str(&o->arena, target), str_is(mode, "ro"), false};
+    *LAST(&o->spec.binds) = (struct step_bind){.source = z_str(&o->arena, source), .target = z_str(&o->arena, target), .read_only = str_is(mode, "ro")};
 }
 
-/* --shared and --bytes are about the last one. */
+/* --shared and --bytes are about the last one, as --sub-path is about the last --bind. */
 static void add_input(struct options *o, const char *arg)
 {
     struct str source, rest, target, mode;
@@ -107,7 +107,8 @@ static const struct option longs[] = {
     {"mask", 1, 0, 'm'}, {"hide", 1, 0, 'h'}, {"layer", 1, 0, 'l'}, {"cwd", 1, 0, 'c'}, {"uid", 1, 0, 'u'},
     {"net", 0, 0, 'n'}, {"capture", 0, 0, 'C'}, {"no-fsync", 0, 0, 'F'}, {"kill", 1, 0, 'k'}, {"count", 1, 0, 'N'},
     {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'},
-    {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'}, {0}};
+    {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'},
+    {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
 
 static bool parse_text(struct options *o, int c, char *arg)
 {
@@ -116,11 +117,13 @@ static bool parse_text(struct options *o, int c, char *arg)
     case 's': o->state = str_of(arg); return true;
     case 'w': add(&o->arena, &o->writable, arg); return true;
     case 'b': add_bind(o, arg); return true;
+    case 'P': LAST(&s->binds)->sub_path = str_of(arg); return true;
     case 'I': add_input(o, arg); return true;
     case 'S': LAST(&s->inputs)->shared = str_of(arg); return true;
     case 'B': LAST(&s->inputs)->bytes = strtoull(arg, NULL, 10); return true;
     case 'T': GROW(&o->arena, &s->tmpfs); LAST(&s->tmpfs)->path = str_of(arg); return true;
     case 'f': add_file(o, arg); return true;
+    case 'x': add_file(o, arg); LAST(&s->files)->apart = true; return true;
     case 'p': GROW(&o->arena, &s->params); *LAST(&s->params) = output(&o->arena, arg); return true;
     case 'a': GROW(&o->arena, &s->artifacts); *LAST(&s->artifacts) = output(&o->arena, arg); return true;
     case 'e': add(&o->arena, &o->env, arg); return true;
