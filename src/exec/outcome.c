@@ -236,6 +236,11 @@ static void part_outcome(struct job *j, const struct step_result *r, struct step
 /* Such a step has ended as it has ended; its status is Argo's. */
 static void warn_of_cut(const struct job *j, const struct step_result *r)
 {
+    for (size_t i = 0; i < r->artifacts.n; i++)
+        if (r->artifacts.items[i].left_out)
+            log_line(LOG_WARN, "output artifact '%.*s' is not complete: the step may not read %llu of its files run=%.*s node=%.*s",
+                     STR_ARG(r->artifacts.items[i].name), (unsigned long long)r->artifacts.items[i].left_out,
+                     STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
     if (r->log_cut)
         log_line(LOG_WARN, "the log is not complete: it reached log_max_mib, or could not be written run=%.*s node=%.*s",
                  STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));

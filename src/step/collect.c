@@ -208,11 +208,12 @@ static bool copy_output(struct collect *c, int fd, struct step_artifact_out *out
 {
     const struct step_spec *s = c->p->spec;
     if (s->uid >= 0 && fchown(c->outputs, (uid_t)s->uid, (gid_t)-1) != 0) return false;
-    struct io_copy how = {.mode = -1, .uid = -1, .gid = -1};
+    struct io_copy how = {.mode = -1, .uid = -1, .gid = -1, .leave_unreadable = true};
     bool ok = rights_of_step(c) && io_copy_tree(fd, c->outputs, out->name.p, &how);
     rights_back(c);
     int why = errno;
     out->size = how.bytes;
+    out->left_out = how.left_out;
     if (s->uid >= 0 && fchown(c->outputs, geteuid(), (gid_t)-1) != 0) ok = false;
     errno = why;
     return ok;

@@ -23,9 +23,10 @@ struct io_copy {
     bool recurse;    /* and of all that is in it */
     mode_t add_mode; /* bits that all get in any case */
     int64_t uid, gid; /* or -1 */
+    bool leave_unreadable; /* what the caller may not open stays where it is, and counts in left_out */
     size_t max_entries; /* E2BIG when there are more; 0: any number */
     uint64_t bytes;  /* out: of all its files */
-    size_t entries;  /* out */
+    size_t entries, left_out; /* out */
 };
 /* Copies the file or directory open as `src` to dir_fd/name (a new name). Symlinks are copied as
  * symlinks; special files are left out. */

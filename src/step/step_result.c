@@ -32,12 +32,13 @@ static void visit_outputs(struct codec *c, struct step_result *r)
         codec_bytes(c, &r->params.items[i].value);
         codec_text(c, &r->params.items[i].error);
     }
-    CODEC_LIST(c, &r->artifacts, 21);
+    CODEC_LIST(c, &r->artifacts, 29);
     for (size_t i = 0; i < r->artifacts.n && !c->failed; i++) {
         codec_text(c, &r->artifacts.items[i].name);
         CODEC_ENUM(c, r->artifacts.items[i].form, STEP_FORM_MAX);
         codec_u64(c, &r->artifacts.items[i].size);
         codec_bool(c, &r->artifacts.items[i].moved);
+        codec_u64(c, &r->artifacts.items[i].left_out);
         codec_text(c, &r->artifacts.items[i].error);
     }
 }

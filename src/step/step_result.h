@@ -26,6 +26,7 @@ struct step_artifact_out {
     enum step_form form; /* saved as <work>/outputs/<name> */
     uint64_t size;       /* of a file; of a directory the sum over its files when it was copied, else 0 */
     bool moved;          /* renamed, not copied */
+    uint64_t left_out;   /* files and directories in it that the step itself may not read */
     struct str error;
 };
 

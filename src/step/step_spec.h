@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { STEP_WIRE_VERSION = 2 };
+enum { STEP_WIRE_VERSION = 3 };
 
 #define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
 

@@ -164,6 +164,10 @@ static bool copy_entry(int src_dir, const struct dirent *de, int dst_dir, struct
     if (S_ISLNK(st.st_mode)) return count_entry(how) && copy_link(src_dir, dst_dir, de->d_name, how);
     if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) return true;
     int fd = openat(src_dir, de->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == EACCES && how->leave_unreadable) {
+        how->left_out++;
+        return true;
+    }
     if (fd < 0) return false;
     bool ok = copy_at(fd, dst_dir, de->d_name, how, depth + 1);
     close(fd);

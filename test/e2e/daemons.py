@@ -92,7 +92,8 @@ def without_a_probe_it_is_ready_when_it_runs(b):
 
 
 def a_daemon_that_ends_by_itself_has_failed(b):
-    w = b.run(HEAD + STEPS + SIMPLE % ("", "exit 0")).is_("Failed")
+    never = "{image: busybox, command: [sh, -c, 'exit 0'], readinessProbe: {exec: {command: ['false']}}}"
+    w = b.run(HEAD + STEPS + SIMPLE.replace("{image: busybox, command: [sh, -c, '%s']}", never, 1) % "").is_("Failed")
     w.node("[0].d", "Failed")
     w = b.run(HEAD + STEPS + SIMPLE % ("", "sleep 0.15")).is_("Succeeded")  # its group was over
     w.node("[0].d", "Failed")
