@@ -57,6 +57,7 @@ struct tmpl {
     struct tmpl_scope *scope;
     enum tmpl_type type;
     bool compiled, has_tags;
+    struct err *fault; /* why it cannot be compiled; NULL: it can */
     const struct val *retry; /* its own strategy or the workflow's; NULL = none */
     struct call *calls;
     uint32_t n_calls, n_groups;

@@ -204,6 +204,31 @@ static void what_a_node_keeps_has_a_limit(void **state)
     end(&f);
 }
 
+static void a_task_that_cannot_be_started_is_named_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n"
+              "  - {name: main, dag: {tasks: [{name: a, template: needs}, {name: b, template: nowhere}]}}\n"
+              "  - {name: needs, inputs: {parameters: [{name: p}]}, container: {image: busybox, command: ['true']}}\n");
+    assert_string_equal(message_of(&f, "wf.a"), "task 'wf.a' errored: inputs.parameters.p was not supplied");
+    assert_string_equal(message_of(&f, "wf.b"), "task 'wf.b' errored: template 'nowhere' not found");
+    end(&f);
+}
+
+static void a_template_that_cannot_be_compiled_says_why_to_everybody(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n"
+              "  - {name: main, dag: {tasks: [{name: a, template: ring}, {name: b, template: ring}]}}\n"
+              "  - {name: ring, dag: {tasks: [{name: x, template: ok, depends: y}, {name: y, template: ok, depends: x}]}}\n"
+              "  - {name: ok, container: {image: busybox, command: ['true']}}\n");
+    assert_string_equal(message_of(&f, "wf.a"), "task 'wf.a' errored: task 'x' stands on a dependency cycle");
+    assert_string_equal(message_of(&f, "wf.b"), "task 'wf.b' errored: task 'x' stands on a dependency cycle");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +243,8 @@ int main(void)
         cmocka_unit_test(what_a_node_keeps_has_a_limit),
         cmocka_unit_test(a_task_may_only_mention_those_before_it),
         cmocka_unit_test(a_global_name_may_be_made_of_inputs),
+        cmocka_unit_test(a_task_that_cannot_be_started_is_named_once),
+        cmocka_unit_test(a_template_that_cannot_be_compiled_says_why_to_everybody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

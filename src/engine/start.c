@@ -419,7 +419,7 @@ static bool call_prepare(struct run *r, const struct val *task, struct start *s,
         s->args = args;
     }
     if (ok && inputs_decide(r, s, &s->inputs, &e)) return true;
-    *n = start_skipped(r, s, NODE_ERROR, fault_text(r, boundary, s->name, str_of(e.text)));
+    *n = start_skipped(r, s, NODE_ERROR, str_of(e.text));
     return false;
 }
 

@@ -184,9 +184,8 @@ static bool compile_dag(struct run *r, struct tmpl *t, struct err *e)
     return no_cycles(r, t, e);
 }
 
-static bool tmpl_compile(struct run *r, struct tmpl *t, struct err *e)
+static bool compile(struct run *r, struct tmpl *t, struct err *e)
 {
-    if (t->compiled) return true;
     if (t->type == TMPL_NONE)
         return err_set(e, ERR_SPEC, "template '%.*s' has no type: choose one of container, script, "
                                     "steps, dag, suspend, …", STR_ARG(t->name));
@@ -194,9 +193,20 @@ static bool tmpl_compile(struct run *r, struct tmpl *t, struct err *e)
     if (t->type == TMPL_DAG && !compile_dag(r, t, e)) return false;
     if (t->type == TMPL_DAG) t->ancestry = ancestry_new(&r->arena);
     if (t->n_calls) mark_results_val(t, t->src);
-    if (t->n_calls && !lifecycle_compile(r, t, e)) return false;
+    return !t->n_calls || lifecycle_compile(r, t, e);
+}
+
+/* Once; what is wrong is said to everybody who asks. */
+static bool tmpl_compile(struct run *r, struct tmpl *t, struct err *e)
+{
+    struct err why;
+    if (!t->compiled && !compile(r, t, &why)) {
+        t->fault = ARENA_NEW(&r->arena, struct err);
+        *t->fault = why;
+    }
     t->compiled = true;
-    return true;
+    if (t->fault && e) *e = *t->fault;
+    return !t->fault;
 }
 
 /* ---- finding ---- */
