@@ -147,6 +147,7 @@ void run_part_done(struct run *r, struct node *n, uint32_t part, const struct st
 void run_tick(struct run *r, int64_t now_us, struct outbox *out);
 /* `argo stop` and `argo terminate`. */
 void run_stop(struct run *r, enum stop_strategy how, int64_t now_us, struct outbox *out);
+/* The three that follow can be refused: false, `e` says why, nothing has happened and the outbox is empty. */
 /* `argo suspend`: nothing new begins, and the workflow does not end, before it is resumed. Twice is
  * fine. CONFLICT when it is over or being stopped. */
 bool run_suspend(struct run *r, int64_t now_us, struct outbox *out, struct err *e);

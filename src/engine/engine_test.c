@@ -279,6 +279,31 @@ static void a_deadline_beyond_all_clocks_is_none(void **state)
     end(&f);
 }
 
+/* Nobody commits what a refused command led to, so it must lead to nothing: not even to what the clock alone does. */
+static void a_refused_command_is_no_event(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    int64_t late_us = T0 + 100000000;
+    begin(&f, "  entrypoint: main\n  hooks: {late: {template: work, expression: now().Unix() > 50}}\n  templates:\n"
+              "  - {name: main, steps: [[{name: wait, template: wait}]]}\n"
+              "  - {name: wait, suspend: {}, outputs: {parameters: [{name: p, valueFrom: {supplied: {}}}]}}\n"
+              "  - {name: work, container: {image: busybox, command: ['true']}}\n");
+    size_t n = run_node_count(f.run);
+    struct node_change none = {.phase = NODE_PENDING}, bad = {.phase = NODE_SUCCEEDED};
+    for (int i = 0; i < 3; i++) {
+        f.out = (struct outbox){.n_dirty = 7, .n_actions = 7};
+        assert_false(i == 0 ? run_resume(f.run, late_us, &f.out, &e) : run_set(f.run, i == 1 ? &none : &bad, late_us, &f.out, &e));
+        assert_int_equal(f.out.n_dirty + f.out.n_actions + f.out.run_dirty, 0);
+        assert_int_equal(run_node_count(f.run), n);
+    }
+    run_stop(f.run, STOP_TERMINATE, T0 + 1, &f.out);
+    assert_false(run_suspend(f.run, late_us, &f.out, &e));
+    assert_int_equal(f.out.n_dirty + f.out.n_actions + f.out.run_dirty, 0);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +320,7 @@ int main(void)
         cmocka_unit_test(damaged_rows_are_refused),
         cmocka_unit_test(a_group_that_is_an_error_stays_one_after_a_restart),
         cmocka_unit_test(a_deadline_beyond_all_clocks_is_none),
+        cmocka_unit_test(a_refused_command_is_no_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

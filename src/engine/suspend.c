@@ -104,14 +104,23 @@ static bool waits(const struct node *n)
     return n->type == NTYPE_SUSPEND && n->phase == NODE_RUNNING;
 }
 
+/* It is no event: whoever asked gets nothing to commit, so nothing may happen. */
+static bool refused(struct outbox *out)
+{
+    *out = (struct outbox){0};
+    return false;
+}
+
 bool run_suspend(struct run *r, int64_t now_us, struct outbox *out, struct err *e)
 {
-    bool may = !r->done && !r->stop;
+    if (r->done || r->stop) {
+        err_set(e, ERR_CONFLICT, r->done ? "cannot suspend completed workflows" : "cannot suspend a workflow that is being stopped");
+        return refused(out);
+    }
     event_begin(r, now_us);
-    if (may && !r->suspended) r->suspended = r->dirty = true;
+    if (!r->suspended) r->suspended = r->dirty = true;
     event_end(r, out);
-    return may || err_set(e, ERR_CONFLICT, r->done ? "cannot suspend completed workflows"
-                                                   : "cannot suspend a workflow that is being stopped");
+    return true;
 }
 
 static bool all_ready(struct run *r, struct err *e)
@@ -132,9 +141,11 @@ static void retries_go_on(struct run *r)
 
 bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e)
 {
+    bool was = r->suspended;
+    arena_reset(&r->scratch);
+    if (!all_ready(r, e)) return refused(out);
     event_begin(r, now_us);
-    bool ok = all_ready(r, e), was = r->suspended;
-    if (ok && !r->done) {
+    if (!r->done) {
         r->dirty = r->dirty || was;
         r->suspended = false;
         for (size_t i = 0; i < r->nodes.n; i++)
@@ -143,7 +154,7 @@ bool run_resume(struct run *r, int64_t now_us, struct outbox *out, struct err *e
         else if (was) retries_go_on(r);
     }
     event_end(r, out);
-    return ok;
+    return true;
 }
 
 /* ---- argo node set ---- */
@@ -181,20 +192,27 @@ static bool chosen(const struct run *r, const struct node *n, const struct node_
     return waits(n) && (!c->pick || c->pick(c->ctx, r, n));
 }
 
-bool run_set(struct run *r, const struct node_change *c, int64_t now_us, struct outbox *out, struct err *e)
+static bool all_settable(struct run *r, const struct node_change *c, struct err *e)
 {
-    bool ok = c->phase != NODE_PENDING && c->phase != NODE_OMITTED, any = false;
-    event_begin(r, now_us);
-    if (!ok) err_set(e, ERR_SPEC, "a node that waits cannot become %s", phase_text(c->phase));
-    for (size_t i = 0; ok && i < r->nodes.n; i++) {
+    bool any = false;
+    if (c->phase == NODE_PENDING || c->phase == NODE_OMITTED)
+        return err_set(e, ERR_SPEC, "a node that waits cannot become %s", phase_text(c->phase));
+    for (size_t i = 0; i < r->nodes.n; i++) {
         if (!chosen(r, r->nodes.items[i], c)) continue;
         any = true;
-        ok = settable(r, r->nodes.items[i], c, e);
+        if (!settable(r, r->nodes.items[i], c, e)) return false;
     }
-    if (ok && !any) ok = err_set(e, ERR_NOT_FOUND, "no suspend node that waits matches the node field selector");
+    return any || err_set(e, ERR_NOT_FOUND, "no suspend node that waits matches the node field selector");
+}
+
+bool run_set(struct run *r, const struct node_change *c, int64_t now_us, struct outbox *out, struct err *e)
+{
+    arena_reset(&r->scratch);
+    if (!all_settable(r, c, e)) return refused(out);
+    event_begin(r, now_us);
     size_t n = r->nodes.n; /* what begins now is not meant */
-    for (size_t i = 0; ok && i < n; i++)
+    for (size_t i = 0; i < n; i++)
         if (chosen(r, r->nodes.items[i], c)) change(r, r->nodes.items[i], c);
     event_end(r, out);
-    return ok;
+    return true;
 }
