@@ -77,7 +77,7 @@ static void go_on(struct run *r, struct node *n)
 void again_go_on(struct run *r)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < r->again.n; i++) {
+    for (size_t i = 0; i < r->again.n && !r->full; i++) {
         struct node *n = r->again.items[i];
         if (phase_fulfilled(n->phase)) continue;
         if (stands_below(n) || is_locked_out(r, n)) r->again.items[kept++] = n;

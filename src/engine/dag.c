@@ -122,6 +122,7 @@ static void task_begin(struct run *r, struct node *dag, const struct call *c)
     struct judging j = {r, dag, c};
     struct err e;
     struct val task;
+    if (r->full) return;
     dag->body->open++;
     if (c->logic && !depends_eval(c->logic, results_fn, &j)) {
         end_at_once(r, dag, c, NODE_OMITTED, STR("omitted: depends condition not met"));

@@ -65,6 +65,7 @@ struct run_opts {
     struct run_cache cache;
     struct locks *locks; /* shared with the other runs of the machine; NULL: the run's own */
     uint64_t number;     /* of the run, in the order of submission; see run_number_set */
+    uint32_t max_nodes;  /* a run with more ends in Error; 0: as many as can be stored */
 };
 
 /* The opts' values must outlive the run. Fails with ERR_SPEC when the workflow cannot be run. */

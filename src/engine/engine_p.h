@@ -256,6 +256,7 @@ struct run {
     VEC(struct node *) waits; /* waiting since this event, not told why */
     bool dirty, done, exit_started;
     bool entry_error; /* the entry template itself could not be judged: the message says so */
+    bool full;      /* it has as many nodes as it may: whatever makes more looks here first */
     bool releasing; /* the next limit_pass is for something whose turn has come */
     enum node_phase phase;
     struct str message;
@@ -286,6 +287,7 @@ struct run {
 
 /* phases and nodes: node.c */
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary);
+uint32_t node_limit(const struct run *r);
 void node_touch(struct run *r, struct node *n);
 void node_child(struct run *r, struct node *parent, struct node *child);
 void node_message_set(struct run *r, struct node *n, struct str message);

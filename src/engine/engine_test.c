@@ -304,6 +304,54 @@ static void a_refused_command_is_no_event(void **state)
     end(&f);
 }
 
+static size_t n_alive(struct fixture *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < run_node_count(f->run); i++) n += !phase_fulfilled(node_phase(run_node_at(f->run, i)));
+    return n;
+}
+
+/* Each of these would make more nodes than the run may have: at once, or one after the other. */
+static void too_many_nodes_end_the_workflow(void **state)
+{
+    (void)state;
+    static const char *const mains[] = {
+        "{name: main, dag: {tasks: [{name: first, template: ok}, {name: a, template: ok, depends: first, withSequence: {count: 1000}}]}}",
+        "{name: main, steps: [[{name: first, template: ok}], [{name: a, template: ok, withSequence: {count: 1000}}]]}",
+        "{name: main, dag: {tasks: [{name: first, template: ok}, {name: a, template: many, depends: first, withSequence: {count: 10}}]}}",
+        "{name: main, parallelism: 200, steps: [[{name: first, template: ok}], [{name: a, template: ok, withSequence: {count: 1000}}]]}",
+        "{name: main, steps: [[{name: first, template: ok, hooks: {h: {template: many, expression: \"steps.first.status == 'Succeeded'\"}}}]]}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(mains); i++) {
+        struct fixture f;
+        struct buf b CLEANUP(buf_fini);
+        buf_init(&b, 4096);
+        buf_printf(&b, "  entrypoint: main\n  onExit: ok\n  templates:\n  - %s\n"
+                       "  - {name: many, steps: [[{name: x, template: ok, withSequence: {count: 100}}]]}\n"
+                       "  - {name: ok, container: {image: busybox, command: ['true']}}\n", mains[i]);
+        begin(&f, b.p);
+        run_free(f.run);
+        f.opts.max_nodes = 100;
+        f.run = run_new(&f.opts, NULL);
+        run_start(f.run, T0, &f.out);
+        done(&f, run_node_count(f.run) > 2 && named(&f, "wf[0].first") ? "wf[0].first" : "wf.first", NODE_SUCCEEDED, T0 + 1);
+        assert_int_equal(phase_of_run(&f), NODE_ERROR);
+        assert_string_equal(run_message(f.run).p, "more than 100 nodes in one workflow (LIMIT_RUN_NODES)");
+        assert_in_range(run_node_count(f.run), 101, 110);
+        assert_int_equal(count(&f, ACTION_START), 0);
+        assert_int_equal(count(&f, ACTION_DONE), 1);
+        assert_null(named(&f, "wf.onExit"));
+        size_t n = run_node_count(f.run), alive = n_alive(&f);
+        done(&f, node_name(run_node_at(f.run, n - 1)).p, NODE_FAILED, T0 + 2); /* as its runtime says after the kill */
+        assert_int_equal(n_alive(&f), alive - 1);
+        assert_int_equal(run_node_count(f.run), n);
+        assert_int_equal(f.out.n_actions, 0);
+        restart(&f);
+        assert_true(run_is_done(f.run));
+        end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_group_that_is_an_error_stays_one_after_a_restart),
         cmocka_unit_test(a_deadline_beyond_all_clocks_is_none),
         cmocka_unit_test(a_refused_command_is_no_event),
+        cmocka_unit_test(too_many_nodes_end_the_workflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

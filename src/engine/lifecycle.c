@@ -139,7 +139,7 @@ static void fire(struct run *r, struct node *n, uint32_t idx)
 
 static void look(struct run *r, struct node *n, const struct val *hooks)
 {
-    for (uint32_t i = 0; i < hooks->n; i++) {
+    for (uint32_t i = 0; i < hooks->n && !r->full; i++) {
         struct err e;
         bool go;
         if ((n->hooks_fired >> i & 1) || str_is(hooks->map[i].key, "exit")) continue;

@@ -214,7 +214,7 @@ static void release(struct run *r, struct node *boundary)
 /* Whoever waits for a lock takes part in the walk, too. Hooks of what has just begun come before the next. */
 void limit_release(struct run *r)
 {
-    while (!r->finished.n && !r->hook_due.n) {
+    while (!r->finished.n && !r->hook_due.n && !r->full) {
         struct node *held = r->held.n ? next_in_walk(r) : NULL;
         struct node *locked = sync_next(r);
         if (held && locked && locked->boundary &&

@@ -115,6 +115,15 @@ static void estimate(struct run *r, struct node *n)
     if (s > 0) extra_of(r, n)->estimated_s = s;
 }
 
+/* What one event may still make once the limit is reached: the templates that stand in each other, each with its
+ * group and its retry node, and the containers of one set. */
+enum { SPARE_NODES = 8 * LIMIT_TEMPLATE_DEPTH + LIMIT_SET_CONTAINERS };
+
+uint32_t node_limit(const struct run *r)
+{
+    return r->opts.max_nodes ? r->opts.max_nodes : LIMIT_RUN_NODES - SPARE_NODES;
+}
+
 struct node *node_make(struct run *r, struct str name, enum node_type type, struct node *boundary)
 {
     struct node *n = ARENA_NEW(&r->arena, struct node);
@@ -128,6 +137,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     VEC_PUSH(&r->nodes, n);
     estimate(r, n);
     progress_give(r, n);
+    r->full = r->nodes.n > node_limit(r);
     count_begin(r, n);
     node_touch(r, n);
     return n;

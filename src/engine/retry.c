@@ -179,6 +179,7 @@ void retry_go(struct run *r, struct node *retry)
 static void attempt_begin(struct run *r, struct node *retry)
 {
     struct blocked next = {.retry = retry};
+    if (r->full) return;
     if (!retry->boundary && r->suspended) return; /* nothing holds it; run_resume comes back to it */
     if (limit_pass(r, retry->boundary, &next)) start_attempt(r, retry);
 }

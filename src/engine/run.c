@@ -560,7 +560,7 @@ static void run_end(struct run *r)
 
 static void hooks_due(struct run *r)
 {
-    while (r->hook_head < r->hook_due.n) {
+    while (r->hook_head < r->hook_due.n && !r->full) {
         struct node *n = r->hook_due.items[r->hook_head++];
         if (phase_fulfilled(n->phase)) continue; /* is looked at when it is done */
         lifecycle_look(r, n);
@@ -569,11 +569,48 @@ static void hooks_due(struct run *r)
     r->hook_head = r->hook_due.n = 0;
 }
 
+/* What this event was to begin does not begin. */
+static void starts_drop(struct run *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->actions.n; i++) {
+        struct action a = r->actions.items[i];
+        if (a.kind != ACTION_START && a.kind != ACTION_REQUEST) r->actions.items[kept++] = a;
+    }
+    r->actions.n = kept;
+}
+
+/* More nodes than a run may have: it is over, without an exit handler, which would need some, too. */
+static void overfull_end(struct run *r)
+{
+    struct str why = str_fmt(&r->arena, "more than %u nodes in one workflow (LIMIT_RUN_NODES)", node_limit(r));
+    starts_drop(r);
+    for (size_t i = 0; i < r->nodes.n; i++) {
+        struct node *n = r->nodes.items[i];
+        if (phase_fulfilled(n->phase)) continue;
+        if (n->type == NTYPE_POD) node_kill(r, n, why);
+        if (n->type == NTYPE_HTTP) http_end(r, n, why);
+    }
+    r->phase = NODE_ERROR;
+    metrics_of_run(r, false);
+    run_close(r, NODE_ERROR, why);
+}
+
+/* True: nobody is told of anything any more. */
+static bool overfull(struct run *r)
+{
+    if (!r->full) return false;
+    if (!r->done) overfull_end(r);
+    r->finished_head = r->finished.n = r->hook_head = r->hook_due.n = 0;
+    return true;
+}
+
 void run_advance(struct run *r)
 {
     if (run_is_waiting(r) && sync_begin_again(r)) run_go(r);
     do {
-        while (r->finished_head < r->finished.n) node_done(r, r->finished.items[r->finished_head++]);
+        while (r->finished_head < r->finished.n && !r->full) node_done(r, r->finished.items[r->finished_head++]);
+        if (overfull(r)) return;
         r->finished_head = r->finished.n = 0;
         hooks_due(r); /* what began and ended in one instant was never seen at work */
         if (r->finished.n) continue;
@@ -585,6 +622,7 @@ void run_advance(struct run *r)
         exit_begin(r);
         limit_release(r);
     } while (r->finished.n || r->hook_due.n);
+    if (overfull(r)) return;
     if (r->done || r->suspended || !r->root || !phase_fulfilled(r->root->phase) || r->root->hooks_open) return;
     if (!r->exit_node || phase_fulfilled(r->exit_node->phase)) run_end(r);
 }

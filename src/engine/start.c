@@ -449,6 +449,7 @@ void call_start(struct run *r, struct node *boundary, const struct blocked *b,
     struct err e;
     struct val resolved, mine;
     struct node *n;
+    if (r->full) return;
     struct str base = str_fmt(&r->scratch, "%.*s.%.*s",
                               STR_ARG(b->parent->type == NTYPE_STEPGROUP ? b->parent->name
                                                                          : boundary->name),

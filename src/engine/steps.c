@@ -61,7 +61,7 @@ static bool plan_group(struct run *r, struct node *n, struct planned *plan, uint
 static void start_empty(struct run *r, struct node *n, struct node *group, const struct planned *p)
 {
     const struct call *c = p->call;
-    if (!task_loops(&p->task) || p->items.n) return;
+    if (!task_loops(&p->task) || p->items.n || r->full) return;
     loop_begin(r, n, c, &p->items);
     group->group->open++;
     struct start s = {.parent = group, .boundary = n, .call = c,
