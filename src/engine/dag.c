@@ -8,24 +8,12 @@
  * sorts by name; it shows in the order of children only. A larger dag keeps the order of its text. */
 enum { RANKED_TASKS = 10000 };
 
-struct linking {
-    struct run *r;
-    struct node *to;
-};
-
-static void link_from(void *ctx, struct node *from)
-{
-    struct linking *l = ctx;
-    node_child(l->r, from, l->to);
-}
-
 void dag_link(struct run *r, struct node *dag, const struct call *c, struct node *n)
 {
-    struct linking l = {r, n};
     if (!c->n_in) node_child(r, dag, n);
     for (uint32_t i = 0; i < c->n_in; i++) {
         struct node *dep = dag->body->calls[c->in[i]].node;
-        if (dep) node_outbound(r, dep, link_from, &l);
+        if (dep) node_follow(r, dep, n);
     }
 }
 

@@ -301,11 +301,14 @@ const struct scope *globals_for(const struct run *r, uint8_t wf_status);
 void node_count_pod(struct run *r, struct node *n, bool at_work);
 /* Calls fn for each outbound node (operator.go getOutboundNodes). */
 void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct node *out), void *ctx);
+/* `n` hangs below all that comes out of the one before. */
+void node_follow(struct run *r, struct node *before, struct node *n);
 struct str node_display(const struct node *n);
 const struct str *shown_as(struct run *r, struct str display); /* kept with the run; NULL: nothing */
 /* A name without its boundary's and the leading "[i]." or "." (operator.go). */
 struct str node_name_within(struct str name, const struct node *boundary);
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */
+uint32_t node_item_index(const struct node *n);  /* i of "name(i:words)" */
 
 /* templates: tmpl.c */
 bool tmpl_resolve(struct run *r, struct tmpl_scope *scope, const struct tmpl *caller,

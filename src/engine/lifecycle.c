@@ -41,11 +41,6 @@ static void watch(struct run *r, struct call *seen, uint32_t by)
     seen->watch = grown;
 }
 
-static bool is_name_char(char c)
-{
-    return c == '-' || c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-}
-
 /* Each "steps.NAME" and "steps['NAME']" in the text that is a step before this one in its group. */
 static void watch_mentioned(struct run *r, struct tmpl *t, const struct call *c, struct str text)
 {

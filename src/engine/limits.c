@@ -31,18 +31,6 @@ struct place {
     int hook; /* 0: the child itself; below it the hooks that are looked at before it, above it those behind it */
 };
 
-static uint32_t item_index(const struct node *n)
-{
-    struct str d = str_from(n->name, n->boundary->name.n);
-    ptrdiff_t at = str_find_char(d, '(', 0);
-    int64_t i = 0;
-    if (at < 0) return 0;
-    d = str_from(d, (size_t)at + 1);
-    ptrdiff_t colon = str_find_char(d, ':', 0);
-    if (colon > 0) str_to_i64(str_sub(d, 0, (size_t)colon), &i);
-    return (uint32_t)i;
-}
-
 static uint32_t rank_of(const struct node *boundary, const struct call *c)
 {
     const struct body *b = boundary->body;
@@ -71,7 +59,7 @@ static struct place place_of_node(const struct node *n)
     }
     if (!n->call) return p;
     p.rank = rank_of(n->boundary, n->call);
-    p.item = n->item.p ? item_index(n) : 0;
+    p.item = n->item.p ? node_item_index(n) : 0;
     return hook ? place_of_hook(n->boundary, p, hook) : p;
 }
 

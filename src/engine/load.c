@@ -9,13 +9,6 @@
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
 
-static int64_t num(const struct val *v, const char *name)
-{
-    const struct val *m = val_get(v, str_of(name));
-    int64_t n = 0;
-    return m && val_i64(m, &n) ? n : 0;
-}
-
 static struct node *node_ref(struct run *r, const struct val *priv, const char *name)
 {
     if (!val_get(priv, str_of(name))) return NULL;
@@ -213,17 +206,6 @@ static void count(struct run *r, struct node *n)
     if (b && phase_failed(n->phase)) b->bad_children++;
 }
 
-/* The index in "name(idx:words)". */
-static uint32_t item_index(const struct node *n)
-{
-    struct str d = str_from(n->name, n->boundary->name.n);
-    ptrdiff_t at = str_find_char(d, '(', 0);
-    ptrdiff_t colon = at < 0 ? -1 : str_find_char(d, ':', (size_t)at);
-    int64_t i = 0;
-    if (colon > 0) str_to_i64(str_sub(d, (size_t)at + 1, (size_t)(colon - at - 1)), &i);
-    return (uint32_t)i;
-}
-
 static void place(struct run *r, struct node *n)
 {
     struct node *b = n->boundary;
@@ -240,8 +222,8 @@ static void place(struct run *r, struct node *n)
     }
     if (!n->call || n->hooked) return;
     struct call_state *c = &b->body->calls[n->call->idx];
-    if (n->item.p && b->again) again_place(r, &c->loop, n, item_index(n));
-    else if (n->item.p && c->loop && item_index(n) < c->loop->n_items) c->loop->items[item_index(n)] = n;
+    if (n->item.p && b->again) again_place(r, &c->loop, n, node_item_index(n));
+    else if (n->item.p && c->loop && node_item_index(n) < c->loop->n_items) c->loop->items[node_item_index(n)] = n;
     else c->node = n;
 }
 

@@ -274,6 +274,22 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
     fn(ctx, n);
 }
 
+struct following {
+    struct run *r;
+    struct node *to;
+};
+
+static void follow(void *ctx, struct node *from)
+{
+    struct following *f = ctx;
+    node_child(f->r, from, f->to);
+}
+
+void node_follow(struct run *r, struct node *before, struct node *n)
+{
+    node_outbound(r, before, follow, &(struct following){r, n});
+}
+
 struct str node_name_within(struct str name, const struct node *boundary)
 {
     if (!boundary) return name;
@@ -305,6 +321,16 @@ uint32_t step_group_index(const struct node *n)
     struct str d = str_from(n->name, n->boundary->name.n + 1);
     int64_t i = 0;
     str_to_i64(str_sub(d, 0, d.n ? d.n - 1 : 0), &i);
+    return (uint32_t)i;
+}
+
+uint32_t node_item_index(const struct node *n)
+{
+    struct str d = str_from(n->name, n->boundary->name.n);
+    ptrdiff_t at = str_find_char(d, '(', 0);
+    ptrdiff_t colon = at < 0 ? -1 : str_find_char(d, ':', (size_t)at);
+    int64_t i = 0;
+    if (colon > 0) str_to_i64(str_sub(d, (size_t)at + 1, (size_t)(colon - at - 1)), &i);
     return (uint32_t)i;
 }
 

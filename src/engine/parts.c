@@ -273,13 +273,6 @@ void parts_write(struct buf *b, const struct node *n)
     buf_json(b, p->why);
 }
 
-static int64_t num(const struct val *v, const char *name)
-{
-    const struct val *m = val_get(v, str_of(name));
-    int64_t n = 0;
-    return m && val_i64(m, &n) ? n : 0;
-}
-
 bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e)
 {
     const struct val *tmpl;

@@ -5,27 +5,14 @@
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
 
-struct linking {
-    struct run *r;
-    struct node *to;
-};
-
-static void link_from(void *ctx, struct node *from)
-{
-    struct linking *l = ctx;
-    node_child(l->r, from, l->to);
-}
-
 /* The first group hangs below the instance, a later one below all that came out of the one before. */
 static void link_group(struct run *r, struct node *n, struct node *group)
 {
     struct node *before = n->body->group_node;
-    struct linking l = {r, group};
     if (!before) node_child(r, n, group);
     else if (!before->n_children) node_child(r, before, group);
     for (uint32_t i = 0; before && i < before->n_children; i++)
-        if (before->children[i] != group->idx)
-            node_outbound(r, r->nodes.items[before->children[i]], link_from, &l);
+        if (before->children[i] != group->idx) node_follow(r, r->nodes.items[before->children[i]], group);
 }
 
 /* What one step of the group comes to. */

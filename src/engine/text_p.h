@@ -20,6 +20,20 @@ int64_t duration_us(struct str text, struct err *e); /* -1: not a duration */
 struct expr_clock run_clock(struct run *r);
 struct str start_pod_name(struct run *r, const struct start *s);
 
+/* 0: it is not there, or no whole number. */
+static inline int64_t num(const struct val *map, const char *key)
+{
+    const struct val *v = val_get(map, str_of(key));
+    int64_t n = 0;
+    return v && val_i64(v, &n) ? n : 0;
+}
+
+/* Of the name of a step or task, where a text mentions it. */
+static inline bool is_name_char(char c)
+{
+    return c == '-' || c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
 /* "fl" of a node's private part. */
 enum { FLAG_HOOKED = 1, FLAG_RETRIED = 2, FLAG_IN_EXIT = 4, FLAG_KILLED = 8, FLAG_HOOK_DONE = 16,
        FLAG_CONDEMNED = 32, FLAG_BAD_OUTPUTS = 64, FLAG_BROKEN = 128, FLAG_AGAIN = 256, FLAG_DAEMONED = 512 };

@@ -1,6 +1,7 @@
 /* Templates: finding them by reference and compiling steps and dag templates into calls. */
 #include "doc/val.h"
 #include "engine/engine_p.h"
+#include "engine/text_p.h"
 #include "spec/merge.h"
 
 struct type_row {
@@ -30,11 +31,6 @@ bool tmpl_is_pod(const struct tmpl *t)
 }
 
 /* ---- which calls have their result read ---- */
-
-static bool is_name_char(char c)
-{
-    return c == '-' || c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-}
 
 /* The step or task named just before `end` in text: "steps.NAME" or "steps['NAME']". */
 static struct str name_before(struct str text, size_t end)
