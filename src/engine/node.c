@@ -138,6 +138,7 @@ struct node *node_make(struct run *r, struct str name, enum node_type type, stru
     r->full = r->nodes.n > node_limit(r);
     estimate(r, n);
     progress_give(r, n);
+    r->full = r->nodes.n > node_limit(r);
     count_begin(r, n);
     node_touch(r, n);
     return n;
