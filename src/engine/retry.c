@@ -172,7 +172,8 @@ static bool no_more_attempts(const struct run *r, const struct node *retry)
 
 void retry_go(struct run *r, struct node *retry)
 {
-    if (no_more_attempts(r, retry)) give_up(r, retry, shutdown_text(r));
+    bool first = !retry->retry->last; /* a reset has dropped those before: what stops it is said by the attempt */
+    if (!first && no_more_attempts(r, retry)) give_up(r, retry, shutdown_text(r));
     else start_attempt(r, retry);
 }
 

@@ -167,7 +167,7 @@ static bool there_already(struct arena *a, struct image_store *s, const struct i
     return false;
 }
 
-bool layer_download(struct arena *a, struct image_store *s, struct registry *from, size_t n, const struct image_desc *desc,
+bool layer_download(struct arena *a, struct image_store *s, struct registry *from, size_t n, const struct image_desc *desc, struct layer_work *w,
                     const atomic_bool *cancelled, struct image_progress_layer *progress, struct layer_from *out, struct err *e)
 {
     struct download d = {.a = a, .desc = desc, .cancelled = cancelled, .progress = progress};
@@ -175,6 +175,10 @@ bool layer_download(struct arena *a, struct image_store *s, struct registry *fro
     if (progress) atomic_store(&progress->stage, IMAGE_DOWNLOADING);
     CLEANUP(close_fd) int lock = store_lock_item(s, "blob", digest_hex(desc->digest), cancelled, progress ? &progress->stage : NULL, e);
     if (lock < 0) return false;
+    if (layer_look(a, s, w)) {
+        *out = (struct layer_from){.source = {.fd = -1}};
+        return true;
+    }
     if (there_already(a, s, desc, out)) {
         d.at = (uint64_t)desc->size;
         told(&d);

@@ -106,11 +106,11 @@ static bool documents_get(struct getting *x, struct err *e)
 
 /* ---- layers ---- */
 
-static bool fetch(void *user, struct arena *a, size_t i, const atomic_bool *stop, struct layer_from *out, struct err *e)
+static bool fetch(void *user, struct arena *a, size_t i, struct layer_work *w, const atomic_bool *stop, struct layer_from *out, struct err *e)
 {
     struct getting *x = user;
     struct image_progress_layer *p = x->g->progress ? &x->g->progress->layers[i] : NULL;
-    return layer_download(a, x->s, x->registries, x->n, &x->m.layers[i], stop, p, out, e);
+    return layer_download(a, x->s, x->registries, x->n, &x->m.layers[i], w, stop, p, out, e);
 }
 
 static void progress_fill(struct getting *x)

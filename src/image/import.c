@@ -27,10 +27,10 @@ struct one { /* image */
     bool verified; /* digests of m are claims about the sources' bytes */
 };
 
-static bool fetch(void *user, struct arena *a, size_t i, const atomic_bool *stop, struct layer_from *out, struct err *e)
+static bool fetch(void *user, struct arena *a, size_t i, struct layer_work *w, const atomic_bool *stop, struct layer_from *out, struct err *e)
 {
     const struct one *o = user;
-    (void)a, (void)stop, (void)e;
+    (void)a, (void)w, (void)stop, (void)e;
     *out = (struct layer_from){.source = o->sources[i], .blob_digest = o->verified ? o->m.layers[i].digest : STR_NONE};
     return true;
 }

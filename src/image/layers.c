@@ -24,7 +24,7 @@ static bool layer_do(struct crew *c, struct arena *a, size_t i, size_t n_below, 
     struct image_progress_layer *p = j->progress ? &j->progress->layers[i] : NULL;
     struct layer_work *w = &j->works[i];
     if (!layer_look(a, c->s, w)) {
-        if (!j->fetch(j->user, a, i, &c->stop, &from, e)) return false;
+        if (!j->fetch(j->user, a, i, w, &c->stop, &from, e)) return false;
         from.cancelled = &c->stop;
         from.progress = p;
         bool ok = layer_make(a, c->s, w, j->works, n_below, &from, e);

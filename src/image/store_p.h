@@ -79,8 +79,8 @@ struct layers_job {
     struct layer_work *works;
     size_t n;
     int parallel;
-    /* Where layer i's bytes are; may take long. Called from several threads, for different layers. */
-    bool (*fetch)(void *user, struct arena *a, size_t i, const atomic_bool *stop, struct layer_from *out, struct err *e);
+    /* Where the bytes of layer i, which is w, are; nowhere (fd -1) when somebody else has unpacked it meanwhile; may take long. Called from several threads, for different layers. */
+    bool (*fetch)(void *user, struct arena *a, size_t i, struct layer_work *w, const atomic_bool *stop, struct layer_from *out, struct err *e);
     void *user;
     const atomic_bool *cancelled;
     struct image_progress *progress; /* may be NULL */
