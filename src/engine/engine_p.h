@@ -103,6 +103,8 @@ struct extra {
     int64_t done, of;      /* progress that the pod told; of == 0: none */
     int64_t estimated_s;   /* how long it took in an earlier run */
     struct used_list used; /* resourcesDuration of a pod, so far */
+    struct parts *parts;   /* a pod with init containers or sidecars; NULL: it has none */
+    const struct str *display; /* given by the template; NULL: made from the name */
 };
 
 struct node {
@@ -134,7 +136,6 @@ struct node {
     struct str name, message, inputs, outputs, item;
     struct gate *gate;
     struct extra *extra; /* NULL: nothing */
-    const struct str *display; /* given by the template; NULL: made from the name */
     int64_t started_us, finished_us;
     int64_t deadline_us; /* of a running or waiting node, 0 = none */
     uint32_t *children;
@@ -147,7 +148,6 @@ struct node {
         struct retry_frame *retry;
         struct set_frame *set;    /* the pod of a container set */
     };
-    struct parts *parts; /* a pod with init containers or sidecars; NULL: it has none */
 };
 
 static inline bool has_set(const struct node *n)
@@ -155,9 +155,11 @@ static inline bool has_set(const struct node *n)
     return n->type == NTYPE_POD && n->set && n->tmpl->type == TMPL_CONTAINERSET;
 }
 
+static inline struct parts *parts_of(const struct node *n) { return n->extra ? n->extra->parts : NULL; }
+
 static inline bool has_parts(const struct node *n)
 {
-    return n->type == NTYPE_POD && n->parts;
+    return n->type == NTYPE_POD && parts_of(n);
 }
 
 /* State of one call of a steps or dag instance. */
@@ -304,7 +306,7 @@ void node_outbound(struct run *r, struct node *n, void (*fn)(void *ctx, struct n
 /* `n` hangs below all that comes out of the one before. */
 void node_follow(struct run *r, struct node *before, struct node *n);
 struct str node_display(const struct node *n);
-const struct str *shown_as(struct run *r, struct str display); /* kept with the run; NULL: nothing */
+void show_as(struct run *r, struct node *n, struct str display); /* empty: by its name */
 /* A name without its boundary's and the leading "[i]." or "." (operator.go). */
 struct str node_name_within(struct str name, const struct node *boundary);
 uint32_t step_group_index(const struct node *n); /* i of "parent[i]" */

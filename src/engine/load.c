@@ -69,7 +69,7 @@ static bool node_read(struct run *r, const struct val *status, const struct val 
     n->inputs = kept_json(r, status, "inputs");
     n->outputs = kept_json(r, status, "outputs");
     n->item = kept_json(r, priv, "i");
-    n->display = shown_as(r, val_get_str(priv, "dn"));
+    show_as(r, n, val_get_str(priv, "dn"));
     n->started_us = num(priv, "s");
     n->finished_us = num(priv, "f");
     n->deadline_us = num(priv, "d");

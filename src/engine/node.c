@@ -302,17 +302,17 @@ struct str node_name_within(struct str name, const struct node *boundary)
     return d.n && d.p[0] == '.' ? str_from(d, 1) : d;
 }
 
-const struct str *shown_as(struct run *r, struct str display)
+void show_as(struct run *r, struct node *n, struct str display)
 {
-    if (!display.n) return NULL;
+    if (!display.n) return;
     struct str *kept = ARENA_NEW(&r->arena, struct str);
     *kept = str_dup(&r->arena, display);
-    return kept;
+    extra_of(r, n)->display = kept;
 }
 
 struct str node_display(const struct node *n)
 {
-    if (n->display) return *n->display;
+    if (n->extra && n->extra->display) return *n->extra->display;
     if (n->type == NTYPE_STEPGROUP) return str_from(n->name, n->boundary->name.n);
     return node_name_within(n->name, n->boundary);
 }

@@ -83,23 +83,23 @@ static struct parts *parts_new(struct run *r, const struct node *n, const struct
 static void part_start(struct run *r, struct node *n, uint32_t part, const struct val *tmpl)
 {
     struct action a = {.kind = ACTION_START, .node = n, .part = (uint16_t)part, .tmpl = tmpl};
-    n->parts->state[part] = PART_AT_WORK;
-    n->parts->at_work++;
+    parts_of(n)->state[part] = PART_AT_WORK;
+    parts_of(n)->at_work++;
     VEC_PUSH(&r->actions, a);
 }
 
 /* Its containers are nodes that start by themselves; together they are what main is elsewhere. */
 static void set_start(struct run *r, struct node *n, const struct val *tmpl)
 {
-    n->parts->state[0] = PART_AT_WORK;
-    n->parts->at_work++;
+    parts_of(n)->state[0] = PART_AT_WORK;
+    parts_of(n)->at_work++;
     cset_go(r, n, tmpl);
 }
 
 /* The next init container, or main with all sidecars. */
 static void go_on(struct run *r, struct node *n, const struct val *tmpl)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     for (uint32_t i = 1; i <= p->n_init; i++) {
         if (p->state[i] == PART_OVER) continue;
         part_start(r, n, i, tmpl);
@@ -114,7 +114,7 @@ bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct e
 {
     struct parts *p = parts_new(r, n, tmpl, e);
     if (!p || (n->tmpl->type == TMPL_CONTAINERSET && !cset_begin(r, n, tmpl, e))) return false;
-    n->parts = p;
+    extra_of(r, n)->parts = p;
     go_on(r, n, tmpl);
     return true;
 }
@@ -124,7 +124,7 @@ bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct e
 /* Those at work are told; those that wait will not begin. */
 static void end_from(struct run *r, struct node *n, uint32_t first)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     for (uint32_t i = first; i <= p->n; i++) {
         struct action a = {.kind = ACTION_KILL, .node = n, .part = (uint16_t)i};
         if (p->state[i] == PART_WAITS) p->state[i] = PART_OVER;
@@ -142,7 +142,7 @@ void parts_kill(struct run *r, struct node *n)
 
 static void settle(struct run *r, struct node *n)
 {
-    const struct parts *p = n->parts;
+    const struct parts *p = parts_of(n);
     if (p->at_work || phase_fulfilled(n->phase)) return;
     if (n->killed) node_finish(r, n, NODE_FAILED, n->message);
     else if (phase_failed(p->main_phase)) node_finish(r, n, p->main_phase, n->message);
@@ -165,7 +165,7 @@ static bool was_killed(const struct step_outcome *how)
 
 static void init_over(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     const struct val *tmpl;
     struct err e;
     if (n->killed) return;
@@ -189,7 +189,7 @@ static void init_over(struct run *r, struct node *n, uint32_t part, const struct
  * that could not be run at all ends the others. */
 static void sidecar_over(struct run *r, struct node *n, uint32_t part, bool asked, const struct step_outcome *how)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     bool never_ran = how->exit_code == STEP_NO_EXIT_CODE;
     if (how->phase == NODE_SUCCEEDED || was_killed(how) || p->bad || (asked && never_ran)) return;
     p->bad = (uint8_t)how->phase;
@@ -200,7 +200,7 @@ static void sidecar_over(struct run *r, struct node *n, uint32_t part, bool aske
 
 static void main_over(struct run *r, struct node *n, const struct step_outcome *how)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     struct str message;
     p->main_phase = (uint8_t)step_end(r, n, how, &message);
     if (p->bad == NODE_ERROR) p->main_phase = NODE_SUCCEEDED; /* it was ended because of the other */
@@ -210,7 +210,7 @@ static void main_over(struct run *r, struct node *n, const struct step_outcome *
 
 void parts_set_over(struct run *r, struct node *n, enum node_phase phase, struct str message)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     if (p->state[0] == PART_OVER || p->state[0] == PART_WAITS) return;
     p->state[0] = PART_OVER;
     p->at_work--;
@@ -222,7 +222,7 @@ void parts_set_over(struct run *r, struct node *n, enum node_phase phase, struct
 
 void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how)
 {
-    struct parts *p = n->parts;
+    struct parts *p = parts_of(n);
     if (phase_fulfilled(n->phase) || p->state[part] == PART_OVER || p->state[part] == PART_WAITS) return;
     bool asked = p->state[part] == PART_ENDING;
     p->state[part] = PART_OVER;
@@ -236,35 +236,35 @@ void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_
 
 /* ---- looking, storing ---- */
 
-uint32_t node_parts(const struct node *n) { return has_parts(n) ? n->parts->n : 0; }
+uint32_t node_parts(const struct node *n) { return has_parts(n) ? parts_of(n)->n : 0; }
 
 struct str node_part_name(const struct node *n, uint32_t part)
 {
-    return has_parts(n) && part && part <= n->parts->n ? n->parts->names[part] : STR_NONE;
+    return has_parts(n) && part && part <= parts_of(n)->n ? parts_of(n)->names[part] : STR_NONE;
 }
 
 bool node_part_is_ending(const struct node *n, uint32_t part)
 {
-    if (!has_parts(n) || part > n->parts->n) return node_is_killed(n);
-    return n->parts->state[part] == PART_ENDING;
+    if (!has_parts(n) || part > parts_of(n)->n) return node_is_killed(n);
+    return parts_of(n)->state[part] == PART_ENDING;
 }
 
 bool node_part_is_at_work(const struct node *n, uint32_t part)
 {
     if (phase_fulfilled(n->phase)) return false;
     if (!has_parts(n)) return !part;
-    return part <= n->parts->n && (n->parts->state[part] == PART_AT_WORK || n->parts->state[part] == PART_ENDING);
+    return part <= parts_of(n)->n && (parts_of(n)->state[part] == PART_AT_WORK || parts_of(n)->state[part] == PART_ENDING);
 }
 
 bool node_part_is_aside(const struct node *n, uint32_t part)
 {
-    return node_is_daemon(n) || (part && has_parts(n) && part > n->parts->n_init);
+    return node_is_daemon(n) || (part && has_parts(n) && part > parts_of(n)->n_init);
 }
 
 /* A digit for each container; then how main ended, and what a sidecar did to the pod. */
 void parts_write(struct buf *b, const struct node *n)
 {
-    const struct parts *p = n->parts;
+    const struct parts *p = parts_of(n);
     buf_str(b, STR(",\"pt\":\""));
     for (uint32_t i = 0; i <= p->n; i++) buf_char(b, (char)('0' + p->state[i]));
     buf_printf(b, "\",\"pm\":%d", p->main_phase);
@@ -276,10 +276,11 @@ void parts_write(struct buf *b, const struct node *n)
 bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct err *e)
 {
     const struct val *tmpl;
+    struct parts *p;
     struct str states = val_get_str(priv, "pt");
     if (!states.n) return true;
-    if (!(tmpl = node_pod_template(r, n, e)) || !(n->parts = parts_new(r, n, tmpl, e))) return false;
-    struct parts *p = n->parts;
+    if (!(tmpl = node_pod_template(r, n, e)) || !(p = parts_new(r, n, tmpl, e))) return false;
+    extra_of(r, n)->parts = p;
     if (states.n != p->n + 1) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
     for (uint32_t i = 0; i <= p->n; i++) {
         if (states.p[i] < '0' || states.p[i] > '0' + PART_OVER) return err_set(e, ERR_INTERNAL, "a stored node is damaged");

@@ -50,7 +50,7 @@ static struct node *make(struct run *r, const struct start *s, enum node_type ty
     n->attempt = s->attempt;
     n->inputs = s->inputs;
     n->item = s->item.p ? str_dup(&r->arena, s->item) : STR_NONE;
-    if (!s->retried) n->display = shown_as(r, display_name(r, n));
+    if (!s->retried) show_as(r, n, display_name(r, n));
     lifecycle_note(r, n);
     return n;
 }

@@ -267,7 +267,7 @@ void node_write_private(struct buf *b, const struct run *r, const struct node *n
     if (n->tmpl) put(b, "t", n->tmpl->key);
     if (n->call) put_num(b, "c", n->call->idx);
     put_raw(b, "i", n->item);
-    if (n->display) put(b, "dn", *n->display);
+    if (n->extra && n->extra->display) put(b, "dn", *n->extra->display);
     put_indexes(b, "u", n->up, n->n_up);
     if (n->type == NTYPE_STEPGROUP && n->group) put(b, "er", n->group->error);
     if (is_instance(n)) put_indexes(b, "o", n->body->outbound, n->body->n_outbound);
