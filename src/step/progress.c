@@ -2,7 +2,8 @@
  * engine as it stands, whenever it has changed.
  *
  * The file's directory is watched through a descriptor that the step's child opened in its own view, so
- * nothing in that view can lead elsewhere. Where the kernel has no watch left (max_user_instances) the
+ * nothing in that view can lead elsewhere. Most steps are over before anybody could see how far they are: the watch begins
+ * after WATCH_AFTER_MS, and until then costs nothing. Where the kernel has no watch left (max_user_instances) the
  * file is looked at every three seconds, as Argo does. Runs on: supervisors. */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 #include "step/io_p.h"
 #include "step/supervisor_p.h"
 
-enum { POLL_MS = 3000 };
+enum { POLL_MS = 3000, WATCH_AFTER_MS = 50 };
 
 static const char *file_name(const struct step_spec *s) { return strrchr(s->progress.p, '/') + 1; }
 
@@ -24,7 +25,8 @@ static int open_plain(const struct step_spec *s)
 {
     char dir[4096];
     snprintf(dir, sizeof dir, "%.*s", (int)(file_name(s) - s->progress.p), s->progress.p);
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST && !io_mkdirs(dir, 0700)) return -1;
+    int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 || errno != ENOENT || !io_mkdirs(dir, 0700)) return fd;
     return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -43,8 +45,8 @@ void progress_begin(struct supervisor *sv)
     if (!str_set(r->spec.progress)) return;
     if (sv->plain) r->plan.progress_fd = open_plain(&r->spec);
     if (r->plan.progress_fd < 0) return;
-    r->progress.watch = watch(sv, r->plan.progress_fd);
-    progress_look(sv); /* what it did before it was watched */
+    r->progress.unwatched = true;
+    r->progress.due_ms = io_mono_ms() + WATCH_AFTER_MS;
 }
 
 int progress_fd(const struct supervisor *sv) { return sv->run.progress.watch >= 0 ? sv->inotify : -1; }
@@ -75,7 +77,7 @@ static struct str last_line(char *p, size_t n)
     return n > from ? str_n(p + from, n - from) : STR_NONE;
 }
 
-static struct str read_line(const struct supervisor *sv, char *room, size_t max)
+static struct str read_line(struct supervisor *sv, char *room, size_t max)
 {
     const struct step_spec *s = &sv->run.spec;
     struct stat st;
@@ -83,6 +85,7 @@ static struct str read_line(const struct supervisor *sv, char *room, size_t max)
     int fd = openat(sv->run.plan.progress_fd, file_name(s), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
     if (s->uid >= 0) setfsuid(geteuid());
     ssize_t n = -1;
+    sv->run.progress.there |= fd >= 0;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         n = pread(fd, room, max, st.st_size > (off_t)max ? st.st_size - (off_t)max : 0);
     if (fd >= 0) close(fd);
@@ -94,6 +97,8 @@ void progress_look(struct supervisor *sv)
     static char room[LIMIT_STEP_PROGRESS_BYTES];
     struct progress *g = &sv->run.progress;
     if (sv->run.plan.progress_fd < 0) return;
+    if (g->unwatched) g->watch = watch(sv, sv->run.plan.progress_fd); /* before it is read: nothing is missed */
+    g->unwatched = false;
     struct str line = read_line(sv, room, sizeof room);
     g->looked_ms = io_mono_ms();
     g->due_ms = g->watch < 0 ? g->looked_ms + POLL_MS : 0;
@@ -115,11 +120,12 @@ void progress_end(struct supervisor *sv)
 {
     struct run *r = &sv->run;
     if (r->plan.progress_fd < 0) return;
+    r->progress.unwatched = false;
     progress_look(sv);
     if (r->progress.watch >= 0) {
         inotify_rm_watch(sv->inotify, r->progress.watch);
         progress_event(sv); /* the next step is not to be woken by it */
     }
-    if (sv->plain) unlinkat(r->plan.progress_fd, file_name(&r->spec), 0);
+    if (sv->plain && r->progress.there) unlinkat(r->plan.progress_fd, file_name(&r->spec), 0);
     r->progress = (struct progress){.watch = -1};
 }

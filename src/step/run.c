@@ -159,11 +159,12 @@ static bool run_loop(struct supervisor *sv, struct err *e)
     struct run *r = &sv->run;
     r->tell_at_ms = io_mono_ms() + LIMIT_STEP_QUIET_MS;
     while (r->pidfd >= 0) {
+        int timeout_ms = run_clock(sv); /* may begin to watch */
         struct pollfd p[6 + SLOT_PROBES] = {{.fd = r->pidfd, .events = POLLIN}, {.fd = sv->pipes[0], .events = POLLIN},
                               {.fd = sv->pipes[1], .events = POLLIN}, {.fd = sv->sock, .events = POLLIN},
                               {.fd = sv->listener, .events = POLLIN}, {.fd = progress_fd(sv), .events = POLLIN}};
         for (uint32_t i = 0; i < SLOT_PROBES; i++) p[6 + i] = (struct pollfd){.fd = r->probes[i].pidfd, .events = POLLIN};
-        int n = poll(p, r->spec.probed ? ARRAY_LEN(p) : 6, run_clock(sv));
+        int n = poll(p, r->spec.probed ? ARRAY_LEN(p) : 6, timeout_ms);
         if (n < 0 && errno != EINTR) return run_break(sv, e), false;
         if (n <= 0) continue;
         if (p[1].revents) read_output(sv, STEPLOG_OUT);

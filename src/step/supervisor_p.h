@@ -14,6 +14,8 @@ struct progress {
     int watch;      /* of the directory; -1: it is looked at every few seconds instead */
     int64_t due_ms; /* it may have changed: looked at then; 0 = nothing is new */
     int64_t looked_ms;
+    bool unwatched; /* it has just begun: its watch comes with the first look */
+    bool there;     /* its file was seen */
     char last[128]; /* line that was told */
 };
 
