@@ -70,7 +70,7 @@ def outputs_are_what_the_step_may_read(b):
         return  # nobody else could read it
     for tier in TIERS:
         top, _ = volume(b)
-        for name, uid, mode in (("theirs", 1234, 0o600), ("sub/theirs", 1234, 0o600), ("own", 0, 0o600), ("open", 1234, 0o644)):
+        for name, uid, mode in (("theirs", 1234, 0o600), ("sub/theirs", 1234, 0o600), ("sub/own", 0, 0o600), ("own", 0, 0o600), ("open", 1234, 0o644)):
             path = os.path.join(top, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as f:
@@ -82,8 +82,8 @@ def outputs_are_what_the_step_may_read(b):
                  artifact=["a%s=/m/%s" % (n, n) for n in names] + ["sub=/m/sub"])
         check(b.log().count("Permission denied") == 1 and b.log().count("text") == 2, b.log())
         check(r["param"]["ptheirs"] == ["missing", "Permission denied"], r["text"])
-        check(r["artifact"]["atheirs"][0] == "missing" and r["artifact"]["sub"][0] == "missing", r["text"])
-        check(not os.path.exists(b.output("atheirs")) and not os.path.exists(b.output("sub")), "it was kept")
+        check(r["artifact"]["atheirs"][0] == "missing" and not os.path.exists(b.output("atheirs")), r["text"])
+        check(r["artifact"]["sub"][0] == "dir" and os.listdir(b.output("sub")) == ["own"], r["text"])  # without what it may not read
         for n in ("own", "open"):
             check(r["param"]["p" + n] == ["found", "text"] and r["artifact"]["a" + n][0] == "file", r["text"])
 
