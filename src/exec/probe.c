@@ -162,7 +162,7 @@ static int64_t number(const struct val *map, const char *key, int64_t otherwise)
     const struct val *v = val_get(map, str_of(key));
     int64_t n = otherwise;
     if (v) str_to_i64(val_text(v), &n);
-    return n > 0 ? n : otherwise;
+    return n > 0 ? MIN(n, INT32_MAX) : otherwise; /* what Kubernetes takes */
 }
 
 static void probe_read(struct probes *ps, enum probe_kind kind)

@@ -201,6 +201,15 @@ static bool is_init(const struct pod *p)
     return p->in->part.p && pod_volume_named(val_get(p->in->tmpl, STR("initContainers")), p->in->part);
 }
 
+/* A connection is tried to an address of IPv4; requests (httpGet, grpc) may go anywhere. */
+static bool is_reachable(const struct val *probe)
+{
+    struct str host = val_text(val_path(probe, "tcpSocket.host"));
+    for (size_t i = 0; i < host.n && !str_is(host, "localhost"); i++)
+        if (!(host.p[i] >= '0' && host.p[i] <= '9') && host.p[i] != '.') return false;
+    return true;
+}
+
 /* What a cluster would not accept; and what restarts, which nothing here does. */
 static bool probes_check(struct pod *p, struct err *e)
 {
@@ -216,6 +225,8 @@ static bool probes_check(struct pod *p, struct err *e)
             return err_set(e, ERR_SPEC, "init container '%.*s': %s: may not be set for init containers", STR_ARG(p->in->part), fields[i]);
         for (size_t k = 0; k < ARRAY_LEN(ways); k++) n += val_get(probe, str_of(ways[k])) != NULL;
         if (n != 1) return err_set(e, ERR_SPEC, "%s: %s", fields[i], n ? "may not specify more than 1 handler type" : "must specify a handler type");
+        if (!is_reachable(probe))
+            return err_set(e, ERR_UNSUPPORTED, "%s: tcpSocket.host: only IPv4 addresses and localhost are supported by this version of Skiff", fields[i]);
         p->probed |= val_get(probe, STR("exec")) != NULL;
     }
     return true;
