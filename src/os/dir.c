@@ -88,9 +88,9 @@ static bool remove_entry(struct removal *r, int dir_fd, const char *name, int de
     if (errno != EISDIR && errno != EPERM && errno != EACCES) return err_sys(r->e, "removing %s", name);
     if (depth >= LIMIT_STEP_TREE_DEPTH / 2) return move_up(r, dir_fd, name) || err_sys(r->e, "removing %s", name);
     int fd = open_dir(dir_fd, name);
-    if (fd < 0) return err_sys(r->e, "removing %s", name);
+    if (fd < 0) return errno == ENOENT || err_sys(r->e, "removing %s", name);
     return empty_dir(r, fd, depth + 1) &&
-           (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || err_sys(r->e, "removing %s", name));
+           (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT || err_sys(r->e, "removing %s", name));
 }
 
 bool dir_remove_tree_at(int dir_fd, const char *name, struct err *e)
@@ -107,7 +107,7 @@ bool dir_remove_tree_at(int dir_fd, const char *name, struct err *e)
         if (again < 0) return err_sys(e, "%s", name);
         if (!empty_dir(&r, again, 0)) return err_ctx(e, "%s", name);
     } while (r.moved != before);
-    return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || err_sys(e, "%s", name);
+    return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT || err_sys(e, "%s", name);
 }
 
 bool dir_remove_tree(const char *path, struct err *e) { return dir_remove_tree_at(AT_FDCWD, path, e); }
