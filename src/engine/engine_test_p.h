@@ -107,3 +107,17 @@ static inline void restart(struct fixture *f)
     f->run = run_load(&f->opts, status, priv, rows, n, &e);
     if (!f->run) fail_msg("%s", e.text);
 }
+
+/* A member of a node's status, or of the workflow's (node NULL), as the whole object shows it; NULL: it is not there. */
+static inline const struct val *status_member(struct fixture *f, const char *node, const char *key)
+{
+    struct buf b;
+    struct val *v = ARENA_NEW(&f->a, struct val);
+    buf_init(&b, 1 << 20);
+    run_write_workflow(&b, f->run);
+    assert_true(json_parse(&f->a, str_dup(&f->a, buf_view(&b)), NULL, v, NULL));
+    buf_fini(&b);
+    const struct val *status = val_get(v, STR("status")), *at = status;
+    if (node) at = val_get(val_get(status, STR("nodes")), node_id_text(&f->a, f->run, named(f, node)));
+    return val_get(at, str_of(key));
+}

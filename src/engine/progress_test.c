@@ -11,18 +11,9 @@ static bool tell(struct fixture *f, const char *name, const char *line, int64_t 
     return run_step_progress(f->run, named(f, name), str_of(line), now_us, &f->out);
 }
 
-/* of the whole object */
 static const char *shown(struct fixture *f, const char *node, const char *key)
 {
-    struct buf b;
-    struct val *v = ARENA_NEW(&f->a, struct val);
-    buf_init(&b, 1 << 20);
-    run_write_workflow(&b, f->run);
-    assert_true(json_parse(&f->a, str_dup(&f->a, buf_view(&b)), NULL, v, NULL));
-    buf_fini(&b);
-    const struct val *status = val_get(v, STR("status")), *at = status;
-    if (node) at = val_get(val_get(status, STR("nodes")), node_id_text(&f->a, f->run, named(f, node)));
-    const struct val *m = val_get(at, str_of(key));
+    const struct val *m = status_member(f, node, key);
     return m ? str_z(&f->a, val_text(m)) : "";
 }
 

@@ -46,7 +46,8 @@ static void empty_dir(struct removal *r, int fd, int depth)
     closedir(d);
 }
 
-/* Both directories must be writable: the one it is in, and itself, because its ".." changes. */
+/* Both directories must be writable: the one it is in, and itself, because its ".." changes. (os/dir.c has the same: steps
+ * include base only.) */
 static bool move_up(struct removal *r, int dir_fd, const char *name)
 {
     bool opened = false;
