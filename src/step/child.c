@@ -43,12 +43,14 @@ CHILD_SIDE static long raw_mkdirs(const char *path, long mode)
 {
     char part[4096];
     size_t n = 0;
+    long r = raw_mkdir(path, mode);
+    if (r != -ENOENT) return r; /* mostly the parents are there */
     for (; path[n]; n++) {
         if (n >= sizeof part - 1) return -ENAMETOOLONG;
         part[n] = path[n];
         if (n == 0 || path[n] != '/') continue;
         part[n] = 0;
-        long r = raw_mkdir(part, 0755);
+        r = raw_mkdir(part, 0755);
         /* on a read-only file system an existing directory still gives EEXIST */
         if (r < 0) return r;
         part[n] = '/';
@@ -264,10 +266,16 @@ static void reap(pid_t pid, int pidfd)
     close(pidfd);
 }
 
-void child_ready_new(struct child_ready *r, const struct child_ops *pre, char *stack)
+/* A supervisor that could not come back would start all its steps on too little. */
+static bool enter(const struct child_ns *ns) { return ns->slim >= 0 && setns(ns->slim, CLONE_NEWNS) == 0; }
+static void leave(const struct child_ns *ns, bool entered) { ASSERT(!entered || setns(ns->whole, CLONE_NEWNS) == 0); }
+
+void child_ready_new(struct child_ready *r, const struct child_ops *pre, struct child_ns ns, char *stack)
 {
     *r = (struct child_ready){.pre = pre, .alive = 1};
+    bool entered = enter(&ns);
     r->pid = clone(ready_main, stack + STACK_BYTES, SANDBOX_FLAGS | CLONE_CHILD_CLEARTID, r, &r->pidfd, NULL, &r->alive);
+    leave(&ns, entered);
     if (r->pid < 0) r->pre = NULL;
 }
 
@@ -300,10 +308,18 @@ static bool ready_start(struct child *c, struct child_ready *r, pid_t *pid, int 
     return true;
 }
 
+static pid_t new_child(struct child *c, int flags, char *stack, int *pidfd)
+{
+    bool entered = c->pre && enter(&c->ns);
+    pid_t pid = clone(step_main, stack + STACK_BYTES, flags, c, pidfd);
+    leave(&c->ns, entered);
+    return pid;
+}
+
 bool child_start(struct child *c, struct child_ready *r, char *stack, pid_t *pid, int *pidfd, struct err *e)
 {
     int flags = CLONE_VFORK | (c->sandbox ? SANDBOX_FLAGS : CLONE_VM | CLONE_PIDFD | SIGCHLD) | (c->private_net ? CLONE_NEWNET : 0);
-    if (!ready_start(c, r, pid, pidfd)) *pid = clone(step_main, stack + STACK_BYTES, flags, c, pidfd);
+    if (!ready_start(c, r, pid, pidfd)) *pid = new_child(c, flags, stack, pidfd);
     if (*pid < 0) return err_sys(e, "starting the step");
     if (c->error == 0) return true;
     reap(*pid, *pidfd);

@@ -47,9 +47,15 @@ struct child_ops {
     size_t n, cap;
 };
 
+/* Mount namespaces: the one whose mounts a child with `pre` copies, and the supervisor's own, to come back to. */
+struct child_ns {
+    int slim, whole; /* slim -1: the supervisor's own is copied */
+};
+
 /* What the child needs and what it reports. Lives in the supervisor's memory. */
 struct child {
     const struct child_ops *pre; /* run first; NULL: none */
+    struct child_ns ns;
     struct child_ops ops;        /* then these, in this order */
     const char *hostname;
     char *const *argv, *const *env;
@@ -84,7 +90,7 @@ struct child_ready {
 };
 
 /* Makes one. Without success there is none, and the step's own child will report why. */
-void child_ready_new(struct child_ready *r, const struct child_ops *pre, char *stack);
+void child_ready_new(struct child_ready *r, const struct child_ops *pre, struct child_ns ns, char *stack);
 void child_ready_drop(struct child_ready *r);
 
 /* Starts the step, in the ready child when its `pre` is the same (another one is dropped). False with

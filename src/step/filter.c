@@ -31,7 +31,7 @@
 #error "the system call filter does not know this processor"
 #endif
 
-enum rule_kind { RULE_ALWAYS, RULE_MASK, RULE_UNLESS };
+enum rule_kind { RULE_ALWAYS, RULE_MASK };
 
 struct rule {
     int call;
@@ -44,11 +44,9 @@ struct rule {
 static const struct rule rules[] = {
 #define DENY(call, error, doc) {__NR_##call, RULE_ALWAYS, 0, 0, 0, error},
 #define DENY_ARG(call, arg, mask, value, error, doc) {__NR_##call, RULE_MASK, arg, mask, value, error},
-#define ALLOW_ONLY(call, arg, value, error, doc) {__NR_##call, RULE_UNLESS, arg, 0xffffffff, value, error},
 #include "step/syscalls.def"
 #undef DENY
 #undef DENY_ARG
-#undef ALLOW_ONLY
 };
 
 struct program {
@@ -75,19 +73,15 @@ static void emit_return(struct program *p, uint32_t action)
 static void emit_rule(struct program *p, const struct rule *r)
 {
     uint32_t refuse = SECCOMP_RET_ERRNO | ((uint32_t)r->error & SECCOMP_RET_DATA);
-    uint8_t length = r->kind == RULE_ALWAYS ? 1 : r->kind == RULE_MASK ? 5 : 4;
+    uint8_t length = r->kind == RULE_ALWAYS ? 1 : 5;
     emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->call, 0, length));
     if (r->kind == RULE_ALWAYS) {
         emit_return(p, refuse);
         return;
     }
     emit_load(p, offsetof(struct seccomp_data, args) + 8 * r->arg); /* the low word: little-endian */
-    if (r->kind == RULE_MASK) {
-        emit(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, r->mask));
-        emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->value, 0, 1));
-    } else {
-        emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->value, 1, 0));
-    }
+    emit(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, r->mask));
+    emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->value, 0, 1));
     emit_return(p, refuse);
     emit_load(p, offsetof(struct seccomp_data, nr));
 }

@@ -468,6 +468,7 @@ bool plan_make(struct plan *p, struct err *e)
     c->n_rlimits = s->rlimits.n;
     c->sandbox = p->sb != NULL;
     c->private_net = s->private_net;
+    c->ns = p->sb ? p->sb->ns : (struct child_ns){-1, -1};
     return p->sb ? plan_sandbox(p, e) : plan_plain_files(p, e);
 }
 

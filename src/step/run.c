@@ -299,5 +299,5 @@ void run_clean(struct supervisor *sv)
 void run_get_ready(struct supervisor *sv)
 {
     const struct child_ops *pre = sv->plain || sv->broken.code ? NULL : plan_common_ops(sv->common, sv->last_tier);
-    if (pre && !sv->ready.pre) child_ready_new(&sv->ready, pre, sv->stack);
+    if (pre && !sv->ready.pre) child_ready_new(&sv->ready, pre, sv->sb.ns, sv->stack);
 }

@@ -13,6 +13,7 @@
 
 #include "step/filter_p.h"
 #include "step/io_p.h"
+#include "step/slim_p.h"
 #include "step/stage_p.h"
 
 static bool write_proc(const char *path, const char *text, struct err *e)
@@ -69,6 +70,7 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
 {
     char real[4096];
     arena_init(&sb->arena);
+    sb->ns = (struct child_ns){-1, -1};
     if (!realpath(c->state_dir, real)) return err_sys(e, "%s", c->state_dir);
     sb->state_dir = str_dup(&sb->arena, str_of(real)).p;
     if (c->tools && !realpath(c->tools, real)) return err_sys(e, "%s", c->tools);
@@ -81,6 +83,7 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
     if (unshare(CLONE_NEWNS) != 0) return err_sys(e, "new mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return err_sys(e, "private mounts");
     if (!stage_make(sb, c, e) || !pivot(sb, e) || !stage_finish(sb, e)) return false;
+    if (!sb->root && !slim_make(sb, e)) return false;
     if (!keep_from_steps(e)) return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return err_sys(e, "no_new_privs");
     return filter_load(e);

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "step/child_p.h"
 
 #define STAGE_RO "/ro"
 #define STAGE_INPUTS "/u"
@@ -49,6 +50,7 @@ struct sandbox {
     const char *tools; /* resolved; NULL: none */
     int proc_fd; /* the host's /proc */
     int hostrw;  /* O_PATH */
+    struct child_ns ns;
 };
 
 struct sandbox_config {
