@@ -71,8 +71,9 @@ def large_yaml(count):
     return text
 
 
-def artifact(mib):
-    """One step writes a file of `mib` MiB, the next one gets it; both say when (nanoseconds)."""
+def artifact(mib, programs):
+    """One step writes a file of `mib` MiB, the next one gets it; the last act of the one and the first of the other is
+    to say when (nanoseconds). `programs`: host directory that `when` is in."""
     return head("bench-artifact") + """\
   - name: main
     dag:
@@ -86,7 +87,8 @@ def artifact(mib):
     container:
       image: busybox
       command: [sh, -c]
-      args: ["mkdir -p /tmp/out && dd if=/dev/zero of=/tmp/out/data bs=1M count=%d 2>/dev/null && date +%%s%%N >/tmp/out/when"]
+      args: ["mkdir -p /tmp/out && dd if=/dev/zero of=/tmp/out/data bs=1M count=%d 2>/dev/null && exec /srv/when /tmp/out/when"]
+      volumeMounts: [{name: programs, mountPath: /srv, readOnly: true}]
     outputs:
       parameters: [{name: when, valueFrom: {path: /tmp/out/when}}]
       artifacts: [{name: data, path: /tmp/out/data}]
@@ -95,8 +97,9 @@ def artifact(mib):
       artifacts: [{name: data, path: /tmp/in/data}]
     container:
       image: busybox
-      command: [sh, -c]
-      args: ["date +%%s%%N >/tmp/when && test $(stat -c %%s /tmp/in/data) = %d"]
+      command: [/srv/when, /tmp/when, /tmp/in/data, "%d"]
+      volumeMounts: [{name: programs, mountPath: /srv, readOnly: true}]
     outputs:
       parameters: [{name: when, valueFrom: {path: /tmp/when}}]
-""" % (mib, mib << 20)
+  volumes: [{name: programs, hostPath: {path: %s}}]
+""" % (mib, mib << 20, programs)

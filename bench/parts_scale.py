@@ -52,7 +52,7 @@ def artifact(b):
     mib = 8 if b.quick else 128
     for user in b.users():
         work = "artifact of %d MiB, %s: producer finished → consumer runs" % (mib, user)
-        file = b.write("artifact.yaml", gen.artifact(mib))
+        file = b.write("artifact.yaml", gen.artifact(mib, b.programs()))
         command = [b.bin["skiff"], "run", file, "--state", b.state(user, "artifact"), "-o", "json"]
         run = lambda command=command, user=user: measure.measure(b.as_user(user, command), b.dir, b.env(user))  # noqa: E731
         r = measure.interleave({"run": run}, b.rounds)["run"]

@@ -36,7 +36,7 @@ class Bench:
         self.dir = tempfile.mkdtemp(prefix="skiff-bench-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
         self.bin = {}
-        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop", "bench/langspeed"):
+        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop", "bench/when", "bench/langspeed"):
             path = os.path.join(args.build, name)
             if os.path.exists(path):
                 self.bin[os.path.basename(name)] = shutil.copy(path, os.path.join(self.dir, os.path.basename(name)))
@@ -51,6 +51,14 @@ class Bench:
         with open(self.path(name), "w") as f:
             f.write(text)
         return self.path(name)
+
+    def programs(self):
+        """A directory with what steps of the bench run, to be mounted in them."""
+        directory = self.path("programs")
+        os.makedirs(directory, exist_ok=True)
+        for name in ("noop", "when"):
+            shutil.copy(self.bin[name], directory)
+        return directory
 
     def users(self):
         return ["root", "rootless"] if self.root else ["rootless"]
