@@ -85,6 +85,8 @@ enum {
     LIMIT_IMAGE_WAIT_MS = 60000,          /* longest pause that a registry may ask for (Retry-After) */
     LIMIT_IMAGE_TALK_MS = 60000,          /* one request for a manifest or a token */
     LIMIT_IMAGE_TOKEN_BYTES = 64 << 10,   /* one token, or what a credential helper says */
+    LIMIT_IMAGES_KNOWN = 1000,            /* images that an engine remembers between steps */
+    LIMIT_IMAGE_PASSWD_BYTES = 1 << 20,   /* /etc/passwd or /etc/group of an image */
     LIMIT_IMAGE_STALL_S = 60,             /* a layer of which nothing comes: asked for again */
     LIMIT_METRIC_NAME_BYTES = 200,        /* name of a metric or of a label */
     LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
@@ -99,7 +101,7 @@ enum {
     LIMIT_STEP_INPUTS_WRITE_BYTES = 8 << 20, /* all of a step's that are written out: they are in the supervisor's memory */
     LIMIT_STEP_INPUT_MEMORY_PART = 4,  /* of a step's private memory: an input up to this part of it may be changed there */
     LIMIT_STEP_INPUT_ENTRIES = 256,    /* a directory with more is never copied in place of an overlay */
-    LIMIT_STEP_LAYERS = 64,            /* directories stacked as the root of an image step */
+    LIMIT_STEP_LAYERS = 128,           /* directories stacked as the root of an image step */
     LIMIT_STEP_TREE_DEPTH = 512,       /* nesting of a directory that is copied or removed */
     LIMIT_SLOT_STEPS = 4096,           /* a slot makes room for a new one then: its journal goes */
     LIMIT_SLOT_JOURNAL_BYTES = 192 << 20, /* of one journal that is read: a last result of any size fits */

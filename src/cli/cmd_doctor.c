@@ -79,7 +79,7 @@ static void caps_check(struct checkup *c)
                                         : DETAIL(c, "%s: %s", host_cap_what(id), strerror(caps.error[i]));
         bool rootless_overlay = id == HOST_CAP_OVERLAY && !caps.root;
         report(c, cap_health(&caps, id), host_cap_name(id), detail,
-               rootless_overlay ? "nothing for most runs: steps see the host read-only; as root writes to any path work"
+               rootless_overlay ? "nothing for steps on the host's files, which they see read-only; steps in images need Linux 5.11 or later and the overlay module"
                                 : host_cap_remedy(id));
     }
     bool sandbox = host_caps_sandbox(&caps);

@@ -14,6 +14,8 @@ static const struct flag flags[] = {
     {"labels", 'l', FLAG_LIST, "K=V,…", "labels of the run"},
     {"runtime", 0, FLAG_STR, "auto|none|ro|overlay", "how steps are isolated"},
     {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"},
+    {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"},
+    {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"},
     {"parallel", 0, FLAG_INT, "N", "most steps that run at once"},
     {"resume", 0, FLAG_STR, "NAME", "go on with a run that was interrupted"},
     {"from", 0, FLAG_STR, "KIND/NAME", "run a stored workflowtemplate, clusterworkflowtemplate or cronworkflow"},

@@ -55,7 +55,8 @@ static bool images_put(struct arena *a, struct buf *b, struct str word)
     const struct image_row_doc *rows;
     struct table t;
     if (!str_is(word, "images")) return false;
-    buf_str(b, STR("What an image name means here, unless the file of images.file says otherwise.\n"
+    buf_str(b, STR("What an image name means here, unless the file of images.file says otherwise or an image of that name is in the\n"
+                   "store (`skiff image ls`). images.builtin = false switches these off.\n"
                    "A pattern without a tag stands for every tag.\n\n"));
     table_begin(&t, a);
     for (size_t i = 0, n = image_builtin(&rows); i < n; i++) {

@@ -13,6 +13,8 @@
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"}, \
     {"runtime", 0, FLAG_STR, "auto|none|ro|overlay", "how steps are isolated"}, \
     {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"}, \
+    {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"}, \
+    {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"}, \
     {"parallel", 0, FLAG_INT, "N", "most steps that run at once"}, \
     {"status", 0, FLAG_STR, "PHASE", NULL}, \
     {"watch", 0, FLAG_BOOL, NULL, NULL}, \

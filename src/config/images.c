@@ -193,11 +193,16 @@ static bool member_read(const struct row_reading *r, const struct val_pair *p, s
     if (str_is(p->key, "env")) return pairs_read(r, &p->v, &r->out->env, e);
     if (str_is(p->key, "shims")) return shims_read(r, &p->v, e);
     if (str_is(p->key, "workdir")) return path_read(r, &p->v, &r->out->workdir, e);
+    if (str_is(p->key, "image")) {
+        r->out->kind = IMAGE_STORED;
+        r->out->ref = str_dup(r->m->a, val_text(&p->v));
+        return r->out->ref.n || at_fail(r, &p->v, e, "the name of an image is expected");
+    }
     if (str_is(p->key, "root")) {
         r->out->kind = IMAGE_ROOT;
         return path_read(r, &p->v, &r->out->root, e);
     }
-    return err_set(e, ERR_SPEC, "%s:%u:%u: unknown member '%.*s' (root, entrypoint, cmd, env, shims, workdir)", r->file,
+    return err_set(e, ERR_SPEC, "%s:%u:%u: unknown member '%.*s' (image, root, entrypoint, cmd, env, shims, workdir)", r->file,
                    p->line, p->col, STR_ARG(p->key));
 }
 
@@ -211,6 +216,7 @@ static bool row_read(struct image_map *m, const char *file, const struct val_pai
     if (p->v.kind == VAL_MAP) {
         for (uint32_t i = 0; i < p->v.n; i++)
             if (!member_read(&r, &p->v.map[i], e)) return false;
+        if (row.image.root.n && row.image.ref.n) return at_fail(&r, &p->v, e, "a row is an image or a directory, not both");
     } else if (str_is(val_text(&p->v), "absent")) {
         row.image.kind = IMAGE_ABSENT;
     } else if (!str_is(val_text(&p->v), "host")) {
@@ -285,11 +291,16 @@ static struct image builtin_image(struct arena *a, const struct image_map *m, co
     return out;
 }
 
-struct image image_resolve(struct arena *a, const struct image_map *m, struct str name)
+bool image_mapped(const struct image_map *m, struct str name, struct image *out)
 {
     for (size_t i = 0; i < m->n; i++)
-        if (image_pattern_matches(m->rows[i].pattern, name)) return m->rows[i].image;
+        if (image_pattern_matches(m->rows[i].pattern, name)) return *out = m->rows[i].image, true;
+    return false;
+}
+
+bool image_built_in(struct arena *a, const struct image_map *m, struct str name, struct image *out)
+{
     for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-        if (image_pattern_matches(str_of(builtins[i].pattern), name)) return builtin_image(a, m, &builtins[i]);
-    return (struct image){.kind = IMAGE_ABSENT};
+        if (image_pattern_matches(str_of(builtins[i].pattern), name)) return *out = builtin_image(a, m, &builtins[i]), true;
+    return false;
 }

@@ -1,8 +1,8 @@
-/* What an `image:` means on this machine: the host's root file system, a root directory, or nothing.
+/* What an `image:` means on this machine: the host's root file system, a root directory, an image, or nothing.
  *
- * Rows of the user's map are tried in file order, then the built-in table (images.def). A pattern
- * has * and ?; one without a tag matches every tag and digest; "docker.io/" and "library/" before
- * a name do not count. Nothing is pulled here. Pure except for looking whether programs exist.
+ * Rows of the user's map are tried in file order; what they do not know an image of that name is (exec looks for it), or
+ * else the built-in table (images.def). A pattern has * and ?; one without a tag matches every tag and digest;
+ * "docker.io/" and "library/" before a name do not count. Nothing is pulled here. Pure except for looking whether programs exist.
  * Runs on: any thread. */
 #pragma once
 #include "base/err.h"
@@ -10,9 +10,10 @@
 #include "doc/val.h"
 
 enum image_kind {
-    IMAGE_ABSENT, /* no row: an error of the step unless images.fallback = host */
+    IMAGE_ABSENT, /* there is none: an error of the step unless images.fallback = host */
     IMAGE_HOST,   /* the host's root file system */
     IMAGE_ROOT,   /* a directory is the root */
+    IMAGE_STORED, /* the image that `ref` names; with its layers once it is here */
 };
 
 struct image_words {
@@ -40,6 +41,11 @@ struct image_files {
 struct image {
     enum image_kind kind;
     struct str root;               /* IMAGE_ROOT: absolute directory */
+    struct str ref;                /* IMAGE_STORED */
+    struct image_words layers;     /* of it, as directories, topmost first */
+    struct str user;               /* of it: "USER", "UID:GROUP", …; absent: root */
+    struct str passwd, group;      /* the texts of these files in it */
+    struct image_words volumes;    /* directories of it that are to be there */
     struct image_words entrypoint; /* n == 0: none */
     struct image_words cmd;
     struct image_pairs env;
@@ -57,7 +63,10 @@ struct image_map *image_map_new(struct arena *a, const char *search);
 /* Adds the rows of a parsed images file ({images: {pattern: host | absent | {…}}}). `file` names
  * it in errors; relative roots are an error. */
 bool image_map_add(struct image_map *m, const struct val *doc, const char *file, struct err *e);
-struct image image_resolve(struct arena *a, const struct image_map *m, struct str name);
+/* The first row of the user's that is about it; false: there is none. */
+bool image_mapped(const struct image_map *m, struct str name, struct image *out);
+/* The same of the built-in table. */
+bool image_built_in(struct arena *a, const struct image_map *m, struct str name, struct image *out);
 
 /* Rows of the built-in table, for docs and `skiff explain images`. */
 struct image_row_doc {

@@ -25,6 +25,14 @@ static int arena_down(void **state)
     return 0;
 }
 
+/* As a machine without images sees it. */
+static struct image resolved(const struct image_map *m, const char *name)
+{
+    struct image i = {.kind = IMAGE_ABSENT};
+    if (!image_mapped(m, str_of(name), &i)) image_built_in(&a, m, str_of(name), &i);
+    return i;
+}
+
 static void patterns_match_names_tags_and_digests(void **state)
 {
     static const struct { const char *pattern, *name; bool want; } rows[] = {
@@ -52,17 +60,17 @@ static void patterns_match_names_tags_and_digests(void **state)
 static void the_builtin_table_answers_for_common_images(void **state)
 {
     struct image_map *m = image_map_new(&a, "/bin:/usr/bin");
-    struct image i = image_resolve(&a, m, STR("busybox:1.36"));
+    struct image i = resolved(m, "busybox:1.36");
     assert_int_equal(i.kind, IMAGE_HOST);
     assert_string_equal(i.cmd.items[0].p, "sh");
-    i = image_resolve(&a, m, STR("argoproj/argosay:v2"));
+    i = resolved(m, "argoproj/argosay:v2");
     assert_string_equal(i.entrypoint.items[0].p, "/argosay");
     assert_string_equal(i.files.items[0].path.p, "/argosay");
-    i = image_resolve(&a, m, STR("argoproj/argosay:v1"));
+    i = resolved(m, "argoproj/argosay:v1");
     assert_int_equal(i.entrypoint.n, 0);
     assert_string_equal(i.cmd.items[0].p, "cowsay");
-    assert_int_equal(image_resolve(&a, m, STR("nobody/knows:1")).kind, IMAGE_ABSENT);
-    i = image_resolve(&a, image_map_new(&a, "/nonexistent"), STR("nginx:1.13"));
+    assert_int_equal(resolved(m, "nobody/knows:1").kind, IMAGE_ABSENT);
+    i = resolved(image_map_new(&a, "/nonexistent"), "nginx:1.13");
     assert_string_equal(i.missing.p, "nginx");
     assert_string_equal(i.cmd.items[2].p, "daemon off;");
 }
@@ -73,9 +81,9 @@ static void python_becomes_the_hosts_python3(void **state)
     assert_non_null(mkdtemp(dir));
     const char *program = str_fmt(&a, "%s/python3", dir).p;
     struct image_map *m = image_map_new(&a, dir);
-    assert_string_equal(image_resolve(&a, m, STR("python:3")).missing.p, "python3");
+    assert_string_equal(resolved(m, "python:3").missing.p, "python3");
     close(open(program, O_CREAT | O_WRONLY, 0755));
-    struct image i = image_resolve(&a, m, STR("python:3"));
+    struct image i = resolved(m, "python:3");
     assert_false(str_set(i.missing));
     assert_int_equal(i.shims.n, 1); /* no pip3 here */
     assert_string_equal(i.shims.items[0].name.p, "python");
@@ -100,16 +108,16 @@ static void the_users_rows_come_first(void **state)
                        "{\"images\":{\"busybox\":\"absent\",\"me/*\":\"host\",\"t:1\":{\"root\":\"/srv/t\",\"entrypoint\":[\"a\"],"
                        "\"cmd\":[1,\"c\"],\"env\":{\"K\":\"v\"},\"shims\":{\"python\":\"/usr/bin/python3\"},\"workdir\":\"/w\"}}}",
                        &e));
-    assert_int_equal(image_resolve(&a, m, STR("busybox")).kind, IMAGE_ABSENT);
-    assert_int_equal(image_resolve(&a, m, STR("me/x/y:2")).kind, IMAGE_HOST);
-    struct image i = image_resolve(&a, m, STR("t:1"));
+    assert_int_equal(resolved(m, "busybox").kind, IMAGE_ABSENT);
+    assert_int_equal(resolved(m, "me/x/y:2").kind, IMAGE_HOST);
+    struct image i = resolved(m, "t:1");
     assert_int_equal(i.kind, IMAGE_ROOT);
     assert_string_equal(i.root.p, "/srv/t");
     assert_string_equal(i.cmd.items[0].p, "1");
     assert_string_equal(i.env.items[0].value.p, "v");
     assert_string_equal(i.shims.items[0].value.p, "/usr/bin/python3");
     assert_string_equal(i.workdir.p, "/w");
-    assert_int_equal(image_resolve(&a, m, STR("alpine")).kind, IMAGE_HOST);
+    assert_int_equal(resolved(m, "alpine").kind, IMAGE_HOST);
 }
 
 static void wrong_maps_are_refused_with_a_place(void **state)
@@ -122,8 +130,10 @@ static void wrong_maps_are_refused_with_a_place(void **state)
         {"{\"images\":{\"x\":{\"cmd\":\"a\"}}}", "images.yaml:1:23: a list of words is expected"},
         {"{\"images\":{\"x\":{\"env\":{\"a\":[]}}}}", "images.yaml:1:28: a text is expected"},
         {"{\"images\":{\"x\":{\"shims\":{\"a/b\":\"/c\"}}}}", "images.yaml:1:25: a shim's name is a command without slash"},
+        {"{\"images\":{\"x\":{\"image\":\"\"}}}", "images.yaml:1:25: the name of an image is expected"},
+        {"{\"images\":{\"x\":{\"image\":\"a\",\"root\":\"/\"}}}", "images.yaml:1:16: a row is an image or a directory, not both"},
         {"{\"images\":{\"x\":{\"rot\":\"/\"}}}",
-         "images.yaml:1:17: unknown member 'rot' (root, entrypoint, cmd, env, shims, workdir)"},
+         "images.yaml:1:17: unknown member 'rot' (image, root, entrypoint, cmd, env, shims, workdir)"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = {0};
@@ -181,7 +191,7 @@ static void argosay_does_what_its_table_says(void **state)
         {{"cat", file}, 0, "new\n"},
         {{"sh", "/dev/null"}, 0, ""},
     };
-    struct image i = image_resolve(&a, image_map_new(&a, NULL), STR("argoproj/argosay:v2"));
+    struct image i = resolved(image_map_new(&a, NULL), "argoproj/argosay:v2");
     for (size_t n = 0; n < ARRAY_LEN(rows); n++) {
         char out[200];
         assert_int_equal(script_run(i.files.items[0].text, rows[n].words, out, sizeof out), rows[n].status);
@@ -190,7 +200,7 @@ static void argosay_does_what_its_table_says(void **state)
     unlink(file);
     const char *words[] = {"hi", "you", NULL, NULL, NULL, NULL};
     char out[400];
-    i = image_resolve(&a, image_map_new(&a, NULL), STR("docker/whalesay"));
+    i = resolved(image_map_new(&a, NULL), "docker/whalesay");
     assert_int_equal(script_run(i.files.items[0].text, words, out, sizeof out), 0);
     assert_non_null(strstr(out, "< hi you >\n"));
 }

@@ -136,6 +136,8 @@ void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 /* The pod says how far it is: "N/M". False: that is no progress, and nothing has changed. */
 bool run_step_progress(struct run *r, struct node *n, struct str line, int64_t now_us, struct outbox *out);
+/* It waits for something beside its turn: the message of a node that is Pending, until it runs. */
+void run_step_waits(struct run *r, struct node *n, struct str message, int64_t now_us, struct outbox *out);
 /* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
 void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,

@@ -1,4 +1,6 @@
 /* Opening and closing, and the transaction of a loop turn. */
+#include <unistd.h>
+
 #include "base/limits.h"
 #include "doc/yaml.h"
 #include "os/clock.h"
@@ -187,6 +189,7 @@ static bool choose_tier(struct exec *x, struct err *e)
     if (!can_sandbox())
         return err_set(e, ERR_UNSUPPORTED, "this host allows no sandbox to this user: see `skiff doctor`, or "
                        "accept plain processes with --runtime=none");
+    x->one_user = geteuid() != 0 || !may_mount();
     x->tier = str_is(want, "ro") ? STEP_TIER_RO : STEP_TIER_OVERLAY;
     return true;
 }
@@ -252,6 +255,7 @@ void exec_close(struct exec *x)
     ops_close(x);
     helper_free(x->helper);
     transfers_close(x);
+    images_close(x);
     for (size_t i = 0; i < x->jobs.n; i++) probes_free(x->jobs.items[i]);
     requests_close(x);
     if (!x->failed && x->loaded) slots_settled(x);
@@ -260,7 +264,11 @@ void exec_close(struct exec *x)
     loop_timer_free(x->timer);
     loop_timer_free(x->job_timer);
     loop_hook_free(x->commit_hook);
-    for (size_t i = 0; i < x->jobs.n; i++) free(x->jobs.items[i]);
+    while (x->jobs.n) {
+        struct job *j = VEC_POP(&x->jobs);
+        free(j->pull_failed);
+        free(j);
+    }
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
     locks_free(x->locks);
     throttle_free(x->throttle);

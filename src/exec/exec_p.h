@@ -19,6 +19,8 @@ enum {
     WAIT_US = 5000,   /* a transaction stays open so long while committed steps are still to be started */
 };
 
+struct image_waiter;
+struct images;
 struct job;
 struct request;
 struct transfer;
@@ -57,6 +59,7 @@ enum job_state {
     JOB_DECIDED, /* its command is in the open transaction */
     JOB_FETCHING, /* committed; its input artifacts are on their way */
     JOB_QUEUED,  /* and here; waits for a slot */
+    JOB_PULLING, /* its image is on its way; then it is queued again */
     JOB_STOPPED, /* was told to end before it began: ends at the end of the turn */
     JOB_SOUGHT,  /* an engine before this one started it: its supervisor does not answer yet */
     JOB_RUNNING, /* a supervisor has it */
@@ -89,6 +92,10 @@ struct job {
     int64_t started_us; /* monotonic */
     struct lane *lane;
     struct transfer *transfer; /* FETCHING, SENDING */
+    struct image_waiter *pull; /* PULLING */
+    bool pulled;               /* a registry was asked for its image */
+    char *pull_failed;         /* what came of it; NULL: the image */
+    int hold;                  /* while it is being started: keeps its image where it is; -1: none */
     struct job_list *list;
     struct job *prev, *next;
 };
@@ -126,6 +133,9 @@ struct exec {
     struct arena arena;   /* as long as exec: images, paths */
     struct arena scratch; /* of one operation */
     struct image_map *images;
+    struct images *stored; /* those of the image store; NULL: not needed so far */
+    bool one_user;         /* steps can be nobody but who runs Skiff */
+    bool noticed;          /* a plan's notice was told */
     enum step_tier tier;
     struct str notice;
     struct str tools; /* the directory of shims: links to host programs under the names that images have for them */
@@ -264,6 +274,13 @@ bool transfer_sent(const struct job *j, struct str name, struct err *e); /* mean
 void transfer_leave(struct job *j);  /* the job is gone, its transfer soon */
 void transfer_cancel(struct job *j); /* it fails soon */
 void transfers_close(struct exec *x);
+
+/* images.c: what `image:` means to a job that is being started (pod.h, pod_images). False with j->pull: the job is to
+ * wait for its image, which job_pulls says, and is queued again. */
+bool job_image(void *job, struct arena *a, struct str name, struct str policy, struct image *out, struct err *e);
+void job_pulls(struct job *j, const char *text);
+void job_pull_leave(struct job *j);
+void images_close(struct exec *x);
 
 /* lane.c */
 void jobs_dispatch(struct exec *x);

@@ -65,7 +65,7 @@ static void index_put(struct active *l, const struct node *n, struct job *j)
 struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id)
 {
     struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .part = part, .state = JOB_DECIDED, .at = x->jobs.n};
+    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .part = part, .state = JOB_DECIDED, .at = x->jobs.n, .hold = -1};
     j->told_started = part > 0; /* a pod is at work when its main container is */
     j->aside = l && node_part_is_aside(n, part);
     VEC_PUSH(&x->jobs, j);
@@ -101,7 +101,9 @@ void job_forget(struct job *j)
     job_detach(j);
     job_list_leave(j);
     transfer_leave(j);
+    job_pull_leave(j);
     probes_free(j);
+    free(j->pull_failed);
     free(j);
 }
 
@@ -222,9 +224,10 @@ void job_kill(struct job *j)
 {
     j->killed = true;
     if (j->state == JOB_SENDING) transfer_cancel(j);
-    if (j->state == JOB_QUEUED || j->state == JOB_FETCHING) {
+    if (j->state == JOB_QUEUED || j->state == JOB_FETCHING || j->state == JOB_PULLING) {
         job_list_leave(j);
         transfer_leave(j);
+        job_pull_leave(j);
         j->state = JOB_STOPPED;
         job_list_push(&j->x->stopped, j);
     }

@@ -6,7 +6,9 @@
 #include <signal.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "os/clock.h"
+#include "os/fd.h"
 #include "exec/exec_p.h"
 
 /* ---- lanes ---- */
@@ -173,7 +175,7 @@ static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wi
         bool first = x->idle.n == 0;
         struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
         if (!l) return false;
-        bool sent = slot_start(l->slot, &plan->spec, wire, x->fresh.n < x->quiet, e);
+        bool sent = slot_start(l->slot, &plan->spec, wire, x->fresh.n < x->quiet, j->hold, e);
         if (sent) {
             x->idle.n--;
             lane_take(l, j);
@@ -184,16 +186,34 @@ static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wi
     }
 }
 
-static bool job_start(struct job *j, struct err *e)
+/* What a plan leaves out of what was asked for. */
+static void tell_notice(struct exec *x, const struct pod_plan *plan)
+{
+    if (!plan->notice.n || x->noticed) return;
+    x->noticed = true;
+    log_line(LOG_WARN, "%.*s", STR_ARG(plan->notice));
+}
+
+static bool plan_send(struct job *j, struct pod_plan *plan, struct err *e)
 {
     struct exec *x = j->x;
     struct buf wire CLEANUP(buf_fini);
-    struct pod_plan plan;
     buf_init(&wire, LIMIT_STEP_SPEC_BYTES);
-    if (!job_plan(j, &plan, e) || !plan_prepare(x, &plan, e)) return false;
-    plan.spec.fsync_result = x->full;
-    if (!step_spec_encode(&plan.spec, &wire, e)) return err_ctx(e, "step");
-    if (!lane_start(j, &plan, buf_view(&wire), e)) return err_ctx(e, "step");
+    tell_notice(x, plan);
+    plan->spec.fsync_result = x->full;
+    return (step_spec_encode(&plan->spec, &wire, e) && lane_start(j, plan, buf_view(&wire), e)) || err_ctx(e, "step");
+}
+
+/* True: its supervisor has it, or it waits for its image. */
+static bool job_start(struct job *j, struct err *e)
+{
+    struct exec *x = j->x;
+    struct pod_plan plan;
+    bool ok = job_plan(j, &plan, e);
+    if (!ok && j->pull) return job_pulls(j, e->text), true;
+    ok = ok && plan_prepare(x, &plan, e) && plan_send(j, &plan, e);
+    close_fd(&j->hold); /* the supervisor has its own */
+    if (!ok) return false;
     j->fresh = true;
     VEC_PUSH(&x->fresh, j);
     return true;

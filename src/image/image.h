@@ -63,6 +63,15 @@ bool image_list(struct arena *a, struct image_store *s, struct image_info **out,
 
 /* As long as the descriptor (or a copy of it in another process) is open, rm and gc leave the image alone. -1: e is set. */
 int image_hold(struct image_store *s, struct str manifest, struct err *e);
+/* The same without waiting: CONFLICT while something is being removed. */
+int image_hold_now(struct image_store *s, struct str manifest, struct err *e);
+
+/* Another number whenever a name was added, changed or removed; 0: just now, so that more may follow unnoticed.
+ * What image_find said holds as long as it is the same, and the layers as long as they are held beside. */
+int64_t image_store_stamp(const struct image_store *s);
+
+/* A small file of the image as its layers show it together; links stay within them. NOT_FOUND: it has no such file. */
+bool image_read(struct arena *a, const struct image_info *info, const char *path, size_t max, struct str *out, struct err *e);
 
 /* ---- getting ---- */
 

@@ -250,6 +250,19 @@ static bool env_check(const struct image_words_list *env, struct err *e)
     return true;
 }
 
+/* {"/data": {}} */
+static bool volumes_read(struct arena *a, const struct val *c, struct image_words_list *out, struct err *e)
+{
+    const struct val *map = val_get(c, STR("Volumes"));
+    *out = (struct image_words_list){0};
+    if (!map || map->kind == VAL_NULL) return true;
+    if (map->kind != VAL_MAP) return wrong(e, "the image's configuration", "has Volumes that are no map");
+    out->items = ARENA_ARRAY(a, struct str, map->n + 1);
+    for (uint32_t i = 0; i < map->n; i++)
+        if (map->map[i].key.n && map->map[i].key.p[0] == '/') out->items[out->n++] = map->map[i].key;
+    return true;
+}
+
 bool image_config_parse(struct arena *a, struct str bytes, struct image_config *out, struct err *e)
 {
     struct val v;
@@ -264,5 +277,6 @@ bool image_config_parse(struct arena *a, struct str bytes, struct image_config *
     out->stop_signal = val_get_str(c, "StopSignal");
     out->labels = labels && labels->kind == VAL_MAP ? *labels : val_null;
     return words_read(a, c, "Entrypoint", &out->entrypoint, e) && words_read(a, c, "Cmd", &out->cmd, e) &&
-           words_read(a, c, "Env", &out->env, e) && env_check(&out->env, e) && diffs_read(a, &v, out, e);
+           words_read(a, c, "Env", &out->env, e) && env_check(&out->env, e) && volumes_read(a, c, &out->volumes, e) &&
+           diffs_read(a, &v, out, e);
 }

@@ -49,6 +49,7 @@ struct image_config {
     struct image_platform platform;
     struct image_words_list entrypoint, cmd, env; /* env: "NAME=value" */
     struct str user, workdir, stop_signal, created;
+    struct image_words_list volumes;   /* paths */
     struct val labels;                 /* a map, or VAL_NULL */
     struct image_words_list diff_ids;  /* lowest first */
 };

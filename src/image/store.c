@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "image/digest.h"
+#include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/random.h"
@@ -104,6 +105,8 @@ int store_lock(struct image_store *s, enum store_lock how, const atomic_bool *ca
     if (fd < 0) return -1;
     if (how == STORE_SHARED && lock_wait(fd, LOCK_SH, cancelled, e)) return fd;
     if (how == STORE_ALONE && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    if (how == STORE_NOW && flock(fd, LOCK_SH | LOCK_NB) == 0) return fd;
+    if (how == STORE_NOW) err_set(e, ERR_CONFLICT, "images are being removed");
     if (how == STORE_ALONE) err_set(e, ERR_CONFLICT, "images are being pulled or imported: try again afterwards");
     close(fd);
     return -1;
@@ -125,15 +128,37 @@ int store_lock_item(struct image_store *s, const char *kind, struct str name, co
     return -1;
 }
 
-int image_hold(struct image_store *s, struct str manifest, struct err *e)
+/* `all`: the store's lock, shared, so that nobody removes it meanwhile. Nobody keeps another's hold for long. */
+static int hold_under(struct image_store *s, int all, struct str manifest, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);
-    int all = store_lock(s, STORE_SHARED, NULL, e); /* nobody removes it meanwhile */
     int fd = all < 0 ? -1 : lock_open(store_path(&a, s, "holds/%.*s", STR_ARG(digest_hex(manifest))), e);
     if (fd >= 0 && !lock_wait(fd, LOCK_SH, NULL, e)) close_fd(&fd);
     close_fd(&all);
     return fd;
+}
+
+int image_hold(struct image_store *s, struct str manifest, struct err *e)
+{
+    return hold_under(s, store_lock(s, STORE_SHARED, NULL, e), manifest, e);
+}
+
+int image_hold_now(struct image_store *s, struct str manifest, struct err *e)
+{
+    return hold_under(s, store_lock(s, STORE_NOW, NULL, e), manifest, e);
+}
+
+/* Names are files that are renamed into one directory. Its clock ticks every few milliseconds. */
+int64_t image_store_stamp(const struct image_store *s)
+{
+    enum { TICK_US = 20000 };
+    struct arena a CLEANUP(arena_fini);
+    struct stat st;
+    arena_init(&a);
+    if (stat(store_path(&a, s, "refs"), &st) != 0) return 0;
+    int64_t us = st.st_mtim.tv_sec * 1000000LL + st.st_mtim.tv_nsec / 1000, age_us = clock_now_us() - us;
+    return age_us >= 0 && age_us < TICK_US ? 0 : us;
 }
 
 /* ---- blobs ---- */

@@ -23,8 +23,8 @@ const char *store_blob_path(struct arena *a, const struct image_store *s, struct
 /* A directory of its own below tmp/. */
 bool store_tmp(struct arena *a, struct image_store *s, const char **out, struct err *e);
 
-enum store_lock { STORE_SHARED, STORE_ALONE };
-/* The whole store. ALONE does not wait: CONFLICT. Returns the descriptor or -1. */
+enum store_lock { STORE_SHARED, STORE_NOW, STORE_ALONE };
+/* The whole store. NOW (shared) and ALONE do not wait: CONFLICT. Returns the descriptor or -1. */
 int store_lock(struct image_store *s, enum store_lock how, const atomic_bool *cancelled, struct err *e);
 /* One blob or layer; waits for whoever has it. `stage` (may be NULL) says so meanwhile. */
 int store_lock_item(struct image_store *s, const char *kind, struct str name, const atomic_bool *cancelled, atomic_int *stage,

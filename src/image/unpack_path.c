@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "image/stack.h"
 #include "image/unpack_p.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -40,57 +41,15 @@ void unpack_forget_parent(struct unpacker *u)
     buf_reset(&u->parent);
 }
 
-static bool is_whiteout(const struct stat *st) { return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0); }
-
 bool unpack_wants_lower(struct unpacker *u, struct str path)
 {
     u->r->needs_lower = true;
     return err_set(u->e, ERR_NOT_FOUND, "'%.*s' needs the layers below", STR_ARG(str_sub(path, 0, 200)));
 }
 
-/* ---- the layers below ---- */
-
-enum below { BELOW_HERE, BELOW_NOT, BELOW_HIDDEN };
-
-static bool is_opaque(int fd)
-{
-    char y[2];
-    return fgetxattr(fd, "user.overlay.opaque", y, sizeof y) == 1 && y[0] == 'y';
-}
-
-/* Looks for the parts of `path` in one layer. HIDDEN: this layer says that nothing below counts. */
-static enum below below_look(struct unpacker *u, int layer, struct str path, int *dir, const char **last)
-{
-    struct str part, rest = path;
-    struct stat st;
-    bool hidden = false;
-    *dir = openat(layer, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (*dir >= 0) {
-        bool more = str_cut(rest, '/', &part, &rest);
-        *last = str_z(&u->a, part);
-        hidden = hidden || is_opaque(*dir);
-        bool there = fstatat(*dir, *last, &st, AT_SYMLINK_NOFOLLOW) == 0;
-        hidden = hidden || (there ? is_whiteout(&st) : errno != ENOENT);
-        if (!there || is_whiteout(&st)) break;
-        if (!more) return BELOW_HERE;
-        int next = openat(*dir, *last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        hidden = hidden || next < 0;
-        close_fd(dir);
-        *dir = next;
-    }
-    close_fd(dir);
-    return hidden ? BELOW_HIDDEN : BELOW_NOT;
-}
-
 int unpack_lower(struct unpacker *u, struct str path, const char **last)
 {
-    for (size_t i = 0; i < u->o->n_lower; i++) {
-        int dir;
-        enum below b = below_look(u, u->o->lower_fds[i], path, &dir, last);
-        if (b == BELOW_HERE) return dir;
-        if (b == BELOW_HIDDEN) return -1;
-    }
-    return -1;
+    return stack_find(&u->a, u->o->lower_fds, u->o->n_lower, path, last);
 }
 
 /* ---- directories ---- */
@@ -131,7 +90,7 @@ bool unpack_clear(struct unpacker *u, int dir, const char *name, bool *whiteout)
     struct stat st;
     *whiteout = false;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT || err_sys(u->e, "cannot look at '%s'", name);
-    *whiteout = is_whiteout(&st);
+    *whiteout = stack_is_whiteout(&st);
     if (S_ISDIR(st.st_mode)) return dir_remove_tree_at(dir, name, u->e);
     return unlinkat(dir, name, 0) == 0 || err_sys(u->e, "cannot replace '%s'", name);
 }
@@ -178,7 +137,7 @@ static bool parents_make(struct unpacker *u, struct str path)
         int up CLEANUP(close_fd) = dir_open(u, str_sub(path, 0, cut ? cut - 1 : 0), &e);
         struct stat st;
         bool there = up >= 0 && fstatat(up, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-        if (up < 0 || (there && !is_whiteout(&st))) {
+        if (up < 0 || (there && !stack_is_whiteout(&st))) {
             if (u->e) *u->e = e;
             leads_out(u, part, there && e.code == ERR_NOT_FOUND ? EXDEV : e.sys);
             return false;

@@ -38,6 +38,8 @@ bool pod_command(struct pod *p, struct err *e)
     else if (!own && !p->is_script) push_words(p, &p->image.cmd);
     if (p->is_script) script_file(p);
     if (p->argv.n) return true;
+    if (p->image.kind == IMAGE_STORED)
+        return err_set(e, ERR_SPEC, "no command specified: the image '%.*s' has neither entrypoint nor cmd", STR_ARG(val_get_str(p->main, "image")));
     return err_set(e, ERR_SPEC, "image '%.*s' has no known entrypoint: give the container a `command`",
                    STR_ARG(val_get_str(p->main, "image")));
 }

@@ -173,9 +173,11 @@ void pod_env_defaults(struct pod *p)
     bool plain = p->in->tier == STEP_TIER_NONE;
     struct str shims = plain ? str_fmt(p->a, "%.*s/shims", STR_ARG(p->in->state_dir)) : STR(POD_SHIM_DIR);
     for (size_t i = 0; i < p->image.env.n; i++) env_default(p, p->image.env.items[i].name, p->image.env.items[i].value);
-    env_default(p, STR("PATH"), str_fmt(p->a, "%.*s:%.*s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    bool image = p->image.kind == IMAGE_STORED;
+    if (image) env_default(p, STR("PATH"), STR("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+    else env_default(p, STR("PATH"), str_fmt(p->a, "%.*s:%.*s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                         STR_ARG(pod_files_dir(p)), STR_ARG(shims)));
-    env_default(p, STR("HOME"), STR("/tmp"));
+    env_default(p, STR("HOME"), image ? p->home : STR("/tmp"));
     env_default(p, STR("HOSTNAME"), p->in->pod_name);
 }
 

@@ -4,16 +4,15 @@
 
 static bool choose_image(struct pod *p, struct err *e)
 {
-    struct str name = val_get_str(p->main, "image");
-    p->image = image_resolve(p->a, p->in->images, name);
-    if (p->image.kind == IMAGE_ABSENT && p->in->image_fallback_host) p->image.kind = IMAGE_HOST;
-    if (p->image.missing.p)
-        return err_set(e, ERR_SPEC, "image '%.*s' needs the program '%.*s', which this host does not have",
-                       STR_ARG(name), STR_ARG(p->image.missing));
-    if (p->image.kind != IMAGE_ABSENT) return true;
-    return err_set(e, ERR_SPEC, "image '%.*s' is neither mapped nor available: say what it is in a file for --images, "
-                   "or set SKIFF_IMAGE_FALLBACK=host to run it with this host's programs", STR_ARG(name));
+    struct str name = val_get_str(p->main, "image"), policy = val_get_str(p->main, "imagePullPolicy");
+    if (p->in->collect) return p->image.kind = IMAGE_HOST, true; /* nothing runs in it */
+    if (!p->in->images.find(p->in->images.ctx, p->a, name, policy, &p->image, e)) return false;
+    return !p->image.missing.p || err_set(e, ERR_SPEC, "image '%.*s' needs the program '%.*s', which this host does not have",
+                                          STR_ARG(name), STR_ARG(p->image.missing));
 }
+
+/* Its root is not the host's. */
+static bool has_own_root(const struct pod *p) { return p->image.kind == IMAGE_ROOT || p->image.kind == IMAGE_STORED; }
 
 static struct str parent_dir(struct str path)
 {
@@ -136,20 +135,9 @@ static void image_parts(struct pod *p)
                                  .path = bare ? str_fmt(p->a, "%.*s/%.*s", STR_ARG(pod_files_dir(p)), STR_ARG(path)) : path};
         VEC_PUSH(&p->files, file);
     }
+    for (size_t i = 0; i < p->image.volumes.n; i++)
+        if (!pod_has_backstep(p->image.volumes.items[i])) VEC_PUSH(&p->writable, p->image.volumes.items[i]);
     if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);
-}
-
-static void identity(struct pod *p, struct step_spec *s)
-{
-    static const char *const places[] = {"securityContext.runAsUser", "securityContext.runAsGroup"};
-    const struct val *spec = val_get(p->in->workflow, STR("spec"));
-    const struct val *levels[] = {spec, p->in->tmpl, p->main}; /* the container's own says last */
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        int64_t id;
-        const struct val *uid = val_path(levels[i], places[0]), *gid = val_path(levels[i], places[1]);
-        if (uid && val_i64(uid, &id)) s->uid = id;
-        if (gid && val_i64(gid, &id)) s->gid = id;
-    }
 }
 
 static void finish(struct pod *p, struct pod_plan *out)
@@ -158,7 +146,9 @@ static void finish(struct pod *p, struct pod_plan *out)
     struct str dir = val_get_str(p->main, "workingDir");
     step_spec_init(s);
     s->id = p->in->step_id;
-    s->tier = p->image.kind == IMAGE_ROOT ? STEP_TIER_IMAGE : p->in->tier;
+    s->tier = has_own_root(p) ? STEP_TIER_IMAGE : p->in->tier;
+    s->uid = p->uid;
+    s->gid = p->gid;
     s->cwd = dir.n ? dir : p->image.workdir;
     s->grace_ms = p->in->grace_ms;
     s->log_max_bytes = p->in->log_max_bytes;
@@ -171,7 +161,11 @@ static void finish(struct pod *p, struct pod_plan *out)
         s->layers.items[0] = p->image.root;
         s->layers.n = 1;
     }
-    identity(p, s);
+    if (p->image.kind == IMAGE_STORED) {
+        s->layers.items = (struct str *)(uintptr_t)p->image.layers.items; /* nobody writes to them */
+        s->layers.n = p->image.layers.n;
+    }
+    out->notice = p->notice;
 #define MOVE(to, from)                                                                             \
     do {                                                                                           \
         (to).n = (from).n;                                                                         \
@@ -288,7 +282,7 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     bool ok = choose_main(&p, e) && pod_patch(&p, &in, e);
     p.patched = true;
     if (!ok || !choose_main(&p, e)) return false;
-    ok = probes_check(&p, e) && choose_image(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+    ok = probes_check(&p, e) && choose_image(&p, e) && pod_user(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          work_dir_ok(&p, e) && pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     pod_env_defaults(&p);
     if (ok) image_parts(&p);

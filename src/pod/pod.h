@@ -17,6 +17,12 @@ struct pod_lookup {
     void *ctx;
 };
 
+/* What `image:` means, by name and imagePullPolicy; texts live in the arena, or as long as pod_build runs. Never IMAGE_ABSENT. */
+struct pod_images {
+    bool (*find)(void *ctx, struct arena *a, struct str name, struct str policy, struct image *out, struct err *e);
+    void *ctx;
+};
+
 /* An input artifact that is there already. */
 struct pod_artifact {
     struct str name, path; /* path in the step */
@@ -38,8 +44,8 @@ struct pod_input {
     uint64_t step_id;
     enum step_tier tier;
     struct str state_dir;
-    const struct image_map *images;
-    bool image_fallback_host;
+    struct pod_images images;
+    bool one_user;              /* steps can be nobody but who runs Skiff */
     bool capture_result;
     const struct pod_artifact *artifacts;
     size_t n_artifacts;

@@ -17,6 +17,9 @@ struct pod {
     bool is_script;
     bool probed;            /* an exec probe will be run in it */
     struct image image;
+    int64_t uid, gid;   /* or STEP_UID_DEFAULT */
+    struct str home;    /* of the user, in an image; absent: not known */
+    struct str notice;
     VEC(struct str) argv, env, masks, writable, dirs;
     VEC(struct str) file_dirs; /* mounts that are made of files */
     VEC(struct pod_host_path) host_paths;
@@ -37,6 +40,8 @@ struct str pod_files_dir(struct pod *p);              /* env.c: where an image's
 /* patch.c: podSpecPatch; in->tmpl and in->grace_ms are what comes of it */
 bool pod_patch(struct pod *p, struct pod_input *in, struct err *e);
 const struct val *pod_volume_named(const struct val *list, struct str name); /* also of other named things */
+/* user.c */
+bool pod_user(struct pod *p, struct err *e);
 /* command.c */
 bool pod_command(struct pod *p, struct err *e);
 /* env.c: command and args may refer to variables, so this comes first; what the image and the runtime set they

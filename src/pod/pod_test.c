@@ -61,6 +61,31 @@ static struct image_map *images(void)
     return m;
 }
 
+/* An image that has all that one can have; beside it, what the map says. */
+static const struct str its_layers[] = {STR("/l/2"), STR("/l/1")}, its_entrypoint[] = {STR("/entry")}, its_cmd[] = {STR("serve"), STR("all")},
+                        its_volumes[] = {STR("/data")};
+static const struct image_pair its_env[] = {{STR("PATH"), STR("/opt/bin:/bin")}, {STR("MODE"), STR("image")}};
+static const struct image stored = {
+    .kind = IMAGE_STORED,
+    .layers = {its_layers, 2},
+    .entrypoint = {its_entrypoint, 1},
+    .cmd = {its_cmd, 2},
+    .env = {its_env, 2},
+    .workdir = STR("/app"),
+    .user = STR("app"),
+    .passwd = STR("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n:x:7:7::/:\n"),
+    .group = STR("root:x:0:\nstaff:x:50:app\n"),
+    .volumes = {its_volumes, 1},
+};
+static struct image *given; /* what "stored" means instead */
+
+static bool find_image(void *ctx, struct arena *arena, struct str name, struct str policy, struct image *out, struct err *e)
+{
+    struct image_map *m = ctx;
+    if (str_is(name, "stored")) return *out = given ? *given : stored, true;
+    return image_mapped(m, name, out) || image_built_in(arena, m, name, out) || err_set(e, ERR_NOT_FOUND, "no image %.*s", STR_ARG(name));
+}
+
 static const char spec[] =
     "{\"metadata\": {\"name\": \"wf\", \"namespace\": \"ns\", \"uid\": \"u-1\"}, \"spec\": {\"volumes\": ["
     "{\"name\": \"scratch\", \"emptyDir\": {}}, {\"name\": \"memory\", \"emptyDir\": {\"medium\": \"Memory\"}},"
@@ -98,7 +123,7 @@ static struct pod_input input_of(const char *tmpl)
     *w = parsed(spec);
     return (struct pod_input){
         .tmpl = t, .workflow = w, .node_id = STR("wf-7"), .node_name = STR("wf.x"), .pod_name = STR("wf-x-7"), .step_id = 7,
-        .tier = STEP_TIER_OVERLAY, .state_dir = STR("/state"), .images = images(), .grace_ms = 1000,
+        .tier = STEP_TIER_OVERLAY, .state_dir = STR("/state"), .images = {find_image, images()}, .grace_ms = 1000,
         .lookup = {lookup_value, lookup_all, NULL},
     };
 }
@@ -403,17 +428,82 @@ static void images_are_roots_host_or_errors(void **state)
     };
     check_rows(rows, ARRAY_LEN(rows));
     struct pod_input in = input_of("{\"container\": {\"image\": \"acme/train:7\", \"command\": [\"train\"]}}");
-    assert_true(str_find(built(&in), STR("neither mapped nor available"), 0) > 0);
-    in.image_fallback_host = true;
-    expect_lines("fallback", built(&in), "arg train\ntier overlay");
+    expect_lines("unknown", built(&in), "error no image acme/train:7");
     in = input_of("{\"container\": {\"image\": \"nginx\"}}");
-    in.images = image_map_new(&a, "/nowhere");
+    in.images.ctx = image_map_new(&a, "/nowhere");
     expect_lines("missing", built(&in), "error image 'nginx' needs the program 'nginx', which this host does not have");
     in = input_of("{\"container\": {\"image\": \"python:3.11\", \"command\": [\"python\"]}}");
     struct str shown = built(&in);
     if (!str_starts(shown, STR("error"))) /* the host has a python3 */
         expect_lines("shims", shown, "make /state/shims\nenv "
                                      "PATH=/argo/files:/argo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+}
+
+static void a_stored_image_says_what_a_container_does_not(void **state)
+{
+    static const struct row rows[] = {
+        {"{\"container\": {\"image\": \"stored\"}}",
+         "tier image\nlayer /l/2\nlayer /l/1\narg /entry\narg serve\narg all\ncwd /app\nenv MODE=image\nenv PATH=/opt/bin:/bin\nwritable /data"},
+        {"{\"container\": {\"image\": \"stored\", \"args\": [\"x\"]}}", "arg /entry\narg x\n!arg serve"},
+        {"{\"container\": {\"image\": \"stored\", \"command\": [\"c\"]}}", "arg c\n!arg /entry\n!arg serve"},
+        {"{\"container\": {\"image\": \"stored\", \"workingDir\": \"/w\", \"env\": [{\"name\": \"MODE\", \"value\": \"own\"}]}}",
+         "cwd /w\nenv MODE=own\n!env MODE=image"},
+    };
+    check_rows(rows, ARRAY_LEN(rows));
+    struct image bare = {.kind = IMAGE_STORED, .layers = stored.layers};
+    given = &bare;
+    struct pod_input in = input_of("{\"container\": {\"image\": \"stored\"}}");
+    expect_lines("bare", built(&in), "error no command specified: the image 'stored' has neither entrypoint nor cmd");
+    in = input_of("{\"container\": {\"image\": \"stored\", \"command\": [\"c\"]}}");
+    expect_lines("bare", built(&in), "env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    given = NULL;
+}
+
+/* USER of the image, securityContext of the container → uid, gid, HOME, or an error. The workflow says nothing. */
+static void users_are_the_images_or_the_documents(void **state)
+{
+    static const struct { const char *user, *context, *want; } rows[] = {
+        {"", "{}", "user -1 -1\nenv HOME=/root"},
+        {"root", "{}", "user -1 -1\nenv HOME=/root"},
+        {"0:0", "{}", "user -1 -1"},
+        {"app", "{}", "user 1000 1001\nenv HOME=/home/app"},
+        {"app:staff", "{}", "user 1000 50"},
+        {"1000", "{}", "user 1000 1001\nenv HOME=/home/app"},
+        {"1000:7", "{}", "user 1000 7"},
+        {"77", "{}", "user 77 0\nenv HOME=/"},
+        {"root:staff", "{}", "user 0 50"},
+        {"nobody", "{}", "error unable to find user nobody: no matching entries in the image's passwd file"},
+        {"app:gone", "{}", "error unable to find group gone: no matching entries in the image's group file"},
+        {"4294967295", "{}", "error unable to find user 4294967295: no matching entries in the image's passwd file"},
+        {"app", "{\"runAsUser\": 5}", "user 5 0\nenv HOME=/"},
+        {"gone", "{\"runAsUser\": 1000}", "user 1000 1001\nenv HOME=/home/app"},
+        {"app", "{\"runAsGroup\": 9}", "user 1000 9"},
+        {"", "{\"runAsNonRoot\": true}", "error container has runAsNonRoot and image will run as root"},
+        {"root", "{\"runAsNonRoot\": true}", "error container has runAsNonRoot and image has non-numeric user (root), cannot verify user is non-root"},
+        {"app", "{\"runAsNonRoot\": true}", "error container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root"},
+        {"0", "{\"runAsNonRoot\": true}", "error container has runAsNonRoot and image will run as root"},
+        {"1000", "{\"runAsNonRoot\": true}", "user 1000 1001"},
+        {"", "{\"runAsNonRoot\": true, \"runAsUser\": 5}", "user 5 0"},
+        {"1000", "{\"runAsNonRoot\": true, \"runAsUser\": 0}", "error container's runAsUser breaks non-root policy"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct image one = stored;
+        one.user = str_of(rows[i].user);
+        given = &one;
+        struct pod_input in = input_of(str_fmt(&a, "{\"container\": {\"image\": \"stored\", \"securityContext\": %s}}", rows[i].context).p);
+        in.workflow = &val_null;
+        expect_lines(str_fmt(&a, "USER %s, %s", rows[i].user, rows[i].context).p, built(&in), rows[i].want);
+    }
+    struct image one = stored;
+    given = &one;
+    struct pod_input in = input_of("{\"container\": {\"image\": \"stored\"}}");
+    struct pod_plan plan;
+    struct err e;
+    in.workflow = &val_null;
+    in.one_user = true;
+    assert_true(pod_build(&a, &in, &plan, &e));
+    assert_true(plan.spec.uid == -1 && str_find(plan.notice, STR("user app is ignored"), 0) >= 0);
+    given = NULL;
 }
 
 static void input_artifacts_are_copies_or_files(void **state)
@@ -512,6 +602,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(fields_show_labels_and_annotations, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(patches_change_the_pod, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(images_are_roots_host_or_errors, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(a_stored_image_says_what_a_container_does_not, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(users_are_the_images_or_the_documents, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(input_artifacts_are_copies_or_files, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(other_containers_have_what_is_theirs, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(tier_none_is_a_plain_process, arena_up, arena_down),

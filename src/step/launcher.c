@@ -108,7 +108,7 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
         arena_init(&a);
         enum proto_got got = proto_recv(sock, &a, &h, &body, passed);
         if (got == PROTO_CLOSED) _exit(0);
-        if (got == PROTO_MESSAGE && h.kind == PROTO_OPEN && passed[0] >= 0) make_supervisor(passed, body);
+        if (got == PROTO_MESSAGE && h.kind == PROTO_OPEN && passed[1] >= 0) make_supervisor(passed, body);
         for (size_t i = 0; got == PROTO_MESSAGE && i < PROTO_PASSED; i++)
             if (passed[i] >= 0) close(passed[i]);
         arena_fini(&a);

@@ -38,8 +38,9 @@ bool slot_busy(const struct slot *s);
 const char *slot_name(const struct slot *s); /* of its journal: see past.h */
 
 /* Hands over an encoded step_spec; the slot must be idle. `id` is the spec's. `quiet`: processors are
- * idle, so that the supervisor may prepare a next step while this one's end is looked at. */
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, struct err *e);
+ * idle, so that the supervisor may prepare a next step while this one's end is looked at. `hold` (-1: none): a
+ * descriptor that the supervisor keeps open until the step's outputs are collected; the caller keeps its own. */
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, int hold, struct err *e);
 /* Signals the step's process group; SIGKILL for everything after grace_ms. */
 bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 

@@ -62,22 +62,6 @@ bool plan_private_dir(struct plan *p, const char *at, mode_t mode, struct err *e
 
 /* ---- before the pivot ---- */
 
-static bool plan_layers(struct plan *p, struct buf *lower, struct err *e)
-{
-    const struct step_strs *l = &p->spec->layers;
-    for (size_t i = 0; i < l->n; i++) {
-        const char *at = str_fmt(p->arena, "/img/%zu", i).p;
-        if (mkdir(at, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", at);
-        int dir = io_open_in(p->sb->hostrw, l->items[i].p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
-        if (dir < 0) return err_sys(e, "image directory %s", l->items[i].p);
-        int tree = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        close(dir);
-        if (!plan_attach(p, tree, at, e)) return false;
-        buf_printf(lower, "%s%s", i ? ":" : "", at);
-    }
-    return true;
-}
-
 static bool plan_overlay_root(struct plan *p, struct err *e)
 {
     struct buf data;

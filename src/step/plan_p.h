@@ -92,6 +92,9 @@ void plan_mount_point(struct plan *p, struct str target, bool is_dir);
 void plan_mount_parents(struct plan *p, struct str target);
 void plan_escape(struct buf *out, const char *path); /* as a value among the options of an overlay */
 
+/* plan_image.c: before the pivot; `lower` gets directories of an overlay, topmost first */
+bool plan_layers(struct plan *p, struct buf *lower, struct err *e);
+
 /* plan_input.c: after the pivot, and when the step is over. Does a path lie in a volume (strictly)? `bind`: in
  * that one, or NULL: in memory. */
 bool plan_input(struct plan *p, const struct step_input *in, struct err *e);

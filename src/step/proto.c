@@ -11,8 +11,10 @@
 #include "base/limits.h"
 #include "step/io_p.h"
 
+enum { FDS_MAX = PROTO_PASSED + 1 }; /* with that of the body first, when there is one */
+
 union control {
-    char bytes[CMSG_SPACE(PROTO_PASSED * sizeof(int))];
+    char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
     struct cmsghdr align;
 };
 
@@ -30,14 +32,15 @@ bool proto_send(int sock, struct proto_head *h, struct str body, const int *pass
     h->version = PROTO_VERSION;
     h->body = body.n;
     bool large = body.n > PROTO_INLINE_BYTES;
-    ASSERT(!large || !pass);
-    int file = large ? body_file(body) : -1;
+    int file = large ? body_file(body) : -1, fds[FDS_MAX];
+    size_t n_fds = 0;
     if (large && file < 0) return err_sys(e, "message of %zu bytes", body.n);
+    if (large) fds[n_fds++] = file;
+    for (size_t i = 0; pass && i < PROTO_PASSED && pass[i] >= 0; i++) fds[n_fds++] = pass[i];
     struct iovec parts[2] = {{h, sizeof *h}, {(void *)(uintptr_t)body.p, large ? 0 : body.n}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
-    const int *fds = large ? &file : pass;
-    if (fds) {
-        size_t bytes = (large ? 1 : PROTO_PASSED) * sizeof *fds;
+    if (n_fds) {
+        size_t bytes = n_fds * sizeof *fds;
         m.msg_control = control.bytes;
         m.msg_controllen = CMSG_SPACE(bytes);
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
@@ -67,19 +70,18 @@ static bool body_from_file(int fd, struct arena *a, uint64_t n, struct str *body
     return true;
 }
 
-static size_t passed_fds(struct msghdr *m, int *fds)
+static void passed_fds(struct msghdr *m, int *fds)
 {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    for (size_t i = 0; i < PROTO_PASSED; i++) fds[i] = -1;
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0)) return 0;
-    size_t n = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof *fds, (size_t)PROTO_PASSED);
+    for (size_t i = 0; i < FDS_MAX; i++) fds[i] = -1;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0)) return;
+    size_t n = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof *fds, (size_t)FDS_MAX);
     memcpy(fds, CMSG_DATA(c), n * sizeof *fds);
-    return n;
 }
 
 static void close_fds(const int *fds)
 {
-    for (size_t i = 0; i < PROTO_PASSED; i++)
+    for (size_t i = 0; i < FDS_MAX; i++)
         if (fds[i] >= 0) close(fds[i]);
 }
 
@@ -90,22 +92,24 @@ enum proto_got proto_recv(int sock, struct arena *a, struct proto_head *h, struc
     struct iovec parts[2] = {{h, sizeof *h}, {room, sizeof room}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control.bytes,
                        .msg_controllen = sizeof control.bytes};
-    int fds[PROTO_PASSED];
+    int fds[FDS_MAX];
     for (size_t i = 0; passed && i < PROTO_PASSED; i++) passed[i] = -1;
     ssize_t n;
     do n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return PROTO_NONE;
     if (n <= 0) return PROTO_CLOSED;
-    size_t n_fds = passed_fds(&m, fds);
+    passed_fds(&m, fds);
     bool ok = (size_t)n >= sizeof *h && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && h->version == PROTO_VERSION &&
               h->kind > 0 && h->kind < PROTO_KIND_MAX;
     bool large = ok && h->body > PROTO_INLINE_BYTES;
     if (large) ok = (size_t)n == sizeof *h && body_from_file(fds[0], a, h->body, body);
     else ok = ok && (size_t)n == sizeof *h + h->body;
     if (ok && !large) *body = str_dup(a, str_n(room, (size_t)h->body));
-    bool taken = ok && !large && passed && n_fds == PROTO_PASSED;
-    if (taken) memcpy(passed, fds, sizeof fds);
-    else close_fds(fds);
+    for (size_t i = 0; ok && passed && i < PROTO_PASSED; i++) {
+        passed[i] = fds[i + large];
+        fds[i + large] = -1;
+    }
+    close_fds(fds);
     return ok ? PROTO_MESSAGE : PROTO_CLOSED;
 }

@@ -9,7 +9,8 @@ enum { PROTO_VERSION = 2, PROTO_INLINE_BYTES = 32 << 10 };
 
 enum proto_kind {
     PROTO_OPEN = 1, /* engine -> launcher: slot configuration, with the supervisor's socket and journal */
-    PROTO_START,    /* engine -> supervisor: a step_spec; b = 1: get ready for another one afterwards */
+    PROTO_START,    /* engine -> supervisor: a step_spec; b = 1: get ready for another one afterwards; with what is to be
+                     * held open until the step is over, if anything */
     PROTO_KILL,     /* engine -> supervisor: a = signal, b = grace in ms */
     PROTO_HELLO,    /* supervisor -> adopting engine: id, a = pid, time_us = start */
     PROTO_STARTED,  /* supervisor -> engine: as HELLO, of a step that has run for LIMIT_STEP_QUIET_MS */
@@ -35,7 +36,7 @@ enum proto_got { PROTO_MESSAGE, PROTO_NONE /* would block */, PROTO_CLOSED /* or
 
 enum { PROTO_PASSED = 2 };
 
-/* `pass` (may be NULL) are PROTO_PASSED descriptors that are sent along, only with an inline body. */
+/* `pass` (may be NULL) are up to PROTO_PASSED descriptors that are sent along; -1 ends them. */
 bool proto_send(int sock, struct proto_head *h, struct str body, const int *pass, struct err *e);
-/* The body lives in the arena. `passed` (may be NULL) gets the descriptors that came along, or -1. */
+/* The body lives in the arena. `passed` (may be NULL) gets the descriptors that came along, then -1. */
 enum proto_got proto_recv(int sock, struct arena *a, struct proto_head *h, struct str *body, int *passed);

@@ -9,10 +9,12 @@
  *   /ro      the root of tier ro, complete but for what is private to a step; the other tiers take /proc,
  *            /sys and /dev from it. The process is the first of its pid namespace, and /proc hides it.
  *   /new /t /m /img   mount points for the child
+ *   /top     the top layer of images, made with the first (plan_image.c)
  *   /u       overlays of inputs and their private halves, while a step has such (plan_input.c)
  * Runs on: supervisors. */
 #pragma once
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -20,6 +22,7 @@
 
 #define STAGE_RO "/ro"
 #define STAGE_INPUTS "/u"
+#define STAGE_TOP "/top"
 #define STAGE_SPARE "/mnt", "/argo" /* empty there: for volumes, and for what Argo's steps find below /argo: */
 #define STAGE_SPARE_BELOW "/argo/bin", "/argo/staging", "/argo/files"
 
@@ -47,6 +50,8 @@ struct sandbox {
     struct str resolv;
     uint64_t scratch_bytes;
     bool inputs_on_disk;     /* an overlay cannot have its upper half in memory here */
+    bool top;                /* STAGE_TOP is made, with what was then in the host's */
+    struct timespec resolv_seen, hosts_seen;
     const char *tools; /* resolved; NULL: none */
     int proc_fd; /* the host's /proc */
     int hostrw;  /* O_PATH */

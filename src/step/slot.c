@@ -69,12 +69,12 @@ int slot_fd(const struct slot *s) { return s->sock; }
 bool slot_busy(const struct slot *s) { return s->busy; }
 const char *slot_name(const struct slot *s) { return s->name; }
 
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, struct err *e)
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, int hold, struct err *e)
 {
     ASSERT(!s->busy && !s->adopted);
     if (s->gone) return err_set(e, ERR_UNREACHABLE, "the slot's supervisor is gone");
     struct proto_head h = {.kind = PROTO_START, .id = spec->id, .b = quiet};
-    if (!proto_send(s->sock, &h, bytes, NULL, e)) return false;
+    if (!proto_send(s->sock, &h, bytes, (int[PROTO_PASSED]){hold, -1}, e)) return false;
     s->id = spec->id;
     s->busy = true;
     return true;

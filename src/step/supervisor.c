@@ -207,11 +207,13 @@ static void supervise(struct supervisor *sv)
             if (errno == EINTR) continue;
             return;
         }
+        int passed[PROTO_PASSED];
         arena_init(&sv->arena);
-        enum proto_got got = proto_recv(sv->sock, &sv->arena, &h, &body, NULL);
+        enum proto_got got = proto_recv(sv->sock, &sv->arena, &h, &body, passed);
         if (got == PROTO_CLOSED) return;
         if (got == PROTO_MESSAGE && h.kind == PROTO_START && !(p.revents & POLLHUP)) {
             run_step(sv, body);
+            if (passed[0] >= 0) close(passed[0]); /* before the end is told: who hears of it may remove what was held */
             deliver(sv);
             run_clean(sv);
             if (h.b && !sv->alone) run_get_ready(sv);

@@ -197,7 +197,7 @@ static void start_one(struct options *o, struct slot *slot)
     struct err e = {0};
     struct buf b;
     buf_init(&b, LIMIT_STEP_SPEC_BYTES);
-    if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), o->count > 0, &e)) die(e.text);
+    if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), o->count > 0, -1, &e)) die(e.text);
     buf_fini(&b);
 }
 

@@ -26,66 +26,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "crash")]
 import common  # noqa: E402
 import images  # noqa: E402
 import registry  # noqa: E402
-
-NOBODY = 65534
-LIMIT_S = 120
-OPEN = []  # registries of the case
-
-
-def new_registry(*words, **more):
-    OPEN.append(registry.Registry(*words, **more))
-    return OPEN[-1]
-
-
-class Place:
-    """A home and a state directory of one user, and the program."""
-
-    def __init__(self, skiff, nobody=False):
-        self.root = tempfile.mkdtemp(prefix="skiff-image-", dir="/var/tmp")
-        os.chmod(self.root, 0o755)
-        self.skiff = shutil.copy(skiff, self.root + "/skiff")
-        self.user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if nobody else {}
-        self.home, self.state = self.path("home"), self.path("home", "state")
-        os.mkdir(self.home)
-        if nobody:
-            os.chown(self.home, NOBODY, NOBODY)
-
-    def path(self, *names):
-        return os.path.join(self.root, *names)
-
-    def write(self, name, text, mode=0o644):
-        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
-        with open(self.path(name), "wb") as f:
-            f.write(text if isinstance(text, bytes) else text.encode())
-        os.chmod(self.path(name), mode)
-        return self.path(name)
-
-    def env(self, more=None):
-        return {"PATH": os.environ["PATH"], "HOME": self.home, "LC_ALL": "C.UTF-8", "SKIFF_STATE": self.state, **(more or {})}
-
-    def start(self, *words, env=None, **more):
-        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        return subprocess.Popen([self.skiff, "image", *words], env=self.env(env), cwd=self.root, **self.user, **more)
-
-    def call(self, *words, env=None, stdin=None):
-        p = self.start(*words, env=env, stdin=stdin or subprocess.DEVNULL)
-        out, err = p.communicate(timeout=LIMIT_S)
-        return subprocess.CompletedProcess(words, p.returncode, out.decode(), err.decode())
-
-    def inspect(self, ref, *words):
-        got = self.call("inspect", ref, "-o", "json", *words)
-        return json.loads(got.stdout) if got.returncode == 0 else None
-
-    def names(self):
-        return self.call("ls", "-o", "name").stdout.split()
-
-    def files(self, *places):
-        """What lies in places of the store, locks apart."""
-        return [f"{p}/{n}" for p in places for n in sorted(os.listdir(f"{self.state}/images/{p}"))]
-
-    def close(self):
-        shutil.rmtree(self.root, ignore_errors=True)
-
+from place import LIMIT_S, NOBODY, OPEN, Place, new_registry  # noqa: E402
 
 def tree(top):
     """Every path of a directory with what it is."""

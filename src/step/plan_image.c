@@ -1,0 +1,78 @@
+/* The layers of an image as the lower half of a step's root.
+ *
+ * Above them lies one that a slot makes itself, with mount points and with what a container runtime puts over an
+ * image's own: /etc/resolv.conf and /etc/hosts as this host has them now, and /etc/hostname. Steps share the host's network. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "step/io_p.h"
+#include "step/plan_p.h"
+
+enum { COPY_MAX = 1 << 20 };
+
+static bool top_write(const char *path, struct str text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool ok = fd >= 0 && io_write_all(fd, text.p, text.n) && fchmod(fd, 0644) == 0;
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
+static bool fd_read(struct arena *a, int fd, size_t n, struct str *out)
+{
+    char *bytes = arena_alloc_bytes(a, n + 1);
+    ssize_t got = pread(fd, bytes, n, 0); /* a small file: all of it, or a signal that nobody sends here */
+    *out = str_n(bytes, got > 0 ? (size_t)got : 0);
+    return got >= 0;
+}
+
+/* A host that has no such file gives an empty one; it may change while the slot lives. */
+static bool top_copy(struct plan *p, const char *name, struct timespec *seen)
+{
+    struct stat st = {0};
+    struct str text = STR("");
+    int fd = io_open_in(p->sb->hostrw, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT);
+    bool there = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= COPY_MAX;
+    bool same = there && seen->tv_sec == st.st_mtim.tv_sec && seen->tv_nsec == st.st_mtim.tv_nsec;
+    bool ok = same || ((!there || fd_read(p->arena, fd, (size_t)st.st_size, &text)) &&
+                       top_write(str_fmt(p->arena, STAGE_TOP "%s", name).p, text));
+    if (ok && there) *seen = st.st_mtim;
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
+static bool top_ready(struct plan *p, struct err *e)
+{
+    static const char *const dirs[] = {"", "/etc", "/proc", "/sys", "/dev"};
+    bool ok = true;
+    for (size_t i = 0; ok && !p->sb->top && i < ARRAY_LEN(dirs); i++) {
+        const char *dir = str_fmt(p->arena, STAGE_TOP "%s", dirs[i]).p;
+        ok = mkdir(dir, 0755) == 0 || errno == EEXIST;
+    }
+    if (ok && !p->sb->top) ok = top_write(STAGE_TOP "/etc/hostname", STR("skiff\n"));
+    ok = ok && top_copy(p, "/etc/resolv.conf", &p->sb->resolv_seen) && top_copy(p, "/etc/hosts", &p->sb->hosts_seen);
+    p->sb->top = ok;
+    return ok || err_sys(e, "the top layer of an image");
+}
+
+bool plan_layers(struct plan *p, struct buf *lower, struct err *e)
+{
+    const struct step_strs *l = &p->spec->layers;
+    if (!top_ready(p, e)) return false;
+    buf_str(lower, STR(STAGE_TOP));
+    for (size_t i = 0; i < l->n; i++) {
+        const char *at = str_fmt(p->arena, "/img/%zu", i).p;
+        if (mkdir(at, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", at);
+        int dir = io_open_in(p->sb->hostrw, l->items[i].p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+        if (dir < 0) return err_sys(e, "image directory %s", l->items[i].p);
+        int tree = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        close(dir);
+        if (!plan_attach(p, tree, at, e)) return false;
+        buf_printf(lower, ":%s", at);
+    }
+    return true;
+}
