@@ -362,6 +362,7 @@ def main():
     if args.page:
         return
     args.corpus = os.path.abspath(args.corpus)
+    os.environ["SKIFF_IMAGE_PULL"] = "never"  # no test asks the internet
     if not os.access(SKIFF, os.X_OK):
         sys.exit("no program at %s: build it, or set SKIFF" % SKIFF)
     total = {"passed": 0, "failed": 0, "skipped": 0} if args.file else bad_input()
