@@ -41,6 +41,12 @@ static bool collects(const struct pod *p, struct str path)
     return !p->in->container.p || pod_path_shared(p, path) == p->in->collect;
 }
 
+/* A root of its own is writable, and where it lacks a directory the step makes it. */
+static void writable_for(struct pod *p, struct str path)
+{
+    if (!has_own_root(p)) VEC_PUSH(&p->writable, parent_dir(path));
+}
+
 static bool outputs(struct pod *p, struct err *e)
 {
     const struct val *params = val_path(p->in->tmpl, "outputs.parameters");
@@ -52,7 +58,7 @@ static bool outputs(struct pod *p, struct err *e)
         if (!o.path.n || !collects(p, o.path)) continue;
         if (!absolute(o.path, "output parameter", o.name, e)) return false;
         VEC_PUSH(&p->params, o);
-        VEC_PUSH(&p->writable, parent_dir(o.path));
+        writable_for(p, o.path);
     }
     for (uint32_t i = 0; arts && i < arts->n; i++) {
         struct step_output o = {.name = val_get_str(&arts->items[i], "name"), .optional = true,
@@ -60,7 +66,7 @@ static bool outputs(struct pod *p, struct err *e)
         if (!collects(p, o.path)) continue;
         if (!absolute(o.path, "output artifact", o.name, e)) return false;
         VEC_PUSH(&p->artifacts, o);
-        VEC_PUSH(&p->writable, parent_dir(o.path));
+        writable_for(p, o.path);
     }
     return true;
 }

@@ -4,8 +4,10 @@
 The files are no part of this repository: SKIFF_CORPUS, else ../shared/corpus/argo-examples beside
 it, is where they are looked for. bad_input.py, which needs none of them, runs first.
 
-usage: run.py [--all] [--runtime auto|ro|overlay] [--corpus DIR] [FILE...]
+usage: run.py [--all] [--images] [--runtime auto|ro|overlay] [--corpus DIR] [FILE...]
   --all      also the files that take long (slow in the table)
+  --images   every step runs in an image, made for the test from this host's programs and from Debian packages (real_images.py): names mean
+             nothing else
   --page     writes docs/argo-examples.md from the table, which the run proves; otherwise it must be current
   FILE       only rows whose name contains one of these words; slow ones too
 
@@ -20,7 +22,9 @@ Columns of expect.tsv (tab-separated, - = nothing):
   with      documents given on the command line before the file: from the corpus, or objects/NAME; `internet`: the
             file asks servers elsewhere. They are not reached: internet.py answers for them through a proxy, the file
             stays as it is, and what is judged is what the program makes of such answers;
-            limit:KEY=N makes the limit of a database semaphore first
+            limit:KEY=N makes the limit of a database semaphore first;
+            `image`: needs programs that only images have here: with --images; `net`: and a network of its own, where a step may listen on
+            any port: with --images and as root
   limit     seconds; with "slow" only under --all
   checks    separated by "; ", each is one of
             NAME=PHASE         every node of that displayName has it (there is at least one);
@@ -46,6 +50,7 @@ import tempfile
 import time
 
 import internet
+import real_images
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -56,6 +61,7 @@ ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 REFUSED = re.compile(r"not supported|neither mapped nor available|needs the program|has no effect in this version")
 ACTS = ("stop", "terminate", "set", "resume")
 GRACE_S = 20
+OWN_NET = ["unshare", "-n", "sh", "-c", 'ip link set lo up && echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start && exec "$@"', "sh"]
 QUICK_S = 15  # rows with a higher limit sleep more than they work, so many run at once
 
 
@@ -89,12 +95,14 @@ class Run:
         net = internet.shared() if "internet" in words else None
         files = [net.secrets] if net else []
         files += [os.path.join(HERE if w.startswith("objects/") else args.corpus, w) for w in words
-                  if w != "internet" and not w.startswith("limit:")]
+                  if w not in ("internet", "image", "net") and not w.startswith("limit:")]
+        if args.made:
+            args.made.share(os.path.join(state, "s"))
         for key, number in [w[6:].split("=") for w in words if w.startswith("limit:")]:
             done = self.ask("sync", "create", key, "--type", "database", "--limit", number)
             if done.returncode:
                 raise Wrong("sync create: " + done.stderr.strip())
-        command = self.command("run", "-o", "json", "--runtime", args.runtime, *files, os.path.join(args.corpus, row["file"]))
+        command = (OWN_NET if "net" in words else []) + self.command("run", "-o", "json", "--runtime", args.runtime, *files, os.path.join(args.corpus, row["file"]))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=state,
                                         env=dict(os.environ, **net.environment) if net else None)
@@ -233,12 +241,27 @@ def lacks_program(run):
     return found and found.group(1)
 
 
+def left_out(row, args):
+    """Why a row is not run; or None."""
+    words = row["with"].split()
+    if row["outcome"] == "skip":
+        return row["note"]
+    if "image" in words and not args.made:
+        return "needs programs that only images have here: --images"
+    if "net" in words and os.geteuid() != 0:
+        return "needs a network of its own: as root"
+    if row["slow"] and not args.all and not args.file:
+        return "slow: only with --all"
+    lacking = [why for name, why in (args.made.lacking if args.made else {}).items() if name in row["note"]]
+    return lacking[0] if lacking else None
+
+
 def judge(row, args):
     """(row, "passed" | "failed" | "skipped", what to say, seconds)"""
     started = time.monotonic()
     result = ("passed", "")
-    if row["outcome"] == "skip" or (row["slow"] and not args.all and not args.file):
-        return row, "skipped", row["note"] if row["outcome"] == "skip" else "slow: only with --all", 0.0
+    if why := left_out(row, args):
+        return row, "skipped", why, 0.0
     with tempfile.TemporaryDirectory(prefix="skiff-compat-", ignore_cleanup_errors=True) as state:
         run = Run(row, args, state)
         try:
@@ -352,6 +375,7 @@ def page_check(write):
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--all", action="store_true")
+    p.add_argument("--images", action="store_true")
     p.add_argument("--runtime", default="auto")
     p.add_argument("--verbose", "-v", action="store_true")
     p.add_argument("--corpus", default=os.environ.get("SKIFF_CORPUS") or os.path.join(ROOT, "../shared/corpus/argo-examples"))
@@ -369,8 +393,11 @@ def main():
     for name, n in current.items():
         total[name] += n
     if os.path.isdir(args.corpus):
-        for name, n in run_table(args).items():
-            total[name] += n
+        with tempfile.TemporaryDirectory(prefix="skiff-images-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
+            args.made = real_images.Images(SKIFF, folder) if args.images else None
+            os.environ.update(args.made.environment if args.made else {})
+            for name, n in run_table(args).items():
+                total[name] += n
     else:
         print("skipped: no corpus at %s: set SKIFF_CORPUS to a copy of Argo's examples" % args.corpus)
     print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % total)
