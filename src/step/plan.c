@@ -336,7 +336,7 @@ static bool plan_other_root(struct plan *p, struct err *e)
     plan_op(p, OP_CHDIR, "/new");
     plan_op(p, OP_PIVOT, NULL);
     if (p->assembled && !plan_assembled_tops(p, e)) return false;
-    return plan_api_mounts(p, e) && (!p->assembled || plan_assembled_private(p, e));
+    return plan_api_mounts(p, e) && (!p->assembled || plan_assembled_private(p, e)) && (!p->etc_is_link || plan_linked_etc(p, e));
 }
 
 static bool plan_root(struct plan *p, struct err *e)

@@ -12,6 +12,8 @@
 #include "step/io_p.h"
 #include "step/plan_p.h"
 
+#define TOP_FULL STAGE_TOP "/full"
+#define TOP_BARE STAGE_TOP "/bare" /* for images whose /etc is a link, which a directory above would hide */
 enum { COPY_MAX = 1 << 20 };
 
 static bool top_write(const char *path, struct str text)
@@ -39,7 +41,7 @@ static bool top_copy(struct plan *p, const char *name, struct timespec *seen)
     bool there = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= COPY_MAX;
     bool same = there && seen->tv_sec == st.st_mtim.tv_sec && seen->tv_nsec == st.st_mtim.tv_nsec;
     bool ok = same || ((!there || fd_read(p->arena, fd, (size_t)st.st_size, &text)) &&
-                       top_write(str_fmt(p->arena, STAGE_TOP "%s", name).p, text));
+                       top_write(str_fmt(p->arena, TOP_FULL "%s", name).p, text));
     if (ok && there) *seen = st.st_mtim;
     if (fd >= 0) close(fd);
     return ok;
@@ -47,32 +49,57 @@ static bool top_copy(struct plan *p, const char *name, struct timespec *seen)
 
 static bool top_ready(struct plan *p, struct err *e)
 {
-    static const char *const dirs[] = {"", "/etc", "/proc", "/sys", "/dev"};
+    static const char *const dirs[] = {"", "/bare", "/bare/proc", "/bare/sys", "/bare/dev", "/full", "/full/proc", "/full/sys", "/full/dev", "/full/etc"};
     bool ok = true;
     for (size_t i = 0; ok && !p->sb->top && i < ARRAY_LEN(dirs); i++) {
         const char *dir = str_fmt(p->arena, STAGE_TOP "%s", dirs[i]).p;
         ok = mkdir(dir, 0755) == 0 || errno == EEXIST;
     }
-    if (ok && !p->sb->top) ok = top_write(STAGE_TOP "/etc/hostname", STR("skiff\n"));
+    if (ok && !p->sb->top) ok = top_write(TOP_FULL "/etc/hostname", STR("skiff\n"));
     ok = ok && top_copy(p, "/etc/resolv.conf", &p->sb->resolv_seen) && top_copy(p, "/etc/hosts", &p->sb->hosts_seen);
     p->sb->top = ok;
     return ok || err_sys(e, "the top layer of an image");
 }
 
-bool plan_layers(struct plan *p, struct buf *lower, struct err *e)
+/* Topmost first; *etc_is_link: what the image has for /etc is none that a directory may lie over. */
+static bool attach_layers(struct plan *p, bool *etc_is_link, struct err *e)
 {
-    const struct step_strs *l = &p->spec->layers;
-    if (!top_ready(p, e)) return false;
-    buf_str(lower, STR(STAGE_TOP));
-    for (size_t i = 0; i < l->n; i++) {
+    bool known = *etc_is_link = false;
+    for (size_t i = 0; i < p->spec->layers.n; i++) {
+        struct str layer = p->spec->layers.items[i];
+        struct stat st;
         const char *at = str_fmt(p->arena, "/img/%zu", i).p;
         if (mkdir(at, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", at);
-        int dir = io_open_in(p->sb->hostrw, l->items[i].p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
-        if (dir < 0) return err_sys(e, "image directory %s", l->items[i].p);
+        int dir = io_open_in(p->sb->hostrw, layer.p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
+        if (dir < 0) return err_sys(e, "image directory %s", layer.p);
+        if (!known && (known = fstatat(dir, "etc", &st, AT_SYMLINK_NOFOLLOW) == 0)) *etc_is_link = S_ISLNK(st.st_mode);
         int tree = open_tree(dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         close(dir);
         if (!plan_attach(p, tree, at, e)) return false;
-        buf_printf(lower, ":%s", at);
+    }
+    return true;
+}
+
+bool plan_layers(struct plan *p, struct buf *lower, struct err *e)
+{
+    if (!top_ready(p, e) || !attach_layers(p, &p->etc_is_link, e)) return false;
+    buf_str(lower, p->etc_is_link ? STR(TOP_BARE) : STR(TOP_FULL));
+    for (size_t i = 0; i < p->spec->layers.n; i++) buf_printf(lower, ":/img/%zu", i);
+    return true;
+}
+
+bool plan_linked_etc(struct plan *p, struct err *e)
+{
+    static const char *const files[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/hostname"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct str text;
+        if (!io_read_file(p->arena, AT_FDCWD, str_fmt(p->arena, TOP_FULL "%s", files[i]).p, COPY_MAX, &text)) return err_sys(e, "%s", files[i]);
+        plan_op(p, OP_UNLINK, files[i])->soft = true;
+        struct child_op *op = plan_op(p, OP_WRITE, files[i]);
+        op->data = text.p;
+        op->n = text.n;
+        op->flags = 0644;
+        op->soft = true; /* the link may lead nowhere */
     }
     return true;
 }

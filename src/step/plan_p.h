@@ -52,6 +52,7 @@ struct plan {
     } own_dirs; /* writable directories of a read-only root */
     bool assembled, scratch; /* a root made of the host's directories; /t is mounted */
     bool ready;              /* and it is the prepared one */
+    bool etc_is_link;        /* an image's /etc leads elsewhere in it */
     unsigned n_private;
     uint64_t written;  /* bytes of inputs that the child writes */
     bool input_memory; /* STAGE_INPUTS is mounted, until the step is over */
@@ -94,6 +95,7 @@ void plan_escape(struct buf *out, const char *path); /* as a value among the opt
 
 /* plan_image.c: before the pivot; `lower` gets directories of an overlay, topmost first */
 bool plan_layers(struct plan *p, struct buf *lower, struct err *e);
+bool plan_linked_etc(struct plan *p, struct err *e); /* after it, with etc_is_link */
 
 /* plan_input.c: after the pivot, and when the step is over. Does a path lie in a volume (strictly)? `bind`: in
  * that one, or NULL: in memory. */

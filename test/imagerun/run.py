@@ -28,14 +28,18 @@ spec:
 """
 
 
-def layers(*more):
+def entries():
     with open(images.BUSYBOX, "rb") as f:
         busybox = f.read()
     base = [("bin/", None), ("bin/busybox", busybox, 0o755)] + [("bin/" + a, "=>bin/busybox") for a in APPLETS]
     base += [("bin/say", SAY, 0o755), ("tmp/", None, 0o1777), ("root/", None, 0o700), ("home/", None), ("etc/", None), ("etc/files/", None),
              ("etc/files/passwd", PASSWD), ("etc/passwd", "->/etc/files/passwd"), ("etc/group", "root:x:0:\nstaff:x:50:\n"),
              ("opt/", None), ("opt/base", "base"), ("opt/gone", "gone"), ("marker", "one"), ("kept", "kept\n")]
-    return (images.tar(*base), images.tar(("opt/", None), ("opt/.wh.gone", ""), ("marker", "two"), ("etc/resolv.conf", "->../nowhere"), *more))
+    return base
+
+
+def layers(*more):
+    return (images.tar(*entries()), images.tar(("opt/", None), ("opt/.wh.gone", ""), ("marker", "two"), ("etc/resolv.conf", "->../nowhere"), *more))
 
 
 def make(config=None, *more):
@@ -179,6 +183,21 @@ def configs(score, p):
         p.bring(ref, make(config))
         wf = p.run(f"b{i}", one(ref, None, members))
         score.check(says in errors(wf).get(f"b{i}", ""), f"{config} {members}: {errors(wf)}")
+
+
+def shapes(score, p):
+    """Many layers; an /etc that is a link; a description that is larger than a message."""
+    many = images.Image(*layers(), *[images.tar((f"n/{i}", str(i))) for i in range(124)], config={"Cmd": ["sh"], "Env": ["PATH=/bin"]})
+    p.bring("many:1", many)
+    wf = p.run("many", one("many:1", SH + ["ls /n | wc -l > /tmp/out"]))
+    score.check(outputs(wf).get("many") == {"o": "124"}, f"126 layers: {errors(wf)}")
+    parts = [e for e in entries() if not e[0].startswith("etc")]
+    linked = images.Image(images.tar(*parts, ("store/", None), ("store/passwd", PASSWD), ("etc", "->/store")), config={"User": "root", "Env": ["PATH=/bin"]})
+    p.bring("linked:1", linked)
+    wf = p.run("linked", one("linked:1", SH + ["test -s /etc/hosts && test -f /store/resolv.conf && cat /etc/hostname > /tmp/out && test -s /etc/passwd"]))
+    score.check(outputs(wf).get("linked") == {"o": "skiff"}, f"/etc is a link: {errors(wf)}")
+    wf = p.run("large", one("many:1", SH + ["echo ${#A} > /tmp/out"], f", env: [{{name: A, value: '{'x' * 60000}'}}]"))
+    score.check(outputs(wf).get("large") == {"o": "60000"}, f"a large description: {errors(wf)}")
 
 
 POD = """  arguments: {artifacts: [{name: tree, raw: {data: given}}]}
@@ -372,7 +391,7 @@ def in_use(score, p):
     os.chmod(p.path("w"), 0o777)
     text = f"""  volumes: [{{name: w, hostPath: {{path: "{p.path('w')}"}}}}]
 """ + one(ref, SH + ["touch /w/begun; while test ! -e /w/go; do sleep 0.02; done; cat /marker > /tmp/out"], ", volumeMounts: [{name: w, mountPath: /w}]")
-    x = p.begin("u", text)
+    x = p.begin("u", text.replace("volumeMounts:", f"env: [{{name: A, value: '{'x' * 60000}'}}], volumeMounts:"))  # the hold comes with a large description
     wait_for(score, "the step", lambda: os.path.exists(p.path("w/begun")), x)
     dirs = [layer["directory"] for layer in p.inspect(ref)["layers"]]
     for who in ("the engine at work", "the engine dead"):
@@ -397,7 +416,7 @@ def in_use(score, p):
     score.check(not any(os.path.exists(d) for d in dirs) and not p.files("layers"), f"gc afterwards: {p.files('layers')}")
 
 
-CASES = [hello, configs, pods, policies, waiting, killed, in_use]
+CASES = [hello, configs, shapes, pods, policies, waiting, killed, in_use]
 
 
 def main():
