@@ -20,24 +20,24 @@ def head(name, entrypoint="main"):
             "spec:\n  entrypoint: %s\n  templates:\n" % (name, entrypoint))
 
 
-def container(name, words, mount=None):
+def container(name, words, mount=None, image="busybox"):
     """`mount`: (host directory, place) that the container sees."""
-    text = "  - name: %s\n    container: {image: busybox, command: [%s]%s}\n" % (
-        name, ", ".join('"%s"' % w for w in words),
+    text = "  - name: %s\n    container: {image: \"%s\", command: [%s]%s}\n" % (
+        name, image, ", ".join('"%s"' % w for w in words),
         ", volumeMounts: [{name: host, mountPath: %s, readOnly: true}]" % mount[1] if mount else "")
     return text + ("    volumes: [{name: host, hostPath: {path: %s}}]\n" % mount[0] if mount else "")
 
 
-def dag(shape, count, words=("/bin/true",), mount=None):
-    text = head("bench-" + shape) + container("work", words, mount) + "  - name: main\n    dag:\n      tasks:\n"
+def dag(shape, count, words=("/bin/true",), mount=None, image="busybox"):
+    text = head("bench-" + shape) + container("work", words, mount, image) + "  - name: main\n    dag:\n      tasks:\n"
     for i in range(count):
         before = ", ".join("t%d" % n for n in needs(shape, i))
         text += "      - {name: t%d, template: work%s}\n" % (i, ", dependencies: [%s]" % before if before else "")
     return text
 
 
-def single(words=("/bin/true",), mount=None):
-    return head("bench-one", "work") + container("work", words, mount)
+def single(words=("/bin/true",), mount=None, image="busybox"):
+    return head("bench-one", "work") + container("work", words, mount, image)
 
 
 def makefile(shape, count):

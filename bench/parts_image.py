@@ -1,4 +1,4 @@
-"""Parts of the bench about images: an image of 500 MB into the store, against tar on the same layers."""
+"""Parts of the bench about images: steps in one; one of 500 MB into the store, against tar on the same layers."""
 import io
 import os
 import re
@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tarfile
 
+import gen
 import measure
+import parts_steps
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test", "image"))
 import images  # noqa: E402
@@ -66,3 +68,40 @@ def unpack(b):
         b.ratio("the same / tar -x, which syncs nothing", r["skiff image import"], r["tar -x"], None)
         for path in (at, to, state):
             shutil.rmtree(path, ignore_errors=True)
+
+
+IMAGE = "bench.local/noop:1"
+
+
+def noop_image(b):
+    """An image of three layers, as a layout; what is run in it does nothing."""
+    with open(b.bin["noop"], "rb") as f:
+        program = f.read()
+    layers = images.tar(("noop", program, 0o755)), images.tar(("etc", None), ("etc/a", "a")), images.tar(("etc", None), ("etc/b", "b"))
+    at = images.Image(*layers, config={"WorkingDir": "/"}).layout(b.path("noop-image"), IMAGE)
+    measure.measure(["chmod", "-R", "a+rX", at])
+    return at
+
+
+def steps_in_image(b):
+    """A no-op in an unpacked image: many against the floor of tier overlay, one after the other against runc and podman."""
+    count, chain = (200, 20) if b.quick else (1000, 100)
+    layout, every = noop_image(b), {}
+    files = {"many": b.write("image-many.yaml", gen.dag("independent", count, ["/noop"], image=IMAGE)),
+             "chain": b.write("image-chain.yaml", gen.dag("chain", chain, ["/noop"], image=IMAGE)),
+             "start": b.write("image-one.yaml", gen.single(["/noop"], image=IMAGE))}
+    for user in b.users():
+        measure.measure(b.as_user(user, [b.bin["skiff"], "image", "import", layout, "--state", b.state(user, "in-image")]), b.dir, b.env(user))
+        for name, file in files.items():
+            every["%s %s" % (name, user)] = b.skiff(user, "in-image", file)
+    every["floor"] = b.floor("root", "overlay", "--workers", str(b.cores), "--count", str(count), "--", b.bin["noop"])
+    for name, run in parts_steps.peers(b):
+        if name in ("runc", "podman"):
+            every[name] = run
+    r = measure.interleave(every, b.rounds)
+    b.times({k: v for k, v in r.items() if k.startswith("many") or k == "floor"}, count)
+    for user in b.users():
+        b.ratio("%d steps in an image, %s / floor (overlay)" % (count, user), r["many " + user], r["floor"], 1.3 if user == "root" else None)
+    own = (r["chain " + b.users()[0]].wall() - r["start " + b.users()[0]].wall()) / (chain - 1)
+    print("    skiff, a step of a chain     %8.0f µs" % (own * 1e6))
+    parts_steps.rows_of_peers(b, r, (("runc", 5, "image"), ("podman", 20, "image")), {"image": own})

@@ -113,16 +113,8 @@ def peer_commands(b):
         yield name, [path] + words if path else None, directory
 
 
-def runtimes(b):
-    """One sandboxed step of ours against one run of a container runtime, one after the other. bwrap, crun and
-    runc get a read-only root here, as tier ro has; podman an overlay, and is compared with both. What is run does
-    nothing, so that it is the sandboxes that are compared."""
-    count = 20 if b.quick else 100
-    user = b.users()[0]
-    every, mount = {}, (b.programs(), "/srv")
-    for tier in ("ro", "overlay"):
-        every["skiff " + tier] = b.skiff(user, "one-by-one-" + tier, b.write("by-one.yaml", gen.dag("chain", count, ["/srv/noop"], mount)), tier)
-        every["start " + tier] = b.skiff(user, "one-by-one-" + tier, b.write("one-noop.yaml", gen.single(["/srv/noop"], mount)), tier)
+def peers(b):
+    """Container runtimes by name, each as a function that has it run a few containers that do nothing."""
     for name, command, directory in peer_commands(b):
         def run(name=name, command=command, directory=directory):
             if not command:
@@ -133,7 +125,32 @@ def runtimes(b):
             if name == "crun" and b.root and os.path.ismount(UNIFIED):
                 watched = ["unshare", "-m", "sh", "-c", 'umount "$0" && exec "$@"', UNIFIED] + watched
             return measure.measure(watched + command, b.dir, timeout=60)
-        every[name] = run
+        yield name, run
+
+
+def rows_of_peers(b, results, rows, own):
+    """`rows`: (peer, how many times faster we must be, tier); `own`: seconds of one step of ours, by tier."""
+    for name, least, tier in rows:
+        work = "one sandboxed step (%s), times faster than %s" % (tier, name)
+        if not results[name].ok():
+            b.absent(work, results[name].why)
+            continue
+        each = results[name].wall() / SPAWNS
+        print("    %-28s %8.0f µs" % (name, each * 1e6))
+        b.row(work, "≥ %d" % least, "%.1f" % (each / own[tier]), each / own[tier] >= least)
+
+
+def runtimes(b):
+    """One sandboxed step of ours against one run of a container runtime, one after the other. bwrap, crun and
+    runc get a read-only root here, as tier ro has; podman an overlay, and is compared with both. What is run does
+    nothing, so that it is the sandboxes that are compared."""
+    count = 20 if b.quick else 100
+    user = b.users()[0]
+    every, mount = {}, (b.programs(), "/srv")
+    for tier in ("ro", "overlay"):
+        every["skiff " + tier] = b.skiff(user, "one-by-one-" + tier, b.write("by-one.yaml", gen.dag("chain", count, ["/srv/noop"], mount)), tier)
+        every["start " + tier] = b.skiff(user, "one-by-one-" + tier, b.write("one-noop.yaml", gen.single(["/srv/noop"], mount)), tier)
+    every.update(peers(b))
     r = measure.interleave(every, b.rounds)
     own = {}
     for tier in ("ro", "overlay"):
@@ -142,15 +159,7 @@ def runtimes(b):
             return
         own[tier] = (r["skiff " + tier].wall() - r["start " + tier].wall()) / (count - 1)
         print("    %-28s %8.0f µs" % ("skiff, a step of a chain, " + tier, own[tier] * 1e6))
-    for name, least, tier in (("bwrap", 4, "ro"), ("crun", 8, "ro"), ("runc", 25, "ro"), ("podman", 250, "ro"),
-                              ("podman", 20, "overlay")):
-        work = "one sandboxed step (%s), times faster than %s" % (tier, name)
-        if not r[name].ok():
-            b.absent(work, r[name].why)
-            continue
-        each = r[name].wall() / SPAWNS
-        print("    %-28s %8.0f µs" % (name, each * 1e6))
-        b.row(work, "≥ %d" % least, "%.1f" % (each / own[tier]), each / own[tier] >= least)
+    rows_of_peers(b, r, (("bwrap", 4, "ro"), ("crun", 8, "ro"), ("runc", 25, "ro"), ("podman", 250, "ro"), ("podman", 20, "overlay")), own)
 
 
 # ---- chain, cold ----
