@@ -11,6 +11,7 @@ enum {
     LIMIT_EXPR_BYTES = 1 << 20,      /* one expression's text */
     LIMIT_EXPR_DEPTH = 200,          /* nesting of an expression */
     LIMIT_EXPR_STEPS = 1000000,      /* evaluation steps of one expression */
+    LIMIT_SEMVER_BYTES = 4096,       /* constraint on versions */
     LIMIT_VALUE_BYTES = 16 << 20,    /* one parameter value or substituted text */
     LIMIT_NODE_BYTES = 32 << 20,     /* inputs, outputs or loop items of one node, as JSON; must be readable as a document */
     LIMIT_RESULT_BYTES = 256 << 10,  /* outputs.result: the tail that is kept, as Argo */
@@ -37,6 +38,7 @@ enum {
     LIMIT_WEB_CONNECT_MS = 30000,           /* a server's answer to a connection attempt, TLS included, as Go */
     LIMIT_WEB_REQUESTS = 10,                /* requests in a row that redirects may lead to, as Go */
     LIMIT_WEB_BODY_BYTES = 64 << 20,        /* body of a reply from elsewhere that is kept in memory */
+    LIMIT_WEB_REFUSAL_BYTES = 64 << 10,     /* body of an error reply where pieces or a file were asked for */
     LIMIT_WEB_RESULT_BYTES = 1 << 20,       /* reply to an http template: becomes a result */
     LIMIT_WEB_STALL_S = 300,                /* a transfer of a file in which nothing moves */
     LIMIT_FETCHES = 8,                      /* steps of one engine whose files are fetched or sent at once */
@@ -76,6 +78,7 @@ enum {
     LIMIT_IMAGE_LAYERS = 128,             /* of one image, as Docker and overlayfs have it */
     LIMIT_IMAGE_LAYER_MIB = 128 << 10,    /* one layer, packed or unpacked: 128 GiB */
     LIMIT_IMAGE_ENTRIES = 4 << 20,        /* entries of one layer */
+    LIMIT_IMAGE_HEAD_BYTES = 4 << 20,     /* what comes before the data of one entry: names, attributes, a map of holes */
     LIMIT_IMAGE_PATH_BYTES = 4095,        /* path of an entry, or target of a link, in a layer */
     LIMIT_IMAGE_DEPTH = 256,              /* nesting of directories in one layer */
     LIMIT_IMAGE_RATIO = 250,              /* unpacked bytes per packed byte of a layer, beyond the free part */

@@ -45,12 +45,19 @@ void cli_note(const struct cli *cli, const char *fmt, ...)
     cli_err(cli, buf_view(&b));
 }
 
+/* Its text may have words of a server or of a hostile file: no escape sequence gets through. */
 static void error_print(const struct cli *cli, const struct err *e)
 {
     CLEANUP(buf_fini) struct buf b;
+    struct str line, rest = str_of(e->text);
     buf_init(&b, LIMIT_VALUE_BYTES);
     style_put(&b, &cli->err_style, STYLE_FAILED, STR("error"));
-    buf_printf(&b, ": %s\n", e->text);
+    buf_str(&b, STR(": "));
+    while (str_set(rest)) {
+        str_cut(rest, '\n', &line, &rest);
+        text_clean(&b, line);
+        buf_char(&b, '\n');
+    }
     if (e->code == ERR_INTERNAL) buf_str(&b, STR("this is a bug in skiff\n"));
     cli_err(cli, buf_view(&b));
 }

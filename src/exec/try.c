@@ -64,7 +64,7 @@ static bool http_try(struct probe *p, const struct val *get)
     struct web_request r = {
         .url = str_fmt(a, "%s://%.*s:%d%s%.*s", tls ? "https" : "http", STR_ARG(host), port_of(p, get),
                        path.n && path.p[0] == '/' ? "" : "/", STR_ARG(path)),
-        .fields = fields, .n_fields = n, .insecure = true, .timeout_ms = p->timeout_us / 1000};
+        .fields = fields, .n_fields = n, .insecure = true, .same_host = true, .timeout_ms = p->timeout_us / 1000};
     if (!x->web && !(x->web = web_client_new(x->o.loop, &e))) return false;
     p->call = web_call_new(x->web, &r, on_reply, p, &e);
     arena_reset(a);

@@ -21,7 +21,8 @@ static struct str key_host(struct str key)
     ptrdiff_t scheme = str_find(key, STR("://"), 0);
     struct str head, rest, k = scheme >= 0 ? str_from(key, (size_t)scheme + 3) : key;
     str_cut(k, '/', &head, &rest);
-    if (scheme >= 0 || !rest.n || str_starts(rest, STR("v1")) || str_starts(rest, STR("v2"))) k = head;
+    bool old = str_is(rest, "v1") || str_is(rest, "v1/") || str_is(rest, "v2") || str_is(rest, "v2/");
+    if (scheme >= 0 || !rest.n || old) k = head;
     return str_is(k, "index.docker.io") || str_is(k, "registry-1.docker.io") ? STR("docker.io") : k;
 }
 

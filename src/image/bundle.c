@@ -62,15 +62,15 @@ static bool tar_list(struct bundle *b, struct err *e)
 {
     struct archive *ar = archive_read_new();
     struct archive_entry *ae;
-    int got;
+    int got, entries = 0;
     if (!ar) IMPOSSIBLE("no memory for an archive");
     archive_read_support_format_tar(ar);
     bool ok = archive_read_open_fd(ar, b->fd, BLOCK) == ARCHIVE_OK;
     while (ok && (got = archive_read_next_header(ar, &ae)) != ARCHIVE_EOF) {
-        ok = got >= ARCHIVE_WARN && b->files.n < FILES_MAX;
+        ok = got >= ARCHIVE_WARN && entries++ < FILES_MAX;
         if (ok) file_note(b, ar, ae);
     }
-    if (!ok && b->files.n >= FILES_MAX) err_set(e, ERR_LIMIT, "more than %d files: not an archive of images", FILES_MAX);
+    if (!ok && entries > FILES_MAX) err_set(e, ERR_LIMIT, "more than %d files: not an archive of images", FILES_MAX);
     else if (!ok) err_set(e, ERR_SPEC, "not a tar archive: %s", archive_error_string(ar) ? archive_error_string(ar) : "unknown error");
     archive_read_free(ar);
     return ok;

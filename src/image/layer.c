@@ -63,18 +63,19 @@ static bool meta_read(struct arena *a, const char *dir, struct image_layer *l)
     return true;
 }
 
-static bool name_look(struct arena *a, struct image_store *s, struct layer_work *w, const char *prefix, struct str hex)
+bool layer_at(struct arena *a, struct image_store *s, struct str name, struct image_layer *l)
 {
-    const char *dir = store_path(a, s, "layers/%s%.*s", prefix, STR_ARG(hex));
-    if (!file_exists(dir) || !layer_survived(a, dir) || !meta_read(a, dir, &w->layer)) return false;
-    w->layer.name = str_fmt(a, "%s%.*s", prefix, STR_ARG(hex));
-    w->layer.dir = str_fmt(a, "%s/fs", dir);
-    return w->done = true;
+    const char *dir = store_path(a, s, "layers/%.*s", STR_ARG(name));
+    if (!file_exists(dir) || !layer_survived(a, dir) || !meta_read(a, dir, l)) return false;
+    l->name = name;
+    l->dir = str_fmt(a, "%s/fs", dir);
+    return true;
 }
 
 bool layer_look(struct arena *a, struct image_store *s, struct layer_work *w)
 {
-    return name_look(a, s, w, "", digest_hex(w->layer.diff_id)) || name_look(a, s, w, "c-", digest_hex(w->chain));
+    struct str alone = str_dup(a, digest_hex(w->layer.diff_id)), chained = str_fmt(a, "c-%.*s", STR_ARG(digest_hex(w->chain)));
+    return w->done = layer_at(a, s, alone, &w->layer) || layer_at(a, s, chained, &w->layer);
 }
 
 /* ---- making ---- */

@@ -17,15 +17,15 @@ struct crew {
     struct err err;
 };
 
-static bool layer_do(struct crew *c, struct arena *a, size_t i, size_t n_below, struct err *e)
+static bool layer_do(struct crew *c, struct arena *a, size_t i, size_t n_below, const atomic_bool *stop, struct err *e)
 {
     struct layers_job *j = c->j;
     struct layer_from from = {0};
     struct image_progress_layer *p = j->progress ? &j->progress->layers[i] : NULL;
     struct layer_work *w = &j->works[i];
     if (!layer_look(a, c->s, w)) {
-        if (!j->fetch(j->user, a, i, w, &c->stop, &from, e)) return false;
-        from.cancelled = &c->stop;
+        if (!j->fetch(j->user, a, i, w, stop, &from, e)) return false;
+        from.cancelled = stop;
         from.progress = p;
         bool ok = layer_make(a, c->s, w, j->works, n_below, &from, e);
         if (from.own) close_fd(&from.source.fd);
@@ -54,7 +54,7 @@ static void *hand(void *user)
         size_t i = c->next < c->j->n ? c->next++ : SIZE_MAX;
         pthread_mutex_unlock(&c->mutex);
         if (i == SIZE_MAX || atomic_load(&c->stop)) break;
-        if (!layer_do(c, &a, i, 0, &e)) failed(c, &e);
+        if (!layer_do(c, &a, i, 0, &c->stop, &e)) failed(c, &e);
     }
     pthread_mutex_lock(&c->mutex);
     c->at_work--;
@@ -108,7 +108,7 @@ static bool rest_make(struct arena *a, struct crew *c, struct err *e)
         struct layer_work *w = &c->j->works[i];
         if (c->j->cancelled && atomic_load(c->j->cancelled)) return err_set(e, ERR_TIMEOUT, "not wanted any more");
         w->done = false; /* texts of its thread are gone */
-        if (!layer_do(c, a, i, i, e)) return false;
+        if (!layer_do(c, a, i, i, c->j->cancelled, e)) return false;
         if (!w->done) return err_set(e, ERR_INTERNAL, "a layer needs more than the layers below it");
     }
     return true;

@@ -142,11 +142,8 @@ static bool layer_read(struct arena *a, struct image_store *s, const struct val 
                               .size = get_i64(v, "size"), .name = val_get_str(v, "name"), .bytes = get_i64(v, "bytes"),
                               .entries = get_i64(v, "entries"), .devices = get_i64(v, "devices"), .xattrs = get_i64(v, "xattrs")};
     if (!name_ok(l->name) || !digest_check(l->diff_id, e)) return err_set(e, ERR_SPEC, "a record of an image is damaged");
-    struct layer_work w = {.layer = *l, .chain = l->diff_id};
-    if (str_starts(l->name, STR("c-"))) w.chain = str_fmt(a, "sha256:%.*s", STR_ARG(str_from(l->name, 2)));
-    if (!layer_look(a, s, &w)) return err_set(e, ERR_NOT_FOUND, "layer %.*s is not there", STR_ARG(str_sub(l->name, 0, 14)));
-    *l = w.layer;
-    return true;
+    /* Only under the name that the record keeps image_gc from. */
+    return layer_at(a, s, l->name, l) || err_set(e, ERR_NOT_FOUND, "layer %.*s is not there", STR_ARG(str_sub(l->name, 0, 14)));
 }
 
 bool record_read(struct arena *a, struct image_store *s, struct str manifest, struct image_info *out, struct err *e)

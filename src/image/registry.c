@@ -100,7 +100,9 @@ static bool is_local(struct str host)
     struct str name = host, port;
     if (host.n && host.p[0] == '[') return str_starts(host, STR("[::1]"));
     str_cut(host, ':', &name, &port);
-    return str_is(name, "localhost") || str_starts(name, STR("127."));
+    for (size_t i = 0; i < name.n; i++)
+        if (!strchr("0123456789.", name.p[i])) return str_is(name, "localhost");
+    return str_starts(name, STR("127."));
 }
 
 static bool may_be_plain(const struct image_settings *settings, struct str host)
@@ -152,7 +154,7 @@ bool registry_wait(const struct registry *r, unsigned tries, const struct web_re
     int64_t s = 0, ms = PAUSE_MS << MIN(tries - 1, 6u);
     if (tries >= LIMIT_IMAGE_TRIES) return false;
     ms += (int64_t)(random_u64() % (uint64_t)(ms / 2 + 1));
-    if (reply && str_to_i64(field_of(reply, "Retry-After"), &s) && s >= 0) ms = MIN(s * 1000, (int64_t)LIMIT_IMAGE_WAIT_MS);
+    if (reply && str_to_i64(field_of(reply, "Retry-After"), &s) && s >= 0) ms = MIN(s, (int64_t)LIMIT_IMAGE_WAIT_MS / 1000) * 1000;
     int64_t until = clock_mono_us() + ms * 1000, left;
     while ((left = until - clock_mono_us()) > 0) {
         if (r->cancelled && atomic_load(r->cancelled)) return false;
@@ -166,11 +168,8 @@ bool registry_says(struct arena *a, const struct registry *r, const struct web_r
     struct val v = val_null;
     struct err ignored;
     json_parse(a, reply->body, NULL, &v, &ignored);
-    struct str why = val_text(val_path(&v, "errors.0.message"));
-    struct buf clean CLEANUP(buf_fini);
-    buf_init(&clean, 200);
-    for (size_t i = 0; i < why.n && i < 150; i++) buf_char(&clean, (unsigned char)why.p[i] < ' ' ? ' ' : why.p[i]);
-    why = clean.n ? buf_view(&clean) : reply->status_text;
+    struct str why = str_sub(val_text(val_path(&v, "errors.0.message")), 0, 150);
+    if (!why.n) why = reply->status_text;
     if (reply->status == 401 || reply->status == 403)
         return err_set(e, ERR_AUTH, "registry %.*s refuses %s: %.*s (not there, or to be seen only after `docker login` or `podman login`)",
                        STR_ARG(r->host), what, STR_ARG(why));
@@ -257,23 +256,53 @@ static bool token_read(struct arena *a, const struct registry *r, const struct w
     return token->n || err_set(e, ERR_AUTH, "the token service of registry %.*s gives no token", STR_ARG(r->host));
 }
 
+/* The host of an address and, when there is one, its port; absent when it has more to it than that. */
+static struct str authority_of(struct str url)
+{
+    size_t from = str_starts(url, STR("https://")) ? 8 : 7, n = 0;
+    struct str rest = str_from(url, from);
+    while (n < rest.n && !strchr("/?#", rest.p[n])) n++;
+    for (size_t i = 0; i < n; i++)
+        if (strchr("@\\%", rest.p[i])) return STR_NONE;
+    return str_sub(rest, 0, n);
+}
+
+static struct str without_port(struct str host)
+{
+    size_t n = host.n;
+    while (n && host.p[n - 1] >= '0' && host.p[n - 1] <= '9') n--;
+    return n && host.p[n - 1] == ':' ? str_sub(host, 0, n - 1) : host;
+}
+
+/* May credentials go to `realm` without TLS, or with any certificate? Only to hosts that are known for it, or when the registry
+ * itself, under another port, is such a one. */
+static bool realm_may_be_plain(const struct registry *r, struct str realm)
+{
+    struct str host = authority_of(realm);
+    bool lax = r->insecure || str_starts(r->base, STR("http://"));
+    return host.n && (may_be_plain(&r->s->settings, host) || (lax && str_eq(without_port(host), without_port(r->host))));
+}
+
 static bool token_get(struct arena *a, struct registry *r, const struct challenge *c, const struct credential *cred, struct str *header,
                       int64_t *life_s, struct err *e)
 {
     struct web_request q;
     struct web_reply reply;
     struct str token = STR_NONE, scope = c->scope.n ? c->scope : str_fmt(a, "repository:%.*s:pull", STR_ARG(r->path));
-    if (!str_starts(c->realm, STR("https://")) && !(str_starts(c->realm, STR("http://")) && (str_starts(r->base, STR("http://")) || r->insecure)))
-        return err_set(e, ERR_AUTH, "registry %.*s wants its token fetched without TLS, or nowhere", STR_ARG(r->host));
+    bool plain = realm_may_be_plain(r, c->realm);
+    if (!str_starts(c->realm, STR("https://")) && !(plain && str_starts(c->realm, STR("http://"))))
+        return err_set(e, ERR_AUTH, "registry %.*s wants its token fetched without TLS, or nowhere: '%.*s' (images.insecure lists hosts that may)",
+                       STR_ARG(r->host), STR_ARG(str_sub(c->realm, 0, 200)));
     token_request(a, c, cred, scope, &q);
     q.timeout_ms = LIMIT_IMAGE_TALK_MS;
     q.max_bytes = LIMIT_IMAGE_TOKEN_BYTES;
     q.same_origin = true;
-    q.insecure = r->insecure;
+    q.insecure = plain;
     q.cancelled = r->cancelled;
     for (unsigned tries = 1;; tries++) {
         bool ok = web_fetch(a, &q, &reply, e);
         if (ok && !registry_is_passing(&reply)) break;
+        if (!ok && e->code != ERR_UNREACHABLE && e->code != ERR_TIMEOUT) return err_ctx(e, "a token for registry %.*s", STR_ARG(r->host));
         if (registry_wait(r, tries, ok ? &reply : NULL)) continue;
         return ok ? registry_says(a, r, &reply, "a token", e) : err_ctx(e, "a token for registry %.*s", STR_ARG(r->host));
     }
@@ -318,7 +347,7 @@ static bool ask(struct arena *a, struct registry *r, struct web_request *q, stru
         q->fields = fields;
         q->n_fields = n + (auth.p ? 1 : 0);
         if (!web_fetch(a, q, reply, e)) return false;
-        if (reply->status != 401 || again) return true;
+        if (reply->status != 401 || again || reply->led_away) return true; /* others' challenges are not answered */
         if (!auth_get(a, r, reply, &auth, e)) return false;
         if (!auth.p) return true;
     }

@@ -59,7 +59,9 @@ struct layer_work {
 /* digest … of a manifest's layers and a configuration's diff_ids → work. They must match in number. */
 bool layers_plan(struct arena *a, struct image_store *s, const struct image_manifest *m, const struct image_config *c,
                  struct layer_work **out, struct err *e);
-/* Is it there already? Fills it in. */
+/* The one of that name, which lives as long as *l; false: it is not there. Fills in *l. */
+bool layer_at(struct arena *a, struct image_store *s, struct str name, struct image_layer *l);
+/* Is it there already, under either of its names? Fills it in. */
 bool layer_look(struct arena *a, struct image_store *s, struct layer_work *w);
 struct layer_from {
     struct unpack_source source;

@@ -272,11 +272,12 @@ static void credentials_are_looked_up_as_docker_and_podman_do(void **state)
 {
     struct place *p = *state;
     static const char text[] = "{\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"aHViOnB3\"},\"r.io\":{\"auth\":\"cjpwdw==\"},"
-        "\"r.io/team\":{\"username\":\"t\",\"password\":\"q\"},\"http://old.io:80/v2/\":{\"identitytoken\":\"tok\"},\"bad.io\":{\"auth\":\"?\"},\"empty.io\":{}},"
+        "\"r.io/team\":{\"username\":\"t\",\"password\":\"q\"},\"http://old.io:80/v2/\":{\"identitytoken\":\"tok\"},\"bad.io\":{\"auth\":\"?\"},\"p.io/v1team\":{\"auth\":\"cjpwdw==\"},\"empty.io\":{}},"
         "\"credHelpers\":{\"gcr.io\":\"gcloud\"},\"credsStore\":\"desktop\"}";
     static const struct { const char *host, *path, *user, *helper; } rows[] = {
         {"docker.io", "library/x", "hub", "desktop"}, {"r.io", "other/x", "r", "desktop"}, {"r.io", "team/x/y", "t", "desktop"},
-        {"r.io", "teams/x", "r", "desktop"}, {"gcr.io", "x", NULL, "gcloud"}, {"none.io", "x", NULL, "desktop"}, {"empty.io", "x", NULL, "desktop"}};
+        {"r.io", "teams/x", "r", "desktop"}, {"gcr.io", "x", NULL, "gcloud"}, {"none.io", "x", NULL, "desktop"}, {"empty.io", "x", NULL, "desktop"},
+        {"p.io", "v1team/x", "r", "desktop"}, {"p.io", "other/x", NULL, "desktop"}};
     struct val v;
     struct credential c;
     struct str helper;

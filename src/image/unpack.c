@@ -135,10 +135,10 @@ static bool file_entry(struct unpacker *u, struct archive_entry *ae, int dir, co
 
 static bool dir_entry(struct unpacker *u, struct archive_entry *ae, struct str path, int dir, const char *name)
 {
-    struct unpack_dir d = {.path = str_dup(&u->kept, path), .mode = archive_entry_perm(ae), .mtime = mtime_of(ae), .order = u->dirs.n};
+    struct unpack_dir d = {.path = path, .mode = archive_entry_perm(ae), .mtime = mtime_of(ae)};
     if (!owner_of(u, ae, &d.uid, &d.gid)) return false;
     if (path.p && !unpack_mkdir(u, dir, name)) return false;
-    VEC_PUSH(&u->dirs, d);
+    if (!unpack_dir_note(u, dir, name, d)) return false;
     if (!archive_entry_xattr_count(ae)) return true;
     int fd CLEANUP(close_fd) = openat(dir, path.p ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd >= 0 ? xattrs_set(u, ae, fd) : err_sys(u->e, "cannot open the directory '%s'", name);
@@ -244,18 +244,33 @@ static la_ssize_t on_read(struct archive *ar, void *user, const void **p)
     struct unpacker *u = user;
     size_t n;
     (void)ar;
-    return stream_next(u->stream, p, &n) ? (la_ssize_t)n : ARCHIVE_FATAL;
+    if (!stream_next(u->stream, p, &n)) return ARCHIVE_FATAL;
+    u->head_bytes = u->in_head ? u->head_bytes + n : 0;
+    if (u->head_bytes <= LIMIT_IMAGE_HEAD_BYTES) return (la_ssize_t)n;
+    err_set(u->e, ERR_LIMIT, "a layer has an entry with more than %d bytes before its data (LIMIT_IMAGE_HEAD_BYTES)", LIMIT_IMAGE_HEAD_BYTES);
+    return ARCHIVE_FATAL;
+}
+
+/* libarchive keeps a map of holes in memory, of any length: so it gets no more than a part of the layer for one header. */
+static int next_header(struct unpacker *u, struct archive_entry **ae)
+{
+    u->head_bytes = 0;
+    u->in_head = true;
+    int got = archive_read_next_header(u->ar, ae);
+    u->in_head = false;
+    return got;
 }
 
 static bool entries_make(struct unpacker *u)
 {
     struct archive_entry *ae;
     int got;
-    while ((got = archive_read_next_header(u->ar, &ae)) >= ARCHIVE_WARN && got != ARCHIVE_EOF) {
+    while ((got = next_header(u, &ae)) >= ARCHIVE_WARN && got != ARCHIVE_EOF) {
         if (++u->r->entries > LIMIT_IMAGE_ENTRIES)
             return err_set(u->e, ERR_LIMIT, "a layer has more than %d entries (LIMIT_IMAGE_ENTRIES)", LIMIT_IMAGE_ENTRIES);
         if (u->a.used > 1 << 16) arena_reset(&u->a);
         if (!entry_make(u, ae)) return false;
+        if (archive_read_data_skip(u->ar) < ARCHIVE_WARN) return read_failed(u); /* of what has data and is no file */
     }
     return got == ARCHIVE_EOF || read_failed(u);
 }
@@ -274,7 +289,10 @@ static bool dir_finish(struct unpacker *u, const struct unpack_dir *d)
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, d->mtime};
     struct err e = {0};
     int fd CLEANUP(close_fd) = fd_open_beneath(u->o->root_fd, d->path.n ? d->path.p : ".", O_RDONLY | O_DIRECTORY, 0, &e);
-    if (fd < 0) return e.code == ERR_NOT_FOUND || e.sys == ENOTDIR || err_set(u->e, ERR_IO, "unpacking a layer: %s", e.text);
+    struct stat st;
+    bool gone = e.code == ERR_NOT_FOUND || e.sys == ENOTDIR || e.sys == ELOOP || e.sys == EXDEV; /* a link stands there now */
+    if (fd < 0) return gone || err_set(u->e, ERR_IO, "unpacking a layer: %s", e.text);
+    if (fstat(fd, &st) != 0 || st.st_ino != d->ino) return true;
     if (u->root && fchown(fd, d->uid, d->gid) != 0) return err_sys(u->e, "cannot change the owner of a directory");
     if (fchmod(fd, d->mode) != 0 || futimens(fd, times) != 0) return err_sys(u->e, "cannot change the attributes of a directory");
     return true;

@@ -13,6 +13,7 @@ struct unpack_dir { /* gets its attributes at the end, when nothing is put into 
     uid_t uid;
     gid_t gid;
     struct timespec mtime;
+    ino_t ino; /* the same path may lead to another one by then */
     size_t order;
 };
 
@@ -27,6 +28,8 @@ struct unpacker {
     VEC(struct unpack_dir) dirs;
     struct buf parent;     /* path of parent_fd */
     int parent_fd;         /* -1: none */
+    bool in_head;          /* libarchive reads what comes before the data of an entry: */
+    uint64_t head_bytes;   /* so much by now */
     struct err *e;
 };
 
@@ -41,6 +44,8 @@ void unpack_forget_parent(struct unpacker *u);
 bool unpack_clear(struct unpacker *u, int dir, const char *name, bool *whiteout);
 /* Makes or keeps the directory `name` in `dir`. */
 bool unpack_mkdir(struct unpacker *u, int dir, const char *name);
+/* `name` in `dir` is the directory d->path: it gets what d says at the end. */
+bool unpack_dir_note(struct unpacker *u, int dir, const char *name, struct unpack_dir d);
 bool unpack_opaque(struct unpacker *u, int dir, const char *name);
 /* `path` in the layers below: the directory there that holds it, and the last name. -1: not there (e untouched). */
 int unpack_lower(struct unpacker *u, struct str path, const char **last);

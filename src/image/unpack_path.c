@@ -54,11 +54,22 @@ int unpack_lower(struct unpacker *u, struct str path, const char **last)
 
 /* ---- directories ---- */
 
+bool unpack_dir_note(struct unpacker *u, int dir, const char *name, struct unpack_dir d)
+{
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return err_sys(u->e, "cannot look at '%s'", name);
+    d.path = str_dup(&u->kept, d.path);
+    d.ino = st.st_ino;
+    d.order = u->dirs.n;
+    VEC_PUSH(&u->dirs, d);
+    return true;
+}
+
 /* A directory that the layer puts things into without describing it looks as it does below, or else like
  * any. */
-static bool implied_note(struct unpacker *u, struct str path)
+static bool implied_note(struct unpacker *u, int up, const char *name, struct str path)
 {
-    struct unpack_dir d = {.path = str_dup(&u->kept, path), .mode = 0755, .order = u->dirs.n};
+    struct unpack_dir d = {.path = path, .mode = 0755};
     struct stat st;
     const char *last;
     if (!u->o->lowest && !u->o->n_lower) return unpack_wants_lower(u, path);
@@ -69,8 +80,7 @@ static bool implied_note(struct unpacker *u, struct str path)
         d.gid = st.st_gid;
         d.mtime = st.st_mtim;
     }
-    VEC_PUSH(&u->dirs, d);
-    return true;
+    return unpack_dir_note(u, up, name, d);
 }
 
 bool unpack_opaque(struct unpacker *u, int dir, const char *name)
@@ -142,7 +152,7 @@ static bool parents_make(struct unpacker *u, struct str path)
             leads_out(u, part, there && e.code == ERR_NOT_FOUND ? EXDEV : e.sys);
             return false;
         }
-        if (!unpack_mkdir(u, up, name) || !implied_note(u, part)) return false;
+        if (!unpack_mkdir(u, up, name) || !implied_note(u, up, name, part)) return false;
     }
     return true;
 }

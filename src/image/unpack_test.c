@@ -213,6 +213,21 @@ static void later_entries_replace_earlier_ones(void **state)
     assert_string_equal(text_of(p, "o/h").p, "f");
 }
 
+/* What a directory was to get goes to that directory only, not to what a link in its place leads to. */
+static void a_directory_may_be_replaced(void **state)
+{
+    struct place *p = *state;
+    static const struct item items[] = {
+        {"out/", AE_IFDIR, NULL, 0711, NULL}, {"out", AE_IFLNK, "/", 0, NULL}, {"l/", AE_IFDIR, NULL, 0711, NULL}, {"l/sub/f", AE_IFREG, "f", 0, NULL},
+        {"l", AE_IFLNK, "kept", 0, NULL}, {"kept/", AE_IFDIR, NULL, 0750, NULL}, {"kept/sub/", AE_IFDIR, NULL, 0700, NULL},
+        {"self/", AE_IFDIR, NULL, 0711, NULL}, {"self", AE_IFLNK, "self", 0, NULL},
+    };
+    if (!unpack_items(p, items, ARRAY_LEN(items), "o")) fail_msg("%s", p->e.text);
+    assert_true(S_ISLNK(stat_of(p, "o/out").st_mode) && S_ISLNK(stat_of(p, "o/self").st_mode) && S_ISLNK(stat_of(p, "o/l").st_mode));
+    assert_int_equal(stat_of(p, "o/kept").st_mode & 07777, 0750);
+    assert_int_equal(stat_of(p, "o/kept/sub").st_mode & 07777, 0700);
+}
+
 static void nothing_leads_out(void **state)
 {
     struct place *p = *state;
@@ -235,6 +250,16 @@ static void nothing_leads_out(void **state)
         {"leads out", {{"l", AE_IFLNK, "..", 0, NULL}, {"l/.wh.victim", AE_IFREG, "", 0, NULL}}, 2},
         {"leads out", {{"l", AE_IFLNK, "..", 0, NULL}, {"l/.wh..wh..opq", AE_IFREG, "", 0, NULL}}, 2},
         {"without a name", {{"./", AE_IFREG, "x", 0, NULL}}, 1},
+        {"leads out", {{"l", AE_IFLNK, "a/../../victim", 0, NULL}, {"a/", AE_IFDIR, NULL, 0, NULL}, {"l/x", AE_IFREG, "x", 0, NULL}}, 3},
+        {"leads out", {{"a", AE_IFLNK, ".", 0, NULL}, {"l", AE_IFLNK, "a/a/..", 0, NULL}, {"l/victim", 0, "l/victim", 0, NULL}}, 3},
+        {"leads out", {{"l", AE_IFLNK, "/proc/self/root", 0, NULL}, {"l/x", AE_IFREG, "x", 0, NULL}}, 2},
+        {"leads out", {{"l", AE_IFLNK, "/proc/self/cwd", 0, NULL}, {"l/x", AE_IFDIR, NULL, 0, NULL}}, 2},
+        {"leads out", {{"f", AE_IFREG, "f", 0, NULL}, {"l", AE_IFLNK, "..", 0, NULL}, {"l/x", 0, "f", 0, NULL}}, 3},
+        {"leads out", {{"l", AE_IFLNK, "..", 0, NULL}, {"l/x", AE_IFIFO, NULL, 0, NULL}}, 2},
+        {"leads out", {{"l", AE_IFLNK, "..", 0, NULL}, {"l/x", AE_IFLNK, "victim", 0, NULL}}, 2},
+        {"leads out", {{"l", AE_IFLNK, "..", 0, NULL}, {"l/victim", AE_IFDIR, NULL, 0777, NULL}}, 2},
+        {"no file of the image", {{"x", 0, "/proc/self/root/etc/passwd", 0, NULL}}, 1},
+        {"no directory", {{".wh.w", AE_IFREG, "", 0, NULL}, {"w", AE_IFIFO, NULL, 0, NULL}, {"w/x", AE_IFREG, "x", 0, NULL}}, 3},
     };
     assert_true(file_write_atomic(at(p, "victim"), STR("safe"), 0600, false, &p->e));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -278,6 +303,16 @@ static void what_needs_the_layers_below_says_so(void **state)
     if (!unpack(p, tar, "o2", how)) fail_msg("%s", p->e.text);
     assert_string_equal(text_of(p, "o2/g2").p, "below");
     assert_int_equal(stat_of(p, "o2/tmp").st_mode & 07777, 01777); /* as below, not as made in passing */
+    static const struct item through[] = {{"y", 0, "way/etc/passwd", 0, NULL}}, onto[] = {{"z", 0, "away", 0, NULL}, {"z", AE_IFREG, "new", 0, NULL}};
+    static const struct item lures[] = {{"way", AE_IFLNK, "/", 0, NULL}, {"away", AE_IFLNK, "/etc/hostname", 0, NULL}};
+    assert_true(unpack_items(p, lures, ARRAY_LEN(lures), "lures"));
+    int lure = open(at(p, "lures"), O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* links below are not gone through */
+    assert_false(unpack(p, tar_make(p, TAR, through, 1), "o4", (struct how){.upper = true, .lower = &lure, .n_lower = 1}));
+    assert_non_null(strstr(p->e.text, "no file of the image"));
+    if (!unpack(p, tar_make(p, TAR, onto, 2), "o5", (struct how){.upper = true, .lower = &lure, .n_lower = 1})) fail_msg("%s", p->e.text);
+    assert_string_equal(text_of(p, "o5/z").p, "new");
+    assert_true(S_ISLNK(stat_of(p, "lures/away").st_mode));
+    close(lure);
     assert_false(unpack(p, tar_make(p, TAR, hidden, 1), "o3", how));
     assert_non_null(strstr(p->e.text, "no file of the image"));
     close(lower[0]);
@@ -312,7 +347,7 @@ int main(void)
 #define UNIT(t) cmocka_unit_test_setup_teardown(t, up, down)
     const struct CMUnitTest tests[] = {
         UNIT(what_a_layer_describes_is_made), UNIT(whiteouts_become_overlayfs_own), UNIT(later_entries_replace_earlier_ones),
-        UNIT(nothing_leads_out), UNIT(a_link_itself_is_never_written_through), UNIT(what_needs_the_layers_below_says_so),
+        UNIT(a_directory_may_be_replaced), UNIT(nothing_leads_out), UNIT(a_link_itself_is_never_written_through), UNIT(what_needs_the_layers_below_says_so),
         UNIT(wrong_bytes_are_noticed),
     };
     return cmocka_run_group_tests_name("image layers", tests, NULL, NULL);

@@ -58,7 +58,7 @@ bool exchange_begin(struct exchange *x, const struct web_request *r, struct err 
     arena_init(&x->arena);
     if (!request_check(r, e)) return false;
     request_copy(x, r);
-    buf_init(&x->body, (size_t)MIN(x->req.max_bytes, (uint64_t)LIMIT_WEB_BODY_BYTES));
+    buf_init(&x->body, (size_t)MIN(MAX(x->req.max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES), (uint64_t)LIMIT_WEB_BODY_BYTES));
     if (!address_clean(&x->arena, r->url, &x->url, e)) return false;
     if (!(x->curl = curl_open(e))) return false;
     if (!(x->easy = x->curl->easy_init())) return err_set(e, ERR_INTERNAL, "no room for a request");
@@ -147,13 +147,20 @@ static bool sink_write(struct exchange *x, struct str piece)
     return true;
 }
 
+/* Of a reply's body. What is asked for in pieces or into a file may be small; how it is refused has room for words all the same. */
+static uint64_t most_bytes(const struct exchange *x)
+{
+    bool refused = (x->req.on_piece || x->req.to_file) && (x->status < 200 || x->status >= 300);
+    return refused ? MAX(x->req.max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES) : x->req.max_bytes;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *user)
 {
     struct exchange *x = user;
     struct str piece = str_n(p, size * n);
     x->body_bytes += piece.n;
-    if (x->body_bytes > x->req.max_bytes) {
-        err_set(&x->err, ERR_LIMIT, "the reply is larger than %llu bytes", (unsigned long long)x->req.max_bytes);
+    if (x->body_bytes > most_bytes(x)) {
+        err_set(&x->err, ERR_LIMIT, "the reply is larger than %llu bytes", (unsigned long long)most_bytes(x));
         return 0;
     }
     if (x->req.on_piece && x->status >= 200 && x->status < 300) {
@@ -334,5 +341,5 @@ bool exchange_hop(struct exchange *x, struct err *e)
 
 struct web_reply exchange_reply(const struct exchange *x)
 {
-    return (struct web_reply){x->status, x->status_text, x->fields.items, x->fields.n, buf_view(&x->body)};
+    return (struct web_reply){x->status, x->status_text, x->fields.items, x->fields.n, buf_view(&x->body), !x->trusted};
 }

@@ -108,6 +108,8 @@ static enum hop_end onward(struct exchange *x, const char *to, struct err *e)
     if (!address_clean(&x->arena, str_of(to), &next, e)) return HOP_FAILED;
     host = address_part(x->curl, &x->arena, next, CURLUPART_HOST);
     x->trusted = x->trusted && (x->req.same_origin ? same_origin(x, next) : host_is_within(host, x->first_host));
+    if (x->req.same_origin && !x->trusted && repeats && x->with_body)
+        return err_set(e, ERR_AUTH, "a request is redirected to another host (%.*s), which is not to see it", STR_ARG(host)), HOP_FAILED;
     x->keeps_host = x->keeps_host && str_find(location(x), STR("://"), 0) < 0;
     referer_set(x, next);
     x->url = next;
@@ -121,6 +123,7 @@ enum hop_end exchange_hop_done(struct exchange *x, CURLcode code, struct err *e)
     char *to = NULL;
     bool redirects = (x->status >= 301 && x->status <= 303) || x->status == 307 || x->status == 308;
     if (redirects) x->curl->easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &to);
+    if (to && x->req.same_host && !str_eq(address_part(x->curl, &x->arena, str_of(to), CURLUPART_HOST), x->first_host)) to = NULL;
     if (to && (code == CURLE_OK || code == CURLE_WRITE_ERROR)) {
         x->err.code = ERR_NONE; /* its body is of no interest */
         return onward(x, to, e);

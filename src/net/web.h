@@ -10,7 +10,7 @@
  * Error texts are worded like Go's: `Get "http://…": dial tcp …: connection refused`.
  *
  * Errors: UNREACHABLE (no complete reply), TIMEOUT, LIMIT (the reply is too large), SPEC (not a
- * request that can be sent), UNSUPPORTED (no library). A reply of any status is no error.
+ * request that can be sent), AUTH (same_origin: a body would go elsewhere), UNSUPPORTED (no library). A reply of any status is no error.
  * Reference: RFC 9110; Go net/http client.go. */
 #pragma once
 #include <stdatomic.h>
@@ -37,7 +37,8 @@ struct web_request {
     uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES */
     bool insecure;              /* do not check the server's certificate */
     bool http2;                 /* from the first byte on (prior knowledge), as gRPC without TLS */
-    bool same_origin;           /* stricter than Go: credentials go to the first scheme, host and port only */
+    bool same_origin;           /* stricter than Go: credentials and a body go to the first scheme, host and port only */
+    bool same_host;             /* a redirect to another host is not followed: it is the reply */
     int64_t stall_s;            /* of a transfer in pieces or files in which nothing moves; 0: LIMIT_WEB_STALL_S */
     /* web_fetch only: */
     bool to_file;   /* the body of a 2xx reply goes to sink_fd instead of reply.body */
@@ -56,6 +57,7 @@ struct web_reply {
     const struct web_field *fields; /* names in canonical form ("Content-Type"), in order */
     size_t n_fields;
     struct str body;
+    bool led_away; /* by redirects, to where credentials do not go: not the word of whoever was asked */
 };
 
 /* Requests on a loop. Runs on: the loop thread. */

@@ -37,6 +37,7 @@ static const struct page pages[] = {
     {"/loop", "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n"},
     {"/away", "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/echo\r\nContent-Length: 0\r\n\r\n"},
     {"/found", "HTTP/1.1 302 Found\r\nLocation: echo\r\nContent-Length: 0\r\n\r\n"},
+    {"/moved", "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://localhost:%d/echo\r\nContent-Length: 5\r\n\r\nmoved"},
     {"/again", "HTTP/1.1 307 Temporary Redirect\r\nLocation: /echo\r\nContent-Length: 0\r\n\r\n"},
     {"/file", "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"},
     {"/nowhere", "HTTP/1.1 302 Found\r\nContent-Length: 5\r\n\r\nwhere"},
@@ -122,10 +123,9 @@ static void answer(int fd, const char *request, size_t n)
     else if (!strcmp(path, "/drip")) send_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", 39), wait_gone(fd);
     for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
         if (strcmp(path, pages[i].path)) continue;
-        if (!strcmp(path, "/away")) snprintf(text, sizeof text, "HTTP/1.1 302 Found\r\nLocation: "
-                                             "http://localhost:%d/echo\r\nContent-Length: 0\r\n\r\n", port);
-        const char *reply = strcmp(path, "/away") ? pages[i].reply : text;
-        send_all(fd, reply, strlen(reply));
+        const char *reply = pages[i].reply, *at = strstr(reply, "%d");
+        if (at) snprintf(text, sizeof text, "%.*s%d%s", (int)(at - reply), reply, port, at + 2);
+        send_all(fd, at ? text : reply, strlen(at ? text : reply));
         return;
     }
     if (strstr(path, "echo")) echo(fd, request, n);
@@ -157,7 +157,7 @@ static void *serve(void *user)
 /* ---- the client, both ways ---- */
 
 struct got {
-    bool ended;
+    bool ended, led_away;
     int status;
     char body[HEAD_MAX], fields[2048], text[1000];
     enum err_code code;
@@ -172,6 +172,7 @@ static void keep(struct got *g, const struct web_reply *r, const struct err *e)
         return;
     }
     g->status = r->status;
+    g->led_away = r->led_away;
     snprintf(g->body, sizeof g->body, "%.*s", STR_ARG(r->body));
     for (size_t i = 0, n = 0; i < r->n_fields && n < sizeof g->fields; i++)
         n += (size_t)snprintf(g->fields + n, sizeof g->fields - n, "%.*s=%.*s|", STR_ARG(r->fields[i].name),
@@ -280,6 +281,15 @@ static void redirects(void **state)
     assert_non_null(strstr(g.body, "X-One: 1"));
     g = ask("/away", (struct web_request){.user = STR("u"), .password = STR("p")});
     assert_null(strstr(g.body, "Authorization"));
+    assert_true(g.led_away);
+    g = ask("/moved", (struct web_request){.method = STR("POST"), .body = STR("token=1"), .same_origin = true});
+    assert_int_equal(g.code, ERR_AUTH); /* a body may have secrets, too */
+    g = ask("/again", (struct web_request){.method = STR("POST"), .body = STR("token=1"), .same_origin = true});
+    assert_true(g.status == 200 && !g.led_away);
+    g = ask("/moved", (struct web_request){.same_host = true});
+    assert_true(g.status == 307 && !strcmp(g.body, "moved"));
+    g = ask("/found", (struct web_request){.same_host = true});
+    assert_int_equal(g.status, 200);
     g = ask("/nowhere", (struct web_request){0}); /* no Location: a reply like others */
     assert_int_equal(g.status, 302);
     assert_string_equal(g.body, "where");
@@ -400,6 +410,9 @@ static void files(void **state)
     assert_int_equal(reply.status, 404);
     assert_string_equal(reply.body.p, "gone");
     assert_int_equal(lseek(fileno(out), 0, SEEK_END), 0);
+    r.max_bytes = 1; /* of the file: a refusal may need more words */
+    assert_true(web_fetch(&a, &r, &reply, NULL));
+    assert_string_equal(reply.body.p, "gone");
     fclose(in);
     fclose(out);
 }

@@ -193,7 +193,7 @@ static bool empty_dir(struct pod *p, const struct mount *m, const struct val *so
     if (limit.n && (!quantity_milli(limit, &milli) || milli < 0))
         return err_set(e, ERR_SPEC, "volume '%.*s': sizeLimit '%.*s' is no size", STR_ARG(m->volume), STR_ARG(limit));
     if (!memory) return own_dir(p, m, str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->volume))), true;
-    VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path, .size = (uint64_t)(milli + 999) / 1000, .read_only = m->read_only}));
+    VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path, .size = (uint64_t)(milli / 1000 + (milli % 1000 > 0)), .read_only = m->read_only}));
     return true;
 }
 

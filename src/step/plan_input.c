@@ -350,6 +350,7 @@ static bool share_make(struct plan *p, const struct given *g, int dir, const str
 {
     if (faccessat(dir, "done", F_OK, 0) == 0) return true;
     bool again = mkdirat(dir, "begun", 0700) != 0;
+    if (again && errno != EEXIST) return fail(g, e); /* on a full disk nobody has begun: nothing is to be removed */
     if (v ? !into_volume(p, g, v, again, e) : !((!again || io_remove_tree(dir, "copy")) && copy_put(p, g, dir, "copy", 0)))
         return v ? false : fail(g, e);
     return mkdirat(dir, "done", 0700) == 0 || fail(g, e);

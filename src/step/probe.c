@@ -53,9 +53,9 @@ static bool start(struct supervisor *sv, struct probe *p, struct arena *a, struc
 void probe_start(struct supervisor *sv, uint32_t number, uint32_t timeout_ms, struct str words)
 {
     struct arena a CLEANUP(arena_fini);
-    struct probe *p = &sv->run.probes[number];
     struct err e;
     if (number >= SLOT_PROBES || !sv->run.spec.probed) return;
+    struct probe *p = &sv->run.probes[number];
     if (p->pidfd >= 0) kill_probe(p), probe_event(sv, number); /* of an engine before this one */
     arena_init(&a);
     if (start(sv, p, &a, words, &e)) {

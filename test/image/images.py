@@ -28,13 +28,19 @@ def zstd(data):
 PACKINGS = {"": lambda b: b, "gzip": lambda b: gzip.compress(b, 1, mtime=0), "zstd": zstd}
 
 
-def tar(*entries):
+def tar(*entries, xattrs=None, uid=0):
     """An entry: (name, content) a file; (name, None) a directory; (name, "->x") a symlink; (name, "=>x") a hard link.
-    A third item is the mode."""
+    A third item is the mode. Or a TarInfo. `xattrs`, `uid`: of each."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
-        for name, what, *mode in entries:
+        for entry in entries:
+            if isinstance(entry, tarfile.TarInfo):
+                t.addfile(entry)
+                continue
+            name, what, *mode = entry
             i = tarfile.TarInfo(name)
+            i.uid = uid
+            i.pax_headers = {"SCHILY.xattr." + k: v for k, v in (xattrs or {}).items()}
             i.mtime = 1000000000
             i.mode = mode[0] if mode else 0o755 if what is None else 0o644
             if what is None:
@@ -45,6 +51,19 @@ def tar(*entries):
                 what = what.encode() if isinstance(what, str) else what
                 i.size = len(what)
             t.addfile(i, io.BytesIO(what) if i.isreg() else None)
+    return out.getvalue()
+
+
+def sparse(name, parts, size):
+    """A file with holes, as GNU tar writes it (format 1.0): the map of what there is comes before the data."""
+    numbers = "%d\n" % len(parts) + "".join("%d\n%d\n" % (at, len(data)) for at, data in parts)
+    body = numbers.encode() + bytes(-len(numbers) % 512) + b"".join(data for _, data in parts)
+    i = tarfile.TarInfo("GNUSparseFile.0/" + name)
+    i.size = len(body)
+    i.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name, "GNU.sparse.realsize": str(size)}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
+        t.addfile(i, io.BytesIO(body))
     return out.getvalue()
 
 

@@ -23,6 +23,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "crash")]
+import attacks  # noqa: E402
 import common  # noqa: E402
 import images  # noqa: E402
 import registry  # noqa: E402
@@ -222,7 +223,7 @@ def broken(score, p):
     def busy(r, kind, name):
         state["n"] += 1
         if state["n"] % 2 and kind != "ping":
-            r.reply(429 if state["n"] % 4 == 1 else 503, b"", [("Retry-After", "0")])
+            r.reply(429 if state["n"] % 4 == 1 else 503, b"x" * 20000, [("Retry-After", "0")])  # more than a small blob has
             return True
 
     def down(r, kind, name):
@@ -318,6 +319,7 @@ def elsewhere(score, p):
             score.check(got.returncode == 0 and store.count("blob") == 4, f"redirected: {got} {store.count('blob')}")
             score.check(not [h for _, _, h in store.asked if "Authorization" in h], f"no credentials for {host}, which was redirected to")
             p.call("rm", ref)
+    attacks.challenges(score, p, image, new_registry)
     mirror = new_registry()
     mirror.put("cache/library/app", "1", image)
     env = {"SKIFF_IMAGE_MIRRORS": f"docker.io=127.0.0.1:1 docker.io={mirror.host}/cache"}
@@ -395,6 +397,16 @@ def in_use(score, p):
     p.call("gc")
     score.check(not any(os.path.exists(layer["directory"]) for layer in shown["layers"]), "gc takes what nobody uses any more")
     score.check(p.call("rm", "nobody/has:1").returncode == 4, "rm of what is not there")
+    top = images.tar(("d/x", "x"))  # does not say what d is: unpacked for itself, or for what lies below
+    ref, alone = reg.put("stack", "1", images.Image(images.tar(("d", None, 0o700)), top)), reg.put("alone", "1", images.Image(top))
+    p.call("pull", ref)
+    before = [layer["directory"] for layer in p.inspect(ref)["layers"]]
+    p.call("pull", alone)
+    other = p.inspect(alone)["layers"][0]["directory"]
+    score.check([layer["directory"] for layer in p.inspect(ref)["layers"]] == before and other not in before, "an image keeps the layers that it came with")
+    p.call("rm", alone)
+    p.call("gc")
+    score.check(all(map(os.path.isdir, before)) and not os.path.exists(other), f"and gc leaves them: {before}, {p.files('layers')}")
     lock = open(f"{p.state}/images/lock", "a")
     fcntl.flock(lock, fcntl.LOCK_SH)
     score.check(p.call("gc").returncode == 9, "gc while something is pulled")
@@ -632,7 +644,7 @@ def terminal(score, p):
         p.call("rm", ref)
 
 
-CASES = [plain, overlay, lies, broken, credentials, elsewhere, platforms, together, in_use, imports, skopeo, real_registry, killed, taken_up, terminal]
+CASES = [plain, overlay, lies, broken, credentials, elsewhere, platforms, together, in_use, imports, attacks.hostile, skopeo, real_registry, killed, taken_up, terminal]
 
 
 def main():
