@@ -5,7 +5,7 @@
 
 #include <sys/mman.h>
 
-enum { CHUNK_MIN = 4096, CHUNK_MAX = 4 << 20, HUGE_PAGE = 2 << 20, ALIGN = 16 };
+enum { CHUNK_MIN = 4096, CHUNK_MAX = 4 << 20, HUGE_PAGE = 2 << 20 };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -67,20 +67,11 @@ void arena_expect(struct arena *a, size_t n)
     if (n >= 2 * CHUNK_MAX) a->chunk_size = CHUNK_MAX;
 }
 
-void *arena_alloc_raw(struct arena *a, size_t n)
+void *arena_alloc_more(struct arena *a, size_t n)
 {
-    size_t pad = (size_t)(-(uintptr_t)a->at) & (ALIGN - 1);
-    if (!a->at || n + pad > (size_t)(a->end - a->at)) {
-        chunk_add(a, n + ALIGN);
-        pad = (size_t)(-(uintptr_t)a->at) & (ALIGN - 1);
-    }
-    char *p = a->at + pad;
-    a->at = p + n;
-    a->used += n + pad;
-    return p;
+    chunk_add(a, n + ARENA_ALIGN);
+    return arena_alloc_raw(a, n);
 }
-
-void *arena_alloc(struct arena *a, size_t n) { return memset(arena_alloc_raw(a, n), 0, n); }
 
 char *arena_alloc_bytes(struct arena *a, size_t n)
 {

@@ -5,6 +5,8 @@
 #pragma once
 #include "base/base.h"
 
+enum { ARENA_ALIGN = 16 };
+
 struct arena {
     struct arena_chunk *head;
     char *at, *end;
@@ -19,8 +21,22 @@ void arena_reset(struct arena *a); /* frees all but one chunk */
 /* About n more bytes will be wanted: large ones come in large chunks from the start. */
 void arena_expect(struct arena *a, size_t n);
 
-void *arena_alloc(struct arena *a, size_t n);       /* aligned to 16, zeroed */
-void *arena_alloc_raw(struct arena *a, size_t n);   /* aligned to 16, not zeroed: filled at once */
+void *arena_alloc_more(struct arena *a, size_t n); /* arena_alloc_raw, when the chunk is full */
+
+/* Aligned to 16, not zeroed: filled at once. */
+static inline void *arena_alloc_raw(struct arena *a, size_t n)
+{
+    size_t pad = (size_t)(-(uintptr_t)a->at) & (ARENA_ALIGN - 1);
+    if (!a->at || n + pad > (size_t)(a->end - a->at)) return arena_alloc_more(a, n);
+    char *p = a->at + pad;
+    a->at = p + n;
+    a->used += n + pad;
+    return p;
+}
+
+/* Aligned to 16, zeroed. */
+static inline void *arena_alloc(struct arena *a, size_t n) { return memset(arena_alloc_raw(a, n), 0, n); }
+
 char *arena_alloc_bytes(struct arena *a, size_t n); /* not aligned, not zeroed */
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

@@ -6,19 +6,6 @@
 #include <errno.h>
 #include <stdarg.h>
 
-struct str str_from(struct str s, size_t from)
-{
-    if (from > s.n) from = s.n;
-    return (struct str){s.p + from, s.n - from};
-}
-
-struct str str_sub(struct str s, size_t from, size_t n)
-{
-    s = str_from(s, from);
-    if (n < s.n) s.n = n;
-    return s;
-}
-
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 struct str str_trim(struct str s)

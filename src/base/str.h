@@ -46,8 +46,17 @@ static inline bool str_ends(struct str s, struct str suffix)
     return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 /* From byte `from` (clamped) to the end; and the `n` bytes (clamped) from there. */
-struct str str_from(struct str s, size_t from);
-struct str str_sub(struct str s, size_t from, size_t n);
+static inline struct str str_from(struct str s, size_t from)
+{
+    if (from > s.n) from = s.n;
+    return (struct str){s.p + from, s.n - from};
+}
+static inline struct str str_sub(struct str s, size_t from, size_t n)
+{
+    s = str_from(s, from);
+    if (n < s.n) s.n = n;
+    return s;
+}
 struct str str_trim(struct str s); /* ASCII white space at both ends */
 int str_cmp(struct str a, struct str b); /* bytewise, as memcmp; shorter first */
 /* Index of the first occurrence at or after `from`, or -1. */

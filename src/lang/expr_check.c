@@ -67,7 +67,7 @@ static struct ty complain(struct checker *c, const struct xnode *n, const char *
     return any;
 }
 
-static struct ty check(struct checker *c, const struct xnode *n);
+static struct ty check(struct checker *c, struct xnode *n);
 
 static struct ty type_of_value(const struct xv *v)
 {
@@ -213,8 +213,12 @@ static struct ty check_binary(struct checker *c, const struct xnode *n)
                     STR_ARG(n->op_text), ty_name(l), ty_name(r));
 }
 
-static struct ty check_member(struct checker *c, const struct xnode *n)
+static struct ty check_member(struct checker *c, struct xnode *n)
 {
+    if (xchain_find(c->x, n)) { /* members of maps */
+        c->x->steps += xchain_steps(n);
+        return any;
+    }
     struct ty base = check(c, n->kids[0]), prop = check(c, n->kids[1]);
     const struct xnode *key = n->kids[1];
     bool named = key->kind == XN_STR;
@@ -532,7 +536,7 @@ static struct ty check_all(struct checker *c, const struct xnode *n)
     return last;
 }
 
-static struct ty check_more(struct checker *c, const struct xnode *n)
+static struct ty check_more(struct checker *c, struct xnode *n)
 {
     switch ((enum xnode_kind)n->kind) {
     case XN_UNARY: return check_unary(c, n);
@@ -555,7 +559,7 @@ static struct ty check_more(struct checker *c, const struct xnode *n)
     }
 }
 
-static struct ty check(struct checker *c, const struct xnode *n)
+static struct ty check(struct checker *c, struct xnode *n)
 {
     if (c->failed) return any;
     if (++c->x->steps > LIMIT_EXPR_STEPS)

@@ -24,6 +24,13 @@ static bool is_variable(const struct walk *w, struct str name)
     return false;
 }
 
+/* "base.name"; most texts have it written so already. */
+static struct str joined(struct arena *a, struct str base, struct str name)
+{
+    if (name.p == base.p + base.n + 1 && base.p[base.n] == '.') return str_n(base.p, base.n + 1 + name.n);
+    return str_cat(a, str_cat(a, base, STR(".")), name);
+}
+
 /* "a.b.c" when the node is such a chain, also through "?." and ["c"]; else absent. */
 static struct str chain_name(struct arena *a, const struct xnode *n)
 {
@@ -31,8 +38,7 @@ static struct str chain_name(struct arena *a, const struct xnode *n)
     if (n->kind == XN_IDENT) return n->s;
     if (n->kind != XN_MEMBER || n->kids[1]->kind != XN_STR) return STR_NONE;
     struct str base = chain_name(a, n->kids[0]);
-    if (!str_set(base)) return base;
-    return str_cat(a, str_cat(a, base, STR(".")), n->kids[1]->s);
+    return str_set(base) ? joined(a, base, n->kids[1]->s) : base;
 }
 
 static struct str first_part(struct str dotted)
@@ -95,54 +101,9 @@ bool xnames(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, str
     return walk(&w, tree);
 }
 
-/* --- names that must exist --- */
-
-struct idents {
-    struct arena *a;
-    bool (*fn)(void *ctx, struct str dotted);
-    void *ctx;
-    size_t budget;
-};
-
-/* "a.b.c" of a plain chain of members, else absent. */
-static struct str path_name(struct arena *a, const struct xnode *n)
-{
-    if (n->optional || n->kids[1]->kind != XN_STR) return STR_NONE;
-    const struct xnode *base = n->kids[0];
-    struct str head = base->kind == XN_IDENT    ? base->s
-                      : base->kind == XN_MEMBER ? path_name(a, base)
-                                                : STR_NONE;
-    if (!str_set(head)) return head;
-    return str_cat(a, str_cat(a, head, STR(".")), n->kids[1]->s);
-}
-
-/* `guarded`: every member below is; `before`: this one is, by the "?." that follows it. */
-static bool idents_of(struct idents *w, const struct xnode *n, bool guarded, bool before)
-{
-    if (!n || !w->budget) return true;
-    w->budget--;
-    if (n->kind == XN_IDENT) return w->fn(w->ctx, n->s);
-    if (n->kind == XN_MEMBER && !guarded && !before) {
-        struct str path = path_name(w->a, n);
-        if (str_set(path) && !w->fn(w->ctx, path)) return false;
-    }
-    for (uint32_t i = 0; i < n->n; i++) {
-        if (i && n->kids[i] == n->kids[i - 1]) continue; /* "a ?: b" */
-        bool left = n->kind == XN_BINARY && n->op == XO_COALESCE && !i;
-        bool ends = n->kind == XN_MEMBER && n->optional && !i;
-        if (!idents_of(w, n->kids[i], guarded || left, ends)) return false;
-    }
-    return true;
-}
-
-bool xidents(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
-             void *ctx)
-{
-    struct idents w = {.a = a, .fn = fn, .ctx = ctx, .budget = LIMIT_EXPR_STEPS};
-    return idents_of(&w, tree, false, false);
-}
-
 /* --- the scope as maps --- */
+
+enum { DEPTH_MAX_BYTES = LIMIT_NAME_BYTES * 8 }; /* of a name, behind its root: what is deeper is nil */
 
 struct entries {
     struct xctx *x;
@@ -223,7 +184,7 @@ static struct xv build(struct entries *es, size_t from, size_t to, size_t depth)
         struct str rest = str_from(es->items[i].key, depth + 1), name = first_part(rest);
         size_t end = i + 1, next = depth + 1 + name.n;
         while (end < to && is_under(str_from(es->items[end].key, depth + 1), name)) end++;
-        bool deep = next - es->root.n > LIMIT_NAME_BYTES * 8;
+        bool deep = next - es->root.n > DEPTH_MAX_BYTES;
         xbuild_add(&b, xv_str(name), deep ? xv_nil() : build(es, i, end, next));
         i = end;
     }
@@ -293,7 +254,91 @@ bool xroot_get(struct xctx *x, struct str name, struct xv *out)
     return r->known;
 }
 
-bool xpath_known(struct xctx *x, struct str dotted)
+/* --- values under their full names --- */
+
+/* "a.b.c" of a plain chain of members, else absent. */
+static struct str path_name(struct arena *a, const struct xnode *n)
+{
+    if (n->optional || n->kids[1]->kind != XN_STR) return STR_NONE;
+    const struct xnode *base = n->kids[0];
+    struct str head = base->kind == XN_IDENT    ? base->s
+                      : base->kind == XN_MEMBER ? path_name(a, base)
+                                                : STR_NONE;
+    return str_set(head) ? joined(a, head, n->kids[1]->s) : head;
+}
+
+static bool is_below(struct str key, struct str path)
+{
+    return key.n > path.n && key.p[path.n] == '.' && bytes_eq(key.p, path.p, path.n);
+}
+
+static bool scope_has_below(const struct scope *s, struct str path)
+{
+    for (; s; s = s->parent)
+        for (size_t i = 0; i < s->entries.n; i++)
+            if (is_below(s->entries.items[i].key, path)) return true;
+    return false;
+}
+
+static bool note_chain(void *ctx, struct str dotted)
+{
+    struct xchains *c = ctx;
+    if (c->n < ARRAY_LEN(c->names)) c->names[c->n] = dotted;
+    return c->n++ < ARRAY_LEN(c->names);
+}
+
+/* Where names may be lazy: those that the tree mentions are asked for, see collect_lazy. This one is, none below it. */
+static bool is_last_lazy(struct xctx *x, struct str path)
+{
+    if (!x->chains) {
+        x->chains = ARENA_NEW(x->a, struct xchains);
+        xnames(x->a, x->tree, note_chain, x->chains);
+    }
+    bool mentioned = false;
+    if (x->chains->n > ARRAY_LEN(x->chains->names)) return false;
+    for (size_t i = 0; i < x->chains->n; i++) {
+        if (is_below(x->chains->names[i], path)) return false;
+        mentioned = mentioned || str_eq(x->chains->names[i], path);
+    }
+    return mentioned;
+}
+
+/* Whether a name of the environment, or of more names, hides what the scope has. */
+static bool is_hidden(const struct xctx *x, struct str root)
+{
+    return xfunc_find(root) || str_is(root, "sprig") || val_get(x->env->extra, root);
+}
+
+bool xchain_find(struct xctx *x, struct xnode *n)
+{
+    const struct scope *scope = x->env ? x->env->scope : NULL;
+    if (n->looked || !scope) return n->found != NULL;
+    n->looked = true;
+    struct str path = path_name(x->a, n);
+    const struct xnode *root = n;
+    for (; str_set(path) && root->kind == XN_MEMBER; root = root->kids[0])
+        if (!root->kids[1]->s.n || str_find_char(root->kids[1]->s, '.', 0) >= 0) path = STR_NONE;
+    struct scope_value v;
+    if (!str_set(path) || is_hidden(x, root->s) || path.n - root->s.n > DEPTH_MAX_BYTES) return false;
+    if (has_lookup(scope) && !is_last_lazy(x, path)) return false;
+    if (!scope_get(scope, path, &v) || scope_has_below(scope, path)) return false;
+    struct xv *found = ARENA_NEW(x->a, struct xv);
+    *found = value_of(x->a, &v);
+    n->found = found;
+    return true;
+}
+
+/* --- names that must exist --- */
+
+struct missing {
+    struct xctx *x;
+    void (*fn)(void *ctx, struct str dotted);
+    void *ctx;
+    size_t budget;
+};
+
+/* Whether "a.b.c" exists, be it nil. */
+static bool path_known(struct xctx *x, struct str dotted)
 {
     struct str head, rest;
     struct xv v;
@@ -309,4 +354,34 @@ bool xpath_known(struct xctx *x, struct str dotted)
         v = *hit;
     }
     return true;
+}
+
+static void note_missing(struct missing *w, struct str dotted)
+{
+    if (!path_known(w->x, dotted)) w->fn(w->ctx, dotted);
+}
+
+/* `guarded`: every member below is; `before`: this one is, by the "?." that follows it. */
+static void missing_in(struct missing *w, struct xnode *n, bool guarded, bool before)
+{
+    if (!n || !w->budget) return;
+    w->budget--;
+    if (n->kind == XN_IDENT) note_missing(w, n->s);
+    if (n->kind == XN_MEMBER && !guarded && !before) {
+        if (xchain_find(w->x, n)) return; /* and so do its beginnings */
+        struct str path = path_name(w->x->a, n);
+        if (str_set(path)) note_missing(w, path);
+    }
+    for (uint32_t i = 0; i < n->n; i++) {
+        if (i && n->kids[i] == n->kids[i - 1]) continue; /* "a ?: b" */
+        bool left = n->kind == XN_BINARY && n->op == XO_COALESCE && !i;
+        bool ends = n->kind == XN_MEMBER && n->optional && !i;
+        missing_in(w, n->kids[i], guarded || left, ends);
+    }
+}
+
+void xmissing(struct xctx *x, void (*fn)(void *ctx, struct str dotted), void *ctx)
+{
+    struct missing w = {.x = x, .fn = fn, .ctx = ctx, .budget = LIMIT_EXPR_STEPS};
+    missing_in(&w, x->tree, false, false);
 }

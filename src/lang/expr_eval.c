@@ -116,6 +116,12 @@ bool xfetch(struct xctx *x, const struct xv v[2], struct xv *out)
 static bool eval_member(struct xctx *x, const struct xnode *n, struct xv *out)
 {
     struct xv v[2];
+    if (n->found && !x->vars && !x->chain_ended) { /* a variable may have the name of its root, where nothing was checked */
+        x->steps += xchain_steps(n);
+        x->at = n->at;
+        *out = *n->found;
+        return true;
+    }
     if (!xeval(x, n->kids[0], &v[0])) return false;
     if (x->chain_ended || (n->optional && xv_is_nil(&v[0]))) {
         x->chain_ended = true;

@@ -16,7 +16,7 @@ static void push(struct lexer *l, enum xtoken_kind kind, struct str text)
     struct xtokens *v = l->out;
     if (v->n == v->cap) {
         size_t cap = v->cap ? v->cap * 2 : 32;
-        struct xtoken *items = ARENA_ARRAY(l->a, struct xtoken, cap);
+        struct xtoken *items = arena_alloc_raw(l->a, cap * sizeof *items);
         if (v->n) memcpy(items, v->items, v->n * sizeof *items);
         v->items = items;
         v->cap = cap;
@@ -41,19 +41,22 @@ static bool accept(struct lexer *l, const char *set)
     return true;
 }
 
-static bool is_alnum_rune(uint32_t r)
+static inline bool is_alnum_rune(uint32_t r)
 {
-    if (r < 0x80) /* most there is */
-        return ((r | 32) >= 'a' && (r | 32) <= 'z') || (r >= '0' && r <= '9') || r == '_' || r == '$';
-    return r == '_' || r == '$' || rune_is_letter(r) || rune_is_digit(r);
+    static const bool ascii[0x80] = {
+        ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true, ['$'] = true,
+    };
+    return r < 0x80 ? ascii[r] : rune_is_letter(r) || rune_is_digit(r);
 }
 
-static bool at_alnum(const struct lexer *l, size_t *len)
+static inline bool at_alnum(const struct lexer *l, size_t *len)
 {
-    if (l->at >= l->text.n) return false;
-    *len = 1;
-    unsigned char c = (unsigned char)l->text.p[l->at];
-    return is_alnum_rune(c < 0x80 ? c : rune_read(str_from(l->text, l->at), len));
+    return l->at < l->text.n && is_alnum_rune(rune_read(str_from(l->text, l->at), len));
+}
+
+static void skip_alnums(struct lexer *l)
+{
+    for (size_t len; at_alnum(l, &len); l->at += len) {}
 }
 
 static void lex_number(struct lexer *l)
@@ -142,8 +145,21 @@ static bool read_escape(struct lexer *l, char quote, struct buf *b)
     return ok;
 }
 
+/* One without anything that stands for something else. */
+static bool lex_plain_string(struct lexer *l, char quote)
+{
+    size_t from = l->at + 1, end = from;
+    const char *p = l->text.p;
+    while (end < l->text.n && p[end] != quote && p[end] != '\\' && p[end] != '\n' && p[end] != '\r') end++;
+    if (end == l->text.n || p[end] != quote) return false;
+    l->at = end + 1;
+    push(l, XT_STRING, str_dup(l->a, str_sub(l->text, from, end - from)));
+    return true;
+}
+
 static void lex_string(struct lexer *l, char quote)
 {
+    if (lex_plain_string(l, quote)) return;
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, l->text.n + 8);
     for (l->at++;;) {
@@ -189,20 +205,19 @@ static void lex_raw_string(struct lexer *l)
     fail(l, "literal not terminated");
 }
 
-static bool in_words(struct str w, const char *const *words, size_t n)
+static bool is_operator(struct str w)
 {
-    for (size_t i = 0; i < n; i++)
-        if (str_is(w, words[i])) return true;
+    static const struct str operators[] = {STR("in"), STR("or"), STR("and"), STR("matches"), STR("contains"), STR("startsWith"),
+                                           STR("endsWith"), STR("let"), STR("if"), STR("else"), STR("not")};
+    for (size_t i = 0; i < ARRAY_LEN(operators); i++)
+        if (str_eq(w, operators[i])) return true;
     return false;
 }
 
 static void lex_word(struct lexer *l)
 {
-    static const char *const operators[] = {"in", "or", "and", "matches", "contains", "startsWith",
-                                            "endsWith", "let", "if", "else", "not"};
-    for (size_t len; at_alnum(l, &len); l->at += len) {}
-    bool op = in_words(word(l), operators, ARRAY_LEN(operators));
-    push(l, op ? XT_OP : XT_IDENT, word(l));
+    skip_alnums(l);
+    push(l, is_operator(word(l)) ? XT_OP : XT_IDENT, word(l));
 }
 
 /* "#" and what follows it at once: "#acc" is a pointer and a name. */
@@ -212,7 +227,7 @@ static void lex_pointer(struct lexer *l)
     accept(l, "#");
     push(l, XT_OP, word(l));
     l->from = l->at;
-    for (size_t len; at_alnum(l, &len); l->at += len) {}
+    skip_alnums(l);
     if (l->at > l->from) push(l, XT_IDENT, word(l));
 }
 
@@ -232,21 +247,18 @@ static void lex_slash(struct lexer *l)
 
 static void lex_other(struct lexer *l, uint32_t r, size_t len)
 {
-    static const char *const second[] = {"&&=*", "!&=*", "=&=*", "*&=*", "<&=*", ">&=*", "||", "::",
-                                         "?.?"};
-    char c = (char)r;
+    static const char *const second[0x80] = {
+        ['&'] = "&=*", ['!'] = "&=*", ['='] = "&=*", ['*'] = "&=*", ['<'] = "&=*", ['>'] = "&=*",
+        ['|'] = "|", [':'] = ":", ['?'] = ".?",
+        [','] = "", [';'] = "", ['%'] = "", ['+'] = "", ['-'] = "", ['^'] = "",
+    };
     l->at += len;
-    if (r < 0x80 && strchr("([{)]}", c)) {
+    if (r < 0x80 && strchr("([{)]}", (char)r)) {
         push(l, XT_BRACKET, word(l));
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(second); i++)
-        if (r == (unsigned char)second[i][0]) {
-            accept(l, second[i] + 1);
-            push(l, XT_OP, word(l));
-            return;
-        }
-    if (r < 0x80 && strchr(",;%+-^", c)) {
+    if (r < 0x80 && second[r]) {
+        accept(l, second[r]);
         push(l, XT_OP, word(l));
         return;
     }

@@ -46,6 +46,7 @@ struct xnode {
     uint8_t op;
     bool optional; /* XN_MEMBER: "?."; XN_BINARY in: a list of string literals (xfold) */
     bool method;   /* XN_MEMBER: is called */
+    bool looked;   /* XN_MEMBER: see xchain_find */
     uint16_t depth;
     uint32_t at;
     uint32_t n; /* kids; XN_MAP: keys and values in turn */
@@ -55,6 +56,7 @@ struct xnode {
         double d;
         struct str s; /* XN_STR, XN_IDENT, XN_POINTER, XN_LET */
         const struct xbuiltin *builtin;
+        const struct xv *found; /* XN_MEMBER: see xchain_find; NULL: not there */
     };
     struct str op_text; /* operator as written, for messages */
     struct xnode **kids; /* SLICE: node, from, to (NULL when left out); CALL: callee, then arguments */
@@ -186,6 +188,12 @@ struct xroot { /* a top-level name, resolved once an evaluation */
     struct xv v;
 };
 
+/* The chains that a tree mentions, each as far as it goes (xnames). */
+struct xchains {
+    size_t n; /* more than fit: which ones is not known */
+    struct str names[16];
+};
+
 struct xctx {
     struct arena *a;
     const struct expr_env *env;
@@ -196,6 +204,7 @@ struct xctx {
     const struct xvar *vars;
     const struct xloop *loop;
     struct xroot *roots;
+    struct xchains *chains; /* NULL so far */
     uint64_t steps;   /* of LIMIT_EXPR_STEPS */
     uint64_t seed;    /* of the fixed random stream */
     uint32_t at;      /* what is being evaluated, for messages */
@@ -231,16 +240,19 @@ bool xjsonpath(struct xctx *x, const struct xv *root, struct str path, struct xv
 
 /* The value of a top-level name; false when it is unknown. */
 bool xroot_get(struct xctx *x, struct str name, struct xv *out);
-/* Whether "a.b.c" exists, be it nil. */
-bool xpath_known(struct xctx *x, struct str dotted);
+/* Whether the value of a chain such as "a.b.c" stands in the scope under just this name, with nothing below it: then it
+ * is n->found, and `a` need not be turned into maps. */
+bool xchain_find(struct xctx *x, struct xnode *n);
+/* What looking at each of its members would have cost. */
+static inline uint64_t xchain_steps(const struct xnode *n) { return 2 * (uint64_t)(n->depth - 1); }
 /* Every variable chain of the tree. */
 bool xnames(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
             void *ctx);
 
-/* Every name and every path "a.b.c", with all its beginnings, that must exist as Argo sees it: what
- * stands left of "??" or before "?." counts with its first name only. Variables of "let" count too. */
-bool xidents(struct arena *a, const struct xnode *tree, bool (*fn)(void *ctx, struct str dotted),
-             void *ctx);
+/* Calls fn for every name and every path "a.b.c", with all its beginnings, that must exist as Argo sees it
+ * and does not: what stands left of "??" or before "?." counts with its first name only. Variables of "let"
+ * count too. */
+void xmissing(struct xctx *x, void (*fn)(void *ctx, struct str dotted), void *ctx);
 
 /* Each sets x->e at x->at and returns false. */
 bool xfail(struct xctx *x, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -25,32 +25,32 @@ struct parser {
 };
 
 struct operator {
-    const char *text;
+    struct str text;
     uint8_t op;
     int16_t precedence;
 };
 
 static const struct operator binaries[] = {
-    {"|", XO_PIPE, 0},        {"or", XO_OR, 10},        {"||", XO_OR, 10},
-    {"and", XO_AND, 15},      {"&&", XO_AND, 15},       {"==", XO_EQ, 20},
-    {"!=", XO_NE, 20},        {"<", XO_LT, 20},         {">", XO_GT, 20},
-    {">=", XO_GE, 20},        {"<=", XO_LE, 20},        {"in", XO_IN, 20},
-    {"matches", XO_MATCHES, 20}, {"contains", XO_CONTAINS, 20}, {"startsWith", XO_STARTS, 20},
-    {"endsWith", XO_ENDS, 20}, {"..", XO_RANGE, 25},    {"+", XO_ADD, 30},
-    {"-", XO_SUB, 30},        {"*", XO_MUL, 60},        {"/", XO_DIV, 60},
-    {"%", XO_MOD, 60},        {"**", XO_POW, 100},      {"^", XO_POW, 100},
-    {"??", XO_COALESCE, 500},
+    {STR("|"), XO_PIPE, 0},        {STR("or"), XO_OR, 10},        {STR("||"), XO_OR, 10},
+    {STR("and"), XO_AND, 15},      {STR("&&"), XO_AND, 15},       {STR("=="), XO_EQ, 20},
+    {STR("!="), XO_NE, 20},        {STR("<"), XO_LT, 20},         {STR(">"), XO_GT, 20},
+    {STR(">="), XO_GE, 20},        {STR("<="), XO_LE, 20},        {STR("in"), XO_IN, 20},
+    {STR("matches"), XO_MATCHES, 20}, {STR("contains"), XO_CONTAINS, 20}, {STR("startsWith"), XO_STARTS, 20},
+    {STR("endsWith"), XO_ENDS, 20}, {STR(".."), XO_RANGE, 25},    {STR("+"), XO_ADD, 30},
+    {STR("-"), XO_SUB, 30},        {STR("*"), XO_MUL, 60},        {STR("/"), XO_DIV, 60},
+    {STR("%"), XO_MOD, 60},        {STR("**"), XO_POW, 100},      {STR("^"), XO_POW, 100},
+    {STR("??"), XO_COALESCE, 500},
 };
 
 static const struct operator unaries[] = {
-    {"not", XO_NOT, 50}, {"!", XO_NOT, 50}, {"-", XO_NEG, 90}, {"+", XO_PLUS, 90},
+    {STR("not"), XO_NOT, 50}, {STR("!"), XO_NOT, 50}, {STR("-"), XO_NEG, 90}, {STR("+"), XO_PLUS, 90},
 };
 
 static const struct operator *find_operator(const struct operator *table, size_t n,
                                             const struct xtoken *t)
 {
     for (size_t i = 0; t->kind == XT_OP && i < n; i++)
-        if (str_is(t->text, table[i].text)) return &table[i];
+        if (str_eq(t->text, table[i].text)) return &table[i];
     return NULL;
 }
 
@@ -132,7 +132,7 @@ static struct xnode *node_new(struct parser *p, enum xnode_kind kind, uint32_t a
     node->kind = (uint8_t)kind;
     node->at = at;
     node->n = (uint32_t)n;
-    node->kids = n ? ARENA_ARRAY(p->a, struct xnode *, n) : NULL;
+    node->kids = n ? arena_alloc_raw(p->a, n * sizeof *node->kids) : NULL; /* to be filled in */
     return node;
 }
 
@@ -505,12 +505,13 @@ static struct xnode *parse_member(struct parser *p, struct xnode *node, bool opt
     bool word = name->kind == XT_OP && name->text.n && rune_is_letter((unsigned char)name->text.p[0]);
     if (name->kind != XT_IDENT && !word) return fail_at(p, p->now->at, "expected name");
     bool chain = node->kind == XN_CHAIN;
-    struct nodes kids = {0};
-    nodes_push(p, &kids, chain ? node->kids[0] : node);
-    nodes_push(p, &kids, node_str(p, XN_STR, name));
-    node = node_of(p, XN_MEMBER, name->at, &kids);
+    struct xnode *key = node_str(p, XN_STR, name), *member = node_new(p, XN_MEMBER, name->at, 2);
+    if (!member) return NULL;
+    member->kids[0] = chain ? node->kids[0] : node;
+    member->kids[1] = key;
+    member->optional = optional;
+    node = node_done(p, member);
     if (!node) return NULL;
-    node->optional = optional;
     if (is_bracket(p, "(")) {
         struct nodes call = {0};
         node->method = true;
@@ -572,7 +573,7 @@ static struct xnode *parse_postfix(struct parser *p, struct xnode *node)
 static struct xnode *parse_comparison(struct parser *p, struct xnode *left,
                                       const struct operator *op, const struct xtoken *t)
 {
-    static const struct operator and_op = {"&&", XO_AND, 15};
+    static const struct operator and_op = {STR("&&"), XO_AND, 15};
     struct xnode *root = NULL;
     for (;;) {
         struct xnode *right = parse_expression(p, op->precedence + 1);
@@ -630,7 +631,7 @@ static struct xnode *parse_binary(struct parser *p, int precedence, struct xnode
         next(p);
         if (before == XO_COALESCE && op->op != XO_COALESCE && op->op != XO_PIPE)
             return fail_at(p, t->at, "Operator (%s) and coalesce expressions (?" "?) cannot be mixed. "
-                                     "Wrap either by parentheses.", op->text);
+                                     "Wrap either by parentheses.", op->text.p);
         left = p->failed ? NULL : parse_right(p, left, op, t);
         if (negate && left) {
             struct xnode *kids[2] = {left, NULL};

@@ -42,7 +42,7 @@ static struct str result(struct arena *a, struct str text, const struct scope *s
 
 static void check_vector(struct arena *a, struct str line)
 {
-    struct str text, want;
+    struct str text = STR_NONE, want = STR_NONE;
     assert_true(split_arrow(line, &text, &want));
     struct scope s CLEANUP(scope_fini);
     scope_init(&s, NULL);
@@ -147,6 +147,8 @@ static void lazy_values_and_extra_names_are_seen(void **state)
                         "string \"lazy valuep\"");
     assert_true(asked > 0);
     assert_string_equal(result(&a, STR("tasks.both.id"), &s).p, "string \"near\"");
+    assert_string_equal(result(&a, STR("tasks.big.outputs.result + (tasks.big.outputs.result.x ?? 'none')"), &s).p,
+                        "RUN-ERR invalid operation: int(string) (1:54)");
     struct val_builder b;
     map_begin(&b, &a);
     map_set(&b, STR("split"), val_of_i64(&a, 7));

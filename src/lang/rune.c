@@ -1,12 +1,11 @@
 /* See rune.h. */
 #include "lang/rune.h"
 
-uint32_t rune_read(struct str s, size_t *len)
+uint32_t rune_read_wide(struct str s, size_t *len)
 {
     const unsigned char *p = (const unsigned char *)s.p;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     *len = 1;
-    if (p[0] < 0x80) return p[0];
     size_t n = p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 ? 3 : 2;
     if (p[0] < 0xc2 || p[0] >= 0xf5 || s.n < n) return 0xfffd;
     uint32_t rune = p[0] & (0xffu >> (n + 1));
@@ -65,13 +64,12 @@ static bool in_ranges(const struct range *ranges, size_t n, uint32_t r)
 }
 #define IN(table, r) in_ranges((table), ARRAY_LEN(table), (r))
 
-bool rune_is_space(uint32_t r)
+bool rune_is_wide_space(uint32_t r)
 {
     static const struct range spaces[] = {
-        {9, 13},          {' ', ' '},       {0x85, 0x85},     {0xa0, 0xa0},     {0x1680, 0x1680},
+        {0x85, 0x85},     {0xa0, 0xa0},     {0x1680, 0x1680},
         {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
     };
-    if (r < 0x80) return r == ' ' || (r >= 9 && r <= 13);
     return IN(spaces, r);
 }
 

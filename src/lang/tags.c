@@ -131,19 +131,16 @@ static bool is_late(struct str name)
 
 struct missing {
     struct replacer *r;
-    struct xctx *x;
     bool any, late;
     struct str fatal; /* a missing name that the policy does not forgive */
 };
 
-static bool note_missing(void *ctx, struct str dotted)
+static void note_missing(void *ctx, struct str dotted)
 {
     struct missing *m = ctx;
-    if (xpath_known(m->x, dotted)) return true;
     m->any = true;
     m->late = m->late || is_late(dotted);
     if (!str_set(m->fatal) && must_resolve(m->r, dotted)) m->fatal = dotted;
-    return true;
 }
 
 /* `why` may be where the text already is. */
@@ -158,6 +155,7 @@ static bool result_text(struct replacer *r, struct xctx *x, const struct xv *v, 
 {
     struct xv plain = v->kind == X_OBJECT ? xobject_plain(r->a, v) : *v;
     *out = plain.kind == X_STR    ? plain.s
+           : plain.kind == X_BOOL ? (plain.b ? STR("true") : STR("false"))
            : plain.kind == X_TIME ? timefmt_rfc3339(r->a, *plain.time)
                                   : xv_json(x, &plain, 0);
     return str_set(*out);
@@ -179,8 +177,8 @@ static bool replace_expr(struct replacer *r, struct str text, struct str whole)
     struct xctx x;
     struct err inner = {0};
     if (!xctx_open(&x, r->a, text, &env, &inner)) return expr_failed(r, &inner);
-    struct missing m = {.r = r, .x = &x};
-    xidents(r->a, x.tree, note_missing, &m);
+    struct missing m = {.r = r};
+    xmissing(&x, note_missing, &m);
     if (str_set(m.fatal)) {
         err_set(r->e, ERR_SPEC, "failed to evaluate expression: %.*s is missing", STR_ARG(m.fatal));
         return fail(r, TAGS_UNRESOLVED);

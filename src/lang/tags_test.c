@@ -87,6 +87,8 @@ static void expressions_are_replaced(void **state)
         {"{{=steps.skipped?.outputs.parameters.p ?? 'fb'}}", "fb"},
         {"{{=inputs.parameters.message}} {{foo}}", "hello world bar"},
         {"{{=inputs.parameters.quote}}", "a \"b\" \\ \n {{foo}}"}, {"{{=unknown}}", "{{=unknown}}"},
+        {"{{=inputs.parameters['n'] + inputs . parameters.n}}", "55"}, {"{{=type(inputs.parameters)}} {{=len(inputs.parameters) > 2}}", "map true"},
+        {"{{=sprig.upper((let inputs = {'parameters': {'n': 'x'} }; inputs.parameters.n))}}", "X"},
         {"{{=unknown ?? 'x'}}", "{{=unknown ?? 'x'}}"}, {"{{=inputs.parameters.zz ?? 'x'}}", "x"},
         {"{{=inputs.parameters.zz}}", "{{=inputs.parameters.zz}}"},
         {"{{=retries}}", "{{=retries}}"}, {"{{=int(retries) + 1}}", "{{=int(retries) + 1}}"},

@@ -29,7 +29,7 @@ static void expect_error(struct str expr, const struct err *e, struct str want)
 
 static void check_vector(struct arena *a, struct str line)
 {
-    struct str expr, want;
+    struct str expr = STR_NONE, want = STR_NONE;
     assert_true(split_arrow(line, &expr, &want));
     bool got = false;
     struct err e = {0};
