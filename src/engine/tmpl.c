@@ -89,6 +89,7 @@ static bool compile_steps(struct run *r, struct tmpl *t, struct err *e)
     for (uint32_t g = 0; g < groups->n; g++)
         t->n_calls += groups->items[g].kind == VAL_LIST ? groups->items[g].n : 1;
     t->calls = ARENA_ARRAY(&r->arena, struct call, t->n_calls);
+    map_reserve(&t->call_by_name, t->n_calls);
     uint32_t at = 0;
     for (uint32_t g = 0; g < groups->n; g++) {
         const struct val *group = &groups->items[g];
@@ -162,6 +163,7 @@ static bool compile_dag(struct run *r, struct tmpl *t, struct err *e)
     if (!tasks || tasks->kind != VAL_LIST) return err_set(e, ERR_SPEC, "dag.tasks must be a list");
     t->n_calls = tasks->n;
     t->calls = ARENA_ARRAY(&r->arena, struct call, t->n_calls);
+    map_reserve(&t->call_by_name, t->n_calls);
     for (uint32_t i = 0; i < tasks->n; i++)
         if (!call_init(t, &t->calls[i], &tasks->items[i], 0, e)) return false;
     for (uint32_t i = 0; i < t->n_calls; i++)
