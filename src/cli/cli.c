@@ -1,5 +1,6 @@
 /* From argv to the command's function and back to an exit status. */
 #include "cli/cli_p.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <poll.h>
