@@ -64,6 +64,7 @@ static bool items_of_sequence(struct run *r, const struct val *seq, struct val *
     for (uint64_t i = 0; !none && i <= steps && bytes <= LIMIT_NODE_BYTES; i++) {
         int64_t v = down ? first - (int64_t)i : first + (int64_t)i;
         struct str item = gofmt_int(&r->scratch, format.n ? format : STR("%d"), v);
+        if (!str_set(item)) return err_set(e, ERR_LIMIT, "an item of withSequence is larger than %d MiB (LIMIT_VALUE_BYTES)", LIMIT_VALUE_BYTES >> 20);
         bytes += item.n;
         list_add(&b, val_of_str(item));
     }

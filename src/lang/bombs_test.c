@@ -48,6 +48,42 @@ static struct str times(const char *s, size_t n)
 
 static struct str join3(struct str x, struct str y, struct str z) { return str_cat(&a, str_cat(&a, x, y), z); }
 
+/* A list that holds a list twice, that holds a list twice, …: `n` of them, a0 and b0 the innermost. */
+static struct str folded(int n, const char *tail)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, 1 << 16);
+    buf_str(&b, STR("let a0 = [1, 1]; let b0 = [1, 1]; "));
+    for (int i = 1; i < n; i++) buf_printf(&b, "let a%d = [a%d, a%d]; let b%d = [b%d, b%d]; ", i, i - 1, i - 1, i, i - 1, i - 1);
+    buf_printf(&b, "let a = a%d; let b = b%d; %s", n - 1, n - 1, tail);
+    return buf_dup(&a, &b);
+}
+
+static void folded_values_are_weighed(void **state)
+{
+    (void)state;
+    static const char *const tails[] = {
+        "a == b", "a != b", "a in [b]", "toJSON(a)", "string(a)", "a", "uniq([a, b])", "sprig.toJson(a)", "sprig.toRawJson(a)", "sprig.toString(a)",
+        "sprig.deepEqual(a, b)", "sprig.has(a, [b])", "sprig.without([b], a)", "sprig.uniq([a, b])", "sprig.quote(a)", "sprig.cat(a)", "sprig.join('', [a])",
+        "sprig.toStrings([a])", "flatten(a)", "{'x': a} == {'x': b}", "sort([a, b])", "toPairs({'x': a})", "sprig.toDecimal(a)", "len(string(string(a)))",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+        struct err e = {0};
+        struct str out, text = folded(40, tails[i]);
+        double started = cpu_now();
+        assert_true(!expr_eval_json(&a, text, NULL, &out, &e) && e.text[0]);
+        in_time(started, tails[i]);
+    }
+    struct err e = {0};
+    struct str out;
+    for (int n = 20; n <= 26; n += 2) { /* it may be weighed, and the text is too long */
+        double started = cpu_now();
+        assert_false(expr_eval_json(&a, folded(n, "toJSON(a) + string(a)"), NULL, &out, &e));
+        in_time(started, "a text that grows too long");
+    }
+    if (!expr_eval_json(&a, folded(12, "[a == b, len(toJSON(a)), len(string(a))]"), NULL, &out, &e)) fail_msg("%s", e.text);
+}
+
 /* Must fail with a limit and "(line:column)". */
 static void expressions_stop_at_limits(void **state)
 {
@@ -89,7 +125,8 @@ static void large_expressions_end(void **state)
         STR("jsonpath('[' + repeat('[[1],[[1]]],', 20000) + '1]', '$..*..*..*..*')"), STR("date('2020-01-01', repeat('2006', 100000))"),
         STR("fromJSON(repeat('[', 100000))"), STR("'a' matches repeat('(', 100000)"), STR("'a' matches repeat('a{1000}', 1000)"),
         STR("'aaaa' matches '((((a{1,100}){1,100}){1,100}){1,100}){1,100}'"),
-        STR("sprig.semverCompare(repeat('>1 ', 100000), '1.2.3')"),
+        STR("sprig.semverCompare(repeat('>1 ', 100000), '1.2.3')"), STR("sprig.semverCompare(repeat('1 - 2, ', 70000), '1.2.3')"),
+        STR("all(1..1900, sprig.semverCompare('>1', '1.2.3'))"),
     };
     struct str kept[ARRAY_LEN(texts)];
     struct arena own CLEANUP(arena_fini);
@@ -220,7 +257,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expressions_stop_at_limits), cmocka_unit_test(large_expressions_end),
+        cmocka_unit_test(folded_values_are_weighed), cmocka_unit_test(expressions_stop_at_limits), cmocka_unit_test(large_expressions_end),
         cmocka_unit_test(conditions_end), cmocka_unit_test(logic_and_schedules_end),
         cmocka_unit_test(tags_and_paths_end),
     };

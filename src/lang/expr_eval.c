@@ -552,6 +552,6 @@ bool xeval(struct xctx *x, const struct xnode *n, struct xv *out)
     case XN_FLOAT: *out = xv_float(n->d); return true;
     case XN_STR: *out = xv_str(n->s); return true;
     case XN_IDENT: return eval_ident(x, n, out);
-    default: return eval_more(x, n, out);
+    default: return eval_more(x, n, out) && x->steps <= LIMIT_EXPR_STEPS; /* a charge whose result nobody looked at counts, too */
     }
 }

@@ -39,7 +39,7 @@ struct writer {
 
 static void line(struct writer *w, int depth)
 {
-    if (!w->indent) return;
+    if (!w->indent || w->b->overflow) return;
     buf_char(w->b, '\n');
     for (int i = 0; i < depth * w->indent; i++) buf_char(w->b, ' ');
 }
@@ -78,6 +78,7 @@ static void put_map(struct writer *w, const struct xmap *map, int depth)
 static void put(struct writer *w, const struct xv *v, int depth)
 {
     struct xv plain;
+    if (w->b->overflow) return;
     switch ((enum xkind)v->kind) {
     case X_NIL: buf_str(w->b, STR("null")); return;
     case X_BOOL: buf_str(w->b, v->b ? STR("true") : STR("false")); return;
@@ -110,6 +111,7 @@ struct str xv_json(struct xctx *x, const struct xv *v, int indent)
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_VALUE_BYTES);
     struct writer w = {&b, x->a, indent, false};
+    if (!xweigh(x, v)) return STR_NONE;
     put(&w, v, 0);
     if (b.overflow) {
         xlimit(x, "the text is too long", LIMIT_VALUE_BYTES);

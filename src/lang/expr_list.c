@@ -113,7 +113,7 @@ bool builtin_reverse(struct xctx *x, const struct xv *args, size_t n, struct xv 
 
 bool builtin_uniq(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    if (!need(x, &args[0], X_LIST, "cannot uniq")) return false;
+    if (!need(x, &args[0], X_LIST, "cannot uniq") || !xweigh(x, &args[0])) return false;
     struct xbuild b = {.a = x->a};
     for (size_t i = 0; i < args[0].list->n; i++) {
         bool again = false;

@@ -148,7 +148,7 @@ static bool contained(struct xctx *x, const struct xv v[2], struct xv *out)
     }
     if (in->kind == X_OBJECT) return xobject_has(x, in, &v[0], &out->b);
     if (in->kind != X_LIST) return xfail(x, "operator \"in\" not defined on %s", xv_type(in));
-    if (!xcharge(x, in->list->n / 8)) return false;
+    if (!xcharge(x, in->list->n / 8) || ((v[0].kind == X_LIST || v[0].kind == X_MAP) && !xweigh(x, in))) return false;
     for (size_t i = 0; i < in->list->n && !out->b; i++) out->b = xv_eq(&in->list->items[i], &v[0]);
     return true;
 }
@@ -182,6 +182,7 @@ bool xbinary(struct xctx *x, enum xop op, const struct xv v[2], struct xv *out)
     switch (op) {
     case XO_EQ:
     case XO_NE:
+        if (v[0].kind == v[1].kind && !xweigh(x, &v[0])) return false;
         *out = xv_bool(xv_eq(&v[0], &v[1]) == (op == XO_EQ));
         return true;
     case XO_LT:

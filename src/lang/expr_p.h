@@ -259,6 +259,9 @@ bool xfail(struct xctx *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool xlimit(struct xctx *x, const char *what, size_t limit);
 /* Charges work to the step budget. */
 bool xcharge(struct xctx *x, size_t steps);
+/* Charges for going over all of a value, which may be far larger than what it took to make it: a list may hold another twice,
+ * that one a third twice, and so on. */
+bool xweigh(struct xctx *x, const struct xv *v);
 
 /* --- value helpers (expr_value.c) --- */
 
@@ -294,6 +297,7 @@ enum xtype xmethod_type(bool of_time, struct str name);
 bool xv_hashable(struct xctx *x, const struct xv *key);
 const char *xv_type(const struct xv *v); /* Go's %T */
 bool xv_eq(const struct xv *a, const struct xv *b);
+bool xv_same(const struct xv *a, const struct xv *b); /* reflect.DeepEqual: of the same types, too; 1 and 1.0 are not */
 int xv_order(const struct xv *a, const struct xv *b); /* total, for sorting keys */
 struct str xv_text(struct xctx *x, const struct xv *v); /* Go's %v */
 void xv_put_text(struct buf *b, struct arena *a, const struct xv *v);

@@ -160,6 +160,21 @@ bool xv_eq(const struct xv *a, const struct xv *b)
     }
 }
 
+bool xv_same(const struct xv *a, const struct xv *b)
+{
+    if (a->kind != b->kind || (a->kind == X_INT && a->sub != b->sub)) return false;
+    if (a->kind == X_LIST) {
+        bool same = a->sub == b->sub && a->list->n == b->list->n;
+        for (size_t i = 0; same && i < a->list->n; i++) same = xv_same(&a->list->items[i], &b->list->items[i]);
+        return same;
+    }
+    if (a->kind != X_MAP) return xv_eq(a, b);
+    bool same = a->map->n == b->map->n;
+    for (size_t i = 0; same && i < a->map->n; i++)
+        same = xv_eq(&a->map->pairs[i].key, &b->map->pairs[i].key) && xv_same(&a->map->pairs[i].v, &b->map->pairs[i].v);
+    return same;
+}
+
 int xv_order(const struct xv *a, const struct xv *b)
 {
     bool numbers = xv_is_number(a) && xv_is_number(b);
@@ -198,6 +213,7 @@ static void put_pairs(struct buf *b, struct arena *a, const struct xmap *map)
 
 void xv_put_text(struct buf *b, struct arena *a, const struct xv *v)
 {
+    if (b->overflow) return;
     switch ((enum xkind)v->kind) {
     case X_NIL: buf_str(b, STR("<nil>")); return;
     case X_BOOL: buf_str(b, v->b ? STR("true") : STR("false")); return;
@@ -231,8 +247,46 @@ struct str xv_text(struct xctx *x, const struct xv *v)
     if (v->kind == X_STR) return v->s;
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_VALUE_BYTES);
+    if (!xweigh(x, v)) return STR_NONE;
     xv_put_text(&b, x->a, v);
-    return buf_dup(x->a, &b);
+    if (!b.overflow) return buf_dup(x->a, &b);
+    xlimit(x, "the text is too long", LIMIT_VALUE_BYTES);
+    x->steps = LIMIT_EXPR_STEPS + 1; /* whoever does not look at the result does not get far */
+    return STR_NONE;
+}
+
+static bool is_hex_digit(char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f'); }
+
+/* Takes out the underscores that stand between digits, or behind "0x". False: others. */
+static bool without_gaps(struct str s, char *to, size_t size)
+{
+    size_t n = 0, from = s.n && (s.p[0] == '+' || s.p[0] == '-');
+    bool hex = s.n > from + 1 && s.p[from] == '0' && (s.p[from + 1] | 32) == 'x';
+    for (size_t i = 0; i < s.n; i++) {
+        bool digit[2] = {false, false}; /* before and behind */
+        for (size_t k = 0; k < 2; k++) {
+            char c = k ? (i + 1 < s.n ? s.p[i + 1] : 0) : (char)(i ? s.p[i - 1] : 0);
+            digit[k] = hex ? is_hex_digit(c) || (!k && i == from + 2) : c >= '0' && c <= '9';
+        }
+        if (s.p[i] == '_' && (!digit[0] || !digit[1])) return false;
+        if (s.p[i] == '_') continue;
+        if (n + 1 >= size) return false;
+        to[n++] = s.p[i];
+    }
+    to[n] = 0;
+    return true;
+}
+
+/* "0x1.8p-2": the exponent must be there. */
+static bool parse_hex_float(const char *text, double *out)
+{
+    char *end;
+    const char *digits = text + (*text == '+' || *text == '-') + 2, *at = digits;
+    size_t n = 0;
+    for (; is_hex_digit(*at) || *at == '.'; at++) n += *at != '.';
+    if (!n || (*at | 32) != 'p') return false;
+    *out = strtod(text, &end);
+    return end > at + 1 && !*end && isfinite(*out);
 }
 
 bool xv_parse_float(struct str s, double *out)
@@ -249,7 +303,11 @@ bool xv_parse_float(struct str s, double *out)
         *out = s.p[0] == '-' ? -d : d;
         return true;
     }
-    return str_to_double(s, out) && isfinite(*out);
+    char text[400];
+    bool hex = body.n > 1 && body.p[0] == '0' && (body.p[1] | 32) == 'x';
+    if (!hex && str_find_char(s, '_', 0) < 0) return str_to_double(s, out) && isfinite(*out);
+    if (memchr(s.p, 0, s.n) || !without_gaps(s, text, sizeof text)) return false;
+    return hex ? parse_hex_float(text, out) : str_to_double(str_of(text), out) && isfinite(*out);
 }
 
 int64_t xv_to_int(double d)
@@ -279,4 +337,21 @@ bool xcharge(struct xctx *x, size_t steps)
 {
     x->steps += steps;
     return x->steps <= LIMIT_EXPR_STEPS || xlimit(x, "memory budget exceeded", LIMIT_EXPR_STEPS);
+}
+
+/* Stops when nothing is left. */
+static void weigh(const struct xv *v, size_t *left)
+{
+    if (*left) --*left;
+    for (size_t i = 0; v->kind == X_LIST && i < v->list->n && *left; i++) weigh(&v->list->items[i], left);
+    for (size_t i = 0; v->kind == X_MAP && i < v->map->n && *left; i++) weigh(&v->map->pairs[i].v, left);
+}
+
+bool xweigh(struct xctx *x, const struct xv *v)
+{
+    enum { VALUES_PER_STEP = 64 };
+    if (v->kind != X_LIST && v->kind != X_MAP) return true;
+    size_t most = (LIMIT_EXPR_STEPS + 1 - MIN(x->steps, (size_t)LIMIT_EXPR_STEPS)) * VALUES_PER_STEP, left = most;
+    weigh(v, &left);
+    return xcharge(x, (most - left) / VALUES_PER_STEP);
 }

@@ -6,7 +6,8 @@
 #include "doc/val.h"
 
 /* fmt.Sprintf(format, value): verbs d b o O x X c q U v T with flags, width, precision and [1].
- * What Go marks as a mistake ("%!s(int=5)", "%!(NOVERB)", "%!(EXTRA int=5)") comes out the same. */
+ * What Go marks as a mistake ("%!s(int=5)", "%!(NOVERB)", "%!(EXTRA int=5)") comes out the same. Absent: larger than
+ * LIMIT_VALUE_BYTES. */
 struct str gofmt_int(struct arena *a, struct str format, int64_t value);
 
 /* fmt.Sprintf("%v", v) of decoded JSON: [1 2], map[a:1 b:2], <nil>, strings raw. */

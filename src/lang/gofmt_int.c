@@ -82,7 +82,7 @@ static void put_char(struct buf *b, const struct verb *v, int64_t value)
         arena_fini(&a);
         buf_fini(&one);
     }
-    if (as_name && v->sharp) {
+    if (as_name && v->sharp && (uint64_t)value == rune && (rune < 0xd800 || rune > 0xdfff) && rune_prints(rune)) {
         buf_str(&t, STR(" '"));
         rune_put(&t, rune);
         buf_char(&t, '\'');
@@ -215,7 +215,7 @@ struct str gofmt_int(struct arena *a, struct str format, int64_t value)
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_VALUE_BYTES);
     struct scan s = {.f = format};
-    while (s.at < format.n) {
+    while (s.at < format.n && !b.overflow) {
         if (format.p[s.at] != '%') {
             buf_char(&b, format.p[s.at++]);
             continue;
@@ -224,5 +224,5 @@ struct str gofmt_int(struct arena *a, struct str format, int64_t value)
         format_verb(&s, &b, value);
     }
     if (!s.reordered && s.arg == 0) buf_printf(&b, "%%!(EXTRA int=%lld)", (long long)value);
-    return buf_dup(a, &b);
+    return b.overflow ? STR_NONE : buf_dup(a, &b);
 }

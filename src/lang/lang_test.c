@@ -214,11 +214,16 @@ static void formats_are_gos(void **state)
         {"%s", 5, "%!s(int=5)"}, {"%f", 5, "%!f(int=5)"}, {"x", 5, "x%!(EXTRA int=5)"}, {"%", 5, "%!(NOVERB)%!(EXTRA int=5)"},
         {"%d %d", 5, "5 %!d(MISSING)"}, {"%[1]d-%[1]d", 5, "5-5"}, {"%[2]d", 5, "%!d(BADINDEX)"}, {"%-05d|", 4, "4    |"},
         {"%d\xc3\xa9", -3, "-3\xc3\xa9"}, {"%x", -255, "-ff"}, {"", 5, "%!(EXTRA int=5)"}, {"%5c|", 65, "    A|"},
+        {"%#U", 7, "U+0007"}, {"%#U", -1, "U+FFFFFFFFFFFFFFFF"}, {"%#U", 0xd800, "U+D800"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct str got = gofmt_int(&a, str_of(rows[i].format), rows[i].value);
         if (!str_is(got, rows[i].want)) fail_msg("%s: got %s, want %s", rows[i].format, got.p, rows[i].want);
     }
+    struct buf b CLEANUP(buf_fini); /* a text that would be too large is none, and is not waited for */
+    buf_init(&b, 1 << 20);
+    while (b.n < 1000000) buf_str(&b, STR("%[1]1000000d"));
+    assert_false(str_set(gofmt_int(&a, buf_view(&b), 5)));
 }
 
 static void values_are_shown_as_gos(void **state)

@@ -50,7 +50,7 @@ static int64_t int_of_text(struct str s)
         gap_allowed = true;
         if (!s.n) return 0;
     }
-    int64_t v = 0;
+    uint64_t v = 0, most = (uint64_t)INT64_MAX + minus;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c == '_' && gap_allowed && i + 1 < s.n) {
@@ -59,12 +59,26 @@ static int64_t int_of_text(struct str s)
         }
         unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
                          : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 99;
-        if (digit >= base || __builtin_mul_overflow(v, (int64_t)base, &v) ||
-            __builtin_add_overflow(v, (int64_t)digit, &v))
-            return 0;
+        if (digit >= base || __builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit, &v) || v > most) return 0;
         gap_allowed = true;
     }
-    return minus ? -v : v;
+    return (int64_t)(minus ? 0 - v : v);
+}
+
+int64_t sprig_nearest_i64(struct str s)
+{
+    bool minus = s.n && s.p[0] == '-';
+    uint64_t v = 0, most = (uint64_t)INT64_MAX + minus;
+    if (minus || (s.n && s.p[0] == '+')) s = str_from(s, 1);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9') return 0;
+        if (__builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v)) { /* what follows is not looked at */
+            v = most;
+            break;
+        }
+    }
+    v = MIN(v, most);
+    return (int64_t)(minus ? 0 - v : v);
 }
 
 int64_t sprig_int_of(const struct xv *v)

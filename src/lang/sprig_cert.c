@@ -33,6 +33,7 @@ static bool read_key(struct xctx *x, const char *about, struct str text, struct 
     struct err inner = {0};
     if (!xcharge(x, READ_KEY_STEPS + text.n)) return false;
     if (!pem_read(x->a, text, &type, &bytes)) return xfail(x, "%s: no PEM data in input", about);
+    if (!xcharge(x, bytes.n * bytes.n / 400)) return false; /* it is tried: a quarter of a second for 16384 bits */
     if (!str_is(type, "PRIVATE KEY") && !str_ends(type, STR(" PRIVATE KEY")))
         return xfail(x, "%s: no private key data in PEM block of type %.*s", about, STR_ARG(type));
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {

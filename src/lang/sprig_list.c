@@ -91,16 +91,25 @@ bool sprig_reverse(struct xctx *x, const struct xv *args, size_t n, struct xv *o
 {
     return need_list(x, &args[0], "find reverse on") && builtin_reverse(x, args, 1, out);
 }
-bool sprig_uniq(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
-{
-    return need_list(x, &args[0], "find uniq on") && builtin_uniq(x, args, 1, out);
-}
-
 static bool among(const struct xv *v, const struct xv *items, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (v->kind == items[i].kind && xv_eq(v, &items[i])) return true;
+        if (xv_same(v, &items[i])) return true;
     return false;
+}
+
+bool sprig_uniq(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
+{
+    if (!need_list(x, &args[0], "find uniq on") || !xweigh(x, &args[0])) return false;
+    struct xv list = xv_list(x->a, args[0].list->n);
+    size_t kept = 0;
+    for (size_t i = 0; i < args[0].list->n; i++) {
+        const struct xv *v = &args[0].list->items[i];
+        if (!xcharge(x, kept / 16)) return false;
+        if (!among(v, list.list->items, kept)) xv_items(&list)[kept++] = *v;
+    }
+    *out = part(x, &list, 0, kept);
+    return true;
 }
 
 bool sprig_without(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
@@ -108,7 +117,7 @@ bool sprig_without(struct xctx *x, const struct xv *args, size_t n, struct xv *o
     if (!need_list(x, &args[0], "find without on")) return false;
     struct xbuild b = {.a = x->a};
     for (size_t i = 0; i < args[0].list->n; i++) {
-        if (!xcharge(x, n / 8)) return false;
+        if (!xcharge(x, n / 8) || !xweigh(x, &args[0].list->items[i])) return false;
         if (!among(&args[0].list->items[i], args + 1, n - 1)) xbuild_add(&b, xv_nil(), args[0].list->items[i]);
     }
     *out = xbuild_list(&b);
@@ -119,7 +128,8 @@ bool sprig_has(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     *out = xv_bool(false);
     if (args[1].kind == X_NIL) return true;
-    if (!need_list(x, &args[1], "find has on")) return false;
+    if (!need_list(x, &args[1], "find has on") || !xcharge(x, args[1].list->n / 8)) return false;
+    if ((args[0].kind == X_LIST || args[0].kind == X_MAP) && !xweigh(x, &args[1])) return false;
     out->b = among(&args[0], args[1].list->items, args[1].list->n);
     return true;
 }
@@ -321,8 +331,8 @@ static struct xv merged(struct xctx *x, const struct xv *to, const struct xv *fr
         const struct xpair *pair = &from->map->pairs[i];
         const struct xv *old = xmap_get(to, &pair->key);
         bool both = old && old->kind == X_MAP && pair->v.kind == X_MAP;
-        if (xv_is_nil(&pair->v) && !(overwrite && !old)) continue;
-        bool take = !old || sprig_empty_value(old) || (overwrite && !sprig_empty_value(&pair->v));
+        if (xv_is_nil(&pair->v) && !overwrite) continue;
+        bool take = overwrite || !old || sprig_empty_value(old);
         if (both) xbuild_add(&b, pair->key, merged(x, old, &pair->v, overwrite));
         else if (take) xbuild_add(&b, pair->key, pair->v);
     }

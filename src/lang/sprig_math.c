@@ -7,8 +7,7 @@
 
 bool sprig_atoi(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    int64_t i;
-    *out = xv_int(str_to_i64(args[0].s, &i) ? i : 0);
+    *out = xv_int(sprig_nearest_i64(args[0].s));
     return true;
 }
 bool sprig_int(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
@@ -30,15 +29,16 @@ bool sprig_float64(struct xctx *x, const struct xv *args, size_t n, struct xv *o
 bool sprig_to_decimal(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     struct str s = xv_text(x, &args[0]);
-    int64_t v = 0;
+    uint64_t v = 0;
     bool minus = s.n && s.p[0] == '-';
     if (minus || (s.n && s.p[0] == '+')) s = str_from(s, 1);
     bool ok = s.n > 0;
     for (size_t i = 0; ok && i < s.n; i++) {
-        ok = s.p[i] >= '0' && s.p[i] <= '7' && !__builtin_mul_overflow(v, (int64_t)8, &v);
-        v += s.p[i] - '0';
+        ok = s.p[i] >= '0' && s.p[i] <= '7' && v <= UINT64_MAX / 8;
+        if (ok) v = v * 8 + (uint64_t)(s.p[i] - '0');
     }
-    *out = sprig_i64(!ok ? 0 : minus ? -v : v);
+    ok = ok && v <= (uint64_t)INT64_MAX + minus;
+    *out = sprig_i64(!ok ? 0 : (int64_t)(minus ? 0 - v : v));
     return true;
 }
 
@@ -159,13 +159,17 @@ bool sprig_mulf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
     return fold_decimal(x, args, n, multiply, out);
 }
+/* Go's: nothing is larger than infinity, else what is no number stays none. */
+static double larger_float(double a, double b) { return isinf(a) == 1 || isinf(b) == 1 ? INFINITY : isnan(a) || isnan(b) ? NAN : fmax(a, b); }
+static double smaller_float(double a, double b) { return isinf(a) == -1 || isinf(b) == -1 ? -INFINITY : isnan(a) || isnan(b) ? NAN : fmin(a, b); }
+
 bool sprig_maxf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return foldf(args, n, fmax, out);
+    return foldf(args, n, larger_float, out);
 }
 bool sprig_minf(struct xctx *x, const struct xv *args, size_t n, struct xv *out)
 {
-    return foldf(args, n, fmin, out);
+    return foldf(args, n, smaller_float, out);
 }
 
 bool sprig_add1f(struct xctx *x, const struct xv *args, size_t n, struct xv *out)

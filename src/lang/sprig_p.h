@@ -7,6 +7,7 @@
 #undef SP
 
 int64_t sprig_int_of(const struct xv *v);  /* any value as integer, 0 when it is none */
+int64_t sprig_nearest_i64(struct str s);   /* decimal text; 0 when it is none, the nearest when it does not fit */
 double sprig_float_of(const struct xv *v);
 uint64_t sprig_random(struct xctx *x);
 bool sprig_empty_value(const struct xv *v);

@@ -1,4 +1,5 @@
 /* sprig.semver and sprig.semverCompare. See semver.h. */
+#include "base/limits.h"
 #include "lang/semver.h"
 #include "lang/sprig_p.h"
 
@@ -22,6 +23,7 @@ bool sprig_semver_compare(struct xctx *x, const struct xv *args, size_t n, struc
 {
     struct semver v;
     struct err inner = {0};
+    if (args[0].s.n > LIMIT_SEMVER_BYTES) return xlimit(x, "the constraint is too long", LIMIT_SEMVER_BYTES); /* each range in it copies it */
     if (!xcharge(x, COMPARE_STEPS + args[0].s.n) || !read_version(x, args[1].s, &v)) return false;
     *out = xv_bool(false);
     return semver_meets(x->a, args[0].s, &v, &out->b, &inner) || xfail(x, "%s", inner.text);

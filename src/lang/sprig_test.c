@@ -158,6 +158,19 @@ static void secrets_follow_the_stream(void **state)
     assert_true(str_is(text_of(&a, "sprig.decryptAES('k', sprig.encryptAES('k', 'text'))"), "text"));
 }
 
+/* Where the library would read the zone's file. */
+static void zones_are_not_guessed(void **state)
+{
+    static const char *const zones[] = {"Europe/Berlin", "EST", "Etc/GMT+5"};
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+        struct str day = eval(&a, str_z(&a, str_fmt(&a, "sprig.htmlDateInZone(0, '%s')", zones[i])));
+        struct str hour = eval(&a, str_z(&a, str_fmt(&a, "sprig.dateInZone('15', 0, '%s')", zones[i])));
+        assert_true(str_starts(day, STR("ERR time zone ")) && str_starts(hour, STR("ERR time zone ")));
+    }
+}
+
 static void dear_functions_have_a_limit(void **state)
 {
     static const char *const dear[] = {"genPrivateKey('rsa')", "genPrivateKey('dsa')", "genCA('a', 1)", "bcrypt('a')", "htpasswd('a', 'b')",
@@ -178,7 +191,7 @@ int main(void)
         cmocka_unit_test(certificates_hold_together),
         cmocka_unit_test(keys_are_others_each_time),
         cmocka_unit_test(secrets_follow_the_stream),
-        cmocka_unit_test(dear_functions_have_a_limit),
+        cmocka_unit_test(zones_are_not_guessed), cmocka_unit_test(dear_functions_have_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -411,19 +411,21 @@ bool sprig_regex_split(struct xctx *x, const struct xv *args, size_t n, struct x
     struct regex *r CLEANUP(regex_clear) = pattern(x, args[0].s);
     struct xbuild b = {.a = x->a};
     struct str s = args[1].s;
-    size_t kept = 0, at = 0;
+    size_t kept = 0, at = 0, before = SIZE_MAX, end = SIZE_MAX; /* end of the last match; start of the last that counts */
     int64_t most = args[2].i;
     while (r && most && at <= s.n && s.n && (most < 0 || (int64_t)b.n < most - 1)) {
         struct regex_hit hit;
         if (!search(x, r, s, at, &hit)) return false;
-        if (!hit.found || (hit.from == hit.to && hit.from == s.n)) break;
-        if (hit.to) {
-            xbuild_add(&b, xv_nil(), xv_str(str_sub(s, kept, hit.from - kept)));
-            kept = hit.to;
-        }
+        if (!hit.found) break;
+        bool counts = hit.to > hit.from || hit.from != before;
+        before = hit.to;
         at = after(s, &hit);
+        if (!counts) continue;
+        end = hit.from;
+        if (hit.to) xbuild_add(&b, xv_nil(), xv_str(str_sub(s, kept, hit.from - kept)));
+        kept = hit.to;
     }
-    if (most) xbuild_add(&b, xv_nil(), xv_str(str_from(s, kept)));
+    if (most && (s.n ? end != s.n : args[0].s.n > 0)) xbuild_add(&b, xv_nil(), xv_str(str_from(s, kept)));
     *out = xbuild_list(&b);
     out->b = !most;
     out->sub = XS_STR;

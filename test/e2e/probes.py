@@ -1,5 +1,7 @@
 """Probes of containers: who is asked how, and what comes of it."""
+import http.server
 import re
+import threading
 
 import daemons
 import run
@@ -166,6 +168,28 @@ def a_grpc_probe_asks_for_the_health_of_a_service(b):
 """ % port
     b.run(_head(b) + STEPS % "true" + server).is_("Succeeded")
     run.same(open(b.directory + "/asked").read(), "3 True")
+
+
+def a_redirect_to_another_host_is_the_answer(b):
+    """As for a kubelet: it asks nobody else."""
+    class Away(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", "http://elsewhere.invalid/")
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Away)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        ready = "      readinessProbe: {httpGet: {port: %d}, periodSeconds: 1}\n" % server.server_address[1]
+        stop = "      livenessProbe: {exec: {command: ['false']}, initialDelaySeconds: 20, failureThreshold: 1}\n"
+        b.run(_head(b) + STEPS % "true" + DAEMON % ("", daemons.FOR_EVER) + ready + stop).is_("Succeeded")
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def what_a_cluster_refuses_is_an_error(b):

@@ -306,7 +306,13 @@ class Sprig(Expr):
         super().__init__(seed)
         self.table = [row[:2] for row in table if row[0] not in self.skip and row[2] != "sprig_refused" and not row[0].startswith("must")]
 
+    numbers = ["-9223372036854775808", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "-0x8000000000000000", "0x_f", "1_000", "1__0",
+               "0b101", "0o17", "017", "09", "1.9", "-1.9", ".5", "1.", "1e3", "+7", "--7", "-1000000000000000000000", "1000000000000000000000", "0", "-0", "00", "0x", "１", " 1",
+               "777777777777777777777", "777777777777777777777z", "1777777777777777777777", "-777777777777777777777", "inf", "nan", "0x1p-2", "1e400", "-1e400", "5e-324"]
+
     def arg(self, letter):
+        if letter == "a" and self.chance(.15):
+            return "'%s'" % self.pick(self.numbers)
         if letter != "t" and self.chance(.06):
             return self.any(1)
         return {"s": lambda: self.pick([self.lit_str(), self.lit_str(), "'foo bar baz'", "'a.b/c.txt'", "'1.2.3'", "'^1.2'", "'snake_case word'", "'CamelCase'", "'-1.5h'", "'2006-01-02'", "'12'", "'0x1f'", "'017'"]),
@@ -329,6 +335,9 @@ class Sprig(Expr):
                 break
             if letter == "a" and "date" in name.lower():
                 letter = "t"  # anything else means the present time
+            if letter == "s" and "zone" in name.lower() and i:
+                args.append("'%s'" % self.pick(["UTC", "", "Local", "+02:00", "-0700", "../UTC", "/etc/localtime", "a b", "Utc", "GMT", "Europe/Berlin"]))
+                continue
             args += [self.arg(letter) for _ in range(self.r.randint(0, 3) if mark == "*" else 1)]
         if self.chance(.02):
             args = args[:-1]
