@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "cli/text.h"
 #include "doc/closest.h"
 #include "os/clock.h"
 
