@@ -1,9 +1,7 @@
 """Parts of the bench about images: steps in one; one of 500 MB into the store, against tar on the same layers."""
 import io
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tarfile
 
@@ -13,18 +11,6 @@ import parts_steps
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test", "image"))
 import images  # noqa: E402
-
-
-def bring_true(b, user, state):
-    """An image `busybox` with this machine's /bin/true and its libraries, in three layers, into a state directory: it counts before
-    the built-in table."""
-    out = subprocess.run(["ldd", "/bin/true"], capture_output=True, text=True, check=True).stdout
-    libs = re.findall(r"(/\S+) \(0x", out)
-    entries = [(path[1:], open(path, "rb").read(), 0o755) for path in [*libs, "/bin/true"]]
-    image = images.Image(images.tar(*entries[:-1]), images.tar(entries[-1]), images.tar(("etc/", None), ("etc/passwd", "root:x:0:0::/:/bin/sh\n")), config={})
-    file = image.save(b.path("true.tar"), "busybox:latest")
-    subprocess.run(b.as_user(user, [b.bin["skiff"], "image", "import", file, "--state", b.state(user, state)]), env=b.env(user), check=True,
-                   stdout=subprocess.DEVNULL)
 
 
 def layer(roots, most):

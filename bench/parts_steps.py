@@ -6,7 +6,6 @@ import subprocess
 
 import gen
 import measure
-import parts_image
 
 SPAWNS = 10  # runs of a container runtime in one sample
 
@@ -22,8 +21,6 @@ def steps(b):
                  "ninja": lambda ninja=ninja: measure.measure(["ninja", "--quiet", "-j%d" % b.cores, "-f", ninja], b.dir)}
         work = ["--workers", str(b.cores), "--count", str(count), "--shape", shape, "--", "/bin/true"]
         for user in b.users():
-            parts_image.bring_true(b, user, "steps-image")
-            every["skiff image " + user] = b.skiff(user, "steps-image", file)
             for runtime, tier in (("none", "plain"), ("ro", "ro"), ("overlay", "overlay")):
                 if user == "rootless" and tier == "overlay":
                     continue  # the kernel refuses an overlay over the host's root in a user namespace
@@ -43,12 +40,10 @@ def rows_of_steps(b, shape, user, r):
     b.ratio(what + "plain / ninja", plain, r["ninja"], 0.65)
     b.ratio(what + "ro / own plain", r["skiff ro " + user], plain, 2.0)
     b.ratio(what + "ro / floor", r["skiff ro " + user], r["floor ro " + user], 1.3)
-    b.ratio(what + "image / own ro", r["skiff image " + user], r["skiff ro " + user], None)
     if user == "root":
         overlay = r["skiff overlay root"]
         b.ratio(what + "overlay / own plain", overlay, plain, 3.0)
         b.ratio(what + "overlay / floor", overlay, r["floor overlay root"], 1.3)
-        b.ratio(what + "image / floor of overlay", r["skiff image root"], r["floor overlay root"], 1.3)
         b.ratio(what + "overlay / unsandboxed ninja", overlay, r["ninja"], 1.25)
 
 

@@ -41,6 +41,7 @@ CHECKS = [
        [PY, "test/sim/run.py", "--then", what, "--runs", "2000", "--first", "70000", "--crash", "15", "--quiet", "--sim",
         "{build}/test/sim/sim"], 600) for what in ("retry", "resubmit", "suspend")],
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
+    ("compat images", "test/compat/real_images.py", [PY, "test/compat/run.py", "--images", "--offline"], 420),
     ("crash", "test/crash/kill.py", [PY, "test/crash/kill.py", "{build}/skiff"], 300),
 ]
 LISTED = {"sim"}  # directories of test whose run.py stands above

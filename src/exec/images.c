@@ -107,7 +107,12 @@ static bool known_look(struct images *m, struct known *k, const struct image_ref
     arena_reset(&k->arena);
     k->stamp = image_store_stamp(m->store); /* before: what comes meanwhile is seen the next time */
     k->here = image_find(&k->arena, m->store, ref, &m->platform, &info, &why);
-    if (!k->here) return why.code == ERR_NOT_FOUND || (*e = why, false);
+    if (!k->here && why.code == ERR_NOT_FOUND) return true;
+    if (!k->here) {
+        k->stamp = 0;
+        *e = why;
+        return false;
+    }
     k->manifest = info.manifest;
     k->image = image_of(&k->arena, &info);
     return true;
@@ -131,12 +136,17 @@ static struct known *known_of(struct images *m, const struct image_ref *ref, str
 }
 
 /* The job's own claim on it, then: is it still what was found? */
-static bool known_take(struct images *m, struct job *j, const struct known *k)
+static bool known_take(struct images *m, struct job *j, struct known *k, const struct image_ref *ref)
 {
+    struct arena a CLEANUP(arena_fini);
     struct err ignored;
+    arena_init(&a);
+    struct str manifest = str_dup(&a, k->manifest);
     close_fd(&j->hold);
-    j->hold = image_hold_now(m->store, k->manifest, &ignored);
-    return j->hold >= 0 && (!k->stamp || k->stamp == image_store_stamp(m->store));
+    j->hold = image_hold_now(m->store, manifest, &ignored);
+    if (j->hold < 0) return false;
+    if (k->stamp) return k->stamp == image_store_stamp(m->store);
+    return known_look(m, k, ref, &ignored) && k->here && str_eq(k->manifest, manifest);
 }
 
 /* ---- pulling ---- */
@@ -222,11 +232,11 @@ static enum look store_look(struct question *q, struct image *out, struct err *e
     if (j->x->plain) return LOOK_ABSENT; /* without a sandbox there is no other root */
     if (!store_ready(j->x, false, &m, e)) return LOOK_ERROR;
     for (int tries = 0; m && tries < 3; tries++) {
-        const struct known *k = known_of(m, &q->ref, e);
+        struct known *k = known_of(m, &q->ref, e);
         if (!k) return LOOK_ERROR;
         if (!k->here) return LOOK_ABSENT;
         if (q->asks && (!j->pulled || j->pull_failed)) return LOOK_STALE;
-        if (!known_take(m, j, k)) continue;
+        if (!known_take(m, j, k, &q->ref)) continue;
         answer(q, &k->image, out);
         return LOOK_FOUND;
     }
@@ -239,9 +249,9 @@ static enum look store_look(struct question *q, struct image *out, struct err *e
 static bool missing(const struct question *q, enum look look, const char *reason, struct image *out, struct err *e)
 {
     const struct config *c = q->job->x->o.config;
-    if (config_is(c, CONFIG_IMAGE_FALLBACK, "host")) return out->kind = IMAGE_HOST, true;
     if (look == LOOK_STALE)
         return err_set(e, ERR_NOT_FOUND, "image '%.*s' is in the image store, but its pull policy is Always, and %s", STR_ARG(q->name), reason);
+    if (config_is(c, CONFIG_IMAGE_FALLBACK, "host")) return out->kind = IMAGE_HOST, true;
     return err_set(e, ERR_NOT_FOUND, "image '%.*s' is neither mapped nor available: %s; no row of images.file%s names it, and the image "
                    "store does not have it. `skiff image pull` and `skiff image import` bring images, --images says what names mean "
                    "here, --image-fallback host runs this host's programs", STR_ARG(q->name), reason,
@@ -276,7 +286,7 @@ bool job_image(void *ctx, struct arena *a, struct str name, struct str policy, s
     if (!image_ref_parse(a, mapped ? q.row.ref : name, &q.ref, &why))
         return built_in(&q, out) || missing(&q, LOOK_ABSENT, str_fmt(a, "InvalidImageName: %s", why.text).p, out, e);
     if (!image_policy_parse(policy, &q.ref, &q.policy, e)) return false;
-    q.asks = policy.n && q.policy == IMAGE_ALWAYS;
+    q.asks = policy.n && q.policy == IMAGE_ALWAYS && !config_is(j->x->o.config, CONFIG_IMAGE_PULL, "never");
     enum look look = store_look(&q, out, e);
     if (look == LOOK_FOUND || look == LOOK_ERROR) return look == LOOK_FOUND;
     return (look == LOOK_ABSENT && built_in(&q, out)) || pull_or_miss(&q, look, out, e);

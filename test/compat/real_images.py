@@ -96,7 +96,9 @@ def python():
 
 
 def debian(folder, package, program):
-    """The program of a Debian package, which is not installed here."""
+    """The program of a Debian package, which is not installed here. `folder` None: it is not fetched."""
+    if not folder:
+        raise FileNotFoundError(f"the package {package} is not fetched with --offline")
     got = subprocess.run(["apt-get", "download", "-q", package], cwd=folder, capture_output=True, text=True)
     files = [f for f in os.listdir(folder) if f.startswith(package + "_")]
     if got.returncode or not files:
@@ -137,12 +139,12 @@ def table(folder):
 class Images:
     """A store with all of them, and what a run needs to use it."""
 
-    def __init__(self, skiff, folder):
+    def __init__(self, skiff, folder, offline=False):
         self.state = os.path.join(folder, "store")
         self.lacking = {}  # repository: why
         self.registry = registry.Registry()
         lowest = base().tar()
-        for repo, tags, more, config in table(folder):
+        for repo, tags, more, config in table(None if offline else folder):
             try:
                 image = images.Image(lowest, *[make().tar() for make in more], packing=("",), config=config)
             except (OSError, subprocess.CalledProcessError) as e:

@@ -4,10 +4,11 @@
 The files are no part of this repository: SKIFF_CORPUS, else ../shared/corpus/argo-examples beside
 it, is where they are looked for. bad_input.py, which needs none of them, runs first.
 
-usage: run.py [--all] [--images] [--runtime auto|ro|overlay] [--corpus DIR] [FILE...]
+usage: run.py [--all] [--images [--offline]] [--runtime auto|ro|overlay] [--corpus DIR] [FILE...]
   --all      also the files that take long (slow in the table)
   --images   every step runs in an image, made for the test from this host's programs and from Debian packages (real_images.py): names mean
              nothing else
+  --offline  no package is fetched: what needs one is skipped
   --page     writes docs/argo-examples.md from the table, which the run proves; otherwise it must be current
   FILE       only rows whose name contains one of these words; slow ones too
 
@@ -236,9 +237,12 @@ def check_end(run):
             check_one(run, check)
 
 
-def lacks_program(run):
-    found = re.search(r"needs the program '([^']+)', which this host does not have", run.out)
-    return found and found.group(1)
+def lacking(run, args):
+    """What this host has not got for the row; or None."""
+    if found := re.search(r"needs the program '([^']+)', which this host does not have", run.out):
+        return "this host has no " + found.group(1)
+    found = re.search(r"image '(?:[^':]*/)?([^':/]+)[^']*' is neither mapped", run.out)
+    return args.made.lacking.get(found.group(1)) if found and args.made else None
 
 
 def left_out(row, args):
@@ -250,10 +254,7 @@ def left_out(row, args):
         return "needs programs that only images have here: --images"
     if "net" in words and os.geteuid() != 0:
         return "needs a network of its own: as root"
-    if row["slow"] and not args.all and not args.file:
-        return "slow: only with --all"
-    lacking = [why for name, why in (args.made.lacking if args.made else {}).items() if name in row["note"]]
-    return lacking[0] if lacking else None
+    return "slow: only with --all" if row["slow"] and not args.all and not args.file else None
 
 
 def judge(row, args):
@@ -272,8 +273,8 @@ def judge(row, args):
                 if not REFUSED.search(run.out + run.err):
                     raise Wrong("it says nowhere that it cannot do this")
                 result = ("skipped", row["note"])
-            elif lacks_program(run):
-                result = ("skipped", "this host has no " + lacks_program(run))
+            elif why := lacking(run, args):
+                result = ("skipped", why)
             else:
                 check_end(run)
         except (Wrong, ValueError, KeyError, subprocess.TimeoutExpired) as e:
@@ -324,7 +325,8 @@ README = os.path.join(ROOT, "README.md")
 PAGE_HEAD = """# Argo's own examples
 
 What becomes of each file in the `examples/` of Argo Workflows, unmodified. `make check` proves it where it finds the files
-(`SKIFF_CORPUS`); this page is made of the same table, `test/compat/expect.tsv`.
+(`SKIFF_CORPUS`); this page is made of the same table, `test/compat/expect.tsv`. All files are also run in real images
+(`test/compat/run.py --images`), those that say so only there.
 
 - **Succeeded**, **Failed**: the phase of the workflow, which is the right one. **ended**: either, the file throws dice.
 - **stored**: the documents are kept, nothing is to run.
@@ -376,6 +378,7 @@ def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--all", action="store_true")
     p.add_argument("--images", action="store_true")
+    p.add_argument("--offline", action="store_true")
     p.add_argument("--runtime", default="auto")
     p.add_argument("--verbose", "-v", action="store_true")
     p.add_argument("--corpus", default=os.environ.get("SKIFF_CORPUS") or os.path.join(ROOT, "../shared/corpus/argo-examples"))
@@ -389,12 +392,12 @@ def main():
     os.environ["SKIFF_IMAGE_PULL"] = "never"  # no test asks the internet
     if not os.access(SKIFF, os.X_OK):
         sys.exit("no program at %s: build it, or set SKIFF" % SKIFF)
-    total = {"passed": 0, "failed": 0, "skipped": 0} if args.file else bad_input()
+    total = {"passed": 0, "failed": 0, "skipped": 0} if args.file or args.images else bad_input()
     for name, n in current.items():
         total[name] += n
     if os.path.isdir(args.corpus):
         with tempfile.TemporaryDirectory(prefix="skiff-images-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
-            args.made = real_images.Images(SKIFF, folder) if args.images else None
+            args.made = real_images.Images(SKIFF, folder, args.offline) if args.images else None
             os.environ.update(args.made.environment if args.made else {})
             for name, n in run_table(args).items():
                 total[name] += n

@@ -11,11 +11,15 @@ left to chance; what is asserted holds for every instant. A round is replayed by
 import argparse
 import os
 import random
+import subprocess
 import sys
 import time
 
 import common
 import shapes
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../image"))
+import images  # noqa: E402
 
 KILLS_IN_A_ROUND = 3
 
@@ -38,15 +42,33 @@ def finished_keys(place, name):
     return keys
 
 
+def tiers_of(shape):
+    """Beside the host's files, a root of busybox's."""
+    tiers = [t for t in common.host_tiers() if t in shape.tiers]
+    return tiers + ["image"] if images.BUSYBOX and "ro" in tiers else tiers
+
+
+def bring_busybox(place):
+    """What the shapes' `image: busybox` means from now on."""
+    names = subprocess.run([images.BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    with open(images.BUSYBOX, "rb") as f:
+        entries = [("bin/busybox", f.read(), 0o755), *[("bin/" + n, "->busybox") for n in names if n != "busybox"]]
+    image = images.Image(images.tar(("bin/", None), ("tmp/", None, 0o1777), *entries), config={"Cmd": ["sh"], "Env": ["PATH=/bin"]})
+    done = place.call("image", "import", image.save(place.root + "/busybox.tar", "busybox:latest"))
+    assert done.returncode == 0, done.stderr
+
+
 class Round:
     def __init__(self, score, skiff, seed, number):
         self.score, self.number = score, number
         self.rng = random.Random(f"{seed}/{number}")
         self.shape = self.rng.choice(shapes.all_shapes())
-        self.tier = self.rng.choice([t for t in common.host_tiers() if t in self.shape.tiers])
+        self.tier = self.rng.choice(tiers_of(self.shape))
         # engine: only the engine dies; all: with launcher and supervisors; group: a process group
         self.how = self.rng.choice(["engine", "engine", "group", "all"])
         self.place = common.Place(skiff, self.tier)
+        if self.tier == "image":
+            bring_busybox(self.place)
         self.name = "w"
         self.kills = 0
         self.done_before = {}
