@@ -225,10 +225,22 @@ CHILD_SIDE static bool leave_realtime(struct child *c)
     return r >= 0 || fail(c, r, "scheduling class", NULL);
 }
 
+/* Its memory is the supervisor's until exec, so the group pays for nothing of it before. */
+CHILD_SIDE static bool join_groups(struct child *c)
+{
+    for (size_t i = 0; i < c->n_joins; i++) {
+        long r = RAW3(write, c->joins[i], "0", 1);
+        if (r < 0) return fail(c, r, "control group", NULL);
+    }
+    return true;
+}
+
 /* The step's view of the files is complete. */
 CHILD_SIDE static int step_exec(struct child *c)
 {
-    if (!step_prepare(c) || !leave_realtime(c)) return 126;
+    /* a group of v1 may have no time for real-time processes, and lets none in */
+    if (c->n_joins && !(leave_realtime(c) && join_groups(c))) return 126;
+    if (!step_prepare(c) || (!c->n_joins && !leave_realtime(c))) return 126;
     long worst = -ENOENT;
     for (const char *const *p = c->programs; *p; p++) {
         long r = RAW3(execve, *p, c->argv, c->env);
@@ -290,7 +302,8 @@ void child_ready_drop(struct child_ready *r)
 /* The kernel clears `alive` when the child leaves our memory: it runs its program then, or is dead. */
 static bool ready_start(struct child *c, struct child_ready *r, pid_t *pid, int *pidfd)
 {
-    if (!r->pre || r->pre != c->pre || c->private_net || !__atomic_load_n(&r->alive, __ATOMIC_ACQUIRE)) {
+    /* a parent that waits by vfork is not killed with its child for the memory of the child's group */
+    if (!r->pre || r->pre != c->pre || c->private_net || c->n_joins || !__atomic_load_n(&r->alive, __ATOMIC_ACQUIRE)) {
         child_ready_drop(r);
         return false;
     }

@@ -65,6 +65,8 @@ struct child {
     int64_t uid, gid;
     const struct step_rlimit *rlimits;
     size_t n_rlimits;
+    const int *joins; /* cgroup.procs of the groups that it goes into */
+    size_t n_joins;
     bool sandbox;
     bool private_net;
     bool realtime; /* the set-up runs at the supervisor's priority, the step at normal */

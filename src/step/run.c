@@ -223,6 +223,9 @@ static bool start(struct supervisor *sv, struct err *e)
     c->out = sv->write_ends[STEPLOG_OUT];
     c->err = sv->write_ends[STEPLOG_ERR];
     c->realtime = sv->realtime;
+    if (!groups_set(&sv->groups, &r->spec.limits, e)) return plan_close_fds(&r->plan), false;
+    c->joins = sv->groups.joins;
+    c->n_joins = sv->groups.n_joins;
     r->result.started_us = io_now_us();
     bool ok = child_start(c, &sv->ready, sv->stack, &r->pid, &r->pidfd, e);
     if (!ok) r->pidfd = -1;
@@ -280,6 +283,7 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
     }
     progress_begin(sv);
     bool watched = run_loop(sv, &e);
+    if (r->spec.limits.memory_bytes && groups_killed(&sv->groups)) r->result.memory_limit = r->spec.limits.memory_bytes;
     probes_end(sv);
     progress_end(sv);
     finish(sv, watched ? NULL : &e);

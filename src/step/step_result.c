@@ -5,7 +5,7 @@
 #include "step/codec_p.h"
 
 static const uint32_t wire_magic = 0x52534b53; /* "SKSR" */
-enum { RESULT_VERSION = 1 };
+enum { RESULT_VERSION = 2, RESULT_OLDEST = 1 }; /* 2: memory_limit */
 
 int step_result_status(const struct step_result *r)
 {
@@ -43,7 +43,7 @@ static void visit_outputs(struct codec *c, struct step_result *r)
     }
 }
 
-static void visit_result(struct codec *c, struct step_result *r)
+static void visit_result(struct codec *c, uint32_t version, struct step_result *r)
 {
     codec_u64(c, &r->id);
     CODEC_ENUM(c, r->end, STEP_END_MAX);
@@ -60,6 +60,7 @@ static void visit_result(struct codec *c, struct step_result *r)
     codec_bytes(c, &r->result);
     codec_bool(c, &r->log_cut);
     visit_outputs(c, r);
+    if (version >= 2) codec_u64(c, &r->memory_limit);
 }
 
 /* A torn file (power cut without fsync) must not pass; FNV-1a over the body is enough for that. */
@@ -82,7 +83,7 @@ bool step_result_encode(const struct step_result *r, struct buf *out, struct err
     codec_u32(&c, &magic);
     codec_u32(&c, &version);
     codec_u64(&c, &sum);
-    visit_result(&c, &copy);
+    visit_result(&c, RESULT_VERSION, &copy);
     if (out->overflow || c.failed) return err_set(e, ERR_LIMIT, "step: the result is too large");
     sum = checksum(out->p + HEAD_BYTES, out->n - HEAD_BYTES);
     for (int i = 0; i < 8; i++) out->p[8 + i] = (char)(uint8_t)(sum >> (8 * i));
@@ -98,10 +99,10 @@ bool step_result_decode(struct arena *a, struct str bytes, struct step_result *o
     codec_u32(&c, &magic);
     codec_u32(&c, &version);
     codec_u64(&c, &sum);
-    if (c.failed || magic != wire_magic || version != RESULT_VERSION ||
+    if (c.failed || magic != wire_magic || version < RESULT_OLDEST || version > RESULT_VERSION ||
         sum != checksum(bytes.p + HEAD_BYTES, bytes.n - HEAD_BYTES))
         return err_set(e, ERR_IO, "step: the result is damaged or of another version (this is %d)", RESULT_VERSION);
-    visit_result(&c, out);
+    visit_result(&c, version, out);
     if (c.failed || c.p != c.end) return err_set(e, ERR_IO, "step: the result is damaged");
     return true;
 }

@@ -1,5 +1,5 @@
-/* How a step ended, and its wire form: what a supervisor writes into its journal and tells the engine.
- * Damaged bytes fail their checksum. Runs on: any thread. */
+/* How a step ended, and its wire form: what a supervisor writes into its journal and tells the engine. What
+ * supervisors of earlier versions wrote is read, too. Damaged bytes fail their checksum. Runs on: any thread. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -41,6 +41,7 @@ struct step_result {
     enum step_end end;
     int32_t exit_code, signo;
     bool killed;       /* slot_kill was called before it ended */
+    uint64_t memory_limit; /* the kernel killed in it because it would have used more bytes than these; 0: it did not */
     struct str error;  /* STEP_END_ERROR: `executable "x" not found`, ...; also for LOST */
     int32_t error_sys; /* errno behind it, or 0 */
     int64_t started_us, finished_us; /* wall clock */

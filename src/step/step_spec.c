@@ -112,6 +112,16 @@ static bool mounts_check(const struct step_spec *s, struct err *e)
     return true;
 }
 
+static bool limits_check(const struct step_limits *l, struct err *e)
+{
+    for (size_t i = 0; i < STEP_GROUPS; i++) {
+        struct str dir = l->groups[i].dir;
+        if (str_set(dir) && !(inner_ok(dir) && str_starts(dir, STR(STEP_GROUPS_TOP "/"))))
+            return bad(e, "control group is not below " STEP_GROUPS_TOP ":", dir);
+    }
+    return true;
+}
+
 bool step_spec_check(const struct step_spec *s, struct err *e)
 {
     if (s->argv.n == 0) return err_set(e, ERR_SPEC, "step: no command");
@@ -127,7 +137,7 @@ bool step_spec_check(const struct step_spec *s, struct err *e)
     if (s->uid < STEP_UID_DEFAULT || s->uid >= UINT32_MAX || s->gid < STEP_UID_DEFAULT || s->gid >= UINT32_MAX)
         return err_set(e, ERR_SPEC, "step: user or group id out of range");
     return strings_check(&s->argv, false, e) && strings_check(&s->env, true, e) && mounts_check(s, e) &&
-           outputs_check(s->params.items, s->params.n, e) && outputs_check(s->artifacts.items, s->artifacts.n, e);
+           limits_check(&s->limits, e) && outputs_check(s->params.items, s->params.n, e) && outputs_check(s->artifacts.items, s->artifacts.n, e);
 }
 
 static void visit_strs(struct codec *c, struct step_strs *l)
@@ -183,6 +193,18 @@ static void visit_mounts(struct codec *c, struct step_spec *s)
     }
 }
 
+static void visit_limits(struct codec *c, struct step_limits *l)
+{
+    codec_u64(c, &l->memory_bytes);
+    codec_u64(c, &l->cpu_milli);
+    codec_u64(c, &l->share_milli);
+    codec_u64(c, &l->pids);
+    for (size_t i = 0; i < STEP_GROUPS; i++) {
+        codec_text(c, &l->groups[i].dir);
+        codec_bool(c, &l->groups[i].unified);
+    }
+}
+
 static void visit_rest(struct codec *c, struct step_spec *s)
 {
     CODEC_LIST(c, &s->params, 9);
@@ -195,6 +217,7 @@ static void visit_rest(struct codec *c, struct step_spec *s)
         codec_u64(c, &s->rlimits.items[i].soft);
         codec_u64(c, &s->rlimits.items[i].hard);
     }
+    visit_limits(c, &s->limits);
     codec_text(c, &s->progress);
     visit_strs(c, &s->masks);
     codec_i64(c, &s->uid);

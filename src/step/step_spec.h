@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { STEP_WIRE_VERSION = 3 };
+enum { STEP_WIRE_VERSION = 4 };
 
 #define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
 
@@ -72,6 +72,21 @@ struct step_rlimit {
     uint64_t soft, hard;
 };
 
+enum step_group { STEP_GROUP_CPU, STEP_GROUP_MEMORY, STEP_GROUP_PIDS, STEP_GROUPS };
+
+/* What the control groups of a step let it have; 0: not limited. What has no group is not applied. */
+struct step_limits {
+    uint64_t memory_bytes;
+    uint64_t cpu_milli;   /* thousandths of a processor, at most */
+    uint64_t share_milli; /* and in proportion to others, when processors are scarce */
+    uint64_t pids;
+    struct {
+        struct str dir; /* below STEP_GROUPS_TOP; the slot makes its own in it; absent: there is none */
+        bool unified;   /* v2: the directories of all such are one */
+    } groups[STEP_GROUPS];
+};
+#define STEP_GROUPS_TOP "/sys/fs/cgroup"
+
 enum { STEP_UID_DEFAULT = -1 };
 
 struct step_spec {
@@ -107,6 +122,7 @@ struct step_spec {
         struct step_rlimit *items;
         size_t n;
     } rlimits;
+    struct step_limits limits;
     struct str progress;    /* a file whose last line is told while the step runs; absent: none */
     struct step_strs masks; /* secret values that are shown as "***" in the log */
     int64_t uid, gid;       /* STEP_UID_DEFAULT or runAsUser, runAsGroup */

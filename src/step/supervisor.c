@@ -255,6 +255,7 @@ static void prepare(struct supervisor *sv, const struct supervisor_birth *b)
     sv->state_dir = str_dup(&keep, c->state_dir).p;
     sv->name = str_dup(&keep, c->name).p;
     sv->plain = c->plain;
+    groups_init(&sv->groups, sv->name);
     if (sv->broken.code || !open_dirs(sv, c->state_dir, &sv->broken)) return;
     if (!c->plain && !enter_sandbox(sv, b, &keep)) return;
     sv->realtime = c->realtime && enter_realtime();
@@ -272,5 +273,6 @@ NORETURN void supervisor_main(const struct supervisor_birth *b)
     sv.common = plan_common_new(&sv.sb);
     prepare(&sv, b);
     supervise(&sv);
+    groups_leave(&sv.groups);
     _exit(0);
 }

@@ -5,6 +5,7 @@
  * journal). It holds the journal's lock as long as it lives. Runs on: its own process. */
 #pragma once
 #include "step/collect_p.h"
+#include "step/groups_p.h"
 #include "step/launcher_p.h"
 #include "step/sandbox_p.h"
 #include "step/steplog_p.h"
@@ -57,6 +58,7 @@ struct supervisor {
     struct err broken; /* code != 0: the sandbox could not be built */
     char *stack;
     struct plan_common *common;
+    struct groups groups;
     struct child_ready ready; /* of a step that is still to come */
     enum step_tier last_tier;
     struct arena arena; /* of the current step */
