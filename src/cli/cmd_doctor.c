@@ -11,6 +11,7 @@
 #include "cli/cli_p.h"
 #include "cli/cmds.h"
 #include "cli/text.h"
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/proc.h"
 
@@ -19,7 +20,7 @@ enum health { GOOD, POOR, BAD };
 struct checkup {
     struct cli *cli;
     struct buf out;
-    bool json;
+    bool json, root;
     size_t n, bad;
 };
 
@@ -69,6 +70,7 @@ static void caps_check(struct checkup *c)
 {
     struct host_caps caps;
     host_caps_probe(&caps);
+    c->root = caps.root;
     report(c, GOOD, "machine",
            DETAIL(c, "%u processors, %llu MiB memory, %s", caps.cpus, (unsigned long long)(caps.ram_bytes >> 20),
                   caps.root ? "root" : "not root"), NULL);
@@ -86,6 +88,23 @@ static void caps_check(struct checkup *c)
     report(c, sandbox ? GOOD : POOR, "isolation",
            str_of(sandbox ? "steps run isolated" : "steps can only run as plain processes (--runtime none)"),
            "allow user namespaces (above), or run as root");
+}
+
+/* By trying, as the first limited step would; what that makes goes again. */
+static void groups_check(struct checkup *c)
+{
+    struct cgroups g;
+    struct str name = DETAIL(c, "skiff-doctor-%d", (int)getpid()), missing = STR_NONE;
+    cgroups_open(&c->cli->a, name.p, &g);
+    for (int k = 0; k < CGROUP_KINDS; k++) {
+        const char *kind = cgroup_kind_name((enum cgroup_kind)k);
+        if (g.of[k].dir.p) rmdir(g.of[k].dir.p);
+        else missing = DETAIL(c, "%.*s%s%s (%.*s)", STR_ARG(missing), missing.p ? ", " : "", kind, STR_ARG(g.of[k].why));
+    }
+    report(c, missing.p ? POOR : GOOD, "control groups",
+           missing.p ? DETAIL(c, "limits of steps are not applied: %.*s", STR_ARG(missing)) : STR("limits of steps are applied: cpu, memory, pids"),
+           c->root ? "mount cgroup2 at " CGROUP_TOP ", or run outside of a container that keeps it read-only"
+                   : "in a group of your own: systemd-run --user --scope skiff run ...; or as root");
 }
 
 /* The median of five small writes that reach the disk. */
@@ -187,6 +206,7 @@ static bool doctor_run(struct cli *cli, struct err *e)
     buf_init(&c.out, LIMIT_VALUE_BYTES);
     kernel_check(&c);
     caps_check(&c);
+    groups_check(&c);
     state_check(&c);
     limits_check(&c);
     if (c.json) buf_str(&c.out, STR("]\n"));

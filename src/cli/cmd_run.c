@@ -17,6 +17,8 @@ static const struct flag flags[] = {
     {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"},
     {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"},
     {"parallel", 0, FLAG_INT, "N", "most steps that run at once"},
+    {"cpus", 0, FLAG_STR, "N", "processors that steps may ask for together, or auto for all; others wait"},
+    {"memory", 0, FLAG_STR, "SIZE", "memory that steps may ask for together, such as 12Gi, or auto"},
     {"resume", 0, FLAG_STR, "NAME", "go on with a run that was interrupted"},
     {"from", 0, FLAG_STR, "KIND/NAME", "run a stored workflowtemplate, clusterworkflowtemplate or cronworkflow"},
     {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName; there is nobody to ask for it here"},

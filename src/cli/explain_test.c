@@ -92,7 +92,7 @@ static void support_is_stated(void **state)
     assert_true(says(explain(STR("spec.nodeSelector")), "no effect on one machine"));
     assert_true(says(explain(STR("CronWorkflow.spec.schedule")), "3.x"));
     assert_true(says(explain(STR("workflow.spec.templates.container.image")), "differs: a built-in table"));
-    assert_true(says(explain(STR("spec.templates.container.resources")), "no effect in this version (W0105): nothing is limited"));
+    assert_true(says(explain(STR("spec.templates.container.tty")), "no effect in this version (W0105): there is no terminal"));
     assert_true(says(explain(STR("spec.templates.container.command")), "as in Argo"));
     assert_true(says(explain(STR("templates.retryStrategy.retryPolicy")), "Always, OnFailure, OnError"));
     struct buf b;

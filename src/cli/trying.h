@@ -16,6 +16,8 @@
     {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"}, \
     {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"}, \
     {"parallel", 0, FLAG_INT, "N", "most steps that run at once"}, \
+    {"cpus", 0, FLAG_STR, "N", "processors that steps may ask for together, or auto for all; others wait"}, \
+    {"memory", 0, FLAG_STR, "SIZE", "memory that steps may ask for together, such as 12Gi, or auto"}, \
     {"status", 0, FLAG_STR, "PHASE", NULL}, \
     {"watch", 0, FLAG_BOOL, NULL, NULL}, \
     {"wait", 'w', FLAG_BOOL, NULL, NULL}

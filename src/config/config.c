@@ -42,6 +42,7 @@ static bool value_check(const struct config_row *row, struct str text, const cha
         if (word_listed(row->unit, text)) return true;
         return err_set(e, ERR_USAGE, "%s: '%s' is one of %s, not '%.*s'", where, row->key, row->unit, STR_ARG(text));
     case CONFIG_STR:
+    case CONFIG_AMOUNT:
     case CONFIG_PATH: break;
     }
     return true;
@@ -67,6 +68,7 @@ static bool kind_fits(enum config_type type, enum toml_kind kind)
 {
     if (type == CONFIG_INT) return kind == TOML_INT;
     if (type == CONFIG_BOOL) return kind == TOML_BOOL;
+    if (type == CONFIG_AMOUNT && kind == TOML_INT) return true;
     return kind == TOML_STR;
 }
 

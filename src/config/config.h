@@ -15,7 +15,7 @@ enum config_id {
     CONFIG_MAX
 };
 
-enum config_type { CONFIG_STR, CONFIG_PATH, CONFIG_INT, CONFIG_BOOL, CONFIG_ENUM };
+enum config_type { CONFIG_STR, CONFIG_AMOUNT /* a text, or a whole number */, CONFIG_PATH, CONFIG_INT, CONFIG_BOOL, CONFIG_ENUM };
 enum config_source { CONFIG_DEFAULT, CONFIG_USER_FILE, CONFIG_PROJECT_FILE, CONFIG_ENV, CONFIG_FLAG };
 
 struct config_row {

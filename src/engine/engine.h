@@ -134,10 +134,10 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out);
 void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 /* The runtime has begun to execute the node (Pending -> Running). */
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
+/* It waits for something beside its turn: the message of its pod's node while that is Pending; absent: not any more. */
+void run_step_waits(struct run *r, struct node *n, struct str why, int64_t now_us, struct outbox *out);
 /* The pod says how far it is: "N/M". False: that is no progress, and nothing has changed. */
 bool run_step_progress(struct run *r, struct node *n, struct str line, int64_t now_us, struct outbox *out);
-/* It waits for something beside its turn: the message of a node that is Pending, until it runs. */
-void run_step_waits(struct run *r, struct node *n, struct str message, int64_t now_us, struct outbox *out);
 /* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
 void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 void run_step_done(struct run *r, struct node *n, const struct step_outcome *how, int64_t now_us,
@@ -242,6 +242,9 @@ const struct val *node_template(struct run *r, struct node *n, struct err *e);
 
 /* The same with podSpecPatch applied, as the pod would be. */
 const struct val *node_pod_template(struct run *r, struct node *n, struct err *e);
+/* podResources of the pod: the template's (node_pod_template), else the workflow's; NULL: none. */
+const struct val *run_pod_resources(const struct run *r, const struct val *tmpl);
+bool node_may_ask(const struct run *r, struct node *n); /* false: surely none of its containers has resources */
 bool node_may_be_probed(const struct run *r, const struct node *n); /* false: surely none of its containers has a probe */
 
 /* A text with the tags filled in that this pod's template could have. */

@@ -359,17 +359,19 @@ void run_start(struct run *r, int64_t now_us, struct outbox *out)
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out)
 {
     event_begin(r, now_us);
-    if (n->phase == NODE_PENDING && !n->killed) node_message_set(r, n, STR_NONE);
+    struct node *pod = node_pod(n);
+    if (pod->phase == NODE_PENDING && !pod->killed) node_message_set(r, pod, STR_NONE); /* it waits no longer */
     if (n->type == NTYPE_CONTAINER) cset_step_started(r, n);
     else if (n->phase == NODE_PENDING) node_phase_set(r, n, NODE_RUNNING);
     if (node_is_daemon(n)) daemon_started(r, n);
     event_end(r, out);
 }
 
-void run_step_waits(struct run *r, struct node *n, struct str message, int64_t now_us, struct outbox *out)
+void run_step_waits(struct run *r, struct node *n, struct str why, int64_t now_us, struct outbox *out)
 {
+    struct node *pod = node_pod(n);
     event_begin(r, now_us);
-    if (n->phase == NODE_PENDING && !n->killed) node_message_set(r, n, message);
+    if (pod->phase == NODE_PENDING && !pod->killed) node_message_set(r, pod, why);
     event_end(r, out);
 }
 

@@ -78,6 +78,18 @@ static bool is_plain(const struct run *r, const struct val *tmpl)
     return true;
 }
 
+bool node_may_ask(const struct run *r, struct node *n)
+{
+    struct node *pod = node_pod(n);
+    return pod->tmpl && !is_plain(r, pod->tmpl->src);
+}
+
+const struct val *run_pod_resources(const struct run *r, const struct val *tmpl)
+{
+    const struct val *own = val_get(tmpl, STR("podResources"));
+    return own ? own : val_get(r->spec, STR("podResources"));
+}
+
 /* The containers of the pod in their order: init containers, main or those of a set, sidecars. */
 struct walk {
     const struct val *tmpl;
@@ -127,8 +139,7 @@ static void rates_of(struct run *r, struct node *pod, struct str container, stru
     rate_set(to, STR("memory"), unit_of(STR("memory")));
     if (is_plain(r, pod->tmpl->src)) return;
     if (!(tmpl = node_pod_template(r, pod, &ignored))) return;
-    const struct val *shared = val_get(tmpl, STR("podResources"));
-    rates_from(to, tmpl, shared ? shared : val_get(r->spec, STR("podResources")), container);
+    rates_from(to, tmpl, run_pod_resources(r, tmpl), container);
 }
 
 /* ---- sums ---- */

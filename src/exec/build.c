@@ -131,7 +131,7 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
         .log_max_bytes = (uint64_t)MIN(MAX(config_int(x->o.config, CONFIG_LOG_MAX), 0), INT32_MAX) << 20,
     };
-    return inputs(j, &in, e) && pod_build(a, &in, plan, e);
+    return inputs(j, &in, e) && budget_devices(j, in.devices, e) && pod_build(a, &in, plan, e);
 }
 
 /* ---- what must be there before the start ---- */

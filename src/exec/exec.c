@@ -212,6 +212,7 @@ static bool open_parts(struct exec *x, struct err *e)
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
     x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
+    if (!budget_open(x, e) || !groups_sweep(x, e)) return false;
     if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
         return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
@@ -237,6 +238,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->locks = locks_new(exec_lock_limit, x);
     x->throttle = throttle_new(config_int(o->config, CONFIG_WORKFLOWS), config_int(o->config, CONFIG_NAMESPACE_WORKFLOWS));
+    x->max_processes = (uint64_t)MAX(config_int(o->config, CONFIG_STEP_PROCESSES), 0);
     x->quiet = cpus / 2;
     x->max_fresh = 6 * MAX(cpus, 1u);
     x->max_running = parallel > 0 ? (uint32_t)parallel : MAX(16u, 4 * cpus);
@@ -261,15 +263,18 @@ void exec_close(struct exec *x)
     if (!x->failed && x->loaded) slots_settled(x);
     while (x->old_slots.n) free(VEC_POP(&x->old_slots));
     past_close(x->past);
+    groups_close(x);
     loop_timer_free(x->timer);
     loop_timer_free(x->job_timer);
     loop_hook_free(x->commit_hook);
     while (x->jobs.n) {
         struct job *j = VEC_POP(&x->jobs);
+        budget_leave(j);
         free(j->pull_failed);
         free(j);
     }
     for (size_t i = 0; i < x->lives.n; i++) active_free(x->lives.items[i]);
+    budget_close(x);
     locks_free(x->locks);
     throttle_free(x->throttle);
     rubbish_remove(x);

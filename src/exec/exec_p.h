@@ -22,6 +22,7 @@ enum {
 struct image_waiter;
 struct images;
 struct job;
+struct share;
 struct request;
 struct transfer;
 
@@ -52,6 +53,8 @@ struct active {
     bool has_room; /* stands in exec.roomy */
     int64_t baseline; /* the run whose times are its estimates; 0: none */
     bool estimates_read;
+    struct map shares;    /* index of a pod's node -> struct share */
+    uint8_t unlimited_told; /* which kinds of limits cannot be applied here (groups.c) */
     struct map estimates; /* name within the workflow -> seconds, as a pointer */
 };
 
@@ -79,6 +82,9 @@ struct job {
     struct node *node;
     uint32_t part; /* which container of the pod: engine.h, node_parts */
     bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
+    struct share *share; /* what its pod has of the machine; NULL: nothing */
+    struct pod_needs needs; /* what its pod asks for, while it is hungry */
+    bool told_waiting; /* its node says that it waits for that */
     struct probes *probes; /* what is asked of it; NULL: nothing */
     bool ready;            /* it runs, and its readinessProbe, if any, has succeeded */
     const char *unhealthy; /* the probe that it was ended for; NULL: none */
@@ -177,6 +183,10 @@ struct exec {
     struct loop_channel *channel;   /* from their threads; made with the first */
     uint32_t transferring, sending;
     struct job_list queue, stopped, sought;
+    struct job_list hungry; /* for what their pods ask for; first in, first out */
+    struct job_list promised; /* they have it, and the open transaction says which devices */
+    struct budget *budget;
+    struct groups *groups; /* control groups; NULL: nothing was limited so far */
     struct job_list asides; /* as the queue, for jobs that take no place */
     struct job_list young;      /* running, not yet shown so; in the order of their start */
     VEC(struct job *) fresh;    /* as many as may start at once, at most */
@@ -185,6 +195,7 @@ struct exec {
     struct past *past;          /* journals of slots that are not lanes any more */
     VEC(char *) old_slots;      /* closed; their journals go with the next commit */
     uint32_t running, max_running, max_fresh;
+    uint64_t max_processes; /* of one container; 0: no limit */
     uint32_t quiet; /* with fewer new steps than this a processor is idle */
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */
     VEC(char *) dead;          /* paths that nobody knows once the transaction is committed */
@@ -243,6 +254,27 @@ void job_forget(struct job *j);
 void job_kill(struct job *j);
 void slots_settled(struct exec *x); /* everything is committed */
 void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at work */
+
+/* budget.c: what steps ask for of this machine. Pods hold it, from before their first container starts until they
+ * are over; who must wait does so in the order of asking, and those who ask for nothing pass. */
+bool budget_open(struct exec *x, struct err *e);
+void budget_close(struct exec *x);
+bool budget_admits(struct job *j); /* it asks for nothing, or its pod has it already */
+void budget_serve(struct exec *x); /* those whose turn it is */
+void budget_committed(struct exec *x);
+void budget_adopt(struct job *j); /* it runs, whatever it asked for */
+void budget_leave(struct job *j); /* the job is over */
+void budget_settle(struct active *l, struct node *n); /* and perhaps its pod */
+void budget_drop(struct active *l, struct node *n);   /* as if it had never begun */
+void budget_run_over(struct active *l);
+/* Which devices it sees, for pod_input. */
+bool budget_devices(struct job *j, struct str out[POD_RESOURCES], struct err *e);
+
+/* groups.c: control groups */
+bool groups_sweep(struct exec *x, struct err *e); /* what dead supervisors of engines before this one left */
+void groups_apply(struct job *j, struct step_limits *limits); /* where there are none, that is told once for each run */
+void groups_slot_dead(struct exec *x, const char *slot); /* it could not remove its own */
+void groups_close(struct exec *x);
 
 /* probe.c, try.c: what is asked of a container that runs */
 void probes_begin(struct job *j);

@@ -23,6 +23,11 @@ static void ends(void **state)
          "main: Error (exit code 137): signal KILL (perhaps out of memory)"},
         {{.end = STEP_END_SIGNAL, .signo = SIGKILL, .killed = true}, NODE_FAILED, 137,
          "main: Error (exit code 137): signal KILL"},
+        {{.end = STEP_END_SIGNAL, .signo = SIGKILL, .memory_limit = 64 << 20}, NODE_FAILED, 137,
+         "main: OOMKilled (exit code 137): it reached its memory limit of 64Mi"},
+        {{.end = STEP_END_EXIT, .exit_code = 1, .memory_limit = 1500000}, NODE_FAILED, 1, /* a child of it was killed */
+         "main: OOMKilled (exit code 1): it reached its memory limit of 1500k"},
+        {{.end = STEP_END_EXIT, .memory_limit = 4097}, NODE_SUCCEEDED, 0, NULL},
         {{.end = STEP_END_ERROR, .error = {"no such program", 15}}, NODE_ERROR, STEP_NO_EXIT_CODE, "no such program"},
         {{.end = STEP_END_LOST}, NODE_ERROR, STEP_NO_EXIT_CODE, "step lost: it died with its supervisor"},
     };

@@ -103,6 +103,7 @@ void job_forget(struct job *j)
     transfer_leave(j);
     job_pull_leave(j);
     probes_free(j);
+    budget_leave(j);
     free(j->pull_failed);
     free(j);
 }
@@ -110,7 +111,7 @@ void job_forget(struct job *j)
 void job_queue(struct job *j)
 {
     j->state = JOB_QUEUED;
-    job_list_push(j->aside ? &j->x->asides : &j->x->queue, j);
+    job_list_push(!budget_admits(j) ? &j->x->hungry : j->aside ? &j->x->asides : &j->x->queue, j);
 }
 
 /* ---- deciding and ending ---- */
@@ -153,6 +154,7 @@ void job_event(struct job *j, const struct step_outcome *how)
         if (part) run_part_done(l->run, n, part, how, now, &out);
         else run_step_done(l->run, n, how, now, &out);
         pod_dir_drop(l, n);
+        budget_settle(l, n);
         if (!retire_step(l, n, step, &e)) exec_fail(x, &e);
     } else {
         run_step_started(l->run, n, now, &out);
@@ -294,6 +296,7 @@ void jobs_committed(struct exec *x)
         job_kill(j);
     }
     x->kills.n = 0;
+    budget_committed(x);
     actives_reap(x);
     slots_settled(x);
     requests_committed(x);

@@ -98,6 +98,7 @@ static bool lane_event(struct lane *l, struct slot_event *ev)
     if (ev->kind == SLOT_PROGRESS && l->job) job_progress(l->job, ev->line);
     if (ev->kind == SLOT_EXITED) {
         j = lane_release(l);
+        groups_slot_dead(x, slot_name(l->slot));
         lane_free(l, j == NULL);
         if (j && !job_seek(j, &e)) exec_fail(x, &e);
         return false;
@@ -200,6 +201,7 @@ static bool plan_send(struct job *j, struct pod_plan *plan, struct err *e)
     struct buf wire CLEANUP(buf_fini);
     buf_init(&wire, LIMIT_STEP_SPEC_BYTES);
     tell_notice(x, plan);
+    groups_apply(j, &plan->spec.limits);
     plan->spec.fsync_result = x->full;
     return (step_spec_encode(&plan->spec, &wire, e) && lane_start(j, plan, buf_view(&wire), e)) || err_ctx(e, "step");
 }
@@ -259,6 +261,7 @@ void jobs_dispatch(struct exec *x)
     if (x->failed) return;
     tell_started(x, now);
     while (!x->failed && (j = job_list_pop(&x->stopped))) job_failed(j, "stopped before it began");
+    budget_serve(x);
     while (!x->failed && x->asides.first && x->fresh.n < x->max_fresh) job_next(x, &x->asides);
     while (!x->failed && x->queue.first && x->running < x->max_running && x->fresh.n < x->max_fresh) {
         job_next(x, &x->queue);

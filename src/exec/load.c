@@ -112,6 +112,7 @@ static bool start_again(struct job *j, struct err *e)
         return false;
     step_clean_later(x, j->id);
     job_forget(j);
+    budget_drop(l, n);
     if (!(j = job_new(l, n, part, e))) return false;
     j->told_started = told;
     j->killed = killed;
@@ -132,10 +133,12 @@ bool job_seek(struct job *j, struct err *e)
     enum adopt_outcome how = past_find(x->past, &x->scratch, (uint64_t)j->id, &slot, &result, &why);
     switch (how) {
     case ADOPT_BUSY:
+        budget_adopt(j);
         j->state = JOB_SOUGHT;
         job_list_push(&x->sought, j);
         return true;
     case ADOPT_RUNNING:
+        budget_adopt(j);
         if (!job_adopt(j, slot, &why)) job_failed(j, why.text);
         else if (j->killed) job_kill(j);
         else if (j->told_started) probes_begin(j);

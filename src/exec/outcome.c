@@ -17,6 +17,16 @@ static const char *signal_word(int signo)
     return name ? name : "?";
 }
 
+/* As people write it: in the largest unit that leaves no rest. */
+static const char *bytes_text(struct arena *a, uint64_t n)
+{
+    static const struct { const char *name; uint64_t bytes; } units[] = {
+        {"Ti", 1ull << 40}, {"Gi", 1 << 30}, {"Mi", 1 << 20}, {"Ki", 1 << 10}, {"G", 1000000000}, {"M", 1000000}, {"k", 1000}};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (n && n % units[i].bytes == 0) return str_fmt(a, "%llu%s", (unsigned long long)(n / units[i].bytes), units[i].name).p;
+    return str_fmt(a, "%llu", (unsigned long long)n).p;
+}
+
 /* Argo shows a signal as 128 + n; the signal's name helps, and so does the usual cause of a KILL. */
 void outcome_end(struct arena *a, const struct step_result *r, struct step_outcome *out)
 {
@@ -28,6 +38,8 @@ void outcome_end(struct arena *a, const struct step_result *r, struct step_outco
     if (r->end == STEP_END_SIGNAL)
         out->message = str_fmt(a, "main: Error (exit code %d): signal %s%s", status, signal_word(r->signo),
                                r->signo == SIGKILL && !r->killed ? " (perhaps out of memory)" : "");
+    if (r->memory_limit && status > 0)
+        out->message = str_fmt(a, "main: OOMKilled (exit code %d): it reached its memory limit of %s", status, bytes_text(a, r->memory_limit));
     if (r->end == STEP_END_ERROR) out->message = str_dup(a, r->error);
     if (r->end == STEP_END_LOST)
         out->message = str_fmt(a, "step lost: %.*s", STR_ARG(r->error.n ? r->error : STR("it died with its supervisor")));
@@ -233,14 +245,18 @@ static void part_outcome(struct job *j, const struct step_result *r, struct step
     step_clean_later(j->x, j->id);
 }
 
-/* Such a step has ended as it has ended; its status is Argo's. */
-static void warn_of_cut(const struct job *j, const struct step_result *r)
+/* Such a step has ended as it has ended; its status is Argo's, which does not show this. */
+static void warn_of_loss(const struct job *j, const struct step_result *r)
 {
     for (size_t i = 0; i < r->artifacts.n; i++)
         if (r->artifacts.items[i].left_out)
             log_line(LOG_WARN, "output artifact '%.*s' is not complete: the step may not read %llu of its files run=%.*s node=%.*s",
                      STR_ARG(r->artifacts.items[i].name), (unsigned long long)r->artifacts.items[i].left_out,
                      STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
+    if (r->memory_limit && j->part) /* as in Argo its exit code 137 does not count */
+        log_line(LOG_WARN, "container '%.*s' was killed: it reached its memory limit of %s run=%.*s node=%.*s",
+                 STR_ARG(node_part_name(j->node, j->part)), bytes_text(&j->x->scratch, r->memory_limit), STR_ARG(run_name(j->live->run)),
+                 STR_ARG(node_name(j->node)));
     if (r->log_cut)
         log_line(LOG_WARN, "the log is not complete: it reached log_max_mib, or could not be written run=%.*s node=%.*s",
                  STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
@@ -253,7 +269,7 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     struct val *arts = ARENA_NEW(a, struct val);
     struct err lost;
     *out = (struct step_outcome){.exit_code = STEP_NO_EXIT_CODE};
-    warn_of_cut(j, r);
+    warn_of_loss(j, r);
     if (j->part) {
         part_outcome(j, r, out);
         return true;

@@ -20,6 +20,7 @@ struct active *active_new(struct exec *x, int64_t id, const struct val *workflow
 void active_free(struct active *l)
 {
     throttle_remove(l->ticket);
+    budget_run_over(l);
     run_free(l->run);
     map_fini(&l->estimates);
     arena_fini(&l->arena);

@@ -146,6 +146,25 @@ static void image_parts(struct pod *p)
     if (p->image.shims.n) VEC_PUSH(&p->dirs, shims);
 }
 
+/* A container that asked for none gets none, as from the device plugins; unless it says itself what it sees. */
+static void devices(struct pod *p)
+{
+    static const struct {
+        enum pod_resource resource;
+        const char *name;
+    } vars[] = {{POD_NVIDIA, "CUDA_VISIBLE_DEVICES"}, {POD_AMD, "ROCR_VISIBLE_DEVICES"}};
+    for (size_t i = 0; i < ARRAY_LEN(vars); i++) {
+        struct str which = p->in->devices[vars[i].resource], name = str_of(vars[i].name);
+        if (which.n || (which.p && !pod_env_get(p, name).p)) pod_env_set(p, name, which);
+    }
+}
+
+static const struct val *shared_resources(const struct pod *p)
+{
+    const struct val *own = val_get(p->in->tmpl, STR("podResources"));
+    return own ? own : val_path(p->in->workflow, "spec.podResources");
+}
+
 static void finish(struct pod *p, struct pod_plan *out)
 {
     struct step_spec *s = &out->spec;
@@ -291,8 +310,10 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     ok = probes_check(&p, e) && choose_image(&p, e) && pod_user(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
          work_dir_ok(&p, e) && pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     pod_env_defaults(&p);
+    devices(&p);
     if (ok) image_parts(&p);
     finish(&p, out);
+    ok = ok && (p.in->collect || pod_limits(p.main, shared_resources(&p), &out->spec.limits, e));
     if (ok && p.overflow)
         return err_set(e, ERR_LIMIT, "with $(NAME) replaced an argument or variable has more than "
                        "LIMIT_STEP_WORD_BYTES (%d) bytes", LIMIT_STEP_WORD_BYTES);

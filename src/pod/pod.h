@@ -6,6 +6,7 @@
 #pragma once
 #include "config/images.h"
 #include "doc/val.h"
+#include "pod/resources.h"
 #include "step/step_spec.h"
 
 /* One value of a Secret or ConfigMap, or (absent key) all of them through `each`. Secret values are
@@ -49,6 +50,7 @@ struct pod_input {
     bool capture_result;
     const struct pod_artifact *artifacts;
     size_t n_artifacts;
+    struct str devices[POD_RESOURCES]; /* numbers of those that the container has, "0,1", or ""; absent: nothing is known of such */
     struct pod_lookup lookup;
     uint32_t grace_ms;
     uint64_t log_max_bytes; /* 0: no limit */

@@ -44,9 +44,36 @@ static void warn_containers(struct lint *l, const struct argo_template *t)
     }
 }
 
+/* Of a container. Names of which nothing is known here. */
+static void warn_resources(struct lint *l, const struct val *c)
+{
+    static const char *const kinds[] = {"limits", "requests"}, *const known[] = {"cpu", "memory", "nvidia.com/gpu", "amd.com/gpu"};
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        const struct val *map = val_get(val_get(c, STR("resources")), str_of(kinds[k]));
+        for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++) {
+            size_t at = 0;
+            while (at < ARRAY_LEN(known) && !str_is(map->map[i].key, known[at])) at++;
+            if (at == ARRAY_LEN(known))
+                LINT(l, DIAG_WARNING, "W0105", &map->map[i].v, "`%.*s` has no effect in this version: nothing of it is limited or reserved",
+                     STR_ARG(map->map[i].key));
+        }
+    }
+}
+
+static void warn_all_resources(struct lint *l, const struct val *tmpl)
+{
+    static const char *const places_of[] = {"initContainers", "container", "script", "containerSet.containers", "sidecars"};
+    for (size_t k = 0; k < ARRAY_LEN(places_of); k++) {
+        const struct val *v = val_path(tmpl, places_of[k]);
+        if (v && v->kind == VAL_MAP) warn_resources(l, v);
+        for (uint32_t i = 0; v && v->kind == VAL_LIST && i < v->n; i++) warn_resources(l, &v->items[i]);
+    }
+}
+
 void lint_later_template(struct lint *l, const struct argo_template *t)
 {
     warn_containers(l, t);
+    warn_all_resources(l, t->src);
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }
 

@@ -264,6 +264,33 @@ static bool make_node(struct sandbox *sb, const char *name, unsigned minor_nr, u
     return true;
 }
 
+/* Those in the host's /dev/DIR whose names begin so. */
+static bool make_nodes(struct sandbox *sb, const char *dir, const char *start, struct err *e)
+{
+    char path[300];
+    struct stat st;
+    bool ok = true;
+    snprintf(path, sizeof path, "/hostrw/dev/%s", dir);
+    DIR *d = opendir(path);
+    for (struct dirent *de; ok && d && (de = readdir(d));) {
+        if (strncmp(de->d_name, start, strlen(start)) != 0 || strlen(de->d_name) > 30) continue;
+        if (fstatat(dirfd(d), de->d_name, &st, 0) != 0 || !S_ISCHR(st.st_mode)) continue;
+        snprintf(path, sizeof path, "%s%s", dir, de->d_name);
+        ok = make_node(sb, path, minor(st.st_rdev), major(st.st_rdev), e);
+    }
+    if (d) closedir(d);
+    return ok;
+}
+
+/* GPUs are there where the host has any: which of them a step may use says its environment. */
+static bool make_gpus(struct sandbox *sb, struct err *e)
+{
+    if (access("/hostrw/dev/nvidiactl", F_OK) == 0 && !make_nodes(sb, "", "nvidia", e)) return false;
+    if (access("/hostrw/dev/kfd", F_OK) != 0) return true;
+    if (mkdir(STAGE_RO "/dev/dri", 0755) != 0) return err_sys(e, "/dev/dri");
+    return make_nodes(sb, "", "kfd", e) && make_nodes(sb, "dri/", "renderD", e);
+}
+
 static bool make_dev(struct sandbox *sb, struct err *e)
 {
     static const struct { const char *name; unsigned major, minor; } nodes[] = {
@@ -277,6 +304,7 @@ static bool make_dev(struct sandbox *sb, struct err *e)
     if (!ok) return err_sys(e, "/dev");
     for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
         if (!make_node(sb, nodes[i].name, nodes[i].minor, nodes[i].major, e)) return false;
+    if (!make_gpus(sb, e)) return false;
     int dir = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; ok && i < ARRAY_LEN(links); i++) ok = symlinkat(links[i].to, dir, links[i].at) == 0;
     ok = ok && mkdirat(dir, "pts", 0755) == 0 && mkdirat(dir, "shm", 01777) == 0 && mkdirat(dir, "mqueue", 0555) == 0;

@@ -15,6 +15,7 @@ sys.modules.setdefault("run", sys.modules[__name__])  # what the modules import
 
 import artifacts  # noqa: E402
 import daemons  # noqa: E402
+import limits  # noqa: E402
 import metadata  # noqa: E402
 import metrics  # noqa: E402
 import pods  # noqa: E402
@@ -37,7 +38,7 @@ class Bench:
     """A state directory, and what can be asked of it."""
 
     def __init__(self, directory):
-        self.directory, self.state = directory, os.path.join(directory, "s")
+        self.directory, self.state, self.started = directory, os.path.join(directory, "s"), []
 
     def call(self, verb, *words, text=None):
         env = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}
@@ -58,12 +59,27 @@ class Bench:
         return Over(json.JSONDecoder().raw_decode(p.stdout)[0], p.stderr)
 
     def start(self, text, *words):
-        return subprocess.Popen([SKIFF, "run", "--state", self.state, *words, self.file(text)], cwd=self.directory,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self._spawn(*words, self.file(text))
 
     def resume(self, name):
-        return subprocess.Popen([SKIFF, "run", "--state", self.state, "--resume", name], cwd=self.directory,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self._spawn("--resume", name)
+
+    def _spawn(self, *words):
+        p = subprocess.Popen([SKIFF, "run", "--state", self.state, *words], cwd=self.directory, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.started.append(p)
+        return p
+
+    def close(self):
+        """What a test that failed has left at work is stopped."""
+        for p in self.started:
+            if p.poll() is None:
+                p.terminate()
+                try:
+                    p.wait(5)
+                except subprocess.TimeoutExpired:
+                    p.kill()
+                    p.wait()
 
     def get(self):
         p = self.call("get", "@latest", "-o", "json")
@@ -112,7 +128,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (artifacts, daemons, metadata, metrics, pods, probes, progress, sets, templates):
+    for module in (artifacts, daemons, limits, metadata, metrics, pods, probes, progress, sets, templates):
         for name, fn in list(vars(module).items()):
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn
@@ -124,12 +140,14 @@ def main():
         if words and not any(w in name for w in words):
             continue
         with tempfile.TemporaryDirectory(prefix="skiff-e2e-", ignore_cleanup_errors=True) as directory:
+            bench = Bench(directory)
             try:
-                fn(Bench(directory))
+                fn(bench)
                 passed += 1
             except (Wrong, AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as e:
                 failed += 1
                 print("failed: %s\n    %s: %s" % (name, type(e).__name__, str(e)[:2000]), flush=True)
+            bench.close()
     print("%d passed, %d failed" % (passed, failed))
     sys.exit(1 if failed else 0)
 
