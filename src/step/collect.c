@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "step/io_p.h"
 
@@ -255,7 +256,10 @@ static bool collect_artifacts(struct collect *c, struct step_result *r, struct e
     /* not synced here: whoever takes them into a store decides when */
     r->artifacts.items = ARENA_ARRAY(c->p->arena, struct step_artifact_out, s->artifacts.n);
     r->artifacts.n = s->artifacts.n;
-    for (size_t i = 0; i < s->artifacts.n; i++) save_artifact(c, &s->artifacts.items[i], &r->artifacts.items[i]);
+    for (size_t i = 0; i < s->artifacts.n; i++) {
+        save_artifact(c, &s->artifacts.items[i], &r->artifacts.items[i]);
+        fail_point(FAIL_OUTPUT_SAVED);
+    }
     close(c->outputs);
     return true;
 }

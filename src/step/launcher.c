@@ -11,12 +11,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "step/launcher_p.h"
 #include "step/proto_p.h"
 #include "step/supervisor_p.h"
 
 struct launcher {
     int sock;
+    int argc;
+    char **argv;
 };
 
 /* Plain steps can read the command line of this process and its children: nothing of the engine's
@@ -73,6 +76,7 @@ static void make_supervisor(const int *passed, struct str config)
     struct arena a;
     arena_init(&a);
     bool known = slot_config_decode(&a, config, &b.config, &b.broken);
+    fail_point(FAIL_SLOT_ASKED);
     pid_t pid = known ? fork_into(&b) : fork();
     if (pid == 0) {
         reset_signals();
@@ -86,6 +90,7 @@ static void make_supervisor(const int *passed, struct str config)
         fcntl(b.journal, F_SETFD, FD_CLOEXEC);
         supervisor_main(&b);
     }
+    fail_point(FAIL_SLOT_FORKED);
     arena_fini(&a);
 }
 
@@ -96,6 +101,7 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
     if (argv) blank_strings(argc, argv);
     setsid();
     prctl(PR_SET_NAME, "skiff-launcher");
+    prctl(PR_SET_DUMPABLE, 0);
     signal(SIGCHLD, SIG_IGN); /* supervisors are never waited for */
     signal(SIGINT, SIG_IGN);
     for (;;) {
@@ -115,24 +121,31 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
     }
 }
 
-struct launcher *launcher_start(int argc, char **argv, struct err *e)
+/* A new one, at a new socket. */
+static bool launcher_fork(struct launcher *l, struct err *e)
 {
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        err_sys(e, "launcher");
-        return NULL;
-    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return err_sys(e, "launcher");
     pid_t pid = fork();
-    if (pid == 0) launcher_main(ends[1], argc, argv);
+    if (pid == 0) launcher_main(ends[1], l->argc, l->argv);
     close(ends[1]);
     if (pid < 0) {
         err_sys(e, "launcher");
         close(ends[0]);
-        return NULL;
+        return false;
     }
-    struct launcher *l = mem_zalloc(sizeof *l);
+    if (l->sock >= 0) close(l->sock);
     l->sock = ends[0];
-    return l;
+    return true;
+}
+
+struct launcher *launcher_start(int argc, char **argv, struct err *e)
+{
+    struct launcher *l = mem_zalloc(sizeof *l);
+    *l = (struct launcher){-1, argc, argv};
+    if (launcher_fork(l, e)) return l;
+    free(l);
+    return NULL;
 }
 
 void launcher_stop(struct launcher *l)
@@ -142,8 +155,11 @@ void launcher_stop(struct launcher *l)
     free(l);
 }
 
+/* Somebody may have killed it: then another one is made, of this process as it is now. That fork is slow, and rare. */
 bool launcher_request(struct launcher *l, struct str config, const int passed[2], struct err *e)
 {
     struct proto_head h = {.kind = PROTO_OPEN};
-    return proto_send(l->sock, &h, config, passed, e);
+    if (proto_send(l->sock, &h, config, passed, e)) return true;
+    bool dead = e->sys == EPIPE || e->sys == ECONNRESET;
+    return dead && launcher_fork(l, e) && proto_send(l->sock, &h, config, passed, e);
 }

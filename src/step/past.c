@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
@@ -169,6 +170,7 @@ void past_remove(struct str state_dir, const char *name)
 {
     int dir = journal_dir(state_dir);
     if (dir < 0) return;
+    fail_point(FAIL_JOURNAL_REMOVE);
     unlinkat(dir, name, 0);
     close(dir);
 }
@@ -182,6 +184,7 @@ void past_forget_dead(struct past *p)
             p->journals.items[kept++] = j;
             continue;
         }
+        fail_point(FAIL_JOURNAL_REMOVE);
         unlinkat(p->dir, j->name, 0);
         j->removed = true;
         journal_close(j);

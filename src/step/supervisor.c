@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "step/codec_p.h"
 #include "step/io_p.h"
@@ -192,6 +193,7 @@ static void deliver(struct supervisor *sv)
     bool kept = journal_end(sv->journal, r->result.id, buf_view(&b), r->spec.fsync_result);
     if (kept || sv->sock >= 0) unlisten(sv); /* before the result is known: nobody comes any more */
     if (sv->sock >= 0) send_engine(sv, PROTO_RESULT, buf_view(&b));
+    if (sv->sock >= 0) fail_point(FAIL_RESULT_SENT);
     else if (!kept) linger(sv, buf_view(&b));
     unlisten(sv);
     buf_fini(&b);
@@ -241,7 +243,6 @@ static bool enter_sandbox(struct supervisor *sv, const struct supervisor_birth *
                                 .scratch_bytes = c->scratch_bytes ? c->scratch_bytes : MIN(ram / 4, (uint64_t)2 << 30)};
     if (!sandbox_enter(&sv->sb, &sc, &sv->broken)) return false;
     sv->state_dir = str_fmt(keep, "/hostrw%s", sv->sb.state_dir).p;
-    prctl(PR_SET_DUMPABLE, 0); /* it lives among the step's processes, and its memory is the step's until exec */
     close(sv->slots_dir);
     sv->slots_dir = journal_dir(str_of(sv->state_dir));
     return sv->slots_dir >= 0 || err_sys(&sv->broken, "%s/slots", sv->state_dir);
@@ -267,10 +268,12 @@ NORETURN void supervisor_main(const struct supervisor_birth *b)
                              .pipes = {-1, -1}, .write_ends = {-1, -1}, .broken = b->broken};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "skiff-slot");
+    prctl(PR_SET_DUMPABLE, 1); /* while it maps its user */
     sv.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sv.stack = child_stack_new();
     sv.common = plan_common_new(&sv.sb);
     prepare(&sv, b);
+    prctl(PR_SET_DUMPABLE, 0); /* it lives among the step's processes, its memory is the step's until exec, and secrets are in it */
     supervise(&sv);
     _exit(0);
 }

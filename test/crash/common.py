@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -126,6 +127,31 @@ class Place:
         left += glob.glob(self.state + "/slots/*")
         left += glob.glob(self.state + "/work/*")
         return left
+
+    def unknown_files(self):
+        """Files and directories of the state directory that no run refers to, once nothing runs: empty when clean.
+        `skiff gc` has removed what a crash between two steps of one thing may leave."""
+        gone = self.call("gc")
+        if gone.returncode != 0:
+            return [f"gc: {gone.stderr.strip()}"]
+        with sqlite3.connect(f"file:{self.state}/skiff.db?mode=ro", uri=True) as db:
+            contents = {row[0] for row in db.execute("SELECT content FROM artifacts")}
+            steps = {bytes(row[0]).decode() for row in db.execute("SELECT bytes FROM run_values WHERE key LIKE 'step/%' OR key LIKE 'lost/%'")}
+        db.close()
+        found = []
+        for path, dirs, files in os.walk(self.state):
+            under = os.path.relpath(path, self.state)
+            first = under.split("/")[0]
+            if first == "artifacts" and under.count("/") == 1:
+                found += [f"{under}/{name}" for name in dirs + files if name not in contents]
+                dirs.clear()
+            elif first == "steps" and under.count("/") == 1:
+                found += [] if under.split("/")[1] in steps and files == ["main.log"] else [under]
+            elif under == ".":
+                found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock")]
+            elif first in ("slots", "work", "pods", "steps"):
+                found += [f"{under}/{name}" for name in files] + ([f"{under}/{name}" for name in dirs] if first != "steps" else [])
+        return found
 
     def wait_clean(self, but=None):
         until = time.monotonic() + 30
