@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 {
     struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .unserve = unserve};
     struct err e;
+    launcher_take_part(argc, argv);
     if (!fail_init(&e)) {
         fprintf(stderr, "skiff: %s\n", e.text);
         return err_exit_status(e.code);

@@ -119,14 +119,14 @@ class Place:
                                               for link in open_paths(pid))}
         return found | descendants(found)
 
+    def at_work(self):
+        """Processes and mounts of the state directory."""
+        with open("/proc/mounts") as f:
+            return [f"process {p} {comm(p)}" for p in self.ours()] + [f"mount {line.split()[1]}" for line in f if self.root in line]
+
     def left_over(self):
         """What should not be there any more once nothing runs: empty when clean."""
-        left = [f"process {p} {comm(p)}" for p in self.ours()]
-        with open("/proc/mounts") as f:
-            left += [f"mount {line.split()[1]}" for line in f if self.root in line]
-        left += glob.glob(self.state + "/slots/*")
-        left += glob.glob(self.state + "/work/*")
-        return left
+        return self.at_work() + glob.glob(self.state + "/slots/*") + glob.glob(self.state + "/work/*")
 
     def unknown_files(self):
         """Files and directories of the state directory that no run refers to, once nothing runs: empty when clean.
@@ -153,9 +153,9 @@ class Place:
                 found += [f"{under}/{name}" for name in files] + ([f"{under}/{name}" for name in dirs] if first != "steps" else [])
         return found
 
-    def wait_clean(self, but=None):
+    def wait_clean(self, but=None, look=None):
         until = time.monotonic() + 30
-        while (left := [what for what in self.left_over() if what != but]) and time.monotonic() < until:
+        while (left := [what for what in (look or self.left_over)() if what != but]) and time.monotonic() < until:
             time.sleep(0.05)  # poll
         return left
 
