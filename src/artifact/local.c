@@ -278,6 +278,7 @@ static int subpath_open(int root, struct str subpath, enum artifact_form *form, 
     subpath = str_sub(subpath, 0, 400);
     if (why.sys == EXDEV || why.sys == ELOOP)
         err_set(e, ERR_SPEC, "'%.*s' leads out of the artifact", STR_ARG(subpath));
+    else if (why.code == ERR_IO && why.sys != ENOTDIR && why.sys != ENAMETOOLONG && e) *e = why;
     else err_set(e, ERR_NOT_FOUND, "there is no '%.*s' in the artifact", STR_ARG(subpath));
     return -1;
 }
@@ -290,7 +291,8 @@ static int ref_open(struct local *l, const struct artifact_ref *ref, enum artifa
     if (!id_check(ref->id, form, e)) return -1;
     place_of(place, ref->id);
     int fd = openat(l->fd, place, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) err_set(e, ERR_NOT_FOUND, "no artifact content '%.*s'", STR_ARG(ref->id));
+    if (fd < 0 && errno != ENOENT) err_sys(e, "artifact content '%.*s'", STR_ARG(ref->id));
+    else if (fd < 0) err_set(e, ERR_NOT_FOUND, "no artifact content '%.*s'", STR_ARG(ref->id));
     if (fd < 0 || !ref->subpath.n) return fd;
     int root CLEANUP(close_fd) = fd;
     if (*form == ARTIFACT_TREE) return subpath_open(root, ref->subpath, form, e);

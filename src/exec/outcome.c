@@ -165,6 +165,7 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
     for (size_t i = 0; i < r->params.n; i++) {
         list[i].name = r->params.items[i].name;
         list[i].value = r->params.items[i].found ? r->params.items[i].value : STR_NONE;
+        list[i].error = r->params.items[i].error;
         if (r->params.items[i].found && !list[i].value.p) list[i].value = STR("");
     }
     out->params = list;

@@ -74,12 +74,18 @@ static bool enter_realtime(void)
 
 /* ---- talking to the engine ---- */
 
-static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str body)
+static bool send_engine(struct supervisor *sv, enum proto_kind kind, struct str body)
 {
     struct proto_head h = {.kind = kind, .id = sv->run.spec.id, .a = sv->run.pid,
                            .time_us = sv->run.result.started_us};
     struct err ignored;
-    if (sv->sock >= 0) proto_send(sv->sock, &h, body, NULL, &ignored);
+    return sv->sock >= 0 && proto_send(sv->sock, &h, body, NULL, &ignored);
+}
+
+static void leave_engine(struct supervisor *sv)
+{
+    if (sv->sock >= 0) close(sv->sock);
+    sv->sock = -1;
 }
 
 void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
@@ -133,7 +139,7 @@ static void accept_engine(struct supervisor *sv)
         close(fd);
         return;
     }
-    if (sv->sock >= 0) close(sv->sock);
+    leave_engine(sv);
     sv->sock = fd;
     send_engine(sv, PROTO_HELLO, STR(""));
     progress_again(sv);
@@ -153,8 +159,7 @@ void supervisor_engine_event(struct supervisor *sv)
             probe_start(sv, (uint32_t)h.a, h.b, body);
         arena_fini(&a);
         if (got == PROTO_CLOSED) {
-            close(sv->sock);
-            sv->sock = -1;
+            leave_engine(sv);
             listen_alone(sv);
         }
     }
@@ -171,10 +176,8 @@ static void linger(struct supervisor *sv, struct str bytes)
     while (io_mono_ms() < until) {
         struct pollfd p = {.fd = sv->listener, .events = POLLIN};
         if (poll(&p, 1, 10000) > 0) accept_engine(sv);
-        if (sv->sock >= 0) {
-            send_engine(sv, PROTO_RESULT, bytes);
-            return;
-        }
+        if (send_engine(sv, PROTO_RESULT, bytes)) return;
+        leave_engine(sv);
         if (journal_end(sv->journal, sv->run.result.id, bytes, true)) return;
     }
 }
@@ -192,9 +195,11 @@ static void deliver(struct supervisor *sv)
     }
     bool kept = journal_end(sv->journal, r->result.id, buf_view(&b), r->spec.fsync_result);
     if (kept || sv->sock >= 0) unlisten(sv); /* before the result is known: nobody comes any more */
-    if (sv->sock >= 0) send_engine(sv, PROTO_RESULT, buf_view(&b));
-    if (sv->sock >= 0) fail_point(FAIL_RESULT_SENT);
-    else if (!kept) linger(sv, buf_view(&b));
+    bool told = send_engine(sv, PROTO_RESULT, buf_view(&b));
+    if (told) fail_point(FAIL_RESULT_SENT);
+    else sv->alone = true; /* an engine that cannot be told sees this process end, and reads the journal */
+    if (!told) leave_engine(sv);
+    if (!told && !kept) linger(sv, buf_view(&b));
     unlisten(sv);
     buf_fini(&b);
 }

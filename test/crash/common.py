@@ -146,7 +146,7 @@ class Place:
                 found += [f"{under}/{name}" for name in dirs + files if name not in contents]
                 dirs.clear()
             elif first == "steps" and under.count("/") == 1:
-                found += [] if under.split("/")[1] in steps and files == ["main.log"] else [under]
+                found += [] if under.split("/")[1] in steps and files in ([], ["main.log"]) else [under]
             elif under == ".":
                 found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock")]
             elif first in ("slots", "work", "pods", "steps"):

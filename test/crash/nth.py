@@ -63,12 +63,12 @@ class Case:
         return {"LD_PRELOAD": self.o.module, "NTH": which, "NTH_FILE": self.counts}
 
     def begin(self, which):
-        """(exit status or None when it hung, stderr)"""
-        p = subprocess.Popen(self.words(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        """(exit status or None when it hung, what it said)"""
+        p = subprocess.Popen(self.words(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              env=self.place.env(self.fault(which)), process_group=0, text=True)
         try:
-            _, err = p.communicate(timeout=HANG_S)
-            return p.returncode, err
+            said, _ = p.communicate(timeout=HANG_S)
+            return p.returncode, said
         except subprocess.TimeoutExpired:
             common.kill_everything(self.place, p)
             return None, ""
