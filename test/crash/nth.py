@@ -239,7 +239,7 @@ def main():
     p.add_argument("module", nargs="?")
     p.add_argument("--all", action="store_true")
     p.add_argument("--runs", type=int)
-    p.add_argument("--seconds", type=float, default=80)
+    p.add_argument("--seconds", type=float, default=60)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--only")
     p.add_argument("--jobs", type=int, default=4)
