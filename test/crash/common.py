@@ -193,6 +193,14 @@ def parents():
     return up
 
 
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
 def descendants(roots):
     up = parents()
     found = set(roots)

@@ -63,7 +63,7 @@ class Round:
             self.point = names[number // 2 % len(names)]
             self.how = self.rng.choice(["point", "point", "point-all"])
         else:
-            self.how = self.rng.choice(["engine", "engine", "group", "all", "launcher", "supervisor", "supervisor"])
+            self.how = self.rng.choice(["engine", "engine", "group", "all", "launcher", "supervisor", "supervisor", "supervisor"])
         self.shape = self.rng.choice(shapes.all_shapes())
         if self.point in SHAPE_OF:
             self.shape = next(s for s in shapes.all_shapes() if s.name == SHAPE_OF[self.point])
@@ -96,15 +96,14 @@ class Round:
         return self.place.start(*words, env=env)
 
     def busy_supervisors(self, proc):
-        up = common.parents()
-        with_step = {parent for parent in up.values()}
-        ours = common.descendants({proc.pid})
-        return sorted(p for p in ours if p in with_step and common.comm(p) == "skiff-slot")
+        """Those below the launcher that have a child. Steps are short: not all of /proc is looked at."""
+        slots = [p for launcher in common.children(proc.pid) for p in common.children(launcher)]
+        return sorted(p for p in slots if common.comm(p) == "skiff-slot" and common.children(p))
 
     def kill_random(self, proc):
         if self.how == "supervisor":
-            common.wait_for(lambda: proc.poll() is not None or self.busy_supervisors(proc), "a step")
-        time.sleep(self.rng.uniform(0, 0.1 if self.how == "supervisor" else 0.35))  # chance
+            return self.kill_supervisor(proc)
+        time.sleep(self.rng.uniform(0, 0.35))  # chance
         if proc.poll() is not None:
             return False
         if self.how == "all":
@@ -114,15 +113,22 @@ class Round:
             proc.wait()
         elif self.how == "launcher":
             common.signal_all({p for p in common.descendants({proc.pid}) if common.comm(p) == "skiff-launcher"}, signal.SIGKILL)
-        elif self.how == "supervisor":
-            some = self.busy_supervisors(proc)
-            if not some:
-                return False
-            common.signal_all({self.rng.choice(some)}, signal.SIGKILL)
-            self.lost += 1
         else:
             common.kill_engine(proc)
         return True
+
+    def kill_supervisor(self, proc):
+        """One that has a step, some time after it got it."""
+        until = time.monotonic() + common.LIMIT_S
+        while proc.poll() is None and time.monotonic() < until:
+            if self.busy_supervisors(proc):
+                time.sleep(self.rng.uniform(0, 0.04))  # chance
+                if some := self.busy_supervisors(proc):
+                    common.signal_all({self.rng.choice(some)}, signal.SIGKILL)
+                    self.lost += 1
+                    return True
+            time.sleep(0.005)  # poll
+        return False
 
     def kill_at_point(self, proc):
         """An engine's end is the kill, or the command's own; a supervisor's is not seen here but in the count of passages."""
