@@ -119,6 +119,10 @@ class Place:
                                               for link in open_paths(pid))}
         return found | descendants(found)
 
+    def kill_all(self):
+        """After a test that broke: nothing of it goes on."""
+        signal_all(self.ours(), signal.SIGKILL)
+
     def at_work(self):
         """Processes and mounts of the state directory."""
         with open("/proc/mounts") as f:

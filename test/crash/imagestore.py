@@ -30,11 +30,13 @@ def left(place):
 def killed(score, skiff, name, words, nth, ref, before=()):
     place = common.Place(skiff, "none")
     for earlier in before:
-        place.call("image", *earlier)
+        made = place.call("image", *earlier)
+        score.check(made.returncode == 0, f"image {earlier}: {made.stderr.strip()}")
     armed = points.Armed(place, name, nth)
     first = place.call("image", *words, env=armed.env)
     what = f"{name}, passage {nth} of image {words[0]}"
     if not armed.fired():
+        score.check(first.returncode == 0 or words[0] == "gc", f"image {words}: {first.stderr.strip()}")
         place.remove()
         return False
     score.check(first.returncode == -9, f"{what}: exit status {first.returncode}")

@@ -252,6 +252,7 @@ def main():
                 r.run()
             except Exception as e:  # a round that breaks is one that failed
                 r.check(False, f"{type(e).__name__}: {e}")
+                r.place.kill_all()
             with lock:
                 kills += r.kills
                 by_how[r.how] = by_how.get(r.how, 0) + r.kills

@@ -268,6 +268,7 @@ def main():
         except Exception as e:  # a case that breaks is one that failed
             with lock:
                 score.check(False, f"{kind}/{c}/{n}/{action}: {type(e).__name__}: {e}")
+            case.place.kill_all()
         case.place.remove()
         with lock:
             tried[kind] = tried.get(kind, 0) + 1
