@@ -9,16 +9,23 @@ its kills. Then every step must have begun exactly as often as it should, phase 
 left behind. What is asserted holds for every instant. A round is replayed by its number: --seed S --only ROUND."""
 import argparse
 import concurrent.futures
+import functools
+import glob
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 
 import common
 import points
 import shapes
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../image"))
+import images  # noqa: E402
 
 KILLS_IN_A_ROUND = 3
 SHAPE_OF = {"FETCHED": "remote", "SENT": "remote", "LOG_ARCHIVED": "logs", "CONTENT_WRITTEN": "logs", "MEMO_WRITE": "memo",
@@ -27,6 +34,20 @@ SHAPE_OF = {"FETCHED": "remote", "SENT": "remote", "LOG_ARCHIVED": "logs", "CONT
 POINTS = {name: who for name, who in points.load().items() if name not in points.ELSEWHERE}
 lock = threading.Lock()
 fired = {name: 0 for name in POINTS}
+
+
+IMAGE, APPLETS = "local/crash:1", ("sh", "cat", "echo", "grep", "mkdir", "mv", "rm", "sleep", "sort", "test", "tr", "true", "wc")
+
+
+@functools.cache
+def archive():
+    """An image of two layers, with what the shapes' scripts need."""
+    with open(images.BUSYBOX, "rb") as f:
+        busybox = f.read()
+    links = [("bin/" + name, "=>bin/busybox") for name in APPLETS]
+    image = images.Image(images.tar(("bin/", None), ("bin/busybox", busybox, 0o755), ("tmp/", None, 0o1777), ("etc/", None), *links),
+                         images.tar(("etc/", None), ("etc/of-image", "x")), config={"Env": ["PATH=/bin"]})
+    return image.save(os.path.join(tempfile.mkdtemp(prefix="skiff-crash-image-"), "image.tar"), IMAGE)
 
 
 def nodes_of(wf):
@@ -69,6 +90,7 @@ class Round:
             self.shape = next(s for s in shapes.all_shapes() if s.name == SHAPE_OF[self.point])
         self.tier = self.rng.choice([t for t in common.host_tiers() if t in self.shape.tiers])
         self.place = common.Place(skiff, self.tier)
+        self.in_image = self.tier != "none" and images.BUSYBOX and self.rng.random() < 0.3
         self.name = "w"
         self.kills = self.lost = 0  # lost: at most so many steps died with their supervisors
         self.done_before = {}
@@ -76,7 +98,7 @@ class Round:
 
     def text(self):
         how = f"{self.how} at {self.point}" if self.point else self.how
-        return f"round {self.number}: {self.shape.name}, tier {self.tier}, kill {how}"
+        return f"round {self.number}: {self.shape.name}{' in an image' if self.in_image else ''}, tier {self.tier}, kill {how}"
 
     def check(self, ok, what):
         with lock:
@@ -170,7 +192,11 @@ class Round:
         return (path, "--name", self.name)
 
     def crash(self):
-        path = self.place.file("w.yaml", self.shape.text(self.place))
+        text = self.shape.text(self.place)
+        if self.in_image:
+            self.place.call("image", "import", archive())
+            text = text.replace("image: busybox", f"image: '{IMAGE}'")
+        path = self.place.file("w.yaml", text)
         other = self.place.file("trivial.yaml", shapes.TRIVIAL)
         proc = self.start(*self.first_words(path))
         for left in reversed(range(KILLS_IN_A_ROUND)):
@@ -219,6 +245,10 @@ class Round:
         self.check(not more, f"finished steps that ran again: {more}")
         left = self.place.wait_clean(look=self.place.at_work)  # a journal may outlive the last engine by moments, and wait for the next
         self.check(not left, f"left behind: {left}")
+        if self.in_image:
+            gone = self.place.call("image", "rm", IMAGE)
+            layers = glob.glob(self.place.state + "/images/layers/*")
+            self.check(gone.returncode == 0 and not layers, f"the image is not let go: {gone.stderr.strip()}, {layers}")
         unknown = self.place.unknown_files()
         self.check(not unknown, f"files that nobody knows: {unknown}")
 
@@ -259,9 +289,12 @@ def main():
             if o.verbose:
                 print(f"{r.text()}: {r.kills} kills", flush=True)
 
+    kept = archive() if images.BUSYBOX else score.skip("steps in an image: no busybox-static here")
     with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
         for f in [pool.submit(work) for _ in range(o.jobs)]:
             f.result()
+    if kept:
+        shutil.rmtree(os.path.dirname(kept))
     print(f"{kills} kills: " + ", ".join(f"{how} {n}" for how, n in sorted(by_how.items())))
     if o.only is None:
         never = [name for name, n in fired.items() if not n]
