@@ -68,7 +68,7 @@ class Place:
         return [self.skiff, *words, "--state", self.state]
 
     def run_words(self, *words):
-        return self.command("run", *words, "--runtime", {"image": "auto"}.get(self.tier, self.tier), "--progress", "plain")
+        return self.command("run", *words, "--runtime", self.tier, "--progress", "plain")
 
     def start(self, *words, env=None, stdout=subprocess.DEVNULL):
         """`skiff run` in the background, in a process group of its own."""
