@@ -149,3 +149,40 @@ def sleepers(b):
     finally:
         end(engine, b.bin["skiff"], seconds)
         log.close()
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir("/proc/%d/fd" % pid))
+    except OSError:
+        return 0
+
+
+def adoption(b):
+    """A new engine takes over steps that run: from its start until it holds the journal and the connection of each."""
+    count = 50 if b.quick else 1_000
+    user, seconds = b.users()[0], "617.%d" % (os.getpid() % 1000)
+    work = "re-adoption of %d running steps" % count
+    file = b.write("adopted.yaml", gen.sleepers(count, seconds))
+    tail = ["--state", b.state(user, "adoption"), "--parallel", str(count), "--progress", "quiet"]
+
+    def start(*words):
+        return subprocess.Popen(b.as_user(user, [b.bin["skiff"], "run", *words, *tail]), cwd=b.dir, env=b.env(user), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    engine, took = start(file, "--name", "adopted"), []
+    try:
+        if not wait_for_sleepers(engine, seconds, count, 300):
+            return b.absent(work, "they did not start")
+        for _ in range(b.rounds):
+            engine.kill()
+            engine.wait()
+            started = time.monotonic()
+            engine = start("--resume", "adopted")
+            while descriptors(engine.pid) < 2 * count and engine.poll() is None and time.monotonic() < started + 60:
+                time.sleep(0.002)
+            if descriptors(engine.pid) < 2 * count:
+                return b.absent(work, "it ended, or knows %d descriptors" % descriptors(engine.pid))
+            took.append(time.monotonic() - started)
+        b.row(work, "≤ 1 s", "%.2f s" % statistics.median(took), statistics.median(took) <= 1)
+    finally:
+        end(engine, b.bin["skiff"], seconds)

@@ -23,7 +23,8 @@ import parts_steps  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = {"steps": parts_steps.steps, "runtimes": parts_steps.runtimes, "chain": parts_steps.chain,
          "cold": parts_steps.cold, "artifact": parts_scale.artifact, "yaml": parts_scale.yaml,
-         "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "lang": parts_lang.lang, "image": parts_image.steps_in_image,
+         "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "adoption": parts_scale.adoption,
+         "lang": parts_lang.lang, "image": parts_image.steps_in_image,
          "unpack": parts_image.unpack}
 
 

@@ -1,9 +1,11 @@
 /* The program: the launcher before anything else, then the command line. */
 #include <locale.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "api/api.h"
+#include "base/fail.h"
 #include "cli/cli.h"
 #include "step/launcher.h"
 
@@ -31,12 +33,18 @@ int main(int argc, char **argv)
 {
     struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .unserve = unserve};
     struct err e;
+    launcher_take_part(argc, argv);
+    if (!fail_init(&e)) {
+        fprintf(stderr, "skiff: %s\n", e.text);
+        return err_exit_status(e.code);
+    }
     /* `skiff list` should not fork */
     if (cli_needs_steps(argc, argv) && !(env.steps = launcher_start(argc, argv, &e))) {
         fprintf(stderr, "skiff: %s\n", e.text);
         return err_exit_status(e.code);
     }
     if (env.steps) open_files_raise();
+    prctl(PR_SET_DUMPABLE, 0); /* secrets pass through this memory: no core file, and no step of the same user looks in */
     signal(SIGPIPE, SIG_IGN);
     setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive needs a locale that knows UTF-8 */
     int status = cli_main(argc, argv, &env);

@@ -1,6 +1,10 @@
 /* artifact: what goes into the local repository and comes out of it. */
 #include "artifact/artifact_test_p.h"
 
+#include <sys/wait.h>
+
+#include "base/fail.h"
+
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
 /* tree/{a, bin/run (executable), link -> a, out -> /etc/passwd, up -> ../..} */
@@ -71,6 +75,31 @@ static void a_copy_leaves_the_source_alone(void **state)
     const char *out = str_fmt(&s->a, "%s/out", place(s, c.id, NULL).path.p).p;
     assert_true(readlink(out, target, sizeof target - 1) > 0);
     assert_string_equal(target, "/etc/passwd");
+}
+
+/* By a kill or a full disk: the same save once more takes all of it, and nothing of the first is left. */
+static void a_copy_that_breaks_off_is_made_again(void **state)
+{
+    static const char digits[] = "0123456789abcdef0123456789abcdef";
+    static const char *const breaks[] = {"CONTENT_COPIED=kill", "CONTENT_COPIED=enospc", "CONTENT_MOVED=kill"};
+    struct scratch *s = *state;
+    const struct artifact_save in = {.path = sample_tree(s), .digits = digits};
+    for (size_t i = 0; i < ARRAY_LEN(breaks); i++) {
+        struct artifact_content c;
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            setenv("SKIFF_FAIL", breaks[i], 1);
+            _exit(!fail_init(&s->e) || artifact_save(s->repo, &in, &c, &s->e) ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 1);
+        assert_true(artifact_save(s->repo, &in, &c, &s->e));
+        assert_int_equal(c.files, 2);
+        assert_string_equal(slurp(s, place(s, c.id, "a").path.p).p, "alpha");
+        assert_int_equal(id_count(s), 1);
+        assert_true(artifact_remove(s->repo, str_of(c.id), &s->e));
+    }
 }
 
 static void hard_links_are_cut(void **state)
@@ -205,7 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT(a_file_is_moved_in), UNIT(a_tree_is_sealed_whole),
-        UNIT(a_copy_leaves_the_source_alone),   UNIT(hard_links_are_cut),
+        UNIT(a_copy_leaves_the_source_alone),   UNIT(a_copy_that_breaks_off_is_made_again), UNIT(hard_links_are_cut),
         UNIT(sealing_does_not_follow_links),    UNIT(missing_is_told_from_broken),
         UNIT(subpaths_stay_inside),             UNIT(text_and_load_give_private_copies),
         UNIT(another_file_system_means_copying), UNIT(removing_and_listing),

@@ -12,6 +12,7 @@
 #include "artifact/tree_ops.h"
 #include "artifact/unpack.h"
 #include "artifact/walk.h"
+#include "base/fail.h"
 #include "base/limits.h"
 #include "base/vec.h"
 #include "os/dir.h"
@@ -146,6 +147,7 @@ static bool copy_in(struct local *l, const char *path, const char *digits, const
     char part[PLACE_MAX];
     snprintf(part, sizeof part, "%.*s/%.*s.part", SHARD_DIGITS, digits, ID_DIGITS, digits);
     bool ok = place_remove(l, part, e) && tree_copy(AT_FDCWD, path, l->fd, part, e);
+    if (ok && fail_point(FAIL_CONTENT_COPIED)) ok = err_sys(e, "cannot place an artifact");
     if (ok && renameat(l->fd, part, l->fd, place) != 0) ok = err_sys(e, "cannot place an artifact");
     if (!ok) place_remove(l, part, NULL);
     return ok;
@@ -164,6 +166,7 @@ static bool local_save(struct artifact_repo *r, const struct artifact_save *in,
         if (!source_form(in, &st, &form, e) || !shard_make(l, digits, e)) return false;
         content_name(out, digits, form, place);
         if (!try_move(l, in, &st, place) && !copy_in(l, in->path, digits, place, e)) return false;
+        fail_point(FAIL_CONTENT_MOVED);
     }
     if (!content_end(l, place, out, e)) return false;
     if (in->move) dir_remove_tree(in->path, NULL); /* saved all the same; its owner's janitor comes */
@@ -178,7 +181,9 @@ static bool local_save_text(struct artifact_repo *r, struct str text, struct art
     if (!content_begin(l, ARTIFACT_FILE, out, place, e)) return false;
     int fd CLEANUP(close_fd) = openat(l->fd, place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return err_sys(e, "cannot make an artifact");
-    if (fd_write_all(fd, text, e)) return content_end(l, place, out, e);
+    bool ok = fd_write_all(fd, text, e);
+    if (ok) fail_point(FAIL_CONTENT_WRITTEN);
+    if (ok) return content_end(l, place, out, e);
     place_remove(l, place, NULL);
     return false;
 }
@@ -214,6 +219,7 @@ static bool part_adopt(struct local *l, const char *part, int part_fd, struct ar
     char place[PLACE_MAX];
     arena_init(&a);
     if (!single_entry(&a, part_fd, &name, &form, e) || !content_begin(l, form, out, place, e)) return false;
+    if (fail_point(FAIL_CONTENT_UNPACKED)) return err_sys(e, "cannot move an unpacked archive");
     bool moved = name.p ? renameat(part_fd, name.p, l->fd, place) == 0
                         : renameat(l->fd, part, l->fd, place) == 0;
     if (!moved) return err_sys(e, "cannot move an unpacked archive");
@@ -272,6 +278,7 @@ static int subpath_open(int root, struct str subpath, enum artifact_form *form, 
     subpath = str_sub(subpath, 0, 400);
     if (why.sys == EXDEV || why.sys == ELOOP)
         err_set(e, ERR_SPEC, "'%.*s' leads out of the artifact", STR_ARG(subpath));
+    else if (why.code == ERR_IO && why.sys != ENOTDIR && why.sys != ENAMETOOLONG && e) *e = why;
     else err_set(e, ERR_NOT_FOUND, "there is no '%.*s' in the artifact", STR_ARG(subpath));
     return -1;
 }
@@ -284,7 +291,8 @@ static int ref_open(struct local *l, const struct artifact_ref *ref, enum artifa
     if (!id_check(ref->id, form, e)) return -1;
     place_of(place, ref->id);
     int fd = openat(l->fd, place, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) err_set(e, ERR_NOT_FOUND, "no artifact content '%.*s'", STR_ARG(ref->id));
+    if (fd < 0 && errno != ENOENT) err_sys(e, "artifact content '%.*s'", STR_ARG(ref->id));
+    else if (fd < 0) err_set(e, ERR_NOT_FOUND, "no artifact content '%.*s'", STR_ARG(ref->id));
     if (fd < 0 || !ref->subpath.n) return fd;
     int root CLEANUP(close_fd) = fd;
     if (*form == ARTIFACT_TREE) return subpath_open(root, ref->subpath, form, e);

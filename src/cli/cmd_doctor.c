@@ -1,4 +1,4 @@
-/* skiff doctor: what this host allows, and what to do where it does not. */
+/* skiff doctor: what this host allows, what is wrong with the state directory, and what to do about it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -14,8 +14,9 @@
 #include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/proc.h"
+#include "service/upkeep.h"
 
-enum health { GOOD, POOR, BAD };
+enum health { GOOD, POOR, BAD, MENDED };
 
 struct checkup {
     struct cli *cli;
@@ -28,7 +29,8 @@ struct checkup {
 static void report(struct checkup *c, enum health h, const char *name, struct str detail, const char *fix)
 {
     static const struct { const char *word, *phase; } rows[] = {
-        [GOOD] = {"ok", "Succeeded"}, [POOR] = {"warning", "Pending"}, [BAD] = {"failed", "Failed"}};
+        [GOOD] = {"ok", "Succeeded"}, [POOR] = {"warning", "Pending"}, [BAD] = {"failed", "Failed"},
+                    [MENDED] = {"repaired", "Succeeded"}};
     const struct style *s = &c->cli->style;
     struct buf *b = &c->out;
     c->bad += h == BAD;
@@ -36,14 +38,14 @@ static void report(struct checkup *c, enum health h, const char *name, struct st
         buf_printf(b, "%s{\"check\":\"%s\",\"status\":\"%s\",\"detail\":", c->n++ ? ",\n " : "[", name, rows[h].word);
         buf_json(b, detail);
         buf_str(b, STR(",\"fix\":"));
-        if (h == GOOD || !fix) buf_str(b, STR("null}"));
+        if (h == GOOD || h == MENDED || !fix) buf_str(b, STR("null}"));
         else buf_json(b, str_of(fix)), buf_char(b, '}');
         return;
     }
     const struct icon *i = icon_of(str_of(rows[h].phase));
     style_put(b, s, i->role, str_of(h == POOR ? style_pick(s, "⚠", "warning") : style_pick(s, i->symbol, rows[h].word)));
-    buf_printf(b, " %s: %.*s\n", name, STR_ARG(detail));
-    if (h != GOOD && fix) buf_printf(b, "    %s %s\n", style_pick(s, "→", "fix:"), fix);
+    buf_printf(b, " %s: %.*s%s\n", name, STR_ARG(detail), h == MENDED ? " (repaired)" : "");
+    if (h != GOOD && h != MENDED && fix) buf_printf(b, "    %s %s\n", style_pick(s, "→", "fix:"), fix);
 }
 
 #define DETAIL(c, ...) str_fmt(&(c)->cli->a, __VA_ARGS__)
@@ -184,6 +186,25 @@ static void state_check(struct checkup *c)
     disk_check(c, there.p);
 }
 
+static void on_finding(void *user, const struct upkeep_finding *f)
+{
+    static const enum health of[] = {[UPKEEP_GOOD] = GOOD, [UPKEEP_MENDED] = MENDED, [UPKEEP_POOR] = POOR, [UPKEEP_BAD] = BAD};
+    report(user, of[f->health], f->check, f->detail, f->mends ? "skiff doctor --fix" : f->fix);
+}
+
+/* Of a directory that is there; what is in it, too. */
+static void content_check(struct checkup *c)
+{
+    struct str dir;
+    struct err e = {0};
+    bool fix = args_on(&c->cli->args, "fix") || args_on(&c->cli->args, "repair");
+    if (!config_state_dir(&c->cli->a, &c->cli->config, &c->cli->world, &dir, &e)) return; /* said already */
+    struct upkeep *u = upkeep_open(&c->cli->config, dir, fix, &e);
+    if (u) upkeep_check(u, on_finding, c);
+    else if (e.code != ERR_NOT_FOUND) report(c, BAD, "state", str_of(e.text), NULL);
+    upkeep_close(u);
+}
+
 static void limits_check(struct checkup *c)
 {
     struct rlimit r;
@@ -208,6 +229,7 @@ static bool doctor_run(struct cli *cli, struct err *e)
     caps_check(&c);
     groups_check(&c);
     state_check(&c);
+    content_check(&c);
     limits_check(&c);
     if (c.json) buf_str(&c.out, STR("]\n"));
     cli_out(cli, buf_view(&c.out));
@@ -216,14 +238,21 @@ static bool doctor_run(struct cli *cli, struct err *e)
     return true;
 }
 
-static const struct flag flags[] = {{"output", 'o', FLAG_STR, "json|table", "form of the output"}};
+static const struct flag flags[] = {
+    {"fix", 0, FLAG_BOOL, NULL, "repair what can be repaired in the state directory"},
+    {"repair", 0, FLAG_BOOL, NULL, NULL},
+    {"output", 'o', FLAG_STR, "json|table", "form of the output"},
+};
 
 const struct cmd cmd_doctor = {
     .name = "doctor",
     .group = "MACHINE",
-    .usage = "[-o json]",
-    .summary = "check what this machine allows and say what to change",
-    .details = "The exit status is 1 when something that runs need is missing.",
+    .usage = "[--fix] [-o json]",
+    .summary = "check the machine and the state directory, and say what to change",
+    .details = "What can be repaired are permissions, rows and files that belong to nothing, keys of artifacts whose content is gone,\n"
+               "and names of images that are not whole. Without --fix nothing is changed; with it nothing that is in use. A damaged\n"
+               "database is reported and left alone.\n\n"
+               "The exit status is 1 when something that runs need is missing, or broken and not repaired; else 0.",
     .examples = "  skiff doctor\n  skiff doctor -o json | jq '.[] | select(.status != \"ok\")'",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),

@@ -109,7 +109,8 @@ static void the_page_of_exit_codes_is_current(void **state)
             if (err_exit_status(codes[i].code) == status)
                 buf_printf(&b, "| %d | %s | %s |\n", status, codes[i].name, err_meaning(codes[i].code));
     buf_str(&b, STR("| 130 | | ended by Ctrl-C |\n| 141 | | the reader of the output went away |\n| 143 | | ended by SIGTERM |\n\n"
-                    "`lint` ends with 3 when a document has errors, `fmt --check` when a file would change, `doctor` with 1 when something that runs need is missing.\n"));
+                    "`lint` ends with 3 when a document has errors, `fmt --check` when a file would change, `doctor` with 1 when something that runs need is missing,\n"
+                    "or something in the state directory is broken and was not repaired (`doctor --fix`).\n"));
     golden_check(&a, "docs/exit-codes.md", &b);
 }
 

@@ -84,7 +84,8 @@ enum { STEP_NO_EXIT_CODE = -1 };
 
 struct step_outcome_param {
     struct str name;
-    struct str value; /* absent: the file was missing */
+    struct str value; /* absent: the file was missing, */
+    struct str error; /* or could not be read: why */
 };
 
 /* How a step ended, as its runtime reports it. */

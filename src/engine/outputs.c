@@ -7,11 +7,11 @@
 
 /* ---- of a step ---- */
 
-static struct str reported(const struct step_outcome *how, struct str name)
+static struct step_outcome_param reported(const struct step_outcome *how, struct str name)
 {
     for (size_t i = 0; i < how->n_params; i++)
-        if (str_eq(how->params[i].name, name)) return how->params[i].value;
-    return STR_NONE;
+        if (str_eq(how->params[i].name, name)) return how->params[i];
+    return (struct step_outcome_param){name};
 }
 
 static bool step_params(struct run *r, const struct val *declared, const struct step_outcome *how,
@@ -22,7 +22,8 @@ static bool step_params(struct run *r, const struct val *declared, const struct 
     list_begin(&b, &r->scratch);
     for (uint32_t i = 0; declared && i < declared->n; i++) {
         const struct val *p = &declared->items[i];
-        struct str name = val_get_str(p, "name"), value = reported(how, name);
+        struct step_outcome_param told = reported(how, val_get_str(p, "name"));
+        struct str name = told.name, value = told.value;
         const struct val *fallback = val_path(p, "valueFrom.default");
         if (!value.p && fallback) value = text_of(&r->scratch, fallback);
         if (!value.p) value = text_of(&r->scratch, val_get(p, STR("value")));
@@ -31,8 +32,8 @@ static bool step_params(struct run *r, const struct val *declared, const struct 
             continue;
         }
         struct str path = val_text(val_path(p, "valueFrom.path"));
-        if (ok) err_set(e, ERR_SPEC, "output parameter '%.*s': file '%.*s' does not exist",
-                        STR_ARG(name), STR_ARG(path));
+        if (ok) err_set(e, ERR_SPEC, "output parameter '%.*s': file '%.*s'%s%.*s", STR_ARG(name), STR_ARG(path),
+                        told.error.n ? ": " : " does not exist", STR_ARG(told.error));
         ok = false;
     }
     *out = list_done(&b);

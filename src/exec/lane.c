@@ -29,7 +29,7 @@ static void lane_free(struct lane *l, bool settled)
     struct exec *x = l->x;
     const char *name = slot_name(l->slot);
     if (settled) VEC_PUSH(&x->old_slots, mem_strdup(name));
-    else if (!x->closing) past_add(x->past, name);
+    else if (!x->closing) past_add(x->past, name, l->adopted);
     struct lane *last = VEC_POP(&x->lanes);
     if (last != l) {
         x->lanes.items[l->at] = last;

@@ -1,5 +1,6 @@
 /* What the runs of a machine share: locks with their limits, and the ConfigMaps that keep outputs.
  * The locks themselves are engine/locks.h; here limits are looked up, and whoever may go on is told. */
+#include "base/fail.h"
 #include "base/rfc3339.h"
 #include "os/clock.h"
 #include "os/random.h"
@@ -37,6 +38,7 @@ static bool cache_write(void *ctx, const struct val *doc, struct err *e)
                                .random = {random_u64(), random_u64()}};
     struct resource_result done;
     arena_init(&a);
+    if (fail_point(FAIL_MEMO_WRITE)) return err_sys(e, "memoize");
     return exec_begin(l->x, e) && resource_put(&a, &w, &done, e);
 }
 

@@ -1,5 +1,6 @@
 /* Steps that the engine does itself: from the command to the end of the node. See op_p.h.
  * Runs on: the loop thread; what is ready is done at the end of a turn. */
+#include "base/fail.h"
 #include "base/map.h"
 #include "doc/json.h"
 #include "exec/op_p.h"
@@ -179,6 +180,7 @@ bool op_finish(struct op *o, const struct step_outcome *how, struct err *e)
     if (!exec_begin(x, e) || !store_command_ack(x->store, o->id, e) ||
         !store_value_del(x->store, l->id, note_key(o), e))
         return false;
+    fail_point(FAIL_OBJECT_DONE);
     o->state = OP_ENDED;
     run_step_done(l->run, o->node, how, clock_now_us(), &out);
     bool ok = active_event(l, &out, e);

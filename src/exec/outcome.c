@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "doc/json.h"
@@ -70,12 +71,14 @@ static bool publish(struct job *j, const struct val *art, struct str key, const 
     struct arena *a = &x->scratch;
     struct str ns = run_namespace(j->live->run);
     x->saved = true;
+    if (fail_point(FAIL_ROW_BEFORE)) return err_sys(e, "artifact");
     struct artifact_row row = {.ns = ns, .key = key, .content = str_of(c->id), .hash = STR(""),
                                .form = str_of(artifact_form_name(c->form)),
                                .size_bytes = (int64_t)c->size_bytes, .created_us = clock_now_us()};
     if (!store_artifact_put(x->store, &row, e) || !store_artifact_ref(x->store, j->live->id, ns, key, e) ||
         !artifact_gc_note(j->live, art, key, e))
         return false;
+    fail_point(FAIL_ROW_AFTER);
     struct val_builder b, s3;
     map_begin(&s3, a);
     map_add_str(&s3, "key", key);
@@ -124,6 +127,7 @@ static bool keep_log(struct job *j, const struct val *tmpl, struct val *out, str
     if (!logs_read(&source, 1, &q, add_line, &text, e) || !log_key(j, tmpl, container, &key, e)) return false;
     struct str all = buf_view(&text);
     if (!artifact_save_text(x->repo, all.p ? all : STR(""), &c, e)) return false;
+    fail_point(FAIL_LOG_ARCHIVED);
     map_begin(&b, a);
     map_add_str(&b, "name", str_fmt(a, "%.*s-logs", STR_ARG(container)));
     struct val art = map_done(&b);
@@ -173,6 +177,7 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
     for (size_t i = 0; i < r->params.n; i++) {
         list[i].name = r->params.items[i].name;
         list[i].value = r->params.items[i].found ? r->params.items[i].value : STR_NONE;
+        list[i].error = r->params.items[i].error;
         if (r->params.items[i].found && !list[i].value.p) list[i].value = STR("");
     }
     out->params = list;
@@ -191,6 +196,7 @@ static void clean(void *user)
     struct rubbish *r = user;
     for (size_t i = 0; i < r->paths.n; i++) {
         struct err e;
+        fail_point(FAIL_RUBBISH);
         dir_remove_tree(r->paths.items[i], &e); /* best effort: `skiff delete` removes the rest */
     }
 }

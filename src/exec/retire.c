@@ -2,6 +2,7 @@
  * finished runs by ttlStrategy. What is to go later is a value of no run, "due/TIME/WHAT/ID" in order of
  * time; whoever is the engine then does it. Files go once the transaction is committed, on the pool.
  * Runs on: the loop thread. */
+#include "base/fail.h"
 #include "base/limits.h"
 #include "doc/json.h"
 #include "lang/duration.h"
@@ -369,6 +370,7 @@ bool run_rows_delete(struct exec *x, const struct run_row *row, struct err *e)
 /* Nobody refers to these any more: it is committed. */
 void retired_remove(struct exec *x)
 {
+    if (x->dead.n || x->dead_contents.n) fail_point(FAIL_RETIRE);
     for (size_t i = 0; i < x->dead.n; i++) VEC_PUSH(&x->rubbish, x->dead.items[i]);
     for (size_t i = 0; i < x->dead_contents.n; i++) {
         content_drop(x, str_of(x->dead_contents.items[i]));

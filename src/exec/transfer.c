@@ -7,6 +7,7 @@
  * Runs on: the loop thread, but for transfer_work. */
 #include <pthread.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "doc/json.h"
 #include "os/clock.h"
@@ -241,6 +242,7 @@ static void fetched(struct transfer *t)
     for (size_t i = 0; (!j || e.code) && i < t->items.n; i++)
         if (t->items.items[i].done) content_drop(x, str_of(t->items.items[i].content.id));
     if (!j) return;
+    fail_point(FAIL_FETCHED);
     if (e.code) {
         err_ctx(&e, "artifact %.*s failed to load", STR_ARG(t->failed));
         job_failed(j, e.text);
@@ -309,6 +311,7 @@ static void sent(struct transfer *t)
     struct err e;
     x->sending--;
     if (!t->job) return;
+    fail_point(FAIL_SENT);
     t->job->state = JOB_ENDED;
     if (step_result_decode(&x->scratch, t->result, &r, &e)) job_result(t->job, &r);
     else job_failed(t->job, e.text);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "image/digest.h"
 #include "image/download.h"
 #include "os/fd.h"
@@ -195,7 +196,7 @@ bool layer_download(struct arena *a, struct image_store *s, struct registry *fro
         ok = i + 1 < n && !(cancelled && atomic_load(cancelled));
     }
     digester_fini(&d.digester);
-    if (ok && (fsync(d.fd) != 0 || rename(partial, path) != 0)) ok = err_sys(e, "cannot keep a layer");
+    if (ok && (fail_point(FAIL_IMAGE_PARTIAL) || fsync(d.fd) != 0 || rename(partial, path) != 0)) ok = err_sys(e, "cannot keep a layer");
     if (!ok) close(d.fd);
     else *out = (struct layer_from){.source = {d.fd, 0, (uint64_t)desc->size}, .own = true};
     return ok || err_ctx(e, "layer %.*s", STR_ARG(str_sub(digest_hex(desc->digest), 0, 12)));

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "doc/json.h"
@@ -127,6 +128,7 @@ static bool waste_remove(struct sweep *w, const char *path, enum image_waste kin
     if (kind != IMAGE_WASTE_LAYER) return dir_remove_tree(path, e);
     if (!store_tmp(w->a, w->s, &aside, e)) return false;
     if (rename(path, aside) != 0) return err_sys(e, "%s", path);
+    fail_point(FAIL_IMAGE_ASIDE);
     return dir_remove_tree(aside, e);
 }
 

@@ -140,3 +140,7 @@ struct image_waste_row {
  * while something is being pulled or imported. */
 bool image_gc(struct arena *a, struct image_store *s, bool dry_run, bool partials, struct image_waste_row **out, size_t *n,
               struct err *e);
+
+/* Names whose image is not whole: a record, a layer or a document of it is missing or damaged. *out: a sentence for each. With
+ * `mend` such a name goes, so that the image is fetched again when somebody wants it; CONFLICT as for gc. */
+bool image_check(struct arena *a, struct image_store *s, bool mend, struct str **out, size_t *n, struct err *e);

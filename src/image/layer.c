@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "image/digest.h"
@@ -118,7 +119,8 @@ static bool layer_place(struct arena *a, struct image_store *s, const char *tmp,
     } else if (errno != ENOENT) {
         return err_sys(e, "%s", to);
     }
-    if (rename(tmp, to) != 0) return err_sys(e, "%s", to);
+    if (fail_point(FAIL_LAYER_BEFORE) || rename(tmp, to) != 0) return err_sys(e, "%s", to);
+    fail_point(FAIL_LAYER_AFTER);
     return dir_sync(store_path(a, s, "layers"), e);
 }
 
@@ -184,6 +186,7 @@ bool image_settle(struct image_store *s, const struct image_info *info, struct e
     if (dir < 0) return all < 0 ? false : err_sys(e, "%s", s->dir);
     for (size_t i = 0; i < info->n_layers; i++) fresh = fresh || file_exists(store_path(&a, s, "layers/%.*s/unsynced", STR_ARG(info->layers[i].name)));
     if (fresh && syncfs(dir) != 0) return err_sys(e, "cannot write the image to the disk");
+    fail_point(FAIL_IMAGE_SETTLE);
     for (size_t i = 0; i < info->n_layers; i++) {
         const struct image_layer *l = &info->layers[i];
         if (fresh) unlink(store_path(&a, s, "layers/%.*s/unsynced", STR_ARG(l->name)));

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include "base/fail.h"
 #include "base/vec.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
@@ -52,10 +53,11 @@ bool ref_write(struct image_store *s, const struct ref_record *r, struct err *e)
     map_add_str(&b, "platform", image_platform_text(&a, &r->platform));
     add_i64(&b, "pulled", r->pulled_us);
     struct val v = map_done(&b);
+    if (fail_point(FAIL_IMAGE_REF)) return err_sys(e, "the name of an image");
     return json_save(&a, ref_path(&a, s, r->ref, &r->platform), &v, e);
 }
 
-static bool ref_read_file(struct arena *a, const char *path, struct ref_record *out, struct err *e)
+bool ref_file_read(struct arena *a, const char *path, struct ref_record *out, struct err *e)
 {
     struct val v;
     if (!json_read(a, path, &v, e)) return false;
@@ -68,7 +70,7 @@ static bool ref_read_file(struct arena *a, const char *path, struct ref_record *
 
 bool ref_read(struct arena *a, struct image_store *s, struct str ref, const struct image_platform *p, struct ref_record *out, struct err *e)
 {
-    return ref_read_file(a, ref_path(a, s, ref, p), out, e);
+    return ref_file_read(a, ref_path(a, s, ref, p), out, e);
 }
 
 static int by_ref(const void *a, const void *b)
@@ -87,7 +89,7 @@ bool refs_read(struct arena *a, struct image_store *s, struct ref_record **out, 
     for (size_t i = 0; i < files.n; i++) {
         struct err why = {0};
         if (str_ends(files.items[i].name, STR(".tmp"))) continue;
-        if (ref_read_file(a, store_path(a, s, "refs/%.*s", STR_ARG(files.items[i].name)), &(*out)[*n], &why)) ++*n;
+        if (ref_file_read(a, store_path(a, s, "refs/%.*s", STR_ARG(files.items[i].name)), &(*out)[*n], &why)) ++*n;
         else if (why.code != ERR_NOT_FOUND) return e ? (*e = why, false) : false; /* not: removed meanwhile */
     }
     if (*n) qsort(*out, *n, sizeof **out, by_ref);
@@ -124,6 +126,7 @@ bool record_write(struct image_store *s, const struct image_info *info, struct e
     map_add_str(&b, "config", info->config_digest);
     map_add(&b, STR("layers"), list_done(&layers));
     struct val v = map_done(&b);
+    if (fail_point(FAIL_IMAGE_RECORD)) return err_sys(e, "the record of an image");
     return json_save(&a, store_path(&a, s, "manifests/%.*s", STR_ARG(digest_hex(info->manifest))), &v, e);
 }
 

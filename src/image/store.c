@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "image/digest.h"
 #include "os/clock.h"
 #include "os/dir.h"
@@ -167,7 +168,9 @@ bool store_blob_write(struct image_store *s, struct str digest, struct str bytes
 {
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);
-    return file_write_atomic(store_blob_path(&a, s, digest), bytes, 0600, true, e);
+    bool ok = file_write_atomic(store_blob_path(&a, s, digest), bytes, 0600, true, e);
+    if (ok) fail_point(FAIL_IMAGE_BLOB);
+    return ok;
 }
 
 bool store_blob_read(struct arena *a, struct image_store *s, struct str digest, struct str *out, struct err *e)

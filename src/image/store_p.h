@@ -44,6 +44,7 @@ struct ref_record {
 bool record_write(struct image_store *s, const struct image_info *info, struct err *e);
 bool ref_write(struct image_store *s, const struct ref_record *r, struct err *e);
 bool ref_read(struct arena *a, struct image_store *s, struct str ref, const struct image_platform *p, struct ref_record *out, struct err *e);
+bool ref_file_read(struct arena *a, const char *path, struct ref_record *out, struct err *e);
 bool refs_read(struct arena *a, struct image_store *s, struct ref_record **out, size_t *n, struct err *e);
 const char *ref_path(struct arena *a, const struct image_store *s, struct str ref, const struct image_platform *p);
 /* The image of a manifest; its layers are complete, or NOT_FOUND. */

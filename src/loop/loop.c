@@ -44,7 +44,7 @@ void loop_free(struct loop *l)
     ASSERT(open == OWN_HANDLES);
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
-    uv_run(&l->uv, UV_RUN_DEFAULT); /* jobs end, closed handles are released */
+    while (uv_run(&l->uv, UV_RUN_DEFAULT)) {} /* jobs end, closed handles are released; a stop that nobody has seen ends one round */
     int rc = uv_loop_close(&l->uv);
     ASSERT(rc == 0);
     VEC_FINI(&l->hooks);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,4 +142,15 @@ bool dir_read(struct arena *a, const char *path, struct dir_list *out, struct er
     if (found.n) qsort(out->items, out->n, sizeof *out->items, by_name);
     VEC_FINI(&found);
     return ok;
+}
+
+int64_t dir_tree_bytes(const char *path)
+{
+    char *paths[] = {(char *)(uintptr_t)path, NULL};
+    FTS *f = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    int64_t sum = 0;
+    for (FTSENT *en; f && (en = fts_read(f));)
+        if (en->fts_info != FTS_DP && en->fts_info != FTS_NS && en->fts_info != FTS_ERR) sum += (int64_t)en->fts_statp->st_blocks * 512;
+    if (f) fts_close(f);
+    return sum;
 }

@@ -10,6 +10,8 @@ bool dir_make_all(const char *path, mode_t mode, struct err *e); /* mkdir -p */
 bool dir_remove_tree(const char *path, struct err *e);
 bool dir_remove_tree_at(int dir_fd, const char *name, struct err *e);
 bool dir_sync(const char *path, struct err *e);
+/* What a file or tree takes on the disk; as far as it can be read. */
+int64_t dir_tree_bytes(const char *path);
 
 struct dir_entry {
     struct str name;

@@ -235,6 +235,18 @@ bool service_images_gc(struct arena *a, struct service_images *s, bool dry_run, 
     return true;
 }
 
+bool service_images_check(struct arena *a, struct service_images *s, bool mend, struct val *out, struct err *e)
+{
+    struct str *faults;
+    struct val_builder list;
+    size_t n;
+    if (!image_check(a, s->store, mend, &faults, &n, e)) return false;
+    list_begin(&list, a);
+    for (size_t i = 0; i < n; i++) list_add(&list, val_of_str(faults[i]));
+    *out = list_done(&list);
+    return true;
+}
+
 /* ---- pulling ---- */
 
 struct pulling {

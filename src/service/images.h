@@ -28,6 +28,9 @@ bool service_images_remove(struct arena *a, struct service_images *s, struct str
 /* *out: a list of {"kind", "name", "bytes"}. */
 bool service_images_gc(struct arena *a, struct service_images *s, bool dry_run, bool partials, struct val *out, struct err *e);
 
+/* *out: a list of sentences about images that are not whole; with `mend` their names go. */
+bool service_images_check(struct arena *a, struct service_images *s, bool mend, struct val *out, struct err *e);
+
 struct service_pull_layer {
     const char *digest; /* its first digits */
     const char *stage;  /* "waiting", "downloading", "unpacking", "ready", or "" */

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "step/io_p.h"
 
@@ -18,7 +19,17 @@ struct collect {
     int root; /* the step's */
     int outputs;
     bool displaced; /* the step has moved a mount: nobody knows what is where */
+    int fault;      /* errno of the first output that this machine, not the step, is to blame for; 0: none */
+    const char *faulty;
 };
+
+/* Such an output is neither missing nor to be replaced by a default: the step ends in Error. */
+static void fault_note(struct collect *c, const char *name)
+{
+    static const int faults[] = {EIO, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM};
+    for (size_t i = 0; i < ARRAY_LEN(faults) && !c->fault; i++)
+        if (errno == faults[i]) c->fault = errno, c->faulty = name;
+}
 
 /* Root's step has no capability, so that it reads no file of others: nor do its outputs. */
 static bool set_capabilities(const struct collect *c, bool all)
@@ -89,6 +100,7 @@ static void read_param(struct collect *c, const struct step_output *o, struct st
     out->name = o->name;
     int fd = open_output(c, o->path.p, O_RDONLY);
     if (fd < 0) {
+        fault_note(c, o->name.p);
         if (errno != ENOENT && errno != ENOTDIR) out->error = str_of(strerror(errno));
         return;
     }
@@ -96,6 +108,7 @@ static void read_param(struct collect *c, const struct step_output *o, struct st
         out->error = STR("not a file");
     } else {
         n = read_whole(c->p->arena, fd, (size_t)st.st_size, LIMIT_STEP_PARAM_BYTES, &bytes);
+        if (n < 0) fault_note(c, o->name.p);
         if (n < 0) out->error = str_of(strerror(errno));
         if (n > LIMIT_STEP_PARAM_BYTES) out->error = STR("larger than 1 MiB, the limit of an output parameter");
     }
@@ -225,6 +238,7 @@ static void save_artifact(struct collect *c, const struct step_output *o, struct
     out->name = o->name;
     int fd = open_output(c, o->path.p, O_RDONLY);
     if (fd < 0 || fstat(fd, &st) != 0) {
+        fault_note(c, o->name.p);
         if (errno != ENOENT && errno != ENOTDIR) out->error = str_of(strerror(errno));
         return;
     }
@@ -238,6 +252,7 @@ static void save_artifact(struct collect *c, const struct step_output *o, struct
     } else if (copy_output(c, fd, out)) {
         out->form = is_dir ? STEP_FORM_DIR : STEP_FORM_FILE;
     } else {
+        fault_note(c, o->name.p);
         out->error = str_dup(c->p->arena, str_of(strerror(errno)));
         io_remove_tree(c->outputs, o->name.p);
     }
@@ -255,7 +270,10 @@ static bool collect_artifacts(struct collect *c, struct step_result *r, struct e
     /* not synced here: whoever takes them into a store decides when */
     r->artifacts.items = ARENA_ARRAY(c->p->arena, struct step_artifact_out, s->artifacts.n);
     r->artifacts.n = s->artifacts.n;
-    for (size_t i = 0; i < s->artifacts.n; i++) save_artifact(c, &s->artifacts.items[i], &r->artifacts.items[i]);
+    for (size_t i = 0; i < s->artifacts.n; i++) {
+        save_artifact(c, &s->artifacts.items[i], &r->artifacts.items[i]);
+        fail_point(FAIL_OUTPUT_SAVED);
+    }
     close(c->outputs);
     return true;
 }
@@ -272,5 +290,7 @@ bool collect_outputs(struct plan *p, struct step_result *r, struct err *e)
     for (size_t i = 0; i < s->params.n; i++) read_param(&c, &s->params.items[i], &r->params.items[i]);
     bool ok = s->artifacts.n == 0 || collect_artifacts(&c, r, e);
     if (!p->sb) close(c.root);
-    return ok;
+    if (!ok || !c.fault) return ok;
+    errno = c.fault;
+    return err_sys(e, "output '%s'", c.faulty);
 }

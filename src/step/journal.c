@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "step/io_p.h"
 
@@ -85,12 +86,16 @@ static bool append(int fd, enum journal_kind kind, uint64_t id, struct str resul
 
 bool journal_begin(int fd, uint64_t id, bool sync)
 {
-    return append(fd, JOURNAL_BEGIN, id, STR("")) && (!sync || fdatasync(fd) == 0);
+    bool ok = !fail_point(FAIL_BEGIN_BEFORE) && append(fd, JOURNAL_BEGIN, id, STR("")) && (!sync || fdatasync(fd) == 0);
+    if (ok) fail_point(FAIL_BEGIN_AFTER);
+    return ok;
 }
 
 bool journal_end(int fd, uint64_t id, struct str result, bool sync)
 {
-    return append(fd, JOURNAL_END, id, result) && (!sync || fdatasync(fd) == 0);
+    bool ok = !fail_point(FAIL_END_BEFORE) && append(fd, JOURNAL_END, id, result) && (!sync || fdatasync(fd) == 0);
+    if (ok) fail_point(FAIL_END_AFTER);
+    return ok;
 }
 
 bool journal_next(struct str bytes, size_t *at, struct journal_record *out)

@@ -6,17 +6,22 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "step/launcher_p.h"
 #include "step/proto_p.h"
 #include "step/supervisor_p.h"
 
 struct launcher {
     int sock;
+    struct rlimit files; /* before the engine raised its own */
 };
 
 /* Plain steps can read the command line of this process and its children: nothing of the engine's
@@ -73,6 +78,7 @@ static void make_supervisor(const int *passed, struct str config)
     struct arena a;
     arena_init(&a);
     bool known = slot_config_decode(&a, config, &b.config, &b.broken);
+    fail_point(FAIL_SLOT_ASKED);
     pid_t pid = known ? fork_into(&b) : fork();
     if (pid == 0) {
         reset_signals();
@@ -86,6 +92,7 @@ static void make_supervisor(const int *passed, struct str config)
         fcntl(b.journal, F_SETFD, FD_CLOEXEC);
         supervisor_main(&b);
     }
+    fail_point(FAIL_SLOT_FORKED);
     arena_fini(&a);
 }
 
@@ -96,6 +103,7 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
     if (argv) blank_strings(argc, argv);
     setsid();
     prctl(PR_SET_NAME, "skiff-launcher");
+    prctl(PR_SET_DUMPABLE, 0);
     signal(SIGCHLD, SIG_IGN); /* supervisors are never waited for */
     signal(SIGINT, SIG_IGN);
     for (;;) {
@@ -115,6 +123,8 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
     }
 }
 
+/* ---- the engine's side ---- */
+
 struct launcher *launcher_start(int argc, char **argv, struct err *e)
 {
     int ends[2];
@@ -122,17 +132,16 @@ struct launcher *launcher_start(int argc, char **argv, struct err *e)
         err_sys(e, "launcher");
         return NULL;
     }
-    pid_t pid = fork();
-    if (pid == 0) launcher_main(ends[1], argc, argv);
-    close(ends[1]);
-    if (pid < 0) {
-        err_sys(e, "launcher");
-        close(ends[0]);
-        return NULL;
-    }
     struct launcher *l = mem_zalloc(sizeof *l);
     l->sock = ends[0];
-    return l;
+    getrlimit(RLIMIT_NOFILE, &l->files);
+    pid_t pid = fork();
+    if (pid == 0) launcher_main(ends[1], argc, argv);
+    if (pid < 0) err_sys(e, "launcher");
+    close(ends[1]);
+    if (pid > 0) return l;
+    launcher_stop(l);
+    return NULL;
 }
 
 void launcher_stop(struct launcher *l)
@@ -142,8 +151,40 @@ void launcher_stop(struct launcher *l)
     free(l);
 }
 
+/* The word after the name of a process that is to be a launcher, with its socket at descriptor 3. */
+static const char again[] = "--launcher";
+
+void launcher_take_part(int argc, char **argv)
+{
+    struct stat st;
+    if (argc == 2 && strcmp(argv[1], again) == 0 && fstat(3, &st) == 0 && S_ISSOCK(st.st_mode)) launcher_main(3, argc, argv);
+}
+
+/* In place of one that was killed. By now this process has threads and libraries, which do not expect to be forked: the program is
+ * executed anew, also when its file was replaced. */
+static bool launcher_replace(struct launcher *l, struct err *e)
+{
+    int ends[2];
+    pid_t pid;
+    char *argv[] = {"skiff", (char *)(uintptr_t)again, NULL}, *env[] = {NULL};
+    posix_spawn_file_actions_t files;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return err_sys(e, "launcher");
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, ends[1], 3);
+    errno = posix_spawn(&pid, "/proc/self/exe", &files, NULL, argv, env);
+    bool ok = errno == 0 || err_sys(e, "launcher");
+    posix_spawn_file_actions_destroy(&files);
+    close(ends[1]);
+    if (ok) prlimit(pid, RLIMIT_NOFILE, &l->files, NULL); /* as the first one had it, before it makes anybody */
+    close(ok ? l->sock : ends[0]);
+    if (ok) l->sock = ends[0];
+    return ok;
+}
+
 bool launcher_request(struct launcher *l, struct str config, const int passed[2], struct err *e)
 {
     struct proto_head h = {.kind = PROTO_OPEN};
-    return proto_send(l->sock, &h, config, passed, e);
+    if (proto_send(l->sock, &h, config, passed, e)) return true;
+    bool dead = e->sys == EPIPE || e->sys == ECONNRESET;
+    return dead && launcher_replace(l, e) && proto_send(l->sock, &h, config, passed, e);
 }

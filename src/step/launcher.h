@@ -1,8 +1,8 @@
 /* The engine's side of running steps: the launcher process and slots.
  *
  * The engine process never forks: launcher_start is the first thing in main, before threads and
- * library state, and forks a tiny single-threaded launcher that makes the slot supervisors. A slot
- * runs one step at a time. An idle supervisor exits when the engine does; a busy one outlives it,
+ * library state, and forks a tiny single-threaded launcher that makes the slot supervisors. Should
+ * somebody kill it, the next one is the program executed anew. A slot runs one step at a time. An idle supervisor exits when the engine does; a busy one outlives it,
  * holds the lock of its journal and waits to be adopted (past.h). Runs on: one thread. */
 #pragma once
 #include "step/step_result.h"
@@ -11,6 +11,8 @@
 struct launcher;
 struct slot;
 
+/* First thing in main: does not return in a process that was made to be a launcher. */
+void launcher_take_part(int argc, char **argv);
 /* Forks the launcher. argv is what main got: the child blanks its copy of the arguments and the
  * environment, which steps could read otherwise (/proc/1/cmdline). NULL argv: not blanked. */
 struct launcher *launcher_start(int argc, char **argv, struct err *e);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
@@ -23,6 +24,7 @@ struct journal {
     bool dead;        /* its lock is ours: nothing will be added */
     struct slot *slot; /* its supervisor talks to us, until past_find gives it away */
     bool alone;       /* it has talked to us: it begins nothing more */
+    bool mute;        /* but in a language that is not ours: only its journal tells how its step ended */
     bool removed;     /* nobody asks for what was in it any more */
 };
 
@@ -79,24 +81,25 @@ static void read_more(struct past *p, struct journal *j)
  * has noticed that its engine is gone. */
 static void look(struct past *p, struct journal *j)
 {
-    if (j->dead || j->alone) return;
+    bool open = !j->alone;
+    if (j->dead || (j->alone && !j->mute)) return;
     j->dead = flock(j->fd, LOCK_EX | LOCK_NB) == 0;
     read_more(p, j);
-    if (!j->dead && j->busy) j->slot = slot_connect(p->dir, j->name, j->busy);
-    j->alone = j->slot != NULL;
-    if (j->dead || j->alone) p->n_open--;
+    if (!j->dead && j->busy && !j->mute) j->slot = slot_connect(p->dir, j->name, j->busy);
+    j->alone = j->alone || j->slot;
+    if (open && (j->dead || j->alone)) p->n_open--;
 }
 
-void past_add(struct past *p, const char *name)
+void past_add(struct past *p, const char *name, bool talked)
 {
     int fd = openat(p->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return; /* removed meanwhile */
     struct journal *j = ARENA_NEW(&p->arena, struct journal);
-    *j = (struct journal){.fd = fd};
+    *j = (struct journal){.fd = fd, .alone = talked, .mute = talked};
     snprintf(j->name, sizeof j->name, "%s", name);
     buf_init(&j->bytes, LIMIT_SLOT_JOURNAL_BYTES);
     VEC_PUSH(&p->journals, j);
-    p->n_open++;
+    p->n_open += !talked;
     look(p, j);
 }
 
@@ -115,7 +118,7 @@ struct past *past_open(struct str state_dir, struct err *e)
     }
     for (struct dirent *de; (de = readdir(d));)
         if (de->d_name[0] != '.' && !strchr(de->d_name, '.') && strlen(de->d_name) < JOURNAL_NAME_MAX)
-            past_add(p, de->d_name);
+            past_add(p, de->d_name, false);
     closedir(d);
     return p;
 }
@@ -169,6 +172,7 @@ void past_remove(struct str state_dir, const char *name)
 {
     int dir = journal_dir(state_dir);
     if (dir < 0) return;
+    fail_point(FAIL_JOURNAL_REMOVE);
     unlinkat(dir, name, 0);
     close(dir);
 }
@@ -182,6 +186,7 @@ void past_forget_dead(struct past *p)
             p->journals.items[kept++] = j;
             continue;
         }
+        fail_point(FAIL_JOURNAL_REMOVE);
         unlinkat(p->dir, j->name, 0);
         j->removed = true;
         journal_close(j);

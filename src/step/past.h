@@ -8,8 +8,9 @@ struct past;
 /* Reads <state_dir>/slots. NULL with e when that cannot be read. */
 struct past *past_open(struct str state_dir, struct err *e);
 void past_close(struct past *p); /* NULL is fine */
-/* One more: of a slot of this engine whose supervisor is gone. */
-void past_add(struct past *p, const char *name);
+/* One more: of a slot of this engine whose supervisor is gone. `talked`: it was adopted, and its connection broke: should
+ * it live, it is of another version, and the end of its step is read in its journal. */
+void past_add(struct past *p, const char *name, bool talked);
 /* Looks again at the journals whose supervisors lived. Before a round of past_find. */
 void past_refresh(struct past *p);
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "step/io_p.h"
 #include "step/journal_p.h"
 #include "step/supervisor_p.h"
@@ -281,11 +282,13 @@ void run_step(struct supervisor *sv, struct str spec_bytes)
         end_error(sv, &e);
         return;
     }
+    fail_point(FAIL_STEP_STARTED);
     progress_begin(sv);
     bool watched = run_loop(sv, &e);
     if (r->spec.limits.memory_bytes && groups_killed(&sv->groups)) r->result.memory_limit = r->spec.limits.memory_bytes;
     probes_end(sv);
     progress_end(sv);
+    fail_point(FAIL_STEP_ENDED);
     finish(sv, watched ? NULL : &e);
 }
 

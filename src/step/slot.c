@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "step/journal_p.h"
 #include "step/launcher_p.h"
@@ -44,7 +45,7 @@ struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct e
     char name[JOURNAL_NAME_MAX];
     int journal = journal_new(c->state_dir, name, c->durable, e);
     if (journal < 0) return NULL;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (fail_point(FAIL_SLOT_JOURNAL) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         err_sys(e, "slot");
         close(journal);
         return NULL;
@@ -74,7 +75,9 @@ bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, 
     ASSERT(!s->busy && !s->adopted);
     if (s->gone) return err_set(e, ERR_UNREACHABLE, "the slot's supervisor is gone");
     struct proto_head h = {.kind = PROTO_START, .id = spec->id, .b = quiet};
+    if (fail_point(FAIL_START_BEFORE)) return err_sys(e, "message to a supervisor");
     if (!proto_send(s->sock, &h, bytes, (int[PROTO_PASSED]){hold, -1}, e)) return false;
+    fail_point(FAIL_START_AFTER);
     s->id = spec->id;
     s->busy = true;
     return true;
@@ -131,6 +134,7 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
             return;
         }
         if (h.kind != PROTO_RESULT || !step_result_decode(a, body, &out->result, &ignored)) continue;
+        fail_point(FAIL_RESULT_READ);
         out->kind = SLOT_RESULT;
         out->bytes = body.n;
         s->busy = false;
@@ -158,6 +162,7 @@ struct slot *slot_connect(int slots_dir, const char *name, uint64_t id)
         close(fd);
         return NULL;
     }
+    fail_point(FAIL_ADOPTED);
     struct slot *s = slot_new(fd, name);
     s->busy = s->adopted = true;
     s->id = id;

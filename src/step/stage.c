@@ -306,6 +306,7 @@ static bool make_dev(struct sandbox *sb, struct err *e)
         if (!make_node(sb, nodes[i].name, nodes[i].minor, nodes[i].major, e)) return false;
     if (!make_gpus(sb, e)) return false;
     int dir = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) return err_sys(e, "/dev");
     for (size_t i = 0; ok && i < ARRAY_LEN(links); i++) ok = symlinkat(links[i].to, dir, links[i].at) == 0;
     ok = ok && mkdirat(dir, "pts", 0755) == 0 && mkdirat(dir, "shm", 01777) == 0 && mkdirat(dir, "mqueue", 0555) == 0;
     close(dir);
@@ -389,6 +390,7 @@ static bool skel_dir(struct sandbox *sb, const char *path, mode_t mode, bool opa
         *p = 0;
         struct str host = str_fmt(&sb->arena, "/hostrw%s", part + 5);
         bool fresh = mkdir(part, 0755) == 0;
+        if (!fresh && errno != EEXIST) return err_sys(e, "%s", part);
         if (fresh && stat(host.p, &st) == 0 &&
             (chmod(part, st.st_mode & 07777) != 0 || chown(part, st.st_uid, st.st_gid) != 0))
             return err_sys(e, "%s", part);

@@ -1,11 +1,14 @@
-/* The wire form of a result: magic, version, checksum, body. */
+/* The wire form of a result: magic, version, checksum, body.
+ *
+ * Supervisors outlive the program that made them, and journals too: every version that there was is read. A field that comes
+ * later is visited only from its version on, and has its zero value in older results. */
 #include "step/step_result.h"
 
 #include "base/limits.h"
 #include "step/codec_p.h"
 
 static const uint32_t wire_magic = 0x52534b53; /* "SKSR" */
-enum { RESULT_VERSION = 2, RESULT_OLDEST = 1 }; /* 2: memory_limit */
+enum { RESULT_VERSION = 2 }; /* 2: left_out, memory_limit */
 
 int step_result_status(const struct step_result *r)
 {
@@ -23,7 +26,7 @@ static void visit_rusage(struct codec *c, struct step_rusage *u)
     codec_u64(c, &u->write_blocks);
 }
 
-static void visit_outputs(struct codec *c, struct step_result *r)
+static void visit_outputs(struct codec *c, struct step_result *r, uint32_t version)
 {
     CODEC_LIST(c, &r->params, 13);
     for (size_t i = 0; i < r->params.n && !c->failed; i++) {
@@ -32,18 +35,18 @@ static void visit_outputs(struct codec *c, struct step_result *r)
         codec_bytes(c, &r->params.items[i].value);
         codec_text(c, &r->params.items[i].error);
     }
-    CODEC_LIST(c, &r->artifacts, 29);
+    CODEC_LIST(c, &r->artifacts, 21);
     for (size_t i = 0; i < r->artifacts.n && !c->failed; i++) {
         codec_text(c, &r->artifacts.items[i].name);
         CODEC_ENUM(c, r->artifacts.items[i].form, STEP_FORM_MAX);
         codec_u64(c, &r->artifacts.items[i].size);
         codec_bool(c, &r->artifacts.items[i].moved);
-        codec_u64(c, &r->artifacts.items[i].left_out);
+        if (version >= 2) codec_u64(c, &r->artifacts.items[i].left_out);
         codec_text(c, &r->artifacts.items[i].error);
     }
 }
 
-static void visit_result(struct codec *c, uint32_t version, struct step_result *r)
+static void visit_result(struct codec *c, struct step_result *r, uint32_t version)
 {
     codec_u64(c, &r->id);
     CODEC_ENUM(c, r->end, STEP_END_MAX);
@@ -59,7 +62,7 @@ static void visit_result(struct codec *c, uint32_t version, struct step_result *
     codec_bool(c, &r->result_cut);
     codec_bytes(c, &r->result);
     codec_bool(c, &r->log_cut);
-    visit_outputs(c, r);
+    visit_outputs(c, r, version);
     if (version >= 2) codec_u64(c, &r->memory_limit);
 }
 
@@ -83,7 +86,7 @@ bool step_result_encode(const struct step_result *r, struct buf *out, struct err
     codec_u32(&c, &magic);
     codec_u32(&c, &version);
     codec_u64(&c, &sum);
-    visit_result(&c, RESULT_VERSION, &copy);
+    visit_result(&c, &copy, version);
     if (out->overflow || c.failed) return err_set(e, ERR_LIMIT, "step: the result is too large");
     sum = checksum(out->p + HEAD_BYTES, out->n - HEAD_BYTES);
     for (int i = 0; i < 8; i++) out->p[8 + i] = (char)(uint8_t)(sum >> (8 * i));
@@ -99,10 +102,10 @@ bool step_result_decode(struct arena *a, struct str bytes, struct step_result *o
     codec_u32(&c, &magic);
     codec_u32(&c, &version);
     codec_u64(&c, &sum);
-    if (c.failed || magic != wire_magic || version < RESULT_OLDEST || version > RESULT_VERSION ||
+    if (c.failed || magic != wire_magic || version == 0 || version > RESULT_VERSION ||
         sum != checksum(bytes.p + HEAD_BYTES, bytes.n - HEAD_BYTES))
-        return err_set(e, ERR_IO, "step: the result is damaged or of another version (this is %d)", RESULT_VERSION);
-    visit_result(&c, version, out);
+        return err_set(e, ERR_IO, "step: the result is damaged, or of a version after %d", RESULT_VERSION);
+    visit_result(&c, out, version);
     if (c.failed || c.p != c.end) return err_set(e, ERR_IO, "step: the result is damaged");
     return true;
 }

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/limits.h"
 #include "step/codec_p.h"
 #include "step/io_p.h"
@@ -73,12 +74,18 @@ static bool enter_realtime(void)
 
 /* ---- talking to the engine ---- */
 
-static void send_engine(struct supervisor *sv, enum proto_kind kind, struct str body)
+static bool send_engine(struct supervisor *sv, enum proto_kind kind, struct str body)
 {
     struct proto_head h = {.kind = kind, .id = sv->run.spec.id, .a = sv->run.pid,
                            .time_us = sv->run.result.started_us};
     struct err ignored;
-    if (sv->sock >= 0) proto_send(sv->sock, &h, body, NULL, &ignored);
+    return sv->sock >= 0 && proto_send(sv->sock, &h, body, NULL, &ignored);
+}
+
+static void leave_engine(struct supervisor *sv)
+{
+    if (sv->sock >= 0) close(sv->sock);
+    sv->sock = -1;
 }
 
 void supervisor_started(struct supervisor *sv) { send_engine(sv, PROTO_STARTED, STR("")); }
@@ -132,7 +139,7 @@ static void accept_engine(struct supervisor *sv)
         close(fd);
         return;
     }
-    if (sv->sock >= 0) close(sv->sock);
+    leave_engine(sv);
     sv->sock = fd;
     send_engine(sv, PROTO_HELLO, STR(""));
     progress_again(sv);
@@ -152,8 +159,7 @@ void supervisor_engine_event(struct supervisor *sv)
             probe_start(sv, (uint32_t)h.a, h.b, body);
         arena_fini(&a);
         if (got == PROTO_CLOSED) {
-            close(sv->sock);
-            sv->sock = -1;
+            leave_engine(sv);
             listen_alone(sv);
         }
     }
@@ -170,10 +176,8 @@ static void linger(struct supervisor *sv, struct str bytes)
     while (io_mono_ms() < until) {
         struct pollfd p = {.fd = sv->listener, .events = POLLIN};
         if (poll(&p, 1, 10000) > 0) accept_engine(sv);
-        if (sv->sock >= 0) {
-            send_engine(sv, PROTO_RESULT, bytes);
-            return;
-        }
+        if (send_engine(sv, PROTO_RESULT, bytes)) return;
+        leave_engine(sv);
         if (journal_end(sv->journal, sv->run.result.id, bytes, true)) return;
     }
 }
@@ -191,8 +195,11 @@ static void deliver(struct supervisor *sv)
     }
     bool kept = journal_end(sv->journal, r->result.id, buf_view(&b), r->spec.fsync_result);
     if (kept || sv->sock >= 0) unlisten(sv); /* before the result is known: nobody comes any more */
-    if (sv->sock >= 0) send_engine(sv, PROTO_RESULT, buf_view(&b));
-    else if (!kept) linger(sv, buf_view(&b));
+    bool told = send_engine(sv, PROTO_RESULT, buf_view(&b));
+    if (told) fail_point(FAIL_RESULT_SENT);
+    else sv->alone = true; /* an engine that cannot be told sees this process end, and reads the journal */
+    if (!told) leave_engine(sv);
+    if (!told && !kept) linger(sv, buf_view(&b));
     unlisten(sv);
     buf_fini(&b);
 }
@@ -241,7 +248,6 @@ static bool enter_sandbox(struct supervisor *sv, const struct supervisor_birth *
                                 .scratch_bytes = c->scratch_bytes ? c->scratch_bytes : MIN(ram / 4, (uint64_t)2 << 30)};
     if (!sandbox_enter(&sv->sb, &sc, &sv->broken)) return false;
     sv->state_dir = str_fmt(keep, "/hostrw%s", sv->sb.state_dir).p;
-    prctl(PR_SET_DUMPABLE, 0); /* it lives among the step's processes, and its memory is the step's until exec */
     close(sv->slots_dir);
     sv->slots_dir = journal_dir(str_of(sv->state_dir));
     return sv->slots_dir >= 0 || err_sys(&sv->broken, "%s/slots", sv->state_dir);
@@ -268,10 +274,12 @@ NORETURN void supervisor_main(const struct supervisor_birth *b)
                              .pipes = {-1, -1}, .write_ends = {-1, -1}, .broken = b->broken};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "skiff-slot");
+    prctl(PR_SET_DUMPABLE, 1); /* while it maps its user */
     sv.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     sv.stack = child_stack_new();
     sv.common = plan_common_new(&sv.sb);
     prepare(&sv, b);
+    prctl(PR_SET_DUMPABLE, 0); /* it lives among the step's processes, its memory is the step's until exec, and secrets are in it */
     supervise(&sv);
     groups_leave(&sv.groups);
     _exit(0);

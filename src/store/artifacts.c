@@ -123,6 +123,21 @@ bool store_artifact_orphans(struct arena *a, struct store *s, size_t limit, stru
     return artifacts_read(a, &q, STR(""), (struct artifact_rows){out, n}, e);
 }
 
+bool store_artifacts_load(struct store *s, store_artifact_fn *each, void *ctx, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct query q = query_new(s, STMT_ARTIFACTS_LOAD);
+    bool ok = true;
+    arena_init(&a);
+    while (ok && query_row(&q)) {
+        struct artifact_row row;
+        artifact_read(&q, &a, &row);
+        ok = each(ctx, &row, e);
+        arena_reset(&a);
+    }
+    return query_end(&q, ok ? e : NULL) && ok;
+}
+
 bool store_content_uses(struct store *s, struct str content, int64_t *out, struct err *e)
 {
     struct query q = query_new(s, STMT_CONTENT_USES);

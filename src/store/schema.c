@@ -1,6 +1,7 @@
 /* The schema, as the list of steps that lead to it. A step that has been released never changes;
  * a change of the schema is one more step, and a state directory of every version is kept under
  * test/data/state. */
+#include "base/fail.h"
 #include "store/store_p.h"
 
 static const char step_1[] =
@@ -84,6 +85,7 @@ bool store_migrate(struct store *s, const char *const *steps, int n, struct err 
     if (!store_exec(s, "BEGIN IMMEDIATE", e)) return false;
     bool ok = version > 0 || application_mark(s, e);
     for (int64_t i = version; ok && i < n; i++) ok = step_apply(s, steps[i], (int)i + 1, e);
+    if (ok && fail_point(FAIL_MIGRATE)) ok = err_sys(e, "'%s'", s->path);
     if (ok && store_exec(s, "COMMIT", e)) return true;
     if (!sqlite3_get_autocommit(s->db)) store_exec(s, "ROLLBACK", NULL);
     return err_ctx(e, "migrating to schema %d", n);

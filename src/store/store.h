@@ -44,8 +44,15 @@ int64_t store_version(struct store *s);
 /* Moves the write-ahead log into the database file; also happens by itself as the log grows. For
  * idle moments of the loop. */
 bool store_checkpoint(struct store *s, struct err *e);
-/* PRAGMA quick_check; the text is "ok" or what is damaged. */
+/* PRAGMA integrity_check; the text is "ok" or what is damaged. */
 bool store_check(struct arena *a, struct store *s, struct str *report, struct err *e);
+/* Rows that belong to a run, or show an artifact, that is not there: *report says which, *n how many. With `remove` (within
+ * a write transaction) they go. */
+bool store_strays(struct arena *a, struct store *s, bool remove, struct str *report, int64_t *n, struct err *e);
+/* How many bytes store_compact would give back, about. */
+bool store_slack(struct store *s, int64_t *bytes, struct err *e);
+/* Empties the log, and where it is worth it writes the database anew without gaps. Needs as much room again. */
+bool store_compact(struct store *s, struct err *e);
 /* A consistent copy of the live database. */
 bool store_backup(struct store *s, struct str to_path, struct err *e);
 /* Tests and configuration; 0 leaves a value as it is. max_pages: database size in 4 KiB pages. */
@@ -260,5 +267,8 @@ bool store_artifact_unref(struct store *s, int64_t run, struct str ns, struct st
 /* Artifacts that no run refers to, oldest first. */
 bool store_artifact_orphans(struct arena *a, struct store *s, size_t limit, struct artifact_row **out,
                             size_t *n, struct err *e);
+/* All of them, of every namespace; the same rules as for nodes. */
+typedef bool store_artifact_fn(void *ctx, const struct artifact_row *row, struct err *e);
+bool store_artifacts_load(struct store *s, store_artifact_fn *each, void *ctx, struct err *e);
 /* How many keys show this content: 0 = its files may go. */
 bool store_content_uses(struct store *s, struct str content, int64_t *out, struct err *e);

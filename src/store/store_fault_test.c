@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
+#include "base/fail.h"
 #include "store/store_test_p.h"
 
 static struct str db_path(struct fixture *f)
@@ -341,6 +342,33 @@ static void migrations_go_forward_with_a_backup(void **state)
     assert_int_equal(values_of(f, f->s), 1);
 }
 
+static void a_migration_that_breaks_off_can_be_made_again(void **state)
+{
+    static const char *const breaks[] = {"BACKUP=kill", "BACKUP=enospc", "MIGRATE=kill", "MIGRATE=eio"};
+    struct fixture *f = *state;
+    const char *const two[] = {store_schema[0], "CREATE TABLE extra(x INTEGER) STRICT"};
+    int64_t v = 0;
+    for (size_t i = 0; i < ARRAY_LEN(breaks); i++) {
+        int status;
+        v1_create(f);
+        pid_t pid = fork();
+        if (pid == 0) {
+            setenv("SKIFF_FAIL", breaks[i], 1);
+            struct store *s = fail_init(&f->e) ? store_open(f->dir, STORE_WRITE, &f->e) : NULL;
+            _exit(!s || store_migrate(s, two, 2, &f->e) ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 1);
+        fixture_reopen(f);
+        OK(f, store_exec_int(f->s, "PRAGMA user_version", &v, &f->e));
+        assert_int_equal(v, 1);
+        assert_int_equal(values_of(f, f->s), 1);
+        OK(f, store_migrate(f->s, two, 2, &f->e));
+    }
+    v1_create(f);
+    fixture_reopen(f);
+}
+
 static void a_reader_asks_for_migration_of_an_old_schema(void **state)
 {
     struct fixture *f = *state;
@@ -477,7 +505,7 @@ int main(void)
         TEST(readers_leave_the_log_to_the_writer), TEST(full_disks_undo_the_transaction_and_nothing_else),
         TEST(replaced_and_locked_files_are_noticed), TEST(strangers_files_are_refused_and_left_alone),
         TEST(damage_is_reported), TEST(schema_1_opens_with_all_it_held),
-        TEST(migrations_go_forward_with_a_backup), TEST(a_reader_asks_for_migration_of_an_old_schema),
+        TEST(migrations_go_forward_with_a_backup), TEST(a_migration_that_breaks_off_can_be_made_again), TEST(a_reader_asks_for_migration_of_an_old_schema),
         TEST(directories_that_cannot_be_written_can_be_read), TEST(values_have_a_largest_size),
         TEST(backups_are_whole_and_private), TEST(promises_are_synced_and_others_not),
         TEST(an_empty_file_is_a_state_that_just_begins),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "store/store_p.h"
 
 /* Somebody who moved or replaced the file would lose all that is written from now on. */
@@ -116,11 +117,12 @@ bool store_commit(struct store *s, enum store_durability durability, struct err 
         return true;
     }
     if (fault_hits(s, STORE_BEFORE_COMMIT, e)) return false;
-    if (!commit_written(s, e)) {
+    if (fail_point(FAIL_COMMIT_BEFORE) ? !err_sys(e, "'%s'", s->path) : !commit_written(s, e)) {
         store_rollback(s);
         return false;
     }
     s->open_txn = false;
+    fail_point(FAIL_COMMIT_AFTER);
     if (fault_hits(s, STORE_AFTER_COMMIT, e)) return false;
     return durability == STORE_FAST || store_sync(s, e);
 }
@@ -152,6 +154,7 @@ int64_t store_version(struct store *s)
 bool store_checkpoint(struct store *s, struct err *e)
 {
     ASSERT(s->mode == STORE_WRITE && !s->open_txn);
+    if (fail_point(FAIL_CHECKPOINT)) return err_sys(e, "'%s'", s->path);
     int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return rc == SQLITE_OK || rc == SQLITE_BUSY || store_fail(s, rc, e);
 }
@@ -162,7 +165,7 @@ bool store_check(struct arena *a, struct store *s, struct str *report, struct er
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, REPORT_MAX);
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(20)", -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(20)", -1, &st, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(st);
         if (rc == SQLITE_ROW) buf_printf(&b, "%s%s", b.n ? "\n" : "", sqlite3_column_text(st, 0));
@@ -204,5 +207,5 @@ bool store_backup(struct store *s, struct str to_path, struct err *e)
         unlink(tmp);
         return false;
     }
-    return rename(tmp, str_z(&a, to_path)) == 0 || err_sys(e, "'%s'", tmp);
+    return (!fail_point(FAIL_BACKUP) && rename(tmp, str_z(&a, to_path)) == 0) || err_sys(e, "'%s'", tmp);
 }

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -67,7 +68,7 @@ class Place:
         return [self.skiff, *words, "--state", self.state]
 
     def run_words(self, *words):
-        return self.command("run", *words, "--runtime", {"image": "auto"}.get(self.tier, self.tier), "--progress", "plain")
+        return self.command("run", *words, "--runtime", self.tier, "--progress", "plain")
 
     def start(self, *words, env=None, stdout=subprocess.DEVNULL):
         """`skiff run` in the background, in a process group of its own."""
@@ -118,18 +119,47 @@ class Place:
                                               for link in open_paths(pid))}
         return found | descendants(found)
 
+    def kill_all(self):
+        """After a test that broke: nothing of it goes on."""
+        signal_all(self.ours(), signal.SIGKILL)
+
+    def at_work(self):
+        """Processes and mounts of the state directory."""
+        with open("/proc/mounts") as f:
+            return [f"process {p} {comm(p)}" for p in self.ours()] + [f"mount {line.split()[1]}" for line in f if self.root in line]
+
     def left_over(self):
         """What should not be there any more once nothing runs: empty when clean."""
-        left = [f"process {p} {comm(p)}" for p in self.ours()]
-        with open("/proc/mounts") as f:
-            left += [f"mount {line.split()[1]}" for line in f if self.root in line]
-        left += glob.glob(self.state + "/slots/*")
-        left += glob.glob(self.state + "/work/*")
-        return left
+        return self.at_work() + glob.glob(self.state + "/slots/*") + glob.glob(self.state + "/work/*")
 
-    def wait_clean(self, but=None):
+    def unknown_files(self):
+        """Files and directories of the state directory that no run refers to, once nothing runs: empty when clean.
+        `skiff gc` has removed what a crash between two steps of one thing may leave."""
+        gone = self.call("gc")
+        if gone.returncode != 0:
+            return [f"gc: {gone.stderr.strip()}"]
+        with sqlite3.connect(f"file:{self.state}/skiff.db?mode=ro", uri=True) as db:
+            contents = {row[0] for row in db.execute("SELECT content FROM artifacts")}
+            steps = {bytes(row[0]).decode() for row in db.execute("SELECT bytes FROM run_values WHERE key LIKE 'step/%' OR key LIKE 'lost/%'")}
+        db.close()
+        found = []
+        for path, dirs, files in os.walk(self.state):
+            under = os.path.relpath(path, self.state)
+            first = under.split("/")[0]
+            if first == "artifacts" and under.count("/") == 1:
+                found += [f"{under}/{name}" for name in dirs + files if name not in contents]
+                dirs.clear()
+            elif first == "steps" and under.count("/") == 1:
+                found += [] if under.split("/")[1] in steps and files in ([], ["main.log"]) else [under]
+            elif under == ".":
+                found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock")]
+            elif first in ("slots", "work", "pods", "steps"):
+                found += [f"{under}/{name}" for name in files] + ([f"{under}/{name}" for name in dirs] if first != "steps" else [])
+        return found
+
+    def wait_clean(self, but=None, look=None):
         until = time.monotonic() + 30
-        while (left := [what for what in self.left_over() if what != but]) and time.monotonic() < until:
+        while (left := [what for what in (look or self.left_over)() if what != but]) and time.monotonic() < until:
             time.sleep(0.05)  # poll
         return left
 
@@ -165,6 +195,14 @@ def parents():
         except (OSError, IndexError):
             pass
     return up
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
 
 
 def descendants(roots):

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-TESTS = ("kill.py", "retry.py", "shared.py", "locks.py", "faults.py")
+TESTS = ("kill.py", "nth.py", "imagestore.py", "upkeep.py", "upgrade.py", "retry.py", "shared.py", "locks.py", "faults.py")
 
 
 def main():

@@ -1,7 +1,16 @@
 """Workflows for the crash tests. Each step appends `S key` when it begins and `E key` when it ends
 to a file outside of the sandbox, so that its executions can be counted. A shape says which keys must
 have run and what must come out."""
+import functools
+import io
 import json
+import os
+import sys
+import tarfile
+import threading
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../http"))
+import servers  # noqa: E402
 
 HEAD = """apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -9,6 +18,33 @@ metadata: {generateName: c-}
 spec:
   entrypoint: main
 """
+
+
+making = threading.Lock()
+
+
+@functools.cache
+def made():
+    """A server that keeps what is PUT, and has a directory packed."""
+    packed, kept = io.BytesIO(), {}
+    with tarfile.open(fileobj=packed, mode="w:gz") as t:
+        for name in ("d/a", "d/b"):
+            info = tarfile.TarInfo(name)
+            info.size = 4
+            t.addfile(info, io.BytesIO(b"one\n"))
+    kept["/dir.tgz"] = packed.getvalue()
+
+    def answer(r):
+        if r.command == "PUT":
+            kept[r.url_path] = r.body
+            return 201, [], b""
+        return (200, [], kept[r.url_path]) if r.url_path in kept else (404, [], b"")
+    return servers.Server(answer)
+
+
+def server():
+    with making:
+        return made()
 
 
 class Shape:
@@ -20,7 +56,7 @@ class Shape:
         """For tier none the host's directory is there as it is; the others get it mounted."""
         sandbox = place.tier != "none"
         log = "/mnt/count/log" if sandbox else place.log_path()
-        text = HEAD + self.body.replace("@LOG@", log)
+        text = HEAD + self.body.replace("@LOG@", log).replace("@URL@", server().url if "@URL@" in self.body else "")
         volumes = f"  volumes:\n  - name: count\n    hostPath: {{path: {json.dumps(place.count)}}}\n"
         mounts = "      volumeMounts: [{name: count, mountPath: /mnt/count}]\n"
         text = text.replace("@MOUNTS@\n", mounts if sandbox else "")
@@ -181,8 +217,57 @@ def beside():
     return Shape("beside", body, ["daemon", "init", "pod", "sidecar"], outputs={"x": "one\ntwo"}, tiers=("ro", "overlay"))
 
 
+def memo(n=3):
+    """What was kept is not run again, whoever died between the end of a step and the next that has its key."""
+    call = f"withSequence: {{count: \"{n}\"}}, arguments: {{parameters: [{{name: k, value: \"o{{{{item}}}}\"}}]}}"
+    body = (f"  templates:\n  - name: main\n    steps:\n    - - {{name: a, template: kept, {call}}}\n    - - {{name: b, template: kept, {call}}}\n")
+    body += step("kept", "{{inputs.parameters.k}}", ["sleep 0.05", "echo 1 > /tmp/kept-{{workflow.name}}-{{inputs.parameters.k}}"],
+                 inputs="inputs: {parameters: [{name: k}]}\n    memoize: {key: \"{{inputs.parameters.k}}\", maxAge: 1h, cache: {configMap: {name: kept}}}\n"
+                        "    outputs: {parameters: [{name: x, valueFrom: {path: \"/tmp/kept-{{workflow.name}}-{{inputs.parameters.k}}\"}}]}")
+    return Shape("memo", body, [f"o{i}" for i in range(n)])
+
+
+def logs(n=4):
+    body = ("  archiveLogs: true\n  templates:\n  - name: main\n    steps:\n    - - name: l\n      " + f"  template: one\n        withSequence: {{count: \"{n}\"}}\n"
+            "        arguments: {parameters: [{name: k, value: \"a{{item}}\"}]}\n")
+    body += step("one", "{{inputs.parameters.k}}", ["echo said; sleep 0.05"])
+    return Shape("logs", body, [f"a{i}" for i in range(n)])
+
+
+def mutex(n=4):
+    """One at a time; a suspend node that ends by itself; then the same again in a dag."""
+    body = ("  templates:\n  - name: main\n    steps:\n    - - name: l\n        template: one\n" + f"        withSequence: {{count: \"{n}\"}}\n"
+            "        arguments: {parameters: [{name: k, value: \"x{{item}}\"}]}\n    - - {name: pause, template: pause}\n"
+            "    - - {name: last, template: one, arguments: {parameters: [{name: k, value: last}]}}\n"
+            "  - {name: pause, suspend: {duration: 100ms}}\n")
+    body += step("one", "{{inputs.parameters.k}}", ["sleep 0.03"], extra="    synchronization: {mutexes: [{name: m}]}\n")
+    return Shape("mutex", body, [f"x{i}" for i in range(n)] + ["last"])
+
+
+def remote():
+    """A packed artifact that comes from a server, and one that goes to it."""
+    body = ("  templates:\n  - name: main\n    steps:\n    - - {name: a, template: there, arguments: {parameters: [{name: k, value: there}]}}\n"
+            "    - - {name: b, template: back, arguments: {parameters: [{name: k, value: back}]}}\n"
+            "    outputs: {parameters: [{name: text, valueFrom: {parameter: \"{{steps.b.outputs.result}}\"}}]}\n")
+    url = "@URL@/{{workflow.uid}}"
+    body += step("there", "{{inputs.parameters.k}}", ["cat /tmp/in/a > /tmp/out", "sleep 0.05"],
+                 inputs="inputs: {parameters: [{name: k}], artifacts: [{name: in, path: /tmp/in, http: {url: \"@URL@/dir.tgz\"}}]}\n"
+                        f"    outputs: {{artifacts: [{{name: out, path: /tmp/out, archive: {{none: {{}}}}, http: {{url: \"{url}\"}}}}]}}")
+    body += step("back", "{{inputs.parameters.k}}", ["cat /tmp/in"],
+                 inputs=f"inputs: {{parameters: [{{name: k}}], artifacts: [{{name: in, path: /tmp/in, archive: {{none: {{}}}}, http: {{url: \"{url}\"}}}}]}}")
+    return Shape("remote", body, ["there", "back"], outputs={"text": "one"}, tiers=("ro", "overlay"))
+
+
+def retired():
+    """Artifacts that go with the end of their workflow."""
+    shape = artifacts()
+    shape.name, shape.body = "retired", "  artifactGC: {strategy: OnWorkflowCompletion}\n" + shape.body
+    return shape
+
+
 def all_shapes():
-    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), hooks(), containers(), children(), beside()]
+    return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), hooks(), containers(), children(), beside(), memo(),
+            logs(), mutex(), retired(), remote()]
 
 
 TRIVIAL = HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [\"true\"]}\n"
