@@ -132,6 +132,17 @@ class Place:
         """What should not be there any more once nothing runs: empty when clean."""
         return self.at_work() + glob.glob(self.state + "/slots/*") + glob.glob(self.state + "/work/*")
 
+    def left_groups(self):
+        """Control groups that are noted, once the next engine has looked: empty when clean."""
+        note = self.state + "/cgroups"
+        if not os.path.exists(note):
+            return []
+        with open(note) as f:
+            groups = f.read().split()
+        self.run(self.file("sweep.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {generateName: sweep-}\nspec: {entrypoint: a, "
+                                         "templates: [{name: a, container: {image: busybox, command: ['true']}}]}\n"))
+        return [g for g in groups if os.path.exists(g)] + [note] * os.path.exists(note)
+
     def unknown_files(self):
         """Files and directories of the state directory that no run refers to, once nothing runs: empty when clean.
         `skiff gc` has removed what a crash between two steps of one thing may leave."""
@@ -152,7 +163,7 @@ class Place:
             elif first == "steps" and under.count("/") == 1:
                 found += [] if under.split("/")[1] in steps and files in ([], ["main.log"]) else [under]
             elif under == ".":
-                found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock")]
+                found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock", "cgroups")]
             elif first in ("slots", "work", "pods", "steps"):
                 found += [f"{under}/{name}" for name in files] + ([f"{under}/{name}" for name in dirs] if first != "steps" else [])
         return found

@@ -245,6 +245,8 @@ class Round:
         self.check(not more, f"finished steps that ran again: {more}")
         left = self.place.wait_clean(look=self.place.at_work)  # a journal may outlive the last engine by moments, and wait for the next
         self.check(not left, f"left behind: {left}")
+        left = self.place.left_groups()
+        self.check(not left, f"control groups left behind: {left}")
         if self.in_image:
             gone = self.place.call("image", "rm", IMAGE)
             layers = glob.glob(self.place.state + "/images/layers/*")

@@ -265,9 +265,18 @@ def retired():
     return shape
 
 
+def capped(n=4):
+    """Steps that are held to limits by control groups, where there are any."""
+    body = ("  templates:\n  - name: main\n    steps:\n    - - name: l\n        template: one\n" + f"        withSequence: {{count: \"{n}\"}}\n"
+            "        arguments: {parameters: [{name: k, value: \"p{{item}}\"}]}\n")
+    body += step("one", "{{inputs.parameters.k}}", ["sleep 0.06"]).replace(
+        "      image: busybox\n", "      image: busybox\n      resources: {limits: {memory: 64Mi, cpu: 500m}}\n")
+    return Shape("capped", body, [f"p{i}" for i in range(n)])
+
+
 def all_shapes():
     return [chain(), fan(), limited(), dag(), retry(), artifacts(), failing(), hooks(), containers(), children(), beside(), memo(),
-            logs(), mutex(), retired(), remote()]
+            logs(), mutex(), retired(), remote(), capped()]
 
 
 TRIVIAL = HEAD + "  templates:\n  - name: main\n    container: {image: busybox, command: [\"true\"]}\n"
