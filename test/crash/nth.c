@@ -70,6 +70,13 @@ static int is_file(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* libuv aborts when it cannot make the pipe for its signals, which is the first thing that it does. */
+static int is_libuv(const void *caller)
+{
+    Dl_info from;
+    return dladdr(caller, &from) && strstr(from.dli_fname, "libuv");
+}
+
 /* ret NAME(params): fails as its class, or is what it is. */
 #define WRAP(ret, name, c, params, args) WRAP_IF(ret, name, c, params, args, 1)
 #define WRAP_WRITE(ret, name, params, args) WRAP_IF(ret, name, WRITE, params, args, is_file(fd))
@@ -110,7 +117,7 @@ WRAP(int, fchmodat, MODE, (int at, const char *path, mode_t mode, int flags), (a
 WRAP(int, mount, MOUNT, (const char *a, const char *b, const char *type, unsigned long flags, const void *data), (a, b, type, flags, data))
 WRAP(int, umount2, MOUNT, (const char *path, int flags), (path, flags))
 WRAP(ssize_t, sendmsg, SEND, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
-WRAP(int, pipe2, MAKE, (int ends[2], int flags), (ends, flags))
+WRAP_IF(int, pipe2, MAKE, (int ends[2], int flags), (ends, flags), !is_libuv(__builtin_return_address(0)))
 WRAP(int, socketpair, MAKE, (int family, int type, int protocol, int ends[2]), (family, type, protocol, ends))
 WRAP(int, socket, MAKE, (int family, int type, int protocol), (family, type, protocol))
 WRAP(int, memfd_create, MAKE, (const char *name, unsigned flags), (name, flags))
