@@ -47,9 +47,10 @@ oracle: build ## compares the languages with Argo's Go libraries (needs Go and i
 	@cd test/oracle/go && go build -o ../../../build/oracle .
 	@$(PYTHON) test/oracle/diff.py $(ORACLE)
 
-install: build ## copies the program to $(PREFIX)/bin, its helper to $(PREFIX)/libexec/skiff
+install: build ## copies the program to $(PREFIX)/bin, its helpers to $(PREFIX)/libexec/skiff
 	install -D -m 755 build/skiff $(DESTDIR)$(PREFIX)/bin/skiff
 	install -D -m 755 build/skiff-helper $(DESTDIR)$(PREFIX)/libexec/skiff/skiff-helper
+	install -D -m 755 build/skiff-container $(DESTDIR)$(PREFIX)/libexec/skiff/skiff-container
 
 clean: ## removes what was built
 	rm -rf build build-asan build-fuzz

@@ -1,4 +1,4 @@
-/* Private to artifact: what is done to whole trees. Runs on: worker threads. */
+/* For artifact and container: what is done to whole trees. Runs on: worker threads. */
 #pragma once
 #include "artifact/artifact.h"
 

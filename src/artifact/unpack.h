@@ -1,4 +1,4 @@
-/* Private to artifact: archives from outside into a directory of ours. Nothing in the archive can
+/* For artifact and container: archives from outside into a directory of ours. Nothing in the archive can
  * reach outside: names are checked, every parent is opened without following a symlink, files are
  * made anew. Runs on: worker threads. */
 #pragma once

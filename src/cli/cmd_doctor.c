@@ -11,6 +11,7 @@
 #include "cli/cli_p.h"
 #include "cli/cmds.h"
 #include "cli/text.h"
+#include "container/container.h"
 #include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/proc.h"
@@ -220,6 +221,24 @@ static void limits_check(struct checkup *c)
            clock_now_us() < 1700000000000000 ? STR("far in the past") : STR("plausible"), "set it: timedatectl set-ntp true");
 }
 
+/* Most runs need none. */
+static void container_check(struct checkup *c)
+{
+    struct arena *a = &c->cli->a;
+    struct str socket, engine;
+    struct err e = {0};
+    bool wanted = config_is(&c->cli->config, CONFIG_RUNTIME, "container");
+    bool there = config_container_socket(a, &c->cli->config, &c->cli->world, &socket, &e);
+    if (there && container_engine(a, socket.p, &engine, &e)) {
+        report(c, GOOD, "containers", DETAIL(c, "%.*s at %.*s", STR_ARG(engine), STR_ARG(socket)), NULL);
+        return;
+    }
+    bool absent = !there && e.code == ERR_NOT_FOUND;
+    report(c, wanted ? BAD : absent ? GOOD : POOR, "containers",
+           absent && !wanted ? STR("neither Docker nor Podman listens (only --runtime=container needs one)") : str_of(e.text),
+           "podman system service --time=0, or systemctl start docker; its socket: container.socket or DOCKER_HOST");
+}
+
 static bool doctor_run(struct cli *cli, struct err *e)
 {
     const char *o = args_str(&cli->args, "output");
@@ -228,6 +247,7 @@ static bool doctor_run(struct cli *cli, struct err *e)
     kernel_check(&c);
     caps_check(&c);
     groups_check(&c);
+    container_check(&c);
     state_check(&c);
     content_check(&c);
     limits_check(&c);

@@ -12,7 +12,7 @@ static const struct flag flags[] = {
     {"name", 0, FLAG_STR, "NAME", "name of the run"},
     {"generate-name", 0, FLAG_STR, "PREFIX", "name of the run, five letters are added"},
     {"labels", 'l', FLAG_LIST, "K=V,…", "labels of the run"},
-    {"runtime", 0, FLAG_STR, "auto|none|ro|overlay", "how steps are isolated"},
+    {"runtime", 0, FLAG_STR, "auto|none|ro|overlay|container", "how steps are isolated"},
     {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"},
     {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"},
     {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"},

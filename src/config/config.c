@@ -253,3 +253,29 @@ bool config_state_dir(struct arena *a, const struct config *c, const struct conf
     else return err_set(e, ERR_USAGE, "no state directory: neither --state, SKIFF_STATE nor HOME is set");
     return true;
 }
+
+/* "unix:///run/x.sock" or a path. Directories of steps are mounted into containers, so the engine is on this machine. */
+static bool socket_of(struct arena *a, struct str text, const char *where, struct str *out, struct err *e)
+{
+    struct str path = str_starts(text, STR("unix://")) ? str_from(text, 7) : text;
+    *out = str_dup(a, path);
+    if (path.n && path.p[0] == '/') return true;
+    return err_set(e, ERR_UNSUPPORTED, "%s: '%.*s' is neither a path nor unix:///PATH: a container engine elsewhere is not supported", where,
+                   STR_ARG(text));
+}
+
+bool config_container_socket(struct arena *a, const struct config *c, const struct config_world *w, struct str *out, struct err *e)
+{
+    static const char *const names[] = {"DOCKER_HOST", "CONTAINER_HOST"};
+    const char *runtime_dir = env_of(w, "XDG_RUNTIME_DIR");
+    struct str set = config_str(c, CONFIG_CONTAINER_SOCKET);
+    if (set.n) return socket_of(a, set, "container.socket", out, e);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (env_of(w, names[i])) return socket_of(a, str_of(env_of(w, names[i])), names[i], out, e);
+    struct str places[] = {STR("/var/run/docker.sock"), str_fmt(a, "%s/podman/podman.sock", runtime_dir ? runtime_dir : "/run"),
+                           STR("/run/podman/podman.sock")};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (access(places[i].p, F_OK) == 0) return *out = places[i], true;
+    return err_set(e, ERR_NOT_FOUND, "no socket of Docker or Podman: start one of them, or say where it is in container.socket or "
+                   "$DOCKER_HOST");
+}

@@ -56,6 +56,10 @@ int64_t config_int(const struct config *c, enum config_id id);
 bool config_bool(const struct config *c, enum config_id id);
 bool config_is(const struct config *c, enum config_id id, const char *word);
 
+/* The socket of a container engine: CONTAINER_SOCKET, $DOCKER_HOST, $CONTAINER_HOST, or the first of the usual places where there
+ * is one. NOT_FOUND: there is none; UNSUPPORTED: it is no Unix socket. */
+bool config_container_socket(struct arena *a, const struct config *c, const struct config_world *w, struct str *out,
+                             struct err *e);
 /* STATE_DIR or its default place; an error only when no home directory is known. */
 bool config_state_dir(struct arena *a, const struct config *c, const struct config_world *w, struct str *out,
                       struct err *e);

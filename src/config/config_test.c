@@ -111,7 +111,7 @@ static void later_sources_win_and_are_remembered(void **state)
     assert_true(config_set_flag(&a, &c, CONFIG_PARALLEL, STR("9"), "--parallel", &e));
     assert_int_equal(config_int(&c, CONFIG_PARALLEL), 9);
     assert_false(config_set_flag(&a, &c, CONFIG_RUNTIME, STR("docker"), "--runtime", &e));
-    assert_string_equal(e.text, "--runtime: 'runtime' is one of auto none ro overlay, not 'docker'");
+    assert_string_equal(e.text, "--runtime: 'runtime' is one of auto none ro overlay container, not 'docker'");
     file_write(project, "parallel = 3\n");
     env_rows = NULL;
     static const struct { mode_t mode; uid_t uid; gid_t gid; const char *flaw; } files[] = {
@@ -179,6 +179,36 @@ static void defaults_are_valid_and_the_state_dir_has_a_home(void **state)
     assert_false(config_state_dir(&a, &c, &w, &dir, &e));
 }
 
+static void the_socket_of_containers(void **state)
+{
+    char dir[] = "/tmp/config-test-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    const char *there = str_fmt(&a, "%s/podman/podman.sock", dir).p, *env[3][2] = {{"XDG_RUNTIME_DIR", dir}, {"CONTAINER_HOST", NULL}, {NULL, NULL}};
+    struct config_world w = {env_get, NULL};
+    struct config c;
+    struct err e;
+    struct str out;
+    env_rows = env;
+    assert_true(config_load(&a, &c, &w, &e));
+    bool docker = access("/var/run/docker.sock", F_OK) == 0, podman = access("/run/podman/podman.sock", F_OK) == 0;
+    assert_int_equal(config_container_socket(&a, &c, &w, &out, &e), docker || podman);
+    assert_true(docker || podman || e.code == ERR_NOT_FOUND);
+    assert_int_equal(mkdir(str_fmt(&a, "%s/podman", dir).p, 0700), 0);
+    file_write(there, "");
+    assert_true(config_container_socket(&a, &c, &w, &out, &e) && (docker || str_is(out, there)));
+    env[1][1] = "unix:///x/y.sock";
+    assert_true(config_container_socket(&a, &c, &w, &out, &e) && str_is(out, "/x/y.sock"));
+    env[1][1] = "tcp://10.0.0.1:2375";
+    assert_false(config_container_socket(&a, &c, &w, &out, &e));
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    assert_true(config_set_flag(&a, &c, CONFIG_CONTAINER_SOCKET, STR("/z.sock"), "--x", &e)); /* the setting goes first */
+    assert_true(config_container_socket(&a, &c, &w, &out, &e) && str_is(out, "/z.sock"));
+    env_rows = NULL;
+    unlink(there);
+    rmdir(str_fmt(&a, "%s/podman", dir).p);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +216,7 @@ int main(void)
         cmocka_unit_test(later_sources_win_and_are_remembered),
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(defaults_are_valid_and_the_state_dir_has_a_home),
+        cmocka_unit_test(the_socket_of_containers),
     };
     return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

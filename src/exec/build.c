@@ -127,11 +127,13 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
         .images = {job_image, j},
         .one_user = x->one_user,
         .capture_result = !j->part && node_captures_result(j->node) && !collect,
+        .engine_image = x->containers != NULL,
         .lookup = pod_lookup_of(l),
         .grace_ms = (uint32_t)config_int(x->o.config, CONFIG_GRACE) * 1000,
         .log_max_bytes = (uint64_t)MIN(MAX(config_int(x->o.config, CONFIG_LOG_MAX), 0), INT32_MAX) << 20,
     };
-    return inputs(j, &in, e) && budget_devices(j, in.devices, e) && pod_build(a, &in, plan, e);
+    return inputs(j, &in, e) && budget_devices(j, in.devices, e) && pod_build(a, &in, plan, e) &&
+           (!x->containers || container_plan(j, &in, plan, e));
 }
 
 /* ---- what must be there before the start ---- */

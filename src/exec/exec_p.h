@@ -19,6 +19,7 @@ enum {
     WAIT_US = 5000,   /* a transaction stays open so long while committed steps are still to be started */
 };
 
+struct containers;
 struct image_waiter;
 struct images;
 struct job;
@@ -86,6 +87,7 @@ struct job {
     struct pod_needs needs; /* what its pod asks for, while it is hungry */
     bool told_waiting; /* its node says that it waits for that */
     struct probes *probes; /* what is asked of it; NULL: nothing */
+    bool old;              /* an engine before this one started it */
     bool ready;            /* it runs, and its readinessProbe, if any, has succeeded */
     const char *unhealthy; /* the probe that it was ended for; NULL: none */
     struct job *beside; /* another container of the same pod */
@@ -158,6 +160,7 @@ struct exec {
     bool loaded; /* what engines before this one left is known */
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
+    struct containers *containers; /* --runtime=container; else NULL */
     struct locks *locks; /* of all runs */
     struct throttle *throttle;
     bool pumping;        /* locks_pump is at work */
@@ -327,6 +330,13 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e);
 /* What the containers of one pod share: <state>/pods/<uid of the run>/<index of the pod's node>. */
 struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n);
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
+
+/* container.c: --runtime=container */
+bool containers_open(struct exec *x, struct err *e);
+bool container_plan(struct job *j, const struct pod_input *in, struct pod_plan *plan, struct err *e);
+bool container_is(struct exec *x, int64_t step); /* it may have a container now, whatever the runtime is */
+struct step_strs container_probe_words(const struct job *j, struct step_strs words); /* what runs an exec probe's command */
+void container_result(const struct job *j, struct step_result *r); /* what its end was in truth */
 
 /* keys.c: names in the repository */
 struct inputs {

@@ -189,10 +189,12 @@ void job_failed(struct job *j, const char *text)
     job_event(j, &how);
 }
 
-void job_result(struct job *j, const struct step_result *r)
+void job_result(struct job *j, const struct step_result *given)
 {
+    struct step_result mine = *given, *r = &mine;
     struct step_outcome how;
     struct err e = {0};
+    container_result(j, r);
     if (transfer_send(j, r)) return;
     if (!j->live) job_orphan_done(j);
     else if (exec_begin(j->x, &e) && job_outcome(j, r, &how, &e)) job_event(j, &how);

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "container/container.h"
 #include "exec/exec_p.h"
+#include "pod/container.h"
 
 /* ---- lanes ---- */
 
@@ -52,6 +54,10 @@ void lanes_close(struct exec *x)
 void lane_kill(struct lane *l, int signo, uint32_t grace_ms)
 {
     struct err ignored; /* its end is reported in any case */
+    if (signo == SIGKILL && l->job && container_is(l->x, l->job->id)) { /* that has to go, too */
+        signo = CONTAINER_KILL_SIGNAL;
+        grace_ms = POD_CONTAINER_MARGIN_MS;
+    }
     slot_kill(l->slot, signo, grace_ms, &ignored);
 }
 
@@ -135,7 +141,7 @@ static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
 
 static struct lane *lane_open(struct exec *x, struct err *e)
 {
-    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain, .tools = x->tools, .durable = x->full,
+    struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain || x->containers, .tools = x->tools, .durable = x->full,
                             .realtime = x->realtime};
     if (x->o.host_home.n) c.masked = (struct step_strs){&x->o.host_home, 1};
     struct slot *s = slot_open(x->o.launcher, &c, e);

@@ -179,6 +179,7 @@ static bool step_restore(struct exec *x, struct active *l, const struct command_
     if (n && (!known || phase_fulfilled(node_phase(n)) || job_of(l, n, (uint32_t)part))) n = NULL;
     struct job *j = job_known(x, n ? l : NULL, n, (uint32_t)part, c->id);
     j->told_started = n && (part || node_phase(n) == NODE_RUNNING);
+    j->old = true;
     j->killed = !n || node_part_is_ending(n, (uint32_t)part);
     return job_seek(j, e);
 }

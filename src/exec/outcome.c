@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "container/container.h"
 #include "doc/json.h"
 #include "logs/logs.h"
 #include "os/clock.h"
@@ -197,6 +198,7 @@ static void clean(void *user)
     for (size_t i = 0; i < r->paths.n; i++) {
         struct err e;
         fail_point(FAIL_RUBBISH);
+        if (!container_remove(r->paths.items[i], &e)) continue; /* whoever starts next tries again */
         dir_remove_tree(r->paths.items[i], &e); /* best effort: `skiff delete` removes the rest */
     }
 }
@@ -300,7 +302,7 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
     out->artifacts = arts;
     bool has_files = val_path(tmpl, "outputs.artifacts") || val_path(tmpl, "inputs.artifacts") || val_path(tmpl, "volumes") ||
                      val_get(tmpl, STR("podSpecPatch")) || val_path(&j->live->workflow, "spec.podSpecPatch") ||
-                     val_path(&j->live->workflow, "spec.volumes") || (x->plain && val_get(tmpl, STR("script")));
+                     val_path(&j->live->workflow, "spec.volumes") || (x->plain && val_get(tmpl, STR("script"))) || x->containers || j->old;
     if (has_files) step_clean_later(x, j->id);
     return true;
 }

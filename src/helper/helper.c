@@ -1,7 +1,6 @@
 /* The engine's side of the helper: a queue of calls, one at work. See helper.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -11,6 +10,7 @@
 #include "helper/helper.h"
 #include "helper/proto.h"
 #include "os/fd.h"
+#include "os/proc.h"
 
 enum { READ_BYTES = 64 << 10 };
 
@@ -40,22 +40,6 @@ struct helper {
 };
 
 /* ---- the process ---- */
-
-static char *look_for(void)
-{
-    static const char *const places[] = {"/skiff-helper", "/../libexec/skiff/skiff-helper"};
-    char exe[PATH_MAX], path[PATH_MAX + 64];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n <= 0) return NULL;
-    exe[n] = '\0';
-    char *slash = strrchr(exe, '/');
-    if (slash) *slash = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        snprintf(path, sizeof path, "%s%s", exe, places[i]);
-        if (access(path, X_OK) == 0) return mem_strdup(path);
-    }
-    return NULL;
-}
 
 static bool spawn(struct helper *h, int peer, struct err *e)
 {
@@ -88,7 +72,7 @@ static bool process_start(struct helper *h, struct err *e)
 {
     int ends[2];
     if (h->pid) return true;
-    if (!h->program) h->program = look_for();
+    if (!h->program) h->program = proc_program("skiff-helper");
     if (!h->program)
         return err_set(e, ERR_UNSUPPORTED, "jq programs need 'skiff-helper', which lies neither beside the program nor in "
                        "../libexec/skiff");

@@ -1,4 +1,4 @@
-/* Private to image: credentials for a registry, from the files and helpers of docker and podman. Secrets never
+/* For image, and for container engines that pull by themselves: credentials for a registry, from the files and helpers of docker and podman. Secrets never
  * appear in errors, logs or arguments. Runs on: any thread that may wait.
  * Reference: docker/cli config.json; containers-auth.json(5); docker-credential-helpers. */
 #pragma once

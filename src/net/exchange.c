@@ -47,6 +47,7 @@ static void request_copy(struct exchange *x, const struct web_request *r)
     x->req.password = str_dup(a, r->password);
     x->req.cert = str_dup(a, r->cert);
     x->req.key = str_dup(a, r->key);
+    if (r->socket) x->req.socket = str_dup(a, str_of(r->socket)).p;
     if (!x->req.max_bytes) x->req.max_bytes = LIMIT_WEB_BODY_BYTES;
     x->method = r->method.n ? str_dup(a, r->method) : STR("GET");
     x->req.method = x->method;
@@ -115,6 +116,8 @@ static void head_begin(struct exchange *x, struct str line)
     x->status_text = str_trim(x->status_text);
 }
 
+static bool is_success(const struct exchange *x) { return x->status >= 200 && x->status < 300; }
+
 static size_t on_head(char *p, size_t size, size_t n, void *user)
 {
     struct exchange *x = user;
@@ -127,6 +130,9 @@ static size_t on_head(char *p, size_t size, size_t n, void *user)
     }
     if (str_starts(line, STR("HTTP/"))) {
         head_begin(x, line);
+    } else if (!str_trim(line).n && x->req.tell_head && is_success(x)) {
+        struct web_reply head = exchange_reply(x);
+        if (!x->req.on_piece(x->req.piece_user, &head, STR(""), &x->err)) return 0;
     } else if (str_cut(line, ':', &name, &value) && x->status) {
         struct web_field f = {web_field_name(&x->arena, str_trim(name)), str_dup(&x->arena, str_trim(value))};
         VEC_PUSH(&x->fields, f);
@@ -134,7 +140,7 @@ static size_t on_head(char *p, size_t size, size_t n, void *user)
     return size * n;
 }
 
-static bool to_sink(const struct exchange *x) { return x->req.to_file && x->status >= 200 && x->status < 300; }
+static bool to_sink(const struct exchange *x) { return x->req.to_file && is_success(x); }
 
 static bool sink_write(struct exchange *x, struct str piece)
 {
@@ -163,7 +169,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *user)
         err_set(&x->err, ERR_LIMIT, "the reply is larger than %llu bytes", (unsigned long long)most_bytes(x));
         return 0;
     }
-    if (x->req.on_piece && x->status >= 200 && x->status < 300) {
+    if (x->req.on_piece && is_success(x)) {
         struct web_reply head = exchange_reply(x);
         head.body = STR_NONE;
         return x->req.on_piece(x->req.piece_user, &head, piece, &x->err) ? piece.n : 0;
@@ -319,6 +325,7 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
     c->easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a look-up of a name */
     c->easy_setopt(x->easy, CURLOPT_URL, x->url.p);
+    if (x->req.socket) c->easy_setopt(x->easy, CURLOPT_UNIX_SOCKET_PATH, x->req.socket);
     c->easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->lines);
     if (x->req.http2) {
         c->easy_setopt(x->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);

@@ -27,6 +27,7 @@ struct web_reply;
 struct web_request {
     struct str method; /* absent or "": GET */
     struct str url;
+    const char *socket; /* a Unix socket to connect to, whatever host and port the url names; NULL: none */
     const struct web_field *fields; /* request headers, in order; Host replaces the address's */
     size_t n_fields;
     struct str body;
@@ -46,6 +47,7 @@ struct web_request {
     /* The body of a 2xx reply comes piece by piece, with the head as it is by then (without a body); false stops. */
     bool (*on_piece)(void *user, const struct web_reply *head, struct str piece, struct err *e);
     void *piece_user;
+    bool tell_head; /* and once an empty one, as soon as that head is complete */
     bool from_file; /* the body is this file, sent from its start */
     int source_fd;
     const atomic_bool *cancelled; /* ends the transfer with TIMEOUT soon after it becomes true; may be NULL */

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/web.h"
@@ -444,12 +446,78 @@ static void cancelled(void **state)
     assert_int_equal(e.code, ERR_TIMEOUT);
 }
 
+/* ---- a Unix socket ---- */
+
+struct line {
+    int listener;
+    sem_t told; /* the client has been told of the head */
+    struct buf got;
+    size_t calls;
+};
+
+/* What follows the head waits until that has been told. */
+static void *serve_line(void *user)
+{
+    struct line *l = user;
+    char *head = mem_alloc(HEAD_MAX);
+    int fd = accept(l->listener, NULL, NULL);
+    request_read(fd, head);
+    send_all(fd, "HTTP/1.1 200 OK\r\nX-Path: ", 25);
+    send_all(fd, head, strcspn(head, "\r"));
+    send_all(fd, "\r\n\r\n", 4);
+    sem_wait(&l->told);
+    send_all(fd, "until the end", 13);
+    close(fd);
+    free(head);
+    return NULL;
+}
+
+static bool on_line_piece(void *user, const struct web_reply *head, struct str piece, struct err *e)
+{
+    struct line *l = user;
+    assert_int_equal(head->status, 200);
+    if (!l->calls++) {
+        assert_int_equal(piece.n, 0);
+        sem_post(&l->told);
+    }
+    buf_str(&l->got, piece);
+    return true;
+}
+
+static void unix_sockets(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct line l = {.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct web_reply reply;
+    struct err e;
+    pthread_t t;
+    (void)state;
+    arena_init(&a);
+    buf_init(&l.got, 100);
+    sem_init(&l.told, 0, 0);
+    snprintf(at.sun_path, sizeof at.sun_path, "/tmp/web-test-%d.sock", (int)getpid());
+    assert_int_equal(bind(l.listener, (struct sockaddr *)&at, sizeof at) | listen(l.listener, 1), 0);
+    assert_int_equal(pthread_create(&t, NULL, serve_line, &l), 0);
+    struct web_request r = {.url = STR("http://localhost/a?b=c"), .socket = at.sun_path, .on_piece = on_line_piece, .piece_user = &l, .tell_head = true};
+    assert_true(web_fetch(&a, &r, &reply, &e));
+    assert_string_equal(reply.fields[0].value.p, "GET /a?b=c HTTP/1.1");
+    assert_true(str_is(buf_view(&l.got), "until the end"));
+    pthread_join(t, NULL);
+    close(l.listener);
+    unlink(at.sun_path);
+    assert_false(web_fetch(&a, &r, &reply, &e));
+    assert_int_equal(e.code, ERR_UNREACHABLE);
+    buf_fini(&l.got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_replies), cmocka_unit_test(what_is_sent),    cmocka_unit_test(redirects),
         cmocka_unit_test(no_server),    cmocka_unit_test(hostile_replies), cmocka_unit_test(bad_requests),
         cmocka_unit_test(bad_tls),      cmocka_unit_test(files),           cmocka_unit_test(cancelled),
+        cmocka_unit_test(unix_sockets),
     };
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof at;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <limits.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -150,4 +151,20 @@ bool host_caps_sandbox(const struct host_caps *c)
 {
     return c->has[HOST_CAP_MOUNT_NS] && c->has[HOST_CAP_PID_NS] && c->has[HOST_CAP_PROC_MOUNT] &&
            c->has[HOST_CAP_SECCOMP] && c->has[HOST_CAP_MOUNT_SETATTR];
+}
+
+char *proc_program(const char *name)
+{
+    static const char *const places[] = {"", "/../libexec/skiff"};
+    char exe[PATH_MAX], path[2 * PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n <= 0) return NULL;
+    exe[n] = '\0';
+    char *slash = strrchr(exe, '/');
+    if (slash) *slash = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        snprintf(path, sizeof path, "%s%s/%s", exe, places[i], name);
+        if (access(path, X_OK) == 0) return mem_strdup(path);
+    }
+    return NULL;
 }

@@ -34,10 +34,11 @@ bool pod_command(struct pod *p, struct err *e)
     bool own = command && command->n;
     if (own) push_list(p, command);
     else push_words(p, &p->image.entrypoint);
+    if (own) p->n_command = p->argv.n;
     if (args && args->n) push_list(p, args);
     else if (!own && !p->is_script) push_words(p, &p->image.cmd);
     if (p->is_script) script_file(p);
-    if (p->argv.n) return true;
+    if (p->argv.n || p->in->engine_image) return true;
     if (p->image.kind == IMAGE_STORED)
         return err_set(e, ERR_SPEC, "no command specified: the image '%.*s' has neither entrypoint nor cmd", STR_ARG(val_get_str(p->main, "image")));
     return err_set(e, ERR_SPEC, "image '%.*s' has no known entrypoint: give the container a `command`",

@@ -171,6 +171,7 @@ static void env_default(struct pod *p, struct str name, struct str value)
 void pod_env_defaults(struct pod *p)
 {
     bool plain = p->in->tier == STEP_TIER_NONE;
+    if (p->in->engine_image) return;
     struct str shims = plain ? str_fmt(p->a, "%.*s/shims", STR_ARG(p->in->state_dir)) : STR(POD_SHIM_DIR);
     for (size_t i = 0; i < p->image.env.n; i++) env_default(p, p->image.env.items[i].name, p->image.env.items[i].value);
     bool image = p->image.kind == IMAGE_STORED;

@@ -5,6 +5,7 @@
 static bool choose_image(struct pod *p, struct err *e)
 {
     struct str name = val_get_str(p->main, "image"), policy = val_get_str(p->main, "imagePullPolicy");
+    if (p->in->engine_image) return name.n || err_set(e, ERR_SPEC, "the container names no image");
     if (p->in->collect) return p->image.kind = IMAGE_HOST, true; /* nothing runs in it */
     if (!p->in->images.find(p->in->images.ctx, p->a, name, policy, &p->image, e)) return false;
     return !p->image.missing.p || err_set(e, ERR_SPEC, "image '%.*s' needs the program '%.*s', which this host does not have",
@@ -211,8 +212,11 @@ static void finish(struct pod *p, struct pod_plan *out)
     MOVE(out->make_dirs, p->dirs);
     MOVE(out->links, p->links);
     MOVE(out->host_paths, p->host_paths);
-    VEC_FINI(&p->file_dirs);
+    MOVE(out->file_dirs, p->file_dirs);
 #undef MOVE
+    out->n_command = p->n_command;
+    out->tmpl = p->in->tmpl;
+    out->container = p->main;
 }
 
 static bool is_init(const struct pod *p)
@@ -317,6 +321,6 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     if (ok && p.overflow)
         return err_set(e, ERR_LIMIT, "with $(NAME) replaced an argument or variable has more than "
                        "LIMIT_STEP_WORD_BYTES (%d) bytes", LIMIT_STEP_WORD_BYTES);
-    return ok && words_fit(&out->spec.argv, "an argument", e) &&
-           words_fit(&out->spec.env, "an environment variable", e) && step_spec_check(&out->spec, e);
+    return ok && words_fit(&out->spec.argv, "an argument", e) && words_fit(&out->spec.env, "an environment variable", e) &&
+           (in.engine_image || step_spec_check(&out->spec, e));
 }

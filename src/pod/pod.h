@@ -47,6 +47,7 @@ struct pod_input {
     struct str state_dir;
     struct pod_images images;
     bool one_user;              /* steps can be nobody but who runs Skiff */
+    bool engine_image;          /* a container engine has the image and what stands in it: pod/container.h */
     bool capture_result;
     const struct pod_artifact *artifacts;
     size_t n_artifacts;
@@ -64,6 +65,9 @@ struct pod_host_path {
 
 struct pod_plan {
     struct step_spec spec;
+    size_t n_command;                   /* words of argv that take the place of the image's entrypoint */
+    const struct val *tmpl, *container; /* with patches; the container of it that is to run */
+    struct step_strs file_dirs;         /* with engine_image: mounts that are made of files */
     struct {
         struct pod_host_path *items;
         size_t n;

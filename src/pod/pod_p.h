@@ -17,6 +17,7 @@ struct pod {
     bool is_script;
     bool probed;            /* an exec probe will be run in it */
     struct image image;
+    size_t n_command; /* of argv */
     int64_t uid, gid;   /* or STEP_UID_DEFAULT */
     struct str home;    /* of the user, in an image; absent: not known */
     struct str notice;

@@ -83,6 +83,8 @@ bool pod_user(struct pod *p, struct err *e)
     struct str line = STR_NONE;
     p->uid = asked.uid;
     p->gid = asked.gid;
+    if (p->in->engine_image && asked.non_root && asked.uid < 0)
+        return err_set(e, ERR_UNSUPPORTED, "securityContext.runAsNonRoot without runAsUser is not supported by --runtime=container");
     if (p->image.kind != IMAGE_STORED) return non_root_check(p, &asked, asked.uid, e);
     if (asked.uid < 0 && !image_user(p, &who, e)) return false;
     bool known = entry_find(p->image.passwd, STR_NONE, who.uid, &line);

@@ -291,6 +291,7 @@ static bool lies_in(struct str path, struct str dir)
  * memory that is mounted there. */
 static void place_file_dirs(struct pod *p)
 {
+    if (p->in->engine_image) return; /* pod_container does it */
     for (size_t i = 0; i < p->file_dirs.n; i++) {
         struct str at = p->file_dirs.items[i];
         bool inside = false, known = false;

@@ -413,10 +413,12 @@ static bool plan_work(struct plan *p, struct err *e)
 static bool plan_plain_files(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
-    if (s->binds.n || s->inputs.n || s->tmpfs.n || s->private_net)
+    if (s->binds.n || s->tmpfs.n || s->private_net)
         return err_set(e, ERR_UNSUPPORTED, "mounts and private networks need a sandbox, tier none has none");
     for (size_t i = 0; i < s->writable.n; i++)
         if (!io_mkdirs(s->writable.items[i].p, 0755)) return err_sys(e, "%s", s->writable.items[i].p);
+    for (size_t i = 0; i < s->inputs.n; i++)
+        if (!plan_plain_input(p, &s->inputs.items[i], e)) return false;
     for (size_t i = 0; i < s->files.n; i++) {
         const char *path = s->files.items[i].path.p, *slash = strrchr(path, '/');
         const char *dir = str_dup(p->arena, str_n(path, (size_t)(slash - path))).p;

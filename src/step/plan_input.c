@@ -40,7 +40,9 @@ static bool given_open(struct plan *p, const struct step_input *in, struct given
         g->st.st_size = (off_t)in->content.n;
         return true;
     }
-    g->fd = io_open_in(p->sb->hostrw, in->source.p, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT);
+    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    if (p->sb) g->fd = io_open_in(p->sb->hostrw, in->source.p, flags, RESOLVE_IN_ROOT);
+    else g->fd = open(in->source.p, flags | O_CLOEXEC);
     return (g->fd >= 0 && fstat(g->fd, &g->st) == 0) || err_sys(e, "input artifact %s: %s", g->target, in->source.p);
 }
 
@@ -356,13 +358,18 @@ static bool share_make(struct plan *p, const struct given *g, int dir, const str
     return mkdirat(dir, "done", 0700) == 0 || fail(g, e);
 }
 
-static bool shared_input(struct plan *p, const struct given *g, const struct step_bind *v, struct err *e)
+static bool share(struct plan *p, const struct given *g, const char *path, const struct step_bind *v, struct err *e)
 {
-    const char *path = str_fmt(p->arena, "/hostrw%.*s", STR_ARG(g->in->shared)).p;
     int dir = io_mkdirs(path, 0755) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     bool ok = dir >= 0 && flock(dir, LOCK_EX) == 0 ? share_make(p, g, dir, v, e) : fail(g, e);
     if (dir >= 0) close(dir); /* and the lock is gone */
-    return ok && (v || copy_show(p, g, str_fmt(p->arena, "%s/copy", path).p, e));
+    return ok;
+}
+
+static bool shared_input(struct plan *p, const struct given *g, const struct step_bind *v, struct err *e)
+{
+    const char *path = str_fmt(p->arena, "/hostrw%.*s", STR_ARG(g->in->shared)).p;
+    return share(p, g, path, v, e) && (v || copy_show(p, g, str_fmt(p->arena, "%s/copy", path).p, e));
 }
 
 bool plan_input(struct plan *p, const struct step_input *in, struct err *e)
@@ -373,6 +380,25 @@ bool plan_input(struct plan *p, const struct step_input *in, struct err *e)
     plan_in_volume(p, str_of(g.target), &v);
     if (ok && str_set(in->shared)) ok = shared_input(p, &g, v, e);
     else if (ok) ok = v ? into_volume(p, &g, v, false, e) : own_input(p, &g, e);
+    if (g.fd >= 0) close(g.fd);
+    return ok;
+}
+
+static bool put_new(struct plan *p, const struct given *g, struct err *e)
+{
+    const char *slash = strrchr(g->target, '/');
+    const char *parent = str_dup(p->arena, str_n(g->target, MAX((size_t)(slash - g->target), 1))).p;
+    int dir = io_mkdirs(parent, 0755) ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool ok = (dir >= 0 && copy_put(p, g, dir, slash + 1, 0)) || fail(g, e);
+    if (dir >= 0) close(dir);
+    return ok;
+}
+
+/* Without a sandbox nothing can be shown at another path: the target is the copy's own. */
+bool plan_plain_input(struct plan *p, const struct step_input *in, struct err *e)
+{
+    struct given g;
+    bool ok = given_open(p, in, &g, e) && (str_set(in->shared) ? share(p, &g, in->shared.p, NULL, e) : put_new(p, &g, e));
     if (g.fd >= 0) close(g.fd);
     return ok;
 }

@@ -100,6 +100,7 @@ bool plan_linked_etc(struct plan *p, struct err *e); /* after it, with etc_is_li
 /* plan_input.c: after the pivot, and when the step is over. Does a path lie in a volume (strictly)? `bind`: in
  * that one, or NULL: in memory. */
 bool plan_input(struct plan *p, const struct step_input *in, struct err *e);
+bool plan_plain_input(struct plan *p, const struct step_input *in, struct err *e); /* in a slot without a sandbox */
 void plan_inputs_end(struct plan *p);
 bool plan_in_volume(const struct plan *p, struct str path, const struct step_bind **bind);
 

@@ -35,7 +35,7 @@ struct step_bind {
 
 /* An input artifact: what is at `source`, or `content` as a file, stays as it is, and the step gets a copy of
  * its own at `target`, or what looks like one. In a bind (a volume) it is put into what is bound, where others
- * see it too. */
+ * see it too. In a slot without a sandbox the target is a new path of the host, or `shared`/copy. */
 struct step_input {
     struct str source; /* host file or directory; absent: `content` */
     struct str content;

@@ -95,7 +95,7 @@ CASES = [
     (USAGE, r"no flag --frobnicate \(try: skiff help run\)", ["run", "--frobnicate", "good.yaml"]),
     (USAGE, r"-p is NAME=VALUE, not 'message'", ["run", "needs.yaml", "-p", "message"]),
     (USAGE, r"-p is NAME=VALUE, not '=x'", ["run", "needs.yaml", "-p", "=x"]),
-    (USAGE, r"--runtime is one of auto\|none\|ro\|overlay, not 'docker'", ["run", "--runtime", "docker", "good.yaml"]),
+    (USAGE, r"--runtime is one of auto\|none\|ro\|overlay\|container, not 'docker'", ["run", "--runtime", "docker", "good.yaml"]),
     (USAGE, r"--output is one of .*, not 'xml'", ["run", "-o", "xml", "good.yaml"]),
     (USAGE, r"--parallel takes a whole number, not 'many'", ["run", "--parallel", "many", "good.yaml"]),
     (USAGE, r"a map of parameter names to values is expected", ["run", "needs.yaml", "-f", "params.yaml"]),

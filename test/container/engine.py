@@ -1,0 +1,113 @@
+"""A Podman service of the test's own: its own images, containers and socket, all in one directory, as weak as the machine needs it."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+START_S = 30
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+# What Podman may need to be without: tried in this order.
+ENGINES = (("crun", "cgroups = \"disabled\"\n"), ("runc", "default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"))
+
+
+class Podman:
+    def __init__(self, root, form, insecure=()):
+        """`insecure`: registries that are asked without TLS."""
+        runtime, limits = form
+        self.root, self.socket = root, os.path.join(root, "podman.sock")
+        self.write("containers.conf", f"[containers]\n{limits}netns = \"host\"\n[engine]\nruntime = \"{runtime}\"\nevents_logger = \"file\"\n"
+                   f"cgroup_manager = \"cgroupfs\"\n")
+        self.write("storage.conf", f"[storage]\ndriver = \"vfs\"\ngraphroot = \"{root}/store\"\nrunroot = \"{root}/run\"\n")
+        self.write("registries.conf", "".join(f"[[registry]]\nlocation = \"{r}\"\ninsecure = true\n" for r in insecure))
+        self.write("policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
+        self.env = {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "HOME": root, "XDG_RUNTIME_DIR": root,
+                    "CONTAINERS_CONF": root + "/containers.conf", "CONTAINERS_STORAGE_CONF": root + "/storage.conf",
+                    "CONTAINERS_REGISTRIES_CONF": root + "/registries.conf"}
+        self.service = None
+
+    def write(self, name, text):
+        with open(os.path.join(self.root, name), "w") as f:
+            f.write(text)
+
+    def call(self, *words):
+        return subprocess.run(["podman", *words], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+
+    def start(self):
+        self.service = subprocess.Popen(["podman", "system", "service", "--time=0", "unix://" + self.socket], env=self.env,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.root + "/service.log", "a"))
+        until = time.monotonic() + START_S
+        while time.monotonic() < until and self.service.poll() is None:
+            try:
+                if self.get("/_ping")[0] == 200:
+                    return True
+            except OSError:
+                time.sleep(0.05)  # poll
+        return False
+
+    def stop(self):
+        if self.service:
+            self.service.terminate()
+            self.service.wait(30)
+            self.service = None
+
+    def get(self, path):
+        c = UnixConnection(self.socket)
+        c.request("GET", path)
+        r = c.getresponse()
+        text = r.read()
+        c.close()
+        return r.status, text
+
+    def containers(self):
+        """Names of all that exist."""
+        return [c["Names"][0].lstrip("/") for c in json.loads(self.get("/v1.40/containers/json?all=1")[1])]
+
+    def is_monitor(self, pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            return False
+        return words[0].endswith(b"conmon") and any(w.startswith(self.root.encode()) for w in words)
+
+    def close(self):
+        self.call("rm", "-af")
+        self.stop()
+        for pid in [p for p in os.listdir("/proc") if p.isdigit()]:
+            if self.is_monitor(pid):  # of an exec session: it would wait for minutes
+                os.kill(int(pid), signal.SIGKILL)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def usable(root, archive, name, insecure):
+    """A Podman that runs a container of this image here, or why there is none."""
+    if not shutil.which("podman"):
+        return None, "podman is not installed"
+    why = ""
+    for i, form in enumerate(ENGINES):
+        place = os.path.join(root, f"podman-{i}")
+        os.mkdir(place)
+        p = Podman(place, form, insecure)
+        got = p.call("load", "-i", archive)
+        if got.returncode == 0:
+            got = p.call("run", "--rm", "--network=host", name, "true")
+        if got.returncode == 0 and p.start():
+            return p, ""
+        why = (got.stderr.strip().splitlines() or ["its service does not start"])[-1]
+        p.close()
+    return None, "podman runs no container here: " + why

@@ -1,0 +1,391 @@
+"""With a real Podman: what a pod is to a step, and that nothing is left of it."""
+import glob
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import common
+import images
+from run import Bench, holds, indented, same, sample, until, wf
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hush-hush}\n---\n"
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a.txt: one, b.txt: two}\n---\n"
+
+
+class _Registry:
+    """Debian's docker-registry on the loopback, with the sample in it."""
+
+    def __init__(self, root):
+        self.process, self.host, self.why = None, None, ""
+        program = shutil.which("docker-registry")
+        if not program:
+            return
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        with open(root + "/registry.yml", "w") as f:
+            f.write(f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {root}/registry}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
+        self.process = subprocess.Popen([program, "serve", root + "/registry.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: self.process.poll() is not None or _listens(port), "docker-registry does not listen")
+        self.host = f"127.0.0.1:{port}"
+        image = sample()
+        _push(port, "team/app", "1", image)
+
+    def close(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+
+
+def _listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _push(port, repo, tag, image):
+    import http.client
+    c = http.client.HTTPConnection("127.0.0.1", port)
+
+    def ask(method, path, body=b"", headers=None):
+        c.request(method, path, body, headers or {})
+        r = c.getresponse()
+        r.read()
+        assert r.status < 300, (method, path, r.status)
+        return r.headers.get("Location")
+
+    for d, data in image.blobs().items():
+        to = ask("POST", f"/v2/{repo}/blobs/uploads/").split(str(port), 1)[-1]
+        ask("PUT", to + ("&" if "?" in to else "?") + "digest=" + d, data)
+    ask("PUT", f"/v2/{repo}/manifests/{tag}", image.manifest, {"Content-Type": image.type})
+    c.close()
+
+
+class _Bench(Bench):
+    def __init__(self, directory, podman, registry):
+        super().__init__(directory, podman.socket, "localhost/sample:1")
+        self.podman, self.registry = podman, registry
+
+    def clean(self):
+        """Nothing of any step is there any more."""
+        until(lambda: not self.podman.containers() and not self.left(), f"left over: {self.podman.containers()} {self.left()}")
+
+    def cleans(self):
+        self.clean()
+        return self
+
+
+def hello(b):
+    """The image's own entrypoint, command, environment and directory; and those of the template over them."""
+    b.run(wf("container: {image: IMAGE}")).is_("Succeeded")
+    same(b.logs(), "w: from the image\n")
+    b.clean()
+    b.delete()
+    b.run(wf("container: {image: IMAGE, args: ['echo $FROM; pwd; cat /etc/motd; echo at fault >&2']}")).is_("Succeeded")
+    same(sorted(b.logs().splitlines()), ["w: /w", "w: at fault", "w: from the image", "w: own"])
+    b.delete()
+    b.run(wf("container: {image: IMAGE, command: [sh, -c, 'echo $0 $1', a], args: [b], workingDir: /tmp}")).is_("Succeeded")
+    same(b.logs(), "w: a b\n")
+    b.clean()
+
+
+def scripts(b):
+    """A script's source, parameters in it, its result, and output parameters from files."""
+    more = "  arguments: {parameters: [{name: who, value: me}]}\n"
+    o = b.run(wf("steps: [[{name: s, template: s}], [{name: t, template: t, arguments: {parameters: [{name: r, value: '{{steps.s.outputs.result}}'}]}}]]",
+                 more) + """
+  - name: t
+    inputs: {parameters: [{name: r}]}
+    container: {image: IMAGE, args: ['echo got {{inputs.parameters.r}}']}
+  - name: s
+""" + indented("""
+inputs: {parameters: [{name: who, value: '{{workflow.parameters.who}}'}]}
+script:
+  image: IMAGE
+  command: [sh]
+  source: |
+    mkdir /tmp/o
+    printf '%s' "{{inputs.parameters.who}}" >/tmp/o/who
+    ln -s /tmp/o/who /tmp/o/link
+    echo hello {{inputs.parameters.who}}
+outputs: {parameters: [{name: who, valueFrom: {path: /tmp/o/who}}, {name: link, valueFrom: {path: /tmp/o/link}},
+                       {name: none, valueFrom: {path: /tmp/o/none, default: nothing}}]}
+"""), "-p", "who=you").is_("Succeeded")
+    same([o.parameter("[0].s", n) for n in ("who", "link", "none")], ["you", "you", "nothing"])
+    same(o.outputs("[0].s").get("result"), "hello you")
+    holds("got hello you" in b.logs(), b.logs())
+    b.clean()
+
+
+def artifacts(b):
+    """Files and directories out of one container and into the next, which may change what it got; raw ones; a missing one."""
+    o = b.run("""
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps:
+    - - {name: make, template: make}
+    - - name: use
+        template: use
+        arguments: {artifacts: [{name: file, from: '{{steps.make.outputs.artifacts.file}}'}, {name: dir, from: '{{steps.make.outputs.artifacts.dir}}'},
+                                {name: raw, raw: {data: given}}]}
+    - - name: again
+        template: use
+        arguments: {artifacts: [{name: file, from: '{{steps.make.outputs.artifacts.file}}'}, {name: dir, from: '{{steps.make.outputs.artifacts.dir}}'},
+                                {name: raw, raw: {data: given}}]}
+  - name: make
+    container: {image: IMAGE, args: ['mkdir -p /out/d/e; echo f >/out/f; echo x >/out/d/e/x; ln -s e/x /out/d/l; ln -s /out/f /out/link']}
+    outputs: {artifacts: [{name: file, path: /out/link}, {name: dir, path: /out/d}, {name: none, path: /out/none, optional: true}]}
+  - name: use
+    inputs: {artifacts: [{name: file, path: /in/f}, {name: dir, path: /in/d}, {name: raw, path: /in/raw}]}
+    container: {image: IMAGE, args: ['cat /in/f /in/d/e/x /in/d/l /in/raw; echo changed >/in/f; echo changed >/in/d/e/x; touch /in/d/new']}
+    outputs: {artifacts: [{name: dir, path: /in/d}]}
+""").is_("Succeeded")
+    same(sorted(line.split(": ", 1)[1] for line in b.logs().splitlines()), ["f", "f", "given", "given", "x", "x", "x", "x"])
+    same([a["name"] for a in o.nodes["[0].make"]["outputs"]["artifacts"] if a["name"] != "main-logs"], ["file", "dir"])
+    got = b.call("cp", "w", b.directory + "/got")
+    holds(got.returncode == 0, got.stderr)
+    found = {os.path.basename(p) for p in glob.glob(b.directory + "/got/**", recursive=True)}
+    holds(found, "cp found nothing")
+    b.clean()
+
+
+def secrets(b):
+    """Secrets and ConfigMaps in the environment and as files; they are masked in logs, and in no command line."""
+    p = b.start(SECRET + CONFIG + wf("""
+container:
+  image: IMAGE
+  args: ['echo "$PASSWORD" "$(cat /s/password)" "$(ls /c)" "$(cat /one)"; until test -e /w/go; do sleep 0.05; done']
+  env: [{name: PASSWORD, valueFrom: {secretKeyRef: {name: s, key: password}}}]
+  volumeMounts: [{name: s, mountPath: /s}, {name: c, mountPath: /c}, {name: c, mountPath: /one, subPath: a.txt}, {name: go, mountPath: /w}]
+""", f"  volumes: [{{name: s, secret: {{secretName: s}}}}, {{name: c, configMap: {{name: c}}}}, {{name: go, hostPath: {{path: {b.directory}}}}}]\n"))
+    b.up(p, "a.txt")
+    words = b"".join(_read(f"/proc/{p}/cmdline") for p in os.listdir("/proc") if p.isdigit())
+    files = [f for f in glob.glob(b.state + "/work/*/*") if os.path.isfile(f) and b"hush" in _read(f)]
+    open(b.directory + "/go", "w").close()
+    same(p.wait(120), 0)
+    holds(b"hush-hush" not in words, "the secret stands in a command line")
+    same(files, [], "secrets lie in")
+    same(b.logs().splitlines()[0].split(": ", 1)[1], "*** *** a.txt")
+    b.clean()
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
+def exit_codes(b):
+    """Exit codes are the container's; what cannot be started is an Error that says why."""
+    o = b.run(wf("container: {image: IMAGE, args: ['exit 3']}")).is_("Failed", "exit code 3")
+    same(o.outputs("wf").get("exitCode"), "3")
+    b.delete()
+    b.run(wf("container: {image: IMAGE, command: [nosuch]}")).is_("Error", "nosuch")
+    b.delete()
+    b.run(wf("container: {image: 'localhost:1/none:1', imagePullPolicy: Never}")).is_("Error", "imagePullPolicy is Never")
+    b.delete()
+    b.run(wf("container: {image: 'localhost:1/none:1'}")).is_("Error", "localhost:1/none:1")
+    b.clean()
+
+
+def stopping(b):
+    """SIGTERM reaches the container, which has its grace period; after that it is killed; `terminate` does not wait."""
+    handler = wf("container: {image: IMAGE, args: ['trap \"echo bye; exit 7\" TERM; echo up; while true; do sleep 0.05; done']}")
+    deaf = wf("container: {image: IMAGE, args: ['trap \"\" TERM; echo up; while true; do sleep 0.05; done']}",
+              "  podSpecPatch: '{\"terminationGracePeriodSeconds\": 1}'\n")
+    for text, verb, said, code in ((handler, "stop", ["w: up", "w: bye"], "7"), (deaf, "stop", ["w: up"], "137"), (deaf, "terminate", ["w: up"], "137")):
+        p = b.start(text)
+        b.up(p)
+        got = b.call(verb, "w")
+        holds(got.returncode == 0, got.stderr)
+        p.wait(120)
+        same(b.logs().splitlines(), said, f"{verb}:")
+        o = b.get().is_("Failed")
+        same(o.outputs("wf").get("exitCode"), code)
+        b.clean()
+        b.delete()
+
+
+def engine_killed(b):
+    """SIGKILL of Skiff's engine changes nothing for the container: the next engine takes it over, and it ran once."""
+    p = b.start(wf("""
+container:
+  image: IMAGE
+  args: ['echo x >>/d/starts; until test -e /d/go; do sleep 0.05; done; echo done >/tmp/out']
+  volumeMounts: [{name: d, mountPath: /d}]
+outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}]}
+""", f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"))
+    until(lambda: os.path.exists(b.directory + "/starts"), "it does not start")
+    common.kill_engine(p)
+    p = b.spawn("run", "--resume", "w")
+    open(b.directory + "/go", "w").close()
+    same(p.wait(120), 0)
+    same(b.get().is_("Succeeded").parameter("wf", "out"), "done")
+    same(_read(b.directory + "/starts"), b"x\n")
+    b.clean()
+
+
+def everything_killed(b):
+    """With supervisors and skiff-container killed too the step is lost; its container is removed before the next one runs."""
+    p = b.start(wf("""
+container:
+  image: IMAGE
+  args: ['echo x >>/d/starts; until test -e /d/go; do sleep 0.05; done; if test -e /d/busy; then echo two at once; fi; touch /d/busy; sleep 0.3']
+  volumeMounts: [{name: d, mountPath: /d}]
+""", f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"))
+    until(lambda: os.path.exists(b.directory + "/starts"), "it does not start")
+    first = b.podman.containers()
+    same(len(first), 1)
+    _kill_all(b, p)
+    same(b.podman.containers(), first, "it outlives skiff-container:")
+    p = b.spawn("run", "--resume", "w", env={"SKIFF_ON_LOST": "restart"})
+    until(lambda: _read(b.directory + "/starts") == b"x\nx\n", "it does not start again")
+    same(b.podman.containers(), first, "the next one has the name of the first:")
+    open(b.directory + "/go", "w").close()
+    same(p.wait(120), 0)
+    same(b.logs(), "")
+    b.clean()
+
+
+def _kill_all(b, p):
+    """All of them stopped first, so that none sees how another one ends."""
+    mine = {p.pid}
+    p.send_signal(signal.SIGSTOP)
+    while more := {q for q in common.pids() if _is_of(b, q)} - mine:
+        common.signal_all(more, signal.SIGSTOP)
+        mine |= more
+    common.signal_all(mine, signal.SIGKILL)
+    p.wait()
+
+
+def _is_of(b, pid):
+    if not common.comm(pid).startswith("skiff"):
+        return False
+    return b.state.encode() in _read(f"/proc/{pid}/cmdline") or any(q.startswith(b.state) for q in common.open_paths(pid))
+
+
+def watcher_killed(b):
+    """Only skiff-container is killed: the step ends in Error, its container goes."""
+    p = b.start(wf("container: {image: IMAGE, args: ['echo up; while true; do sleep 0.05; done']}"))
+    b.up(p)
+    watchers = [q for q in common.pids() if _read(f"/proc/{q}/cmdline").split(b"\0")[0].endswith(b"skiff-container") and _is_of(b, q)]
+    same(len(watchers), 1)
+    os.kill(watchers[0], signal.SIGKILL)
+    p.wait(120)
+    b.get().is_("Error", "the process that watched the container was killed")
+    b.clean()
+
+
+def pulled(b):
+    """An image comes from a registry; a tag that is not there is an Error with the registry's words."""
+    if not b.registry.host:
+        return
+    name = b.registry.host + "/team/app:1"
+    b.run(wf("container: {image: '%s', imagePullPolicy: Always, args: ['echo pulled']}" % name)).is_("Succeeded")
+    same(b.logs(), "w: pulled\n")
+    b.delete()
+    b.run(wf("container: {image: '%s/team/app:none'}" % b.registry.host)).is_("Error", "team/app:none")
+    b.clean()
+
+
+def pods(b):
+    """Init containers and sidecars share volumes and, by the host's network, addresses; a set's outputs lie in its volume."""
+    b.run(wf("""
+volumes: [{name: v, emptyDir: {}}]
+initContainers: [{name: first, image: IMAGE, args: ['echo made >/v/f'], volumeMounts: [{name: v, mountPath: /v}]}]
+sidecars: [{name: side, image: IMAGE, args: ['trap "exit 0" TERM; echo here >/v/side; while true; do sleep 0.05; done'], volumeMounts: [{name: v, mountPath: /v}]}]
+container: {image: IMAGE, args: ['until test -e /v/side; do sleep 0.05; done; cat /v/f /v/side'], volumeMounts: [{name: v, mountPath: /v}]}
+""")).is_("Succeeded")
+    holds("made" in b.logs() and "here" in b.logs(), b.logs())
+    b.clean()
+    b.delete()
+    o = b.run(wf("""
+volumes: [{name: v, emptyDir: {}}]
+containerSet:
+  volumeMounts: [{name: v, mountPath: /v}]
+  containers:
+  - {name: a, image: IMAGE, args: ['echo a >/v/a']}
+  - {name: main, image: IMAGE, args: ['cat /v/a; echo b >>/v/a'], dependencies: [a]}
+outputs: {parameters: [{name: out, valueFrom: {path: /v/a}}]}
+""")).is_("Succeeded")
+    same(o.parameter("wf", "out"), "a\nb")
+    b.clean()
+
+
+def probes(b):
+    """An exec probe is a command in the container: a daemon is ready once it succeeds."""
+    b.run("""
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps: [[{name: d, template: d}], [{name: s, template: s}]]
+  - name: d
+    daemon: true
+    container: {image: IMAGE, args: ['trap "exit 0" TERM; sleep 0.5; touch /tmp/ready; while true; do sleep 0.05; done'],
+                readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}}
+  - name: s
+    container: {image: IMAGE, args: ['echo ready']}
+""").is_("Succeeded")
+    b.clean()
+
+
+def progress(b):
+    """What a step says about its progress is seen while it runs."""
+    p = b.start(wf("""
+container:
+  image: IMAGE
+  args: ['echo 5/10 >$ARGO_PROGRESS_FILE; until test -e /d/go; do sleep 0.05; done']
+  volumeMounts: [{name: d, mountPath: /d}]
+""", f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"))
+    until(lambda: (b.get() or 0) and b.get().nodes.get("wf", {}).get("progress") == "5/10", "no progress is shown")
+    open(b.directory + "/go", "w").close()
+    same(p.wait(120), 0)
+    b.clean()
+
+
+def sub_paths(b):
+    """A directory of a volume is mounted, made when it is missing; a link in its way, which a step may have made, is an Error."""
+    b.run(wf("""
+container: {image: IMAGE, args: ['echo x >/v/f'], volumeMounts: [{name: v, mountPath: /v, subPath: a/b}]}
+""", f"  volumes: [{{name: v, hostPath: {{path: {b.home}}}}}]\n")).is_("Succeeded")
+    same(_read(b.home + "/a/b/f"), b"x\n")
+    b.delete()
+    os.symlink("/etc", b.home + "/link")
+    b.run(wf("""
+container: {image: IMAGE, args: ['ls /v'], volumeMounts: [{name: v, mountPath: /v, subPath: link/b}]}
+""", f"  volumes: [{{name: v, hostPath: {{path: {b.home}}}}}]\n")).is_("Error", "a symbolic link is in its way")
+    b.clean()
+
+
+def much_output(b):
+    """A megabyte on both streams is complete, and the result is its tail."""
+    b.run(wf("script: {image: IMAGE, command: [sh], source: 'i=0; while [ $i -lt 20000 ]; do echo line $i of many, with words on it; "
+             "echo fault $i >&2; i=$((i+1)); done'}")).is_("Succeeded")
+    lines = b.logs().splitlines()
+    same(len(lines), 40000)
+    same([line for line in lines if "line" in line][-1], "w: line 19999 of many, with words on it")
+    b.clean()
+
+
+def doctor(b):
+    """It says who answers at the socket, and what to do where nobody does."""
+    got = b.call("doctor")
+    holds("Podman" in got.stdout, got.stdout)
+    got = b.call("doctor", env={"DOCKER_HOST": "unix:///nowhere/x.sock"})
+    holds("/nowhere/x.sock" in got.stdout and got.returncode == 1, got.stdout)
+    got = b.call("run", b.file(wf("container: {image: IMAGE}")), env={"DOCKER_HOST": "unix:///nowhere/x.sock"})
+    holds(got.returncode == 6 and "--runtime=container" in got.stderr, got.stderr)
+    got = b.call("run", b.file(wf("container: {image: IMAGE}")), env={"DOCKER_HOST": "tcp://127.0.0.1:1"})
+    holds(got.returncode == 12 and "DOCKER_HOST" in got.stderr, got.stderr)
