@@ -28,5 +28,7 @@ bool host_caps_sandbox(const struct host_caps *c);
 
 /* One field of /proc/<pid>/status ("Seccomp", "CapEff"); pid 0 = self. */
 bool proc_status_field(struct arena *a, int pid, const char *field, struct str *out, struct err *e);
+/* Has this process the capability (CAP_*)? */
+bool proc_has_capability(unsigned capability);
 uint64_t host_ram_bytes(void);
 unsigned host_cpus(void);
