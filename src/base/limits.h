@@ -104,6 +104,7 @@ enum {
     LIMIT_STEP_INPUTS_WRITE_BYTES = 8 << 20, /* all of a step's that are written out: they are in the supervisor's memory */
     LIMIT_STEP_INPUT_MEMORY_PART = 4,  /* of a step's private memory: an input up to this part of it may be changed there */
     LIMIT_STEP_INPUT_ENTRIES = 256,    /* a directory with more is never copied in place of an overlay */
+    LIMIT_STEP_GROUPS = 256,           /* supplementary groups of one step */
     LIMIT_STEP_LAYERS = 128,           /* directories stacked as the root of an image step */
     LIMIT_STEP_TREE_DEPTH = 512,       /* nesting of a directory that is copied or removed */
     LIMIT_SLOT_STEPS = 4096,           /* a slot makes room for a new one then: its journal goes */
@@ -112,6 +113,7 @@ enum {
     LIMIT_STEP_PROGRESS_MS = 200,      /* how often a step's account of its progress is looked at, at most */
     LIMIT_STEP_PROGRESS_BYTES = 4096,  /* of that file, its end */
     LIMIT_STEP_QUIET_MS = 20,          /* a step that ends sooner is not reported as started */
+    LIMIT_NETWORK_MS = 10000,          /* until a network namespace is there */
     LIMIT_GRACE_S = 24 * 3600,         /* terminationGracePeriodSeconds */
     LIMIT_STEP_LINGER_S = 24 * 3600,   /* a supervisor without an engine keeps an untaken result */
 };

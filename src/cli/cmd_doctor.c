@@ -239,6 +239,30 @@ static void container_check(struct checkup *c)
            "podman system service --time=0, or systemctl start docker; its socket: container.socket or DOCKER_HOST");
 }
 
+static bool says_one(const char *path)
+{
+    char c = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool one = read(fd, &c, 1) == 1 && c == '1';
+    close(fd);
+    return one;
+}
+
+/* What private networks reach, and what they leave behind. */
+static void network_check(struct checkup *c)
+{
+    bool private = config_is(&c->cli->config, CONFIG_NETWORK, "private"), root = geteuid() == 0;
+    bool there = access("/sys/class/net/skiff0", F_OK) == 0;
+    bool filtered = private && root && says_one("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    const char *kind = !private ? "pods are on this machine's network" : root ? "pods have addresses; they reach one another and this machine, nothing beyond"
+                                                                            : "pods have only a loopback device";
+    report(c, filtered ? POOR : GOOD, "network",
+           DETAIL(c, "%s%s%s", kind, there ? "; bridge skiff0 is there, without steps `ip link delete skiff0` removes it" : "",
+                  filtered ? "; the firewall judges what they say to one another" : ""),
+           "let the firewall forward between ports of skiff0: iptables -I FORWARD -i skiff0 -o skiff0 -j ACCEPT");
+}
+
 static bool doctor_run(struct cli *cli, struct err *e)
 {
     const char *o = args_str(&cli->args, "output");
@@ -250,6 +274,7 @@ static bool doctor_run(struct cli *cli, struct err *e)
     container_check(&c);
     state_check(&c);
     content_check(&c);
+    network_check(&c);
     limits_check(&c);
     if (c.json) buf_str(&c.out, STR("]\n"));
     cli_out(cli, buf_view(&c.out));

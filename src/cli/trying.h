@@ -12,6 +12,7 @@
     {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"}, \
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"}, \
     {"runtime", 0, FLAG_STR, "auto|none|ro|overlay|container", "how steps are isolated"}, \
+    {"network", 0, FLAG_STR, "host|private", "the network that pods are in"}, \
     {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"}, \
     {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"}, \
     {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"}, \

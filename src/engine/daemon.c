@@ -63,7 +63,7 @@ static bool container_has(const struct val *c, const char *const *kinds, size_t 
 /* One of these: whoever runs the pod says when it is ready. */
 static bool has_probe(const struct val *tmpl, const char *const *kinds, size_t n)
 {
-    static const char *const bodies[] = {"container", "script"}, *const lists[] = {"sidecars", "containerSet.containers"};
+    static const char *const bodies[] = {"container", "script"}, *const lists[] = {"sidecars", "containerSet.containers", "initContainers"};
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
         if (container_has(val_get(tmpl, str_of(bodies[i])), kinds, n)) return true;
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
@@ -76,7 +76,7 @@ static bool has_probe(const struct val *tmpl, const char *const *kinds, size_t n
 
 bool node_may_be_probed(const struct run *r, const struct node *n)
 {
-    static const char *const kinds[] = {"readinessProbe", "startupProbe", "livenessProbe"};
+    static const char *const kinds[] = {"readinessProbe", "startupProbe", "livenessProbe", "lifecycle"};
     bool pod = n->type == NTYPE_POD || n->type == NTYPE_CONTAINER;
     return pod && n->tmpl && (pod_patch_wanted(r->opts.workflow, n->tmpl->src) || has_probe(n->tmpl->src, kinds, ARRAY_LEN(kinds)));
 }
@@ -95,6 +95,18 @@ void run_step_ready(struct run *r, struct node *n, int64_t now_us, struct outbox
     event_begin(r, now_us);
     daemon_ready(r, n);
     event_end(r, out);
+}
+
+void run_pod_address(struct run *r, struct node *n, struct str address)
+{
+    extra_of(r, n)->address = str_dup(&r->arena, address);
+}
+
+/* A retry node has that of its latest attempt, as in Argo. */
+struct str node_address(const struct node *n)
+{
+    if (n->type == NTYPE_RETRY && n->retry && n->retry->last) n = n->retry->last;
+    return n->extra && n->extra->address.n ? n->extra->address : STR("127.0.0.1");
 }
 
 bool node_is_daemon(const struct node *n)

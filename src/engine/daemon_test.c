@@ -191,6 +191,24 @@ static void a_stop_ends_it(void **state)
     end(&f);
 }
 
+static void a_daemon_s_address_is_what_others_are_given(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, "  entrypoint: main\n  templates:\n  - name: main\n    dag: {tasks: [{name: d, template: d}, {name: x, template: x, depends: d,"
+              " arguments: {parameters: [{name: ip, value: '{{tasks.d.ip}}'}]}}]}\n"
+              "  - {name: x, inputs: {parameters: [{name: ip}]}, container: {image: x}}\n"
+              "  - {name: d, daemon: true, retryStrategy: {limit: 1}, container: {image: x}}\n");
+    run_pod_address(f.run, named(&f, "wf.d(0)"), STR("10.9.8.7"));
+    run_step_started(f.run, named(&f, "wf.d(0)"), T0 + 1, &f.out);
+    restart(&f);
+    struct val inputs;
+    struct err e;
+    assert_true(json_parse(&f.a, node_inputs(named(&f, "wf.x")), NULL, &inputs, &e));
+    assert_string_equal(val_text(val_path(&inputs, "parameters.0.value")).p, "10.9.8.7");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +220,7 @@ int main(void)
         cmocka_unit_test(in_a_dag_it_is_daemoned_and_not_succeeded),
         cmocka_unit_test(its_own_boundary_ends_it),
         cmocka_unit_test(a_stop_ends_it),
+        cmocka_unit_test(a_daemon_s_address_is_what_others_are_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,8 @@ void run_postpone(struct run *r, int64_t now_us, struct outbox *out);
 void run_step_started(struct run *r, struct node *n, int64_t now_us, struct outbox *out);
 /* It waits for something beside its turn: the message of its pod's node while that is Pending; absent: not any more. */
 void run_step_waits(struct run *r, struct node *n, struct str why, int64_t now_us, struct outbox *out);
+/* The pod has an address of its own. Told with the node's next event, which has to come. */
+void run_pod_address(struct run *r, struct node *n, struct str address);
 /* The pod says how far it is: "N/M". False: that is no progress, and nothing has changed. */
 bool run_step_progress(struct run *r, struct node *n, struct str line, int64_t now_us, struct outbox *out);
 /* A daemon's readinessProbe has succeeded. One without a probe is ready when it has started. */
@@ -146,6 +148,8 @@ void run_step_done(struct run *r, struct node *n, const struct step_outcome *how
 /* The same for one of the pod's other containers. */
 void run_part_done(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how, int64_t now_us,
                    struct outbox *out);
+/* One that goes on while the next begin (an init container with restartPolicy Always) has started. */
+void run_part_started(struct run *r, struct node *n, uint32_t part, int64_t now_us, struct outbox *out);
 /* Lets the earliest timer fire if it is due: call again while run_next_timer_us is not later than
  * now. Timers of one instant fire in the order of their nodes' names. */
 void run_tick(struct run *r, int64_t now_us, struct outbox *out);
@@ -230,6 +234,8 @@ struct str node_container(const struct node *n); /* name in its set; absent: no 
 uint32_t node_parts(const struct node *n);
 struct str node_part_name(const struct node *n, uint32_t part); /* absent: there is none of that number */
 bool node_part_is_at_work(const struct node *n, uint32_t part); /* decided to start, not over yet */
+/* It goes on while the next begin, and they wait for run_part_started. */
+bool node_part_is_awaited(const struct node *n, uint32_t part);
 bool node_part_is_ending(const struct node *n, uint32_t part);  /* was told to end; after a restart it is told again */
 bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait for what runs beside it, not for its end */
 bool node_is_daemon(const struct node *n); /* by its template */

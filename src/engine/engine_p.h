@@ -104,6 +104,7 @@ struct extra {
     int64_t estimated_s;   /* how long it took in an earlier run */
     struct used_list used; /* resourcesDuration of a pod, so far */
     struct parts *parts;   /* a pod with init containers or sidecars; NULL: it has none */
+    struct str address;    /* of a pod; absent: the machine's */
     const struct str *display; /* given by the template; NULL: made from the name */
 };
 
@@ -512,6 +513,7 @@ bool progress_parse(struct str line, struct progress *out);
 /* The node's share in the run's leaves it while it changes. */
 void progress_take(struct run *r, const struct node *n);
 void progress_give(struct run *r, const struct node *n);
+struct str node_address(const struct node *n);
 struct extra *extra_of(struct run *r, struct node *n); /* made when there is none */
 
 /* usage.c: resourcesDuration */

@@ -39,7 +39,9 @@ static void extra_read(struct run *r, struct node *n, const struct val *status, 
 {
     struct progress p;
     int64_t estimated = num(status, "estimatedDuration");
+    struct str address = val_get_str(status, "podIP");
     if (estimated) extra_of(r, n)->estimated_s = estimated;
+    if (address.n && !str_is(address, "127.0.0.1")) run_pod_address(r, n, address);
     usage_read(r, n, val_get(priv, STR("rd")));
     usage_read(r, n, val_get(status, STR("resourcesDuration")));
     if (phase_fulfilled(n->phase)) usage_total(r, n);

@@ -1,5 +1,6 @@
 /* The other containers of a pod: init containers, one after the other before main; sidecars, beside it
- * (workflowpod.go, operator.go inferFailedReason).
+ * (workflowpod.go, operator.go inferFailedReason). An init container with restartPolicy Always goes on: the next one begins
+ * once it has started, and it is ended, the last one first, when all others are over; its exit code says nothing.
  *
  * They are no nodes: as in Argo the pod's node alone shows what became of them. A container is known by
  * its number: 0 is main, then come the init containers in their order, then the sidecars. The node ends
@@ -9,7 +10,8 @@
 #include "engine/engine_p.h"
 #include "engine/text_p.h"
 
-enum part_state { PART_WAITS, PART_AT_WORK, PART_ENDING, PART_OVER };
+/* The numbers are stored. */
+enum part_state { PART_WAITS, PART_AT_WORK, PART_ENDING, PART_OVER, PART_BESIDE /* of those that go on: it has started */ };
 
 enum { CODE_KILLED = 128 + 9, CODE_TERMINATED = 128 + 15 };
 
@@ -18,6 +20,7 @@ struct parts {
     uint32_t at_work;   /* started and not over, main included */
     struct str *names;  /* [0] is "main" */
     uint8_t *state;
+    bool *goes_on;      /* an init container with restartPolicy Always */
     uint8_t main_phase; /* once it is over */
     uint8_t bad;        /* phase of the pod because of a sidecar; 0: none has ended badly */
     struct str why;     /* message of that sidecar */
@@ -69,10 +72,12 @@ static struct parts *parts_new(struct run *r, const struct node *n, const struct
     }
     p->names = ARENA_ARRAY(&r->arena, struct str, n_all + 1);
     p->state = ARENA_ARRAY(&r->arena, uint8_t, n_all + 1);
+    p->goes_on = ARENA_ARRAY(&r->arena, bool, n_all + 1);
     p->names[0] = STR("main");
     for (uint32_t i = 0; i < n_all; i++) {
         const struct val *c = i < n_init ? &init->items[i] : &beside->items[i - n_init];
         if (!name_add(r, p, set, val_get_str(c, "name"), e)) return NULL;
+        p->goes_on[i + 1] = i < n_init && str_is(val_get_str(c, "restartPolicy"), "Always");
     }
     p->n_init = n_init;
     return p;
@@ -96,13 +101,13 @@ static void set_start(struct run *r, struct node *n, const struct val *tmpl)
     cset_go(r, n, tmpl);
 }
 
-/* The next init container, or main with all sidecars. */
+/* The next init container, unless one is at work, or main with all sidecars. */
 static void go_on(struct run *r, struct node *n, const struct val *tmpl)
 {
     struct parts *p = parts_of(n);
     for (uint32_t i = 1; i <= p->n_init; i++) {
-        if (p->state[i] == PART_OVER) continue;
-        part_start(r, n, i, tmpl);
+        if (p->state[i] == PART_OVER || p->state[i] == PART_BESIDE) continue;
+        if (p->state[i] == PART_WAITS) part_start(r, n, i, tmpl);
         return;
     }
     if (has_set(n)) set_start(r, n, tmpl);
@@ -119,18 +124,44 @@ bool parts_begin(struct run *r, struct node *n, const struct val *tmpl, struct e
     return true;
 }
 
+static void go_on_or_fail(struct run *r, struct node *n)
+{
+    const struct val *tmpl;
+    struct err e;
+    if (pod_template(r, n, &tmpl, &e)) go_on(r, n, tmpl);
+    else node_finish(r, n, NODE_ERROR, str_of(e.text));
+}
+
+void run_part_started(struct run *r, struct node *n, uint32_t part, int64_t now_us, struct outbox *out)
+{
+    struct parts *p = parts_of(n);
+    event_begin(r, now_us);
+    if (node_part_is_awaited(n, part)) {
+        p->state[part] = PART_BESIDE;
+        node_touch(r, n);
+        go_on_or_fail(r, n);
+    }
+    event_end(r, out);
+}
+
 /* ---- ending ---- */
+
+static bool is_at_work(const struct parts *p, uint32_t i) { return p->state[i] == PART_AT_WORK || p->state[i] == PART_BESIDE; }
+
+static void part_end(struct run *r, struct node *n, uint32_t i)
+{
+    struct action a = {.kind = ACTION_KILL, .node = n, .part = (uint16_t)i};
+    parts_of(n)->state[i] = PART_ENDING;
+    if (i || !has_set(n)) VEC_PUSH(&r->actions, a);
+}
 
 /* Those at work are told; those that wait will not begin. */
 static void end_from(struct run *r, struct node *n, uint32_t first)
 {
     struct parts *p = parts_of(n);
     for (uint32_t i = first; i <= p->n; i++) {
-        struct action a = {.kind = ACTION_KILL, .node = n, .part = (uint16_t)i};
         if (p->state[i] == PART_WAITS) p->state[i] = PART_OVER;
-        if (p->state[i] != PART_AT_WORK) continue;
-        p->state[i] = PART_ENDING;
-        if (i || !has_set(n)) VEC_PUSH(&r->actions, a);
+        if (is_at_work(p, i)) part_end(r, n, i);
     }
     node_touch(r, n);
 }
@@ -140,9 +171,24 @@ void parts_kill(struct run *r, struct node *n)
     end_from(r, n, 0);
 }
 
+/* Those that go on are ended one by one, once nobody else is there. */
+static void end_those_beside(struct run *r, struct node *n)
+{
+    const struct parts *p = parts_of(n);
+    uint32_t last = 0;
+    for (uint32_t i = 0; i <= p->n; i++) {
+        if (p->state[i] == PART_BESIDE) last = i;
+        else if (p->state[i] != PART_OVER) return;
+    }
+    if (!last) return;
+    part_end(r, n, last);
+    node_touch(r, n);
+}
+
 static void settle(struct run *r, struct node *n)
 {
     const struct parts *p = parts_of(n);
+    if (p->at_work && !n->killed) end_those_beside(r, n);
     if (p->at_work || phase_fulfilled(n->phase)) return;
     if (n->killed) node_finish(r, n, NODE_FAILED, n->message);
     else if (phase_failed(p->main_phase)) node_finish(r, n, p->main_phase, n->message);
@@ -166,12 +212,9 @@ static bool was_killed(const struct step_outcome *how)
 static void init_over(struct run *r, struct node *n, uint32_t part, const struct step_outcome *how)
 {
     struct parts *p = parts_of(n);
-    const struct val *tmpl;
-    struct err e;
     if (n->killed) return;
     if (how->phase == NODE_SUCCEEDED) {
-        if (pod_template(r, n, &tmpl, &e)) go_on(r, n, tmpl);
-        else node_finish(r, n, NODE_ERROR, str_of(e.text));
+        go_on_or_fail(r, n);
         return;
     }
     end_from(r, n, 0);
@@ -205,7 +248,7 @@ static void main_over(struct run *r, struct node *n, const struct step_outcome *
     p->main_phase = (uint8_t)step_end(r, n, how, &message);
     if (p->bad == NODE_ERROR) p->main_phase = NODE_SUCCEEDED; /* it was ended because of the other */
     else node_message_set(r, n, message);
-    end_from(r, n, 1);
+    end_from(r, n, p->n_init + 1);
 }
 
 void parts_set_over(struct run *r, struct node *n, enum node_phase phase, struct str message)
@@ -216,7 +259,7 @@ void parts_set_over(struct run *r, struct node *n, enum node_phase phase, struct
     p->at_work--;
     p->main_phase = p->bad == NODE_ERROR ? NODE_SUCCEEDED : (uint8_t)phase;
     if (!n->killed && p->bad != NODE_ERROR) node_message_set(r, n, message);
-    end_from(r, n, 1);
+    end_from(r, n, p->n_init + 1);
     settle(r, n);
 }
 
@@ -224,11 +267,12 @@ void parts_done(struct run *r, struct node *n, uint32_t part, const struct step_
 {
     struct parts *p = parts_of(n);
     if (phase_fulfilled(n->phase) || p->state[part] == PART_OVER || p->state[part] == PART_WAITS) return;
-    bool asked = p->state[part] == PART_ENDING;
+    bool asked = p->state[part] == PART_ENDING, beside = p->goes_on[part] && p->state[part] != PART_AT_WORK;
     p->state[part] = PART_OVER;
     p->at_work--;
     node_touch(r, n);
-    if (!part) main_over(r, n, how);
+    if (beside) {} /* whatever became of it */
+    else if (!part) main_over(r, n, how);
     else if (part <= p->n_init) init_over(r, n, part, how);
     else sidecar_over(r, n, part, asked, how);
     settle(r, n);
@@ -249,16 +293,22 @@ bool node_part_is_ending(const struct node *n, uint32_t part)
     return parts_of(n)->state[part] == PART_ENDING;
 }
 
+bool node_part_is_awaited(const struct node *n, uint32_t part)
+{
+    const struct parts *p = has_parts(n) && !phase_fulfilled(n->phase) && !n->killed ? parts_of(n) : NULL;
+    return p && part <= p->n && p->goes_on[part] && p->state[part] == PART_AT_WORK;
+}
+
 bool node_part_is_at_work(const struct node *n, uint32_t part)
 {
     if (phase_fulfilled(n->phase)) return false;
     if (!has_parts(n)) return !part;
-    return part <= parts_of(n)->n && (parts_of(n)->state[part] == PART_AT_WORK || parts_of(n)->state[part] == PART_ENDING);
+    return part <= parts_of(n)->n && (is_at_work(parts_of(n), part) || parts_of(n)->state[part] == PART_ENDING);
 }
 
 bool node_part_is_aside(const struct node *n, uint32_t part)
 {
-    return node_is_daemon(n) || (part && has_parts(n) && part > parts_of(n)->n_init);
+    return node_is_daemon(n) || (part && has_parts(n) && part <= parts_of(n)->n && (part > parts_of(n)->n_init || parts_of(n)->goes_on[part]));
 }
 
 /* A digit for each container; then how main ended, and what a sidecar did to the pod. */
@@ -283,9 +333,9 @@ bool parts_restore(struct run *r, struct node *n, const struct val *priv, struct
     extra_of(r, n)->parts = p;
     if (states.n != p->n + 1) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
     for (uint32_t i = 0; i <= p->n; i++) {
-        if (states.p[i] < '0' || states.p[i] > '0' + PART_OVER) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
+        if (states.p[i] < '0' || states.p[i] > '0' + PART_BESIDE) return err_set(e, ERR_INTERNAL, "a stored node is damaged");
         p->state[i] = (uint8_t)(states.p[i] - '0');
-        p->at_work += p->state[i] == PART_AT_WORK || p->state[i] == PART_ENDING;
+        p->at_work += is_at_work(p, i) || p->state[i] == PART_ENDING;
     }
     int64_t main = num(priv, "pm"), bad = num(priv, "pb");
     if (main < 0 || main >= NODE_PHASE_MAX || bad < 0 || bad >= NODE_PHASE_MAX) return err_set(e, ERR_INTERNAL, "a stored node is damaged");

@@ -322,6 +322,66 @@ static void a_daemon_may_be_a_set(void **state)
     end(&f);
 }
 
+static const char beside[] = "  entrypoint: main\n  templates:\n  - name: main\n    container: {image: x}\n    sidecars: [{name: s, image: x}]\n"
+                             "    initContainers: [{name: a, image: x, restartPolicy: Always}, {name: b, image: x}, {name: c, image: x, restartPolicy: Always}]\n";
+enum { GO_A = 1, INIT_B, GO_C, SIDE };
+
+static void has_started(struct fixture *f, uint32_t part, int64_t now_us)
+{
+    assert_true(node_part_is_awaited(named(f, "wf"), part));
+    run_part_started(f->run, named(f, "wf"), part, now_us, &f->out);
+}
+
+static void init_containers_may_go_on(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, beside);
+    assert_string_equal(acts(&f), "start 1");
+    assert_true(node_part_is_aside(named(&f, "wf"), GO_A) && !node_part_is_aside(named(&f, "wf"), INIT_B));
+    restart(&f);
+    has_started(&f, GO_A, T0 + 1);
+    assert_string_equal(acts(&f), "start 2");
+    restart(&f);
+    assert_true(node_part_is_at_work(named(&f, "wf"), GO_A) && !node_part_is_awaited(named(&f, "wf"), GO_A));
+    over(&f, INIT_B, 0, T0 + 2);
+    assert_string_equal(acts(&f), "start 3");
+    has_started(&f, GO_C, T0 + 3);
+    assert_string_equal(acts(&f), "start 0 start 4");
+    over(&f, MAIN, 0, T0 + 4);
+    assert_string_equal(acts(&f), "kill 4");
+    restart(&f);
+    over(&f, SIDE, 0, T0 + 5);
+    assert_string_equal(acts(&f), "kill 3"); /* the last one first, when nobody else is there */
+    restart(&f);
+    over(&f, GO_C, 9, T0 + 6);
+    assert_string_equal(acts(&f), "kill 1");
+    over(&f, GO_A, 143, T0 + 7);
+    assert_int_equal(phase_of_run(&f), NODE_SUCCEEDED);
+    end(&f);
+}
+
+static void one_that_goes_on_and_ends_is_no_matter_once_it_has_started(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, beside);
+    has_started(&f, GO_A, T0 + 1);
+    over(&f, GO_A, 3, T0 + 2);
+    assert_string_equal(acts(&f), "");
+    over(&f, INIT_B, 0, T0 + 3);
+    over(&f, GO_C, 4, T0 + 4); /* before it has started */
+    assert_string_equal(message_of(&f, "wf"), "c: Error (exit code 4)");
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    end(&f);
+    begin(&f, beside);
+    has_started(&f, GO_A, T0 + 1);
+    over(&f, INIT_B, 2, T0 + 2);
+    assert_string_equal(acts(&f), "kill 1");
+    assert_int_equal(phase_of_run(&f), NODE_FAILED);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +398,8 @@ int main(void)
         cmocka_unit_test(a_sidecar_that_cannot_be_run_ends_the_set),
         cmocka_unit_test(a_patch_adds_containers),
         cmocka_unit_test(a_daemon_may_be_a_set),
+        cmocka_unit_test(init_containers_may_go_on),
+        cmocka_unit_test(one_that_goes_on_and_ends_is_no_matter_once_it_has_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

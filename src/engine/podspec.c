@@ -4,7 +4,7 @@
 #include "engine/text_p.h"
 #include "spec/pod_patch.h"
 
-static const char *const members[] = {"volumes", "volumeClaimTemplates", "podSpecPatch", "podMetadata", "securityContext",
+static const char *const members[] = {"volumes", "volumeClaimTemplates", "podSpecPatch", "podMetadata", "securityContext", "hostAliases", "dnsConfig",
                                       "archiveLogs", "artifactRepositoryRef", "artifactGC", "podGC"};
 
 bool podspec_has_tags(const struct val *spec)
@@ -32,9 +32,8 @@ const struct val *node_pod_template(struct run *r, struct node *n, struct err *e
 {
     const struct val *workflow, *tmpl = node_template(r, n, e);
     struct val *out = ARENA_NEW(&r->scratch, struct val);
-    int64_t grace_s;
     if (!tmpl || !pod_patch_wanted(r->opts.workflow, tmpl)) return tmpl;
-    bool ok = (workflow = node_workflow(r, n, e)) && pod_patch_apply(&r->scratch, workflow, tmpl, out, &grace_s, e);
+    bool ok = (workflow = node_workflow(r, n, e)) && pod_patch_apply(&r->scratch, workflow, tmpl, out, NULL, e);
     return ok ? out : NULL;
 }
 

@@ -84,7 +84,7 @@ static bool give_node(struct run *r, const struct node *n, struct str rest, stru
     if (str_is(rest, "status")) return give(out, str_of(phase_text(n->phase)));
     if (str_is(rest, "startedAt")) return give(out, rfc3339(a, n->started_us));
     if (str_is(rest, "finishedAt")) return give(out, rfc3339(a, n->finished_us));
-    if (str_is(rest, "ip")) return give(out, STR("127.0.0.1"));
+    if (str_is(rest, "ip")) return give(out, node_address(n));
     if (str_is(rest, "hostNodeName")) return give(out, STR("localhost"));
     bool executed = (n->phase != NODE_SKIPPED && n->phase != NODE_OMITTED) || n->outputs.n; /* memoized */
     if (!executed) return give_absent(r, n, rest, out);

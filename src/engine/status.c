@@ -203,7 +203,7 @@ void node_write_status(struct buf *b, const struct run *r, const struct node *n)
     put_raw(b, "outputs", n->outputs);
     put_flags(b, n);
     if (n->daemoned) put_raw(b, "daemoned", STR("true"));
-    if (node_is_daemon(n) && n->phase != NODE_PENDING) put(b, "podIP", STR("127.0.0.1"));
+    if (node_is_daemon(n) && n->phase != NODE_PENDING) put(b, "podIP", node_address(n));
     put_gate(b, n->gate);
     put_ids(b, r, "children", n->children, n->n_children);
     if (is_instance(n)) put_ids(b, r, "outboundNodes", n->body->outbound, n->body->n_outbound);

@@ -6,6 +6,7 @@
 
 #include "doc/json.h"
 #include "os/dir.h"
+#include "os/proc.h"
 #include "exec/exec_p.h"
 
 /* ---- input artifacts ---- */
@@ -99,7 +100,7 @@ struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n)
     return str_fmt(a, "%.*s/pods/%.*s/%u", STR_ARG(l->x->o.state_dir), STR_ARG(run_uid(l->run)), node_index(node_pod(n)));
 }
 
-bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
+bool job_plan(struct job *j, const struct pod_network *net, struct pod_plan *plan, struct err *e)
 {
     struct active *l = j->live;
     struct exec *x = l->x;
@@ -121,6 +122,13 @@ bool job_plan(struct job *j, struct pod_plan *plan, struct err *e)
         .node_id = node_id_text(a, l->run, node_pod(j->node)),
         .node_name = node_name(node_pod(j->node)),
         .pod_name = node_pod_name(a, l->run, j->node),
+        .cpus = host_cpus(),
+        .ram_bytes = host_ram_bytes(),
+        .private_net = net != NULL,
+        .address = net ? str_of(net->address) : STR_NONE,
+        .host_address = net && net->address[0] ? subnet_address(a, &x->subnet, 1) : STR_NONE,
+        .hosts = x->hosts,
+        .resolv = x->resolv,
         .step_id = (uint64_t)j->id,
         .tier = x->tier,
         .state_dir = x->o.state_dir,
@@ -184,7 +192,9 @@ bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e)
         const char *path = str_z(a, plan->make_dirs.items[i]);
         if (stat(path, &st) == 0) continue;
         if (!dir_make_all(path, 0755, e)) return false;
-        if (chmod(path, 0777) < 0) return err_sys(e, "directory '%s'", path);
+        bool shared = plan->dirs_gid >= 0;
+        if (shared && chown(path, (uid_t)-1, (gid_t)plan->dirs_gid) < 0) return err_sys(e, "group of '%s'", path);
+        if (chmod(path, shared ? 02777 : 0777) < 0) return err_sys(e, "directory '%s'", path);
     }
     for (size_t i = 0; i < plan->host_paths.n; i++)
         if (!host_path_check(a, &plan->host_paths.items[i], e)) return false;

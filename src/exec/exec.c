@@ -1,4 +1,5 @@
 /* Opening and closing, and the transaction of a loop turn. */
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -157,22 +158,11 @@ static void on_job_timer(void *user)
 
 /* ---- opening ---- */
 
-/* Root has what it needs, but in a container it often is root by name only. */
-static bool may_mount(void)
-{
-    struct arena a CLEANUP(arena_fini);
-    struct str caps;
-    enum { CAP_SYS_ADMIN_BIT = 21 };
-    arena_init(&a);
-    return proc_status_field(&a, 0, "CapEff", &caps, NULL) &&
-           (strtoull(str_z(&a, caps), NULL, 16) >> CAP_SYS_ADMIN_BIT & 1);
-}
-
 /* Trying what the host allows costs several forks, so it is done only where the answer is open. */
 static bool can_sandbox(void)
 {
     struct host_caps caps;
-    if (may_mount()) return true;
+    if (proc_has_capability(CAP_SYS_ADMIN)) return true; /* in a container root often is root by name only */
     host_caps_probe(&caps);
     return host_caps_sandbox(&caps);
 }
@@ -193,7 +183,7 @@ static bool choose_tier(struct exec *x, struct err *e)
     if (!can_sandbox())
         return err_set(e, ERR_UNSUPPORTED, "this host allows no sandbox to this user: see `skiff doctor`, or "
                        "accept plain processes with --runtime=none");
-    x->one_user = geteuid() != 0 || !may_mount();
+    x->one_user = geteuid() != 0 || !proc_has_capability(CAP_SYS_ADMIN);
     x->tier = str_is(want, "ro") ? STEP_TIER_RO : STEP_TIER_OVERLAY;
     return true;
 }
@@ -208,6 +198,15 @@ static bool load_images(struct exec *x, struct err *e)
     if (!file_read(&x->arena, path, LIMIT_DOC_BYTES, &text, e)) return err_ctx(e, "images file '%s'", path);
     if (!yaml_parse(&x->arena, text, NULL, &doc, e)) return err_ctx(e, "images file '%s'", path);
     return image_map_add(x->images, &doc, path, e);
+}
+
+/* A machine may be without. */
+static bool load_names(struct exec *x)
+{
+    struct err absent;
+    if (!file_read(&x->arena, "/etc/hosts", LIMIT_DOC_BYTES, &x->hosts, &absent)) x->hosts = STR("");
+    if (!file_read(&x->arena, "/etc/resolv.conf", LIMIT_DOC_BYTES, &x->resolv, &absent)) x->resolv = STR("");
+    return true;
 }
 
 static bool open_parts(struct exec *x, struct err *e)
@@ -225,7 +224,7 @@ static bool open_parts(struct exec *x, struct err *e)
     /* on a busy machine the hand-over from step to step would wait for others' time slices; on an idle
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
-    bool ready = x->o.idle || (choose_tier(x, e) && load_images(x, e)); /* what only steps need */
+    bool ready = x->o.idle || (choose_tier(x, e) && load_images(x, e) && load_names(x) && networks_prepare(x, e)); /* what only steps need */
     return ready && artifact_local_open(repo, &x->repo, e) && metrics_reload(x, e) && exec_load(x, e) && retire_due(x, e);
 }
 
@@ -258,6 +257,7 @@ void exec_close(struct exec *x)
     x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     lanes_close(x);
+    networks_close(x);
     ops_close(x);
     helper_free(x->helper);
     transfers_close(x);

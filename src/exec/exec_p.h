@@ -10,12 +10,14 @@
 #include "net/web.h"
 #include "pod/pod.h"
 #include "step/launcher.h"
+#include "step/nets.h"
 #include "step/past.h"
 
 enum {
     FRESH_US = 10000, /* a step younger than this counts as busy starting */
     TELL_US = 30000,  /* a step that runs for so long is shown as Running; a shorter one only at its end */
     SEEK_US = 5000,   /* until a supervisor that did not answer is asked again */
+    ADOPT_MS = 1000,  /* until a supervisor that is adopted has said which network its pod has */
     WAIT_US = 5000,   /* a transaction stays open so long while committed steps are still to be started */
 };
 
@@ -26,6 +28,13 @@ struct job;
 struct share;
 struct request;
 struct transfer;
+
+/* The network namespace of a pod that has begun. */
+struct pod_network {
+    uint32_t pod; /* index of its node */
+    int fd;
+    char address[16]; /* "": only a loopback device */
+};
 
 /* A run in memory. */
 struct active {
@@ -46,6 +55,7 @@ struct active {
     size_t cap_jobs;
     struct op **ops;   /* the same for steps that the engine does itself */
     size_t cap_ops;
+    VEC(struct pod_network) networks; /* of its pods at work */
     int64_t creator;   /* the run that a person started and whose step led to this one; 0: none */
     struct request **requests; /* by node index; NULL: no request */
     size_t n_requests, cap_requests;
@@ -89,6 +99,7 @@ struct job {
     struct probes *probes; /* what is asked of it; NULL: nothing */
     bool old;              /* an engine before this one started it */
     bool ready;            /* it runs, and its readinessProbe, if any, has succeeded */
+    uint32_t grace_ms; /* its own; 0: not known any more */
     const char *unhealthy; /* the probe that it was ended for; NULL: none */
     struct job *beside; /* another container of the same pod */
     int64_t id; /* of the command, and of the step */
@@ -161,6 +172,11 @@ struct exec {
     bool full;   /* every transition survives a power cut */
     bool plain;  /* --runtime=none */
     struct containers *containers; /* --runtime=container; else NULL */
+    bool private_net;      /* each pod has a network of its own, */
+    bool addresses;        /* with an address */
+    struct subnet subnet;
+    struct nets *nets;     /* NULL: not opened (again) yet */
+    struct str hosts, resolv; /* the machine's /etc/hosts and /etc/resolv.conf */
     struct locks *locks; /* of all runs */
     struct throttle *throttle;
     bool pumping;        /* locks_pump is at work */
@@ -280,9 +296,22 @@ void groups_slot_dead(struct exec *x, const char *slot); /* it could not remove 
 void groups_close(struct exec *x);
 
 /* probe.c, try.c: what is asked of a container that runs */
+/* SIGTERM, after its preStop hook if it has one; the grace period (0: its own) is for both. */
+void job_terminate(struct job *j, uint32_t grace_ms);
+bool job_has_post_start(struct job *j); /* then it has started at once */
+bool probes_are_ending(const struct job *j); /* its preStop hook is under way */
 void probes_begin(struct job *j);
 void probes_free(struct job *j); /* none is fine */
 void probes_answered(struct job *j, uint32_t number, bool good); /* an exec probe: by its supervisor */
+
+/* network.c */
+bool networks_prepare(struct exec *x, struct err *e); /* before the first slot */
+void networks_close(struct exec *x);
+struct pod_network *pod_network_of(const struct active *l, struct node *n); /* NULL: the host's */
+bool pod_network_take(struct job *j, struct pod_network **out, struct err *e); /* its pod's, made when there is none; NULL: the host's */
+void pod_network_known(struct job *j, int fd, struct str address); /* takes fd */
+void pod_network_drop(struct active *l, struct node *n); /* when the pod is over */
+void pod_networks_free(struct active *l);
 
 /* request.c */
 bool request_new(struct active *l, struct node *n, struct err *e);
@@ -326,7 +355,7 @@ void lanes_close(struct exec *x);
 /* build.c */
 /* Where an input artifact is: a file, or its content. */
 bool input_single(struct job *j, const struct val *art, struct pod_artifact *out, struct err *e);
-bool job_plan(struct job *j, struct pod_plan *plan, struct err *e);
+bool job_plan(struct job *j, const struct pod_network *net, struct pod_plan *plan, struct err *e); /* net NULL: the host's */
 /* What the containers of one pod share: <state>/pods/<uid of the run>/<index of the pod's node>. */
 struct str pod_dir_path(struct arena *a, const struct active *l, struct node *n);
 bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);

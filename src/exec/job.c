@@ -83,7 +83,7 @@ static void job_detach(struct job *j)
     *at = j->beside;
     j->beside = NULL;
     j->live->n_jobs--;
-    probes_free(j);
+    if (!probes_are_ending(j)) probes_free(j); /* a hook before its end goes on */
     j->live = NULL;
     j->node = NULL;
 }
@@ -155,6 +155,7 @@ void job_event(struct job *j, const struct step_outcome *how)
         else run_step_done(l->run, n, how, now, &out);
         pod_dir_drop(l, n);
         budget_settle(l, n);
+        pod_network_drop(l, n);
         if (!retire_step(l, n, step, &e)) exec_fail(x, &e);
     } else {
         run_step_started(l->run, n, now, &out);
@@ -235,15 +236,15 @@ void job_kill(struct job *j)
         j->state = JOB_STOPPED;
         job_list_push(&j->x->stopped, j);
     }
-    if (j->lane) lane_kill(j->lane, SIGTERM, 0); /* its own grace period: job_plan, podSpecPatch */
+    if (j->lane) job_terminate(j, 0); /* its own grace period: job_plan, podSpecPatch */
 }
 
 void jobs_orphan(struct active *l)
 {
     for (size_t i = 0; l->n_jobs && i < l->cap_jobs; i++) {
         for (struct job *j = l->jobs[i]; j; j = l->jobs[i]) {
-            job_detach(j);
             if (!j->killed) job_kill(j);
+            job_detach(j);
         }
     }
 }

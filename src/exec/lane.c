@@ -3,6 +3,7 @@
  * At most max_running steps run at once; of those only six times as many as there are processors may be
  * younger than FRESH_US, so that a thousand short steps do not trample each other while long ones
  * still fan out quickly. Runs on: the loop thread. */
+#include <poll.h>
 #include <signal.h>
 
 #include "base/limits.h"
@@ -109,7 +110,8 @@ static bool lane_event(struct lane *l, struct slot_event *ev)
         if (j && !job_seek(j, &e)) exec_fail(x, &e);
         return false;
     }
-    return true; /* SLOT_STARTED: told when the step has run for a moment */
+    if (ev->kind == SLOT_STARTED && l->job) pod_network_known(l->job, ev->net_fd, ev->line); /* else told when the step has run for a moment */
+    return true;
 }
 
 static void lane_ready(void *user, unsigned events)
@@ -150,6 +152,12 @@ static struct lane *lane_open(struct exec *x, struct err *e)
     return l;
 }
 
+static void tell_one(struct job *j)
+{
+    j->told_started = true;
+    if (j->live) job_event(j, NULL);
+}
+
 static void lane_take(struct lane *l, struct job *j)
 {
     struct exec *x = l->x;
@@ -158,12 +166,24 @@ static void lane_take(struct lane *l, struct job *j)
     j->state = JOB_RUNNING;
     j->started_us = clock_mono_us();
     x->running += !j->aside;
-    if (!j->told_started && j->live) job_list_push(&x->young, j);
+    if (!j->told_started && j->live && job_has_post_start(j)) tell_one(j);
+    else if (!j->told_started && j->live) job_list_push(&x->young, j);
     else if (j->part) probes_begin(j);
+}
+
+/* The first that it says is which network its pod has; other containers of the pod must not begin in another. */
+static void await_network(struct job *j, struct slot *s)
+{
+    struct pollfd p = {.fd = slot_fd(s), .events = POLLIN};
+    struct slot_event ev;
+    if (!j->x->private_net || poll(&p, 1, ADOPT_MS) <= 0) return;
+    slot_read(s, &j->x->scratch, &ev);
+    if (ev.kind == SLOT_STARTED) pod_network_known(j, ev.net_fd, ev.line);
 }
 
 bool job_adopt(struct job *j, struct slot *s, struct err *e)
 {
+    await_network(j, s);
     struct lane *l = lane_add(j->x, s, e);
     if (!l) return false;
     l->adopted = true;
@@ -175,14 +195,15 @@ bool job_adopt(struct job *j, struct slot *s, struct err *e)
 
 /* A supervisor that was killed while it was idle may not have been missed yet: then another is asked.
  * What could not be sent has not been seen by anybody. */
-static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wire, struct err *e)
+static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wire, int net_fd, struct err *e)
 {
     struct exec *x = j->x;
+    struct slot_start_opts o = {.quiet = x->fresh.n < x->quiet, .hold_fd = j->hold, .net_fd = net_fd};
     for (;;) {
         bool first = x->idle.n == 0;
         struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
         if (!l) return false;
-        bool sent = slot_start(l->slot, &plan->spec, wire, x->fresh.n < x->quiet, j->hold, e);
+        bool sent = slot_start(l->slot, &plan->spec, wire, &o, e);
         if (sent) {
             x->idle.n--;
             lane_take(l, j);
@@ -201,7 +222,7 @@ static void tell_notice(struct exec *x, const struct pod_plan *plan)
     log_line(LOG_WARN, "%.*s", STR_ARG(plan->notice));
 }
 
-static bool plan_send(struct job *j, struct pod_plan *plan, struct err *e)
+static bool plan_send(struct job *j, struct pod_plan *plan, int net_fd, struct err *e)
 {
     struct exec *x = j->x;
     struct buf wire CLEANUP(buf_fini);
@@ -209,7 +230,8 @@ static bool plan_send(struct job *j, struct pod_plan *plan, struct err *e)
     tell_notice(x, plan);
     groups_apply(j, &plan->spec.limits);
     plan->spec.fsync_result = x->full;
-    return (step_spec_encode(&plan->spec, &wire, e) && lane_start(j, plan, buf_view(&wire), e)) || err_ctx(e, "step");
+    j->grace_ms = plan->spec.grace_ms;
+    return (step_spec_encode(&plan->spec, &wire, e) && lane_start(j, plan, buf_view(&wire), net_fd, e)) || err_ctx(e, "step");
 }
 
 /* True: its supervisor has it, or it waits for its image. */
@@ -217,9 +239,10 @@ static bool job_start(struct job *j, struct err *e)
 {
     struct exec *x = j->x;
     struct pod_plan plan;
-    bool ok = job_plan(j, &plan, e);
+    struct pod_network *net;
+    bool ok = pod_network_take(j, &net, e) && job_plan(j, net, &plan, e);
     if (!ok && j->pull) return job_pulls(j, e->text), true;
-    ok = ok && plan_prepare(x, &plan, e) && plan_send(j, &plan, e);
+    ok = ok && plan_prepare(x, &plan, e) && plan_send(j, &plan, net ? net->fd : -1, e);
     close_fd(&j->hold); /* the supervisor has its own */
     if (!ok) return false;
     j->fresh = true;
@@ -231,9 +254,7 @@ static bool job_start(struct job *j, struct err *e)
 static void tell_started(struct exec *x, int64_t now)
 {
     while (x->young.first && now - x->young.first->started_us >= TELL_US) {
-        struct job *j = job_list_pop(&x->young);
-        j->told_started = true;
-        if (j->live) job_event(j, NULL);
+        tell_one(job_list_pop(&x->young));
     }
     for (size_t i = x->fresh.n; i-- > 0;) {
         if (now - x->fresh.items[i]->started_us < FRESH_US) continue;

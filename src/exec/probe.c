@@ -1,9 +1,12 @@
-/* Probes of containers, as the kubelet asks them (pkg/kubelet/prober): startupProbe until it has succeeded, and only
+/* Probes and lifecycle hooks of containers, as the kubelet asks them (pkg/kubelet/prober): startupProbe until it has succeeded, and only
  * then livenessProbe, for as long as the container runs, and readinessProbe, until the pod is ready: a daemon
  * that is ready once stays so, as in Argo. One that is not started, or not alive any more, is ended.
  *
  * A daemon is ready when all its containers are. Nothing is stored about any of this but that: an engine that
- * takes a container over asks anew. Runs on: the loop thread. */
+ * takes a container over asks anew.
+ *
+ * A postStart hook comes before all probes; a container whose hook fails is ended. A preStop hook comes before SIGTERM,
+ * whoever sends that. Runs on: the loop thread. */
 #include <signal.h>
 
 #include "base/limits.h"
@@ -11,7 +14,8 @@
 #include "os/clock.h"
 #include "exec/probe_p.h"
 
-static const char *const fields[PROBE_MAX] = {"startupProbe", "livenessProbe", "readinessProbe"};
+static const char *const fields[PROBE_MAX] = {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle.postStart", "lifecycle.preStop"};
+enum { MIN_GRACE_MS = 2000 /* after a hook, as of a kubelet */ };
 
 static void probe_stop(struct probe *p)
 {
@@ -79,8 +83,8 @@ static void ready(struct job *j)
 static void on_timer(void *user)
 {
     struct probe *p = user;
-    if (try_is_under_way(p)) { /* and too late */
-        probe_tried(p, false);
+    if (try_is_under_way(p)) { /* and too late, unless that is all */
+        probe_tried(p, p->sleeps);
         return;
     }
     if (!try_begin(p)) probe_tried(p, false);
@@ -94,14 +98,67 @@ static void probe_begin(struct probe *p)
     loop_timer_arm_us(p->timer, MAX(p->delay_us - ran_us, 0));
 }
 
+/* Those that wait for it may begin. */
+static void part_started(struct job *j)
+{
+    struct active *l = j->live;
+    struct node *pod = node_pod(j->node);
+    struct outbox out;
+    struct err e;
+    if (!j->part || !node_part_is_awaited(pod, j->part)) return;
+    if (!exec_begin(l->x, &e)) {
+        exec_fail(l->x, &e);
+        return;
+    }
+    run_part_started(l->run, pod, j->part, clock_now_us(), &out);
+    if (!active_event(l, &out, &e)) exec_fail(l->x, &e);
+    loop_again(l->x->o.loop);
+}
+
 /* With a readinessProbe it is ready when that says so. */
 static void started(struct probes *ps)
 {
     struct job *j = ps->job;
     ps->started = true;
+    part_started(j);
     probe_begin(&ps->items[PROBE_LIVENESS]);
     probe_begin(&ps->items[PROBE_READINESS]);
     if (!ps->items[PROBE_READINESS].spec) ready(j);
+}
+
+static void probes_ask(struct probes *ps)
+{
+    if (ps->items[PROBE_STARTUP].spec) probe_begin(&ps->items[PROBE_STARTUP]);
+    else started(ps);
+}
+
+/* ---- the end ---- */
+
+static void terminate_now(struct probes *ps)
+{
+    struct job *j = ps->job;
+    int64_t left_ms = (ps->end_us - clock_mono_us()) / 1000;
+    if (j->lane) lane_kill(j->lane, SIGTERM, (uint32_t)MAX(left_ms, MIN_GRACE_MS));
+    probes_free(j);
+}
+
+bool probes_are_ending(const struct job *j) { return j->probes && j->probes->ending; }
+
+void job_terminate(struct job *j, uint32_t grace_ms)
+{
+    struct probes *ps = j->probes;
+    if (!ps || !ps->items[PROBE_PRE_STOP].spec) {
+        lane_kill(j->lane, SIGTERM, grace_ms);
+        probes_free(j);
+        return;
+    }
+    if (ps->ending) return;
+    if (!grace_ms) grace_ms = j->grace_ms ? j->grace_ms : (uint32_t)config_int(j->x->o.config, CONFIG_GRACE) * 1000;
+    for (size_t k = 0; k < PROBE_MAX; k++) probe_stop(&ps->items[k]);
+    ps->ending = true;
+    ps->items[PROBE_PRE_STOP].timeout_us = (int64_t)grace_ms * 1000;
+    ps->end_us = clock_mono_us() + (int64_t)grace_ms * 1000;
+    probe_begin(&ps->items[PROBE_PRE_STOP]);
 }
 
 /* Its own grace period, else that of the pod. */
@@ -112,16 +169,28 @@ static void give_up(struct probe *p)
     const struct val *grace = val_get(p->spec, STR("terminationGracePeriodSeconds"));
     if (grace) str_to_i64(val_text(grace), &grace_s);
     j->unhealthy = fields[p->kind];
-    log_line(LOG_WARN, "a container is ended: its %s has failed %lld times run=%.*s node=%.*s", fields[p->kind], (long long)p->bad,
+    log_line(LOG_WARN, "a container is ended: its %s has failed %lld times run=%.*s node=%.*s", fields[p->kind], (long long)MAX(p->bad, 1),
              STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
-    if (j->lane) lane_kill(j->lane, SIGTERM, (uint32_t)MIN(MAX(grace_s, 0), LIMIT_GRACE_S) * 1000);
-    probes_free(j);
+    if (j->lane) job_terminate(j, (uint32_t)MIN(MAX(grace_s, 0), LIMIT_GRACE_S) * 1000);
+}
+
+/* True: it was one of the hooks. */
+static bool hook_tried(struct probe *p, bool good)
+{
+    struct probes *ps = p->of;
+    if (p->kind == PROBE_PRE_STOP) return terminate_now(ps), true;
+    if (p->kind != PROBE_POST_START) return false;
+    if (!good) return give_up(p), true;
+    probe_stop(p);
+    probes_ask(ps);
+    return true;
 }
 
 void probe_tried(struct probe *p, bool good)
 {
     struct probes *ps = p->of;
     try_stop(p);
+    if (hook_tried(p, good)) return;
     p->good = good ? p->good + 1 : 0;
     p->bad = good ? 0 : p->bad + 1;
     if (p->kind != PROBE_READINESS && p->bad >= p->allowed) {
@@ -168,18 +237,19 @@ static int64_t number(const struct val *map, const char *key, int64_t otherwise)
 static void probe_read(struct probes *ps, enum probe_kind kind)
 {
     struct probe *p = &ps->items[kind];
-    const struct val *spec = val_get(ps->container, str_of(fields[kind]));
+    const struct val *spec = val_path(ps->container, fields[kind]);
+    bool hook = kind == PROBE_POST_START || kind == PROBE_PRE_STOP;
     *p = (struct probe){.of = ps, .kind = kind, .spec = spec, .fd = -1,
                         .delay_us = number(spec, "initialDelaySeconds", 0) * 1000000,
                         .period_us = number(spec, "periodSeconds", 10) * 1000000,
-                        .timeout_us = number(spec, "timeoutSeconds", 1) * 1000000,
+                        .timeout_us = (hook ? (int64_t)LIMIT_GRACE_S : number(spec, "timeoutSeconds", 1)) * 1000000,
                         .needed = number(spec, "successThreshold", 1), .allowed = number(spec, "failureThreshold", 3)};
 }
 
 static bool has_any(const struct val *container)
 {
     for (size_t k = 0; k < PROBE_MAX; k++)
-        if (val_get(container, str_of(fields[k]))) return true;
+        if (val_path(container, fields[k])) return true;
     return false;
 }
 
@@ -193,23 +263,34 @@ static struct probes *probes_new(struct job *j, const struct val *container)
     *copy = val_copy(&ps->arena, container);
     ps->container = copy;
     for (size_t k = 0; k < PROBE_MAX; k++) probe_read(ps, (enum probe_kind)k);
+    const struct pod_network *net = pod_network_of(j->live, j->node);
+    snprintf(ps->address, sizeof ps->address, "%s", net && net->address[0] ? net->address : "127.0.0.1");
     return ps;
 }
+
+/* NULL: nothing can be asked of it. */
+static const struct val *container_to_ask(struct job *j)
+{
+    struct err ignored; /* it has been planned with the same */
+    bool may = node_may_be_probed(j->live->run, j->node);
+    const struct val *tmpl = may ? node_pod_template(j->live->run, j->node, &ignored) : NULL;
+    return tmpl ? container_of(j, tmpl) : NULL;
+}
+
+bool job_has_post_start(struct job *j) { return val_path(container_to_ask(j), fields[PROBE_POST_START]) != NULL; }
 
 /* It runs. */
 void probes_begin(struct job *j)
 {
-    struct err ignored; /* it has been planned with the same */
     struct node *pod = j->live ? node_pod(j->node) : NULL;
     if (!pod || j->probes || j->killed || (j->part && !node_part_is_aside(pod, j->part))) return;
-    bool may = node_may_be_probed(j->live->run, j->node);
-    const struct val *tmpl = may ? node_pod_template(j->live->run, j->node, &ignored) : NULL;
-    const struct val *container = tmpl ? container_of(j, tmpl) : NULL;
+    const struct val *container = container_to_ask(j);
     if (!has_any(container)) {
+        part_started(j);
         ready(j);
         return;
     }
     j->probes = probes_new(j, container);
-    if (j->probes->items[PROBE_STARTUP].spec) probe_begin(&j->probes->items[PROBE_STARTUP]);
-    else started(j->probes);
+    if (j->probes->items[PROBE_POST_START].spec) probe_begin(&j->probes->items[PROBE_POST_START]);
+    else probes_ask(j->probes);
 }

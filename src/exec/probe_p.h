@@ -2,7 +2,8 @@
 #pragma once
 #include "exec/exec_p.h"
 
-enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_MAX };
+/* The last two are lifecycle hooks: tried once. */
+enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_POST_START, PROBE_PRE_STOP, PROBE_MAX };
 
 struct probe {
     struct probes *of;
@@ -12,6 +13,7 @@ struct probe {
     struct web_call *call;
     struct loop_fd *watch;
     bool asked; /* an exec that its supervisor runs */
+    bool sleeps; /* until the timer says so */
     int fd;
     int64_t delay_us, period_us, timeout_us, needed, allowed, good, bad; /* good, bad: in a row */
 };
@@ -21,6 +23,9 @@ struct probes {
     struct arena arena;
     const struct val *container; /* a copy */
     bool started;
+    bool ending; /* its preStop hook has begun; it is told to end after that */
+    int64_t end_us; /* of its grace period; monotonic */
+    char address[16]; /* of the pod */
     struct probe items[PROBE_MAX];
 };
 

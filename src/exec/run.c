@@ -27,6 +27,7 @@ void active_free(struct active *l)
     free(l->jobs);
     free(l->ops);
     free(l->requests);
+    pod_networks_free(l);
     VEC_FINI(&l->waiting);
     free(l);
 }

@@ -8,7 +8,7 @@
 
 #include "exec/probe_p.h"
 
-bool try_is_under_way(const struct probe *p) { return p->watch || p->call || p->asked; }
+bool try_is_under_way(const struct probe *p) { return p->watch || p->call || p->asked || p->sleeps; }
 
 void try_stop(struct probe *p)
 {
@@ -18,7 +18,7 @@ void try_stop(struct probe *p)
     p->watch = NULL;
     if (p->fd >= 0) close(p->fd);
     p->fd = -1;
-    p->asked = false;
+    p->asked = p->sleeps = false;
 }
 
 /* ---- where ---- */
@@ -34,10 +34,11 @@ static int port_of(const struct probe *p, const struct val *where)
     return str_to_i64(text, &n) && n > 0 && n < 65536 ? (int)n : 0;
 }
 
-static struct str host_of(const struct val *where)
+/* The pod itself, unless another is named. */
+static struct str host_of(const struct probe *p, const struct val *where)
 {
     struct str host = val_get_str(where, "host");
-    return host.n ? host : STR("127.0.0.1");
+    return host.n ? host : str_of(p->of->address);
 }
 
 /* ---- httpGet ---- */
@@ -59,7 +60,7 @@ static bool http_try(struct probe *p, const struct val *get)
     struct web_field *fields = ARENA_ARRAY(a, struct web_field, n + 1);
     for (uint32_t i = 0; i < n; i++)
         fields[i] = (struct web_field){val_get_str(&headers->items[i], "name"), val_text(val_get(&headers->items[i], STR("value")))};
-    struct str path = val_get_str(get, "path"), host = host_of(get);
+    struct str path = val_get_str(get, "path"), host = host_of(p, get);
     bool tls = str_is(val_get_str(get, "scheme"), "HTTPS");
     struct web_request r = {
         .url = str_fmt(a, "%s://%.*s:%d%s%.*s", tls ? "https" : "http", STR_ARG(host), port_of(p, get),
@@ -87,7 +88,7 @@ static bool tcp_try(struct probe *p, const struct val *where)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(p, where))};
     struct err e;
-    struct str host = host_of(where);
+    struct str host = host_of(p, where);
     if (str_is(host, "localhost")) host = STR("127.0.0.1");
     if (inet_pton(AF_INET, str_z(&p->of->job->x->scratch, host), &to.sin_addr) != 1) return false;
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -152,9 +153,9 @@ static bool grpc_try(struct probe *p, const struct val *grpc)
     struct exec *x = p->of->job->x;
     struct arena *a = &x->scratch;
     struct err e;
-    struct str service = val_get_str(grpc, "service");
+    struct str service = val_get_str(grpc, "service"), host = host_of(p, NULL);
     if (service.n > 127) return false;
-    struct web_request r = {.method = STR("POST"), .url = str_fmt(a, "http://127.0.0.1:%d/grpc.health.v1.Health/Check", port_of(p, grpc)),
+    struct web_request r = {.method = STR("POST"), .url = str_fmt(a, "http://%.*s:%d/grpc.health.v1.Health/Check", STR_ARG(host), port_of(p, grpc)),
                             .fields = fields, .n_fields = ARRAY_LEN(fields), .body = health_request(a, service), .http2 = true,
                             .timeout_ms = p->timeout_us / 1000};
     if (!x->web && !(x->web = web_client_new(x->o.loop, &e))) return false;
@@ -179,6 +180,17 @@ static bool exec_try(struct probe *p, const struct val *exec)
     return p->asked;
 }
 
+/* ---- sleep ---- */
+
+static bool sleep_try(struct probe *p, const struct val *sleep)
+{
+    int64_t seconds = 0;
+    str_to_i64(val_text(val_get(sleep, STR("seconds"))), &seconds);
+    p->sleeps = true;
+    loop_timer_arm_us(p->timer, MIN(MAX(seconds, 0) * 1000000, p->timeout_us));
+    return true;
+}
+
 /* ---- any of them ---- */
 
 bool try_begin(struct probe *p)
@@ -186,7 +198,7 @@ bool try_begin(struct probe *p)
     static const struct {
         const char *name;
         bool (*begin)(struct probe *p, const struct val *how);
-    } kinds[] = {{"httpGet", http_try}, {"tcpSocket", tcp_try}, {"grpc", grpc_try}, {"exec", exec_try}};
+    } kinds[] = {{"httpGet", http_try}, {"tcpSocket", tcp_try}, {"grpc", grpc_try}, {"exec", exec_try}, {"sleep", sleep_try}};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const struct val *how = val_get(p->spec, str_of(kinds[i].name));
         if (how) return kinds[i].begin(p, how);

@@ -46,6 +46,14 @@ bool proc_status_field(struct arena *a, int pid, const char *field, struct str *
     return err_set(e, ERR_NOT_FOUND, "no field %s in %s", field, path);
 }
 
+bool proc_has_capability(unsigned capability)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct str caps;
+    arena_init(&a);
+    return proc_status_field(&a, 0, "CapEff", &caps, NULL) && (strtoull(str_z(&a, caps), NULL, 16) >> capability & 1);
+}
+
 /* ---- attempts: each runs in a fresh child and gives 0 or an errno ---- */
 
 static bool put(const char *path, const char *text)
@@ -123,12 +131,15 @@ static int try_mount_setattr(void)
     return mount_setattr(AT_FDCWD, "/tmp", AT_RECURSIVE, &ro, sizeof ro) == 0 ? 0 : errno;
 }
 
+static int try_net_ns(void) { return enter(CLONE_NEWNET); }
+
 static int try_realtime(void) { return sched_realtime_possible() ? 0 : EPERM; }
 
 static int (*const attempts[HOST_CAP_MAX])(void) = {
     [HOST_CAP_USER_NS] = try_user_ns, [HOST_CAP_MOUNT_NS] = try_mount_ns, [HOST_CAP_PID_NS] = try_pid_ns,
     [HOST_CAP_PROC_MOUNT] = try_proc_mount, [HOST_CAP_OVERLAY] = try_overlay, [HOST_CAP_SECCOMP] = try_seccomp,
-    [HOST_CAP_MOUNT_SETATTR] = try_mount_setattr, [HOST_CAP_REALTIME] = try_realtime,
+    [HOST_CAP_MOUNT_SETATTR] = try_mount_setattr, [HOST_CAP_NET_NS] = try_net_ns,
+    [HOST_CAP_REALTIME] = try_realtime,
 };
 
 void host_caps_probe(struct host_caps *out)

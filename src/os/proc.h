@@ -30,5 +30,7 @@ bool host_caps_sandbox(const struct host_caps *c);
 bool proc_status_field(struct arena *a, int pid, const char *field, struct str *out, struct err *e);
 /* A program of ours: beside the one that runs, or in ../libexec/skiff. NULL: in neither place. For free(). */
 char *proc_program(const char *name);
+/* Has this process the capability (CAP_*)? */
+bool proc_has_capability(unsigned capability);
 uint64_t host_ram_bytes(void);
 unsigned host_cpus(void);

@@ -71,6 +71,8 @@ struct str pod_expand(struct pod *p, struct str text, struct str *missing)
 bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e)
 {
     const struct val *meta = val_get(p->in->workflow, STR("metadata"));
+    struct str local = STR("127.0.0.1"), host = p->in->host_address.n ? p->in->host_address : local;
+    struct str address = p->in->address.n ? p->in->address : local;
     struct {
         const char *path;
         struct str value;
@@ -80,8 +82,8 @@ bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e)
         {"metadata.uid", val_get_str(meta, "uid")},
         {"spec.nodeName", STR("localhost")},
         {"spec.serviceAccountName", STR("default")},
-        {"status.hostIP", STR("127.0.0.1")},
-        {"status.podIP", STR("127.0.0.1")},
+        {"status.hostIP", host}, {"status.hostIPs", host},
+        {"status.podIP", address}, {"status.podIPs", address},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (str_is(path, rows[i].path)) return *out = rows[i].value, true;
@@ -123,12 +125,13 @@ static bool env_item(struct pod *p, const struct val *item, struct err *e)
     struct str name = val_get_str(item, "name"), value = val_text(val_get(item, STR("value")));
     const struct val *secret = val_get(from, STR("secretKeyRef"));
     const struct val *config = val_get(from, STR("configMapKeyRef"));
-    const struct val *field = val_get(from, STR("fieldRef"));
+    const struct val *field = val_get(from, STR("fieldRef")), *resource = val_get(from, STR("resourceFieldRef"));
     if (secret && !ref_value(p, secret, true, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
     if (config && !ref_value(p, config, false, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
     if (field && !pod_field(p, val_get_str(field, "fieldPath"), &value, e))
         return err_ctx(e, "env %.*s", STR_ARG(name)), false;
-    if (from && !secret && !config && !field)
+    if (resource && !pod_resource_ref(p, resource, &value, e)) return err_ctx(e, "env %.*s", STR_ARG(name));
+    if (from && !secret && !config && !field && !resource)
         return err_set(e, ERR_UNSUPPORTED, "env %.*s: this valueFrom is not supported", STR_ARG(name));
     if (from && !value.p) return true; /* optional and absent */
     if (!from && value.n) value = pod_expand(p, value, NULL); /* what comes from elsewhere is a text as it is */
@@ -179,7 +182,7 @@ void pod_env_defaults(struct pod *p)
     else env_default(p, STR("PATH"), str_fmt(p->a, "%.*s:%.*s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                         STR_ARG(pod_files_dir(p)), STR_ARG(shims)));
     env_default(p, STR("HOME"), image ? p->home : STR("/tmp"));
-    env_default(p, STR("HOSTNAME"), p->in->pod_name);
+    env_default(p, STR("HOSTNAME"), p->hostname.n ? p->hostname : p->in->pod_name);
 }
 
 /* Plain processes have no files of their own. */

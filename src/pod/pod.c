@@ -170,7 +170,6 @@ static void finish(struct pod *p, struct pod_plan *out)
 {
     struct step_spec *s = &out->spec;
     struct str dir = val_get_str(p->main, "workingDir");
-    step_spec_init(s);
     s->id = p->in->step_id;
     s->tier = has_own_root(p) ? STEP_TIER_IMAGE : p->in->tier;
     s->uid = p->uid;
@@ -192,6 +191,7 @@ static void finish(struct pod *p, struct pod_plan *out)
         s->layers.n = p->image.layers.n;
     }
     out->notice = p->notice;
+    out->dirs_gid = p->fs_group;
 #define MOVE(to, from)                                                                             \
     do {                                                                                           \
         (to).n = (from).n;                                                                         \
@@ -236,21 +236,26 @@ static bool is_reachable(const struct val *probe)
 /* What a cluster would not accept; and what restarts, which nothing here does. */
 static bool probes_check(struct pod *p, struct err *e)
 {
-    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe"}, *const ways[] = {"exec", "httpGet", "tcpSocket", "grpc"};
-    if (is_init(p) && val_get_str(p->main, "restartPolicy").n)
-        return err_set(e, ERR_UNSUPPORTED, "an init container with a restartPolicy is not supported by this version of Skiff: "
-                       "make '%.*s' a sidecar", STR_ARG(p->in->part));
+    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle.postStart", "lifecycle.preStop"};
+    static const char *const ways[] = {"exec", "httpGet", "tcpSocket", "grpc", "sleep"};
+    struct str policy = val_get_str(p->main, "restartPolicy");
+    bool goes_on = is_init(p) && str_is(policy, "Always");
+    if (is_init(p) && policy.n && !goes_on)
+        return err_set(e, ERR_UNSUPPORTED, "init container '%.*s': restartPolicy: Always is the only one that is supported", STR_ARG(p->in->part));
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        const struct val *probe = val_get(p->main, str_of(fields[i]));
+        const struct val *probe = val_path(p->main, fields[i]);
         size_t n = 0;
         if (!probe) continue;
-        if (is_init(p))
+        if (is_init(p) && !goes_on)
             return err_set(e, ERR_SPEC, "init container '%.*s': %s: may not be set for init containers", STR_ARG(p->in->part), fields[i]);
         for (size_t k = 0; k < ARRAY_LEN(ways); k++) n += val_get(probe, str_of(ways[k])) != NULL;
         if (n != 1) return err_set(e, ERR_SPEC, "%s: %s", fields[i], n ? "may not specify more than 1 handler type" : "must specify a handler type");
         if (!is_reachable(probe))
             return err_set(e, ERR_UNSUPPORTED, "%s: tcpSocket.host: only IPv4 addresses and localhost are supported by this version of Skiff", fields[i]);
-        p->probed |= val_get(probe, STR("exec")) != NULL;
+        bool asked_inside = val_get(probe, STR("exec")) || val_get(probe, STR("sleep"));
+        if (p->in->private_net && !p->in->address.n && !asked_inside && !val_path(probe, "httpGet.host") && !val_path(probe, "tcpSocket.host"))
+            return err_set(e, ERR_UNSUPPORTED, "%s: without root a pod's private network is not reached from outside: use exec, or the host's network", fields[i]);
+        p->probed |= asked_inside;
     }
     return true;
 }
@@ -307,11 +312,13 @@ bool pod_build(struct arena *a, const struct pod_input *given, struct pod_plan *
     struct pod_input in = *given;
     struct pod p = {.a = a, .in = &in, .as_given = given->tmpl};
     memset(out, 0, sizeof *out);
+    step_spec_init(&out->spec);
     p.work_dir = step_work_path(a, in.state_dir, in.step_id);
     bool ok = choose_main(&p, e) && pod_patch(&p, &in, e);
     p.patched = true;
     if (!ok || !choose_main(&p, e)) return false;
-    ok = probes_check(&p, e) && choose_image(&p, e) && pod_user(&p, e) && pod_env(&p, e) && pod_command(&p, e) &&
+    ok = probes_check(&p, e) && choose_image(&p, e) && pod_user(&p, e) && pod_security(&p, &out->spec, e) && pod_names(&p, &out->spec, e) &&
+         pod_env(&p, e) && pod_command(&p, e) &&
          work_dir_ok(&p, e) && pod_volumes(&p, e) && inputs(&p, e) && outputs(&p, e);
     pod_env_defaults(&p);
     devices(&p);

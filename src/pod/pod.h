@@ -41,6 +41,11 @@ struct pod_input {
     struct str part;            /* an init container or sidecar to run instead of the main one; absent: none */
     bool collect;               /* of a set: runs nothing, collects what lies in the mounts that all containers have */
     struct str pod_dir;         /* host directory for what the containers of one pod share; absent: the step's own */
+    unsigned cpus;              /* of the machine */
+    uint64_t ram_bytes;
+    bool private_net;           /* the pod has a network of its own, */
+    struct str address, host_address; /* with this address, and the machine that; absent: 127.0.0.1 */
+    struct str hosts, resolv;   /* the machine's /etc/hosts and /etc/resolv.conf */
     struct str node_id, node_name, pod_name;
     uint64_t step_id;
     enum step_tier tier;
@@ -72,7 +77,8 @@ struct pod_plan {
         struct pod_host_path *items;
         size_t n;
     } host_paths;                       /* looked at before the start */
-    struct step_strs make_dirs;         /* host directories, mode 0777, made before the start */
+    struct step_strs make_dirs;         /* host directories, mode 0777, made before the start, */
+    int64_t dirs_gid;                   /* and of this group, set-gid; -1: as they are */
     struct {
         struct step_bind *items;        /* symbolic links to make: target -> source (host paths) */
         size_t n;
@@ -82,5 +88,8 @@ struct pod_plan {
 
 /* The init container or sidecar of that name; NULL: there is none. */
 const struct val *pod_part(const struct val *tmpl, struct str name);
+
+/* hostNetwork, with patches: then there is no private network. */
+bool pod_uses_host_network(struct arena *a, const struct val *workflow, const struct val *tmpl, bool *out, struct err *e);
 
 bool pod_build(struct arena *a, const struct pod_input *in, struct pod_plan *out, struct err *e);

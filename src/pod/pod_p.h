@@ -10,6 +10,9 @@ struct pod {
     struct arena *a;
     const struct pod_input *in;
     const struct val *as_given; /* the template before patches */
+    struct val pod;         /* what the pod has beside containers and volumes */
+    struct str hostname;
+    int64_t fs_group;       /* of its own volumes; -1: none */
     const struct val *main; /* container, script, or the container of a set */
     bool is_main;           /* inputs and outputs are its business */
     bool patched;           /* podSpecPatch has been applied */
@@ -38,7 +41,7 @@ struct str pod_meta_all(struct arena *a, const struct pod_input *in, bool labels
 bool pod_field(struct pod *p, struct str path, struct str *out, struct err *e);   /* env.c: what fieldRef means */
 struct str pod_meta(const struct pod_input *in, bool label, struct str key);
 struct str pod_files_dir(struct pod *p);              /* env.c: where an image's files without a directory of their own lie */
-/* patch.c: podSpecPatch; in->tmpl and in->grace_ms are what comes of it */
+/* patch.c: podSpecPatch; in->tmpl, in->grace_ms and p->pod are what comes of it */
 bool pod_patch(struct pod *p, struct pod_input *in, struct err *e);
 const struct val *pod_volume_named(const struct val *list, struct str name); /* also of other named things */
 /* user.c */
@@ -55,6 +58,15 @@ void pod_env_set(struct pod *p, struct str name, struct str value);
 /* "$(NAME)" as Kubernetes expands it: unknown ones stay, "$$" is a "$". `missing` (may be NULL): the first name that
  * has no value, or an empty one. */
 struct str pod_expand(struct pod *p, struct str text, struct str *missing);
+/* resource_ref.c */
+bool pod_resource_ref(struct pod *p, const struct val *ref, struct str *out, struct err *e);
+/* network.c: name, network, /etc/hosts, /etc/resolv.conf */
+bool pod_names(struct pod *p, struct step_spec *s, struct err *e);
+/* security.c: a field of the securityContext that counts; an id in it; then groups and rights */
+const struct val *pod_right_field(const struct pod *p, const char *name);
+bool pod_right(const struct pod *p, const char *name);
+bool pod_id(const struct val *v, const char *name, int64_t *out, struct err *e);
+bool pod_security(struct pod *p, struct step_spec *s, struct err *e);
 /* volumes.c */
 bool pod_has_backstep(struct str path); /* ".." is a part of it */
 bool pod_volumes(struct pod *p, struct err *e);

@@ -124,13 +124,22 @@ static struct pod_input input_of(const char *tmpl)
     return (struct pod_input){
         .tmpl = t, .workflow = w, .node_id = STR("wf-7"), .node_name = STR("wf.x"), .pod_name = STR("wf-x-7"), .step_id = 7,
         .tier = STEP_TIER_OVERLAY, .state_dir = STR("/state"), .images = {find_image, images()}, .grace_ms = 1000,
-        .lookup = {lookup_value, lookup_all, NULL},
+        .lookup = {lookup_value, lookup_all, NULL}, .cpus = 4, .ram_bytes = 8192,
+        .hosts = STR("127.0.0.1 localhost"), .resolv = STR("# by hand\nnameserver 9.9.9.9\nsearch one.example two.example\noptions edns0 ndots:1\n"),
     };
 }
 
 static void put_strs(struct buf *b, const char *what, const struct step_strs *list)
 {
     for (size_t i = 0; i < list->n; i++) buf_printf(b, "%s %.*s\n", what, STR_ARG(list->items[i]));
+}
+
+/* On one line. */
+static void put_text(struct buf *b, struct str text)
+{
+    buf_str(b, STR("over "));
+    for (size_t i = 0; i < text.n; i++) buf_char(b, text.p[i] == '\n' ? '|' : text.p[i] == '\t' ? '_' : text.p[i]);
+    buf_char(b, '\n');
 }
 
 static struct str describe(const struct pod_plan *plan)
@@ -161,6 +170,7 @@ static struct str describe(const struct pod_plan *plan)
         struct str first, rest;
         str_cut(s->files.items[i].content, '\n', &first, &rest);
         buf_printf(&b, "file %s %o %.*s\n", s->files.items[i].path.p, s->files.items[i].mode, STR_ARG(first));
+        if (s->files.items[i].over) put_text(&b, s->files.items[i].content);
         if (s->files.items[i].apart) buf_printf(&b, "apart %s\n", s->files.items[i].path.p);
     }
     for (size_t i = 0; i < s->params.n; i++) buf_printf(&b, "param %s %s\n", s->params.items[i].name.p, s->params.items[i].path.p);
@@ -170,6 +180,9 @@ static struct str describe(const struct pod_plan *plan)
         buf_printf(&b, "link %s -> %s\n", plan->links.items[i].target.p, plan->links.items[i].source.p);
     buf_printf(&b, "user %lld %lld\ntier %s\ncwd %.*s\n", (long long)s->uid, (long long)s->gid, step_tier_name(s->tier),
                STR_ARG(s->cwd));
+    for (size_t i = 0; i < s->groups.n; i++) buf_printf(&b, "group %lld\n", (long long)s->groups.items[i]);
+    buf_printf(&b, "host %.*s\nnetwork %s %.*s\nroot %s\ndirs %lld\ngrace %u\nprobed %d\n", STR_ARG(s->hostname), s->private_net ? "private" : "host", STR_ARG(s->address),
+               s->root_read_only ? "ro" : "rw", (long long)plan->dirs_gid, s->grace_ms, s->probed);
     struct str out = buf_dup(&a, &b);
     buf_fini(&b);
     return out;
@@ -251,7 +264,11 @@ static void the_environment_is_the_template_s(void **state)
         {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"metadata.namespace\"}}}]}}", "env A=ns"},
         {C "{\"name\": \"A\", \"valueFrom\": {\"fieldRef\": {\"fieldPath\": \"limits.cpu\"}}}]}}",
          "error env A: fieldRef 'limits.cpu' is not supported"},
-        {C "{\"name\": \"A\", \"valueFrom\": {\"resourceFieldRef\": {}}}]}}", "error env A: this valueFrom is not supported"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"resourceFieldRef\": {}}}]}}", "error env A: resourceFieldRef '' is not supported"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"fileKeyRef\": {}}}]}}", "error env A: this valueFrom is not supported"},
+        {C "{\"name\": \"A\", \"valueFrom\": {\"resourceFieldRef\": {\"resource\": \"limits.cpu\"}}}, {\"name\": \"B\", \"valueFrom\": {\"resourceFieldRef\":"
+           " {\"resource\": \"requests.memory\", \"divisor\": \"1Mi\"}}}, {\"name\": \"D\", \"valueFrom\": {\"resourceFieldRef\": {\"resource\": \"limits.memory\"}}}],"
+           " \"resources\": {\"limits\": {\"cpu\": \"1500m\"}, \"requests\": {\"memory\": \"1.5Mi\"}}}}", "env A=2\nenv B=2\nenv D=8192"},
         {C "{\"name\": \"C_a\", \"value\": \"own\"}], \"envFrom\": [{\"prefix\": \"C_\", \"configMapRef\": {\"name\": \"c\"}},"
            "{\"secretRef\": {\"name\": \"s\"}}]}}",
          "env C_a=own\nenv C_b=two\nenv password=hunter22\nmask hunter22\n!env C_a=one"},
@@ -390,10 +407,55 @@ static void users_come_from_the_nearest_level(void **state)
 {
     static const struct row rows[] = {
         {"{\"container\": {\"image\": \"busybox\"}}", "user 5 6\ntier overlay"},
-        {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\"}}", "user 7 6"},
-        {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\", \"securityContext\": {\"runAsUser\": 0}}}", "user 0 6"},
+        {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\"}}", "user 7 -1"},
+        {"{\"securityContext\": {\"runAsUser\": 7}, \"container\": {\"image\": \"busybox\", \"securityContext\": {\"runAsUser\": 0}}}", "user 0 -1"},
     };
     check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void groups_and_rights_are_what_the_pod_says(void **state)
+{
+#define POD(sec) "{\"securityContext\": {" sec "}, \"container\": {\"image\": \"busybox\"}}"
+    static const struct row rows[] = {
+        {POD("\"supplementalGroups\": [3, 4], \"fsGroup\": 5"), "group 3\ngroup 4\ngroup 5\ndirs 5\nroot rw"},
+        {POD("\"supplementalGroups\": [-1]"), "error securityContext.supplementalGroups: must be between 0 and 2147483647, inclusive"},
+        {POD("\"runAsUser\": \"me\""), "error securityContext.runAsUser: must be between 0 and 2147483647, inclusive"},
+        {POD("\"runAsNonRoot\": true"), "error container has runAsNonRoot and image will run as root"},
+        {POD("\"runAsNonRoot\": true, \"runAsUser\": 0"), "error container's runAsUser breaks non-root policy"},
+        {POD("\"runAsNonRoot\": true, \"runAsUser\": 8"), "user 8 -1"},
+        {"{\"container\": {\"image\": \"busybox\", \"securityContext\": {\"readOnlyRootFilesystem\": true}}}", "root ro"},
+    };
+#undef POD
+    check_rows(rows, ARRAY_LEN(rows));
+    struct pod_input in = input_of("{\"securityContext\": {\"fsGroup\": 5}, \"container\": {\"image\": \"busybox\"}}");
+    in.one_user = true;
+    expect_lines("without root", built(&in), "!group 5\ndirs -1");
+}
+
+static void names_are_written_as_a_kubelet_does(void **state)
+{
+#define POD(patch) "{\"podSpecPatch\": \"{" patch "}\", \"container\": {\"image\": \"busybox\"}}"
+    static const struct row rows[] = {
+        {"{\"container\": {\"image\": \"busybox\"}}", "host \nnetwork host \n!over"},
+        {"{\"hostAliases\": [{\"ip\": \"1.2.3.4\", \"hostnames\": [\"a\", \"b\"]}], \"container\": {\"image\": \"busybox\"}}",
+         "file /etc/hosts 644 127.0.0.1 localhost\nover 127.0.0.1 localhost|1.2.3.4_a_b|"},
+        {"{\"hostAliases\": [{\"ip\": \"1.2.3.4\\n5\", \"hostnames\": [\"a\"]}], \"container\": {\"image\": \"busybox\"}}",
+         "error hostAliases: '1.2.3.4\n5' is no address"},
+        {POD("hostname: other."), "host other\nenv HOSTNAME=other"},
+        {POD("dnsConfig: {nameservers: [1.1.1.1, 9.9.9.9, 2.2.2.2, 3.3.3.3], searches: [three], options: [{name: ndots, value: '2'}, {name: rotate}]}"),
+         "file /etc/resolv.conf 644 search one.example two.example three\n"
+         "over search one.example two.example three|nameserver 9.9.9.9|nameserver 1.1.1.1|nameserver 2.2.2.2|options edns0 ndots:2 rotate|"},
+        {POD("dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1]}"), "over nameserver 1.1.1.1|"},
+        {POD("dnsPolicy: None"), "error dnsPolicy None needs at least one of dnsConfig.nameservers"},
+        {POD("dnsConfig: {searches: ['a b']}"), "error dnsConfig: an entry is empty or has white space in it"},
+    };
+    check_rows(rows, ARRAY_LEN(rows));
+    struct pod_input in = input_of(POD("hostname: me, subdomain: us"));
+    in.private_net = true;
+    in.address = STR("10.0.0.7");
+    expect_lines("private", built(&in), "network private 10.0.0.7\nover # written by Skiff|127.0.0.1_localhost|::1_localhost ip6-localhost ip6-loopback|"
+                                        "10.0.0.7_me.us.ns.svc.cluster.local_me|");
+#undef POD
 }
 
 static void patches_change_the_pod(void **state)
@@ -600,6 +662,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(outputs_have_writable_parents, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(users_come_from_the_nearest_level, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(fields_show_labels_and_annotations, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(groups_and_rights_are_what_the_pod_says, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(names_are_written_as_a_kubelet_does, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(patches_change_the_pod, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(images_are_roots_host_or_errors, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(a_stored_image_says_what_a_container_does_not, arena_up, arena_down),

@@ -1,5 +1,5 @@
 /* Who a step is: runAsUser and runAsGroup, in an image over its USER, names looked up in its own files. What the
- * container says counts before the template, and that before the workflow.
+ * container says counts before the pod, which is the template's or else the workflow's.
  * Reference: Kubernetes securityContext; containerd's oci.WithUser. */
 #include "pod/pod_p.h"
 
@@ -8,19 +8,10 @@ struct identity {
     bool non_root;
 };
 
-static struct identity as_asked(const struct pod *p)
+static bool as_asked(const struct pod *p, struct identity *who, struct err *e)
 {
-    const struct val *levels[] = {val_get(p->in->workflow, STR("spec")), p->in->tmpl, p->main};
-    struct identity who = {-1, -1, false};
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-        int64_t id;
-        const struct val *uid = val_path(levels[i], "securityContext.runAsUser"), *gid = val_path(levels[i], "securityContext.runAsGroup");
-        const struct val *non_root = val_path(levels[i], "securityContext.runAsNonRoot");
-        if (uid && val_i64(uid, &id)) who.uid = id;
-        if (gid && val_i64(gid, &id)) who.gid = id;
-        if (non_root && non_root->kind == VAL_BOOL) who.non_root = non_root->b;
-    }
-    return who;
+    *who = (struct identity){-1, -1, pod_right(p, "runAsNonRoot")};
+    return pod_id(pod_right_field(p, "runAsUser"), "runAsUser", &who->uid, e) && pod_id(pod_right_field(p, "runAsGroup"), "runAsGroup", &who->gid, e);
 }
 
 /* Field `n` of a line of /etc/passwd or /etc/group. */
@@ -69,18 +60,21 @@ static bool non_root_check(const struct pod *p, const struct identity *asked, in
     struct str user, group;
     int64_t number;
     str_cut(p->image.user, ':', &user, &group);
-    if (!asked->non_root || (asked->uid < 0 && p->image.kind != IMAGE_STORED)) return true;
+    bool host = asked->uid < 0 && p->image.kind != IMAGE_STORED; /* the user is who runs Skiff */
+    if (!asked->non_root || (host && p->in->one_user)) return true;
     if (asked->uid == 0) return err_set(e, ERR_SPEC, "container's runAsUser breaks non-root policy");
     if (asked->uid < 0 && user.n && !id_parse(user, &number))
         return err_set(e, ERR_SPEC, "container has runAsNonRoot and image has non-numeric user (%.*s), cannot verify user is non-root",
                        STR_ARG(user));
-    return uid != 0 || err_set(e, ERR_SPEC, "container has runAsNonRoot and image will run as root");
+    return (uid != 0 && !host) || err_set(e, ERR_SPEC, "container has runAsNonRoot and image will run as root");
 }
 
 bool pod_user(struct pod *p, struct err *e)
 {
-    struct identity asked = as_asked(p), who = asked;
+    struct identity asked, who;
     struct str line = STR_NONE;
+    if (!as_asked(p, &asked, e)) return false;
+    who = asked;
     p->uid = asked.uid;
     p->gid = asked.gid;
     if (p->in->engine_image && asked.non_root && asked.uid < 0)

@@ -138,8 +138,8 @@ static bool facts(struct pod *p, const struct mount *m, const struct val *source
         const struct val *item = &items->items[i];
         struct str path = val_get_str(item, "path"), value;
         struct str field = val_text(val_path(item, "fieldRef.fieldPath"));
-        if (!field.n) return err_set(e, ERR_UNSUPPORTED, "volume '%.*s': only fieldRef is supported", STR_ARG(m->volume));
-        if (!pod_field(p, field, &value, e)) return err_ctx(e, "volume '%.*s'", STR_ARG(m->volume)), false;
+        const struct val *resource = val_get(item, STR("resourceFieldRef"));
+        if (!(resource ? pod_resource_ref(p, resource, &value, e) : pod_field(p, field, &value, e))) return err_ctx(e, "volume '%.*s'", STR_ARG(m->volume)), false;
         if (!place_file(p, m, path, value, file_mode(item, modes), e)) return false;
     }
     return true;
@@ -183,16 +183,21 @@ static bool host_path(struct pod *p, const struct mount *m, const struct val *so
     return err_set(e, ERR_SPEC, "volume '%.*s': %.*s is an invalid volume type", STR_ARG(m->volume), STR_ARG(type));
 }
 
+static struct str pod_dir(struct pod *p, struct str volume)
+{
+    struct str dir = p->in->pod_dir.n ? p->in->pod_dir : str_fmt(p->a, "%.*s/volumes", STR_ARG(p->work_dir));
+    return str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(volume));
+}
+
 /* In memory when it is the step's alone. The limit of one on the disk is a cluster's to enforce. */
 static bool empty_dir(struct pod *p, const struct mount *m, const struct val *source, struct err *e)
 {
     bool memory = str_is(val_get_str(source, "medium"), "Memory") && !m->sub_path.n && !p->in->pod_dir.n;
-    struct str dir = p->in->pod_dir.n ? p->in->pod_dir : str_fmt(p->a, "%.*s/volumes", STR_ARG(p->work_dir));
     struct str limit = val_text(val_get(source, STR("sizeLimit")));
     int64_t milli = 0;
     if (limit.n && (!quantity_milli(limit, &milli) || milli < 0))
         return err_set(e, ERR_SPEC, "volume '%.*s': sizeLimit '%.*s' is no size", STR_ARG(m->volume), STR_ARG(limit));
-    if (!memory) return own_dir(p, m, str_fmt(p->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(m->volume))), true;
+    if (!memory) return own_dir(p, m, pod_dir(p, m->volume)), true;
     VEC_PUSH(&p->tmpfs, ((struct step_tmpfs){.path = m->path, .size = (uint64_t)(milli / 1000 + (milli % 1000 > 0)), .read_only = m->read_only}));
     return true;
 }
@@ -211,6 +216,7 @@ static bool volume_mount(struct pod *p, const struct mount *m, const struct val 
         return claim_volume(p, &claim, val_get_str(source, "claimName"), e);
     }
     if ((source = val_get(v, STR("hostPath")))) return host_path(p, m, source, e);
+    if (val_get(v, STR("ephemeral"))) return own_dir(p, m, pod_dir(p, m->volume)), true; /* a claim that goes with the pod */
     return err_set(e, ERR_UNSUPPORTED, "volume '%.*s' is of a kind that one machine cannot provide",
                    STR_ARG(m->volume));
 }

@@ -20,9 +20,9 @@ static void warn_init_container(struct lint *l, const struct val *c)
 {
     static const char *const probes[] = {"startupProbe", "livenessProbe", "readinessProbe"};
     const struct val *policy = val_get(c, STR("restartPolicy"));
-    if (policy)
+    if (policy && !str_is(val_text(policy), "Always"))
         LINT(l, DIAG_WARNING, "W0105", policy,
-             "an init container with a `restartPolicy` ends the step in Error in this version: make it a sidecar");
+             "an init container's `restartPolicy` other than Always ends the step in Error in this version");
     for (size_t i = 0; !policy && i < ARRAY_LEN(probes); i++)
         if (val_get(c, str_of(probes[i])))
             LINT(l, DIAG_WARNING, "W0105", val_get(c, str_of(probes[i])),

@@ -51,16 +51,32 @@ static struct val volumes_of(struct arena *a, const struct val *workflow, const 
     return list_done(&b);
 }
 
-static struct val pod_of(struct arena *a, const struct val *workflow, const struct val *tmpl)
+/* As in Argo (addSchedulingConstraints): aliases of both, the workflow's first; one securityContext. */
+static void pod_members(struct arena *a, struct val_builder *b, const struct val *workflow, const struct val *tmpl)
+{
+    static const char *const of_workflow[] = {"hostNetwork", "dnsPolicy", "dnsConfig"};
+    const struct val *spec = val_get(workflow, STR("spec")), *sec = val_get(tmpl, STR("securityContext")), *v;
+    const struct val *aliases[] = {val_get(spec, STR("hostAliases")), val_get(tmpl, STR("hostAliases"))};
+    struct val_builder all;
+    for (size_t i = 0; i < ARRAY_LEN(of_workflow); i++)
+        if ((v = val_get(spec, str_of(of_workflow[i])))) map_add(b, str_of(of_workflow[i]), *v);
+    if (!sec) sec = val_get(spec, STR("securityContext"));
+    if (sec) map_add(b, STR("securityContext"), *sec);
+    if (!aliases[0] && !aliases[1]) return;
+    list_begin(&all, a);
+    for (size_t i = 0; i < ARRAY_LEN(aliases); i++) add_all(&all, aliases[i]);
+    map_add(b, STR("hostAliases"), list_done(&all));
+}
+
+static struct val pod_of(struct arena *a, const struct val *workflow, const struct val *tmpl, bool whole)
 {
     struct val_builder b;
-    const struct val *sec = val_get(tmpl, STR("securityContext")), *init = val_get(tmpl, STR("initContainers"));
-    if (!sec) sec = val_path(workflow, "spec.securityContext");
+    const struct val *init = val_get(tmpl, STR("initContainers"));
     map_begin(&b, a);
-    map_add(&b, STR("containers"), containers_of(a, tmpl));
-    if (init) map_add(&b, STR("initContainers"), *init);
-    map_add(&b, STR("volumes"), volumes_of(a, workflow, tmpl));
-    if (sec) map_add(&b, STR("securityContext"), *sec);
+    if (whole) map_add(&b, STR("containers"), containers_of(a, tmpl));
+    if (whole && init) map_add(&b, STR("initContainers"), *init);
+    if (whole) map_add(&b, STR("volumes"), volumes_of(a, workflow, tmpl));
+    pod_members(a, &b, workflow, tmpl);
     return map_done(&b);
 }
 
@@ -91,7 +107,7 @@ static struct val split(struct arena *a, const struct val *tmpl, const struct va
 static struct val template_of(struct arena *a, const struct val *tmpl, const struct val *pod)
 {
     const struct val *containers = val_get(pod, STR("containers")), *volumes = val_get(pod, STR("volumes"));
-    const struct val *init = val_get(pod, STR("initContainers")), *sec = val_get(pod, STR("securityContext"));
+    const struct val *init = val_get(pod, STR("initContainers"));
     struct val own = split(a, tmpl, containers, true), beside = split(a, tmpl, containers, false), t = *tmpl;
     const struct val *set = val_get(&t, STR("containerSet")), *script = val_get(&t, STR("script")), *main = val_get(&t, STR("container"));
     if (set) t = with(a, &t, "containerSet", with(a, set, "containers", own));
@@ -99,7 +115,6 @@ static struct val template_of(struct arena *a, const struct val *tmpl, const str
     if (beside.n || val_get(&t, STR("sidecars"))) t = with(a, &t, "sidecars", beside);
     if (init) t = with(a, &t, "initContainers", *init);
     if (volumes) t = with(a, &t, "volumes", *volumes);
-    if (sec) t = with(a, &t, "securityContext", *sec);
     return t;
 }
 
@@ -110,19 +125,18 @@ bool pod_patch_wanted(const struct val *workflow, const struct val *tmpl)
     return text_in(val_path(workflow, "spec.podSpecPatch")).n || val_get_str(tmpl, "podSpecPatch").n;
 }
 
-bool pod_patch_apply(struct arena *a, const struct val *workflow, const struct val *tmpl, struct val *out, int64_t *grace_s,
+bool pod_patch_apply(struct arena *a, const struct val *workflow, const struct val *tmpl, struct val *out, struct val *pod,
                      struct err *e)
 {
-    int64_t grace;
+    bool wanted = pod_patch_wanted(workflow, tmpl);
+    struct val whole;
     *out = *tmpl;
-    *grace_s = -1;
-    if (!pod_patch_wanted(workflow, tmpl)) return true;
-    struct val pod = pod_of(a, workflow, tmpl);
-    if (!merge(a, text_in(val_path(workflow, "spec.podSpecPatch")), "the workflow's", &pod, e) ||
-        !merge(a, val_get_str(tmpl, "podSpecPatch"), "the template's", &pod, e))
+    if (!pod) pod = &whole;
+    *pod = pod_of(a, workflow, tmpl, wanted);
+    if (!wanted) return true;
+    if (!merge(a, text_in(val_path(workflow, "spec.podSpecPatch")), "the workflow's", pod, e) ||
+        !merge(a, val_get_str(tmpl, "podSpecPatch"), "the template's", pod, e))
         return false;
-    *out = template_of(a, tmpl, &pod);
-    const struct val *term = val_get(&pod, STR("terminationGracePeriodSeconds"));
-    if (term && val_i64(term, &grace) && grace >= 0 && grace <= LIMIT_GRACE_S) *grace_s = grace;
+    *out = template_of(a, tmpl, pod);
     return true;
 }

@@ -7,7 +7,7 @@
 #include "doc/val.h"
 
 bool pod_patch_wanted(const struct val *workflow, const struct val *tmpl);
-/* Both with everything substituted. *grace_s: terminationGracePeriodSeconds, -1 when no patch names it. The
- * template itself when there is no patch. */
-bool pod_patch_apply(struct arena *a, const struct val *workflow, const struct val *tmpl, struct val *out, int64_t *grace_s,
+/* Both with everything substituted. `pod` (may be NULL): what the pod has beside containers and volumes, as members of a
+ * pod's spec (hostNetwork, securityContext, …). The template itself when there is no patch. */
+bool pod_patch_apply(struct arena *a, const struct val *workflow, const struct val *tmpl, struct val *out, struct val *pod,
                      struct err *e);

@@ -141,6 +141,7 @@ CHILD_SIDE static long run_op(struct child *c, struct child_op *op)
     case OP_OPEN:
         return raw_fd_to(op->fd_at, RAW4(openat, AT_FDCWD, op->b, (op->flags ? O_RDONLY : O_PATH) | O_CLOEXEC, 0));
     case OP_LOOPBACK: return raw_loopback();
+    case OP_NETWORK: return RAW2(setns, op->fd, CLONE_NEWNET);
     }
     return -ENOSYS;
 }
@@ -156,10 +157,9 @@ CHILD_SIDE static bool fail(struct child *c, long result, const char *what, cons
 CHILD_SIDE static bool step_identity(struct child *c)
 {
     long r;
-    unsigned int gid = (unsigned int)c->gid;
-    if (c->gid >= 0 || c->uid >= 0) {
-        r = c->gid >= 0 ? RAW2(setgroups, 1, &gid) : RAW2(setgroups, 0, NULL);
-        if (r < 0 && r != -EPERM) return fail(c, r, "setgroups", NULL);
+    if (c->gid >= 0 || c->uid >= 0 || c->n_groups) {
+        r = RAW2(setgroups, c->n_groups, c->groups);
+        if (r < 0 && (r != -EPERM || c->n_groups)) return fail(c, r, "supplementary groups", NULL);
     }
     if (c->gid >= 0 && (r = RAW3(setresgid, c->gid, c->gid, c->gid)) < 0) return fail(c, r, "runAsGroup", NULL);
     if (c->uid >= 0 && (r = RAW3(setresuid, c->uid, c->uid, c->uid)) < 0) return fail(c, r, "runAsUser", NULL);
@@ -344,7 +344,7 @@ static const char *const op_names[] = {
     [OP_MOUNT] = "mount", [OP_MKDIR] = "mkdir", [OP_MKDIRS] = "mkdir", [OP_TOUCH] = "create", [OP_UNLINK] = "unlink",
     [OP_CHDIR] = "chdir", [OP_CLONE] = "open_tree", [OP_ATTACH] = "mount on",
     [OP_PIVOT] = "pivot_root", [OP_CHROOT] = "chroot", [OP_SYMLINK] = "symlink", [OP_WRITE] = "write", [OP_ROOT_RO] = "read-only root",
-    [OP_OPEN] = "open", [OP_LOOPBACK] = "loopback device",
+    [OP_OPEN] = "open", [OP_LOOPBACK] = "loopback device", [OP_NETWORK] = "network namespace of the pod",
 };
 
 void child_error_text(const struct child *c, struct err *e)

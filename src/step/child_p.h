@@ -29,6 +29,7 @@ enum child_op_kind {
     OP_ROOT_RO, /* the root mount (alone) becomes read-only */
     OP_OPEN,    /* *fd_at = open(b, O_PATH) or, with flags, O_RDONLY */
     OP_LOOPBACK,/* the loopback device goes up */
+    OP_NETWORK, /* enters the network namespace fd */
 };
 
 struct child_op {
@@ -63,12 +64,14 @@ struct child {
     const char *cwd;
     int in, out, err; /* become 0, 1, 2 */
     int64_t uid, gid;
+    const unsigned *groups; /* further ones */
+    size_t n_groups;
     const struct step_rlimit *rlimits;
     size_t n_rlimits;
     const int *joins; /* cgroup.procs of the groups that it goes into */
     size_t n_joins;
     bool sandbox;
-    bool private_net;
+    bool private_net; /* a new network namespace */
     bool realtime; /* the set-up runs at the supervisor's priority, the step at normal */
 
     /* reported */

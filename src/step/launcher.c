@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,7 +17,7 @@
 
 #include "base/fail.h"
 #include "step/launcher_p.h"
-#include "step/proto_p.h"
+#include "step/netkeeper_p.h"
 #include "step/supervisor_p.h"
 
 struct launcher {
@@ -55,6 +56,10 @@ static void only_socket(int *sock)
     syscall(SYS_close_range, 4, ~0u, 0);
 }
 
+/* This process is in a user namespace of its own since it was asked for networks: slots stay in it, so that their
+ * steps may enter them. */
+static bool shares_user_ns;
+
 /* In a sandbox the supervisor is the first process of a pid namespace: whatever a step starts dies with
  * it. Without the right to make one it takes a user namespace along. */
 static pid_t fork_into(struct supervisor_birth *b)
@@ -62,8 +67,10 @@ static pid_t fork_into(struct supervisor_birth *b)
     b->uid = geteuid();
     b->gid = getegid();
     if (b->config.plain) return fork();
-    pid_t pid = b->uid == 0 ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : -1;
+    b->user_ns = b->mapped = shares_user_ns;
+    pid_t pid = b->uid == 0 || shares_user_ns ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : -1;
     if (pid >= 0) return pid;
+    if (shares_user_ns) return err_sys(&b->broken, "new pid namespace"), fork();
     b->user_ns = true;
     pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
     if (pid >= 0) return pid;
@@ -96,6 +103,34 @@ static void make_supervisor(const int *passed, struct str config)
     arena_fini(&a);
 }
 
+static bool may_make_networks(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[2] = {{0}};
+    return syscall(SYS_capget, &head, sets) == 0 && (sets[0].effective >> CAP_SYS_ADMIN & 1);
+}
+
+static void make_keeper(int sock, struct str text)
+{
+    enum { KEEPER = 4 };
+    struct err broken = {0};
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (!may_make_networks()) {
+        prctl(PR_SET_DUMPABLE, 1); /* its map belongs to root otherwise */
+        if (unshare(CLONE_NEWUSER) != 0) err_sys(&broken, "new user namespace");
+        else if (sandbox_map_user(uid, gid, &broken)) shares_user_ns = true;
+        prctl(PR_SET_DUMPABLE, 0);
+    }
+    if (fork() != 0) return;
+    reset_signals();
+    setsid();
+    dup2(sock, KEEPER);
+    syscall(SYS_close_range, KEEPER + 1, ~0u, 0);
+    close(3);
+    netkeeper_main(KEEPER, text, &broken);
+}
+
 NORETURN static void launcher_main(int sock, int argc, char **argv)
 {
     reset_signals();
@@ -117,6 +152,7 @@ NORETURN static void launcher_main(int sock, int argc, char **argv)
         enum proto_got got = proto_recv(sock, &a, &h, &body, passed);
         if (got == PROTO_CLOSED) _exit(0);
         if (got == PROTO_MESSAGE && h.kind == PROTO_OPEN && passed[1] >= 0) make_supervisor(passed, body);
+        if (got == PROTO_MESSAGE && h.kind == PROTO_NET && passed[0] >= 0) make_keeper(passed[0], body);
         for (size_t i = 0; got == PROTO_MESSAGE && i < PROTO_PASSED; i++)
             if (passed[i] >= 0) close(passed[i]);
         arena_fini(&a);
@@ -181,9 +217,9 @@ static bool launcher_replace(struct launcher *l, struct err *e)
     return ok;
 }
 
-bool launcher_request(struct launcher *l, struct str config, const int passed[2], struct err *e)
+bool launcher_request(struct launcher *l, enum proto_kind kind, struct str config, const int *passed, struct err *e)
 {
-    struct proto_head h = {.kind = PROTO_OPEN};
+    struct proto_head h = {.kind = kind};
     if (proto_send(l->sock, &h, config, passed, e)) return true;
     bool dead = e->sys == EPIPE || e->sys == ECONNRESET;
     return dead && launcher_replace(l, e) && proto_send(l->sock, &h, config, passed, e);

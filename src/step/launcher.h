@@ -39,21 +39,24 @@ int slot_fd(const struct slot *s); /* poll for reading, then slot_read until SLO
 bool slot_busy(const struct slot *s);
 const char *slot_name(const struct slot *s); /* of its journal: see past.h */
 
-/* Hands over an encoded step_spec; the slot must be idle. `id` is the spec's. `quiet`: processors are
- * idle, so that the supervisor may prepare a next step while this one's end is looked at. `hold` (-1: none): a
- * descriptor that the supervisor keeps open until the step's outputs are collected; the caller keeps its own. */
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, int hold, struct err *e);
+struct slot_start_opts {
+    bool quiet;  /* processors are idle, so that the supervisor may prepare a next step while this one's end is looked at */
+    int hold_fd; /* kept open until the step's outputs are collected; -1: none */
+    int net_fd;  /* the network namespace of a step with private_net (nets.h), which the slot keeps while the step runs; -1: none */
+};
+/* Hands over an encoded step_spec; the slot must be idle. `id` is the spec's. The caller keeps its descriptors. */
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, const struct slot_start_opts *o, struct err *e);
 /* Signals the step's process group; SIGKILL for everything after grace_ms. */
 bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 
-enum { SLOT_PROBES = 3 }; /* at once, each with a number below this */
+enum { SLOT_PROBES = 5 }; /* at once, each with a number below this */
 /* Runs a command in the sandbox of the step that runs (with `probed` in its description): its root, environment,
  * directory and user, no output. Killed after timeout_ms. */
 bool slot_probe(struct slot *s, uint32_t number, const struct step_strs *argv, uint32_t timeout_ms, struct err *e);
 
 enum slot_event_kind {
     SLOT_NOTHING, /* no event now */
-    SLOT_STARTED, /* pid, time_us: of a step that has run for a moment, or was adopted */
+    SLOT_STARTED, /* pid, time_us: of a step that has run for a moment, or was adopted; then net_fd, and its address in line */
     SLOT_PROGRESS, /* line: what the step says about its progress, as it stands in its file */
     SLOT_PROBED,  /* number, code: what became of a command of slot_probe */
     SLOT_RESULT,  /* result; the slot is idle again (an adopted one ends) */
@@ -66,6 +69,7 @@ struct slot_event {
     int32_t pid;
     int64_t time_us;
     struct str line; /* lives like the result */
+    int net_fd; /* the receiver's; -1: none */
     uint32_t number;
     int32_t code; /* -1: it did not end in time, or could not be started */
     struct step_result result; /* lives in the arena given to slot_read */

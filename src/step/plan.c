@@ -245,7 +245,8 @@ static void plan_file(struct plan *p, const char *path, struct str content, mode
     plan_write(p, path, content, mode);
 }
 
-/* Secrets do not stay in a volume: there is an empty file in it, as in a cluster, and this is mounted on it. */
+/* Secrets do not stay in a volume: there is an empty file in it, as in a cluster, and this is mounted on it. So is what
+ * takes the place of a file of the root. */
 static void plan_file_apart(struct plan *p, const struct step_file *f)
 {
     const char *own = str_fmt(p->arena, "/dev/shm/.skiff-%u", p->n_private++).p;
@@ -261,7 +262,7 @@ static void plan_files(struct plan *p)
     for (size_t i = 0; i < p->spec->files.n; i++) {
         const struct step_file *f = &p->spec->files.items[i];
         const struct step_bind *volume = NULL;
-        if (f->apart && plan_in_volume(p, f->path, &volume) && volume) plan_file_apart(p, f);
+        if (f->over || (f->apart && plan_in_volume(p, f->path, &volume) && volume)) plan_file_apart(p, f);
         else plan_file(p, f->path.p, f->content, f->mode & 07777);
     }
 }
@@ -272,12 +273,12 @@ static bool plan_spec_paths(struct plan *p, struct err *e)
     if (!plan_mounts(p, e)) return false;
     /* as in a container, what is missing is for the step to make, unless its root leaves no place for that */
     for (size_t i = 0; s->tier != STEP_TIER_OVERLAY && i < s->writable.n; i++) plan_mkdirs(p, s->writable.items[i].p, 0777);
-    plan_files(p);
-    if (p->sb->resolv_path && s->tier != STEP_TIER_IMAGE) {
+    if (p->sb->resolv_path && s->tier != STEP_TIER_IMAGE) { /* before another takes its place */
         plan_file(p, p->sb->resolv_path, p->sb->resolv, 0644);
         p->child.ops.items[p->child.ops.n - 1].soft = true;
         p->child.ops.items[p->child.ops.n - 2].soft = true;
     }
+    plan_files(p);
     if (str_set(s->cwd)) plan_mkdirs(p, s->cwd.p, 0755);
     return true;
 }
@@ -306,6 +307,8 @@ static void plan_progress(struct plan *p)
     const char *dir = str_dup(p->arena, str_sub(path, 0, path.n > 1 ? path.n - 1 : 1)).p;
     plan_mkdirs(p, dir, 0777);
     p->child.ops.items[p->child.ops.n - 1].soft = true;
+    if (p->spec->root_read_only && !p->ready) /* a volume in a cluster */
+        plan_mount(p, "tmpfs", dir, "tmpfs", plan_size(p, p->spec->scratch_bytes, ",mode=0777"))->soft = true;
     struct child_op *op = plan_op(p, OP_OPEN, dir);
     op->fd_at = &p->progress_fd;
     op->soft = true;
@@ -314,8 +317,10 @@ static void plan_progress(struct plan *p)
 static void plan_end(struct plan *p)
 {
     plan_progress(p);
-    if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
-    if (p->spec->tier == STEP_TIER_RO && !p->ready && !root_is_declared(p->spec)) plan_op(p, OP_ROOT_RO, "/");
+    if (p->spec->private_net && p->net_fd >= 0) plan_op(p, OP_NETWORK, NULL)->fd = p->net_fd;
+    else if (p->spec->private_net) plan_op(p, OP_LOOPBACK, NULL);
+    bool declared = p->spec->tier != STEP_TIER_RO || root_is_declared(p->spec);
+    if (!p->ready && (p->spec->root_read_only || !declared)) plan_op(p, OP_ROOT_RO, "/");
     if (!p->spec->params.n && !p->spec->artifacts.n && !p->spec->probed) return; /* nobody looks at its files */
     plan_op(p, OP_OPEN, "/")->fd_at = &p->root_fd;
     struct child_op *ns = plan_op(p, OP_OPEN, "/proc/self/ns/mnt");
@@ -433,6 +438,16 @@ static bool plan_plain_files(struct plan *p, struct err *e)
     return !str_set(s->cwd) || io_mkdirs(s->cwd.p, 0755) || err_sys(e, "%s", s->cwd.p);
 }
 
+/* Its group comes first, as if it were not told otherwise. */
+static const unsigned *group_ids(struct arena *a, const struct step_spec *s, size_t *n)
+{
+    unsigned *ids = ARENA_ARRAY(a, unsigned, s->groups.n + 1);
+    *n = 0;
+    if (s->gid >= 0) ids[(*n)++] = (unsigned)s->gid;
+    for (size_t i = 0; i < s->groups.n; i++) ids[(*n)++] = (unsigned)s->groups.items[i];
+    return ids;
+}
+
 bool plan_make(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
@@ -450,10 +465,11 @@ bool plan_make(struct plan *p, struct err *e)
     c->cwd = str_set(s->cwd) ? s->cwd.p : "/";
     c->uid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->uid;
     c->gid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->gid;
+    c->groups = group_ids(p->arena, s, &c->n_groups);
     c->rlimits = s->rlimits.items;
     c->n_rlimits = s->rlimits.n;
     c->sandbox = p->sb != NULL;
-    c->private_net = s->private_net;
+    c->private_net = s->private_net && p->net_fd < 0;
     c->ns = p->sb ? p->sb->ns : (struct child_ns){-1, -1};
     return p->sb ? plan_sandbox(p, e) : plan_plain_files(p, e);
 }

@@ -23,7 +23,7 @@ static bool make(struct plan_common *c, enum step_tier tier)
     struct err ignored; /* the step's own plan will say it */
     step_spec_init(&c->specs[tier]);
     c->specs[tier].tier = tier;
-    *p = (struct plan){.arena = &c->arena, .sb = c->sb, .spec = &c->specs[tier], .root_fd = -1, .ns_fd = -1, .progress_fd = -1};
+    *p = (struct plan){.arena = &c->arena, .sb = c->sb, .spec = &c->specs[tier], .net_fd = -1, .root_fd = -1, .ns_fd = -1, .progress_fd = -1};
     if (tier == STEP_TIER_RO) return plan_open_paths(p, &ignored) && plan_ready_root(p, &ignored);
     return tier == STEP_TIER_OVERLAY && c->sb->overlay_root && plan_host_root(p, &ignored);
 }

@@ -56,6 +56,7 @@ struct plan {
     unsigned n_private;
     uint64_t written;  /* bytes of inputs that the child writes */
     bool input_memory; /* STAGE_INPUTS is mounted, until the step is over */
+    int net_fd;    /* of the step's network; -1: none was passed */
     int root_fd;   /* filled by the child, for outputs and probes only: O_PATH of the step's root */
     int ns_fd;     /* likewise: keeps the step's mounts until outputs are collected */
     int progress_fd; /* likewise: the directory of the progress file */

@@ -169,6 +169,13 @@ static struct str parent_of(struct str path)
     return path.n > 1 ? str_sub(path, 0, path.n - 1) : STR("/");
 }
 
+/* Something is there that can be mounted on. */
+static bool is_covered_file(const struct plan *p, const struct step_file *f)
+{
+    struct stat st;
+    return f->over && lstat(str_fmt(p->arena, "/host%s", f->path.p).p, &st) == 0;
+}
+
 static int by_path(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
 
 bool plan_open_paths(struct plan *p, struct err *e)
@@ -183,7 +190,7 @@ bool plan_open_paths(struct plan *p, struct err *e)
     for (size_t i = 0; i < s->writable.n; i++)
         if (!want_dir(p, writable[i], true, e)) return false;
     for (size_t i = 0; i < s->files.n; i++)
-        if (!want_dir(p, parent_of(s->files.items[i].path), true, e)) return false;
+        if (!is_covered_file(p, &s->files.items[i]) && !want_dir(p, parent_of(s->files.items[i].path), true, e)) return false;
     for (size_t i = 0; i < s->tmpfs.n; i++)
         if (!want_dir(p, s->tmpfs.items[i].path, false, e)) return false;
     for (size_t i = 0; i < s->binds.n; i++)

@@ -43,6 +43,7 @@ static bool start(struct supervisor *sv, struct probe *p, struct arena *a, struc
     plan_command(a, &spec, &c);
     c.in = c.out = c.err = sv->null_fd;
     if (c.sandbox && r->plan.root_fd < 0) return err_set(e, ERR_IO, "the step's files are gone");
+    if (r->net_fd >= 0) VEC_PUSH(&c.ops, ((struct child_op){.kind = OP_NETWORK, .fd = r->net_fd}));
     VEC_PUSH(&c.ops, ((struct child_op){.kind = OP_CHDIR, .fd = r->plan.root_fd}));
     VEC_PUSH(&c.ops, ((struct child_op){.kind = OP_CHROOT, .b = "."}));
     bool ok = child_start(&c, &none, sv->stack, &p->pid, &p->pidfd, e);

@@ -18,9 +18,13 @@ enum proto_kind {
     PROTO_PROGRESS, /* supervisor -> engine: the last line of the step's progress file */
     PROTO_PROBE,    /* engine -> supervisor: run a command beside the step; a = number, b = time-out in ms; words */
     PROTO_PROBED,   /* supervisor -> engine: a = exit code, or PROTO_PROBE_NONE; b = number */
+    PROTO_NET,      /* engine -> launcher: a keeper of networks, with its socket; engine -> keeper: give one, or, with a
+                       descriptor and its address, take one back; keeper -> engine: these, or what is wrong */
     PROTO_KIND_MAX
 };
 
+/* What comes along with a START, in this order; in a. */
+enum { PROTO_START_HOLD = 1, PROTO_START_NET = 2 };
 enum { PROTO_PROBE_NONE = -1 /* it did not end in time, or could not be started */ };
 
 struct proto_head {

@@ -213,6 +213,7 @@ static bool start(struct supervisor *sv, struct err *e)
     r->plan.common = sv->common;
     sv->last_tier = r->spec.tier;
     r->plan.spec = &r->spec;
+    r->plan.net_fd = r->net_fd;
     r->plan.own_dir = step_work_path(&sv->arena, str_of(sv->state_dir), r->spec.id).p;
     if (sv->broken.code) {
         *e = sv->broken;
@@ -271,11 +272,11 @@ static bool begin(struct supervisor *sv, struct str spec_bytes, struct err *e)
     return start(sv, e);
 }
 
-void run_step(struct supervisor *sv, struct str spec_bytes)
+void run_step(struct supervisor *sv, struct str spec_bytes, int net_fd)
 {
     struct run *r = &sv->run;
     struct err e = {0};
-    *r = (struct run){.dir.fd = -1, .pidfd = -1, .result.end = STEP_END_ERROR};
+    *r = (struct run){.dir.fd = -1, .pidfd = -1, .net_fd = net_fd, .result.end = STEP_END_ERROR};
     r->plan.root_fd = r->plan.ns_fd = r->plan.progress_fd = -1;
     probes_init(sv);
     if (!begin(sv, spec_bytes, &e)) {
@@ -298,6 +299,7 @@ void run_clean(struct supervisor *sv)
     bool printed = r->log.tail.cap || r->log.out.cap;
     if (!sv->plain) close_pipes(sv);
     plan_fini(&r->plan);
+    if (r->net_fd >= 0) close(r->net_fd);
     step_dir_close(&r->dir);
     steplog_fini(&r->log);
     if (printed) malloc_trim(0);

@@ -26,13 +26,13 @@ static bool write_proc(const char *path, const char *text, struct err *e)
 }
 
 /* One id is mapped, to itself: programs then know that they are not root and do not try chown. */
-static bool map_user_ns(const struct sandbox_config *c, struct err *e)
+bool sandbox_map_user(uid_t uid, gid_t gid, struct err *e)
 {
     char map[64];
     if (!write_proc("/proc/self/setgroups", "deny", e)) return false;
-    snprintf(map, sizeof map, "%u %u 1", c->gid, c->gid);
+    snprintf(map, sizeof map, "%u %u 1", gid, gid);
     if (!write_proc("/proc/self/gid_map", map, e)) return false;
-    snprintf(map, sizeof map, "%u %u 1", c->uid, c->uid);
+    snprintf(map, sizeof map, "%u %u 1", uid, uid);
     if (!write_proc("/proc/self/uid_map", map, e)) return false;
     /* counted per user namespace: none below this one, whatever a step finds */
     return write_proc("/proc/sys/user/max_user_namespaces", "0", e);
@@ -79,7 +79,7 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
     sb->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sb->proc_fd < 0) return err_sys(e, "/proc");
     sb->root = !c->user_ns;
-    if (c->user_ns && !map_user_ns(c, e)) return false;
+    if (c->user_ns && !c->mapped && !sandbox_map_user(c->uid, c->gid, e)) return false;
     if (unshare(CLONE_NEWNS) != 0) return err_sys(e, "new mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return err_sys(e, "private mounts");
     if (!stage_make(sb, c, e) || !pivot(sb, e) || !stage_finish(sb, e)) return false;

@@ -64,10 +64,13 @@ struct sandbox_config {
     size_t n_masked;
     const char *tools; /* or NULL */
     uint64_t scratch_bytes;
-    bool user_ns; /* the process is in a new user namespace: that is to be mapped to */
+    bool user_ns; /* the process is in a user namespace, */
+    bool mapped;  /* which is mapped already; else to these: */
     uid_t uid;
     gid_t gid;
 };
 
+/* Maps one id, to itself, in the calling process' new user namespace. */
+bool sandbox_map_user(uid_t uid, gid_t gid, struct err *e);
 /* Moves the calling process into its stage, for good. */
 bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct err *e);

@@ -33,7 +33,7 @@ static bool ask(struct launcher *l, const struct slot_config *c, const char *nam
     struct buf config;
     named.name = str_of(name);
     buf_init(&config, PROTO_INLINE_BYTES);
-    bool ok = slot_config_encode(&named, &config, e) && launcher_request(l, buf_view(&config), passed, e);
+    bool ok = slot_config_encode(&named, &config, e) && launcher_request(l, PROTO_OPEN, buf_view(&config), passed, e);
     buf_fini(&config);
     return ok;
 }
@@ -70,13 +70,16 @@ int slot_fd(const struct slot *s) { return s->sock; }
 bool slot_busy(const struct slot *s) { return s->busy; }
 const char *slot_name(const struct slot *s) { return s->name; }
 
-bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, bool quiet, int hold, struct err *e)
+bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, const struct slot_start_opts *o, struct err *e)
 {
     ASSERT(!s->busy && !s->adopted);
     if (s->gone) return err_set(e, ERR_UNREACHABLE, "the slot's supervisor is gone");
-    struct proto_head h = {.kind = PROTO_START, .id = spec->id, .b = quiet};
+    int pass[PROTO_PASSED] = {-1, -1}, n = 0;
+    struct proto_head h = {.kind = PROTO_START, .id = spec->id, .b = o->quiet};
+    if (o->hold_fd >= 0) pass[n++] = o->hold_fd, h.a |= PROTO_START_HOLD;
+    if (o->net_fd >= 0) pass[n++] = o->net_fd, h.a |= PROTO_START_NET;
     if (fail_point(FAIL_START_BEFORE)) return err_sys(e, "message to a supervisor");
-    if (!proto_send(s->sock, &h, bytes, (int[PROTO_PASSED]){hold, -1}, e)) return false;
+    if (!proto_send(s->sock, &h, bytes, pass, e)) return false;
     fail_point(FAIL_START_AFTER);
     s->id = spec->id;
     s->busy = true;
@@ -107,9 +110,10 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
     struct proto_head h;
     struct str body;
     struct err ignored;
-    *out = (struct slot_event){.id = s->id};
+    int passed[PROTO_PASSED];
+    *out = (struct slot_event){.id = s->id, .net_fd = -1};
     for (;;) {
-        enum proto_got got = proto_recv(s->sock, a, &h, &body, NULL);
+        enum proto_got got = proto_recv(s->sock, a, &h, &body, passed);
         if (got == PROTO_NONE) return;
         if (got == PROTO_CLOSED) {
             s->gone = true;
@@ -117,10 +121,15 @@ void slot_read(struct slot *s, struct arena *a, struct slot_event *out)
             out->kind = SLOT_EXITED;
             return;
         }
+        if (passed[0] >= 0 && (h.kind != PROTO_HELLO || h.id != s->id || !s->busy)) close(passed[0]);
         if (h.id != s->id || !s->busy) continue; /* a late word about a step before */
         out->pid = h.a;
         out->time_us = h.time_us;
         out->kind = SLOT_STARTED;
+        if (h.kind == PROTO_HELLO) {
+            out->net_fd = passed[0];
+            out->line = body;
+        }
         if (h.kind == PROTO_STARTED || h.kind == PROTO_HELLO) return;
         if (h.kind == PROTO_PROBED) {
             out->kind = SLOT_PROBED;

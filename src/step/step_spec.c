@@ -136,6 +136,9 @@ bool step_spec_check(const struct step_spec *s, struct err *e)
             return err_set(e, ERR_SPEC, "step: no resource limit %u", s->rlimits.items[i].resource);
     if (s->uid < STEP_UID_DEFAULT || s->uid >= UINT32_MAX || s->gid < STEP_UID_DEFAULT || s->gid >= UINT32_MAX)
         return err_set(e, ERR_SPEC, "step: user or group id out of range");
+    for (size_t i = 0; i < s->groups.n; i++)
+        if (s->groups.items[i] < 0 || s->groups.items[i] >= UINT32_MAX) return err_set(e, ERR_SPEC, "step: group id out of range");
+    if (s->groups.n > LIMIT_STEP_GROUPS) return err_set(e, ERR_LIMIT, "step: more than LIMIT_STEP_GROUPS (%d) groups", LIMIT_STEP_GROUPS);
     return strings_check(&s->argv, false, e) && strings_check(&s->env, true, e) && mounts_check(s, e) &&
            limits_check(&s->limits, e) && outputs_check(s->params.items, s->params.n, e) && outputs_check(s->artifacts.items, s->artifacts.n, e);
 }
@@ -184,11 +187,12 @@ static void visit_mounts(struct codec *c, struct step_spec *s)
         codec_u64(c, &s->tmpfs.items[i].size);
         codec_bool(c, &s->tmpfs.items[i].read_only);
     }
-    CODEC_LIST(c, &s->files, 13);
+    CODEC_LIST(c, &s->files, 14);
     for (size_t i = 0; i < s->files.n && !c->failed; i++) {
         codec_text(c, &s->files.items[i].path);
         codec_bytes(c, &s->files.items[i].content);
         codec_u32(c, &s->files.items[i].mode);
+        codec_bool(c, &s->files.items[i].over);
         codec_bool(c, &s->files.items[i].apart);
     }
 }
@@ -222,6 +226,9 @@ static void visit_rest(struct codec *c, struct step_spec *s)
     visit_strs(c, &s->masks);
     codec_i64(c, &s->uid);
     codec_i64(c, &s->gid);
+    CODEC_LIST(c, &s->groups, 8);
+    for (size_t i = 0; i < s->groups.n && !c->failed; i++) codec_i64(c, &s->groups.items[i]);
+    codec_bool(c, &s->root_read_only);
     codec_u32(c, &s->grace_ms);
     codec_u64(c, &s->log_max_bytes);
     codec_u64(c, &s->scratch_bytes);
@@ -243,6 +250,7 @@ static void visit_spec(struct codec *c, struct step_spec *s)
     visit_strs(c, &s->env);
     codec_text(c, &s->cwd);
     codec_text(c, &s->hostname);
+    codec_text(c, &s->address);
     visit_mounts(c, s);
     visit_rest(c, s);
 }

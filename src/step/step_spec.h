@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { STEP_WIRE_VERSION = 4 };
+enum { STEP_WIRE_VERSION = 5 };
 
 #define STEP_TOOLS_DIR "/argo/bin" /* where a slot's tools directory is in its steps */
 
@@ -57,6 +57,7 @@ struct step_tmpfs {
 struct step_file {
     struct str path, content;
     uint32_t mode; /* permission bits; the owner is the step's user */
+    bool over;     /* shown at `path`, whatever is there, which stays as it is */
     bool apart;    /* shown at `path`, but not written into a bind that this lies in */
 };
 
@@ -96,6 +97,7 @@ struct step_spec {
     struct step_strs env;  /* "NAME=value"; the whole environment */
     struct str cwd;        /* made when missing; absent: "/" */
     struct str hostname;   /* sandbox tiers; absent: "skiff" */
+    struct str address;    /* of its network, told to an engine that adopts it; absent: none */
     struct step_strs layers;   /* IMAGE: host directories, topmost first */
     struct step_strs writable; /* private writable directories (parents of outputs, mount paths) */
     struct {
@@ -126,11 +128,16 @@ struct step_spec {
     struct str progress;    /* a file whose last line is told while the step runs; absent: none */
     struct step_strs masks; /* secret values that are shown as "***" in the log */
     int64_t uid, gid;       /* STEP_UID_DEFAULT or runAsUser, runAsGroup */
+    struct {
+        int64_t *items;
+        size_t n;
+    } groups;               /* further ones */
+    bool root_read_only;    /* the root's own file system, once all is in place */
     uint32_t grace_ms;      /* from the first signal of a kill to SIGKILL, when it names none */
     uint64_t log_max_bytes; /* 0: no limit */
     uint64_t scratch_bytes; /* size of the private tmpfs, 0 = the slot's default */
     bool capture_result;    /* keep the last LIMIT_RESULT_BYTES of stdout */
-    bool private_net;       /* an own network namespace with only a loopback device */
+    bool private_net;       /* the network namespace that comes with it, else an own one with only a loopback device */
     bool probed;            /* slot_probe will be called while it runs */
     bool fsync_result;      /* that it began, and the result, survive a power cut too, not only a crash of ours */
 };

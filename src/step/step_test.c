@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,9 @@
 #include "base/limits.h"
 #include "step/io_p.h"
 #include "step/journal_p.h"
+#include "step/nets.h"
 #include "step/past.h"
+#include "step/proto_p.h"
 #include "step/step_result.h"
 #include "step/step_spec.h"
 #include "step/steplog_p.h"
@@ -24,7 +27,8 @@ static struct step_spec full_spec(void)
     static struct step_input inputs[] = {{STR("/s"), STR_NONE, STR("/in"), STR("/sh"), 9, 0700, true},
                                          {STR_NONE, STR("x\0y"), STR("/raw"), STR_NONE, 0, -1, false}};
     static struct step_tmpfs tmpfs[] = {{STR("/t"), 4096, true}};
-    static struct step_file files[] = {{STR("/f"), STR("a\0b"), 0755, true}};
+    static struct step_file files[] = {{STR("/f"), STR("a\0b"), 0755, true, true}};
+    static int64_t groups[] = {7, 8};
     static struct step_output outs[] = {{STR("o"), STR("/o"), true}};
     static struct step_rlimit limits[] = {{7, 10, 20}};
     static struct str argv[] = {STR("sh"), STR("")}, env[] = {STR("A=b=c")}, masks[] = {STR("secret")};
@@ -47,6 +51,10 @@ static struct step_spec full_spec(void)
     s.limits = (struct step_limits){.memory_bytes = 1 << 20, .cpu_milli = 2, .share_milli = 3, .pids = 4};
     s.limits.groups[STEP_GROUP_MEMORY].dir = STR(STEP_GROUPS_TOP "/m");
     s.limits.groups[STEP_GROUP_MEMORY].unified = true;
+    s.groups.items = groups;
+    s.groups.n = 2;
+    s.address = STR("10.0.0.1");
+    s.root_read_only = true;
     return s;
 }
 
@@ -67,6 +75,7 @@ static void a_spec_survives_the_wire(void **state)
     assert_int_equal(got.inputs.items[1].mode, -1);
     assert_true(str_is(got.inputs.items[0].shared, "/sh"));
     assert_true(str_is(got.env.items[0], "A=b=c"));
+    assert_true(got.groups.n == 2 && got.groups.items[1] == 8);
     assert_false(str_set(got.cwd));
     assert_true(got.limits.memory_bytes == 1 << 20 && got.limits.cpu_milli == 2 && got.limits.share_milli == 3 && got.limits.pids == 4);
     assert_true(str_is(got.limits.groups[STEP_GROUP_MEMORY].dir, STEP_GROUPS_TOP "/m") && got.limits.groups[STEP_GROUP_MEMORY].unified);
@@ -168,6 +177,51 @@ static int setup(void **state)
 }
 
 static int teardown(void **state) { return io_remove_tree(AT_FDCWD, base) ? 0 : -1; }
+
+static void networks_are_read(void **state)
+{
+    static const char *const bad[] = {"", "10.0.0.0", "10.0.0.0/", "10.0.0/16", "10.0.0.0.0/16", "10.0.0.256/16", "10.1.0.1/16", "10.0.0.0/7", "10.0.0.0/29", "::/16"};
+    struct subnet s;
+    struct err e;
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_false(subnet_parse(str_of(bad[i]), &s, &e));
+    assert_true(subnet_parse(STR("172.16.32.0/20"), &s, &e));
+    assert_string_equal(subnet_address(&a, &s, 1).p, "172.16.32.1");
+    assert_string_equal(subnet_address(&a, &s, 0x0ffe).p, "172.16.47.254");
+    arena_fini(&a);
+}
+
+/* Descriptors arrive with a body of any size; where nobody wants them none stays open. */
+static void descriptors_come_along(void **state)
+{
+    struct err e;
+    struct arena a;
+    int ends[2], sent = open("/dev/null", O_RDONLY | O_CLOEXEC), passed[PROTO_PASSED];
+    arena_init(&a);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    for (size_t bytes = 5; bytes < 4 * PROTO_INLINE_BYTES; bytes *= PROTO_INLINE_BYTES / 2) {
+        char *text = arena_alloc(&a, bytes);
+        memset(text, 'x', bytes);
+        for (int wanted = 0; wanted < 2; wanted++) {
+            struct proto_head h = {.kind = PROTO_START}, got;
+            struct str body;
+            assert_true(proto_send(ends[0], &h, str_n(text, bytes), (int[PROTO_PASSED]){sent, -1}, &e));
+            assert_int_equal(proto_recv(ends[1], &a, &got, &body, wanted ? passed : NULL), PROTO_MESSAGE);
+            assert_int_equal(body.n, bytes);
+            if (!wanted) continue;
+            assert_true(passed[0] >= 0 && passed[1] == -1);
+            close(passed[0]);
+        }
+    }
+    int next = dup(sent);
+    assert_int_equal(next, ends[1] + 1); /* the lowest that is free */
+    close(next);
+    close(sent);
+    close(ends[0]);
+    close(ends[1]);
+    arena_fini(&a);
+}
 
 static void a_damaged_result_is_refused(void **state)
 {
@@ -459,6 +513,8 @@ int main(void)
         cmocka_unit_test(a_spec_survives_the_wire),
         cmocka_unit_test(damage_is_never_trusted),
         cmocka_unit_test(bad_specs_are_refused),
+        cmocka_unit_test(networks_are_read),
+        cmocka_unit_test(descriptors_come_along),
         cmocka_unit_test(a_damaged_result_is_refused),
         cmocka_unit_test(an_older_result_is_read),
         cmocka_unit_test_setup_teardown(a_torn_journal_gives_its_whole_records, setup, teardown),

@@ -76,10 +76,11 @@ static bool enter_realtime(void)
 
 static bool send_engine(struct supervisor *sv, enum proto_kind kind, struct str body)
 {
+    int net = kind == PROTO_HELLO ? sv->run.net_fd : -1;
     struct proto_head h = {.kind = kind, .id = sv->run.spec.id, .a = sv->run.pid,
                            .time_us = sv->run.result.started_us};
     struct err ignored;
-    return sv->sock >= 0 && proto_send(sv->sock, &h, body, NULL, &ignored);
+    return sv->sock >= 0 && proto_send(sv->sock, &h, body, (int[PROTO_PASSED]){net, -1}, &ignored);
 }
 
 static void leave_engine(struct supervisor *sv)
@@ -141,7 +142,7 @@ static void accept_engine(struct supervisor *sv)
     }
     leave_engine(sv);
     sv->sock = fd;
-    send_engine(sv, PROTO_HELLO, STR(""));
+    send_engine(sv, PROTO_HELLO, sv->run.spec.address.n ? sv->run.spec.address : STR(""));
     progress_again(sv);
 }
 
@@ -209,18 +210,19 @@ static void supervise(struct supervisor *sv)
     while (!sv->alone) {
         struct proto_head h;
         struct str body;
+        int passed[PROTO_PASSED];
         struct pollfd p = {.fd = sv->sock, .events = POLLIN};
         if (poll(&p, 1, -1) < 0) { /* not for ever: a step of the same user may have taken its descriptors' limit */
             if (errno == EINTR) continue;
             return;
         }
-        int passed[PROTO_PASSED];
         arena_init(&sv->arena);
         enum proto_got got = proto_recv(sv->sock, &sv->arena, &h, &body, passed);
         if (got == PROTO_CLOSED) return;
         if (got == PROTO_MESSAGE && h.kind == PROTO_START && !(p.revents & POLLHUP)) {
-            run_step(sv, body);
-            if (passed[0] >= 0) close(passed[0]); /* before the end is told: who hears of it may remove what was held */
+            int n = 0, hold = h.a & PROTO_START_HOLD ? passed[n++] : -1, net = h.a & PROTO_START_NET ? passed[n++] : -1;
+            run_step(sv, body, net);
+            if (hold >= 0) close(hold); /* before the end is told: who hears of it may remove what was held */
             deliver(sv);
             run_clean(sv);
             if (h.b && !sv->alone) run_get_ready(sv);
@@ -244,7 +246,7 @@ static bool enter_sandbox(struct supervisor *sv, const struct supervisor_birth *
     uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     struct sandbox_config sc = {.state_dir = sv->state_dir, .masked = c->masked.items, .n_masked = c->masked.n,
                                 .tools = str_set(c->tools) ? str_dup(keep, c->tools).p : NULL,
-                                .user_ns = b->user_ns, .uid = b->uid, .gid = b->gid,
+                                .user_ns = b->user_ns, .mapped = b->mapped, .uid = b->uid, .gid = b->gid,
                                 .scratch_bytes = c->scratch_bytes ? c->scratch_bytes : MIN(ram / 4, (uint64_t)2 << 30)};
     if (!sandbox_enter(&sv->sb, &sc, &sv->broken)) return false;
     sv->state_dir = str_fmt(keep, "/hostrw%s", sv->sb.state_dir).p;

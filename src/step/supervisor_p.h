@@ -36,6 +36,7 @@ struct run {
     pid_t pid;
     int pidfd; /* -1: it has ended */
     int64_t kill_at_ms; /* SIGKILL then; 0 = no kill under way */
+    int net_fd;         /* its network namespace; -1: the host's, or one that it alone has */
     struct progress progress;
     struct probe probes[SLOT_PROBES];
     int64_t tell_at_ms; /* the engine hears then that the step runs; 0 = it has */
@@ -69,7 +70,8 @@ struct supervisor {
 struct supervisor_birth {
     int sock, journal;
     struct slot_config config;
-    bool user_ns; /* it is in a new user namespace, to be mapped: */
+    bool user_ns; /* it is in a user namespace, */
+    bool mapped;  /* which is mapped already; else to these: */
     uid_t uid;
     gid_t gid;
     struct err broken; /* code != 0: what no step can be run for */
@@ -79,7 +81,7 @@ NORETURN void supervisor_main(const struct supervisor_birth *b);
 bool slot_config_decode(struct arena *a, struct str bytes, struct slot_config *c, struct err *e);
 
 /* run.c: from START to the result. The result is complete (in sv->run.result) when it returns. */
-void run_step(struct supervisor *sv, struct str spec_bytes);
+void run_step(struct supervisor *sv, struct str spec_bytes, int net_fd); /* takes net_fd */
 void run_clean(struct supervisor *sv); /* afterwards: frees everything */
 /* The view of a next step like the last one is made before it comes. */
 void run_get_ready(struct supervisor *sv);

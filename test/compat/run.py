@@ -24,8 +24,8 @@ Columns of expect.tsv (tab-separated, - = nothing):
             file asks servers elsewhere. They are not reached: internet.py answers for them through a proxy, the file
             stays as it is, and what is judged is what the program makes of such answers;
             limit:KEY=N makes the limit of a database semaphore first;
-            `image`: needs programs that only images have here: with --images; `net`: and a network of its own, where a step may listen on
-            any port: with --images and as root
+            `image`: needs programs that only images have here: with --images; `net`: in private networks, where a step may listen on any
+            port and has an address: with --images and as root
   limit     seconds; with "slow" only under --all
   checks    separated by "; ", each is one of
             NAME=PHASE         every node of that displayName has it (there is at least one);
@@ -62,7 +62,6 @@ ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 REFUSED = re.compile(r"not supported|neither mapped nor available|needs the program|has no effect in this version")
 ACTS = ("stop", "terminate", "set", "resume")
 GRACE_S = 20
-OWN_NET = ["unshare", "-n", "sh", "-c", 'ip link set lo up && echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start && exec "$@"', "sh"]
 QUICK_S = 15  # rows with a higher limit sleep more than they work, so many run at once
 
 
@@ -103,7 +102,8 @@ class Run:
             done = self.ask("sync", "create", key, "--type", "database", "--limit", number)
             if done.returncode:
                 raise Wrong("sync create: " + done.stderr.strip())
-        command = (OWN_NET if "net" in words else []) + self.command("run", "-o", "json", "--runtime", args.runtime, *files, os.path.join(args.corpus, row["file"]))
+        network = ["--network", "private"] if "net" in words else []
+        command = self.command("run", "-o", "json", "--runtime", args.runtime, *network, *files, os.path.join(args.corpus, row["file"]))
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=state,
                                         env=dict(os.environ, **net.environment) if net else None)

@@ -195,7 +195,7 @@ def a_redirect_to_another_host_is_the_answer(b):
 def what_a_cluster_refuses_is_an_error(b):
     probe = "{name: i, image: busybox, command: ['true'], %s}"
     for what, message in (("readinessProbe: {exec: {command: ['true']}}", "may not be set for init containers"),
-                          ("restartPolicy: Always", "restartPolicy is not supported")):
+                          ("restartPolicy: OnFailure", "restartPolicy: Always is the only one")):
         w = b.run(_head(b) + MAIN % ("    initContainers: [%s]" % (probe % what), "true")).is_("Error")
         assert message in w.status["message"], w.status["message"]
         assert re.search("W0105", b.call("lint", "wf.yaml").stdout + b.call("lint", "wf.yaml").stderr)

@@ -18,6 +18,7 @@ import daemons  # noqa: E402
 import limits  # noqa: E402
 import metadata  # noqa: E402
 import metrics  # noqa: E402
+import networks  # noqa: E402
 import pods  # noqa: E402
 import probes  # noqa: E402
 import progress  # noqa: E402
@@ -128,7 +129,7 @@ def same(got, expected, what=""):
 
 
 def tests():
-    for module in (artifacts, daemons, limits, metadata, metrics, pods, probes, progress, sets, templates):
+    for module in (artifacts, daemons, limits, metadata, metrics, networks, pods, probes, progress, sets, templates):
         for name, fn in list(vars(module).items()):
             if callable(fn) and getattr(fn, "__module__", "") == module.__name__ and not name.startswith("_"):
                 yield "%s: %s" % (module.__name__, name.replace("_", " ")), fn

@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -203,6 +204,37 @@ def a_private_network_has_only_loopback(b):
     ended(r, 0)
     check(r["result"].split() == ["lo"], r["result"])
     probe(b, "overlay", net=True)
+
+
+REACH = r"""
+import socket, sys
+for family, to in ((socket.AF_UNIX, "\0" + sys.argv[1]), (socket.AF_INET, ("127.0.0.1", int(sys.argv[2])))):
+    with socket.socket(family) as s:
+        try: s.connect(to); print("reached", to)
+        except ConnectionRefusedError: print("refused")
+"""
+
+
+@case
+def a_pod_s_network_does_not_reach_the_host_s_sockets(b):
+    """Abstract sockets belong to a network namespace; so does 127.0.0.1."""
+    name = "skiff-escape-%d" % os.getpid()
+    with socket.socket(socket.AF_UNIX) as abstract, socket.socket() as local:
+        abstract.bind("\0" + name)
+        abstract.listen()
+        local.bind(("127.0.0.1", 0))
+        local.listen()
+        reach = ["/usr/bin/python3", "-c", REACH, name, str(local.getsockname()[1])]
+        nets = ["-"] + (["10.171.0.0/16"] if b.root else [])
+        for tier in ("ro", "overlay"):
+            check(b.run(reach, tier=tier, capture=True)["result"].split().count("reached") == 2, "the host's own network does not reach them")
+            for net in nets:
+                r = b.run(reach, tier=tier, pod_net=net, capture=True)
+                check(r["result"].split() == ["refused"] * 2, "%s %s: %s" % (tier, net, r["result"]))
+        for net in nets:
+            probe(b, "overlay", pod_net=net)
+            r = b.run(["/usr/bin/python3", "-c", "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)"], pod_net=net)
+            check(r["status"] == "1" and "PermissionError" in b.log(), "a raw socket: " + b.log())
 
 
 @case

@@ -3,7 +3,7 @@
  *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--sub-path P] [--tmpfs PATH]
  *            [--input SRC:DST[:MODE[r]]] [--shared DIR] [--bytes N]
  *            [--file PATH=TEXT] [--apart PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
- *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--capture] [--no-fsync]
+ *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--pod-net NET|-] [--capture] [--no-fsync]
  *            [--kill SIG:AFTER_MS:GRACE_MS] [--count N] [--detach] [--adopt] -- COMMAND...
  *
  * Prints what happened, one "key value" a line; exits 0 when a result came. --count repeats the step
@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "step/launcher.h"
+#include "step/nets.h"
 #include "step/past.h"
 
 extern char **environ;
@@ -26,6 +27,8 @@ struct options {
     struct step_spec spec;
     struct str state;
     struct step_strs env, writable, masks, layers, hide;
+    const char *pod_net;
+    struct nets *nets;
     int kill_signo, kill_after_ms, kill_grace_ms;
     long count;
     bool detach, adopt, realtime;
@@ -108,7 +111,7 @@ static const struct option longs[] = {
     {"net", 0, 0, 'n'}, {"capture", 0, 0, 'C'}, {"no-fsync", 0, 0, 'F'}, {"kill", 1, 0, 'k'}, {"count", 1, 0, 'N'},
     {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'},
     {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'},
-    {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
+    {"pod-net", 1, 0, 'W'}, {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
 
 static bool parse_text(struct options *o, int c, char *arg)
 {
@@ -145,6 +148,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'i': s->id = strtoull(optarg, NULL, 10); break;
         case 'u': s->uid = s->gid = strtol(optarg, NULL, 10); break;
         case 'n': s->private_net = true; break;
+        case 'W': s->private_net = true; o->pod_net = optarg; break;
         case 'C': s->capture_result = true; break;
         case 'F': s->fsync_result = false; break;
         case 'k': parse_kill(o, optarg); break;
@@ -196,8 +200,13 @@ static void start_one(struct options *o, struct slot *slot)
 {
     struct err e = {0};
     struct buf b;
+    struct net net = {.fd = -1};
+    if (o->nets && !nets_take(o->nets, &net, &e)) die(e.text);
+    struct slot_start_opts opts = {.quiet = o->count > 0, .hold_fd = -1, .net_fd = net.fd};
+    o->spec.address = str_of(net.address);
     buf_init(&b, LIMIT_STEP_SPEC_BYTES);
-    if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), o->count > 0, -1, &e)) die(e.text);
+    if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), &opts, &e)) die(e.text);
+    if (net.fd >= 0) close(net.fd);
     buf_fini(&b);
 }
 
@@ -214,6 +223,16 @@ static void next_event(struct options *o, struct slot *slot, struct arena *a, st
             kill_it = false;
         }
     }
+}
+
+static void open_nets(struct options *o, struct launcher *l)
+{
+    struct err e = {0};
+    struct subnet s;
+    bool devices = o->pod_net && strcmp(o->pod_net, "-") != 0;
+    if (!o->pod_net) return;
+    if (devices && !subnet_parse(str_of(o->pod_net), &s, &e)) die(e.text);
+    if (!(o->nets = nets_open(l, devices ? &s : NULL, &e))) die(e.text);
 }
 
 static void follow(struct options *o, struct slot *slot, bool print)
@@ -293,6 +312,7 @@ int main(int argc, char **argv)
     if (!o.spec.argv.n) die("no command");
     struct launcher *l = launcher_start(argc, argv, &e);
     if (!l) die(e.text);
+    open_nets(&o, l);
     struct slot_config c = {.state_dir = o.state, .plain = o.spec.tier == STEP_TIER_NONE, .masked = o.hide,
                             .realtime = o.realtime};
     struct slot *slot = slot_open(l, &c, &e);
@@ -304,6 +324,7 @@ int main(int argc, char **argv)
         follow(&o, slot, true);
     }
     slot_close(slot);
+    nets_close(o.nets);
     launcher_stop(l);
     arena_fini(&o.arena);
     return 0;

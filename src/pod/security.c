@@ -1,0 +1,50 @@
+/* securityContext but for the user (user.c): groups, and what a step may. A template's takes the place of the workflow's, as in
+ * Argo; what a container says goes before both. */
+#include "pod/pod_p.h"
+
+const struct val *pod_right_field(const struct pod *p, const char *name)
+{
+    const struct val *own = val_get(val_get(p->main, STR("securityContext")), str_of(name));
+    return own ? own : val_get(val_get(&p->pod, STR("securityContext")), str_of(name));
+}
+
+bool pod_right(const struct pod *p, const char *name)
+{
+    const struct val *v = pod_right_field(p, name);
+    return v && v->kind == VAL_BOOL && v->b;
+}
+
+bool pod_id(const struct val *v, const char *name, int64_t *out, struct err *e)
+{
+    int64_t id;
+    if (!v) return true;
+    if (!val_i64(v, &id) || id < 0 || id > INT32_MAX)
+        return err_set(e, ERR_SPEC, "securityContext.%s: must be between 0 and 2147483647, inclusive", name);
+    *out = id;
+    return true;
+}
+
+/* Groups that go with the user: supplementalGroups, and fsGroup, which the pod's own volumes belong to. */
+static bool groups(struct pod *p, struct step_spec *s, struct err *e)
+{
+    const struct val *list = pod_right_field(p, "supplementalGroups"), *fs = pod_right_field(p, "fsGroup");
+    uint32_t n = list && list->kind == VAL_LIST ? list->n : 0;
+    s->groups.items = ARENA_ARRAY(p->a, int64_t, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (!pod_id(&list->items[i], "supplementalGroups", &s->groups.items[s->groups.n++], e)) return false;
+    if (!fs) return true;
+    if (!pod_id(fs, "fsGroup", &s->groups.items[s->groups.n], e)) return false;
+    p->fs_group = s->groups.items[s->groups.n++];
+    return true;
+}
+
+bool pod_security(struct pod *p, struct step_spec *s, struct err *e)
+{
+    p->fs_group = -1;
+    if (!groups(p, s, e)) return false;
+    s->root_read_only = pod_right(p, "readOnlyRootFilesystem");
+    if (!p->in->one_user) return true;
+    s->groups.n = 0; /* the only user and group there are own the volumes */
+    p->fs_group = -1;
+    return true;
+}
