@@ -181,6 +181,7 @@ static struct str describe(const struct pod_plan *plan)
     buf_printf(&b, "user %lld %lld\ntier %s\ncwd %.*s\n", (long long)s->uid, (long long)s->gid, step_tier_name(s->tier),
                STR_ARG(s->cwd));
     for (size_t i = 0; i < s->groups.n; i++) buf_printf(&b, "group %lld\n", (long long)s->groups.items[i]);
+    if (s->capabilities) buf_printf(&b, "may %x\n", s->capabilities);
     buf_printf(&b, "host %.*s\nnetwork %s %.*s\nroot %s\ndirs %lld\ngrace %u\nprobed %d\n", STR_ARG(s->hostname), s->private_net ? "private" : "host", STR_ARG(s->address),
                s->root_read_only ? "ro" : "rw", (long long)plan->dirs_gid, s->grace_ms, s->probed);
     struct str out = buf_dup(&a, &b);
@@ -506,7 +507,9 @@ static void a_stored_image_says_what_a_container_does_not(void **state)
     static const struct row rows[] = {
         {"{\"container\": {\"image\": \"stored\"}}",
          "tier image\nlayer /l/2\nlayer /l/1\narg /entry\narg serve\narg all\ncwd /app\nenv MODE=image\nenv PATH=/opt/bin:/bin\nwritable /data"},
-        {"{\"container\": {\"image\": \"stored\", \"args\": [\"x\"]}}", "arg /entry\narg x\n!arg serve"},
+        {"{\"container\": {\"image\": \"stored\", \"args\": [\"x\"]}}", "arg /entry\narg x\n!arg serve\nmay 800405fb"},
+        {"{\"container\": {\"image\": \"stored\", \"securityContext\": {\"capabilities\": {\"drop\": [\"CAP_KILL\", \"CHOWN\", \"WORLD\"]}}}}", "may 800405da"},
+        {"{\"container\": {\"image\": \"stored\", \"securityContext\": {\"capabilities\": {\"drop\": [\"ALL\"]}}}}", "!may 800405fb"},
         {"{\"container\": {\"image\": \"stored\", \"command\": [\"c\"]}}", "arg c\n!arg /entry\n!arg serve"},
         {"{\"container\": {\"image\": \"stored\", \"workingDir\": \"/w\", \"env\": [{\"name\": \"MODE\", \"value\": \"own\"}]}}",
          "cwd /w\nenv MODE=own\n!env MODE=image"},

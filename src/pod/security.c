@@ -38,11 +38,44 @@ static bool groups(struct pod *p, struct step_spec *s, struct err *e)
     return true;
 }
 
+static const struct { const char *name; uint32_t bit; } rights[] = {
+#define CAPABILITY(name, doc) {#name, STEP_CAPABILITY_##name},
+#include "step/capabilities.def"
+#undef CAPABILITY
+};
+
+/* "CHOWN", "CAP_CHOWN" or "ALL"; 0: none that a step can have. */
+static uint32_t right_bits(struct str name)
+{
+    if (str_starts(name, STR("CAP_"))) name = str_from(name, 4);
+    if (str_is(name, "ALL")) return STEP_CAPABILITIES;
+    for (size_t i = 0; i < ARRAY_LEN(rights); i++)
+        if (str_is(name, rights[i].name)) return rights[i].bit;
+    return 0;
+}
+
+static uint32_t rights_named(const struct val *context, const char *field)
+{
+    const struct val *list = val_get(val_get(context, STR("capabilities")), str_of(field));
+    uint32_t bits = 0;
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) bits |= right_bits(val_text(&list->items[i]));
+    return bits;
+}
+
+/* First what is dropped, then what is added. */
+static uint32_t capabilities(const struct pod *p)
+{
+    const struct val *context = val_get(p->main, STR("securityContext"));
+    uint32_t drop = rights_named(context, "drop");
+    return (STEP_CAPABILITIES & ~drop) | rights_named(context, "add");
+}
+
 bool pod_security(struct pod *p, struct step_spec *s, struct err *e)
 {
     p->fs_group = -1;
     if (!groups(p, s, e)) return false;
     s->root_read_only = pod_right(p, "readOnlyRootFilesystem");
+    if (p->image.kind == IMAGE_STORED) s->capabilities = capabilities(p);
     if (!p->in->one_user) return true;
     s->groups.n = 0; /* the only user and group there are own the volumes */
     p->fs_group = -1;

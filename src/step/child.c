@@ -166,10 +166,19 @@ CHILD_SIDE static bool step_identity(struct child *c)
     return true;
 }
 
+/* Root executes its program with what is inheritable and no more; any other user with nothing. */
+CHILD_SIDE static bool step_capabilities(struct child *c)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    long r = c->sets_capabilities ? RAW2(capset, &head, c->capabilities) : 0;
+    return r >= 0 || fail(c, r, "capabilities", NULL);
+}
+
 CHILD_SIDE static bool step_prepare(struct child *c)
 {
     unsigned long no_signals = 0;
     long r = RAW2(setpgid, 0, 0); /* a session of its own would cost a scheduling group as well */
+    if (!step_capabilities(c)) return false;
     /* until here descriptors were the supervisor's too */
     if (c->sandbox && (r = RAW3(close_range, ~0u, ~0u, CLOSE_RANGE_UNSHARE)) < 0) return fail(c, r, "close_range", NULL);
     RAW3(dup3, c->in, 0, 0);

@@ -6,6 +6,7 @@
  * Everything dies with the supervisor (the pid namespace; tier none: PDEATHSIG).
  * Runs on: supervisors. */
 #pragma once
+#include <linux/capability.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -70,6 +71,8 @@ struct child {
     size_t n_rlimits;
     const int *joins; /* cgroup.procs of the groups that it goes into */
     size_t n_joins;
+    struct __user_cap_data_struct capabilities[2]; /* sandboxes of root: the supervisor's, with what the step inherits */
+    bool sets_capabilities;
     bool sandbox;
     bool private_net; /* a new network namespace */
     bool realtime; /* the set-up runs at the supervisor's priority, the step at normal */

@@ -31,7 +31,7 @@ static void fault_note(struct collect *c, const char *name)
         if (errno == faults[i]) c->fault = errno, c->faulty = name;
 }
 
-/* Root's step has no capability, so that it reads no file of others: nor do its outputs. */
+/* Where root's step has no capability it reads no file of others: nor do its outputs. */
 static bool set_capabilities(const struct collect *c, bool all)
 {
     static struct __user_cap_data_struct sets[2]; /* of this process, which never change but here */
@@ -51,7 +51,7 @@ static bool rights_of_step(const struct collect *c)
     const struct step_spec *s = c->p->spec;
     if (s->gid >= 0) setfsgid((gid_t)s->gid);
     if (s->uid >= 0) setfsuid((uid_t)s->uid);
-    return set_capabilities(c, false);
+    return set_capabilities(c, c->p->child.capabilities[0].inheritable & STEP_CAPABILITY_DAC_OVERRIDE);
 }
 
 static void rights_back(const struct collect *c)

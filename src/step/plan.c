@@ -448,6 +448,16 @@ static const unsigned *group_ids(struct arena *a, const struct step_spec *s, siz
     return ids;
 }
 
+static void plan_capabilities(struct plan *p)
+{
+    struct child *c = &p->child;
+    c->sets_capabilities = p->sb && p->sb->root;
+    if (!c->sets_capabilities) return;
+    memcpy(c->capabilities, p->sb->capabilities, sizeof c->capabilities);
+    bool may = p->spec->tier == STEP_TIER_IMAGE && c->uid <= 0;
+    c->capabilities[0].inheritable &= may ? p->spec->capabilities : 0;
+}
+
 bool plan_make(struct plan *p, struct err *e)
 {
     const struct step_spec *s = p->spec;
@@ -471,6 +481,7 @@ bool plan_make(struct plan *p, struct err *e)
     c->sandbox = p->sb != NULL;
     c->private_net = s->private_net && p->net_fd < 0;
     c->ns = p->sb ? p->sb->ns : (struct child_ns){-1, -1};
+    plan_capabilities(p);
     return p->sb ? plan_sandbox(p, e) : plan_plain_files(p, e);
 }
 

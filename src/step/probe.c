@@ -1,7 +1,7 @@
 /* Commands that run beside a step, in its sandbox: what an exec probe asks (slot_probe).
  *
  * Such a process is another child of the supervisor, in the step's pid namespace. It gets the step's root by a
- * chroot into what the step's child left open, and then what every step gets: no capability, no descriptor of
+ * chroot into what the step's child left open, and then what the step got: its capabilities, no descriptor of
  * ours. Until it executes its command it shares the supervisor's memory, which is not dumpable, so the step
  * cannot look through /proc at the root that it has before. It dies with the step at the latest.
  * Runs on: supervisors. */

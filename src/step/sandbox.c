@@ -39,13 +39,15 @@ bool sandbox_map_user(uid_t uid, gid_t gid, struct err *e)
 }
 
 /* What Skiff was started with must not come back at the exec of a step: not through the bounding set, nor through
- * what is inheritable. What the supervisor has itself stays. */
-static bool keep_from_steps(struct err *e)
+ * what is inheritable. What the supervisor has itself stays. As root what a step in an image may have is inheritable, and
+ * its child takes away what its step is not to have: with the bounding set empty, more could not be given back. */
+static bool keep_from_steps(struct sandbox *sb, struct err *e)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct sets[2];
+    struct __user_cap_data_struct *sets = sb->capabilities;
     if (syscall(SYS_capget, &head, sets) != 0) return err_sys(e, "capabilities");
-    for (size_t i = 0; i < ARRAY_LEN(sets); i++) sets[i].inheritable = 0;
+    sets[0].inheritable = sb->root ? sets[0].permitted & STEP_CAPABILITIES : 0;
+    sets[1].inheritable = 0;
     if (syscall(SYS_capset, &head, sets) != 0) return err_sys(e, "inheritable capabilities");
     for (int cap = 0; cap < 64; cap++)
         if (prctl(PR_CAPBSET_DROP, cap) != 0) {
@@ -84,7 +86,7 @@ bool sandbox_enter(struct sandbox *sb, const struct sandbox_config *c, struct er
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return err_sys(e, "private mounts");
     if (!stage_make(sb, c, e) || !pivot(sb, e) || !stage_finish(sb, e)) return false;
     if (!sb->root && !slim_make(sb, e)) return false;
-    if (!keep_from_steps(e)) return false;
+    if (!keep_from_steps(sb, e)) return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return err_sys(e, "no_new_privs");
     return filter_load(e);
 }

@@ -13,6 +13,7 @@
  *   /u       overlays of inputs and their private halves, while a step has such (plan_input.c)
  * Runs on: supervisors. */
 #pragma once
+#include <linux/capability.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -56,6 +57,7 @@ struct sandbox {
     int proc_fd; /* the host's /proc */
     int hostrw;  /* O_PATH */
     struct child_ns ns;
+    struct __user_cap_data_struct capabilities[2]; /* of the supervisor */
 };
 
 struct sandbox_config {

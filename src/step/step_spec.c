@@ -229,6 +229,7 @@ static void visit_rest(struct codec *c, struct step_spec *s)
     CODEC_LIST(c, &s->groups, 8);
     for (size_t i = 0; i < s->groups.n && !c->failed; i++) codec_i64(c, &s->groups.items[i]);
     codec_bool(c, &s->root_read_only);
+    codec_u32(c, &s->capabilities);
     codec_u32(c, &s->grace_ms);
     codec_u64(c, &s->log_max_bytes);
     codec_u64(c, &s->scratch_bytes);

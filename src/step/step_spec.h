@@ -4,6 +4,8 @@
  * little-endian, versioned and bounded (LIMIT_STEP_*); decoding trusts no length and yields either
  * a whole checked step_spec or an error. Pure. Runs on: any thread. */
 #pragma once
+#include <linux/capability.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -90,6 +92,17 @@ struct step_limits {
 
 enum { STEP_UID_DEFAULT = -1 };
 
+/* Bits of the capabilities in step/capabilities.def, all of them below 32. */
+enum {
+#define CAPABILITY(name, doc) STEP_CAPABILITY_##name = 1u << CAP_##name,
+#include "step/capabilities.def"
+#undef CAPABILITY
+#define CAPABILITY(name, doc) | STEP_CAPABILITY_##name
+    STEP_CAPABILITIES = 0
+#include "step/capabilities.def"
+#undef CAPABILITY
+};
+
 struct step_spec {
     uint64_t id; /* the command's id; the same id is never run twice */
     enum step_tier tier;
@@ -132,6 +145,7 @@ struct step_spec {
         int64_t *items;
         size_t n;
     } groups;               /* further ones */
+    uint32_t capabilities;  /* STEP_CAPABILITIES or some of them: those of root in an image, where Skiff is root too */
     bool root_read_only;    /* the root's own file system, once all is in place */
     uint32_t grace_ms;      /* from the first signal of a kill to SIGKILL, when it names none */
     uint64_t log_max_bytes; /* 0: no limit */

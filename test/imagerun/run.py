@@ -17,7 +17,11 @@ import images  # noqa: E402
 from place import LIMIT_S, OPEN, Place, new_registry  # noqa: E402
 
 APPLETS = ("sh", "echo", "cat", "id", "ls", "env", "pwd", "sleep", "mkdir", "touch", "true", "hostname", "stat", "test", "cp", "rm", "sort",
-           "tr", "wc", "readlink", "chmod")
+           "tr", "wc", "readlink", "chmod", "chown", "mount", "mknod")
+CAPS = "echo $(while read k v; do case $k in Cap*) echo $v;; esac; done < /proc/self/status | sort -u) > /tmp/out"
+CHOWN = "chown 5:6 /opt/base 2>/dev/null; stat -c %u:%g /opt/base > /tmp/out"
+RIGHTS = ", securityContext: {%s}"
+MAY, NOTHING = "00000000800405fb", "0000000000000000"  # src/step/capabilities.def
 SAY = "#!/bin/sh\necho \"say $*\" > /tmp/out\n"
 PASSWD = "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"
 HEAD = """apiVersion: argoproj.io/v1alpha1
@@ -162,6 +166,15 @@ def configs(score, p):
             ({"Cmd": SH + [show], "User": "77"}, "", "77:0 / / /bin none"),
             ({"Cmd": SH + [show], "User": "app"}, ", securityContext: {runAsUser: 5, runAsGroup: 6}", "5:6 / / /bin none"),
             ({"Cmd": SH + ["touch /data/x && echo mine > /tmp/out"], "User": "1000", "Volumes": {"/data": {}}}, "", "mine"),
+            ({"Cmd": SH + [CAPS]}, "", f"{NOTHING} {MAY}"),
+            ({"Cmd": SH + [CAPS]}, RIGHTS % "capabilities: {drop: [ALL]}", NOTHING),
+            ({"Cmd": SH + [CAPS]}, RIGHTS % "runAsUser: 5", NOTHING),
+            ({"Cmd": SH + [CHOWN]}, "", "5:6"),
+            ({"Cmd": SH + [CHOWN]}, RIGHTS % "capabilities: {drop: [CAP_CHOWN]}", "0:0"),
+            ({"Cmd": SH + [CHOWN]}, RIGHTS % "capabilities: {drop: [ALL], add: [CHOWN, SYS_ADMIN]}", "5:6"),
+            ({"Cmd": SH + ["umask 077; echo mine > /tmp/out; chown 5 /tmp/out"]}, "", "mine"),
+            ({"Cmd": SH + ["mount -t tmpfs x /opt 2>/dev/null || mknod /d c 1 3 2>/dev/null || chroot / mount -t proc x /opt 2>/dev/null || echo no > /tmp/out"]},
+             "", "no"),
         ]
     else:
         rows.append(({"Cmd": SH + ["echo $HOME > /tmp/out"], "User": "app"}, "", "/home/app"))
