@@ -55,7 +55,7 @@ def bundle(b):
     for name in ("usr", "etc", "proc", "dev", "sys", "tmp", "srv"):
         os.makedirs(os.path.join(root, name), exist_ok=True)
     for name in ("bin", "lib", "lib64", "sbin"):
-        if os.path.islink("/" + name):
+        if os.path.islink("/" + name) and not os.path.islink(os.path.join(root, name)):
             os.symlink("usr/" + name, os.path.join(root, name))
     return b.path("bundle")
 
