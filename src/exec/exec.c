@@ -234,6 +234,8 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     int64_t parallel = config_int(o->config, CONFIG_PARALLEL);
     unsigned cpus = host_cpus();
     x->o = *o;
+    x->cpus = cpus;
+    x->ram_bytes = host_ram_bytes();
     arena_init(&x->arena);
     arena_init(&x->scratch);
     x->closing = o->idle;

@@ -213,6 +213,8 @@ struct exec {
     VEC(struct lane *) idle;    /* of those, ready for a step */
     struct past *past;          /* journals of slots that are not lanes any more */
     VEC(char *) old_slots;      /* closed; their journals go with the next commit */
+    uint32_t cpus;      /* of the machine; asking takes four system calls */
+    uint64_t ram_bytes;
     uint32_t running, max_running, max_fresh;
     uint64_t max_processes; /* of one container; 0: no limit */
     uint32_t quiet; /* with fewer new steps than this a processor is idle */
