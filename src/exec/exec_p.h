@@ -145,6 +145,13 @@ struct request {
     struct web_call *call;
 };
 
+/* What steps and users have written may be in it, under any name: only the private directory of a step may have the mark of a
+ * container, which goes first. */
+struct rubbish_path {
+    char *path;
+    bool of_step;
+};
+
 struct exec {
     struct exec_opts o;
     struct store *store;
@@ -224,7 +231,7 @@ struct exec {
     bool sweep_due;            /* it is noted that some day contents without a row are looked for */
     int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
-    VEC(char *) rubbish; /* paths that a worker is to remove, after what is urgent */
+    VEC(struct rubbish_path) rubbish; /* what a worker is to remove, after what is urgent */
 };
 
 /* run.c */
@@ -391,6 +398,7 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
 
 /* What is private to a step goes, but never between a step and the next one. */
 void step_clean_later(struct exec *x, int64_t step);
+void rubbish_add(struct exec *x, const char *path, bool of_step);
 void rubbish_remove(struct exec *x);
 void pods_dir_drop(const struct active *l); /* the run is over */
 void pod_dir_drop(struct active *l, struct node *n); /* of a container whose pod is over */

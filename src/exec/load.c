@@ -29,7 +29,7 @@ static bool sweep(struct exec *x, const struct command_row *commands, size_t n, 
         map_put(&open, str_fmt(&x->scratch, "%lld", (long long)commands[i].id), NULL);
     for (size_t i = 0; i < dirs.n; i++)
         if (!map_get(&open, dirs.items[i].name))
-            VEC_PUSH(&x->rubbish, mem_strdup(str_fmt(&x->scratch, "%s/%.*s", top.p, STR_ARG(dirs.items[i].name)).p));
+            rubbish_add(x, str_fmt(&x->scratch, "%s/%.*s", top.p, STR_ARG(dirs.items[i].name)).p, true);
     map_fini(&open);
     return true;
 }
@@ -45,7 +45,7 @@ static bool sweep_pods(struct exec *x, struct err *e)
         struct run_row row;
         struct err absent;
         bool at_work = store_run_find_uid(&x->scratch, x->store, dirs.items[i].name, &row, &absent) && !row.completed;
-        if (!at_work) VEC_PUSH(&x->rubbish, mem_strdup(str_fmt(&x->scratch, "%s/%.*s", top.p, STR_ARG(dirs.items[i].name)).p));
+        if (!at_work) rubbish_add(x, str_fmt(&x->scratch, "%s/%.*s", top.p, STR_ARG(dirs.items[i].name)).p, false);
     }
     return true;
 }

@@ -187,7 +187,7 @@ void outcome_params(struct arena *a, const struct step_result *r, struct step_ou
 
 /* What one turn leaves behind, in its order: a directory may lie in one that comes later. */
 struct rubbish {
-    VEC(char *) paths;
+    VEC(struct rubbish_path) paths;
 };
 
 /* The directory keeps its log; what was private to the step goes, but never between a step and the
@@ -196,25 +196,31 @@ static void clean(void *user)
 {
     struct rubbish *r = user;
     for (size_t i = 0; i < r->paths.n; i++) {
+        const struct rubbish_path *p = &r->paths.items[i];
         struct err e;
         fail_point(FAIL_RUBBISH);
-        if (!container_remove(r->paths.items[i], &e)) continue; /* whoever starts next tries again */
-        dir_remove_tree(r->paths.items[i], &e); /* best effort: `skiff delete` removes the rest */
+        if (p->of_step && !container_remove(p->path, &e)) continue; /* whoever starts next tries again */
+        dir_remove_tree(p->path, &e); /* best effort: `skiff delete` removes the rest */
     }
 }
 
 static void cleaned(void *user)
 {
     struct rubbish *r = user;
-    for (size_t i = 0; i < r->paths.n; i++) free(r->paths.items[i]);
+    for (size_t i = 0; i < r->paths.n; i++) free(r->paths.items[i].path);
     VEC_FINI(&r->paths);
     free(r);
+}
+
+void rubbish_add(struct exec *x, const char *path, bool of_step)
+{
+    VEC_PUSH(&x->rubbish, ((struct rubbish_path){mem_strdup(path), of_step}));
 }
 
 void step_clean_later(struct exec *x, int64_t step)
 {
     const char *path = step_work_path(&x->scratch, x->o.state_dir, (uint64_t)step).p;
-    if (rmdir(path) != 0 && errno != ENOENT) VEC_PUSH(&x->rubbish, mem_strdup(path));
+    if (rmdir(path) != 0 && errno != ENOENT) rubbish_add(x, path, true);
 }
 
 void pod_dir_drop(struct active *l, struct node *n)
@@ -222,7 +228,7 @@ void pod_dir_drop(struct active *l, struct node *n)
     if (!(node_has_containers(node_pod(n)) || node_parts(n)) || !phase_fulfilled(node_phase(node_pod(n)))) return;
     const char *path = pod_dir_path(&l->x->scratch, l, n).p;
     if (rmdir(path) == 0 || errno == ENOENT) return;
-    VEC_PUSH(&l->x->rubbish, mem_strdup(path));
+    rubbish_add(l->x, path, false);
 }
 
 void pods_dir_drop(const struct active *l)
@@ -230,7 +236,7 @@ void pods_dir_drop(const struct active *l)
     struct exec *x = l->x;
     const char *path = str_fmt(&x->scratch, "%.*s/pods/%.*s", STR_ARG(x->o.state_dir), STR_ARG(run_uid(l->run))).p;
     if (rmdir(path) == 0 || errno == ENOENT) return;
-    VEC_PUSH(&x->rubbish, mem_strdup(path));
+    rubbish_add(x, path, false);
 }
 
 void rubbish_remove(struct exec *x)

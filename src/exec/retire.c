@@ -371,7 +371,10 @@ bool run_rows_delete(struct exec *x, const struct run_row *row, struct err *e)
 void retired_remove(struct exec *x)
 {
     if (x->dead.n || x->dead_contents.n) fail_point(FAIL_RETIRE);
-    for (size_t i = 0; i < x->dead.n; i++) VEC_PUSH(&x->rubbish, x->dead.items[i]);
+    for (size_t i = 0; i < x->dead.n; i++) {
+        rubbish_add(x, x->dead.items[i], false);
+        free(x->dead.items[i]);
+    }
     for (size_t i = 0; i < x->dead_contents.n; i++) {
         content_drop(x, str_of(x->dead_contents.items[i]));
         free(x->dead_contents.items[i]);

@@ -230,7 +230,7 @@ void content_drop(struct exec *x, struct str id)
 {
     struct artifact_place place;
     struct artifact_ref ref = {.id = id};
-    if (artifact_path(&x->scratch, x->repo, &ref, &place, NULL)) VEC_PUSH(&x->rubbish, mem_strdup(place.path.p));
+    if (artifact_path(&x->scratch, x->repo, &ref, &place, NULL)) rubbish_add(x, place.path.p, false);
     else artifact_remove(x->repo, id, NULL); /* what is left of one that was never whole, or nothing */
 }
 

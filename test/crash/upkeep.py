@@ -24,6 +24,7 @@ TALKER = shapes.HEAD + """  templates:
     outputs: {artifacts: [{name: out, path: "/tmp/out-{{workflow.name}}"}]}
     container: {image: busybox, command: [sh, -c, "echo said; echo kept > /tmp/out-{{workflow.name}}"]}
 """
+TREE = TALKER.replace("echo kept > /tmp/out-{{workflow.name}}", "mkdir -p /tmp/out-{{workflow.name}}/container")
 ASLEEP = shapes.HEAD + """  templates:
   - name: main
     container: {image: busybox, command: [sh, -c, "echo S main >> @LOG@; while ! test -e @GO@; do sleep 0.02; done"]}
@@ -83,6 +84,9 @@ def healthy(score, skiff):
     status, found = sick(place, "--fix")
     score.check(not ours(found) and files_of(place) == before, f"doctor --fix of a healthy directory: {ours(found)}")
     place.call("delete", "w")
+    place.run(place.file("tree.yaml", TREE), "--name", "t")
+    score.check(len(glob.glob(place.state + "/artifacts/*/*.tree")) == 1, "a directory is an artifact")
+    place.call("delete", "t")
     score.check(reclaimed(place) == [], "deleting leaves nothing to gc")
     place.remove()
 
