@@ -72,7 +72,7 @@ static void item_add(struct reclaimed *r, const char *kind, struct str name, int
 static bool files_reclaim(struct upkeep *u, struct reclaimed *r, struct err *e)
 {
     struct waste_list w = {0};
-    bool ok = waste_find(r->a, u, &w, e) && (!u->change || waste_remove(&w, e));
+    bool ok = waste_find(r->a, u, &w, e) && (!u->change || waste_remove(r->a, &w, e));
     for (size_t i = 0; ok && i < w.rows.n; i++) item_add(r, w.rows.items[i].kind, w.rows.items[i].name, w.rows.items[i].bytes);
     for (size_t i = 0; ok && i < w.left.n; i++) list_add(&r->left, val_of_str(w.left.items[i]));
     waste_fini(&w);

@@ -142,13 +142,16 @@ static void waste_check(struct checking *c)
     struct waste_list w = {0};
     struct err e;
     int64_t bytes = 0;
-    bool ok = waste_find(&c->a, c->u, &w, &e) && (!c->u->change || waste_remove(&w, &e));
+    bool ok = waste_find(&c->a, c->u, &w, &e);
+    size_t not_ours = w.left.n;
+    ok = ok && (!c->u->change || waste_remove(&c->a, &w, &e));
     struct str what = STR("");
     for (size_t i = 0; ok && i < w.rows.n; i++) {
         bytes += w.rows.items[i].bytes;
         if (i < 5) what = DETAIL(c, "%.*s, %s %.*s", STR_ARG(what), w.rows.items[i].kind, STR_ARG(w.rows.items[i].name));
     }
     if (!ok) tell_failed(c, "left-overs", &e, NULL);
+    else if (w.left.n > not_ours) tell(c, UPKEEP_POOR, "left-overs", w.left.items[not_ours]);
     else if (w.rows.n)
         tell_mends(c, c->u->change, "left-overs", DETAIL(c, "%zu of runs that are gone or of crashes, %lld KiB%.*s%s", w.rows.n, (long long)(bytes >> 10), STR_ARG(what), w.rows.n > 5 ? ", …" : ""));
     else tell(c, UPKEEP_GOOD, "left-overs", w.left.n ? w.left.items[0] : STR("none"));

@@ -27,5 +27,6 @@ struct waste_list {
 };
 /* Nothing is changed. The list's texts live in the arena. */
 bool waste_find(struct arena *a, struct upkeep *u, struct waste_list *out, struct err *e);
-bool waste_remove(const struct waste_list *w, struct err *e); /* all that can be; the first failure is told */
+/* All that can be; the first failure is told. A step's directory whose container cannot be removed is left, and no row afterwards. */
+bool waste_remove(struct arena *a, struct waste_list *w, struct err *e);
 void waste_fini(struct waste_list *w);

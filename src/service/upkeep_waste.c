@@ -9,6 +9,7 @@
 
 #include "artifact/artifact.h"
 #include "base/fail.h"
+#include "container/container.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/lockfile.h"
@@ -188,13 +189,23 @@ bool waste_find(struct arena *a, struct upkeep *u, struct waste_list *out, struc
     return ok;
 }
 
-bool waste_remove(const struct waste_list *w, struct err *e)
+bool waste_remove(struct arena *a, struct waste_list *w, struct err *e)
 {
+    /* what stands in work/ was private to a step */
     bool ok = true;
+    size_t kept = 0;
     for (size_t i = 0; i < w->rows.n; i++) {
+        const struct waste row = w->rows.items[i];
+        struct err why;
         fail_point(FAIL_RUBBISH);
-        if (!dir_remove_tree(w->rows.items[i].path.p, ok ? e : NULL)) ok = false;
+        if (!strcmp(row.kind, "work") && !container_remove(row.path.p, &why)) {
+            VEC_PUSH(&w->left, str_fmt(a, "the container of step %.*s is still there: %s", STR_ARG(row.name), why.text));
+            continue;
+        }
+        if (!dir_remove_tree(row.path.p, ok ? e : NULL)) ok = false;
+        w->rows.items[kept++] = row;
     }
+    w->rows.n = kept;
     return ok;
 }
 

@@ -303,6 +303,25 @@ def removals_that_fail(b):
     f.close()
 
 
+def removals_by_upkeep(b):
+    """`skiff gc` and `skiff doctor --fix` remove the container before what remembers it, and leave both where they cannot."""
+    f = b.engine(output=HELLO)
+    b.run(wf(PLAIN)).is_("Succeeded")
+    b.clean(f)
+    for verb in (("gc",), ("doctor", "--fix")):
+        f.put("skiff-lost", {"io.skiff.step": "999"})
+        os.makedirs(b.state + "/work/999")
+        with open(b.state + "/work/999/container", "w") as out:
+            json.dump({"socket": b.socket, "name": "skiff-lost", "step": "999"}, out)
+        f.hooks["GET", "json"] = lambda r, c: r.reply(200, b"busy") or True
+        p = b.call(*verb)
+        holds("the container of step 999 is still there" in p.stdout + p.stderr and b.left() == ["999"], f"{verb}: {p}, {b.left()}")
+        del f.hooks["GET", "json"]
+        p = b.call(*verb)
+        holds(not f.containers and not b.left(), f"{verb}: {p}, {f.containers}, {b.left()}")
+    f.close()
+
+
 def other_runtime(b):
     """What an engine with this runtime left can be taken over by one with another."""
     f = b.engine(output=HELLO, hold=True, code=0)
