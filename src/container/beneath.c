@@ -11,7 +11,7 @@
 static bool step_into(int *fd, const char *name)
 {
     struct stat st;
-    if (mkdirat(*fd, name, 0777) == 0) fchmodat(*fd, name, 0777, 0);
+    mkdirat(*fd, name, 0777);
     int next = openat(*fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     bool ok = next >= 0 && fstat(next, &st) == 0;
     if (ok && S_ISLNK(st.st_mode)) {
@@ -43,9 +43,12 @@ static bool directory_make(struct arena *a, struct str top, struct str path, str
 
 bool directories_make(struct arena *a, const struct val *list, struct err *e)
 {
-    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) {
+    bool ok = true;
+    mode_t old = umask(0); /* no chmod afterwards: a step may have put a link there by then */
+    for (uint32_t i = 0; ok && list && list->kind == VAL_LIST && i < list->n; i++) {
         struct str path = val_get_str(&list->items[i], "path");
-        if (path.n && !directory_make(a, val_get_str(&list->items[i], "top"), path, e)) return false;
+        ok = !path.n || directory_make(a, val_get_str(&list->items[i], "top"), path, e);
     }
-    return true;
+    umask(old);
+    return ok;
 }
