@@ -15,7 +15,7 @@
 #include "container/frames.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
-#include "loop/loop.h"
+#include "os/clock.h"
 #include "os/fd.h"
 
 enum {
@@ -132,6 +132,15 @@ static void phase_over(struct work *w)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* It was told to end before it began. */
+static bool never_ran(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool never = w->stopped && w->phase == PHASE_BEFORE;
+    pthread_mutex_unlock(&w->lock);
+    return never;
+}
+
 /* ---- output ---- */
 
 static bool on_frame(void *user, int stream, struct str piece)
@@ -167,7 +176,7 @@ static void *output_main(void *user)
     bool ok = api_fetch(&api, "POST", target, &r, &reply, &e) && (api_good(&reply) || api_refusal(&api, &reply, "attach", &e));
     pthread_mutex_lock(&w->lock);
     w->whole = ok && frames_whole(&w->frames);
-    if (!ok) w->why = e;
+    if (!ok && !w->why.code) w->why = e; /* else: it could not be written on */
     w->ended = true;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
@@ -190,10 +199,10 @@ static bool attach(struct work *w, pthread_t *thread, struct err *e)
 static bool output_ended(struct work *w, int64_t ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(ms / 1000);
     pthread_mutex_lock(&w->lock);
-    while (!w->ended && pthread_cond_timedwait(&w->changed, &w->lock, &until) != ETIMEDOUT) {}
+    while (!w->ended && pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT) {}
     bool ended = w->ended;
     pthread_mutex_unlock(&w->lock);
     return ended;
@@ -238,16 +247,16 @@ static bool start(struct work *w, struct err *e)
 /* The engine may be restarted meanwhile. */
 static bool patient_call(struct work *w, const char *method, const char *what, int64_t timeout_ms, struct web_reply *out, struct err *e)
 {
-    int64_t until = loop_now_us() + (int64_t)API_PATIENCE_MS * 1000;
+    int64_t until = clock_mono_us() + (int64_t)API_PATIENCE_MS * 1000;
     struct str target = str_fmt(&w->a, "/containers/%.*s/%s", STR_ARG(w->id), what);
     for (;;) {
         struct web_request r = {.timeout_ms = timeout_ms};
-        int64_t before = loop_now_us();
+        int64_t before = clock_mono_us();
         bool ok = api_fetch(&w->api, method, target, &r, out, e);
         if (ok && out->status < 500) return true;
         if (ok) api_refusal(&w->api, out, what, e);
-        if (loop_now_us() - before > (int64_t)API_PATIENCE_MS * 1000) until = loop_now_us() + (int64_t)API_PATIENCE_MS * 1000;
-        if (loop_now_us() > until) return false;
+        if (clock_mono_us() - before > (int64_t)API_PATIENCE_MS * 1000) until = clock_mono_us() + (int64_t)API_PATIENCE_MS * 1000;
+        if (clock_mono_us() > until) return false;
         poll(NULL, 0, API_PAUSE_MS);
     }
 }
@@ -339,12 +348,13 @@ static void say(struct work *w, const struct err *e)
     struct val_builder b;
     struct err ignored;
     const char *path = val_get_str(&w->job, "said").p;
-    if (!path || (!e && !w->oom)) return;
+    if (!e && !w->oom) return;
     map_begin(&b, &w->a);
     if (e) map_add_str(&b, "error", str_of(e->text));
     else map_add(&b, STR("oom"), val_of_bool(true));
     struct val all = map_done(&b);
-    file_write_atomic(path, json_text(&w->a, &all), 0600, false, &ignored);
+    bool said = path && file_write_atomic(path, json_text(&w->a, &all), 0600, false, &ignored);
+    if (!said && e) dprintf(STDERR_FILENO, "skiff: %s\n", e->text);
 }
 
 /* What cannot be removed keeps its mark: whoever removes the step's directory tries again. */
@@ -370,7 +380,7 @@ int container_run(const char *job_path)
     pthread_cond_init(&w.changed, NULL);
     bool ok = begin(&w, job_path, &e) && (pthread_create(&signals, NULL, signals_main, &w) == 0 || err_set(&e, ERR_IO, "cannot start a thread"));
     ok = ok && whole_run(&w, &e);
-    if (!ok && w.stopped && w.phase == PHASE_BEFORE) err_set(&e, ERR_TIMEOUT, "stopped before it began");
+    if (!ok && never_ran(&w)) err_set(&e, ERR_TIMEOUT, "stopped before it began");
     say(&w, ok ? NULL : &e);
     drop(&w);
     fflush(NULL);
