@@ -199,7 +199,7 @@ static void content_check(struct checkup *c)
     struct str dir;
     struct err e = {0};
     bool fix = args_on(&c->cli->args, "fix") || args_on(&c->cli->args, "repair");
-    if (!config_state_dir(&c->cli->a, &c->cli->config, &c->cli->world, &dir, &e)) return; /* said already */
+    if (!config_state_dir(&c->cli->a, &c->cli->config, &c->cli->world, &dir, &e)) return; /* state_check says it */
     struct upkeep *u = upkeep_open(&c->cli->config, dir, fix, &e);
     if (u) upkeep_check(u, on_finding, c);
     else if (e.code != ERR_NOT_FOUND) report(c, BAD, "state", str_of(e.text), NULL);
@@ -272,8 +272,8 @@ static bool doctor_run(struct cli *cli, struct err *e)
     caps_check(&c);
     groups_check(&c);
     container_check(&c);
+    content_check(&c); /* first: what it repairs is no fault any more */
     state_check(&c);
-    content_check(&c);
     network_check(&c);
     limits_check(&c);
     if (c.json) buf_str(&c.out, STR("]\n"));

@@ -7,15 +7,14 @@
 #include "os/dir.h"
 #include "os/fd.h"
 
-/* True, with a sentence, when the name stands for nothing that can be used. */
-static bool is_broken(struct arena *a, struct image_store *s, const char *path, struct str *what)
+/* True, with a sentence, when the name stands for nothing that can be used. `why`: by which error. */
+static bool is_broken(struct arena *a, struct image_store *s, const char *path, struct str *what, struct err *why)
 {
     struct ref_record r;
     struct image_info info;
-    struct err why = {0};
-    if (!ref_file_read(a, path, &r, &why)) return *what = str_dup(a, str_of(why.text)), why.code != ERR_NOT_FOUND;
-    if (record_read(a, s, r.manifest, &info, &why)) return false;
-    *what = str_fmt(a, "%.*s: %s", STR_ARG(r.ref), why.text);
+    if (!ref_file_read(a, path, &r, why)) return *what = str_dup(a, str_of(why->text)), why->code != ERR_NOT_FOUND;
+    if (record_read(a, s, r.manifest, &info, why)) return false;
+    *what = str_fmt(a, "%.*s: %s", STR_ARG(r.ref), why->text);
     return true;
 }
 
@@ -28,7 +27,9 @@ bool image_check(struct arena *a, struct image_store *s, bool mend, struct str *
     *out = ARENA_ARRAY(a, struct str, files.n + 1);
     for (size_t i = 0; i < files.n; i++) {
         const char *path = store_path(a, s, "refs/%.*s", STR_ARG(files.items[i].name));
-        if (str_ends(files.items[i].name, STR(".tmp")) || !is_broken(a, s, path, &(*out)[*n])) continue;
+        struct err why = {0};
+        if (str_ends(files.items[i].name, STR(".tmp")) || !is_broken(a, s, path, &(*out)[*n], &why)) continue;
+        if (why.code == ERR_IO) return e ? (*e = why, false) : false; /* it may be whole: nobody can tell now */
         if (mend && unlink(path) != 0 && errno != ENOENT) return err_sys(e, "%s", path);
         ++*n;
     }

@@ -150,7 +150,8 @@ def permissions(score, skiff):
     os.chmod(place.state + "/skiff.db", 0o644)
     status, found = sick(place)
     score.check(status == 1 and "skiff.db is 0644" in found["permissions"][1], f"permissions: {status} {found}")
-    sick(place, "--fix")
+    status, found = sick(place, "--fix")
+    score.check(status == 0 and found["permissions"][0] == "repaired", f"permissions are repaired at once: {status} {found}")
     mode = [stat.S_IMODE(os.stat(place.state + "/" + n).st_mode) for n in ("", "skiff.db")]
     score.check(mode == [0o755, 0o600] and sick(place)[0] == 0, f"permissions repaired: {[oct(m) for m in mode]}")
     place.remove()
