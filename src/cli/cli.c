@@ -1,6 +1,5 @@
 /* From argv to the command's function and back to an exit status. */
 #include "cli/cli_p.h"
-#include "cli/text.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -13,7 +13,6 @@ static const struct flag flags[] = {
     {"generate-name", 0, FLAG_STR, "PREFIX", "name of the run, five letters are added"},
     {"labels", 'l', FLAG_LIST, "K=V,…", "labels of the run"},
     {"runtime", 0, FLAG_STR, "auto|none|ro|overlay|container", "how steps are isolated"},
-
     {"network", 0, FLAG_STR, "host|private", "the network that pods are in"},
     {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"},
     {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"},
