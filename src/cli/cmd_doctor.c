@@ -14,6 +14,7 @@
 #include "container/container.h"
 #include "os/cgroup.h"
 #include "os/clock.h"
+#include "os/fd.h"
 #include "os/proc.h"
 #include "service/upkeep.h"
 
@@ -239,22 +240,13 @@ static void container_check(struct checkup *c)
            "podman system service --time=0, or systemctl start docker; its socket: container.socket or DOCKER_HOST");
 }
 
-static bool says_one(const char *path)
-{
-    char c = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    bool one = read(fd, &c, 1) == 1 && c == '1';
-    close(fd);
-    return one;
-}
-
 /* What private networks reach, and what they leave behind. */
 static void network_check(struct checkup *c)
 {
     bool private = config_is(&c->cli->config, CONFIG_NETWORK, "private"), root = geteuid() == 0;
     bool there = access("/sys/class/net/skiff0", F_OK) == 0;
-    bool filtered = private && root && says_one("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    struct str calls = STR_NONE;
+    bool filtered = private && root && file_read(&c->cli->a, "/proc/sys/net/bridge/bridge-nf-call-iptables", 100, &calls, NULL) && str_is(str_trim(calls), "1");
     const char *kind = !private ? "pods are on this machine's network" : root ? "pods have addresses; they reach one another and this machine, nothing beyond"
                                                                             : "pods have only a loopback device";
     report(c, filtered ? POOR : GOOD, "network",

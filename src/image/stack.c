@@ -100,19 +100,10 @@ static bool walk_part(struct walk *w, int *fd)
 
 static bool text_read(struct arena *a, int fd, size_t max, struct str *out)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0 || st.st_size < 0 || (size_t)st.st_size > max) return false;
-    char *bytes = arena_alloc_bytes(a, (size_t)st.st_size + 1);
-    size_t done = 0;
-    while (done < (size_t)st.st_size) {
-        ssize_t n = read(fd, bytes + done, (size_t)st.st_size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        if (n == 0) break;
-        done += (size_t)n;
-    }
-    bytes[done] = 0;
-    *out = str_n(bytes, done);
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, max);
+    if (!fd_read_all(fd, &b, NULL)) return false;
+    *out = buf_dup(a, &b);
     return true;
 }
 
