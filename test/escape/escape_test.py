@@ -263,6 +263,11 @@ def run_as_user_needs_root(b):
         check("Permission denied" in b.log(), b.log())
     else:
         check(r["end"] == "error" and "runAsUser" in r["error"], r["text"])
+        own = NOBODY if os.geteuid() == 0 else os.geteuid()
+        if own in (NOBODY, os.getegid()):  # --uid says both
+            for tier in ("ro", "none"):
+                r = b.sh("id -u; id -g", uid=own, tier=tier, capture=True)
+                check(r.get("result", "").split() == [str(own)] * 2, "its own user and group: " + r["text"])
 
 
 @case
