@@ -29,6 +29,7 @@ struct options {
     struct step_strs env, writable, masks, layers, hide;
     const char *pod_net;
     struct nets *nets;
+    struct net net; /* of the next step; fd -1: none is taken */
     int kill_signo, kill_after_ms, kill_grace_ms;
     long count;
     bool detach, adopt, realtime;
@@ -200,13 +201,13 @@ static void start_one(struct options *o, struct slot *slot)
 {
     struct err e = {0};
     struct buf b;
-    struct net net = {.fd = -1};
-    if (o->nets && !nets_take(o->nets, &net, &e)) die(e.text);
-    struct slot_start_opts opts = {.quiet = o->count > 0, .hold_fd = -1, .net_fd = net.fd};
-    o->spec.address = str_of(net.address);
+    if (o->nets && o->net.fd < 0 && !nets_take(o->nets, &o->net, &e)) die(e.text);
+    struct slot_start_opts opts = {.quiet = o->count > 0, .hold_fd = -1, .net_fd = o->net.fd};
+    o->spec.address = str_of(o->net.address);
     buf_init(&b, LIMIT_STEP_SPEC_BYTES);
     if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), &opts, &e)) die(e.text);
-    if (net.fd >= 0) close(net.fd);
+    if (o->net.fd >= 0) close(o->net.fd);
+    o->net.fd = -1;
     buf_fini(&b);
 }
 
@@ -225,14 +226,18 @@ static void next_event(struct options *o, struct slot *slot, struct arena *a, st
     }
 }
 
-static void open_nets(struct options *o, struct launcher *l)
+/* -1, or the user namespace for slots. */
+static int open_nets(struct options *o, struct launcher *l)
 {
+    uint64_t id;
     struct err e = {0};
     struct subnet s;
     bool devices = o->pod_net && strcmp(o->pod_net, "-") != 0;
-    if (!o->pod_net) return;
+    o->net.fd = -1;
+    if (!o->pod_net) return -1;
     if (devices && !subnet_parse(str_of(o->pod_net), &s, &e)) die(e.text);
-    if (!(o->nets = nets_open(l, devices ? &s : NULL, &e))) die(e.text);
+    if (!(o->nets = nets_open(l, devices ? &s : NULL, &e)) || !nets_take(o->nets, &o->net, &e)) die(e.text);
+    return net_user_ns(o->net.fd, &id);
 }
 
 static void follow(struct options *o, struct slot *slot, bool print)
@@ -312,10 +317,10 @@ int main(int argc, char **argv)
     if (!o.spec.argv.n) die("no command");
     struct launcher *l = launcher_start(argc, argv, &e);
     if (!l) die(e.text);
-    open_nets(&o, l);
+    int user_ns = open_nets(&o, l);
     struct slot_config c = {.state_dir = o.state, .plain = o.spec.tier == STEP_TIER_NONE, .masked = o.hide,
                             .realtime = o.realtime};
-    struct slot *slot = slot_open(l, &c, &e);
+    struct slot *slot = slot_open(l, &c, user_ns, &e);
     if (!slot) die(e.text);
     if (o.count) {
         repeat(&o, slot);
