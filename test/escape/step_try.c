@@ -3,7 +3,7 @@
  *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--sub-path P] [--tmpfs PATH]
  *            [--input SRC:DST[:MODE[r]]] [--shared DIR] [--bytes N]
  *            [--file PATH=TEXT] [--apart PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
- *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--pod-net NET|-] [--capture] [--no-fsync]
+ *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--pod-net NET|-] [--caps] [--capture] [--no-fsync]
  *            [--kill SIG:AFTER_MS:GRACE_MS] [--count N] [--detach] [--adopt] -- COMMAND...
  *
  * Prints what happened, one "key value" a line; exits 0 when a result came. --count repeats the step
@@ -112,7 +112,7 @@ static const struct option longs[] = {
     {"net", 0, 0, 'n'}, {"capture", 0, 0, 'C'}, {"no-fsync", 0, 0, 'F'}, {"kill", 1, 0, 'k'}, {"count", 1, 0, 'N'},
     {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'},
     {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'},
-    {"pod-net", 1, 0, 'W'}, {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
+    {"pod-net", 1, 0, 'W'}, {"caps", 0, 0, 'G'}, {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
 
 static bool parse_text(struct options *o, int c, char *arg)
 {
@@ -149,6 +149,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'i': s->id = strtoull(optarg, NULL, 10); break;
         case 'u': s->uid = s->gid = strtol(optarg, NULL, 10); break;
         case 'n': s->private_net = true; break;
+        case 'G': s->capabilities = STEP_CAPABILITIES; break;
         case 'W': s->private_net = true; o->pod_net = optarg; break;
         case 'C': s->capture_result = true; break;
         case 'F': s->fsync_result = false; break;
