@@ -34,6 +34,7 @@ struct pod_network {
     uint32_t pod; /* index of its node */
     int fd;
     char address[16]; /* "": only a loopback device */
+    uint64_t user_ns; /* that it belongs to; 0: the engine's */
 };
 
 /* A run in memory. */
@@ -128,6 +129,7 @@ struct lane {
     size_t at; /* in exec.lanes */
     size_t steps, bytes; /* in the slot's journal */
     bool adopted;
+    uint64_t user_ns; /* which networks its steps may enter */
 };
 
 /* What a command row is about; the numbers are stored. */
@@ -314,7 +316,7 @@ void probes_free(struct job *j); /* none is fine */
 void probes_answered(struct job *j, uint32_t number, bool good); /* an exec probe: by its supervisor */
 
 /* network.c */
-bool networks_prepare(struct exec *x, struct err *e); /* before the first slot */
+bool networks_prepare(struct exec *x, struct err *e);
 void networks_close(struct exec *x);
 struct pod_network *pod_network_of(const struct active *l, struct node *n); /* NULL: the host's */
 bool pod_network_take(struct job *j, struct pod_network **out, struct err *e); /* its pod's, made when there is none; NULL: the host's */

@@ -141,14 +141,19 @@ static struct lane *lane_add(struct exec *x, struct slot *s, struct err *e)
     return l;
 }
 
-static struct lane *lane_open(struct exec *x, struct err *e)
+static struct lane *lane_open(struct exec *x, const struct pod_network *net, struct err *e)
 {
+    uint64_t id = 0;
     struct slot_config c = {.state_dir = x->o.state_dir, .plain = x->plain || x->containers, .tools = x->tools, .durable = x->full,
                             .realtime = x->realtime};
     if (x->o.host_home.n) c.masked = (struct step_strs){&x->o.host_home, 1};
-    struct slot *s = slot_open(x->o.launcher, &c, e);
+    int user_ns = net && net->user_ns ? net_user_ns(net->fd, &id) : -1;
+    struct slot *s = slot_open(x->o.launcher, &c, user_ns, e);
     struct lane *l = s ? lane_add(x, s, e) : NULL;
-    if (l) VEC_PUSH(&x->idle, l);
+    close_fd(&user_ns);
+    if (!l) return NULL;
+    l->user_ns = id;
+    VEC_PUSH(&x->idle, l);
     return l;
 }
 
@@ -193,16 +198,28 @@ bool job_adopt(struct job *j, struct slot *s, struct err *e)
 
 /* ---- starting ---- */
 
+/* The one that was used last, of those whose steps may enter the network; it becomes the last. */
+static struct lane *idle_find(struct exec *x, const struct pod_network *net)
+{
+    for (size_t i = x->idle.n; i-- > 0;) {
+        struct lane *l = x->idle.items[i], **last = &x->idle.items[x->idle.n - 1];
+        if (net && l->user_ns != net->user_ns) continue;
+        x->idle.items[i] = *last;
+        return *last = l;
+    }
+    return NULL;
+}
+
 /* A supervisor that was killed while it was idle may not have been missed yet: then another is asked.
  * What could not be sent has not been seen by anybody. */
-static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wire, int net_fd, struct err *e)
+static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wire, const struct pod_network *net, struct err *e)
 {
     struct exec *x = j->x;
-    struct slot_start_opts o = {.quiet = x->fresh.n < x->quiet, .hold_fd = j->hold, .net_fd = net_fd};
+    struct slot_start_opts o = {.quiet = x->fresh.n < x->quiet, .hold_fd = j->hold, .net_fd = net ? net->fd : -1};
     for (;;) {
-        bool first = x->idle.n == 0;
-        struct lane *l = first ? lane_open(x, e) : x->idle.items[x->idle.n - 1];
-        if (!l) return false;
+        struct lane *l = idle_find(x, net);
+        bool first = !l;
+        if (first && !(l = lane_open(x, net, e))) return false;
         bool sent = slot_start(l->slot, &plan->spec, wire, &o, e);
         if (sent) {
             x->idle.n--;
@@ -222,7 +239,7 @@ static void tell_notice(struct exec *x, const struct pod_plan *plan)
     log_line(LOG_WARN, "%.*s", STR_ARG(plan->notice));
 }
 
-static bool plan_send(struct job *j, struct pod_plan *plan, int net_fd, struct err *e)
+static bool plan_send(struct job *j, struct pod_plan *plan, const struct pod_network *net, struct err *e)
 {
     struct exec *x = j->x;
     struct buf wire CLEANUP(buf_fini);
@@ -231,7 +248,7 @@ static bool plan_send(struct job *j, struct pod_plan *plan, int net_fd, struct e
     groups_apply(j, &plan->spec.limits);
     plan->spec.fsync_result = x->full;
     j->grace_ms = plan->spec.grace_ms;
-    return (step_spec_encode(&plan->spec, &wire, e) && lane_start(j, plan, buf_view(&wire), net_fd, e)) || err_ctx(e, "step");
+    return (step_spec_encode(&plan->spec, &wire, e) && lane_start(j, plan, buf_view(&wire), net, e)) || err_ctx(e, "step");
 }
 
 /* True: its supervisor has it, or it waits for its image. */
@@ -242,7 +259,7 @@ static bool job_start(struct job *j, struct err *e)
     struct pod_network *net;
     bool ok = pod_network_take(j, &net, e) && job_plan(j, net, &plan, e);
     if (!ok && j->pull) return job_pulls(j, e->text), true;
-    ok = ok && plan_prepare(x, &plan, e) && plan_send(j, &plan, net ? net->fd : -1, e);
+    ok = ok && plan_prepare(x, &plan, e) && plan_send(j, &plan, net, e);
     close_fd(&j->hold); /* the supervisor has its own */
     if (!ok) return false;
     j->fresh = true;

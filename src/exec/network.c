@@ -27,7 +27,7 @@ bool networks_prepare(struct exec *x, struct err *e)
     if (!config_is(x->o.config, CONFIG_NETWORK, "private")) return true;
     if (x->plain) return err_set(e, ERR_USAGE, "--network=private needs a sandbox: run without --runtime=none");
     x->private_net = true;
-    x->addresses = proc_has_capability(CAP_NET_ADMIN) && proc_has_capability(CAP_SYS_ADMIN);
+    x->addresses = geteuid() == 0 && proc_has_capability(CAP_NET_ADMIN) && proc_has_capability(CAP_SYS_ADMIN);
     if (!x->addresses)
         x->notice = STR("without root a pod's private network has only a loopback device: nothing outside of the pod is reached");
     return open_nets(x, e);
@@ -46,6 +46,8 @@ static struct pod_network *add(struct active *l, struct node *n, int fd, const c
     struct node *pod = node_pod(n);
     struct pod_network p = {.pod = node_index(pod), .fd = fd};
     snprintf(p.address, sizeof p.address, "%s", address);
+    int user_ns = l->x->addresses ? -1 : net_user_ns(fd, &p.user_ns);
+    if (user_ns >= 0) close(user_ns);
     VEC_PUSH(&l->networks, p);
     if (p.address[0]) run_pod_address(l->run, pod, str_of(p.address));
     return &l->networks.items[l->networks.n - 1];

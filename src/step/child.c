@@ -159,7 +159,8 @@ CHILD_SIDE static bool step_identity(struct child *c)
     long r;
     if (c->gid >= 0 || c->uid >= 0 || c->n_groups) {
         r = RAW2(setgroups, c->n_groups, c->groups);
-        if (r < 0 && (r != -EPERM || c->n_groups)) return fail(c, r, "supplementary groups", NULL);
+        /* without root there are none but its own; whether that one is told next */
+        if (r < 0 && (r != -EPERM || c->n_groups > (c->gid >= 0))) return fail(c, r, "supplementary groups", NULL);
     }
     if (c->gid >= 0 && (r = RAW3(setresgid, c->gid, c->gid, c->gid)) < 0) return fail(c, r, "runAsGroup", NULL);
     if (c->uid >= 0 && (r = RAW3(setresuid, c->uid, c->uid, c->uid)) < 0) return fail(c, r, "runAsUser", NULL);

@@ -56,23 +56,33 @@ static void only_socket(int *sock)
     syscall(SYS_close_range, 4, ~0u, 0);
 }
 
-/* This process is in a user namespace of its own since it was asked for networks: slots stay in it, so that their
- * steps may enter them. */
-static bool shares_user_ns;
+static pid_t clone_pid_ns(unsigned long flags) { return (pid_t)syscall(SYS_clone, CLONE_NEWPID | flags | SIGCHLD, 0, 0, 0, 0); }
+
+/* A process cannot come back from a user namespace: another one goes there, and makes the supervisor in its place. */
+static pid_t fork_beside(struct supervisor_birth *b, int user_ns)
+{
+    pid_t pid = fork();
+    if (pid != 0) return pid;
+    b->user_ns = b->mapped = true;
+    if (setns(user_ns, CLONE_NEWUSER) != 0) return err_sys(&b->broken, "user namespace of the pod's network"), 0;
+    pid = clone_pid_ns(CLONE_PARENT);
+    if (pid > 0) _exit(0);
+    if (pid < 0) err_sys(&b->broken, "new pid namespace");
+    return 0;
+}
 
 /* In a sandbox the supervisor is the first process of a pid namespace: whatever a step starts dies with
  * it. Without the right to make one it takes a user namespace along. */
-static pid_t fork_into(struct supervisor_birth *b)
+static pid_t fork_into(struct supervisor_birth *b, int user_ns)
 {
     b->uid = geteuid();
     b->gid = getegid();
     if (b->config.plain) return fork();
-    b->user_ns = b->mapped = shares_user_ns;
-    pid_t pid = b->uid == 0 || shares_user_ns ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : -1;
+    if (user_ns >= 0) return fork_beside(b, user_ns);
+    pid_t pid = b->uid == 0 ? clone_pid_ns(0) : -1;
     if (pid >= 0) return pid;
-    if (shares_user_ns) return err_sys(&b->broken, "new pid namespace"), fork();
     b->user_ns = true;
-    pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+    pid = clone_pid_ns(CLONE_NEWUSER);
     if (pid >= 0) return pid;
     err_sys(&b->broken, "new user namespace");
     return fork();
@@ -86,7 +96,7 @@ static void make_supervisor(const int *passed, struct str config)
     arena_init(&a);
     bool known = slot_config_decode(&a, config, &b.config, &b.broken);
     fail_point(FAIL_SLOT_ASKED);
-    pid_t pid = known ? fork_into(&b) : fork();
+    pid_t pid = known ? fork_into(&b, passed[2]) : fork();
     if (pid == 0) {
         reset_signals();
         setsid();
@@ -105,29 +115,33 @@ static void make_supervisor(const int *passed, struct str config)
 
 static bool may_make_networks(void)
 {
+    if (geteuid() != 0) return false; /* its slots will be in user namespaces */
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct sets[2] = {{0}};
     return syscall(SYS_capget, &head, sets) == 0 && (sets[0].effective >> CAP_SYS_ADMIN & 1);
+}
+
+static bool own_user_ns(struct err *e)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    prctl(PR_SET_DUMPABLE, 1); /* its map belongs to root otherwise */
+    bool ok = (unshare(CLONE_NEWUSER) == 0 || err_sys(e, "new user namespace")) && sandbox_map_user(uid, gid, e);
+    prctl(PR_SET_DUMPABLE, 0);
+    return ok;
 }
 
 static void make_keeper(int sock, struct str text)
 {
     enum { KEEPER = 4 };
     struct err broken = {0};
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    if (!may_make_networks()) {
-        prctl(PR_SET_DUMPABLE, 1); /* its map belongs to root otherwise */
-        if (unshare(CLONE_NEWUSER) != 0) err_sys(&broken, "new user namespace");
-        else if (sandbox_map_user(uid, gid, &broken)) shares_user_ns = true;
-        prctl(PR_SET_DUMPABLE, 0);
-    }
     if (fork() != 0) return;
     reset_signals();
     setsid();
     dup2(sock, KEEPER);
     syscall(SYS_close_range, KEEPER + 1, ~0u, 0);
     close(3);
+    if (!may_make_networks()) own_user_ns(&broken);
     netkeeper_main(KEEPER, text, &broken);
 }
 

@@ -31,8 +31,9 @@ struct slot_config {
 };
 
 /* Asks the launcher for a supervisor. It gets ready in the background; a failure to build the
- * sandbox is reported as STEP_END_ERROR by the first step. */
-struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct err *e);
+ * sandbox is reported as STEP_END_ERROR by the first step. `user_ns`: that of the networks that its steps are to enter
+ * (nets.h), which the caller keeps, or -1. */
+struct slot *slot_open(struct launcher *l, const struct slot_config *c, int user_ns, struct err *e);
 /* Leaves the slot: an idle supervisor exits, a busy one goes on alone; the journal stays. NULL is fine. */
 void slot_close(struct slot *s);
 int slot_fd(const struct slot *s); /* poll for reading, then slot_read until SLOT_NOTHING */

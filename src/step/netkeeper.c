@@ -175,9 +175,8 @@ static bool number_take(struct keeper *k, int ns, uint32_t *number, struct err *
     for (uint32_t i = 0; i < MIN(all, (uint32_t)TRIES); i++) {
         *number = FIRST + k->next++ % all;
         if (pair_make(k, *number, ns)) return true;
-        if (errno == ENODEV && !bridge_ready(k, e)) return false; /* somebody has removed it */
         if (errno == EXFULL) return err_set(e, ERR_LIMIT, "bridge " NETS_BRIDGE " has no room for another pod: it takes 1023");
-        if (errno != EEXIST && errno != ENODEV) return err_sys(e, "a device for the pod");
+        if (errno != EEXIST) return err_sys(e, "a device for the pod"); /* also where somebody has removed the bridge: the next keeper makes it */
     }
     return err_set(e, ERR_LIMIT, "all %u addresses are taken", all);
 }

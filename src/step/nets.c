@@ -1,8 +1,11 @@
 /* The engine's end of the keeper; see nets.h. What is ready waits in the socket. */
 #include "step/nets.h"
 
+#include <linux/nsfs.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -83,6 +86,17 @@ static bool receive(struct nets *n, struct net *out, struct err *e)
     *out = (struct net){.fd = passed[0]};
     snprintf(out->address, sizeof out->address, "%.*s", STR_ARG(text));
     return true;
+}
+
+int net_user_ns(int net_fd, uint64_t *id)
+{
+    struct stat its, ours;
+    int fd = ioctl(net_fd, NS_GET_USERNS);
+    bool other = fd >= 0 && fstat(fd, &its) == 0 && stat("/proc/self/ns/user", &ours) == 0 && its.st_ino != ours.st_ino;
+    *id = other ? (uint64_t)its.st_ino : 0;
+    if (other) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
 }
 
 void nets_give_back(struct nets *n, const struct net *net)

@@ -439,11 +439,11 @@ static bool plan_plain_files(struct plan *p, struct err *e)
 }
 
 /* Its group comes first, as if it were not told otherwise. */
-static const unsigned *group_ids(struct arena *a, const struct step_spec *s, size_t *n)
+static const unsigned *group_ids(struct arena *a, const struct step_spec *s, int64_t gid, size_t *n)
 {
     unsigned *ids = ARENA_ARRAY(a, unsigned, s->groups.n + 1);
     *n = 0;
-    if (s->gid >= 0) ids[(*n)++] = (unsigned)s->gid;
+    if (gid >= 0) ids[(*n)++] = (unsigned)gid;
     for (size_t i = 0; i < s->groups.n; i++) ids[(*n)++] = (unsigned)s->groups.items[i];
     return ids;
 }
@@ -475,7 +475,7 @@ bool plan_make(struct plan *p, struct err *e)
     c->cwd = str_set(s->cwd) ? s->cwd.p : "/";
     c->uid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->uid;
     c->gid = p->sb && !p->sb->root ? STEP_UID_DEFAULT : s->gid;
-    c->groups = group_ids(p->arena, s, &c->n_groups);
+    c->groups = group_ids(p->arena, s, c->gid, &c->n_groups);
     c->rlimits = s->rlimits.items;
     c->n_rlimits = s->rlimits.n;
     c->sandbox = p->sb != NULL;

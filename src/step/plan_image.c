@@ -69,7 +69,8 @@ static bool attach_layers(struct plan *p, bool *etc_is_link, struct err *e)
         struct str layer = p->spec->layers.items[i];
         struct stat st;
         const char *at = str_fmt(p->arena, "/img/%zu", i).p;
-        if (mkdir(at, 0755) != 0 && errno != EEXIST) return err_sys(e, "%s", at);
+        if (i >= p->sb->n_img && mkdir(at, 0755) != 0) return err_sys(e, "%s", at);
+        p->sb->n_img = MAX(p->sb->n_img, i + 1);
         int dir = io_open_in(p->sb->hostrw, layer.p, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
         if (dir < 0) return err_sys(e, "image directory %s", layer.p);
         if (!known && (known = fstatat(dir, "etc", &st, AT_SYMLINK_NOFOLLOW) == 0)) *etc_is_link = S_ISLNK(st.st_mode);

@@ -8,7 +8,8 @@
 enum { PROTO_VERSION = 2, PROTO_INLINE_BYTES = 32 << 10 };
 
 enum proto_kind {
-    PROTO_OPEN = 1, /* engine -> launcher: slot configuration, with the supervisor's socket and journal */
+    PROTO_OPEN = 1, /* engine -> launcher: slot configuration, with the supervisor's socket and journal, and perhaps the user
+                     * namespace that it is to be in */
     PROTO_START,    /* engine -> supervisor: a step_spec; b = 1: get ready for another one afterwards; with what is to be
                      * held open until the step is over, if anything */
     PROTO_KILL,     /* engine -> supervisor: a = signal, b = grace in ms */
@@ -38,7 +39,7 @@ struct proto_head {
 
 enum proto_got { PROTO_MESSAGE, PROTO_NONE /* would block */, PROTO_CLOSED /* or broken */ };
 
-enum { PROTO_PASSED = 2 };
+enum { PROTO_PASSED = 3 };
 
 /* `pass` (may be NULL) are up to PROTO_PASSED descriptors that are sent along; -1 ends them. */
 bool proto_send(int sock, struct proto_head *h, struct str body, const int *pass, struct err *e);

@@ -286,7 +286,8 @@ void run_step(struct supervisor *sv, struct str spec_bytes, int net_fd)
     fail_point(FAIL_STEP_STARTED);
     progress_begin(sv);
     bool watched = run_loop(sv, &e);
-    if (r->spec.limits.memory_bytes && groups_killed(&sv->groups)) r->result.memory_limit = r->spec.limits.memory_bytes;
+    bool oom = sv->groups.n_joins && groups_killed(&sv->groups); /* counted also where the limit was not the step's */
+    if (oom && r->spec.limits.memory_bytes) r->result.memory_limit = r->spec.limits.memory_bytes;
     probes_end(sv);
     progress_end(sv);
     fail_point(FAIL_STEP_ENDED);

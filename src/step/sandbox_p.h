@@ -52,6 +52,7 @@ struct sandbox {
     uint64_t scratch_bytes;
     bool inputs_on_disk;     /* an overlay cannot have its upper half in memory here */
     bool top;                /* STAGE_TOP is made, with what was then in the host's */
+    size_t n_img;            /* mount points below /img that are made */
     struct timespec resolv_seen, hosts_seen;
     const char *tools; /* resolved; NULL: none */
     int proc_fd; /* the host's /proc */

@@ -27,7 +27,7 @@ static struct slot *slot_new(int sock, const char *name)
     return s;
 }
 
-static bool ask(struct launcher *l, const struct slot_config *c, const char *name, const int passed[2], struct err *e)
+static bool ask(struct launcher *l, const struct slot_config *c, const char *name, const int *passed, struct err *e)
 {
     struct slot_config named = *c;
     struct buf config;
@@ -39,7 +39,7 @@ static bool ask(struct launcher *l, const struct slot_config *c, const char *nam
 }
 
 /* The journal is not kept open here: its lock is to end with the supervisor. */
-struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct err *e)
+struct slot *slot_open(struct launcher *l, const struct slot_config *c, int user_ns, struct err *e)
 {
     int ends[2];
     char name[JOURNAL_NAME_MAX];
@@ -50,7 +50,7 @@ struct slot *slot_open(struct launcher *l, const struct slot_config *c, struct e
         close(journal);
         return NULL;
     }
-    bool ok = ask(l, c, name, (int[2]){ends[1], journal}, e);
+    bool ok = ask(l, c, name, (int[PROTO_PASSED]){ends[1], journal, user_ns}, e);
     close(ends[1]);
     close(journal);
     if (ok) return slot_new(ends[0], name);
@@ -74,7 +74,7 @@ bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, 
 {
     ASSERT(!s->busy && !s->adopted);
     if (s->gone) return err_set(e, ERR_UNREACHABLE, "the slot's supervisor is gone");
-    int pass[PROTO_PASSED] = {-1, -1}, n = 0;
+    int pass[PROTO_PASSED] = {-1, -1, -1}, n = 0;
     struct proto_head h = {.kind = PROTO_START, .id = spec->id, .b = o->quiet};
     if (o->hold_fd >= 0) pass[n++] = o->hold_fd, h.a |= PROTO_START_HOLD;
     if (o->net_fd >= 0) pass[n++] = o->net_fd, h.a |= PROTO_START_NET;

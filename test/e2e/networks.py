@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
 import run
@@ -19,7 +18,6 @@ spec:
   templates:
 """
 PRIVATE = ("--network", "private")
-NOBODY = 65534
 SERVER = """
   - name: server
     daemon: true
@@ -251,26 +249,47 @@ def nothing_is_left_of_networks_after_sigkill(b):
 def without_root_there_is_a_loopback_device(b):
     if not _as_root():
         return  # all other tests are without
-    os.chmod(b.directory, 0o777)
+    b.rootless()
     path = b.file(HEAD % "" + """
   - name: main
     container: {image: busybox, command: [sh, -c, 'cat /proc/net/dev | tail -n +3 | cut -d: -f1; exec 3<>/tmp/x']}
     sidecars: [{name: s, image: busybox, command: [sleep, '100']}]
 """)
-    os.chmod(path, 0o644)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}
-    env["HOME"] = b.directory
-
-    def skiff(*words):
-        return subprocess.run([run.SKIFF, words[0], "--state", b.state, *words[1:]], cwd=b.directory, env=env, capture_output=True,
-                              text=True, timeout=run.LIMIT_S, preexec_fn=lambda: (os.setgroups([]), os.setresgid(*[NOBODY] * 3), os.setresuid(*[NOBODY] * 3)))
-    p = skiff("run", *PRIVATE, path)
+    p = b.call("run", *PRIVATE, path)
     run.same(p.returncode, 0, p.stderr + p.stdout)
     assert "only a loopback device" in p.stderr + p.stdout, p.stderr
-    run.same(skiff("logs", "@latest", "--no-color").stdout.split()[-1], "lo")
+    run.same(b.logs().split()[-1], "lo")
     b.file(HEAD % "" + "  - name: main\n    steps: [[{name: s, template: server}]]\n" + SERVER)
-    p = skiff("run", *PRIVATE, path)
+    p = b.call("run", *PRIVATE, path)
     assert "is not reached from outside" in p.stderr + p.stdout, p.stdout + p.stderr
+
+
+def without_root_who_comes_later_finds_the_network_of_its_pod(b):
+    """Whoever has died meanwhile: it belongs to a user namespace that only who was put into it may enter."""
+    b.rootless()
+    for victim in ("launcher", "engine"):
+        met = "127.0.0.1\", 8080"
+        p = b.start(HEAD % ("  volumes: [{name: here, hostPath: {path: %s}}]" % b.directory) + """
+  - name: main
+    steps: [[{name: set, template: set}], [{name: more, template: more, withSequence: {count: '6'}}]]
+  - name: set
+    containerSet:
+      volumeMounts: [{name: here, mountPath: /here}]
+      containers:
+      - {name: server, image: python:3.11, command: [python3, -c, 'import socket; socket.create_server(("%s)).accept()[0].sendall(b"x")']}
+      - {name: wait, image: busybox, command: [sh, -c, 'until test -e /here/go-%s; do sleep 0.05; done']}
+      - {name: main, image: python:3.11, command: [python3, -c, 'import socket; assert socket.create_connection(("%s)).recv(1)'], dependencies: [wait]}
+  - name: more
+    container: {image: busybox, command: [grep, -q, 'lo:', /proc/net/dev]}
+""" % (met, victim, met), *PRIVATE)
+        b.wait_for(lambda w: all(w.nodes.get("[0].set." + n, {}).get("phase") == "Running" for n in ("server", "wait")))
+        os.kill(p.pid if victim == "engine" else _child(p.pid, "skiff-launcher"), signal.SIGKILL)
+        if victim == "engine":
+            p.wait()
+            p = b.resume(b.get().workflow["metadata"]["name"], *PRIVATE)
+        b.file("", "go-" + victim)
+        run.same(p.wait(timeout=run.LIMIT_S), 0, victim)
+        b.get().is_("Succeeded")
 
 
 def a_plain_process_has_no_network_of_its_own(b):

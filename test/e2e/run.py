@@ -29,6 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SKIFF = os.environ.get("SKIFF") or os.path.join(ROOT, "build/skiff")
 LIMIT_S = 60
+NOBODY = 65534
 
 
 class Wrong(Exception):
@@ -40,16 +41,24 @@ class Bench:
 
     def __init__(self, directory):
         self.directory, self.state, self.started = directory, os.path.join(directory, "s"), []
+        self.env, self.become = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}, None
+
+    def rootless(self):
+        """From now on everything is done by somebody without rights."""
+        if os.geteuid() == 0:
+            os.chmod(self.directory, 0o777)
+            self.env["HOME"] = self.directory
+            self.become = lambda: (os.setgroups([]), os.setresgid(*[NOBODY] * 3), os.setresuid(*[NOBODY] * 3))
 
     def call(self, verb, *words, text=None):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}
-        return subprocess.run([SKIFF, verb, "--state", self.state, *words], cwd=self.directory, env=env, input=text or "",
-                              capture_output=True, text=True, timeout=LIMIT_S)
+        return subprocess.run([SKIFF, verb, "--state", self.state, *words], cwd=self.directory, env=self.env, input=text or "",
+                              capture_output=True, text=True, timeout=LIMIT_S, preexec_fn=self.become)
 
     def file(self, text, name="wf.yaml"):
         path = os.path.join(self.directory, name)
         with open(path, "w") as f:
             f.write(text)
+        os.chmod(path, 0o644)
         return path
 
     def run(self, text, *words):
@@ -62,12 +71,12 @@ class Bench:
     def start(self, text, *words):
         return self._spawn(*words, self.file(text))
 
-    def resume(self, name):
-        return self._spawn("--resume", name)
+    def resume(self, name, *words):
+        return self._spawn("--resume", name, *words)
 
     def _spawn(self, *words):
-        p = subprocess.Popen([SKIFF, "run", "--state", self.state, *words], cwd=self.directory, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen([SKIFF, "run", "--state", self.state, *words], cwd=self.directory, env=self.env, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=self.become)
         self.started.append(p)
         return p
 

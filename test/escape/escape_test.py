@@ -166,7 +166,7 @@ def marker(b):
 
 def probe(b, tier, **o):
     secrets = [b.secret, b.state_secret, "/hostrw" + b.secret, "/proc/1/root" + b.secret, "/proc/self/fd/3"]
-    r = b.run(["/probe"] + secrets, tier=tier, bind=b.probe + ":/probe:ro", **o)
+    r = b.run(["/probe"] + secrets + (["caps"] if b.root and "caps" in o else []), tier=tier, bind=b.probe + ":/probe:ro", **o)
     log = b.log()
     check("probe done: 0 escapes" in log, "\n".join(x for x in log.splitlines() if not x.startswith("ok ")) or r["text"])
 
@@ -191,6 +191,7 @@ def probe_finds_no_way_out_of_an_image(b):
         for d in (layer, os.path.join(layer, "etc")):
             os.chown(d, NOBODY, NOBODY)
     probe(b, "image", layer=layer, file="/etc/file=y", writable="/tmp")
+    probe(b, "image", layer=layer, file="/etc/file=y", writable="/tmp", caps=True)
     for lure in ("lure", "lure2"):
         r = b.run(["/probe"], tier="image", layer=layer, file="/%s/planted=x" % lure, bind=b.probe + ":/probe:ro")
         check(r["end"] == "error" or lure == "lure2", r["text"])
@@ -263,6 +264,11 @@ def run_as_user_needs_root(b):
         check("Permission denied" in b.log(), b.log())
     else:
         check(r["end"] == "error" and "runAsUser" in r["error"], r["text"])
+        own = NOBODY if os.geteuid() == 0 else os.geteuid()
+        if own in (NOBODY, os.getegid()):  # --uid says both
+            for tier in ("ro", "none"):
+                r = b.sh("id -u; id -g", uid=own, tier=tier, capture=True)
+                check(r.get("result", "").split() == [str(own)] * 2, "its own user and group: " + r["text"])
 
 
 @case

@@ -1,7 +1,9 @@
 /* Runs inside a step and tries to get out. One line an attempt: "ok NAME" (refused as it must be) or
- * "ESCAPE NAME: what happened". The denied system calls come from the filter's own table. */
+ * "ESCAPE NAME: what happened". The denied system calls come from the filter's own table. After the word "caps" it expects
+ * to have the capabilities of root in an image. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,7 +29,15 @@
 #define TIOCLINUX 0x541C
 #endif
 
+enum {
+    RIGHTS = 0
+#define CAPABILITY(name, doc) | 1 << CAP_##name
+#include "step/capabilities.def"
+#undef CAPABILITY
+};
+
 static int escapes;
+static unsigned rights; /* 0 or RIGHTS */
 
 static void report(const char *name, int good, const char *what)
 {
@@ -60,9 +70,6 @@ static void denied_calls(void)
 {
 #define DENY(call, error, doc) denied_call("call " #call, __NR_##call, 0, 0, error);
 #define DENY_ARG(call, arg, mask, value, error, doc) denied_call("call " #call " " #value, __NR_##call, arg, value, error);
-#define ALLOW_ONLY(call, arg, value, error, doc)                                                   \
-    denied_call("call " #call " 0", __NR_##call, arg, 0, error);                                   \
-    denied_call("call " #call " more", __NR_##call, arg, (value) | CLONE_NEWNS, error);
 #include "step/syscalls.def"
 }
 
@@ -86,8 +93,8 @@ static void namespaces(void)
     refused("clone3 user", pid, ENOSYS, 0);
     int fd = open("/proc/1/ns/mnt", O_RDONLY);
     report("open /proc/1/ns/mnt", fd < 0, "opened");
-    fd = open("/proc/self/ns/net", O_RDONLY);
-    refused("setns net", setns(fd, CLONE_NEWNET), EPERM, 0);
+    refused("setns net", setns(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), CLONE_NEWNET), EPERM, 0);
+    refused("setns mnt", setns(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), CLONE_NEWNS), EPERM, 0);
 }
 
 static void mounts(void)
@@ -102,7 +109,7 @@ static void mounts(void)
     refused("umount /proc", umount2("/proc", MNT_DETACH), EPERM, 0);
     refused("umount mask", umount2("/proc/keys", MNT_DETACH), EPERM, 0);
     refused("pivot_root", syscall(SYS_pivot_root, ".", "."), EPERM, 0);
-    refused("chroot", chroot("/tmp"), EPERM, 0);
+    if (!rights) refused("chroot", chroot("/tmp"), EPERM, 0);
     refused("fsopen", syscall(SYS_fsopen, "tmpfs", 0), EPERM, 0);
     refused("open_tree clone", syscall(SYS_open_tree, AT_FDCWD, "/", 1), EPERM, 0);
     struct mount_attr attr = {.attr_clr = MOUNT_ATTR_RDONLY};
@@ -187,12 +194,14 @@ static void chroot_tricks(void)
 {
     int root = open("/", O_RDONLY | O_DIRECTORY);
     struct stat a, b;
+    if (rights) report("chroot", chroot("/tmp/m") == 0 && fchdir(root) == 0, "refused"); /* the way out of such a root */
     for (int i = 0; i < 64; i++)
         if (chdir("..") != 0) break;
     stat(".", &a);
     fstat(root, &b);
     report("dot dot ends at the root", a.st_ino == b.st_ino && a.st_dev == b.st_dev, "another root");
-    report("no stage", access("/hostrw", F_OK) != 0 && access("/skel", F_OK) != 0, "the stage is visible");
+    report("no stage", access("hostrw", F_OK) != 0 && access("skel", F_OK) != 0, "the stage is visible");
+    if (rights) report("no root above", chroot(".") == 0 && access("/proc/self", F_OK) == 0, "it is not the step's");
     close(root);
 }
 
@@ -203,16 +212,17 @@ static void privileges(void)
     while (f && fgets(line, sizeof line, f)) {
         unsigned long long caps;
         if (sscanf(line, "CapEff: %llx", &caps) == 1 || sscanf(line, "CapPrm: %llx", &caps) == 1 ||
-            sscanf(line, "CapBnd: %llx", &caps) == 1 || sscanf(line, "CapInh: %llx", &caps) == 1)
-            report("no capability", caps == 0, line);
+            sscanf(line, "CapInh: %llx", &caps) == 1)
+            report("no capability but those", caps == rights, line);
+        if (sscanf(line, "CapBnd: %llx", &caps) == 1) report("none to be had", caps == 0, line);
         int v;
         if (sscanf(line, "NoNewPrivs: %d", &v) == 1) report("no_new_privs", v == 1, line);
         if (sscanf(line, "Seccomp: %d", &v) == 1) report("filter", v == 2, line);
     }
     if (f) fclose(f);
     if (geteuid() != 0) report("no way to uid 0", setuid(0) != 0, "setuid(0) worked");
-    report("no way to another uid", setresuid(1, 1, 1) != 0, "setresuid worked");
-    refused("chown to another", (fclose(fopen("/tmp/own", "w")), chown("/tmp/own", 12345, 12345)), EPERM, EINVAL);
+    if (!rights) report("no way to another uid", setresuid(1, 1, 1) != 0, "setresuid worked");
+    if (!rights) refused("chown to another", (fclose(fopen("/tmp/own", "w")), chown("/tmp/own", 12345, 12345)), EPERM, EINVAL);
     int s = socket(AF_INET, SOCK_RAW, 1);
     report("no raw socket", s < 0, "opened");
 }
@@ -237,7 +247,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--whoami") == 0) return geteuid() == getuid() ? 0 : 1;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) { /* planted secrets, and a set-uid program */
-        if (strncmp(argv[i], "suid=", 5) == 0) set_uid(argv[i] + 5);
+        if (strcmp(argv[i], "caps") == 0) rights = RIGHTS;
+        else if (strncmp(argv[i], "suid=", 5) == 0) set_uid(argv[i] + 5);
         else cannot_open(argv[i], O_RDONLY);
     }
     descriptors();

@@ -3,7 +3,7 @@
  *   step_try [--tier T] [--state DIR] [--id N] [--writable PATH] [--bind SRC:DST[:ro]] [--sub-path P] [--tmpfs PATH]
  *            [--input SRC:DST[:MODE[r]]] [--shared DIR] [--bytes N]
  *            [--file PATH=TEXT] [--apart PATH=TEXT] [--param NAME=PATH] [--artifact NAME=PATH] [--env N=V] [--mask TEXT]
- *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--pod-net NET|-] [--capture] [--no-fsync]
+ *            [--hide PATH] [--layer DIR] [--cwd DIR] [--uid N] [--net] [--pod-net NET|-] [--caps] [--capture] [--no-fsync]
  *            [--kill SIG:AFTER_MS:GRACE_MS] [--count N] [--detach] [--adopt] -- COMMAND...
  *
  * Prints what happened, one "key value" a line; exits 0 when a result came. --count repeats the step
@@ -29,6 +29,7 @@ struct options {
     struct step_strs env, writable, masks, layers, hide;
     const char *pod_net;
     struct nets *nets;
+    struct net net; /* of the next step; fd -1: none is taken */
     int kill_signo, kill_after_ms, kill_grace_ms;
     long count;
     bool detach, adopt, realtime;
@@ -111,7 +112,7 @@ static const struct option longs[] = {
     {"net", 0, 0, 'n'}, {"capture", 0, 0, 'C'}, {"no-fsync", 0, 0, 'F'}, {"kill", 1, 0, 'k'}, {"count", 1, 0, 'N'},
     {"detach", 0, 0, 'd'}, {"adopt", 0, 0, 'A'}, {"realtime", 0, 0, 'R'},
     {"input", 1, 0, 'I'}, {"shared", 1, 0, 'S'}, {"bytes", 1, 0, 'B'},
-    {"pod-net", 1, 0, 'W'}, {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
+    {"pod-net", 1, 0, 'W'}, {"caps", 0, 0, 'G'}, {"sub-path", 1, 0, 'P'}, {"apart", 1, 0, 'x'}, {0}};
 
 static bool parse_text(struct options *o, int c, char *arg)
 {
@@ -148,6 +149,7 @@ static void parse(struct options *o, int argc, char **argv)
         case 'i': s->id = strtoull(optarg, NULL, 10); break;
         case 'u': s->uid = s->gid = strtol(optarg, NULL, 10); break;
         case 'n': s->private_net = true; break;
+        case 'G': s->capabilities = STEP_CAPABILITIES; break;
         case 'W': s->private_net = true; o->pod_net = optarg; break;
         case 'C': s->capture_result = true; break;
         case 'F': s->fsync_result = false; break;
@@ -200,13 +202,13 @@ static void start_one(struct options *o, struct slot *slot)
 {
     struct err e = {0};
     struct buf b;
-    struct net net = {.fd = -1};
-    if (o->nets && !nets_take(o->nets, &net, &e)) die(e.text);
-    struct slot_start_opts opts = {.quiet = o->count > 0, .hold_fd = -1, .net_fd = net.fd};
-    o->spec.address = str_of(net.address);
+    if (o->nets && o->net.fd < 0 && !nets_take(o->nets, &o->net, &e)) die(e.text);
+    struct slot_start_opts opts = {.quiet = o->count > 0, .hold_fd = -1, .net_fd = o->net.fd};
+    o->spec.address = str_of(o->net.address);
     buf_init(&b, LIMIT_STEP_SPEC_BYTES);
     if (!step_spec_encode(&o->spec, &b, &e) || !slot_start(slot, &o->spec, buf_view(&b), &opts, &e)) die(e.text);
-    if (net.fd >= 0) close(net.fd);
+    if (o->net.fd >= 0) close(o->net.fd);
+    o->net.fd = -1;
     buf_fini(&b);
 }
 
@@ -225,14 +227,18 @@ static void next_event(struct options *o, struct slot *slot, struct arena *a, st
     }
 }
 
-static void open_nets(struct options *o, struct launcher *l)
+/* -1, or the user namespace for slots. */
+static int open_nets(struct options *o, struct launcher *l)
 {
+    uint64_t id;
     struct err e = {0};
     struct subnet s;
     bool devices = o->pod_net && strcmp(o->pod_net, "-") != 0;
-    if (!o->pod_net) return;
+    o->net.fd = -1;
+    if (!o->pod_net) return -1;
     if (devices && !subnet_parse(str_of(o->pod_net), &s, &e)) die(e.text);
-    if (!(o->nets = nets_open(l, devices ? &s : NULL, &e))) die(e.text);
+    if (!(o->nets = nets_open(l, devices ? &s : NULL, &e)) || !nets_take(o->nets, &o->net, &e)) die(e.text);
+    return net_user_ns(o->net.fd, &id);
 }
 
 static void follow(struct options *o, struct slot *slot, bool print)
@@ -312,10 +318,10 @@ int main(int argc, char **argv)
     if (!o.spec.argv.n) die("no command");
     struct launcher *l = launcher_start(argc, argv, &e);
     if (!l) die(e.text);
-    open_nets(&o, l);
+    int user_ns = open_nets(&o, l);
     struct slot_config c = {.state_dir = o.state, .plain = o.spec.tier == STEP_TIER_NONE, .masked = o.hide,
                             .realtime = o.realtime};
-    struct slot *slot = slot_open(l, &c, &e);
+    struct slot *slot = slot_open(l, &c, user_ns, &e);
     if (!slot) die(e.text);
     if (o.count) {
         repeat(&o, slot);
