@@ -8,7 +8,6 @@
  * Runs on: the loop thread. */
 #include "os/clock.h"
 #include "os/fd.h"
-#include "os/proc.h"
 #include "exec/exec_p.h"
 
 enum { DEVICES_MAX = 64 };
@@ -67,8 +66,8 @@ bool budget_open(struct exec *x, struct err *e)
     int64_t gpus = -1;
     if (text.n && (!str_to_i64(text, &gpus) || gpus < 0 || gpus > DEVICES_MAX))
         return err_set(e, ERR_USAGE, "gpus is a number from 0 to %d, not '%.*s'", DEVICES_MAX, STR_ARG(text));
-    if (!quantity_of(x, CONFIG_CPUS, POD_CPU, (int64_t)host_cpus() * 1000, e) ||
-        !quantity_of(x, CONFIG_MEMORY, POD_MEMORY, (int64_t)host_ram_bytes(), e))
+    if (!quantity_of(x, CONFIG_CPUS, POD_CPU, (int64_t)x->cpus * 1000, e) ||
+        !quantity_of(x, CONFIG_MEMORY, POD_MEMORY, (int64_t)x->ram_bytes, e))
         return false;
     for (enum pod_resource r = POD_DEVICES; r < POD_RESOURCES; r++) {
         b->limited[r] = true;
@@ -278,7 +277,7 @@ bool budget_devices(struct job *j, struct str out[POD_RESOURCES], struct err *e)
 
 /* ---- waiting ---- */
 
-bool budget_admits(struct job *j)
+static bool admits(struct job *j)
 {
     if (j->share || !j->live || !node_may_ask(j->live->run, j->node)) return true;
     struct share *h = share_of(j->live, j->node);
@@ -286,25 +285,18 @@ bool budget_admits(struct job *j)
     return h || (needs_read(j, NULL) && asks_for_nothing(&j->needs));
 }
 
-void budget_adopt(struct job *j)
+/* With devices it begins once it is stored which. */
+struct job_list *budget_list(struct job *j)
 {
-    if (!budget_admits(j) && needs_read(j, NULL)) devices_again(j, share_new(j));
+    struct exec *x = j->x;
+    if (!admits(j)) return &x->hungry;
+    if (x->dirty && has_devices(j->share)) return &x->promised;
+    return j->aside ? &x->asides : &x->queue;
 }
 
-static void say(struct job *j, struct str why)
+void budget_adopt(struct job *j)
 {
-    struct active *l = j->live;
-    struct exec *x = j->x;
-    struct outbox out;
-    struct err e;
-    j->told_waiting = why.n > 0;
-    if (!exec_begin(x, &e)) {
-        exec_fail(x, &e);
-        return;
-    }
-    run_step_waits(l->run, j->node, why, clock_now_us(), &out);
-    if (!active_event(l, &out, &e)) exec_fail(x, &e);
-    loop_again(x->o.loop);
+    if (!admits(j) && needs_read(j, NULL)) devices_again(j, share_new(j));
 }
 
 /* From the last one back to where it was said already. */
@@ -312,22 +304,28 @@ static void tell_waiting(struct exec *x)
 {
     for (struct job *j = x->hungry.last; j && !j->told_waiting && !x->failed; j = j->prev) {
         struct str why = lacking(&x->scratch, &j->needs, &x->budget->left);
-        say(j, why.n ? why : STR("Unschedulable: others that came before it wait for what they ask for."));
+        job_waits(j, why.n ? why : STR("Unschedulable: others that came before it wait for what they ask for."));
     }
 }
 
-/* It begins when its turn for a slot comes; one with devices once it is stored which. */
-static void admit(struct job *j)
+/* It begins when its turn for a slot comes. So do the other containers of its pod: behind others they would wait for what
+ * their own pod has. */
+static void admit(struct job *first)
 {
-    struct exec *x = j->x;
+    struct exec *x = first->x;
+    const struct active *l = first->live;
+    struct node *pod = node_pod(first->node);
+    bool several = node_parts(pod) || node_has_containers(pod);
     struct err e;
-    bool told = j->told_waiting && j->part;
-    struct share *h = share_of(j->live, j->node);
-    job_list_leave(j);
-    if (h) share_enter(h, j); /* another container of the pod came first */
-    else if (!devices_take(j, share_new(j), &e)) exec_fail(x, &e);
-    job_list_push(x->dirty && has_devices(j->share) ? &x->promised : j->aside ? &x->asides : &x->queue, j);
-    if (told) say(j, STR_NONE); /* an init container's start is no event of its node */
+    job_list_leave(first);
+    if (!devices_take(first, share_new(first), &e)) exec_fail(x, &e);
+    job_list_push(budget_list(first), first);
+    for (struct job *j = several ? x->hungry.first : NULL, *next; j; j = next) {
+        next = j->next;
+        if (j->live != l || node_pod(j->node) != pod) continue;
+        job_list_leave(j);
+        job_list_push(budget_list(j), j);
+    }
 }
 
 void budget_serve(struct exec *x)
@@ -338,7 +336,7 @@ void budget_serve(struct exec *x)
         if (asks_for_nothing(&j->needs) ? !needs_read(j, &e) : !possible(x, &j->needs, &e)) {
             job_list_leave(j);
             job_failed(j, e.text);
-        } else if (share_of(j->live, j->node) || !lacking(&x->scratch, &j->needs, &x->budget->left).p) {
+        } else if (!lacking(&x->scratch, &j->needs, &x->budget->left).p) {
             admit(j);
         } else {
             break;

@@ -6,7 +6,6 @@
 
 #include "doc/json.h"
 #include "os/dir.h"
-#include "os/proc.h"
 #include "exec/exec_p.h"
 
 /* ---- input artifacts ---- */

@@ -52,7 +52,7 @@ bool containers_open(struct exec *x, struct err *e)
 }
 
 /* The same for each try of one container of one pod: an engine has no two of one name. */
-static struct str name_of(struct arena *a, const struct job *j)
+struct str container_name(struct arena *a, const struct job *j)
 {
     struct str uid = run_uid(j->live->run), part = node_part_name(j->node, j->part);
     return str_fmt(a, "skiff-%.*s-%u%s%.*s", STR_ARG(uid), node_index(j->node), part.n ? "-" : "", STR_ARG(part));
@@ -70,7 +70,7 @@ bool container_plan(struct job *j, const struct pod_input *in, struct pod_plan *
         .network = config_str(x->o.config, CONFIG_CONTAINER_NETWORK),
         .platform = config_str(x->o.config, CONFIG_IMAGE_PLATFORM),
         .auth_file = config_str(x->o.config, CONFIG_IMAGE_AUTH),
-        .name = name_of(&x->scratch, j),
+        .name = container_name(&x->scratch, j),
         .work_dir = step_work_path(&x->scratch, x->o.state_dir, (uint64_t)j->id),
         .run = run_uid(j->live->run),
         .node = in->node_id,
@@ -78,6 +78,7 @@ bool container_plan(struct job *j, const struct pod_input *in, struct pod_plan *
         .pod_name = in->pod_name,
         .several = in->pod_dir.n || (daemon && daemon->kind == VAL_BOOL && daemon->b),
         .collect = in->collect,
+        .max_processes = x->max_processes,
     };
     return pod_container(&x->scratch, plan, &how, e);
 }
@@ -92,13 +93,11 @@ bool container_is(struct exec *x, int64_t step)
     return file_exists(str_fmt(&a, "%.*s/" POD_CONTAINER_MARK, STR_ARG(dir)).p);
 }
 
-struct step_strs container_probe_words(const struct job *j, struct step_strs words)
+struct step_strs container_probe_words(struct exec *x, struct str name, struct step_strs words)
 {
-    struct exec *x = j->x;
-    struct arena *a = &x->scratch;
     if (!x->containers) return words;
-    const struct str head[] = {x->containers->program, STR("probe"), x->containers->socket, name_of(a, j)};
-    struct step_strs out = {ARENA_ARRAY(a, struct str, ARRAY_LEN(head) + words.n), ARRAY_LEN(head) + words.n};
+    const struct str head[] = {x->containers->program, STR("probe"), x->containers->socket, name};
+    struct step_strs out = {ARENA_ARRAY(&x->scratch, struct str, ARRAY_LEN(head) + words.n), ARRAY_LEN(head) + words.n};
     memcpy(out.items, head, sizeof head);
     if (words.n) memcpy(out.items + ARRAY_LEN(head), words.items, words.n * sizeof *words.items);
     return out;

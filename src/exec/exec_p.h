@@ -96,7 +96,7 @@ struct job {
     bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
     struct share *share; /* what its pod has of the machine; NULL: nothing */
     struct pod_needs needs; /* what its pod asks for, while it is hungry */
-    bool told_waiting; /* its node says that it waits for that */
+    bool told_waiting; /* its node says that it waits for that, or for its image */
     struct probes *probes; /* what is asked of it; NULL: nothing */
     bool old;              /* an engine before this one started it */
     bool ready;            /* it runs, and its readinessProbe, if any, has succeeded */
@@ -269,6 +269,7 @@ struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err 
 struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id);
 struct job *job_of(const struct active *l, const struct node *n, uint32_t part);
 void job_queue(struct job *j); /* it waits for a slot */
+void job_waits(struct job *j, struct str why); /* for something else: its node says so; absent: not any more */
 /* It sees the input artifacts: all but a container beside main that does not mirror its mounts. */
 bool job_has_inputs(const struct job *j);
 void job_list_push(struct job_list *list, struct job *j);
@@ -289,7 +290,7 @@ void jobs_orphan(struct active *l); /* a workflow that is over leaves no step at
  * are over; who must wait does so in the order of asking, and those who ask for nothing pass. */
 bool budget_open(struct exec *x, struct err *e);
 void budget_close(struct exec *x);
-bool budget_admits(struct job *j); /* it asks for nothing, or its pod has it already */
+struct job_list *budget_list(struct job *j); /* where it waits: for its turn when it asks for nothing, or its pod has it already */
 void budget_serve(struct exec *x); /* those whose turn it is */
 void budget_committed(struct exec *x);
 void budget_adopt(struct job *j); /* it runs, whatever it asked for */
@@ -351,9 +352,8 @@ void transfer_cancel(struct job *j); /* it fails soon */
 void transfers_close(struct exec *x);
 
 /* images.c: what `image:` means to a job that is being started (pod.h, pod_images). False with j->pull: the job is to
- * wait for its image, which job_pulls says, and is queued again. */
+ * wait for its image (JOB_PULLING), and is queued again. */
 bool job_image(void *job, struct arena *a, struct str name, struct str policy, struct image *out, struct err *e);
-void job_pulls(struct job *j, const char *text);
 void job_pull_leave(struct job *j);
 void images_close(struct exec *x);
 
@@ -375,7 +375,9 @@ bool plan_prepare(struct exec *x, const struct pod_plan *plan, struct err *e);
 bool containers_open(struct exec *x, struct err *e);
 bool container_plan(struct job *j, const struct pod_input *in, struct pod_plan *plan, struct err *e);
 bool container_is(struct exec *x, int64_t step); /* it may have a container now, whatever the runtime is */
-struct step_strs container_probe_words(const struct job *j, struct step_strs words); /* what runs an exec probe's command */
+struct str container_name(struct arena *a, const struct job *j);
+/* What runs an exec probe's command in the container of that name. */
+struct step_strs container_probe_words(struct exec *x, struct str name, struct step_strs words);
 void container_result(const struct job *j, struct step_result *r); /* what its end was in truth */
 
 /* keys.c: names in the repository */

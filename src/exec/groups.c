@@ -136,7 +136,7 @@ void groups_apply(struct job *j, struct step_limits *l)
         [CGROUP_CPU] = {STEP_GROUP_CPU, "processors"}, [CGROUP_MEMORY] = {STEP_GROUP_MEMORY, "memory"},
         [CGROUP_PIDS] = {STEP_GROUP_PIDS, "processes"}};
     struct exec *x = j->x;
-    l->pids = x->max_processes;
+    l->pids = x->containers ? 0 : x->max_processes; /* else the engine's to hold */
     const uint64_t wanted[CGROUP_KINDS] = {[CGROUP_CPU] = l->cpu_milli | l->share_milli, [CGROUP_MEMORY] = l->memory_bytes, [CGROUP_PIDS] = l->pids};
     if (!wanted[CGROUP_CPU] && !wanted[CGROUP_MEMORY] && !wanted[CGROUP_PIDS]) return;
     struct groups *g = groups_of(x);

@@ -9,7 +9,6 @@
 
 #include "base/limits.h"
 #include "image/image.h"
-#include "os/clock.h"
 #include "os/fd.h"
 #include "exec/exec_p.h"
 
@@ -172,22 +171,6 @@ static bool pull_begin(struct job *j, const struct image_ref *ref, struct str na
     if (!store_ready(j->x, true, &m, e)) return false;
     j->pull = image_ensure_new(m->puller, ref, &m->platform, policy, pull_done, j, e);
     return j->pull && err_set(e, ERR_CONFLICT, "Pulling image \"%.*s\"", STR_ARG(name));
-}
-
-void job_pulls(struct job *j, const char *text)
-{
-    struct active *l = j->live;
-    struct exec *x = j->x;
-    struct outbox out;
-    struct err e;
-    j->state = JOB_PULLING;
-    if (!exec_begin(x, &e)) {
-        exec_fail(x, &e);
-        return;
-    }
-    run_step_waits(l->run, j->node, str_of(text), clock_now_us(), &out);
-    if (!active_event(l, &out, &e)) exec_fail(x, &e);
-    loop_again(x->o.loop);
 }
 
 void job_pull_leave(struct job *j)

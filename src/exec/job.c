@@ -111,7 +111,23 @@ void job_forget(struct job *j)
 void job_queue(struct job *j)
 {
     j->state = JOB_QUEUED;
-    job_list_push(!budget_admits(j) ? &j->x->hungry : j->aside ? &j->x->asides : &j->x->queue, j);
+    job_list_push(budget_list(j), j);
+}
+
+void job_waits(struct job *j, struct str why)
+{
+    struct active *l = j->live;
+    struct exec *x = j->x;
+    struct outbox out;
+    struct err e;
+    j->told_waiting = why.n > 0;
+    if (!exec_begin(x, &e)) {
+        exec_fail(x, &e);
+        return;
+    }
+    run_step_waits(l->run, j->node, why, clock_now_us(), &out);
+    if (!active_event(l, &out, &e)) exec_fail(x, &e);
+    loop_again(x->o.loop);
 }
 
 /* ---- deciding and ending ---- */

@@ -174,6 +174,7 @@ static void lane_take(struct lane *l, struct job *j)
     if (!j->told_started && j->live && job_has_post_start(j)) tell_one(j);
     else if (!j->told_started && j->live) job_list_push(&x->young, j);
     else if (j->part) probes_begin(j);
+    if (j->part && j->told_waiting) job_waits(j, STR_NONE); /* its start is no event of its node */
 }
 
 /* The first that it says is which network its pod has; other containers of the pod must not begin in another. */
@@ -257,10 +258,13 @@ static bool job_start(struct job *j, struct err *e)
     struct exec *x = j->x;
     struct pod_plan plan;
     struct pod_network *net;
-    bool ok = pod_network_take(j, &net, e) && job_plan(j, net, &plan, e);
-    if (!ok && j->pull) return job_pulls(j, e->text), true;
-    ok = ok && plan_prepare(x, &plan, e) && plan_send(j, &plan, net, e);
+    bool ok = pod_network_take(j, &net, e) && job_plan(j, net, &plan, e) && plan_prepare(x, &plan, e) && plan_send(j, &plan, net, e);
     close_fd(&j->hold); /* the supervisor has its own */
+    if (!ok && j->pull) {
+        j->state = JOB_PULLING;
+        job_waits(j, str_of(e->text));
+        return true;
+    }
     if (!ok) return false;
     j->fresh = true;
     VEC_PUSH(&x->fresh, j);

@@ -265,6 +265,7 @@ static struct probes *probes_new(struct job *j, const struct val *container)
     for (size_t k = 0; k < PROBE_MAX; k++) probe_read(ps, (enum probe_kind)k);
     const struct pod_network *net = pod_network_of(j->live, j->node);
     snprintf(ps->address, sizeof ps->address, "%s", net && net->address[0] ? net->address : "127.0.0.1");
+    ps->name = container_name(&ps->arena, j);
     return ps;
 }
 

@@ -26,6 +26,7 @@ struct probes {
     bool ending; /* its preStop hook has begun; it is told to end after that */
     int64_t end_us; /* of its grace period; monotonic */
     char address[16]; /* of the pod */
+    struct str name;  /* of what an engine runs it in; a job that is ending may have left its workflow */
     struct probe items[PROBE_MAX];
 };
 

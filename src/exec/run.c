@@ -146,6 +146,12 @@ bool active_event(struct active *l, const struct outbox *given, struct err *e)
     if (!active_persist(l, out, e)) return false;
     for (size_t i = 0; i < out->n_actions; i++)
         if (!act(l, &out->actions[i], e)) return false;
+    for (size_t i = 0; i < out->n_dirty; i++) {
+        struct node *n = out->dirty[i];
+        if (!node_has_containers(n)) continue;
+        budget_settle(l, n); /* a set may be ended between two tries of a container: no job will tell */
+        pod_network_drop(l, n);
+    }
     timer_note(l);
     arena_reset(&l->x->scratch);
     return locks_pump(l->x, e);

@@ -174,7 +174,7 @@ static bool exec_try(struct probe *p, const struct val *exec)
     struct step_strs argv = {ARENA_ARRAY(&j->x->scratch, struct str, n + 1), n};
     struct err e;
     for (uint32_t i = 0; i < n; i++) argv.items[i] = val_text(&list->items[i]);
-    argv = container_probe_words(j, argv);
+    argv = container_probe_words(j->x, p->of->name, argv);
     p->asked = j->lane && slot_probe(j->lane->slot, p->kind, &argv, (uint32_t)(p->timeout_us / 1000), &e);
     arena_reset(&j->x->scratch);
     return p->asked;

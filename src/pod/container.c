@@ -4,7 +4,6 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "doc/json_write.h"
-#include "lang/quantity.h"
 
 struct wrap {
     struct arena *a;
@@ -199,15 +198,6 @@ static bool mounts(struct wrap *w, struct err *e)
 
 /* ---- limits and rights ---- */
 
-/* What is asked for a resource, in thousandths; 0: nothing. */
-static bool amount(const struct val *list, const char *name, int64_t *out, struct err *e)
-{
-    struct str text = val_text(val_get(list, str_of(name)));
-    *out = 0;
-    if (!text.n || (quantity_milli(text, out) && *out >= 0)) return true;
-    return err_set(e, ERR_SPEC, "resources: %s '%.*s' is no quantity", name, STR_ARG(text));
-}
-
 static bool known_resources(const struct val *list, const char *which, struct err *e)
 {
     for (uint32_t i = 0; list && list->kind == VAL_MAP && i < list->n; i++)
@@ -219,21 +209,32 @@ static bool known_resources(const struct val *list, const char *which, struct er
 static bool resources(struct wrap *w, struct val_builder *host, struct err *e)
 {
     const struct val *limits = val_path(w->plan->container, "resources.limits"), *requests = val_path(w->plan->container, "resources.requests");
-    int64_t cpu, memory_max, share, reserved;
-    if (!known_resources(limits, "limits", e) || !known_resources(requests, "requests", e) || !amount(limits, "cpu", &cpu, e) ||
-        !amount(limits, "memory", &memory_max, e) || !amount(requests, "cpu", &share, e) || !amount(requests, "memory", &reserved, e))
-        return false;
-    if (cpu) map_add(host, STR("NanoCpus"), val_of_i64(w->a, cpu * 1000000));
-    if (memory_max) map_add(host, STR("Memory"), val_of_i64(w->a, (memory_max + 999) / 1000));
-    if (memory_max) map_add(host, STR("MemorySwap"), val_of_i64(w->a, (memory_max + 999) / 1000)); /* no swap besides, as in a pod */
-    if (share) map_add(host, STR("CpuShares"), val_of_i64(w->a, MAX(share * 1024 / 1000, 2)));
-    if (reserved) map_add(host, STR("MemoryReservation"), val_of_i64(w->a, (reserved + 999) / 1000));
+    const struct step_limits *l = &w->plan->spec.limits;
+    struct str text = val_text(val_get(requests, STR("memory")));
+    int64_t reserved = 0;
+    if (!known_resources(limits, "limits", e) || !known_resources(requests, "requests", e)) return false;
+    if (text.n) pod_quantity(POD_MEMORY, text, &reserved); /* pod_limits has looked at it */
+    if (l->cpu_milli) map_add(host, STR("NanoCpus"), val_of_i64(w->a, (int64_t)MIN(l->cpu_milli, (uint64_t)INT64_MAX / 1000000) * 1000000));
+    if (l->memory_bytes) map_add(host, STR("Memory"), val_of_i64(w->a, (int64_t)l->memory_bytes));
+    if (l->memory_bytes) map_add(host, STR("MemorySwap"), val_of_i64(w->a, (int64_t)l->memory_bytes)); /* no swap besides, as in a pod */
+    if (l->share_milli) map_add(host, STR("CpuShares"), val_of_i64(w->a, (int64_t)MAX(MIN(l->share_milli, 256000u) * 1024 / 1000, 2u)));
+    if (reserved) map_add(host, STR("MemoryReservation"), val_of_i64(w->a, reserved));
+    if (w->how->max_processes) map_add(host, STR("PidsLimit"), val_of_i64(w->a, (int64_t)w->how->max_processes));
     return true;
 }
 
 static void copy_list(struct val_builder *host, const char *as, const struct val *list)
 {
     if (list && list->kind == VAL_LIST && list->n) map_add(host, str_of(as), *list);
+}
+
+/* As texts. */
+static struct val numbers(struct arena *a, const int64_t *items, size_t n)
+{
+    struct val_builder b;
+    list_begin(&b, a);
+    for (size_t i = 0; i < n; i++) list_add(&b, val_of_str(str_fmt(a, "%lld", (long long)items[i])));
+    return list_done(&b);
 }
 
 static bool is_true(const struct val *v) { return v && v->kind == VAL_BOOL && v->b; }
@@ -251,6 +252,8 @@ static bool rights(struct wrap *w, struct val_builder *host, struct str *user, s
     if (s->uid >= 0) *user = str_fmt(w->a, s->gid >= 0 ? "%lld:%lld" : "%lld", (long long)s->uid, (long long)s->gid);
     if (is_true(val_get(sec, STR("privileged")))) map_add(host, STR("Privileged"), val_of_bool(true));
     if (is_true(val_get(sec, STR("readOnlyRootFilesystem")))) map_add(host, STR("ReadonlyRootfs"), val_of_bool(true));
+    struct val more = numbers(w->a, s->groups.items, s->groups.n);
+    copy_list(host, "GroupAdd", &more);
     copy_list(host, "CapAdd", val_path(sec, "capabilities.add"));
     copy_list(host, "CapDrop", val_path(sec, "capabilities.drop"));
     if (!gain || is_true(gain)) return true;
@@ -261,23 +264,23 @@ static bool rights(struct wrap *w, struct val_builder *host, struct str *user, s
     return true;
 }
 
-/* A probe that is made from here. */
+/* A probe or hook that is made from here. */
 static bool is_asked_from_here(const struct val *container)
 {
-    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe"};
+    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle.postStart", "lifecycle.preStop"};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        const struct val *probe = val_get(container, str_of(fields[i]));
-        if (probe && !val_get(probe, STR("exec"))) return true;
+        const struct val *probe = val_path(container, fields[i]);
+        if (probe && !val_get(probe, STR("exec")) && !val_get(probe, STR("sleep"))) return true;
     }
     return false;
 }
 
 static bool network(struct wrap *w, struct val_builder *host, struct err *e)
 {
-    const struct val *aliases = val_get(w->plan->tmpl, STR("hostAliases")), *names;
+    const struct val *aliases = val_get(&w->plan->pod, STR("hostAliases")), *names;
     struct val_builder b;
     if ((w->how->several || is_asked_from_here(w->plan->container)) && !str_is(w->how->network, "host"))
-        return err_set(e, ERR_UNSUPPORTED, "sidecars, initContainers, a containerSet, a daemon and probes over the network need "
+        return err_set(e, ERR_UNSUPPORTED, "sidecars, initContainers, a containerSet, a daemon, probes and hooks over the network need "
                        "container.network = host: others have no way to a container in network '%.*s'", STR_ARG(w->how->network));
     map_add_str(host, "NetworkMode", w->how->network);
     list_begin(&b, w->a);
@@ -342,7 +345,7 @@ static bool create(struct wrap *w, struct val *out, struct err *e)
     map_add(&b, STR("Env"), strings(w->a, s->env.items, s->env.n));
     if (s->cwd.n) map_add_str(&b, "WorkingDir", s->cwd);
     map_add_str(&b, "User", user);
-    map_add_str(&b, "Hostname", str_sub(w->how->pod_name, 0, 63));
+    map_add_str(&b, "Hostname", s->hostname.n ? s->hostname : str_sub(w->how->pod_name, 0, 63));
     map_add(&b, STR("Labels"), labels(w));
     map_add(&b, STR("AttachStdout"), val_of_bool(true));
     map_add(&b, STR("AttachStderr"), val_of_bool(true));

@@ -34,6 +34,7 @@ struct pod_container {
     struct str pod_dir, pod_name;
     bool several;          /* others of its pod run, too, or others talk to it by its address */
     bool collect;          /* runs nothing */
+    uint64_t max_processes; /* 0: no limit */
 };
 
 /* `plan` comes from pod_build with engine_image; afterwards its spec and directories are those of the process. What

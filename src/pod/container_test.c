@@ -59,7 +59,7 @@ static struct str built(const char *tmpl, struct str network, bool several, stru
                            .lookup = {lookup_value, lookup_all, NULL}};
     struct pod_container how = {.program = STR("/lib/skiff-container"), .socket = STR("/run/x.sock"), .network = network, .name = STR("skiff-u-1-0"),
                                 .work_dir = STR("/state/work/7"), .run = STR("u-1"), .node = STR("wf-7"), .pod_name = STR("wf-x-7"),
-                                .several = several};
+                                .several = several, .max_processes = 99};
     if (!pod_build(&a, &in, plan, &e) || !pod_container(&a, plan, &how, &e)) return str_fmt(&a, "error %s", e.text);
     const struct step_spec *s = &plan->spec;
     *job = *parsed(str_z(&a, s->files.items[s->files.n - 1].content));
@@ -127,6 +127,7 @@ static void what_containers_cannot_do_is_said(void **state)
         {"{\"container\": {\"image\": \"a\", \"securityContext\": {\"procMount\": \"x\"}}}", "host", false, "securityContext.procMount"},
         {"{\"container\": {\"image\": \"a\"}}", "bridge", true, "container.network = host"},
         {"{\"container\": {\"image\": \"a\", \"livenessProbe\": {\"tcpSocket\": {\"port\": 80}}}}", "none", false, "container.network = host"},
+        {"{\"container\": {\"image\": \"a\", \"lifecycle\": {\"preStop\": {\"httpGet\": {\"port\": 80}}}}}", "none", false, "container.network = host"},
         {"{\"container\": {\"image\": \"a\", \"args\": [\"INPUT FAR\"], \"volumeMounts\": [{\"name\": \"h\", \"mountPath\": \"/h\"}]}}", "host", false,
          "input artifact /h/in: a path in a volume that is no emptyDir"},
         {"{\"container\": {\"image\": \"a\", \"volumeMounts\": [{\"name\": \"m\", \"mountPath\": \"/m\"}]},"
@@ -153,12 +154,30 @@ static void the_image_s_own_words_stay(void **state)
     assert_string_equal(val_get_str(val_path(&job, "create.HostConfig"), "NetworkMode").p, "none");
 }
 
+static void what_the_pod_says_counts(void **state)
+{
+    struct pod_plan plan;
+    struct val job;
+    assert_string_equal(built("{\"container\": {\"image\": \"a\", \"lifecycle\": {\"preStop\": {\"sleep\": {\"seconds\": 1}}}, \"resources\": {\"limits\": {\"cpu\": 2}}},"
+                              "\"podResources\": {\"limits\": {\"cpu\": 4, \"memory\": \"1Mi\"}}, \"securityContext\": {\"supplementalGroups\": [3], \"fsGroup\": 5},"
+                              "\"podSpecPatch\": \"{hostname: own, hostAliases: [{ip: 1.2.3.4, hostnames: [x]}]}\"}", STR("none"), false, &plan, &job).p, "");
+    const struct val *host = val_path(&job, "create.HostConfig");
+    assert_true(str_is(val_get_str(val_get(&job, STR("create")), "Hostname"), "own"));
+    assert_string_equal(json_text(&a, val_get(host, STR("ExtraHosts"))).p, "[\"x:1.2.3.4\"]");
+    assert_string_equal(json_text(&a, val_get(host, STR("GroupAdd"))).p, "[\"3\",\"5\"]");
+    assert_string_equal(json_text(&a, val_get(host, STR("NanoCpus"))).p, "2000000000");
+    assert_string_equal(json_text(&a, val_get(host, STR("CpuShares"))).p, "2048"); /* what is limited is requested */
+    assert_string_equal(json_text(&a, val_get(host, STR("Memory"))).p, "1048576");
+    assert_string_equal(json_text(&a, val_get(host, STR("PidsLimit"))).p, "99");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_has_its_place, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(what_containers_cannot_do_is_said, arena_up, arena_down),
         cmocka_unit_test_setup_teardown(the_image_s_own_words_stay, arena_up, arena_down),
+        cmocka_unit_test_setup_teardown(what_the_pod_says_counts, arena_up, arena_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

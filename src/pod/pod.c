@@ -215,7 +215,7 @@ static void finish(struct pod *p, struct pod_plan *out)
     MOVE(out->file_dirs, p->file_dirs);
 #undef MOVE
     out->n_command = p->n_command;
-    out->tmpl = p->in->tmpl;
+    out->pod = p->pod;
     out->container = p->main;
 }
 

@@ -46,7 +46,7 @@ struct walk {
     const struct val *tmpl;
     size_t list;
     uint32_t i;
-    bool init;
+    bool init; /* it ends before main begins */
     struct str name;
 };
 
@@ -58,7 +58,7 @@ static const struct val *next(struct walk *w)
         if (!l || (l->kind == VAL_LIST ? w->i >= l->n : w->i > 0)) continue;
         if (l->kind == VAL_LIST) c = &l->items[w->i];
         w->i++;
-        w->init = w->list == 0;
+        w->init = w->list == 0 && !str_is(val_get_str(c, "restartPolicy"), "Always");
         w->name = l->kind == VAL_LIST ? val_get_str(c, "name") : STR("main");
         return c;
     }
@@ -72,8 +72,9 @@ static bool need(const struct val *tmpl, const struct val *shared, enum pod_reso
     bool there;
     for (const struct val *c; (c = next(&w));) {
         if (!asked(val_get(c, STR("resources")), r, &there, &n, e)) return err_ctx(e, "%.*s", STR_ARG(w.name)), false;
-        if (w.init) most = MAX(most, n);
-        else if (__builtin_add_overflow(sum, n, &sum)) return err_set(e, ERR_SPEC, "the containers ask for too much %s", rows[r].name);
+        if (__builtin_add_overflow(sum, n, &n)) return err_set(e, ERR_SPEC, "the containers ask for too much %s", rows[r].name);
+        if (w.init) most = MAX(most, n); /* beside those that have begun to go on */
+        else sum = n;
     }
     *out = MAX(sum, most);
     if (!asked(shared, r, &there, &n, e)) return err_ctx(e, "podResources"), false;
@@ -95,7 +96,7 @@ uint32_t pod_devices(const struct val *tmpl, struct str container, enum pod_reso
     bool there;
     for (const struct val *c; (c = next(&w));) {
         if (!asked(val_get(c, STR("resources")), r, &there, &n, NULL)) return 0;
-        *first = w.init ? 0 : (uint32_t)before;
+        *first = (uint32_t)before;
         if (str_eq(w.name, container)) return (uint32_t)n;
         if (!w.init) before += n;
     }

@@ -1,6 +1,7 @@
 /* What the containers of a pod ask for, as Kubernetes counts it (component-helpers/resource): a container asks for
  * its requests, else for its limits; a pod for the sum over its containers and sidecars, or for what its largest
- * init container wants, if that is more. Pure. Runs on: any thread. */
+ * init container wants, if that is more. Init containers that go on (restartPolicy Always) are sidecars, and count beside the
+ * init containers after them. Pure. Runs on: any thread. */
 #pragma once
 #include "doc/val.h"
 #include "step/step_spec.h"
@@ -23,7 +24,7 @@ bool pod_quantity(enum pod_resource r, struct str text, int64_t *out);
 /* Of the whole pod. `tmpl`: everything substituted, patches applied; `shared`: podResources, or NULL. */
 bool pod_needs(const struct val *tmpl, const struct val *shared, struct pod_needs *out, struct err *e);
 /* Which of the pod's devices, in their order, are those of the container: n of them, from *first. Containers and
- * sidecars have their own; init containers run before and may have the same ones. */
+ * sidecars have their own; init containers that end before those begin may have the same ones. */
 uint32_t pod_devices(const struct val *tmpl, struct str container, enum pod_resource r, uint32_t *first);
 /* What one container is limited to; the control groups are left absent. `shared`: as above. */
 bool pod_limits(const struct val *container, const struct val *shared, struct step_limits *out, struct err *e);

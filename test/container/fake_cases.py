@@ -39,7 +39,7 @@ def request(b):
     f = b.engine(output=HELLO)
     o = _ends(b, f, wf("""
 hostAliases: [{ip: 10.0.0.1, hostnames: [one, two]}]
-securityContext: {runAsUser: 12, runAsGroup: 13}
+securityContext: {runAsUser: 12, runAsGroup: 13, supplementalGroups: [14]}
 container:
   image: app:1
   command: [run, '{{workflow.name}}']
@@ -49,7 +49,8 @@ container:
   resources: {limits: {cpu: 500m, memory: 64Mi}, requests: {cpu: 250m, memory: 32Mi}}
   securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {add: [NET_ADMIN], drop: [ALL]}}
   volumeMounts: [{name: m, mountPath: /mem}, {name: h, mountPath: /h, readOnly: true}]
-""", "  volumes: [{name: m, emptyDir: {medium: Memory, sizeLimit: 1Mi}}, {name: h, hostPath: {path: /usr}}]\n"), "Succeeded")
+""", "  volumes: [{name: m, emptyDir: {medium: Memory, sizeLimit: 1Mi}}, {name: h, hostPath: {path: /usr}}]\n"
+                 "  hostAliases: [{ip: 10.0.0.9, hostnames: [zero]}]\n"), "Succeeded")
     body = f.made[0].body
     host = body.pop("HostConfig")
     env = body.pop("Env")
@@ -59,9 +60,9 @@ container:
     same({k: v for k, v in body.items() if k not in ("Labels", "Hostname")}, {
         "Image": "app:1", "Entrypoint": ["run", "w"], "Cmd": ["a", "b c"], "WorkingDir": "/work", "User": "12:13",
         "AttachStdout": True, "AttachStderr": True})
-    same(host, {"LogConfig": {"Type": "none"}, "NetworkMode": "host", "ExtraHosts": ["one:10.0.0.1", "two:10.0.0.1"], "NanoCpus": 500000000,
+    same(host, {"LogConfig": {"Type": "none"}, "NetworkMode": "host", "ExtraHosts": ["zero:10.0.0.9", "one:10.0.0.1", "two:10.0.0.1"], "NanoCpus": 500000000,
                 "Memory": 64 << 20, "MemorySwap": 64 << 20, "CpuShares": 256, "MemoryReservation": 32 << 20, "ReadonlyRootfs": True,
-                "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"], "Tmpfs": {"/mem": "rw,mode=1777,size=1048576"}})
+                "GroupAdd": ["14"], "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"], "Tmpfs": {"/mem": "rw,mode=1777,size=1048576"}})
     same(mounts, {"/h": ("bind", True), "/var/run/argo": ("bind", False)})
     same(b.logs(), "w: hello\n")
 
@@ -288,6 +289,28 @@ def stopped(b):
     p.wait(60)
     until(lambda: not f.containers, "the container is left")
     end.set()
+    f.close()
+
+
+def a_hook_after_the_workflow(b):
+    """A daemon whose preStop hook is run when its workflow is over already."""
+    f = b.engine(output=HELLO, hold=True)
+    f.hooks["POST", "start"] = lambda r, c: c.body["Image"] == "app:1" and c.end(0)
+    f.hooks["POST", "exec"] = lambda r, c: r.reply(500, {"message": "none"}) or True
+    b.run("""
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps: [[{name: d, template: d}], [{name: x, template: x}]]
+  - {name: d, daemon: true, container: {image: 'app:2', lifecycle: {preStop: {exec: {command: ['true']}}}}}
+  - {name: x, container: {image: 'app:1'}}
+""").is_("Succeeded")
+    same((f.count("POST", "exec"), f.count("POST", "stop")), (1, 1))
+    b.clean(f)
     f.close()
 
 

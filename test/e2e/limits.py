@@ -1,7 +1,9 @@
 """What steps ask for of the machine: memory and processors by control groups, a budget that they wait for, GPUs."""
+import http.server
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import run
@@ -296,6 +298,61 @@ def a_pod_has_what_it_asks_for_until_it_is_over(b):
     _go(b, "m", "b")
     p.wait()
     b.get().is_("Succeeded")
+
+
+def the_containers_of_a_pod_wait_together(b):
+    """Main comes later than its sidecar, because of its input, and behind another step: yet it has what its pod has."""
+    ready, given = threading.Event(), threading.Event()
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            (ready if self.path == "/first" else given).wait(run.LIMIT_S)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"x\n")
+            self.close_connection = True
+
+        def finish(self):
+            super().finish()
+            given.set()
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    given_by = "inputs: {artifacts: [{name: x, path: /tmp/x, http: {url: 'http://127.0.0.1:%d/%%s'}}]}" % server.server_port
+    p = b.start(_head(b) + QUEUE.replace("{name: b, template: b}", "{name: pod, template: pod}, {name: b, template: b}") + """
+  - name: pod
+    %s
+    sidecars: [{name: s, image: busybox, command: [sleep, '100'], resources: {requests: {cpu: 500m}}}]
+    container: {image: busybox, command: ['true'], resources: {requests: {cpu: 1500m}}}
+""" % (given_by % "first") + _step("a", "{requests: {cpu: 1}}") + _step("b", "{requests: {cpu: 1}}") + _step("c", "{}") +
+                _step("d", "{}").replace("container:", given_by % "second" + ", container:"), "--cpus", "2")
+    b.wait_for(lambda w: "came before it" in w.nodes.get("[0].b", {}).get("message", ""))
+    ready.set()
+    _until(lambda: sorted(_begun(b)) == ["a", "c", "d"])  # what d asked for came after main's
+    _go(b, "a", "c", "d")
+    b.wait_for(lambda w: w.node("[0].pod")["phase"] == "Succeeded")
+    _go(b, "b")
+    p.wait()
+    b.get().is_("Succeeded")
+    server.shutdown()
+    server.server_close()
+
+
+def a_set_that_is_ended_between_two_tries_has_nothing_any_more(b):
+    b.run(_head(b) + """
+  - name: main
+    steps: [[{name: set, template: set, continueOn: {failed: true}}], [{name: b, template: b}]]
+  - name: set
+    activeDeadlineSeconds: 1
+    containerSet:
+      retryStrategy: {retries: 2, duration: 100s}
+      containers: [{name: main, image: busybox, command: ['false'], resources: {requests: {cpu: 2}}}]
+  - {name: b, container: {image: busybox, command: ['true'], resources: {requests: {cpu: 1}}}}
+""", "--cpus", "2").node("[1].b", "Succeeded")
 
 
 def sets_and_daemons_too(b):
