@@ -236,6 +236,16 @@ static void copy_list(struct val_builder *host, const char *as, const struct val
     if (list && list->kind == VAL_LIST && list->n) map_add(host, str_of(as), *list);
 }
 
+static void groups(struct wrap *w, struct val_builder *host)
+{
+    const struct step_spec *s = &w->plan->spec;
+    struct val_builder b;
+    list_begin(&b, w->a);
+    for (size_t i = 0; i < s->groups.n; i++) list_add(&b, val_of_str(str_fmt(w->a, "%lld", (long long)s->groups.items[i])));
+    struct val list = list_done(&b);
+    copy_list(host, "GroupAdd", &list);
+}
+
 static bool is_true(const struct val *v) { return v && v->kind == VAL_BOOL && v->b; }
 
 static bool rights(struct wrap *w, struct val_builder *host, struct str *user, struct err *e)
@@ -249,6 +259,7 @@ static bool rights(struct wrap *w, struct val_builder *host, struct str *user, s
     if (s->gid >= 0 && s->uid < 0)
         return err_set(e, ERR_UNSUPPORTED, "securityContext.runAsGroup without runAsUser is not supported by --runtime=container");
     if (s->uid >= 0) *user = str_fmt(w->a, s->gid >= 0 ? "%lld:%lld" : "%lld", (long long)s->uid, (long long)s->gid);
+    groups(w, host);
     if (is_true(val_get(sec, STR("privileged")))) map_add(host, STR("Privileged"), val_of_bool(true));
     if (is_true(val_get(sec, STR("readOnlyRootFilesystem")))) map_add(host, STR("ReadonlyRootfs"), val_of_bool(true));
     copy_list(host, "CapAdd", val_path(sec, "capabilities.add"));
@@ -261,23 +272,23 @@ static bool rights(struct wrap *w, struct val_builder *host, struct str *user, s
     return true;
 }
 
-/* A probe that is made from here. */
+/* A probe or hook that is made from here. */
 static bool is_asked_from_here(const struct val *container)
 {
-    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe"};
+    static const char *const fields[] = {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle.postStart", "lifecycle.preStop"};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        const struct val *probe = val_get(container, str_of(fields[i]));
-        if (probe && !val_get(probe, STR("exec"))) return true;
+        const struct val *probe = val_path(container, fields[i]);
+        if (probe && !val_get(probe, STR("exec")) && !val_get(probe, STR("sleep"))) return true;
     }
     return false;
 }
 
 static bool network(struct wrap *w, struct val_builder *host, struct err *e)
 {
-    const struct val *aliases = val_get(w->plan->tmpl, STR("hostAliases")), *names;
+    const struct val *aliases = val_get(&w->plan->pod, STR("hostAliases")), *names;
     struct val_builder b;
     if ((w->how->several || is_asked_from_here(w->plan->container)) && !str_is(w->how->network, "host"))
-        return err_set(e, ERR_UNSUPPORTED, "sidecars, initContainers, a containerSet, a daemon and probes over the network need "
+        return err_set(e, ERR_UNSUPPORTED, "sidecars, initContainers, a containerSet, a daemon, probes and hooks over the network need "
                        "container.network = host: others have no way to a container in network '%.*s'", STR_ARG(w->how->network));
     map_add_str(host, "NetworkMode", w->how->network);
     list_begin(&b, w->a);
@@ -342,7 +353,7 @@ static bool create(struct wrap *w, struct val *out, struct err *e)
     map_add(&b, STR("Env"), strings(w->a, s->env.items, s->env.n));
     if (s->cwd.n) map_add_str(&b, "WorkingDir", s->cwd);
     map_add_str(&b, "User", user);
-    map_add_str(&b, "Hostname", str_sub(w->how->pod_name, 0, 63));
+    map_add_str(&b, "Hostname", s->hostname.n ? s->hostname : str_sub(w->how->pod_name, 0, 63));
     map_add(&b, STR("Labels"), labels(w));
     map_add(&b, STR("AttachStdout"), val_of_bool(true));
     map_add(&b, STR("AttachStderr"), val_of_bool(true));

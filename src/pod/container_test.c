@@ -127,6 +127,7 @@ static void what_containers_cannot_do_is_said(void **state)
         {"{\"container\": {\"image\": \"a\", \"securityContext\": {\"procMount\": \"x\"}}}", "host", false, "securityContext.procMount"},
         {"{\"container\": {\"image\": \"a\"}}", "bridge", true, "container.network = host"},
         {"{\"container\": {\"image\": \"a\", \"livenessProbe\": {\"tcpSocket\": {\"port\": 80}}}}", "none", false, "container.network = host"},
+        {"{\"container\": {\"image\": \"a\", \"lifecycle\": {\"postStart\": {\"httpGet\": {\"port\": 80}}}}}", "none", false, "container.network = host"},
         {"{\"container\": {\"image\": \"a\", \"args\": [\"INPUT FAR\"], \"volumeMounts\": [{\"name\": \"h\", \"mountPath\": \"/h\"}]}}", "host", false,
          "input artifact /h/in: a path in a volume that is no emptyDir"},
         {"{\"container\": {\"image\": \"a\", \"volumeMounts\": [{\"name\": \"m\", \"mountPath\": \"/m\"}]},"

@@ -215,8 +215,8 @@ static void finish(struct pod *p, struct pod_plan *out)
     MOVE(out->file_dirs, p->file_dirs);
 #undef MOVE
     out->n_command = p->n_command;
-    out->tmpl = p->in->tmpl;
     out->container = p->main;
+    out->pod = p->pod;
 }
 
 static bool is_init(const struct pod *p)

@@ -71,7 +71,8 @@ struct pod_host_path {
 struct pod_plan {
     struct step_spec spec;
     size_t n_command;                   /* words of argv that take the place of the image's entrypoint */
-    const struct val *tmpl, *container; /* with patches; the container of it that is to run */
+    const struct val *container;        /* that is to run, with patches */
+    struct val pod;                     /* what is said of all containers, with patches: hostAliases and others */
     struct step_strs file_dirs;         /* with engine_image: mounts that are made of files */
     struct {
         struct pod_host_path *items;
