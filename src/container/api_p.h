@@ -35,3 +35,4 @@ bool container_drop(const struct api *api, struct str name, struct str step, str
 /* run.c, probe.c: exit statuses */
 int container_run(const char *job_path);
 int container_probe(const char *socket, const char *name, char **words);
+int container_begun(const char *path); /* waits until that is there */

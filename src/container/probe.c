@@ -1,4 +1,10 @@
-/* skiff-container probe: a command beside what runs in a container. Its exit status is the command's. */
+/* skiff-container probe: a command beside what runs in a container. Its exit status is the command's.
+ * skiff-container begun: waits for the container. */
+#include <errno.h>
+#include <limits.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
 #include "base/limits.h"
 #include "container/api_p.h"
 #include "doc/json.h"
@@ -51,4 +57,21 @@ int container_probe(const char *socket, const char *name, char **words)
     bool ok = exec_run(&api, name, words, &code, &e);
     arena_fini(&a);
     return ok ? (int)(code & 255) : STATUS_NONE;
+}
+
+/* Who ends the step ends this, too. */
+int container_begun(const char *path)
+{
+    char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+    const char *name = strrchr(path, '/');
+    int fd = inotify_init1(IN_CLOEXEC);
+    if (!name || fd < 0) return STATUS_NONE;
+    struct str dir = {path, (size_t)(name - path)};
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    if (inotify_add_watch(fd, str_dup(&a, dir).p, IN_CREATE | IN_MOVED_TO) < 0) return STATUS_NONE;
+    while (access(path, F_OK) != 0)
+        if (read(fd, event, sizeof event) <= 0 && errno != EINTR) return STATUS_NONE;
+    close(fd);
+    return 0;
 }

@@ -241,7 +241,8 @@ static bool start(struct work *w, struct err *e)
     struct web_reply reply;
     struct str target = str_fmt(&w->a, "/containers/%.*s/start", STR_ARG(w->id));
     return phase_running(w, e) && api_call(&w->api, "POST", target, NULL, &reply, e) &&
-           (api_good(&reply) || reply.status == 304 || api_refusal(&w->api, &reply, "start", e));
+           (api_good(&reply) || reply.status == 304 || api_refusal(&w->api, &reply, "start", e)) &&
+           file_write_atomic(val_get_str(&w->job, "begun").p, STR_NONE, 0600, false, e);
 }
 
 /* The engine may be restarted meanwhile. */

@@ -103,6 +103,17 @@ struct step_strs container_probe_words(struct exec *x, struct str name, struct s
     return out;
 }
 
+struct step_strs container_begun_words(const struct job *j)
+{
+    struct arena *a = &j->x->scratch;
+    struct str dir = step_work_path(a, j->x->o.state_dir, (uint64_t)j->id);
+    struct step_strs out = {ARENA_ARRAY(a, struct str, 3), 3};
+    out.items[0] = j->x->containers->program;
+    out.items[1] = STR("begun");
+    out.items[2] = str_fmt(a, "%.*s/" POD_CONTAINER_BEGUN, STR_ARG(dir));
+    return out;
+}
+
 /* What the process used is not what the container used, which nobody has counted. */
 void container_result(const struct job *j, struct step_result *r)
 {

@@ -312,6 +312,8 @@ void groups_close(struct exec *x);
 void job_terminate(struct job *j, uint32_t grace_ms);
 bool job_has_post_start(struct job *j); /* then it has started at once */
 bool probes_are_ending(const struct job *j); /* its preStop hook is under way */
+void job_await_begin(struct job *j); /* what runs in an engine's container runs once that has begun, which is told then */
+void job_tell_started(struct job *j);
 void probes_begin(struct job *j);
 void probes_free(struct job *j); /* none is fine */
 void probes_answered(struct job *j, uint32_t number, bool good); /* an exec probe: by its supervisor */
@@ -378,6 +380,7 @@ bool container_is(struct exec *x, int64_t step); /* it may have a container now,
 struct str container_name(struct arena *a, const struct job *j);
 /* What runs an exec probe's command in the container of that name. */
 struct step_strs container_probe_words(struct exec *x, struct str name, struct step_strs words);
+struct step_strs container_begun_words(const struct job *j); /* what ends once its container has begun */
 void container_result(const struct job *j, struct step_result *r); /* what its end was in truth */
 
 /* keys.c: names in the repository */

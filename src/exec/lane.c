@@ -157,7 +157,7 @@ static struct lane *lane_open(struct exec *x, const struct pod_network *net, str
     return l;
 }
 
-static void tell_one(struct job *j)
+void job_tell_started(struct job *j)
 {
     j->told_started = true;
     if (j->live) job_event(j, NULL);
@@ -171,7 +171,8 @@ static void lane_take(struct lane *l, struct job *j)
     j->state = JOB_RUNNING;
     j->started_us = clock_mono_us();
     x->running += !j->aside;
-    if (!j->told_started && j->live && job_has_post_start(j)) tell_one(j);
+    if (x->containers && j->live && (!j->old || container_is(x, j->id))) job_await_begin(j);
+    else if (!j->told_started && j->live && job_has_post_start(j)) job_tell_started(j);
     else if (!j->told_started && j->live) job_list_push(&x->young, j);
     else if (j->part) probes_begin(j);
     if (j->part && j->told_waiting) job_waits(j, STR_NONE); /* its start is no event of its node */
@@ -275,7 +276,7 @@ static bool job_start(struct job *j, struct err *e)
 static void tell_started(struct exec *x, int64_t now)
 {
     while (x->young.first && now - x->young.first->started_us >= TELL_US) {
-        tell_one(job_list_pop(&x->young));
+        job_tell_started(job_list_pop(&x->young));
     }
     for (size_t i = x->fresh.n; i-- > 0;) {
         if (now - x->fresh.items[i]->started_us < FRESH_US) continue;

@@ -26,6 +26,8 @@ bool networks_prepare(struct exec *x, struct err *e)
     if (!subnet_parse(config_str(x->o.config, CONFIG_SUBNET), &x->subnet, e)) return err_ctx(e, "network_subnet");
     if (!config_is(x->o.config, CONFIG_NETWORK, "private")) return true;
     if (x->plain) return err_set(e, ERR_USAGE, "--network=private needs a sandbox: run without --runtime=none");
+    if (x->containers)
+        return err_set(e, ERR_USAGE, "--network=private is of Skiff's own sandbox: with --runtime=container, container.network says where pods are");
     x->private_net = true;
     x->addresses = geteuid() == 0 && proc_has_capability(CAP_NET_ADMIN) && proc_has_capability(CAP_SYS_ADMIN);
     if (!x->addresses)

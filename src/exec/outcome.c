@@ -306,9 +306,6 @@ bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome
         out->message = str_dup(a, str_of(lost.text));
     }
     out->artifacts = arts;
-    bool has_files = val_path(tmpl, "outputs.artifacts") || val_path(tmpl, "inputs.artifacts") || val_path(tmpl, "volumes") ||
-                     val_get(tmpl, STR("podSpecPatch")) || val_path(&j->live->workflow, "spec.podSpecPatch") ||
-                     val_path(&j->live->workflow, "spec.volumes") || (x->plain && val_get(tmpl, STR("script"))) || x->containers || j->old;
-    if (has_files) step_clean_later(x, j->id);
+    step_clean_later(x, j->id);
     return true;
 }

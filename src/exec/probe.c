@@ -14,8 +14,8 @@
 #include "os/clock.h"
 #include "exec/probe_p.h"
 
-static const char *const fields[PROBE_MAX] = {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle.postStart", "lifecycle.preStop"};
-enum { MIN_GRACE_MS = 2000 /* after a hook, as of a kubelet */ };
+static const char *const fields[PROBE_BEGUN] = {"startupProbe", "livenessProbe", "readinessProbe", "lifecycle.postStart", "lifecycle.preStop"};
+enum { MIN_GRACE_MS = 2000 /* after a hook, as of a kubelet */, EVER_MS = INT32_MAX };
 
 static void probe_stop(struct probe *p)
 {
@@ -174,11 +174,22 @@ static void give_up(struct probe *p)
     if (j->lane) job_terminate(j, (uint32_t)MIN(MAX(grace_s, 0), LIMIT_GRACE_S) * 1000);
 }
 
-/* True: it was one of the hooks. */
+/* Or nobody can know, which whatever is asked next will say. */
+static void begun(struct probes *ps)
+{
+    struct job *j = ps->job;
+    probes_free(j);
+    j->started_us = clock_mono_us();
+    if (j->part) probes_begin(j);
+    else job_tell_started(j);
+}
+
+/* True: it was none of those that are asked again. */
 static bool hook_tried(struct probe *p, bool good)
 {
     struct probes *ps = p->of;
     if (p->kind == PROBE_PRE_STOP) return terminate_now(ps), true;
+    if (p->kind == PROBE_BEGUN) return begun(ps), true;
     if (p->kind != PROBE_POST_START) return false;
     if (!good) return give_up(p), true;
     probe_stop(p);
@@ -248,7 +259,7 @@ static void probe_read(struct probes *ps, enum probe_kind kind)
 
 static bool has_any(const struct val *container)
 {
-    for (size_t k = 0; k < PROBE_MAX; k++)
+    for (size_t k = 0; k < ARRAY_LEN(fields); k++)
         if (val_path(container, fields[k])) return true;
     return false;
 }
@@ -262,7 +273,7 @@ static struct probes *probes_new(struct job *j, const struct val *container)
     copy = ARENA_NEW(&ps->arena, struct val);
     *copy = val_copy(&ps->arena, container);
     ps->container = copy;
-    for (size_t k = 0; k < PROBE_MAX; k++) probe_read(ps, (enum probe_kind)k);
+    for (size_t k = 0; k < ARRAY_LEN(fields); k++) probe_read(ps, (enum probe_kind)k);
     const struct pod_network *net = pod_network_of(j->live, j->node);
     snprintf(ps->address, sizeof ps->address, "%s", net && net->address[0] ? net->address : "127.0.0.1");
     ps->name = container_name(&ps->arena, j);
@@ -294,4 +305,13 @@ void probes_begin(struct job *j)
     j->probes = probes_new(j, container);
     if (j->probes->items[PROBE_POST_START].spec) probe_begin(&j->probes->items[PROBE_POST_START]);
     else probes_ask(j->probes);
+}
+
+void job_await_begin(struct job *j)
+{
+    struct probes *ps = probes_new(j, &val_null);
+    struct probe *p = &ps->items[PROBE_BEGUN];
+    *p = (struct probe){.of = ps, .kind = PROBE_BEGUN, .spec = ps->container, .fd = -1, .timeout_us = (int64_t)EVER_MS * 1000};
+    j->probes = ps;
+    probe_begin(p);
 }

@@ -2,8 +2,8 @@
 #pragma once
 #include "exec/exec_p.h"
 
-/* The last two are lifecycle hooks: tried once. */
-enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_POST_START, PROBE_PRE_STOP, PROBE_MAX };
+/* The hooks are tried once. The last one is only of containers of an engine: that they have begun. */
+enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_POST_START, PROBE_PRE_STOP, PROBE_BEGUN, PROBE_MAX };
 
 struct probe {
     struct probes *of;

@@ -166,19 +166,26 @@ static bool grpc_try(struct probe *p, const struct val *grpc)
 
 /* ---- exec ---- */
 
+static bool run_beside(struct probe *p, struct step_strs argv)
+{
+    struct job *j = p->of->job;
+    struct err e;
+    p->asked = j->lane && slot_probe(j->lane->slot, p->kind, &argv, (uint32_t)(p->timeout_us / 1000), &e);
+    arena_reset(&j->x->scratch);
+    return p->asked;
+}
+
 static bool exec_try(struct probe *p, const struct val *exec)
 {
     struct job *j = p->of->job;
     const struct val *list = val_get(exec, STR("command"));
     uint32_t n = list && list->kind == VAL_LIST ? list->n : 0;
     struct step_strs argv = {ARENA_ARRAY(&j->x->scratch, struct str, n + 1), n};
-    struct err e;
     for (uint32_t i = 0; i < n; i++) argv.items[i] = val_text(&list->items[i]);
-    argv = container_probe_words(j->x, p->of->name, argv);
-    p->asked = j->lane && slot_probe(j->lane->slot, p->kind, &argv, (uint32_t)(p->timeout_us / 1000), &e);
-    arena_reset(&j->x->scratch);
-    return p->asked;
+    return run_beside(p, container_probe_words(j->x, p->of->name, argv));
 }
+
+static bool begun_try(struct probe *p) { return run_beside(p, container_begun_words(p->of->job)); }
 
 /* ---- sleep ---- */
 
@@ -199,6 +206,7 @@ bool try_begin(struct probe *p)
         const char *name;
         bool (*begin)(struct probe *p, const struct val *how);
     } kinds[] = {{"httpGet", http_try}, {"tcpSocket", tcp_try}, {"grpc", grpc_try}, {"exec", exec_try}, {"sleep", sleep_try}};
+    if (p->kind == PROBE_BEGUN) return begun_try(p);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         const struct val *how = val_get(p->spec, str_of(kinds[i].name));
         if (how) return kinds[i].begin(p, how);

@@ -362,6 +362,7 @@ static bool job_text(struct wrap *w, struct str *out, struct err *e)
     if (!create(w, &request, e)) return false;
     map_begin(&b, w->a);
     map_add_str(&b, "mark", str_fmt(w->a, "%.*s/" POD_CONTAINER_MARK, STR_ARG(how->work_dir)));
+    map_add_str(&b, "begun", str_fmt(w->a, "%.*s/" POD_CONTAINER_BEGUN, STR_ARG(how->work_dir)));
     map_add_str(&b, "said", str_fmt(w->a, "%.*s/" POD_CONTAINER_END, STR_ARG(how->work_dir)));
     map_add_str(&b, "image", val_get_str(w->plan->container, "image"));
     map_add_str(&b, "policy", val_get_str(w->plan->container, "imagePullPolicy"));
@@ -419,7 +420,7 @@ static void step(struct wrap *w, struct step_spec *out)
     out->grace_ms = s->grace_ms + POD_CONTAINER_MARGIN_MS;
     out->log_max_bytes = s->log_max_bytes;
     out->capture_result = s->capture_result;
-    out->probed = s->probed;
+    out->probed = true; /* at least when its container begins is asked */
     out->fsync_result = s->fsync_result;
     if (s->progress.n) out->progress = str_fmt(w->a, "%.*s/progress/progress", STR_ARG(w->how->work_dir));
     MOVE(w, out->files, w->files);

@@ -9,9 +9,10 @@
  *   container       {"socket", "name", "step"}: there as long as a container may exist; whoever removes the directory removes
  *                   that one first (container.h)
  *   container.json  what is to be done, secrets included: mode 0600, and gone as soon as skiff-container has read it
- *     {"mark", "said": paths, "image", "policy", "platform", "auth_file", "grace_s", "start": false = nothing runs in it,
+ *     {"mark", "begun", "said": paths, "image", "policy", "platform", "auth_file", "grace_s", "start": false = nothing runs in it,
  *      "create": Docker's ContainerCreate, "mounts": [{"target", "top", "path"}] what lies where: path below top is made when it is missing, without links; no top: memory,
  *      "outputs": [{"path", "to"}]}
+ *   container.begun empty: it has started
  *   container.end   what its exit status does not say: {"error"} or {"oom": true}
  *
  * Reference: Docker Engine API 1.40, POST /containers/create. Runs on: the loop thread. */
@@ -20,6 +21,7 @@
 
 #define POD_CONTAINER_MARK "container"
 #define POD_CONTAINER_JOB "container.json"
+#define POD_CONTAINER_BEGUN "container.begun"
 #define POD_CONTAINER_END "container.end"
 /* From SIGTERM to SIGKILL a supervisor gives skiff-container so much more time than it gives the container. */
 enum { POD_CONTAINER_MARGIN_MS = 30000 };

@@ -77,7 +77,7 @@ bool pod_security(struct pod *p, struct step_spec *s, struct err *e)
     s->root_read_only = pod_right(p, "readOnlyRootFilesystem");
     if (p->image.kind == IMAGE_STORED) s->capabilities = capabilities(p);
     if (!p->in->one_user) return true;
-    s->groups.n = 0; /* the only user and group there are own the volumes */
+    if (!p->in->engine_image) s->groups.n = 0; /* the only user and group there are own the volumes */
     p->fs_group = -1;
     return true;
 }

@@ -50,7 +50,7 @@ bool slot_start(struct slot *s, const struct step_spec *spec, struct str bytes, 
 /* Signals the step's process group; SIGKILL for everything after grace_ms. */
 bool slot_kill(struct slot *s, int signo, uint32_t grace_ms, struct err *e);
 
-enum { SLOT_PROBES = 5 }; /* at once, each with a number below this */
+enum { SLOT_PROBES = 6 }; /* at once, each with a number below this */
 /* Runs a command in the sandbox of the step that runs (with `probed` in its description): its root, environment,
  * directory and user, no output. Killed after timeout_ms. */
 bool slot_probe(struct slot *s, uint32_t number, const struct step_strs *argv, uint32_t timeout_ms, struct err *e);

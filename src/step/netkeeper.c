@@ -195,8 +195,8 @@ static bool fill(struct keeper *k, int ns, int inside, char address[16], struct 
     return true;
 }
 
-/* Of the namespace that this process is in: as container runtimes have it, low ports and ping need no capability, which steps
- * never have. Where /proc is read-only a pod goes without. */
+/* Of the namespace that this process is in: as container runtimes have it, low ports and ping need no capability, since
+ * most steps have none. Where /proc is read-only a pod goes without. */
 static void setting_write(const char *name, const char *text)
 {
     char path[80];

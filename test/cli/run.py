@@ -211,10 +211,21 @@ def durable(score, skiff):
     place.remove()
 
 
+def own_commands(score, skiff):
+    """What stands in for a command that the host lacks is private to its step, and goes with it."""
+    place = common.Place(skiff, "none")
+    ran = place.run(place.file("w.yaml", shapes.HEAD + """  templates:
+  - {name: main, container: {image: busybox, command: [sh, -c, "command -v nc"]}}
+"""), "--name", "w")
+    score.check(ran.returncode == 0 and "/files/nc" in place.call("logs", "w").stdout, f"nc: {ran.stderr}")
+    score.check(not (left := place.wait_clean()), f"left behind: {left}")
+    place.remove()
+
+
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, routes, followed, failed_tail, lost_output, without_engine, loaded, durable, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, routes, followed, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 

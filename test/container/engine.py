@@ -1,4 +1,5 @@
 """A Podman service of the test's own: its own images, containers and socket, all in one directory, as weak as the machine needs it."""
+import contextlib
 import http.client
 import json
 import os
@@ -49,14 +50,13 @@ class Podman:
 
     def start(self):
         self.service = subprocess.Popen(["podman", "system", "service", "--time=0", "unix://" + self.socket], env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.root + "/service.log", "a"))
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + START_S
         while time.monotonic() < until and self.service.poll() is None:
-            try:
+            with contextlib.suppress(OSError):
                 if self.get("/_ping")[0] == 200:
                     return True
-            except OSError:
-                time.sleep(0.05)  # poll
+            time.sleep(0.05)  # poll
         return False
 
     def stop(self):
@@ -74,8 +74,8 @@ class Podman:
         return r.status, text
 
     def containers(self):
-        """Names of all that exist."""
-        return [c["Names"][0].lstrip("/") for c in json.loads(self.get("/v1.40/containers/json?all=1")[1])]
+        """Of all that exist: name -> id."""
+        return {c["Names"][0].lstrip("/"): c["Id"] for c in json.loads(self.get("/v1.40/containers/json?all=1")[1])}
 
     def is_monitor(self, pid):
         try:

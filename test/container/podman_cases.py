@@ -1,79 +1,46 @@
 """With a real Podman: what a pod is to a step, and that nothing is left of it."""
 import glob
 import os
-import shutil
 import signal
-import socket
-import subprocess
-import time
 
 import common
-import images
-from run import Bench, holds, indented, same, sample, until, wf
+from run import Bench, holds, indented, same, until, wf
 
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hush-hush}\n---\n"
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a.txt: one, b.txt: two}\n---\n"
 
-
-class _Registry:
-    """Debian's docker-registry on the loopback, with the sample in it."""
-
-    def __init__(self, root):
-        self.process, self.host, self.why = None, None, ""
-        program = shutil.which("docker-registry")
-        if not program:
-            return
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            port = s.getsockname()[1]
-        with open(root + "/registry.yml", "w") as f:
-            f.write(f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {root}/registry}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
-        self.process = subprocess.Popen([program, "serve", root + "/registry.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: self.process.poll() is not None or _listens(port), "docker-registry does not listen")
-        self.host = f"127.0.0.1:{port}"
-        image = sample()
-        _push(port, "team/app", "1", image)
-
-    def close(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-
-
-def _listens(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _push(port, repo, tag, image):
-    import http.client
-    c = http.client.HTTPConnection("127.0.0.1", port)
-
-    def ask(method, path, body=b"", headers=None):
-        c.request(method, path, body, headers or {})
-        r = c.getresponse()
-        r.read()
-        assert r.status < 300, (method, path, r.status)
-        return r.headers.get("Location")
-
-    for d, data in image.blobs().items():
-        to = ask("POST", f"/v2/{repo}/blobs/uploads/").split(str(port), 1)[-1]
-        ask("PUT", to + ("&" if "?" in to else "?") + "digest=" + d, data)
-    ask("PUT", f"/v2/{repo}/manifests/{tag}", image.manifest, {"Content-Type": image.type})
-    c.close()
+SAMPLE = "localhost/sample:1"
 
 
 class _Bench(Bench):
+    """`registry`: HOST:PORT of one that has team/app:1; None: there is none."""
+
     def __init__(self, directory, podman, registry):
-        super().__init__(directory, podman.socket, "localhost/sample:1")
+        super().__init__(directory, podman.socket, SAMPLE)
         self.podman, self.registry = podman, registry
 
     def clean(self):
         """Nothing of any step is there any more."""
         until(lambda: not self.podman.containers() and not self.left(), f"left over: {self.podman.containers()} {self.left()}")
 
-    def cleans(self):
-        self.clean()
-        return self
+
+def _host(b):
+    """The test's directory as a volume, for wf()."""
+    return f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"
+
+
+def _held(b, before, after="true", more=""):
+    """A workflow of one container that has the test's directory at /d, and goes on when the file `go` is there."""
+    return wf(f"""
+container:
+  image: IMAGE
+  args: ['{before}; until test -e /d/go; do sleep 0.05; done; {after}']
+  volumeMounts: [{{name: d, mountPath: /d}}]
+{more}""", _host(b))
+
+
+def _go(b):
+    open(b.directory + "/go", "w").close()
 
 
 def hello(b):
@@ -165,22 +132,14 @@ container:
   volumeMounts: [{name: s, mountPath: /s}, {name: c, mountPath: /c}, {name: c, mountPath: /one, subPath: a.txt}, {name: go, mountPath: /w}]
 """, f"  volumes: [{{name: s, secret: {{secretName: s}}}}, {{name: c, configMap: {{name: c}}}}, {{name: go, hostPath: {{path: {b.directory}}}}}]\n"))
     b.up(p, "a.txt")
-    words = b"".join(_read(f"/proc/{p}/cmdline") for p in os.listdir("/proc") if p.isdigit())
-    files = [f for f in glob.glob(b.state + "/work/*/*") if os.path.isfile(f) and b"hush" in _read(f)]
-    open(b.directory + "/go", "w").close()
+    words = b"".join(common.contents(f"/proc/{p}/cmdline") for p in os.listdir("/proc") if p.isdigit())
+    files = [f for f in glob.glob(b.state + "/work/*/*") if os.path.isfile(f) and b"hush" in common.contents(f)]
+    _go(b)
     same(p.wait(120), 0)
     holds(b"hush-hush" not in words, "the secret stands in a command line")
     same(files, [], "secrets lie in")
     same(b.logs().splitlines()[0].split(": ", 1)[1], "*** *** a.txt")
     b.clean()
-
-
-def _read(path):
-    try:
-        with open(path, "rb") as f:
-            return f.read()
-    except OSError:
-        return b""
 
 
 def exit_codes(b):
@@ -216,67 +175,40 @@ def stopping(b):
 
 def engine_killed(b):
     """SIGKILL of Skiff's engine changes nothing for the container: the next engine takes it over, and it ran once."""
-    p = b.start(wf("""
-container:
-  image: IMAGE
-  args: ['echo x >>/d/starts; until test -e /d/go; do sleep 0.05; done; echo done >/tmp/out']
-  volumeMounts: [{name: d, mountPath: /d}]
-outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}]}
-""", f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"))
+    p = b.start(_held(b, "echo x >>/d/starts", "echo done >/tmp/out", "outputs: {parameters: [{name: out, valueFrom: {path: /tmp/out}}]}"))
     until(lambda: os.path.exists(b.directory + "/starts"), "it does not start")
     common.kill_engine(p)
     p = b.spawn("run", "--resume", "w")
-    open(b.directory + "/go", "w").close()
+    _go(b)
     same(p.wait(120), 0)
     same(b.get().is_("Succeeded").parameter("wf", "out"), "done")
-    same(_read(b.directory + "/starts"), b"x\n")
+    same(common.contents(b.directory + "/starts"), b"x\n")
     b.clean()
 
 
 def everything_killed(b):
     """With supervisors and skiff-container killed too the step is lost; its container is removed before the next one runs."""
-    p = b.start(wf("""
-container:
-  image: IMAGE
-  args: ['echo x >>/d/starts; until test -e /d/go; do sleep 0.05; done; if test -e /d/busy; then echo two at once; fi; touch /d/busy; sleep 0.3']
-  volumeMounts: [{name: d, mountPath: /d}]
-""", f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"))
+    p = b.start(_held(b, "echo x >>/d/starts"))
     until(lambda: os.path.exists(b.directory + "/starts"), "it does not start")
     first = b.podman.containers()
     same(len(first), 1)
-    _kill_all(b, p)
+    common.kill_everything(b, p)
     same(b.podman.containers(), first, "it outlives skiff-container:")
     p = b.spawn("run", "--resume", "w", env={"SKIFF_ON_LOST": "restart"})
-    until(lambda: _read(b.directory + "/starts") == b"x\nx\n", "it does not start again")
-    same(b.podman.containers(), first, "the next one has the name of the first:")
-    open(b.directory + "/go", "w").close()
+    until(lambda: common.contents(b.directory + "/starts") == b"x\nx\n", "it does not start again")
+    second = b.podman.containers()
+    same(list(second), list(first), "the next one has the name of the first:")
+    holds(second != first, "the first one is still there")
+    _go(b)
     same(p.wait(120), 0)
-    same(b.logs(), "")
     b.clean()
-
-
-def _kill_all(b, p):
-    """All of them stopped first, so that none sees how another one ends."""
-    mine = {p.pid}
-    p.send_signal(signal.SIGSTOP)
-    while more := {q for q in common.pids() if _is_of(b, q)} - mine:
-        common.signal_all(more, signal.SIGSTOP)
-        mine |= more
-    common.signal_all(mine, signal.SIGKILL)
-    p.wait()
-
-
-def _is_of(b, pid):
-    if not common.comm(pid).startswith("skiff"):
-        return False
-    return b.state.encode() in _read(f"/proc/{pid}/cmdline") or any(q.startswith(b.state) for q in common.open_paths(pid))
 
 
 def watcher_killed(b):
     """Only skiff-container is killed: the step ends in Error, its container goes."""
     p = b.start(wf("container: {image: IMAGE, args: ['echo up; while true; do sleep 0.05; done']}"))
     b.up(p)
-    watchers = [q for q in common.pids() if _read(f"/proc/{q}/cmdline").split(b"\0")[0].endswith(b"skiff-container") and _is_of(b, q)]
+    watchers = [q for q in b.ours() if common.comm(q) == "skiff-container"]
     same(len(watchers), 1)
     os.kill(watchers[0], signal.SIGKILL)
     p.wait(120)
@@ -286,13 +218,13 @@ def watcher_killed(b):
 
 def pulled(b):
     """An image comes from a registry; a tag that is not there is an Error with the registry's words."""
-    if not b.registry.host:
-        return
-    name = b.registry.host + "/team/app:1"
+    if not b.registry:
+        return  # run.py has said so
+    name = b.registry + "/team/app:1"
     b.run(wf("container: {image: '%s', imagePullPolicy: Always, args: ['echo pulled']}" % name)).is_("Succeeded")
     same(b.logs(), "w: pulled\n")
     b.delete()
-    b.run(wf("container: {image: '%s/team/app:none'}" % b.registry.host)).is_("Error", "team/app:none")
+    b.run(wf("container: {image: '%s/team/app:none'}" % b.registry)).is_("Error", "team/app:none")
     b.clean()
 
 
@@ -321,36 +253,52 @@ outputs: {parameters: [{name: out, valueFrom: {path: /v/a}}]}
 
 
 def probes(b):
-    """An exec probe is a command in the container: a daemon is ready once it succeeds."""
-    b.run("""
-apiVersion: argoproj.io/v1alpha1
-kind: Workflow
-metadata: {name: w}
-spec:
-  entrypoint: main
-  templates:
-  - name: main
-    steps: [[{name: d, template: d}], [{name: s, template: s}]]
+    """An exec probe is a command in the container: a daemon is ready once it succeeds, and not before."""
+    b.run(wf("steps: [[{name: d, template: d}], [{name: s, template: s}]]", _host(b)) + """
   - name: d
     daemon: true
-    container: {image: IMAGE, args: ['trap "exit 0" TERM; sleep 0.5; touch /tmp/ready; while true; do sleep 0.05; done'],
-                readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}}
+    container:
+      image: IMAGE
+      args: ['trap "exit 0" TERM; sleep 0.5; touch /d/ready /tmp/ready; while true; do sleep 0.05; done']
+      readinessProbe: {exec: {command: [cat, /tmp/ready]}, periodSeconds: 1}
+      volumeMounts: [{name: d, mountPath: /d}]
   - name: s
-    container: {image: IMAGE, args: ['echo ready']}
+    container: {image: IMAGE, args: ['test -e /d/ready'], volumeMounts: [{name: d, mountPath: /d}]}
 """).is_("Succeeded")
+    b.clean()
+
+
+def hooks(b):
+    """postStart and preStop are commands in the container, too."""
+    b.run(wf("""
+container: {image: IMAGE, args: ['until test -e /d/started; do sleep 0.05; done'], volumeMounts: [{name: d, mountPath: /d}]}
+sidecars:
+- name: s
+  image: IMAGE
+  args: ['trap "test -e /d/stopping && touch /d/told; exit 0" TERM; while true; do sleep 0.05; done']
+  lifecycle: {postStart: {exec: {command: [touch, /d/started]}}, preStop: {exec: {command: [touch, /d/stopping]}}}
+  volumeMounts: [{name: d, mountPath: /d}]
+""", _host(b))).is_("Succeeded")
+    holds(os.path.exists(b.directory + "/told"), "preStop did not come before the signal")
+    b.clean()
+
+
+def groups(b):
+    """supplementalGroups, and fsGroup, which a new volume belongs to."""
+    b.run(wf("""
+securityContext: {runAsUser: 12, runAsGroup: 13, supplementalGroups: [14], fsGroup: 15}
+volumes: [{name: v, emptyDir: {}}]
+container: {image: IMAGE, args: ['id -G; touch /v/x'], volumeMounts: [{name: v, mountPath: /v}]}
+""")).is_("Succeeded")
+    same(sorted(b.logs().split()[1:]), ["13", "14", "15"])
     b.clean()
 
 
 def progress(b):
     """What a step says about its progress is seen while it runs."""
-    p = b.start(wf("""
-container:
-  image: IMAGE
-  args: ['echo 5/10 >$ARGO_PROGRESS_FILE; until test -e /d/go; do sleep 0.05; done']
-  volumeMounts: [{name: d, mountPath: /d}]
-""", f"  volumes: [{{name: d, hostPath: {{path: {b.directory}}}}}]\n"))
+    p = b.start(_held(b, "echo 5/10 >$ARGO_PROGRESS_FILE"))
     until(lambda: (b.get() or 0) and b.get().nodes.get("wf", {}).get("progress") == "5/10", "no progress is shown")
-    open(b.directory + "/go", "w").close()
+    _go(b)
     same(p.wait(120), 0)
     b.clean()
 
@@ -360,7 +308,7 @@ def sub_paths(b):
     b.run(wf("""
 container: {image: IMAGE, args: ['echo x >/v/f'], volumeMounts: [{name: v, mountPath: /v, subPath: a/b}]}
 """, f"  volumes: [{{name: v, hostPath: {{path: {b.home}}}}}]\n")).is_("Succeeded")
-    same(_read(b.home + "/a/b/f"), b"x\n")
+    same(common.contents(b.home + "/a/b/f"), b"x\n")
     b.delete()
     os.symlink("/etc", b.home + "/link")
     b.run(wf("""

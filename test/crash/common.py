@@ -197,6 +197,15 @@ def comm(pid):
         return "gone"
 
 
+def contents(path):
+    """Bytes of a file; none where it is gone."""
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
 def parents():
     up = {}
     for pid in pids():

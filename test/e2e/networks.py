@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 
 import run
 
@@ -33,6 +32,11 @@ CLIENT = """
     inputs: {parameters: [{name: a}, {name: b}]}
     container: {image: curlimages/curl, command: [curl, -sf, 'http://{{inputs.parameters.a}}/name', 'http://{{inputs.parameters.b}}/name']}
 """
+WAIT = """
+  - name: wait
+    volumes: [{name: here, hostPath: {path: %s}}]
+    container: {image: busybox, command: [sh, -c, 'until test -e /here/go; do sleep 0.05; done'], volumeMounts: [{name: here, mountPath: /here}]}
+"""
 TWO = """
   - name: main
     steps:
@@ -49,6 +53,10 @@ def _devices():
     return {d for d in os.listdir("/sys/class/net") if d.startswith("skiff-")}
 
 
+def _devices_go(before):
+    run.until(lambda: not _devices() - before, "devices are left")  # the kernel takes its time
+
+
 def two_daemons_listen_on_one_port(b):
     if not _as_root():
         return  # there are no addresses
@@ -57,10 +65,7 @@ def two_daemons_listen_on_one_port(b):
     ips = [w.node("[0].%s(0)" % n, "Succeeded")["podIP"] for n in "ab"]
     assert ips[0] != ips[1] and all(i.startswith("10.171.") for i in ips), ips
     run.same(len(set(line for line in b.logs().splitlines() if "-server-" in line and "GET" not in line)), 2, b.logs())
-    end = time.monotonic() + 20
-    while _devices() - before and time.monotonic() < end:
-        time.sleep(0.05)  # poll: the kernel takes its time
-    run.same(_devices() - before, set(), "devices that are left")
+    _devices_go(before)
 
 
 def containers_of_a_pod_share_their_loopback_device(b):
@@ -96,15 +101,14 @@ def an_engine_that_is_killed_finds_the_network_again(b):
   - name: main
     steps:
     - - {name: a, template: server}
-    - - {name: work, template: work}
+    - - {name: wait, template: wait}
     - - {name: client, template: client, arguments: {parameters: [{name: a, value: '{{steps.a.ip}}'}, {name: b, value: '{{steps.a.ip}}'}]}}
-  - name: work
-    container: {image: busybox, command: [sleep, '1']}
-""" + SERVER + CLIENT, *PRIVATE)
-    b.wait_for(lambda w: w.nodes.get("[1].work", {}).get("phase") == "Running")
+""" + SERVER + CLIENT + WAIT % b.directory, *PRIVATE)
+    b.wait_for(lambda w: w.nodes.get("[1].wait", {}).get("phase") == "Running")
     ip = b.get().node("[0].a(0)", "Running")["podIP"]
     p.kill()
     p.wait()
+    b.file("", "go")
     run.same(b.call("run", "--resume", b.get().workflow["metadata"]["name"], *PRIVATE).returncode, 0)
     run.same(b.get().is_("Succeeded").node("[0].a(0)", "Succeeded")["podIP"], ip)
 
@@ -132,12 +136,9 @@ def a_keeper_of_networks_that_is_killed_has_a_successor(b):
     p = b.start(HEAD % "" + """
   - name: main
     steps: [[{name: wait, template: wait}], [{name: more, template: more, withSequence: {count: '12'}}]]
-  - name: wait
-    volumes: [{name: here, hostPath: {path: %s}}]
-    container: {image: busybox, command: [sh, -c, 'until test -e /here/go; do sleep 0.05; done'], volumeMounts: [{name: here, mountPath: /here}]}
   - name: more
     container: {image: busybox, command: [grep, -q, 'lo:', /proc/net/dev]}
-""" % b.directory, *PRIVATE)
+""" + WAIT % b.directory, *PRIVATE)
     b.wait_for(lambda w: w.nodes.get("[0].wait", {}).get("phase") == "Running")
     os.kill(_child(_child(p.pid, "skiff-launcher"), "skiff-net"), signal.SIGKILL)
     b.file("", "go")
@@ -240,10 +241,7 @@ def nothing_is_left_of_networks_after_sigkill(b):
         with contextlib.suppress(ProcessLookupError):  # an idle one goes with its engine
             os.kill(pid, signal.SIGKILL)
     p.wait()
-    end = time.monotonic() + 20
-    while _devices() - before and time.monotonic() < end:
-        time.sleep(0.05)  # poll: the kernel takes its time
-    run.same(_devices() - before, set(), "devices that are left")
+    _devices_go(before)
 
 
 def without_root_there_is_a_loopback_device(b):

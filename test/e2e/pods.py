@@ -111,12 +111,13 @@ def an_engine_that_is_killed_goes_on_with_those_that_go_on(b):
     p = b.start(HEAD + """
     initContainers:
     - {name: a, image: busybox, restartPolicy: Always, command: [sh, -c, 'echo a >> /work/x; %s'], mirrorVolumeMounts: true}
-    - {name: b, image: busybox, command: [sh, -c, 'until test -e /work/x; do sleep 0.01; done; touch /work/up; sleep 1.5'], mirrorVolumeMounts: true}
+    - {name: b, image: busybox, command: [sh, -c, 'until test -e /work/x; do sleep 0.01; done; touch /work/up; until test -e /work/go; do sleep 0.01; done'], mirrorVolumeMounts: true}
     outputs: {parameters: [{name: out, valueFrom: {path: /work/x}}]}
 """ % STAY + MAIN % "echo main >> /work/x")
-    b.wait_for(lambda w: any(os.path.exists(os.path.join(d, "up")) for d, _, _ in os.walk(os.path.join(b.state, "pods"))))
+    work = run.until(lambda: [d for d, _, files in os.walk(os.path.join(b.state, "pods")) if "up" in files])[0]
     p.kill()
     p.wait()
+    open(os.path.join(work, "go"), "w").close()
     run.same(b.call("run", "--resume", b.get().workflow["metadata"]["name"]).returncode, 0)
     run.same(b.get().is_("Succeeded").output("wf", "out"), "a\nmain")
     _nothing_is_left(b)

@@ -5,7 +5,6 @@ usage: run.py [WORD...]     tests whose name contains one of the words; the prog
 """
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -97,13 +96,10 @@ class Bench:
 
     def wait_for(self, what):
         """Polls until what(workflow) holds."""
-        end = time.monotonic() + LIMIT_S
-        while time.monotonic() < end:
-            now = self.get()
-            if now and what(now):
-                return now
-            time.sleep(0.05)  # poll
-        raise Wrong("it never came to that")
+        def now():
+            w = self.get()
+            return w if w and what(w) else None
+        return until(now)
 
     def logs(self, *words):
         return self.call("logs", "@latest", "--no-color", *words).stdout
@@ -135,6 +131,16 @@ class Over:
 def same(got, expected, what=""):
     if got != expected:
         raise Wrong("%s %r, not %r" % (what, got, expected))
+
+
+def until(what, why="it never came to that"):
+    """Polls until what() holds, and returns it."""
+    end = time.monotonic() + LIMIT_S
+    while not (got := what()):
+        if time.monotonic() > end:
+            raise Wrong(why)
+        time.sleep(0.02)  # poll
+    return got
 
 
 def tests():

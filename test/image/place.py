@@ -1,14 +1,18 @@
-"""Where a test of images works: a home and a state directory of one user, registries that go with the case."""
+"""Where a test of images works: a home and a state directory of one user, registries that go with the case; and how cases are run."""
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 
+import common
+import images
 import registry
 
 NOBODY = 65534
-LIMIT_S = 120
+LIMIT_S = common.LIMIT_S
 OPEN = []  # registries of the case
 
 
@@ -65,3 +69,30 @@ class Place:
 
     def close(self):
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def run_cases(cases, make):
+    """The whole of a run.py [SKIFF [CASE...]]: each case with a score and what `make(skiff, nobody)` gives, as this user and,
+    when that is root, as nobody too. Without words the program is what SKIFF in the environment names."""
+    words, score = sys.argv[1:], common.Score()
+    skiff, only = words[0] if words else os.environ["SKIFF"], words[1:]
+    if not images.BUSYBOX:
+        score.skip("busybox-static is not installed")
+        return score.end()
+    for nobody in ([False, True] if os.geteuid() == 0 else [False]):
+        for case in cases:
+            if only and case.__name__ not in only:
+                continue
+            before, started = score.failed, time.monotonic()
+            place = make(skiff, nobody)
+            try:
+                case(score, place)
+            except Exception as e:  # the others still count
+                score.check(False, f"{case.__name__}: {type(e).__name__}: {e}")
+            finally:
+                place.close()
+                while OPEN:
+                    OPEN.pop().close()
+            print(f"{case.__name__}{' as nobody' if nobody else ''}: {'ok' if score.failed == before else 'FAILED'}, "
+                  f"{time.monotonic() - started:.1f} s", flush=True)
+    return score.end()

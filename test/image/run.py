@@ -2,7 +2,7 @@
 """Images: pulled from registries on the loopback that behave and that do not, imported, removed, killed on their way; as this
 user and, when that is root, as nobody too.
 
-usage: run.py [SKIFF]; without it, the program that SKIFF in the environment names"""
+usage: run.py [SKIFF [CASE...]]; without it, the program that SKIFF in the environment names"""
 import base64
 import fcntl
 import gzip
@@ -13,21 +13,20 @@ import random
 import re
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "crash")]
 import attacks  # noqa: E402
-import common  # noqa: E402
+import dockerregistry  # noqa: E402
 import images  # noqa: E402
 import registry  # noqa: E402
-from place import LIMIT_S, NOBODY, OPEN, Place, new_registry  # noqa: E402
+from place import LIMIT_S, NOBODY, Place, new_registry, run_cases  # noqa: E402
+
 
 def tree(top):
     """Every path of a directory with what it is."""
@@ -479,52 +478,23 @@ def skopeo(score, p):
 
 def real_registry(score, p):
     """Debian's docker-registry."""
-    program = shutil.which("docker-registry")
-    if not program:
+    if not dockerregistry.is_installed():
         return score.skip("docker-registry is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
-    config = p.write("registry.yml", f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {p.path('registry')}}}}}\n"
-                     f"http: {{addr: '127.0.0.1:{port}'}}\n")
-    server = subprocess.Popen([program, "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = dockerregistry.DockerRegistry(p.root)
     try:
-        for _ in range(500):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)  # poll
         two = [images.sample(arch=a, packing=("gzip",), docker=True) for a in ("amd64", "arm64")]
         for i in two:
-            push(port, "team/app", images.digest(i.manifest), i.type, i.manifest, i.blobs())
+            server.push("team/app", images.digest(i.manifest), i.type, i.manifest, i.blobs())
         kind, text = images.index(*two)
-        push(port, "team/app", "1", kind, text, {})
-        ref = f"localhost:{port}/team/app:1"
+        server.push("team/app", "1", kind, text, {})
+        ref = f"localhost:{server.port}/team/app:1"
         got = p.call("pull", ref, "--platform", "linux/amd64")
         score.check(got.returncode == 0 and got.stdout == f"{ref}@{images.digest(text)}\n", f"docker-registry: {got}")
         layers_are_right(score, p.inspect(ref, "--platform", "linux/amd64"), "docker-registry" + (" as nobody" if p.user else ""))
-        got = p.call("pull", f"localhost:{port}/team/app:none")
+        got = p.call("pull", f"localhost:{server.port}/team/app:none")
         score.check(got.returncode == 4, f"no such tag: {got}")
     finally:
-        server.terminate()
-        server.wait()
-
-
-def push(port, repo, tag, kind, manifest, blobs):
-    import http.client
-    c = http.client.HTTPConnection("127.0.0.1", port)
-
-    def ask(method, path, body=b"", headers=None):
-        c.request(method, path, body, headers or {})
-        r = c.getresponse()
-        r.read()
-        assert r.status < 300, (method, path, r.status)
-        return r.headers.get("Location")
-
-    for d, data in blobs.items():
-        to = ask("POST", f"/v2/{repo}/blobs/uploads/").split(str(port), 1)[-1]
-        ask("PUT", to + ("&" if "?" in to else "?") + "digest=" + d, data)
-    ask("PUT", f"/v2/{repo}/manifests/{tag}", manifest, {"Content-Type": kind})
-    c.close()
+        server.close()
 
 
 def killed(score, p):
@@ -648,33 +618,5 @@ def terminal(score, p):
 
 CASES = [plain, overlay, lies, broken, credentials, elsewhere, platforms, together, in_use, imports, attacks.hostile, skopeo, real_registry, killed, taken_up, terminal]
 
-
-def main():
-    words = [w for w in sys.argv[1:] if not w.startswith("-")]
-    skiff = words[0] if words else os.environ["SKIFF"]
-    only = words[1:]
-    score = common.Score()
-    if not images.BUSYBOX:
-        score.skip("busybox-static is not installed")
-        return score.end()
-    for nobody in ([False, True] if os.geteuid() == 0 else [False]):
-        for case in CASES:
-            if only and case.__name__ not in only:
-                continue
-            before, started = score.failed, time.monotonic()
-            place = Place(skiff, nobody)
-            try:
-                case(score, place)
-            except Exception as e:  # the others still count
-                score.check(False, f"{case.__name__}: {type(e).__name__}: {e}")
-            finally:
-                place.close()
-                while OPEN:
-                    OPEN.pop().close()
-            print(f"{case.__name__}{' as nobody' if nobody else ''}: {'ok' if score.failed == before else 'FAILED'}, "
-                  f"{time.monotonic() - started:.1f} s", flush=True)
-    return score.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(CASES, Place))

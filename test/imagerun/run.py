@@ -6,15 +6,15 @@ usage: run.py [SKIFF [CASE...]]; without it, the program that SKIFF in the envir
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "image"), os.path.join(HERE, "..", "crash")]
-import common  # noqa: E402
 import images  # noqa: E402
-from place import LIMIT_S, OPEN, Place, new_registry  # noqa: E402
+from place import LIMIT_S, OPEN, Place, new_registry, run_cases  # noqa: E402
 
 APPLETS = ("sh", "echo", "cat", "id", "ls", "env", "pwd", "sleep", "mkdir", "touch", "true", "hostname", "stat", "test", "cp", "rm", "sort",
            "tr", "wc", "readlink", "chmod", "chown", "mount", "mknod")
@@ -54,7 +54,6 @@ class Runs(Place):
     """With `skiff run` and what comes of it."""
 
     def skiff_start(self, *words, env=None, **more):
-        import subprocess
         more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
         return subprocess.Popen([self.skiff, *words], env=self.env(env), cwd=self.root, **self.user, **more)
 
@@ -435,32 +434,5 @@ def in_use(score, p):
 
 CASES = [hello, configs, shapes, pods, policies, waiting, killed, in_use]
 
-
-def main():
-    words = sys.argv[1:]
-    skiff = words[0] if words else os.environ["SKIFF"]
-    score = common.Score()
-    if not images.BUSYBOX:
-        score.skip("busybox-static is not installed")
-        return score.end()
-    for nobody in ([False, True] if os.geteuid() == 0 else [False]):
-        for case in CASES:
-            if words[1:] and case.__name__ not in words[1:]:
-                continue
-            before, started = score.failed, time.monotonic()
-            place = Runs(skiff, nobody)
-            try:
-                case(score, place)
-            except Exception as e:  # the others still count
-                score.check(False, f"{case.__name__}: {type(e).__name__}: {e}")
-            finally:
-                place.close()
-                while OPEN:
-                    OPEN.pop().close()
-            print(f"{case.__name__}{' as nobody' if nobody else ''}: {'ok' if score.failed == before else 'FAILED'}, "
-                  f"{time.monotonic() - started:.1f} s", flush=True)
-    return score.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(CASES, Runs))

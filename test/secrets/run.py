@@ -4,6 +4,7 @@ or environments of Skiff's processes, not in a file of the state directory (logs
 what commands print, and not in a core file.
 
 usage: run.py [SKIFF]; without it, the program that SKIFF in the environment names"""
+import contextlib
 import json
 import os
 import sqlite3
@@ -58,21 +59,13 @@ def found_in(data):
     return [name for name, value in PLANTED.items() if value.encode() in data]
 
 
-def read(path):
-    try:
-        with open(path, "rb") as f:
-            return f.read()
-    except OSError:
-        return b""
-
-
 def processes(score, place, proc):
     """Arguments of everybody, environments of Skiff's own."""
     for pid in common.pids():
-        score.check(not (n := found_in(read(f"/proc/{pid}/cmdline"))), f"arguments of {common.comm(pid)} show {n}")
+        score.check(not (n := found_in(common.contents(f"/proc/{pid}/cmdline"))), f"arguments of {common.comm(pid)} show {n}")
     for pid in {proc.pid} | common.descendants({proc.pid}):
         if common.comm(pid).startswith("skiff"):
-            score.check(not (n := found_in(read(f"/proc/{pid}/environ"))), f"the environment of {common.comm(pid)} shows {n}")
+            score.check(not (n := found_in(common.contents(f"/proc/{pid}/environ"))), f"the environment of {common.comm(pid)} shows {n}")
 
 
 def files(score, place, what):
@@ -81,7 +74,7 @@ def files(score, place, what):
         for name in names:
             path = os.path.join(folder, name)
             if not name.startswith("skiff.db") and os.path.isfile(path):
-                score.check(not (n := found_in(read(path))), f"{what}: {os.path.relpath(path, place.state)} shows {n}")
+                score.check(not (n := found_in(common.contents(path))), f"{what}: {os.path.relpath(path, place.state)} shows {n}")
     with sqlite3.connect(f"file:{place.state}/skiff.db?mode=ro", uri=True) as db:
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%'")]
         for table in tables:
@@ -146,12 +139,13 @@ def core_files(score, skiff):
         else:
             common.wait_for(lambda: proc.poll() is not None or any(common.comm(p) == "sh" for p in common.descendants({proc.pid})), "the step")
         kinds = {}
-        for pid in {proc.pid} | common.descendants({proc.pid}):
-            kinds.setdefault(common.comm(pid), set()).add(os.stat(f"/proc/{pid}/environ").st_uid)
+        tree = {proc.pid} | common.descendants({proc.pid})
+        for pid in tree:
+            with contextlib.suppress(OSError):  # it has ended
+                kinds.setdefault(common.comm(pid), set()).add(os.stat(f"/proc/{pid}/environ").st_uid)
         ours = {name: owners for name, owners in kinds.items() if name.startswith("skiff")}
         score.check(len(ours) == 3 and all(owners == {0} for owners in ours.values()), f"core files, {tier}: who may be dumped: {kinds}")
-        tree = {proc.pid} | common.descendants({proc.pid})
-        common.signal_all(tree, 9)
+        common.signal_all(tree | common.descendants({proc.pid}), 9)
         proc.communicate()
     place.remove()
 
