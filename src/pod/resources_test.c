@@ -41,7 +41,7 @@ static void pods_ask_for_what_kubernetes_counts(void **state)
         {"{container: {resources: {requests: {cpu: 1}}}, initContainers: [{name: i, resources: {requests: {cpu: 4}}}]}", NULL, "4000 0 0 0"},
         /* one that goes on counts beside main, and beside the init containers after it */
         {"{container: {resources: {requests: {cpu: 1, memory: 3}}}, initContainers: [{name: i, resources: {requests: {memory: 4}}},"
-         " {name: on, restartPolicy: Always, resources: {requests: {cpu: 2, memory: 2}}}, {name: k, resources: {requests: {cpu: 500m, memory: 4}}}]}", NULL,
+         " {name: stay, restartPolicy: Always, resources: {requests: {cpu: 2, memory: 2}}}, {name: k, resources: {requests: {cpu: 500m, memory: 4}}}]}", NULL,
          "3000 6 0 0"},
         {"containerSet: {containers: [{name: a, resources: {requests: {cpu: 1}}}, {name: b, resources: {limits: {cpu: 250m}}}]}", NULL, "1250 0 0 0"},
         {"container: {resources: {requests: {cpu: 1, memory: 5}}}", "requests: {cpu: 3}", "3000 5 0 0"},
@@ -77,9 +77,9 @@ static void each_container_has_its_own_devices(void **state)
     assert_string_equal(devices(&a, &t, "plain"), "0 from 0");
     assert_string_equal(devices(&a, &t, "s"), "1 from 2");
     assert_string_equal(devices(&a, &t, "nobody"), "0 from 0");
-    t = doc(&a, "{container: {resources: {limits: {nvidia.com/gpu: 2}}}, initContainers: [{name: on, restartPolicy: Always, resources: {limits: {nvidia.com/gpu: 1}}},"
+    t = doc(&a, "{container: {resources: {limits: {nvidia.com/gpu: 2}}}, initContainers: [{name: stay, restartPolicy: Always, resources: {limits: {nvidia.com/gpu: 1}}},"
                 " {name: i, resources: {limits: {nvidia.com/gpu: 1}}}]}");
-    assert_string_equal(devices(&a, &t, "on"), "1 from 0");
+    assert_string_equal(devices(&a, &t, "stay"), "1 from 0");
     assert_string_equal(devices(&a, &t, "i"), "1 from 1"); /* they run together */
     assert_string_equal(devices(&a, &t, "main"), "2 from 1");
 }
