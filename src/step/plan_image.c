@@ -1,7 +1,8 @@
 /* The layers of an image as the lower half of a step's root.
  *
  * Above them lies one that a slot makes itself, with mount points and with what a container runtime puts over an
- * image's own: /etc/resolv.conf and /etc/hosts as this host has them now, and /etc/hostname. Steps share the host's network. */
+ * image's own: /etc/resolv.conf and /etc/hosts as this host has them now, and /etc/hostname. Below them lies another one, with
+ * directories that each step would have to make where the image has none; whatever it has under those names hides them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -13,6 +14,7 @@
 #include "step/plan_p.h"
 
 #define TOP_FULL STAGE_TOP "/full"
+#define TOP_BELOW STAGE_TOP "/below"
 #define TOP_BARE STAGE_TOP "/bare" /* for images whose /etc is a link, which a directory above would hide */
 enum { COPY_MAX = 1 << 20 };
 
@@ -49,12 +51,16 @@ static bool top_copy(struct plan *p, const char *name, struct timespec *seen)
 
 static bool top_ready(struct plan *p, struct err *e)
 {
-    static const char *const dirs[] = {"", "/bare", "/bare/proc", "/bare/sys", "/bare/dev", "/full", "/full/proc", "/full/sys", "/full/dev", "/full/etc"};
+    static const char *const dirs[] = {"", "/bare", "/bare/proc", "/bare/sys", "/bare/dev", "/full", "/full/proc", "/full/sys", "/full/dev", "/full/etc",
+                                       "/below", "/below/argo", "/below/argo/bin", "/below/run", "/below/run/argo", "/below/var", "/below/var/run",
+                                       "/below/var/run/argo"};
+    static const char *const shared[] = {TOP_BELOW "/run/argo", TOP_BELOW "/var/run/argo"}; /* whoever the step is */
     bool ok = true;
     for (size_t i = 0; ok && !p->sb->top && i < ARRAY_LEN(dirs); i++) {
         const char *dir = str_fmt(p->arena, STAGE_TOP "%s", dirs[i]).p;
         ok = mkdir(dir, 0755) == 0 || errno == EEXIST;
     }
+    for (size_t i = 0; ok && !p->sb->top && i < ARRAY_LEN(shared); i++) ok = chmod(shared[i], 0777) == 0;
     if (ok && !p->sb->top) ok = top_write(TOP_FULL "/etc/hostname", STR("skiff\n"));
     ok = ok && top_copy(p, "/etc/resolv.conf", &p->sb->resolv_seen) && top_copy(p, "/etc/hosts", &p->sb->hosts_seen);
     p->sb->top = ok;
@@ -86,6 +92,7 @@ bool plan_layers(struct plan *p, struct buf *lower, struct err *e)
     if (!top_ready(p, e) || !attach_layers(p, &p->etc_is_link, e)) return false;
     buf_str(lower, p->etc_is_link ? STR(TOP_BARE) : STR(TOP_FULL));
     for (size_t i = 0; i < p->spec->layers.n; i++) buf_printf(lower, ":/img/%zu", i);
+    buf_str(lower, STR(":" TOP_BELOW));
     return true;
 }
 
