@@ -7,8 +7,8 @@
 # The last line is `N passed, N failed`, a target being one test.
 set -eu
 cd "$(dirname "$0")/.."
-seconds=${1:-60}
-[ $# -gt 0 ] && shift
+seconds=60
+case ${1-} in [0-9]*) seconds=$1; shift ;; esac
 
 if [ ! -f build-fuzz/build.ninja ]; then
     CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
