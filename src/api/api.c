@@ -337,10 +337,10 @@ void stream_changes(struct http_req *r, void *user)
 
 /* ---- serving ---- */
 
-struct api *api_serve(struct service *s, const char *socket, struct err *e)
+struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e)
 {
     static const struct http_route rows[] = {
-#define ROUTE(method, pattern, handler, doc) {method, pattern, handler, NULL},
+#define ROUTE(method, pattern, role, handler, doc) {method, pattern, handler, NULL},
 #include "api/routes.def"
 #undef ROUTE
     };
@@ -351,8 +351,8 @@ struct api *api_serve(struct service *s, const char *socket, struct err *e)
         a->routes[i] = rows[i];
         a->routes[i].user = a;
     }
-    struct http_server_opts o = {.unix_path = socket, .routes = a->routes, .route_count = ARRAY_LEN(rows)};
-    a->server = http_server_new(service_loop(s), &o, e);
+    struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .routes = a->routes, .route_count = ARRAY_LEN(rows)};
+    a->server = http_server_new(service_loop(s), &h, e);
     if (a->server) return a;
     free(a);
     return NULL;

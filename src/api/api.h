@@ -1,10 +1,15 @@
-/* The engine's HTTP face: Argo's routes and a few of our own, over engine.sock. Each decodes, calls
+/* The engine's HTTP face: Argo's routes and a few of our own, over engine.sock and, of `skiff server`, over TCP. Each decodes, calls
  * one operation of service.h and encodes. Runs on: the loop thread. */
 #pragma once
 #include "service/service.h"
 
 struct api;
 
-/* Listens on a Unix socket for as long as the service is the engine. */
-struct api *api_serve(struct service *s, const char *socket, struct err *e);
+struct api_opts {
+    const char *unix_path; /* listens there */
+    int listen_fd;         /* without unix_path: a listening socket, taken over */
+};
+
+/* Serves until api_free, which comes before the service is closed. */
+struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e);
 void api_free(struct api *a); /* NULL is fine */

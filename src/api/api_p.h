@@ -4,7 +4,7 @@
 #include "doc/val.h"
 #include "http/server.h"
 
-#define ROUTE(method, pattern, handler, doc) void handler(struct http_req *r, void *user);
+#define ROUTE(method, pattern, role, handler, doc) void handler(struct http_req *r, void *user);
 #include "api/routes.def"
 #undef ROUTE
 

@@ -11,7 +11,14 @@
 
 static void *serve(struct service *s, struct err *e)
 {
-    return api_serve(s, service_socket(s), e);
+    struct api_opts o = {.unix_path = service_socket(s)};
+    return api_serve(s, &o, e);
+}
+
+static void *serve_on(struct service *s, int listen_fd, struct err *e)
+{
+    struct api_opts o = {.listen_fd = listen_fd};
+    return api_serve(s, &o, e);
 }
 
 static void unserve(void *server)
@@ -31,7 +38,7 @@ static void open_files_raise(void)
 
 int main(int argc, char **argv)
 {
-    struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .unserve = unserve};
+    struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .serve_on = serve_on, .unserve = unserve};
     struct err e;
     launcher_take_part(argc, argv);
     if (!fail_init(&e)) {

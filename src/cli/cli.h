@@ -11,6 +11,7 @@ struct cli_env {
     struct launcher *steps; /* started by main before any thread; NULL: no steps can run */
     /* for service_opts: how others reach the engine that this process may become */
     void *(*serve)(struct service *s, struct err *e);
+    void *(*serve_on)(struct service *s, int listen_fd, struct err *e); /* the same on a listening socket, taken over */
     void (*unserve)(void *server);
 };
 

@@ -40,7 +40,15 @@ static void on_commit(void *user)
 
 static void on_fail(void *user, const struct err *e)
 {
-    follow_failed(user, e);
+    struct service *s = user;
+    s->failure = *e;
+    follow_failed(s, e);
+}
+
+bool service_failed(const struct service *s, struct err *e)
+{
+    if (s->failure.code) *e = s->failure;
+    return s->failure.code != ERR_NONE;
 }
 
 bool service_take_over(struct service *s, bool *became, struct err *e)

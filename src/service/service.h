@@ -34,6 +34,7 @@ struct service *service_open(const struct service_opts *o, struct err *e);
 void service_close(struct service *s); /* NULL is fine */
 struct loop *service_loop(struct service *s); /* NULL when read_only */
 bool service_is_engine(const struct service *s);
+bool service_failed(const struct service *s, struct err *e); /* true: its store failed, the loop was stopped, nothing goes on */
 const char *service_socket(struct service *s); /* path of engine.sock */
 /* A sentence about weaker isolation than the default; absent when there is none to say. */
 struct str service_notice(const struct service *s);

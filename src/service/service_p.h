@@ -54,6 +54,7 @@ struct service {
     int lock_fd;         /* >= 0: this process is the engine */
     struct exec *exec;
     struct store *reader; /* otherwise */
+    struct err failure;   /* of the store; no code: none */
     void *server;
     struct following follow;
     VEC(int64_t) aborted; /* runs whose killed steps service_close waits for */

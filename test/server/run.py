@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""`skiff server`: what it serves over TCP, how it ends, and what is there after it was killed.
+
+usage: run.py [SKIFF [CASE...]]; without it, the program that SKIFF in the environment names"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import server  # noqa: E402
+from server import Server, common, workflow  # noqa: E402
+
+GATE = "echo S x >> {0}; until [ -e {1}/open ]; do sleep 0.02; done"
+
+
+def serves(score, skiff):
+    s = Server(skiff).start()
+    name = s.submit(workflow("echo hello"))
+    score.check(s.wait(name)["status"]["phase"] == "Succeeded", "a submitted workflow runs")
+    listed = s.place.call("list", "-o", "name").stdout.split()
+    score.check(listed == [name], f"the command line sees it: {listed}")
+    local = s.place.run(s.place.file("w.json", server.json.dumps(workflow("true", name="local"))))
+    score.check(local.returncode == 0 and s.get("local")["status"]["phase"] == "Succeeded", f"skiff run goes through it: {local.stderr}")
+    status, _, e = s.ask("GET", "/api/v1/workflows/default/absent")
+    score.check(status == 404 and e["code"] == 5, f"absent: {status} {e}")
+    score.check(s.stop() == 0, f"told to end: {s.said}")
+    score.check(not (left := s.place.wait_clean()), f"left behind: {left}")
+    s.close()
+
+
+def alone(score, skiff):
+    """One engine for a directory, one listener for a port; loopback alone while callers are not told apart."""
+    s = Server(skiff).start()
+    for words, status, text in ((("--port", "0"), 9, "another skiff is at work"), (("--port", str(s.port)), 9, "somebody else listens"),
+                                (("--port", "0", "--host", "0.0.0.0"), 2, "reached from other machines"), (("--port", "70000"), 2, "--port"),
+                                (("--host", "no.such.host.invalid"), 2, "no.such.host.invalid")):
+        ran = s.place.call("server", *words)
+        score.check(ran.returncode == status and text in ran.stderr, f"server {words}: {ran.returncode} {ran.stderr}")
+    s.close()
+
+
+def ends_and_is_taken_over(score, skiff):
+    """Steps outlive a server that ends or is killed; the next one finishes what they began, and starts nothing twice."""
+    for how in ("stop", "kill"):
+        s = Server(skiff).start()
+        name = s.submit(workflow(GATE.format(s.place.log_path(), s.place.root)))
+        common.wait_for(lambda: s.place.lines() == ["S x"], "the step")
+        getattr(s, how)()
+        s.start()
+        score.check(s.get(name)["status"]["phase"] == "Running", f"{how}: it is there")
+        s.place.file("open", "")
+        score.check(s.wait(name)["status"]["phase"] == "Succeeded" and s.place.lines() == ["S x"], f"{how}: taken over: {s.place.lines()}")
+        s.stop()
+        score.check(not (left := s.place.wait_clean()), f"{how}: left behind: {left}")
+        s.close()
+
+
+if __name__ == "__main__":
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over)))
