@@ -14,6 +14,7 @@
 #include "step/past.h"
 
 enum {
+    SLOT_TRIES = 3, /* new slots that are asked for, in a row, until one takes a step */
     FRESH_US = 10000, /* a step younger than this counts as busy starting */
     TELL_US = 30000,  /* a step that runs for so long is shown as Running; a shorter one only at its end */
     SEEK_US = 5000,   /* until a supervisor that did not answer is asked again */

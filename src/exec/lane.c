@@ -212,23 +212,22 @@ static struct lane *idle_find(struct exec *x, const struct pod_network *net)
     return NULL;
 }
 
-/* A supervisor that was killed while it was idle may not have been missed yet: then another is asked.
- * What could not be sent has not been seen by anybody. */
+/* A supervisor that was killed while it was idle may not have been missed yet, and a launcher may die with the request for a new one:
+ * then another is asked. What could not be sent has not been seen by anybody. */
 static bool lane_start(struct job *j, const struct pod_plan *plan, struct str wire, const struct pod_network *net, struct err *e)
 {
     struct exec *x = j->x;
     struct slot_start_opts o = {.quiet = x->fresh.n < x->quiet, .hold_fd = j->hold, .net_fd = net ? net->fd : -1};
-    for (;;) {
+    for (int opened = 0;;) {
         struct lane *l = idle_find(x, net);
-        bool first = !l;
-        if (first && !(l = lane_open(x, net, e))) return false;
+        if (!l && (opened++ == SLOT_TRIES || !(l = lane_open(x, net, e)))) return false;
         bool sent = slot_start(l->slot, &plan->spec, wire, &o, e);
         if (sent) {
             x->idle.n--;
             lane_take(l, j);
             return true;
         }
-        if (e->code == ERR_LIMIT || first) return false;
+        if (e->code == ERR_LIMIT) return false;
         lane_free(l, true);
     }
 }

@@ -320,7 +320,7 @@ def the_containers_of_a_pod_wait_together(b):
                 _step("d", "{}").replace("container:", given_by % "second" + ", container:"), "--cpus", "2")
     b.wait_for(lambda w: "came before it" in w.nodes.get("[0].b", {}).get("message", ""))
     ready.set()
-    _until(lambda: sorted(_begun(b)) == ["a", "c", "d"])  # what d asked for came after main's
+    run.until(lambda: sorted(_begun(b)) == ["a", "c", "d"])  # what d asked for came after main's
     _go(b, "a", "c", "d")
     b.wait_for(lambda w: w.node("[0].pod")["phase"] == "Succeeded")
     _go(b, "b")
