@@ -40,7 +40,7 @@ static void digits_new(char out[ID_DIGITS + 1])
 static bool is_hex(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!strchr("0123456789abcdef", s.p[i]) || !s.p[i]) return false;
+        if (!char_is_one_of(s.p[i], "0123456789abcdef")) return false;
     return s.n > 0;
 }
 

@@ -92,7 +92,7 @@ bool str_to_double(struct str s, double *out)
     char z[512];
     if (!s.n || s.n >= sizeof z) return false;
     for (size_t i = 0; i < s.n; i++)
-        if (!strchr("0123456789+-.eE", s.p[i]) || !s.p[i]) return false;
+        if (!char_is_one_of(s.p[i], "0123456789+-.eE")) return false;
     memcpy(z, s.p, s.n);
     z[s.n] = 0;
     char *end;

@@ -37,6 +37,8 @@ static inline bool bytes_eq(const char *a, const char *b, size_t n)
 }
 static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && bytes_eq(a.p, b.p, a.n); }
 static inline bool str_is(struct str a, const char *z) { return str_eq(a, str_of(z)); }
+/* One of the characters of `set`; NUL never is (strchr would find the end of the set). */
+static inline bool char_is_one_of(char c, const char *set) { return c && strchr(set, c); }
 static inline bool str_starts(struct str s, struct str prefix)
 {
     return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);

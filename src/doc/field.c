@@ -121,8 +121,8 @@ static bool is_quantity(struct str s)
     if (rest.n == 0) return true;
     if ((rest.p[0] == 'e' || rest.p[0] == 'E') && rest.n > 1)
         return str_to_i64(str_from(rest, 1), &power) || str_is(rest, "Ei");
-    if (rest.n == 1) return strchr("numkMGTPE", rest.p[0]) != NULL;
-    return rest.n == 2 && rest.p[1] == 'i' && strchr("KMGTPE", rest.p[0]) != NULL;
+    if (rest.n == 1) return char_is_one_of(rest.p[0], "numkMGTPE");
+    return rest.n == 2 && rest.p[1] == 'i' && char_is_one_of(rest.p[0], "KMGTPE");
 }
 
 /* A list written under withParam, or a text under withItems: the other name is meant. */

@@ -129,7 +129,7 @@ static bool place_quote(struct placer *p, const struct fix_step *s)
     struct str text = slice(p, n->from, n->to);
     if (s->text.p && !str_eq(text, s->text)) return false;
     for (size_t i = 0; i < text.n; i++)
-        if (!is_plain_char(text.p[i]) && !strchr("+:~ ", text.p[i])) return false;
+        if (!is_plain_char(text.p[i]) && !char_is_one_of(text.p[i], "+:~ ")) return false;
     return edit(p, n->from, n->to, str_fmt(p->a, "\"%.*s\"", STR_ARG(text)));
 }
 

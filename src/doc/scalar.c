@@ -167,7 +167,7 @@ static bool is_timestamp(struct str s)
         i = end;
     }
     if (i == s.n) return true;
-    return strchr("Tt ", s.p[i]) && s.p[i] && i + 1 < s.n && is_digit(s.p[i + 1]);
+    return char_is_one_of(s.p[i], "Tt ") && i + 1 < s.n && is_digit(s.p[i + 1]);
 }
 
 /* ^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$ */

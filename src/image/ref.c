@@ -28,7 +28,7 @@ static const char *path_part_wrong(struct str p)
         while (i < p.n && (is_lower(p.p[i]) || is_digit(p.p[i]))) i++;
         if (i == from) {
             if (p.p[i] >= 'A' && p.p[i] <= 'Z') return "the path must be lower case";
-            return strchr("._-", p.p[i]) && p.p[i] ? "a part of the path begins with a separator, or has two in a row"
+            return char_is_one_of(p.p[i], "._-") ? "a part of the path begins with a separator, or has two in a row"
                                                    : "the path may have a-z, 0-9, '.', '_' and '-' only";
         }
         if (i == p.n) return NULL;
@@ -226,7 +226,7 @@ static const struct arch *arch_of(struct str machine)
 static bool is_word(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!is_lower(s.p[i]) && !is_digit(s.p[i]) && !strchr("._-", s.p[i])) return false;
+        if (!is_lower(s.p[i]) && !is_digit(s.p[i]) && !char_is_one_of(s.p[i], "._-")) return false;
     return s.n > 0 && s.n < 64;
 }
 

@@ -89,6 +89,7 @@ static void platforms_fit_or_do_not(void **state)
     struct image_platform p;
     assert_false(image_platform_parse(&a, STR("linux"), &p, &e));
     assert_false(image_platform_parse(&a, STR("linux/AMD"), &p, &e));
+    assert_false(image_platform_parse(&a, STR("linux/ar\0m"), &p, &e));
     p = image_platform_host();
     assert_true(str_is(p.os, "linux") && p.arch.n);
 }

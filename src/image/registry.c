@@ -101,7 +101,7 @@ static bool is_local(struct str host)
     if (host.n && host.p[0] == '[') return str_starts(host, STR("[::1]"));
     str_cut(host, ':', &name, &port);
     for (size_t i = 0; i < name.n; i++)
-        if (!strchr("0123456789.", name.p[i])) return str_is(name, "localhost");
+        if (!char_is_one_of(name.p[i], "0123456789.")) return str_is(name, "localhost");
     return str_starts(name, STR("127."));
 }
 

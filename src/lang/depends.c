@@ -77,7 +77,7 @@ static uint32_t name_index(struct parser *p, struct str name)
 
 static void skip_space(struct parser *p)
 {
-    while (p->at < p->text.n && strchr(" \t\r\n", p->text.p[p->at]) && p->text.p[p->at]) p->at++;
+    while (p->at < p->text.n && char_is_one_of(p->text.p[p->at], " \t\r\n")) p->at++;
 }
 
 static bool accept(struct parser *p, const char *token)

@@ -77,7 +77,7 @@ static bool value_unescape(struct arena *a, struct str raw, struct str *out, str
     for (size_t i = 0; i < raw.n; i++) {
         char c = raw.p[i];
         if (c == '\\') {
-            if (i + 1 == raw.n || !strchr("\\,=", raw.p[i + 1]))
+            if (i + 1 == raw.n || !char_is_one_of(raw.p[i + 1], "\\,="))
                 return err_set(e, ERR_SPEC, "field selector value \"%.*s\": \\ must come before \\ , or =",
                                STR_ARG(raw));
             c = raw.p[++i];
