@@ -28,6 +28,7 @@ bool api_is_dry(const struct val *body);
 /* given.c: the documents of a request, and what was found in them. Goes before the request does. */
 struct given {
     struct arena *arena; /* of the request */
+    struct str ns;       /* of the request's path; absent: it has none */
     struct documents docs;
     struct diags diags;
 };

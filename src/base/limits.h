@@ -95,6 +95,10 @@ enum {
     LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
     LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
     LIMIT_METRIC_SERIES = 10000,          /* series of one state directory */
+    LIMIT_TOKENS = 1000,                  /* tokens of one state directory */
+    LIMIT_TOKEN_NAME_BYTES = 63,          /* name of a token, and of a namespace that it is for */
+    LIMIT_TOKEN_NAMESPACES = 100,         /* of one token; more would be all */
+    LIMIT_AUDIT_BYTES = 64 << 20,         /* the audit log; then it is rotated */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
     LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */

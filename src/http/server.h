@@ -28,11 +28,24 @@ struct http_route {
     void *user;
 };
 
+/* An answer that is given in a handler's place. */
+struct http_verdict {
+    int status;       /* 0: none, the request goes on */
+    int code;         /* of gRPC */
+    const char *text; /* NULL: an empty body; lives as long as the request */
+};
+
 struct http_server_opts {
     const char *unix_path;           /* listens here; peers must be this user or root */
     int listen_fd;                   /* without unix_path: a listening socket, taken over */
     const struct http_route *routes; /* must outlive the server */
     size_t route_count;
+    /* Looks at each well-formed request before its body is read and before its handler, also at one that no route fits
+     * (http_req_route is NULL then); may add header fields to what will be answered. May be NULL. */
+    void (*admit)(struct http_req *r, void *user, struct http_verdict *out);
+    /* Told of each answer as it is made: of handlers, of admit, of 404 and 405. May be NULL. */
+    void (*answered)(const struct http_req *r, int status, void *user);
+    void *user; /* of both */
     size_t max_body_bytes;           /* this and below: 0 = the value in limits.h */
     size_t max_stream_bytes;
     unsigned max_connections;
@@ -48,6 +61,11 @@ void http_server_free(struct http_server *s);
 
 /* The request. Texts live until the reply or the end of the stream. */
 struct arena *http_req_arena(struct http_req *r);
+const struct http_route *http_req_route(const struct http_req *r); /* NULL: none fits */
+struct str http_req_peer(const struct http_req *r); /* the client's address, "unix" for a Unix socket; "" once it is gone */
+/* What `admit` leaves for handlers: a pointer of its own. */
+void http_req_set_note(struct http_req *r, void *note);
+void *http_req_note(const struct http_req *r);
 struct str http_req_method(const struct http_req *r);
 struct str http_req_target(const struct http_req *r); /* as received, with the query */
 struct str http_req_path(const struct http_req *r);   /* as received, without the query */
