@@ -100,6 +100,8 @@ struct http_stream *http_stream_begin(struct http_req *r, const char *content_ty
 /* False when the client is gone, or has so much to catch up with that with this it would be more than
  * max_stream_bytes (whatever its size, it is taken once nothing else waits). */
 bool http_stream_write(struct http_stream *s, struct str bytes);
+/* As max_stream_bytes, for this stream alone; only less counts. */
+void http_stream_limit(struct http_stream *s, size_t max_bytes);
 /* Called each time that all has been taken after something was refused for want of room. It comes while the
  * server is sending, so it may only arm a timer or the like. */
 void http_stream_on_room(struct http_stream *s, loop_fn *fn, void *user);

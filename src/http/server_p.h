@@ -30,6 +30,7 @@ struct http_stream {
     struct buf out;  /* bytes [at, out.n) are to be sent */
     size_t at;
     size_t visible;  /* released up to here */
+    size_t limit; /* 0: the server's */
     bool sse;
     bool refused;  /* something, for want of room */
     loop_fn *on_room;
