@@ -9,7 +9,7 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 
-enum { MAX_ROUTES = 96 };
+enum { MAX_ROUTES = 160 };
 
 struct api {
     struct service *s; /* first: see api_service */

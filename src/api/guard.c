@@ -179,6 +179,7 @@ static const struct {
     {"/api/v1/cluster-workflow-templates", SCOPE_NONE}, /* everybody's; changing them takes an admin */
     {"/api/v1/info", SCOPE_NONE},
     {"/api/v1/userinfo", SCOPE_NONE},
+    {"/api/v1/tracking/event", SCOPE_NONE},
     {"/api/v1/archived-workflows/{uid}", SCOPE_RUN},
     {"/api/v1/archived-workflows", SCOPE_QUERY},
     {"/artifacts-by-uid/{uid}", SCOPE_RUN},

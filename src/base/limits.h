@@ -58,6 +58,9 @@ enum {
     LIMIT_CONFIG_MAP_BYTES = 1 << 20, /* all values of a ConfigMap that keeps outputs, as Kubernetes has it */
     LIMIT_CHANGES = 100000,          /* change log rows that are kept */
     LIMIT_CHANGE_LINE_BYTES = (256 << 20) + (64 << 10), /* one of them as a line: a stored text and what it is about */
+    LIMIT_EVENTS_QUEUED = 1000,      /* events that wait to be looked at; more are refused */
+    LIMIT_EVENT_BYTES = 4 << 20,     /* one of them, with its metadata, as JSON */
+    LIMIT_STREAM_AHEAD_BYTES = 256 << 10, /* made for one client of a stream before it takes them; one line may be more */
     LIMIT_STORED_BYTES = 256 << 20,  /* one text or blob in the database */
     LIMIT_CONFIG_BYTES = 1 << 20,    /* one configuration file */
     LIMIT_IMAGE_ROWS = 10000,        /* patterns of one images file */

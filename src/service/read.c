@@ -111,7 +111,7 @@ static struct val short_spec(struct arena *a, struct store *st, const struct run
     return map_with(a, &spec, "priority", val_of_i64(a, priority));
 }
 
-static struct val short_form(struct arena *a, struct store *s, const struct run_row *row)
+struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row)
 {
     struct val_builder b, m, st;
     struct val labels = {.kind = VAL_MAP};
@@ -154,7 +154,7 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
         struct run_page page;
         ok = store_run_list(a, service_store(s), &f, &page, e);
         for (size_t i = 0; ok && i < page.n && (!o->limit || list.n < o->limit); i++) {
-            struct val v = short_form(a, service_store(s), &page.rows[i]);
+            struct val v = run_short_form(a, service_store(s), &page.rows[i]);
             if (selector_matches(&sel, val_path(&v, "metadata.labels")) && field_selector_matches(&fields, &v))
                 list_add(&list, v);
         }

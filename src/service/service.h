@@ -81,7 +81,7 @@ bool service_dry_run(struct arena *a, struct service *s, const struct documents 
 
 /* ---- stored templates and cron workflows ---- */
 
-enum service_kind { SERVICE_TEMPLATE, SERVICE_CLUSTER_TEMPLATE, SERVICE_CRON };
+enum service_kind { SERVICE_TEMPLATE, SERVICE_CLUSTER_TEMPLATE, SERVICE_CRON, SERVICE_EVENT_BINDING };
 const char *service_kind_text(enum service_kind kind); /* "WorkflowTemplate" */
 bool service_object_get(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str name,
                         struct val *out, struct err *e);

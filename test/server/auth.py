@@ -159,6 +159,9 @@ def namespaces(score, skiff):
              ("GET", f"/artifacts-by-uid/{uids['b']}/n/x", None, 403), ("GET", "/artifacts/b/hold/n/x", None, 403),
              ("POST", "/api/v1/skiff/submit?namespace=a", {"documents": []}, 403), ("GET", "/api/v1/skiff/changes?workflow=a/hold", None, 403),
              ("GET", "/api/v1/cluster-workflow-templates", None, 200), ("GET", OWN, None, 403), ("GET", OWN + "?namespace=a", None, 403),
+             ("GET", "/api/v1/workflow-events/", None, 403), ("GET", "/api/v1/workflow-events/b", None, 403), ("GET", "/api/v1/stream/events/", None, 403),
+             ("GET", "/api/v1/workflows/b/hold/log", None, 403), ("GET", "/api/v1/workflows//x/log", None, 403), ("POST", "/api/v1/events/b/x", {}, 403),
+             ("POST", "/api/v1/events/a/x", {}, 200), ("POST", "/api/v1/tracking/event", {}, 200),
              ("GET", "/api/v1/info", None, 200), ("GET", "/api/v1/userinfo", None, 200)]
     for method, target, body, want in cases:
         status, _, e = s.ask(method, target, body, a)

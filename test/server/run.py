@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import auth  # noqa: E402
 import server  # noqa: E402
+import streams  # noqa: E402
 from server import Server, common, workflow  # noqa: E402
 
 GATE = "echo S x >> {0}; until [ -e {1}/open ]; do sleep 0.02; done"
@@ -56,4 +57,4 @@ def ends_and_is_taken_over(score, skiff):
 
 
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS)))
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *streams.CASES)))
