@@ -19,6 +19,7 @@ struct api {
 };
 
 struct service *api_service(void *user) { return ((struct api *)user)->s; }
+struct http_server *api_http(void *user) { return ((struct api *)user)->server; }
 
 void api_answer(struct http_req *r, const struct val *v)
 {
@@ -360,7 +361,8 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
         a->routes[i] = rows[i];
         a->routes[i].user = a;
     }
-    struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .routes = a->routes, .route_count = ARRAY_LEN(rows)};
+    struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .tls_cert = o->tls_cert, .tls_key = o->tls_key, .on_done = api_done, .done_user = a,
+                                 .routes = a->routes, .route_count = ARRAY_LEN(rows)};
     if (!o->unix_path) {
         struct guard_opts g = {.s = s, .rows = guarded, .routes = a->routes, .callers = o->callers, .local = o->local, .cors_origin = o->cors_origin};
         a->guard = guard_new(&g, e);

@@ -12,6 +12,7 @@ struct api_opts {
     enum service_callers callers;
     bool local;             /* only this machine reaches it */
     struct str cors_origin; /* see guard.h */
+    const char *tls_cert, *tls_key; /* PEM texts that live as long as the server; NULL: no TLS */
 };
 
 /* Serves until api_free, which comes before the service is closed. */

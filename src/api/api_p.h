@@ -9,6 +9,8 @@
 #undef ROUTE
 
 struct service *api_service(void *user); /* of a handler's `user` */
+struct http_server *api_http(void *user);
+void api_done(void *user, const struct http_done *d); /* observe.c: a request is over */
 void api_answer(struct http_req *r, const struct val *v);
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
 /* The workflow as it is now, or `e`. */

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/fail.h"
 #include "cli/cli.h"
+#include "http/waiting.h"
 #include "step/launcher.h"
 
 static void *serve(struct service *s, struct err *e)
@@ -17,8 +18,19 @@ static void *serve(struct service *s, struct err *e)
 
 static void *serve_on(struct service *s, const struct cli_listen *l, struct err *e)
 {
-    struct api_opts o = {.listen_fd = l->fd, .callers = l->callers, .local = l->local, .cors_origin = l->cors_origin};
+    struct api_opts o = {.listen_fd = l->fd, .tls_cert = l->tls_cert, .tls_key = l->tls_key, .callers = l->callers, .local = l->local, .cors_origin = l->cors_origin};
     return api_serve(s, &o, e);
+}
+
+static void *wait_on(const struct cli_listen *l)
+{
+    struct err e;
+    return l->tls_cert ? NULL : http_waiting_begin(l->fd, &e);
+}
+
+static void unwait(void *waiting)
+{
+    http_waiting_end(waiting);
 }
 
 static void unserve(void *server)
@@ -38,7 +50,7 @@ static void open_files_raise(void)
 
 int main(int argc, char **argv)
 {
-    struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .serve_on = serve_on, .unserve = unserve};
+    struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .serve_on = serve_on, .unserve = unserve, .wait_on = wait_on, .unwait = unwait};
     struct err e;
     launcher_take_part(argc, argv);
     if (!fail_init(&e)) {

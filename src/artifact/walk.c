@@ -10,11 +10,14 @@
 #include "base/vec.h"
 #include "os/fd.h"
 
+enum { TREES_ABOVE = 8 }; /* directories that a content may lie below */
+
 struct walk {
     walk_visit *visit;
     void *ctx;
-    size_t entries;
-    unsigned depth;
+    size_t entries, max_entries;
+    unsigned depth, max_depth;
+    bool live;
     struct err *e;
 };
 
@@ -77,18 +80,22 @@ static bool children_walk(struct walk *w, int fd, struct str path)
     struct arena a CLEANUP(arena_fini);
     struct str *names;
     size_t n;
+    unsigned depth = w->depth;
     arena_init(&a);
     if (!names_read(&a, fd, &names, &n, w->e)) return false;
     for (size_t i = 0; i < n; i++) {
         struct str child = path.n ? str_fmt(&a, "%.*s/%s", STR_ARG(path), names[i].p) : names[i];
-        if (!entry_walk(w, fd, names[i].p, child)) return false;
+        if (entry_walk(w, fd, names[i].p, child)) continue;
+        if (!w->live || w->e->code != ERR_NOT_FOUND) return false;
+        *w->e = (struct err){0};
+        w->depth = depth;
     }
     return true;
 }
 
 static bool dir_walk(struct walk *w, const struct walk_entry *entry)
 {
-    if (++w->depth > LIMIT_ARTIFACT_DEPTH)
+    if (++w->depth > w->max_depth)
         return err_set(w->e, ERR_LIMIT, "directories nest deeper than %d (LIMIT_ARTIFACT_DEPTH)",
                        LIMIT_ARTIFACT_DEPTH);
     if (!w->visit(w->ctx, WALK_ENTER, entry, w->e)) return false;
@@ -102,9 +109,9 @@ static bool dir_walk(struct walk *w, const struct walk_entry *entry)
 static bool entry_walk(struct walk *w, int dir_fd, const char *name, struct str path)
 {
     struct walk_entry entry = {.dir_fd = dir_fd, .name = name, .path = path};
-    if (++w->entries > LIMIT_ARTIFACT_ENTRIES)
-        return err_set(w->e, ERR_LIMIT, "more than %d entries (LIMIT_ARTIFACT_ENTRIES)",
-                       LIMIT_ARTIFACT_ENTRIES);
+    if (++w->entries > w->max_entries)
+        return err_set(w->e, ERR_LIMIT, "more than %zu entries (%s)", w->max_entries,
+                       w->live ? "LIMIT_BUNDLE_ENTRIES" : "LIMIT_ARTIFACT_ENTRIES");
     int fd CLEANUP(close_fd) = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return err_set(w->e, ERR_NOT_FOUND, "'%s' does not exist", name);
     if (fd < 0 || fstat(fd, &entry.st) != 0) return err_sys(w->e, "cannot open '%s'", name);
@@ -118,6 +125,14 @@ static bool entry_walk(struct walk *w, int dir_fd, const char *name, struct str 
 
 bool walk_tree(int dir_fd, const char *name, walk_visit *visit, void *ctx, struct err *e)
 {
-    struct walk w = {.visit = visit, .ctx = ctx, .e = e};
+    struct walk w = {.visit = visit, .ctx = ctx, .e = e, .max_entries = LIMIT_ARTIFACT_ENTRIES, .max_depth = LIMIT_ARTIFACT_DEPTH};
     return entry_walk(&w, dir_fd, name, STR(""));
+}
+
+bool walk_tree_live(int dir_fd, const char *name, walk_visit *visit, void *ctx, struct err *e)
+{
+    struct err why = {0};
+    struct walk w = {.visit = visit, .ctx = ctx, .live = true, .e = &why, .max_entries = LIMIT_BUNDLE_ENTRIES,
+                     .max_depth = LIMIT_ARTIFACT_DEPTH + TREES_ABOVE};
+    return entry_walk(&w, dir_fd, name, STR("")) || (e && (*e = why, false));
 }

@@ -22,6 +22,9 @@ struct walk_entry {
  * LIMIT_ARTIFACT_DEPTH and LIMIT_ARTIFACT_ENTRIES. A missing root is ERR_NOT_FOUND. */
 typedef bool walk_visit(void *ctx, enum walk_event ev, const struct walk_entry *entry, struct err *e);
 bool walk_tree(int dir_fd, const char *name, walk_visit *visit, void *ctx, struct err *e);
+/* The same for whole stores of such trees, of up to LIMIT_BUNDLE_ENTRIES, where others change them meanwhile: what vanishes
+ * below the root is left out. */
+bool walk_tree_live(int dir_fd, const char *name, walk_visit *visit, void *ctx, struct err *e);
 
 /* Opens the entry's file for reading (its O_PATH descriptor leads there, whatever its name does). */
 int walk_open_file(const struct walk_entry *entry, struct err *e);

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/rfc3339.h"
 
@@ -180,6 +181,20 @@ static void errors_keep_code_and_gain_context(void **state)
     assert_int_equal(err_http_status(e.code), 404);
 }
 
+static void log_lines_are_read_in_one_way(void **state)
+{
+    const struct log_field fields[] = {{"path", STR("/a?b=c")}, {"id", STR("x1")}, {"status", STR("200"), true}, {"text", STR("two\nlines \"q\"")}, {"none", STR("")}};
+    struct buf b CLEANUP(buf_fini);
+    (void)state;
+    buf_init(&b, 4096);
+    log_write(&b, LOG_TEXT, LOG_DEBUG, 0, STR("request"), fields, ARRAY_LEN(fields));
+    assert_string_equal(b.p, "skiff: debug: request path=\"/a?b=c\" id=x1 status=200 text=\"two\\nlines \\\"q\\\"\" none=\"\"\n");
+    buf_reset(&b);
+    log_write(&b, LOG_JSON, LOG_WARN, 1700000000123456, STR("it \"is\""), fields + 1, 3);
+    assert_string_equal(b.p, "{\"time\":\"2023-11-14T22:13:20Z\",\"level\":\"warn\",\"msg\":\"it \\\"is\\\"\",\"id\":\"x1\",\"status\":200,"
+                             "\"text\":\"two\\nlines \\\"q\\\"\"}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +205,7 @@ int main(void)
         cmocka_unit_test(numbers_print_as_printf_does),
         cmocka_unit_test(json_text_escapes_as_go),
         cmocka_unit_test(times_round_trip),
+        cmocka_unit_test(log_lines_are_read_in_one_way),
         cmocka_unit_test(strings_are_cut_found_and_read),
         cmocka_unit_test(errors_keep_code_and_gain_context),
     };

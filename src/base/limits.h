@@ -26,7 +26,12 @@ enum {
     LIMIT_HTTP_HEADERS = 200,               /* header fields of one message */
     LIMIT_HTTP_QUERY_KEYS = 1000,           /* key=value pairs of one query string */
     LIMIT_HTTP_PATH_SEGMENTS = 256,         /* parts between slashes of one request path */
-    LIMIT_HTTP_CONNECTIONS = 1024,          /* open connections of one server */
+    LIMIT_HTTP_CONNECTIONS = 16384,         /* open connections of one server; never more than half of the descriptors it may have */
+    LIMIT_HTTP_ADDRESS_CONNECTIONS = 4096,  /* of these from one address: an IPv4 address, 64 bits of an IPv6 address */
+    LIMIT_HTTP_KEPT_CONNECTIONS = 1024,     /* with more than these, an answer ends its connection: each that is kept holds its head's memory */
+    LIMIT_HTTP_REQUEST_ID_BYTES = 128,      /* an X-Request-Id that is taken over from the client */
+    LIMIT_HTTP_GZIP_BYTES = 1 << 10,        /* JSON answers from this size on are compressed for who takes that */
+    LIMIT_HTTP_TLS_BYTES = 1 << 20,         /* file of a certificate chain or key */
     LIMIT_HTTP_STREAM_BYTES = 16 << 20,     /* queued for one slow reader of a stream */
     LIMIT_HTTP_HEADER_MS = 10000,           /* from connecting to complete headers */
     LIMIT_HTTP_IDLE_MS = 60000,             /* from a reply to the next complete headers */
@@ -52,6 +57,7 @@ enum {
     LIMIT_ARCHIVED_LOG_BYTES = 256 << 20, /* a step's log as an artifact; what is more is cut */
     LIMIT_REGEX_STEPS = 1000000,     /* matching steps of a log filter for one line */
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
+    LIMIT_TOP_ROWS = 1000,           /* workflows that `skiff top` looks at, the newest */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
     LIMIT_LOCK_BYTES = 800,          /* namespace, name and key of a lock; all of one place make one key of a queue */
     LIMIT_LOCKS = 64,                /* locks that one template, or workflow, asks for */
@@ -70,6 +76,7 @@ enum {
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
     LIMIT_SWEEP_CONTENTS = 100000,        /* contents looked at in one search for left-overs */
+    LIMIT_BUNDLE_ENTRIES = 64 << 20,      /* files and directories of one backup */
     LIMIT_ARTIFACT_PARTS = 1000,          /* artifacts below a key that are one input */
     LIMIT_ARTIFACT_DEPTH = 256,           /* nesting of directories in one artifact */
     LIMIT_ARTIFACT_RATIO = 250,           /* unpacked bytes per archive byte, beyond the free part */

@@ -166,6 +166,14 @@ bool metrics_take(struct metrics *m, const struct metric_sample *s, struct metri
     return true;
 }
 
+void metric_add(struct metric_series *s, double value)
+{
+    struct metric_sample *to = &s->st.shown;
+    if (to->kind == METRIC_HISTOGRAM) observe(&s->st, value);
+    else if (to->kind == METRIC_COUNTER) to->value += value;
+    else to->value = value;
+}
+
 bool metrics_restore(struct metrics *m, const struct metric_state *st, struct err *e)
 {
     struct arena scratch CLEANUP(arena_fini);

@@ -34,6 +34,9 @@ void metrics_free(struct metrics *m);
 /* ERR_SPEC: a bad name, a negative step of a counter, another kind than before. The sample is copied. */
 bool metrics_take(struct metrics *m, const struct metric_sample *s, struct metric_series **out, struct err *e);
 
+/* The same on a series that was found before: a counter grows, a gauge becomes, a histogram gets it. */
+void metric_add(struct metric_series *s, double value);
+
 /* For keeping a series: its key ("name{label=value,…}") and its state; histogram: the counts of its buckets
  * (not cumulative) with +Inf last, their sum and count. */
 struct metric_state {

@@ -10,6 +10,7 @@ struct cli_listen {
     enum service_callers callers;
     bool local;
     struct str cors_origin;
+    const char *tls_cert, *tls_key;
 };
 
 struct cli_env {
@@ -19,6 +20,9 @@ struct cli_env {
     void *(*serve)(struct service *s, struct err *e);
     void *(*serve_on)(struct service *s, const struct cli_listen *l, struct err *e); /* the same on a listening socket */
     void (*unserve)(void *server);
+    /* until then somebody answers there that the state is being loaded; NULL: nobody can */
+    void *(*wait_on)(const struct cli_listen *l);
+    void (*unwait)(void *waiting);
 };
 
 int cli_main(int argc, char **argv, struct cli_env *env);

@@ -2,8 +2,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/limits.h"
+#include "base/log.h"
 #include "cli/session.h"
 #include "loop/tcp.h"
+#include "os/fd.h"
 
 enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535 };
 
@@ -11,6 +14,9 @@ static const struct flag flags[] = {
     {.name = "host", .kind = FLAG_STR, .arg = "HOST", .doc = "listen at this name or address (default 127.0.0.1)"},
     {.name = "auth", .kind = FLAG_STR, .arg = "auto|token|none", .doc = "who may call: who has a token, or anybody; auto: see docs/server.md"},
     {.name = "port", .letter = 'p', .kind = FLAG_INT, .arg = "N", .doc = "listen at this port (default 2746; 0: any that is free)"},
+    {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it)"},
+    {.name = "tls-key", .kind = FLAG_STR, .arg = "FILE", .doc = "and its private key (PEM)"},
+    {.name = "log-format", .kind = FLAG_STR, .arg = "text|json", .doc = "how lines on stderr look (default text; with -v there is one for each request)"},
 };
 
 static void on_signal(void *user) { loop_stop(user); }
@@ -64,32 +70,61 @@ static bool first_token(struct cli *cli, struct service *s, struct err *e)
     return true;
 }
 
-static void place_note(struct cli *cli, const struct tcp_place *place, enum service_callers callers)
+static bool tls_read(struct cli *cli, struct cli_listen *at, struct err *e)
 {
-    cli_note(cli, "listening at http://%s", place->text);
+    const char *cert = args_str(&cli->args, "tls-cert"), *key = args_str(&cli->args, "tls-key");
+    struct str texts[2];
+    if (!cert && !key) return true;
+    if (!cert || !key) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key belong together");
+    if (!file_read(&cli->a, cert, LIMIT_HTTP_TLS_BYTES, &texts[0], e) || !file_read(&cli->a, key, LIMIT_HTTP_TLS_BYTES, &texts[1], e)) return false;
+    at->tls_cert = str_z(&cli->a, texts[0]);
+    at->tls_key = str_z(&cli->a, texts[1]);
+    return true;
+}
+
+static void log_choose(const struct cli *cli)
+{
+    const char *format = args_str(&cli->args, "log-format");
+    if (format && strcmp(format, "json") == 0) log_set_format(LOG_JSON);
+    if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
+}
+
+/* As a line of the log where a program reads it. */
+static void server_say(struct cli *cli, struct str text)
+{
+    if (log_get_format() == LOG_JSON) log_line(LOG_INFO, "%.*s", STR_ARG(text));
+    else cli_note(cli, "%.*s", STR_ARG(text));
+}
+
+static void place_note(struct cli *cli, const struct tcp_place *place, const struct cli_listen *l)
+{
+    server_say(cli, str_fmt(&cli->a, "listening at %s://%s", l->tls_cert ? "https" : "http", place->text));
     if (place->loopback) return;
-    if (callers == CALLERS_ANY) cli_note(cli, "whoever reaches it may run programs here: server_auth is none");
-    else cli_note(cli, "tokens travel in the clear: put TLS before it where others can listen");
+    if (l->callers == CALLERS_ANY) server_say(cli, STR("whoever reaches it may run programs here: server_auth is none"));
+    else if (!l->tls_cert) server_say(cli, STR("tokens travel in the clear: use --tls-cert, or put TLS before it, where others can listen"));
 }
 
 static bool server_run(struct cli *cli, struct err *e)
 {
+    struct cli_listen l = {.cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
     struct tcp_place place;
-    int fd = -1;
-    if (!server_listen(cli, &place, &fd, e)) return false;
+    log_choose(cli);
+    if (!tls_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
+    l.callers = callers_of(cli, &place);
+    l.local = place.loopback;
+    void *waiting = cli->env->wait_on(&l);
     struct service *s = writer_open(cli, true, true, e);
+    cli->env->unwait(waiting);
     bool ok = s != NULL;
     if (ok && !service_is_engine(s))
         ok = err_set(e, ERR_CONFLICT, "another skiff is at work in this state directory: end it first, or give --state another one");
-    struct cli_listen l = {.fd = fd, .callers = callers_of(cli, &place), .local = place.loopback,
-                           .cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
     if (ok && l.callers == CALLERS_KNOWN) ok = first_token(cli, s, e);
-    if (!ok) close(fd);
+    if (!ok) close(l.fd);
     void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;
     if (server) {
         struct str notice = service_notice(s);
-        if (notice.n) cli_note(cli, "%.*s", STR_ARG(notice));
-        place_note(cli, &place, l.callers);
+        if (notice.n) server_say(cli, notice);
+        place_note(cli, &place, &l);
         ok = serve_until_told(s, e);
         cli->env->unserve(server);
     }
@@ -101,7 +136,7 @@ const struct cmd cmd_server = {
     .name = "server",
     .steps = true,
     .group = "RUN",
-    .usage = "[--host HOST] [--port N] [--auth auto|token|none]",
+    .usage = "[--host HOST] [--port N] [--auth auto|token|none] [--tls-cert FILE --tls-key FILE]",
     .summary = "serve Argo's API and run what is submitted",
     .details = "The engine of the state directory, for as long as it is not told to end (Ctrl-C, SIGTERM): steps at work then go on by\n"
                "themselves, and whoever comes next takes them over. It speaks HTTP as Argo's server does, at 127.0.0.1:2746 if nothing\n"

@@ -1,4 +1,4 @@
-/* docs/cli.md and docs/exit-codes.md say what the tables say. GOLDEN_WRITE=1 writes them anew. */
+/* docs/cli.md, docs/exit-codes.md, docs/metrics.md and others say what the tables say. GOLDEN_WRITE=1 writes them anew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include "cli/fake_service.h"
 #include "cli/explain.h"
 #include "cli/golden.h"
+#include "exec/stats.h"
 #include "spec/lint.h"
 
 static struct arena a;
@@ -145,6 +146,53 @@ static void the_page_of_fields_is_current(void **state)
     golden_check(&a, "docs/fields.md", &b);
 }
 
+static const char metrics_intro[] =
+    "# Metrics\n\n"
+    "`GET /metrics` of a server answers these, and the metrics that workflows have emitted (`skiff metrics` prints those alone), in the\n"
+    "text form of Prometheus. This page is made from `src/exec/stats.def`. What is counted is counted since the engine began;\n"
+    "the metrics of workflows are stored and survive it. A workflow cannot emit a metric of a name that stands in the first table:\n"
+    "its `MetricsError` condition says so.\n\n"
+    "To collect them:\n\n"
+    "```yaml\nscrape_configs:\n- job_name: skiff\n  static_configs: [{targets: ['127.0.0.1:2746']}]\n```\n";
+
+static const char metrics_outro[] =
+    "\n## What Argo has and Skiff has not\n\n"
+    "Left out because there is nothing here that they could count: `k8s_request_*`, `client_rate_limiter_latency`, `resource_rate_limiter_latency`\n"
+    "(no Kubernetes), `queue_adds_count`, `queue_duration`, `queue_latency`, `queue_longest_running`, `queue_retries`, `queue_unfinished_work`,\n"
+    "`workers_busy_count` (no work queues with workers; `skiff_step_stage_seconds` has the times), `pod_missing`, `pod_pending_count`,\n"
+    "`pod_restarts_total` (no pods of Kubernetes), `error_count`, `deprecated_feature`, `cronworkflows_triggered_total`,\n"
+    "`cronworkflows_concurrencypolicy_triggered`. Of `version`'s labels there are three.\n";
+
+static void metrics_page_is_current(void **state)
+{
+    static const struct {
+        const char *place, *name, *kind, *labels, *doc;
+    } rows[] = {
+#define STAT(id, place, kind, name, labels, buckets, doc) {#place, name, #kind, labels, doc},
+#include "exec/stats.def"
+#undef STAT
+    };
+    static const struct {
+        const char *place, *prefix, *title;
+    } places[] = {{"ARGO", "argo_workflows_", "Under Argo's names"}, {"OWN", "skiff_", "Skiff's own"}, {"PROCESS", "process_", "The process"}};
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, 1 << 20);
+    buf_str(&b, str_of(metrics_intro));
+    for (size_t p = 0; p < ARRAY_LEN(places); p++) {
+        buf_printf(&b, "\n## %s\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n", places[p].title);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            if (strcmp(rows[i].place, places[p].place) != 0) continue;
+            buf_printf(&b, "| `%s%s` | ", places[p].prefix, rows[i].name);
+            for (const char *k = rows[i].kind; *k; k++) buf_char(&b, (char)(*k | 0x20));
+            buf_printf(&b, " | %s | ", rows[i].labels);
+            cell_put(&b, rows[i].doc);
+            buf_str(&b, STR(" |\n"));
+        }
+    }
+    buf_str(&b, str_of(metrics_outro));
+    golden_check(&a, "docs/metrics.md", &b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +200,7 @@ int main(void)
         cmocka_unit_test(the_page_of_exit_codes_is_current),
         cmocka_unit_test(the_page_of_findings_is_current),
         cmocka_unit_test(the_page_of_fields_is_current),
+        cmocka_unit_test(metrics_page_is_current),
     };
     return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

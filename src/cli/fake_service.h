@@ -148,6 +148,13 @@ bool service_metrics(struct arena *a, struct service *s, struct str *out, struct
     return true;
 }
 
+bool service_top(struct arena *a, struct service *s, struct val *out, struct err *e)
+{
+    return json_parse(a, STR("{\"engine\":{\"workflows\":3,\"workflowsWaiting\":1,\"stepsRunning\":2,\"stepsMost\":4,\"stepsWaiting\":7},\"items\":["
+                             "{\"namespace\":\"default\",\"name\":\"idle\",\"phase\":\"Pending\",\"running\":0,\"waiting\":7},"
+                             "{\"namespace\":\"default\",\"name\":\"busy\",\"phase\":\"Running\",\"progress\":\"1/9\",\"running\":2,\"waiting\":0}]}"), NULL, out, e);
+}
+
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e)
 {

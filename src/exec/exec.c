@@ -56,11 +56,13 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
     if (!x->dirty) return true;
     if (x->promise) how = STORE_DURABLE;
     x->dirty = x->promise = false;
+    int64_t from_us = clock_mono_us();
     if (!commit_rows(x, how, e)) {
         err_ctx(e, "state");
         exec_fail(x, e);
         return false;
     }
+    measure_commit(x, how == STORE_DURABLE, from_us);
     ops_committed(x);
     jobs_committed(x);
     retired_remove(x);
@@ -242,6 +244,8 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     unsigned cpus = host_cpus();
     x->o = *o;
     x->cpus = cpus;
+    x->stats = stats_new();
+    x->opened_us = clock_now_us();
     x->ram_bytes = host_ram_bytes();
     arena_init(&x->arena);
     arena_init(&x->scratch);
@@ -306,6 +310,7 @@ void exec_close(struct exec *x)
     VEC_FINI(&x->stale);
     VEC_FINI(&x->lanes);
     metrics_free(x->metrics);
+    stats_free(x->stats);
     VEC_FINI(&x->old_slots);
     artifact_close(x->repo);
     store_close(x->store);

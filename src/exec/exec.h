@@ -62,6 +62,18 @@ struct exec_retry {
 bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct err *e);
 /* The metrics of all runs so far, as they are stored. */
 bool exec_metrics_read(struct store *s, struct metrics *m, struct err *e);
+/* They and what the engine measures (stats.def), in Prometheus' form. */
+void exec_metrics_write(struct exec *x, struct buf *b);
+struct stats *exec_stats(struct exec *x); /* others add to it what they measure */
+/* What is going on now. Pods have one main step; steps are containers. */
+struct exec_load_now {
+    size_t workflows, workflows_waiting, workflows_running; /* not over; until they may be at work; with a pod running */
+    size_t pods_pending, pods_running;
+    size_t steps_running, steps_waiting, steps_fetching, steps_pulling, steps_most;
+    size_t requests; /* of http templates */
+};
+void exec_load_get(struct exec *x, struct exec_load_now *out);
+void exec_run_load(const struct exec *x, int64_t run, size_t *running, size_t *waiting); /* steps of one run */
 /* NOT_FOUND when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 /* The same for suspend, resume and node set (engine.h); nothing has changed when they refuse. */

@@ -7,6 +7,7 @@
 #include "config/images.h"
 #include "engine/throttle.h"
 #include "exec/exec.h"
+#include "exec/stats.h"
 #include "net/web.h"
 #include "pod/pod.h"
 #include "step/launcher.h"
@@ -38,6 +39,9 @@ struct pod_network {
     uint64_t user_ns; /* that it belongs to; 0: the engine's */
 };
 
+/* As Argo counts pods. */
+enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_PHASE_MAX };
+
 /* A run in memory. */
 struct active {
     struct exec *x;
@@ -66,6 +70,9 @@ struct active {
     bool has_room; /* stands in exec.roomy */
     int64_t baseline; /* the run whose times are its estimates; 0: none */
     bool estimates_read;
+    char phase[16];       /* as it was counted last */
+    int64_t accepted_us;  /* monotonic; 0: its first step runs, or an engine before this one accepted it */
+    struct metric_series *pods[POD_PHASE_MAX];
     struct map shares;    /* index of a pod's node -> struct share */
     uint8_t unlimited_told; /* which kinds of limits cannot be applied here (groups.c) */
     struct map estimates; /* name within the workflow -> seconds, as a pointer */
@@ -81,6 +88,7 @@ enum job_state {
     JOB_RUNNING, /* a supervisor has it */
     JOB_SENDING, /* it has ended; output artifacts are on their way elsewhere */
     JOB_ENDED,
+    JOB_STATE_MAX,
 };
 
 /* First in, first out; a job is in one list at most. */
@@ -105,7 +113,8 @@ struct job {
     const char *unhealthy; /* the probe that it was ended for; NULL: none */
     struct job *beside; /* another container of the same pod */
     int64_t id; /* of the command, and of the step */
-    enum job_state state;
+    enum job_state state; /* job_move changes it */
+    int64_t since_us;     /* when it did; monotonic */
     bool killed, told_started;
     bool fresh;     /* counts in exec.fresh */
     bool in_kills;  /* stands in exec.kills */
@@ -235,6 +244,10 @@ struct exec {
     bool sweep_due;            /* it is noted that some day contents without a row are looked for */
     int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
+    struct stats *stats;     /* of this engine */
+    struct metric_series *stages[JOB_STATE_MAX], *commits[2], *commit_times[2], *operations;
+    int64_t phases_again_us; /* monotonic: until then the workflows are not counted again */
+    int64_t opened_us;       /* wall clock */
     VEC(struct rubbish_path) rubbish; /* what a worker is to remove, after what is urgent */
 };
 
@@ -428,6 +441,12 @@ bool retire_due(struct exec *x, struct err *e);
 bool run_rows_delete(struct exec *x, const struct run_row *row, struct err *e); /* rows now, files with the commit */
 void retired_remove(struct exec *x); /* committed */
 void retired_keep(struct exec *x);   /* rolled back */
+
+/* measure.c */
+void job_move(struct job *j, enum job_state to);
+void measure_pod_end(struct job *j, bool good);
+void measure_commit(struct exec *x, bool durable, int64_t from_us); /* it is done */
+void measure_run(struct active *l, const struct run_row *row);      /* as it is stored now */
 
 /* metrics.c */
 bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */

@@ -65,7 +65,7 @@ static void index_put(struct active *l, const struct node *n, struct job *j)
 struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id)
 {
     struct job *j = mem_zalloc(sizeof *j);
-    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .part = part, .state = JOB_DECIDED, .at = x->jobs.n, .hold = -1};
+    *j = (struct job){.x = x, .live = l, .node = n, .id = id, .part = part, .state = JOB_DECIDED, .since_us = clock_mono_us(), .at = x->jobs.n, .hold = -1};
     j->told_started = part > 0; /* a pod is at work when its main container is */
     j->aside = l && node_part_is_aside(n, part);
     VEC_PUSH(&x->jobs, j);
@@ -110,7 +110,7 @@ void job_forget(struct job *j)
 
 void job_queue(struct job *j)
 {
-    j->state = JOB_QUEUED;
+    job_move(j, JOB_QUEUED);
     job_list_push(budget_list(j), j);
 }
 
@@ -166,6 +166,7 @@ void job_event(struct job *j, const struct step_outcome *how)
     if (how) {
         int64_t step = j->id;
         uint32_t part = j->part;
+        measure_pod_end(j, how->phase == NODE_SUCCEEDED);
         job_forget(j);
         if (part) run_part_done(l->run, n, part, how, now, &out);
         else run_step_done(l->run, n, how, now, &out);
@@ -249,7 +250,7 @@ void job_kill(struct job *j)
         job_list_leave(j);
         transfer_leave(j);
         job_pull_leave(j);
-        j->state = JOB_STOPPED;
+        job_move(j, JOB_STOPPED);
         job_list_push(&j->x->stopped, j);
     }
     if (j->lane) job_terminate(j, 0); /* its own grace period: job_plan, podSpecPatch */

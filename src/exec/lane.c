@@ -81,7 +81,7 @@ static struct job *lane_release(struct lane *l)
     l->job = NULL;
     if (!l->adopted) VEC_PUSH(&x->idle, l);
     j->lane = NULL;
-    j->state = JOB_ENDED;
+    job_move(j, JOB_ENDED);
     x->running -= !j->aside;
     fresh_leave(j);
     job_list_leave(j); /* it may have been young */
@@ -168,7 +168,7 @@ static void lane_take(struct lane *l, struct job *j)
     struct exec *x = l->x;
     l->job = j;
     j->lane = l;
-    j->state = JOB_RUNNING;
+    job_move(j, JOB_RUNNING);
     j->started_us = clock_mono_us();
     x->running += !j->aside;
     if (x->containers && j->live && (!j->old || container_is(x, j->id))) job_await_begin(j);
@@ -261,7 +261,7 @@ static bool job_start(struct job *j, struct err *e)
     bool ok = pod_network_take(j, &net, e) && job_plan(j, net, &plan, e) && plan_prepare(x, &plan, e) && plan_send(j, &plan, net, e);
     close_fd(&j->hold); /* the supervisor has its own */
     if (!ok && j->pull) {
-        j->state = JOB_PULLING;
+        job_move(j, JOB_PULLING);
         job_waits(j, str_of(e->text));
         return true;
     }

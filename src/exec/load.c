@@ -134,7 +134,7 @@ bool job_seek(struct job *j, struct err *e)
     switch (how) {
     case ADOPT_BUSY:
         budget_adopt(j);
-        j->state = JOB_SOUGHT;
+        job_move(j, JOB_SOUGHT);
         job_list_push(&x->sought, j);
         return true;
     case ADOPT_RUNNING:
@@ -194,6 +194,7 @@ static bool run_take_over(struct exec *x, const struct run_row *row, struct err 
         !json_parse(&x->scratch, doc, NULL, &workflow, e))
         return false;
     struct active *l = active_new(x, row->run, &workflow);
+    snprintf(l->phase, sizeof l->phase, "%.*s", STR_ARG(row->phase));
     if (run_restore(l, e)) return active_queue(l), true;
     active_forget(l);
     return false;

@@ -111,6 +111,12 @@ bool metrics_reload(struct exec *x, struct err *e)
     return exec_metrics_read(x->store, x->metrics, e);
 }
 
+static bool sample_take(struct exec *x, const struct metric_sample *s, struct metric_series **out, struct err *e)
+{
+    if (stats_has_name(s->name)) return err_set(e, ERR_SPEC, "the engine itself has a metric '%.*s'", STR_ARG(s->name));
+    return metrics_take(x->metrics, s, out, e);
+}
+
 /* False: the store failed. A sample that does not fit is the run's condition. */
 bool active_metrics(struct active *l, const struct outbox *out, bool *told, struct err *e)
 {
@@ -120,7 +126,7 @@ bool active_metrics(struct active *l, const struct outbox *out, bool *told, stru
         struct metric_series *series;
         struct metric_state st;
         struct err why;
-        if (!metrics_take(x->metrics, &out->metrics[i], &series, &why)) {
+        if (!sample_take(x, &out->metrics[i], &series, &why)) {
             run_metrics_failed(l->run, out->metrics[i].name, str_of(why.text));
             *told = true;
             continue;

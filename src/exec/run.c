@@ -82,6 +82,7 @@ static bool put_run(struct active *l, struct buf *b, struct err *e)
     if (!row.message.p) row.message = STR("");
     if (!row.progress.p) row.progress = STR("");
     struct change_row change = {.run = l->id, .kind = STR("workflow"), .payload = buf_view(b)};
+    measure_run(l, &row);
     return store_run_update(x->store, &row, fields, e) && store_change_add(x->store, &change, NULL, e);
 }
 
@@ -258,6 +259,7 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
         return false;
     }
     l->id = *out_run;
+    l->accepted_us = clock_mono_us();
     VEC_PUSH(&x->begun, l);
     run_number_set(l->run, (uint64_t)l->id);
     if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */

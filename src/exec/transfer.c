@@ -203,7 +203,7 @@ bool transfer_fetch(struct job *j)
         m->path = str_fmt(&t->arena, "%s/%zu", t->dir, t->items.n).p;
     }
     bool begun = t->items.n && begin(t);
-    if (begun) j->state = JOB_FETCHING;
+    if (begun) job_move(j, JOB_FETCHING);
     else transfer_free(t);
     arena_reset(a);
     return begun;
@@ -299,7 +299,7 @@ bool transfer_send(struct job *j, const struct step_result *r)
         return false;
     }
     t->result = buf_dup(&t->arena, &b);
-    j->state = JOB_SENDING;
+    job_move(j, JOB_SENDING);
     x->sending++;
     return true;
 }
@@ -312,7 +312,7 @@ static void sent(struct transfer *t)
     x->sending--;
     if (!t->job) return;
     fail_point(FAIL_SENT);
-    t->job->state = JOB_ENDED;
+    job_move(t->job, JOB_ENDED);
     if (step_result_decode(&x->scratch, t->result, &r, &e)) job_result(t->job, &r);
     else job_failed(t->job, e.text);
 }

@@ -22,6 +22,11 @@ static bool body_too_slow(const struct http_conn *c)
     return (int64_t)c->body_bytes < us / 1000 * LIMIT_HTTP_BODY_BYTES_PER_S / 1000;
 }
 
+void conn_refuse(struct http_conn *c, int status, int code, const char *text)
+{
+    if (!c->server->opts.tls_cert) reply_raw(c->fd, status, code, text);
+}
+
 static void on_deadline(void *user)
 {
     struct http_conn *c = user;
@@ -29,7 +34,7 @@ static void on_deadline(void *user)
         loop_timer_arm_us(c->timer, 1000000);
         return;
     }
-    if (c->wait != CONN_IDLE) reply_raw(c->fd, 408, 4, "the request took too long to arrive");
+    if (c->wait != CONN_IDLE) conn_refuse(c, 408, 4, "the request took too long to arrive");
     shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -89,6 +94,7 @@ static struct http_conn *conn_new(struct http_server *s, struct MHD_Connection *
     c->fd = s->mhd->get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     peer_describe(c->fd, c->peer);
     c->timer = loop_timer_new(s->loop, on_deadline, c);
+    if (!s->is_unix) c->from = peer_add(&s->peers, c->fd);
     TAILQ_INSERT_TAIL(&s->conns, c, link);
     s->connections++;
     conn_wait(c, CONN_HEAD);
@@ -103,6 +109,7 @@ static void conn_free(struct http_conn *c)
     loop_timer_free(c->timer);
     TAILQ_REMOVE(&c->server->conns, c, link);
     c->server->connections--;
+    peer_drop(&c->server->peers, c->from);
     free(c);
 }
 

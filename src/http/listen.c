@@ -8,9 +8,10 @@
 
 enum { ACCEPT_BATCH = 64, PAUSE_MS = 100 };
 
-static void refuse(int fd, int status, int code, const char *text)
+/* With TLS nobody has shaken hands yet: nothing can be said. */
+static void refuse(struct http_server *s, int fd, int status, int code, const char *text)
 {
-    reply_raw(fd, status, code, text);
+    if (!s->opts.tls_cert) reply_raw(fd, status, code, text);
     close(fd);
 }
 
@@ -19,14 +20,16 @@ static void conn_accept(struct http_server *s, int fd)
     struct err e = {0};
     struct sockaddr_storage addr = {.ss_family = AF_UNIX};
     socklen_t n = sizeof addr;
+    getpeername(fd, (struct sockaddr *)&addr, &n);
     if (s->is_unix && !unix_peer_trusted(fd)) {
-        refuse(fd, 403, 7, "this socket is for its owner only");
+        refuse(s, fd, 403, 7, "this socket is for its owner only");
     } else if (s->connections >= s->opts.max_connections) {
-        refuse(fd, 503, 14, "too many connections (LIMIT_HTTP_CONNECTIONS)");
+        refuse(s, fd, 503, 14, "too many connections (LIMIT_HTTP_CONNECTIONS)");
+    } else if (!s->is_unix && peer_connections(&s->peers, &addr) >= s->opts.max_address_connections) {
+        refuse(s, fd, 503, 14, "too many connections from one address (LIMIT_HTTP_ADDRESS_CONNECTIONS)");
     } else if (!server_daemon(s, &e)) {
-        refuse(fd, err_http_status(e.code), err_grpc_code(e.code), e.text);
+        refuse(s, fd, err_http_status(e.code), err_grpc_code(e.code), e.text);
     } else {
-        getpeername(fd, (struct sockaddr *)&addr, &n);
         s->mhd->add_connection(s->daemon, fd, (struct sockaddr *)&addr, MIN(n, (socklen_t)sizeof addr));
         s->dirty = true;
     }

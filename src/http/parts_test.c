@@ -4,10 +4,13 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "http/gate.h"
 #include "http/route.h"
+#include "http/server_p.h"
 
 /* Fields as "name: value" lines; a NUL ends the row. Status 0 = passes. */
 struct gate_row {
@@ -212,6 +215,39 @@ static void routes_choose_the_most_literal_row(void **state)
     router_free(r);
 }
 
+static void gzip_is_for_who_takes_it(void **state)
+{
+    static const struct { const char *accept; bool wanted; } rows[] = {
+        {"", false}, {"gzip", true}, {"GZIP", true}, {"x-gzip", true}, {"deflate, gzip;q=1.0, *;q=0.5", true}, {"gzip;q=0", false},
+        {"gzip ; q=0.001", true}, {"gzip;q=0.0, *", false}, {"*", true}, {"*;q=0", false}, {"identity", false}, {"br,deflate", false},
+        {"gzipped", false}, {"gzip;q=x", false}, {",,gzip", true}, {"*;q=0, gzip", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (gzip_wanted(str_of(rows[i].accept)) != rows[i].wanted) fail_msg("Accept-Encoding: %s", rows[i].accept);
+}
+
+static void addresses_are_counted(void **state)
+{
+    struct peers p = {0};
+    struct sockaddr_storage unknown = {0};
+    int fds[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct peer *a = peer_add(&p, fds[0]), *b = peer_add(&p, fds[1]);
+    assert_ptr_equal(a, b);
+    unknown.ss_family = AF_UNIX;
+    assert_int_equal(peer_connections(&p, &unknown), 2);
+    peer_drop(&p, a);
+    assert_int_equal(peer_connections(&p, &unknown), 1);
+    peer_drop(&p, b);
+    peer_drop(&p, NULL);
+    assert_int_equal(peer_connections(&p, &unknown), 0);
+    peers_fini(&p);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +256,8 @@ int main(void)
         cmocka_unit_test(targets_are_taken_apart_and_decoded),
         cmocka_unit_test(bad_targets_are_refused),
         cmocka_unit_test(routes_choose_the_most_literal_row),
+        cmocka_unit_test(gzip_is_for_who_takes_it),
+        cmocka_unit_test(addresses_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "http/server_p.h"
 
 enum { ERROR_BODY_BYTES = 16 << 10 };
@@ -33,6 +34,8 @@ bool req_answer(struct http_req *r, int status, const char *content_type, struct
     ASSERT(status >= 200 && status < 600 && !r->response);
     if (!m) return false;
     if (content_type) mhd->add_response_header(m, "Content-Type", content_type);
+    if (r->id.n) mhd->add_response_header(m, "X-Request-Id", str_z(&r->arena, r->id));
+    if (r->server->connections > r->server->opts.max_kept) r->closing = true;
     if (r->closing) mhd->add_response_header(m, "Connection", "close");
     for (size_t i = 0; i < r->reply_fields.n; i++)
         mhd->add_response_header(m, r->reply_fields.items[i].name.p, r->reply_fields.items[i].value.p);
@@ -84,18 +87,37 @@ bool http_reply_header(struct http_req *r, const char *name, struct str value)
     return true;
 }
 
+/* Says in the answer that it depends on what the client takes, whether it is compressed or not. */
+static bool compresses(struct http_req *r, const char *content_type, size_t n)
+{
+    if (n < LIMIT_HTTP_GZIP_BYTES || !content_type || !str_starts(str_of(content_type), STR("application/json"))) return false;
+    http_reply_header(r, "Vary", STR("Accept-Encoding"));
+    if (!gzip_wanted(http_req_header(r, "Accept-Encoding"))) return false;
+    http_reply_header(r, "Content-Encoding", STR("gzip"));
+    return true;
+}
+
 void http_reply(struct http_req *r, int status, const char *content_type, struct str body)
 {
-    if (reply_open(r)) reply_with(r, status, content_type, response_copy(r->server->mhd, body));
+    if (!reply_open(r)) return;
+    if (compresses(r, content_type, body.n)) {
+        struct buf b;
+        buf_init(&b, body.n);
+        buf_str(&b, body);
+        reply_with(r, status, content_type, gzip_response(r->server->mhd, &b));
+    } else {
+        reply_with(r, status, content_type, response_copy(r->server->mhd, body));
+    }
 }
 
 void http_reply_buf(struct http_req *r, int status, const char *content_type, struct buf *body)
 {
     if (reply_open(r)) {
+        bool gzip = compresses(r, content_type, body->n);
         struct MHD_Response *m =
-            body->n ? r->server->mhd->create_response_from_buffer(body->n, body->p, MHD_RESPMEM_MUST_FREE)
+            gzip ? gzip_response(r->server->mhd, body) : body->n ? r->server->mhd->create_response_from_buffer(body->n, body->p, MHD_RESPMEM_MUST_FREE)
                     : response_copy(r->server->mhd, STR(""));
-        if (body->n && m) body->p = NULL; /* the response's now */
+        if (!gzip && body->n && m) body->p = NULL; /* the response's now */
         reply_with(r, status, content_type, m);
     }
     buf_fini(body);

@@ -16,6 +16,7 @@ struct http_req *req_new(struct http_conn *c, struct str target)
     r->server = c->server;
     r->conn = c;
     arena_init(&r->arena);
+    r->start_us = loop_now_us();
     r->target.raw = str_dup(&r->arena, target);
     buf_init(&r->body, o->max_body_bytes);
     buf_init(&r->stream.out, SIZE_MAX / 2); /* stream_room is its limit */
@@ -101,6 +102,7 @@ const struct http_route *http_req_route(const struct http_req *r) { return r->ma
 struct str http_req_peer(const struct http_req *r) { return str_of(r->conn ? r->conn->peer : ""); }
 void http_req_set_note(struct http_req *r, void *note) { r->note = note; }
 void *http_req_note(const struct http_req *r) { return r->note; }
+struct str http_req_id(const struct http_req *r) { return r->id; }
 struct str http_req_method(const struct http_req *r) { return r->method; }
 struct str http_req_target(const struct http_req *r) { return r->target.raw; }
 struct str http_req_path(const struct http_req *r) { return r->target.path; }

@@ -3,7 +3,9 @@
  * It calls serve_request first with the headers alone, then with pieces of the body, then with
  * none; and once more after a resume. */
 #include "base/limits.h"
+#include "base/log.h"
 #include "http/server_p.h"
+#include "os/random.h"
 
 void *serve_target(void *server, const char *uri, struct MHD_Connection *mhd)
 {
@@ -40,6 +42,19 @@ static void fields_read(struct http_req *r)
     if (n <= 0) return;
     r->fields = ARENA_ARRAY(&r->arena, struct http_field, n);
     mhd->get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, add_field, r);
+}
+
+static bool id_ok(struct str id)
+{
+    for (size_t i = 0; i < id.n; i++)
+        if (id.p[i] <= ' ' || id.p[i] > '~') return false;
+    return id.n > 0 && id.n <= LIMIT_HTTP_REQUEST_ID_BYTES;
+}
+
+static void identify(struct http_req *r)
+{
+    struct str given = http_req_header(r, "X-Request-Id");
+    r->id = id_ok(given) ? given : str_fmt(&r->arena, "%016llx", (unsigned long long)random_u64());
 }
 
 static void refuse_err(struct http_req *r, const struct err *e)
@@ -113,6 +128,7 @@ static enum MHD_Result serve_head(struct http_req *r, const char *method, const 
     struct gate_body body;
     r->method = str_dup(&r->arena, str_of(method));
     fields_read(r);
+    identify(r);
     conn_wait(r->conn, CONN_BUSY);
     if (!head_check(r, version, &body)) return serve_queue(r);
     req_move(r, REQ_BODY);
@@ -127,7 +143,7 @@ static enum MHD_Result serve_data(struct http_req *r, const char *data, size_t *
     r->conn->body_bytes += *size;
     *size = 0;
     if (!r->body.overflow) return MHD_YES;
-    reply_raw(r->conn->fd, 413, 8, "the body is larger than LIMIT_HTTP_BODY_BYTES");
+    conn_refuse(r->conn, 413, 8, "the body is larger than LIMIT_HTTP_BODY_BYTES");
     return MHD_NO;
 }
 
@@ -169,6 +185,31 @@ enum MHD_Result serve_request(void *server, struct MHD_Connection *c, const char
     return MHD_NO;
 }
 
+static void tell_done(const struct http_req *r)
+{
+    const struct http_server_opts *o = &r->server->opts;
+    struct http_done d = {.method = r->method, .pattern = r->match.route ? r->match.route->pattern : NULL, .status = r->status,
+                          .stream = r->streaming, .us = loop_now_us() - r->start_us};
+    if (o->on_done) o->on_done(o->done_user, &d);
+}
+
+static void access_log(const struct http_req *r, enum MHD_RequestTerminationCode code)
+{
+    enum { SHOWN_BYTES = 1024 };
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    const struct log_field fields[] = {
+        {"method", r->method},
+        {"path", str_sub(r->target.raw, 0, SHOWN_BYTES)},
+        {"status", str_fmt(&a, "%u", r->status), .number = true},
+        {"ms", str_fmt(&a, "%.3f", (double)(loop_now_us() - r->start_us) / 1e3), .number = true},
+        {"client", http_req_peer(r)},
+        {"requestId", r->id},
+        {"whole", code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? STR("true") : STR("false"), .number = true},
+    };
+    log_event(LOG_DEBUG, "request", fields, ARRAY_LEN(fields));
+}
+
 void serve_completed(void *server, struct MHD_Connection *mhd, void **req,
                      enum MHD_RequestTerminationCode code)
 {
@@ -176,7 +217,9 @@ void serve_completed(void *server, struct MHD_Connection *mhd, void **req,
     if (!r) return;
     *req = NULL;
     struct http_conn *c = r->conn;
-    (void)server, (void)mhd, (void)code;
+    (void)server, (void)mhd;
+    if (log_on(LOG_DEBUG)) access_log(r, code);
+    tell_done(r);
     req_detach(r);
     conn_wait(c, CONN_IDLE);
 }

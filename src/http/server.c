@@ -1,8 +1,11 @@
 /* The server: libmicrohttpd's daemon in our loop, and the orderly stop. */
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <sys/resource.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "http/server_p.h"
 
 /* Lets libmicrohttpd do what is ready. Returns when it wants to run again without an event: its
@@ -62,11 +65,33 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
     return strlen(s);
 }
 
+/* What the library has to say goes to the log; the first of it says why it does not start. */
+static void on_said(void *server, const char *fmt, va_list ap)
+{
+    enum { SAID_BYTES = 500 };
+    struct http_server *s = server;
+    char text[SAID_BYTES];
+    if (s->daemon && !log_on(LOG_DEBUG)) return;
+    vsnprintf(text, sizeof text, fmt, ap);
+    if (!s->daemon && !s->said.n) s->said = str_trim(str_dup(&s->arena, str_of(text)));
+    log_line(LOG_DEBUG, "libmicrohttpd: %.*s", STR_ARG(str_trim(str_of(text))));
+}
+
 static bool daemon_start(struct http_server *s, struct err *e)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET;
+    bool tls = s->opts.tls_cert;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
+                     (tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls_options[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)s->opts.tls_cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)s->opts.tls_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
     s->daemon = s->mhd->start_daemon(
         flags, 0, NULL, NULL, serve_request, s,
+        MHD_OPTION_EXTERNAL_LOGGER, on_said, s,
+        MHD_OPTION_ARRAY, tls ? tls_options : tls_options + ARRAY_LEN(tls_options) - 1,
         MHD_OPTION_URI_LOG_CALLBACK, serve_target, s,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
         MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s,
@@ -77,7 +102,9 @@ static bool daemon_start(struct http_server *s, struct err *e)
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, /* else no sendfile */
         MHD_OPTION_END);
-    return s->daemon || err_set(e, ERR_IO, "cannot start the HTTP library");
+    if (s->daemon) return true;
+    const char *what = tls ? "certificate and key cannot be used" : "cannot start the HTTP library";
+    return err_set(e, tls ? ERR_USAGE : ERR_IO, "%s: %.*s", what, STR_ARG(s->said));
 }
 
 bool server_daemon(struct http_server *s, struct err *e)
@@ -98,11 +125,21 @@ bool server_daemon(struct http_server *s, struct err *e)
     return true;
 }
 
+/* Steps and files need descriptors, too. */
+static unsigned connections_most(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0) return LIMIT_HTTP_CONNECTIONS;
+    return (unsigned)MIN(MAX(r.rlim_cur / 2, (rlim_t)1), (rlim_t)LIMIT_HTTP_CONNECTIONS);
+}
+
 static void opts_default(struct http_server_opts *o)
 {
     if (!o->max_body_bytes) o->max_body_bytes = LIMIT_HTTP_BODY_BYTES;
     if (!o->max_stream_bytes) o->max_stream_bytes = LIMIT_HTTP_STREAM_BYTES;
-    if (!o->max_connections) o->max_connections = LIMIT_HTTP_CONNECTIONS;
+    if (!o->max_connections) o->max_connections = connections_most();
+    if (!o->max_kept) o->max_kept = LIMIT_HTTP_KEPT_CONNECTIONS;
+    if (!o->max_address_connections) o->max_address_connections = LIMIT_HTTP_ADDRESS_CONNECTIONS;
     if (!o->header_ms) o->header_ms = LIMIT_HTTP_HEADER_MS;
     if (!o->idle_ms) o->idle_ms = LIMIT_HTTP_IDLE_MS;
     if (!o->body_grace_ms) o->body_grace_ms = LIMIT_HTTP_BODY_GRACE_MS;
@@ -117,12 +154,13 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
     s->listen_fd = -1;
     s->unix_path = o->unix_path ? mem_strdup(o->unix_path) : NULL;
     opts_default(&s->opts);
+    arena_init(&s->arena);
     TAILQ_INIT(&s->conns);
     TAILQ_INIT(&s->ready);
     s->router = router_new(o->routes, o->route_count);
     s->timer = loop_timer_new(l, on_timer, s);
     s->hook = loop_hook_new(l, LOOP_HOOK_SEND, on_send, s);
-    if (listen_start(s, e)) return s;
+    if (listen_start(s, e) && (!o->tls_cert || server_daemon(s, e))) return s;
     http_server_free(s);
     return NULL;
 }
@@ -177,7 +215,11 @@ void http_server_free(struct http_server *s)
         s->mhd->stop_daemon(s->daemon);
     }
     ASSERT(TAILQ_EMPTY(&s->conns));
+    peers_fini(&s->peers);
     router_free(s->router);
+    arena_fini(&s->arena);
     free(s->unix_path);
     free(s);
 }
+
+unsigned http_server_connections(const struct http_server *s) { return s->connections; }

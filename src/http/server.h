@@ -35,6 +35,15 @@ struct http_verdict {
     const char *text; /* NULL: an empty body; lives as long as the request */
 };
 
+/* A request that is over. */
+struct http_done {
+    struct str method;
+    const char *pattern; /* of its route; NULL: none fitted */
+    unsigned status;     /* 0: no answer was made */
+    bool stream;
+    int64_t us;          /* from its first byte until its answer was sent */
+};
+
 struct http_server_opts {
     const char *unix_path;           /* listens here; peers must be this user or root */
     int listen_fd;                   /* without unix_path: a listening socket, taken over */
@@ -46,12 +55,17 @@ struct http_server_opts {
     /* Told of each answer as it is made: of handlers, of admit, of 404 and 405. May be NULL. */
     void (*answered)(const struct http_req *r, int status, void *user);
     void *user; /* of both */
+    const char *tls_cert, *tls_key;  /* PEM texts (a chain, its own certificate first); NULL: no TLS. Must outlive the server */
+    void (*on_done)(void *user, const struct http_done *d); /* may be NULL */
+    void *done_user;
     size_t max_body_bytes;           /* this and below: 0 = the value in limits.h */
     size_t max_stream_bytes;
-    unsigned max_connections;
+    unsigned max_connections, max_address_connections; /* of one address; not on a Unix socket */
+    unsigned max_kept; /* with more connections than these, answers end theirs */
     unsigned header_ms, idle_ms, body_grace_ms, drain_ms;
 };
 
+/* With TLS the protocol library is opened at once: ERR_USAGE when certificate and key do not fit. */
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e);
 /* Orderly stop: no new connections, the socket's name removed, streams ended, requests that are
  * still held answered with 503, output flushed for at most drain_ms. Holders of requests are told
@@ -59,7 +73,11 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
  * or on_gone. NULL is allowed. */
 void http_server_free(struct http_server *s);
 
+unsigned http_server_connections(const struct http_server *s);
+
 /* The request. Texts live until the reply or the end of the stream. */
+/* Its X-Request-Id, or one that was made: stands in the answer and in the log. */
+struct str http_req_id(const struct http_req *r);
 struct arena *http_req_arena(struct http_req *r);
 const struct http_route *http_req_route(const struct http_req *r); /* NULL: none fits */
 struct str http_req_peer(const struct http_req *r); /* the client's address, "unix" for a Unix socket; "" once it is gone */
@@ -81,7 +99,8 @@ bool http_req_wants_sse(const struct http_req *r); /* Accept: text/event-stream 
  * was complete. A stream then takes no more; a held request may still be answered. */
 void http_req_on_gone(struct http_req *r, loop_fn *fn, void *user);
 
-/* Replies: each ends the request, which must not be used after. Whatever a handler or anything
+/* A JSON body from LIMIT_HTTP_GZIP_BYTES on goes out compressed to who takes gzip: by and by, as the client takes it.
+ * Replies: each ends the request, which must not be used after. Whatever a handler or anything
  * else answers in a loop turn is sent by the next send hook, so after what was done is committed. */
 /* Before replying. False (nothing added) when the value has control characters. */
 bool http_reply_header(struct http_req *r, const char *name, struct str value);

@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "http/gate.h"
 #include "http/mhd.h"
+#include "http/peer.h"
 #include "http/route.h"
 #include "http/server.h"
 
@@ -46,6 +47,7 @@ struct http_req {
     enum req_state state;
     struct arena arena;
     struct str method;
+    struct str id; /* absent until the head is read */
     struct target target;
     struct http_field *fields;
     size_t field_count;
@@ -55,6 +57,7 @@ struct http_req {
     VEC(struct http_field) reply_fields;
     struct MHD_Response *response;
     unsigned status;
+    int64_t start_us;
     struct http_stream stream;
     bool streaming;
     bool suspended;
@@ -77,6 +80,7 @@ struct http_conn {
     struct MHD_Connection *mhd;
     int fd; /* libmicrohttpd's; open until conn_notify hears of the close */
     char peer[PEER_TEXT];
+    struct peer *from; /* whom it is counted to; NULL on a Unix socket */
     enum conn_wait wait;
     struct loop_timer *timer;
     struct loop_fd *gone_watch;
@@ -105,6 +109,9 @@ struct http_server {
     bool running;  /* inside libmicrohttpd */
     bool stopping;
     unsigned connections, requests;
+    struct peers peers;
+    struct str said; /* by the library while it started */
+    struct arena arena;
     TAILQ_HEAD(, http_conn) conns;
     TAILQ_HEAD(, http_req) ready; /* released by the next send hook */
 };
@@ -121,6 +128,8 @@ void conn_notify(void *server, struct MHD_Connection *c, void **conn,
                  enum MHD_ConnectionNotificationCode code);
 struct http_conn *conn_of(const struct http_server *s, struct MHD_Connection *c);
 void conn_wait(struct http_conn *c, enum conn_wait wait);
+/* Answers past libmicrohttpd, which cannot here; with TLS nothing can be said. */
+void conn_refuse(struct http_conn *c, int status, int code, const char *text);
 void conn_watch_gone(struct http_conn *c);
 void conn_unwatch_gone(struct http_conn *c);
 
@@ -142,10 +151,15 @@ void req_gone(struct http_req *r);    /* tells the holder, once */
 void req_detach(struct http_req *r);  /* the connection lets go */
 void req_unhold(struct http_req *r);  /* the handler's side lets go */
 
+/* gzip.c */
+bool gzip_wanted(struct str accept_encoding);
+/* An answer that compresses `body` (taken over) as it is read. */
+struct MHD_Response *gzip_response(const struct mhd_api *mhd, struct buf *body);
+
 /* reply.c */
 bool req_answer(struct http_req *r, int status, const char *content_type, struct MHD_Response *m);
 void req_refuse(struct http_req *r, int status, int code, const char *text); /* no handler's reply; text NULL: no body */
-/* A whole error reply written to the socket itself, where libmicrohttpd cannot answer. */
+/* A whole error reply written to a plain socket itself, where libmicrohttpd cannot answer. */
 void reply_raw(int fd, int status, int code, const char *text);
 
 /* stream.c */

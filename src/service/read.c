@@ -65,6 +65,11 @@ bool service_metrics(struct arena *a, struct service *s, struct str *out, struct
 {
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_SHOWN_BYTES);
+    if (s->exec) {
+        exec_metrics_write(s->exec, &b);
+        *out = buf_dup(a, &b);
+        return true;
+    }
     struct metrics *m = metrics_new();
     bool ok = !no_state(s, e) && exec_metrics_read(service_store(s), m, e);
     if (ok) metrics_write(&b, m, "argo_workflows_", clock_now_us());
@@ -72,6 +77,8 @@ bool service_metrics(struct arena *a, struct service *s, struct str *out, struct
     metrics_free(m);
     return ok;
 }
+
+struct stats *service_stats(struct service *s) { return s->exec ? exec_stats(s->exec) : NULL; }
 
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e)

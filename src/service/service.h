@@ -204,8 +204,11 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
                   struct workflow_ref *out, struct err *e);
 /* Exactly this uid, in any namespace. */
 bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e);
-/* The metrics that runs have emitted, in Prometheus' text form with Argo's prefix. */
+/* The metrics that runs have emitted, in Prometheus' text form with Argo's prefix; as the engine, also its own. */
 bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e);
+struct stats *service_stats(struct service *s); /* exec/stats.h; NULL: this process is not the engine */
+/* {"engine": what it has to do (absent: none is at work), "items": workflows that are not over}: by the engine that is there. */
+bool service_top(struct arena *a, struct service *s, struct val *out, struct err *e);
 /* Only its phase, and whether it has ended: one row. */
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e);

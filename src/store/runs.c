@@ -191,3 +191,16 @@ bool store_run_delete(struct store *s, int64_t run, int64_t now_us, struct err *
            delete_by_run(s, STMT_DOC_DELETE, run, e) && delete_by_run(s, STMT_VALUES_DELETE, run, e) &&
            delete_by_run(s, STMT_TIMERS_DELETE, run, e) && delete_by_run(s, STMT_ARTIFACT_UNREF_RUN, run, e);
 }
+
+bool store_run_phases(struct store *s, struct run_count out[STORE_PHASES_MAX], size_t *n, struct err *e)
+{
+    struct query q = query_new(s, STMT_RUN_PHASES);
+    *n = 0;
+    while (query_row(&q)) {
+        if (*n == STORE_PHASES_MAX) continue;
+        struct str phase = query_get(&q);
+        snprintf(out[*n].phase, sizeof out[*n].phase, "%.*s", STR_ARG(phase));
+        out[(*n)++].n = query_get_int(&q);
+    }
+    return query_end(&q, e);
+}

@@ -114,6 +114,13 @@ struct run_page {
 };
 bool store_run_list(struct arena *a, struct store *s, const struct run_filter *f, struct run_page *out,
                     struct err *e);
+/* How many there are of each phase: reads all rows. Phases beyond the first STORE_PHASES_MAX are left out. */
+enum { STORE_PHASES_MAX = 16 };
+struct run_count {
+    char phase[16];
+    int64_t n;
+};
+bool store_run_phases(struct store *s, struct run_count out[STORE_PHASES_MAX], size_t *n, struct err *e);
 /* Leaves a tombstone; removes the document, nodes, private values, timers and artifact references.
  * Commands stay until they are acknowledged. NOT_FOUND when absent. */
 bool store_run_delete(struct store *s, int64_t run, int64_t now_us, struct err *e);

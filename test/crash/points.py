@@ -5,7 +5,7 @@ import struct
 
 # What no run of a workflow passes, and who tries it instead.
 ELSEWHERE = {
-    "BACKUP": "store/store_fault_test", "MIGRATE": "store/store_fault_test",
+    "BACKUP": "store/store_fault_test", "BACKUP_WRITTEN": "server/backup_cases.py", "RESTORE": "server/backup_cases.py", "MIGRATE": "store/store_fault_test",
     "CHECKPOINT": "upkeep.py", "CONTENT_COPIED": "artifact/artifact_test",
     "IMAGE_BLOB": "imagestore.py", "IMAGE_PARTIAL": "imagestore.py", "LAYER_BEFORE": "imagestore.py", "LAYER_AFTER": "imagestore.py",
     "IMAGE_RECORD": "imagestore.py", "IMAGE_REF": "imagestore.py", "IMAGE_SETTLE": "imagestore.py", "IMAGE_ASIDE": "imagestore.py",

@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 import common  # noqa: E402
+import points  # noqa: E402
 import shapes  # noqa: E402
 
 
@@ -71,7 +72,7 @@ class Server:
             if not line:
                 raise RuntimeError(f"the server ended with {self.proc.wait()}: {self.said}")
             self.said += line
-        self.url = self.said.rsplit("listening at ", 1)[1].split()[0]
+        self.url = self.said.rsplit("listening at ", 1)[1].split()[0].rstrip('"}')
         self.port = int(self.url.rsplit(":", 1)[1])
         return self
 

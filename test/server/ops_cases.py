@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Observing a server: health, metrics, `skiff top`.
+
+run.py runs these; alone: ops_cases.py [SKIFF [CASE...]]"""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import server  # noqa: E402
+from server import Server, common, workflow  # noqa: E402
+
+SAMPLE = re.compile(r'^([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)$')
+GATE = "until [ -e {0}/open ]; do sleep 0.02; done"
+
+
+def metrics(score, s):
+    """{(name, labels): value}; and whether it is a well-formed exposition."""
+    status, headers, data = s.ask("GET", "/metrics")
+    score.check(status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4"), f"metrics: {status} {headers['Content-Type']}")
+    kinds, found = {}, {}
+    for line in data.decode().splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            score.check(name not in kinds, f"{name} twice")
+            kinds[name] = kind
+        elif not line.startswith("# HELP "):
+            m = SAMPLE.match(line)
+            if not score.check(m, f"not a sample: {line}"):
+                continue
+            name, labels = m[1], tuple(sorted(re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', m[2] or "")))
+            base = re.sub(r"_(bucket|sum|count)$", "", name)
+            score.check(name in kinds or kinds.get(base) == "histogram", f"{name} has no type")
+            score.check((name, labels) not in found, f"{name} {labels} twice")
+            found[name, labels] = float(m[3])
+    return found
+
+
+def value(found, name, /, **labels):
+    return found.get((name, tuple(sorted(labels.items()))))
+
+
+def measures(score, skiff):
+    s = Server(skiff).start()
+    emits = {"prometheus": [{"name": "mine", "help": "h", "counter": {"value": "1"}}, {"name": "total_count", "help": "h", "counter": {"value": "1"}}]}
+    names = [s.submit(workflow("true")), s.submit(workflow("exit 1")), s.submit(workflow("true", metrics=emits))]
+    done = [s.wait(n) for n in names]
+    held = s.submit(workflow(GATE.format(s.place.root), name="held"))
+    common.wait_for(lambda: value(metrics(score, s), "skiff_steps", stage="run") == 1, "the step")
+    m = metrics(score, s)
+    a = "argo_workflows_"
+    for name, labels, want in (("gauge", {"phase": "Succeeded"}, 2), ("gauge", {"phase": "Failed"}, 1), ("gauge", {"phase": "Running"}, 1), ("gauge", {"phase": "Error"}, 0),
+                               ("total_count", {"phase": "Succeeded", "namespace": "default"}, 2), ("total_count", {"phase": "Failed", "namespace": "default"}, 1),
+                               ("pods_gauge", {"phase": "Running"}, 1), ("pods_total_count", {"phase": "Pending", "namespace": "default"}, 4),
+                               ("pods_total_count", {"phase": "Failed", "namespace": "default"}, 1), ("pods_total_count", {"phase": "Succeeded", "namespace": "default"}, 2),
+                               ("workflow_condition", {"type": "PodRunning", "status": "true"}, 1), ("is_leader", {}, 1), ("mine", {}, 1),
+                               ("queue_depth_gauge", {"queue_name": "workflow_queue"}, 0)):
+        score.check(value(m, a + name, **labels) == want, f"{name} {labels}: {value(m, a + name, **labels)}, not {want}")
+    for stage in ("commit", "wait", "run"):
+        n = value(m, "skiff_step_stage_seconds_count", stage=stage)
+        score.check(n == (3 if stage == "run" else 4), f"stage {stage}: {n}")
+    score.check(value(m, "skiff_workflow_start_seconds_count") == 4, "starts")
+    score.check(value(m, "skiff_http_requests_total", method="POST", route="/api/v1/workflows/{namespace}", code="200") == 4, "requests by route")
+    score.check(value(m, "process_resident_memory_bytes") > 1e6 and value(m, "process_open_fds") > 5, "the process")
+    conditions = [c for c in done[2]["status"].get("conditions", []) if c["type"] == "MetricsError"]
+    score.check(conditions and "total_count" in conditions[0]["message"], f"a name of the engine's: {done[2]['status'].get('conditions')}")
+    s.ask("GET", "/nothing/at/all")
+    score.check(value(metrics(score, s), "skiff_http_requests_total", method="other", route="none", code="404") == 1, "requests that nobody knows are one series")
+    s.place.file("open", "")
+    s.wait(held)
+    score.check(s.ask("DELETE", f"/api/v1/workflows/default/{names[0]}")[0] == 200, "delete")
+    common.wait_for(lambda: value(metrics(score, s), a + "gauge", phase="Succeeded") == 2, "one less, one more")
+    score.check(s.stop() == 0, "told to end")
+    s.close()
+
+
+def templates(score, skiff):
+    """Workflows with a workflowTemplateRef are counted by their template."""
+    s = Server(skiff).start()
+    spec = workflow("true")["spec"]
+    made = s.ask("POST", "/api/v1/workflow-templates/default", {"template": {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "t"}, "spec": spec}})
+    score.check(made[0] == 200, f"{made}")
+    s.wait(s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "w-"}, "spec": {"workflowTemplateRef": {"name": "t"}}}))
+    m, labels = metrics(score, s), {"name": "t", "namespace": "default", "cluster_scope": "false"}
+    score.check(value(m, "argo_workflows_workflowtemplate_triggered_total", phase="Succeeded", **labels) == 1, "triggered")
+    score.check(value(m, "argo_workflows_workflowtemplate_runtime_count", **labels) == 1, "runtime")
+    s.close()
+
+
+def top(score, skiff):
+    s = Server(skiff)
+    score.check("no engine" in s.place.call("top").stdout, "nothing has run here yet")
+    s.start()
+    score.check(s.ask("GET", "/healthz")[0] == 200 and s.ask("GET", "/readyz")[0] == 200, "it is well")
+    s.submit(workflow(GATE.format(s.place.root), name="held"))
+    common.wait_for(lambda: json.loads(s.place.call("top", "-o", "json").stdout)["engine"]["stepsRunning"] == 1, "the step")
+    lines = s.place.call("top").stdout.splitlines()
+    score.check(lines[0] == "Workflows: 1 at work, 0 waiting" and lines[1].startswith("Steps:     1 of "), f"{lines}")
+    score.check(lines[2].split() == ["NAMESPACE", "NAME", "STATUS", "DURATION", "PROGRESS", "RUNNING", "WAITING"], f"{lines}")
+    row = lines[3].split()
+    score.check(len(lines) == 4 and row[:3] == ["default", "held", "Running"] and row[4:] == ["0/1", "1", "0"], f"{lines}")
+    s.kill()
+    lines = s.place.call("top").stdout.splitlines()
+    score.check(lines[0] == "no engine is at work here" and lines[2].split()[:3] == ["default", "held", "Running"], f"without an engine: {lines}")
+    s.place.file("open", "")
+    s.start()
+    s.wait("held")
+    score.check(s.stop() == 0, "told to end")
+    score.check(s.place.call("top", "--interval", "0").returncode == 2, "an interval that is none")
+    s.close()
+
+
+CASES = (measures, templates, top)
+
+if __name__ == "__main__":
+    sys.exit(server.run_cases(CASES))
