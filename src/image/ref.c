@@ -138,7 +138,15 @@ static bool is_hex64(struct str s)
     return s.n == 64;
 }
 
-static void host_split(struct str name, struct image_ref *r)
+static struct str lower_case(struct arena *a, struct str s)
+{
+    char *p = arena_alloc_bytes(a, s.n + 1);
+    for (size_t i = 0; i < s.n; i++) p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 32) : s.p[i];
+    p[s.n] = 0;
+    return str_n(p, s.n);
+}
+
+static void host_split(struct arena *a, struct str name, struct image_ref *r)
 {
     struct str first, rest;
     r->host = STR("docker.io");
@@ -147,15 +155,9 @@ static void host_split(struct str name, struct image_ref *r)
         r->host = first;
         r->path = rest;
     }
+    bool named = str_find_char(r->host, '.', 0) >= 0 || str_find_char(r->host, ':', 0) >= 0; /* else a capital makes it a host */
+    if (named) r->host = lower_case(a, r->host);
     if (str_is(r->host, "index.docker.io") || str_is(r->host, "registry-1.docker.io")) r->host = STR("docker.io");
-}
-
-static struct str lower_case(struct arena *a, struct str s)
-{
-    char *p = arena_alloc_bytes(a, s.n + 1);
-    for (size_t i = 0; i < s.n; i++) p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 32) : s.p[i];
-    p[s.n] = 0;
-    return str_n(p, s.n);
 }
 
 bool image_ref_parse(struct arena *a, struct str text, struct image_ref *out, struct err *e)
@@ -172,14 +174,13 @@ bool image_ref_parse(struct arena *a, struct str text, struct image_ref *out, st
         return err_ctx(e, "image reference '%.*s'", STR_ARG(str_sub(text, 0, 300)));
     tag_split(&name, &r.tag);
     if (is_hex64(name)) return bad(e, text, "64 hexadecimal digits are the id of an image, not a name");
-    host_split(name, &r);
+    host_split(a, name, &r);
     if ((why = host_wrong(r.host)) || (why = path_wrong(r.path)) || (r.tag.p && (why = tag_wrong(r.tag))))
         return bad(e, text, why);
     if (str_is(r.host, "docker.io") && str_find_char(r.path, '/', 0) < 0) r.path = str_cat(a, STR("library/"), r.path);
     if (r.host.n + 1 + r.path.n > LIMIT_IMAGE_NAME_BYTES) return bad(e, text, "the name is longer than 255 characters");
     if (!r.tag.p && !r.digest.p) r.tag = STR("latest");
-    bool named = str_find_char(r.host, '.', 0) >= 0 || str_find_char(r.host, ':', 0) >= 0; /* else a capital makes it a host */
-    *out = (struct image_ref){named ? lower_case(a, r.host) : str_dup(a, r.host), str_dup(a, r.path), r.tag.p ? str_dup(a, r.tag) : STR_NONE,
+    *out = (struct image_ref){str_dup(a, r.host), str_dup(a, r.path), r.tag.p ? str_dup(a, r.tag) : STR_NONE,
                               r.digest.p ? str_dup(a, r.digest) : STR_NONE};
     return true;
 }
