@@ -1,6 +1,7 @@
 /* Private to src/api: the handlers of routes.def, and what they share. Runs on: the loop thread. */
 #pragma once
 #include "api/api.h"
+#include "api/fields.h"
 #include "doc/val.h"
 #include "http/server.h"
 
@@ -9,7 +10,23 @@
 #undef ROUTE
 
 struct service *api_service(void *user); /* of a handler's `user` */
+/* What `fields` of the request wants of v. */
 void api_answer(struct http_req *r, const struct val *v);
+/* getOptions.resourceVersion: the answer is never older than what it asks for. */
+bool api_get_options(struct http_req *r, struct err *e);
+/* lists.c: listOptions of a request, and a page as its answer. `list` names the list in its tokens. */
+struct list_query {
+    struct str labels, fields; /* selectors; absent: all */
+    struct str position;       /* of the token; absent: from the start */
+    size_t limit;              /* 0: none was asked for */
+};
+bool api_list_query(struct http_req *r, const char *list, struct list_query *q, struct err *e);
+struct list_end {
+    struct str position; /* where the next page begins; absent: this was the last */
+    int64_t remaining;   /* -1: not known */
+    int64_t rv;
+};
+void api_answer_list(struct http_req *r, const char *kind, const char *list, const struct val *items, const struct list_end *end);
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
 /* The workflow as it is now, or `e`. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e);

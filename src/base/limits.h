@@ -53,6 +53,9 @@ enum {
     LIMIT_REGEX_STEPS = 1000000,     /* matching steps of a log filter for one line */
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
+    LIMIT_FIELDS = 256,              /* paths of one `fields` that count */
+    LIMIT_LIST_WHOLE = 500,          /* and when they are whole workflows */
+    LIMIT_LIST_LOOK = 10000,         /* rows that are looked at for one page, when no index says whether they belong to it */
     LIMIT_LOCK_BYTES = 800,          /* namespace, name and key of a lock; all of one place make one key of a queue */
     LIMIT_LOCKS = 64,                /* locks that one template, or workflow, asks for */
     LIMIT_CONFIG_MAP_BYTES = 1 << 20, /* all values of a ConfigMap that keeps outputs, as Kubernetes has it */

@@ -133,7 +133,7 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
         const struct val *wf = &s->workflows.items[i];
         bool match = !o->n_phases;
         for (size_t k = 0; k < o->n_phases; k++) match |= str_eq(o->phases[k], wf_phase(wf));
-        if (match && (!o->ns.n || str_eq(o->ns, wf_namespace(wf))) && str_starts(wf_name(wf), o->prefix)) list_add(&b, val_copy(a, wf));
+        if (match && (!o->ns.n || str_eq(o->ns, wf_namespace(wf))) && str_starts(wf_name(wf), o->name)) list_add(&b, val_copy(a, wf));
     }
     *out = list_done(&b);
     return true;

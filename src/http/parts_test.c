@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "http/gate.h"
+#include "http/range.h"
 #include "http/route.h"
 
 /* Fields as "name: value" lines; a NUL ends the row. Status 0 = passes. */
@@ -212,6 +213,36 @@ static void routes_choose_the_most_literal_row(void **state)
     router_free(r);
 }
 
+struct range_row {
+    const char *header;
+    uint64_t size;
+    enum range_kind want;
+    uint64_t from, n;
+};
+
+static const struct range_row range_rows[] = {
+    {"bytes=0-9", 100, RANGE_PART, 0, 10},    {"bytes=90-", 100, RANGE_PART, 90, 10},   {"bytes=-7", 100, RANGE_PART, 93, 7},
+    {"bytes=-700", 100, RANGE_PART, 0, 100},  {"bytes=99-200", 100, RANGE_PART, 99, 1}, {"bytes=100-", 100, RANGE_BAD, 0, 0},
+    {"bytes=-0", 100, RANGE_BAD, 0, 0},       {"bytes=0-", 0, RANGE_BAD, 0, 0},         {"bytes=0-1,5-6", 100, RANGE_NONE, 0, 0},
+    {"bytes=5-4", 100, RANGE_NONE, 0, 0},     {"bytes=-", 100, RANGE_NONE, 0, 0},       {"lines=0-1", 100, RANGE_NONE, 0, 0},
+    {"bytes", 100, RANGE_NONE, 0, 0},         {"bytes=a-b", 100, RANGE_NONE, 0, 0},     {"bytes=0x1-2", 100, RANGE_NONE, 0, 0},
+    {"bytes=1-18446744073709551616", 5, RANGE_PART, 1, 4}, {"bytes=99999999999999999999999-", 5, RANGE_BAD, 0, 0},
+};
+
+static void ranges_are_parts_of_the_file(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(range_rows); i++) {
+        const struct range_row *row = &range_rows[i];
+        uint64_t from = 0, n = 0;
+        assert_int_equal(range_parse(str_of(row->header), row->size, &from, &n), row->want);
+        if (row->want != RANGE_PART) continue;
+        assert_int_equal(from, row->from);
+        assert_int_equal(n, row->n);
+    }
+    assert_int_equal(range_parse(STR_NONE, 5, &(uint64_t){0}, &(uint64_t){0}), RANGE_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +251,7 @@ int main(void)
         cmocka_unit_test(targets_are_taken_apart_and_decoded),
         cmocka_unit_test(bad_targets_are_refused),
         cmocka_unit_test(routes_choose_the_most_literal_row),
+        cmocka_unit_test(ranges_are_parts_of_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

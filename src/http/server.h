@@ -75,6 +75,9 @@ struct http_file {
     uint64_t offset, size;
 };
 void http_reply_file(struct http_req *r, int status, const char *content_type, const struct http_file *f);
+/* 200 with the whole file, or what the request's Range asks for: 206, 416. etag: quoted, of content that never changes under
+ * it; absent: a Range with If-Range gets the whole. */
+void http_reply_range(struct http_req *r, const char *content_type, int fd, uint64_t size, struct str etag);
 void http_reply_err(struct http_req *r, const struct err *e); /* {"code":5,"message":"…"} */
 
 /* Streams: 200, chunked. */

@@ -88,6 +88,19 @@ bool service_object_get(struct arena *a, struct service *s, enum service_kind ki
 /* A list, by namespace (absent: all) and name; selector: labels, or absent. */
 bool service_object_list(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str selector,
                          struct val *out, struct err *e);
+/* One page of it; without a limit, as many as LIMIT_LIST_ROWS. */
+struct object_query {
+    struct str ns, labels, fields; /* absent: all */
+    struct str position;           /* `next` of the page before */
+    size_t limit;
+};
+struct object_page {
+    struct val items;
+    struct str next; /* absent: this was the last */
+    int64_t rv;
+};
+bool service_object_page(struct arena *a, struct service *s, enum service_kind kind, const struct object_query *o,
+                         struct object_page *out, struct err *e);
 /* Lints the one document and stores it; *out as it is stored. CREATE: CONFLICT when the name is taken; UPDATE:
  * NOT_FOUND when there is none; APPLY: either. Findings go to `diags`; `e` is then ERR_SPEC. */
 enum service_put { SERVICE_CREATE, SERVICE_UPDATE, SERVICE_APPLY };
@@ -212,19 +225,40 @@ bool service_phase(struct arena *a, struct service *s, const struct workflow_ref
 /* The whole Workflow object with .status.nodes. spec.suspend and spec.shutdown say what was asked since. */
 bool service_get(struct arena *a, struct service *s, struct str ns, struct str name, struct val *out,
                  struct err *e);
+/* The same, without .status.nodes unless they are wanted. */
+bool service_get_part(struct arena *a, struct service *s, const struct workflow_ref *ref, bool nodes, struct val *out,
+                      struct err *e);
 
+enum list_form {
+    LIST_SHORT,    /* without nodes and without spec bodies: what the narrow rows say */
+    LIST_NO_NODES, /* without .status.nodes */
+    LIST_WHOLE
+};
 struct list_opts {
     struct str ns; /* absent: all namespaces */
-    struct str prefix, selector; /* label selector */
-    struct str fields;           /* field selector over metadata and status */
+    struct str name; /* absent or empty: all */
+    enum { LIST_NAME_PREFIX, LIST_NAME_EXACT, LIST_NAME_CONTAINS } match; /* how it is meant */
+    struct str selector; /* label selector */
+    struct str fields;   /* field selector over metadata and status */
     const struct str *phases;
     size_t n_phases;
     int completed;               /* 1 only completed, -1 only running, 0 both */
-    int64_t created_after_us, finished_before_us;
+    int64_t created_after_us, finished_before_us, started_after_us, started_before_us;
+    enum list_form form;
+    int64_t before_run;          /* `next` of the page before */
     size_t limit;                /* 0: all */
 };
-/* A list of Workflow objects without nodes and without spec bodies, newest first. */
+/* A list of Workflow objects, newest first. */
 bool service_list(struct arena *a, struct service *s, const struct list_opts *o, struct val *out, struct err *e);
+struct list_page {
+    struct val items;
+    int64_t next;      /* 0: this was the last; else there may be more, also after fewer than `limit` */
+    int64_t remaining; /* after this page, when there is a next one; -1: not known */
+    int64_t rv;        /* version of the store that it shows */
+};
+/* One page of it, of at most LIMIT_LIST_ROWS. Pages that follow each other show every workflow that is there all the time
+ * exactly once, whatever comes, changes and goes meanwhile. */
+bool service_list_page(struct arena *a, struct service *s, const struct list_opts *o, struct list_page *out, struct err *e);
 
 /* Of such a list: the labels' keys, or the values of `key`; in order, each once. */
 struct str *service_labels(struct arena *a, const struct val *items, struct str key, size_t *n);
