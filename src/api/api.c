@@ -327,7 +327,7 @@ void stream_changes(struct http_req *r, void *user)
 struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e)
 {
     static const struct http_route rows[] = {
-#define ROUTE(method, pattern, role, handler, doc) {method, pattern, handler, NULL},
+#define ROUTE(method, pattern, role, handler, doc) {method, pattern, handler, NULL, NULL},
 #include "api/routes.def"
 #undef ROUTE
     };
@@ -337,6 +337,7 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         a->routes[i] = rows[i];
         a->routes[i].user = a;
+        if (rows[i].handle == upload_artifact) a->routes[i].spool_dir = service_state_dir(s);
     }
     struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .routes = a->routes, .route_count = ARRAY_LEN(rows)};
     a->server = http_server_new(service_loop(s), &h, e);

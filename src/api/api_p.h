@@ -42,6 +42,12 @@ bool api_params(struct arena *a, const struct val *list, const struct param **ou
 /* serverDryRun, dryRun or createOptions.dryRun of a request or of its submit options. */
 bool api_is_dry(const struct val *body);
 
+/* artifacts.c: the artifact that nodeId and artifactName of a request are about. */
+bool api_artifact_find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
+                       struct err *e);
+/* Takes the descriptor. */
+void api_answer_file(struct http_req *r, int fd, struct str file_name, const char *type, struct str etag);
+
 /* given.c: the documents of a request, and what was found in them. Goes before the request does. */
 struct given {
     struct arena *arena; /* of the request */

@@ -40,7 +40,8 @@ static bool field_extra(struct str part, struct list_opts *o, bool *taken, struc
     *taken = true;
     if (str_starts(part, after)) return moment(str_from(part, after.n), "spec.startedAt", &o->started_after_us, e);
     if (str_starts(part, before)) return moment(str_from(part, before.n), "spec.startedAt", &o->started_before_us, e);
-    *taken = str_starts(part, count); /* it is shown wherever it is known */
+    *taken = str_starts(part, count);
+    if (*taken) o->count = str_is(str_from(part, count.n), "true");
     return true;
 }
 
@@ -103,6 +104,7 @@ static bool opts_read(struct http_req *r, const char *list, struct list_opts *o,
         return false;
     fields_parse(http_req_arena(r), http_req_query(r, "fields"), &wanted);
     o->selector = q.labels;
+    if (!q.labels.n && !q.fields.n) o->count = true; /* as in Kubernetes */
     o->form = form_of(&wanted);
     o->limit = q.limit;
     if (o->form != LIST_SHORT && (!o->limit || o->limit > LIMIT_LIST_WHOLE)) o->limit = LIMIT_LIST_WHOLE;

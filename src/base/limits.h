@@ -67,6 +67,7 @@ enum {
     LIMIT_SCREEN_COLS = 1000,        /* a wider terminal is drawn this wide */
     LIMIT_SCREEN_ROWS = 500,         /* a taller terminal is drawn this tall */
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
+    LIMIT_UPLOAD_MIB = 16 << 10,          /* one file that a client brings: 16 GiB */
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
     LIMIT_SWEEP_CONTENTS = 100000,        /* contents looked at in one search for left-overs */

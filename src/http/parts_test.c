@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "http/gate.h"
+#include "http/multipart.h"
 #include "http/range.h"
 #include "http/route.h"
 
@@ -243,6 +244,36 @@ static void ranges_are_parts_of_the_file(void **state)
     assert_int_equal(range_parse(STR_NONE, 5, &(uint64_t){0}, &(uint64_t){0}), RANGE_NONE);
 }
 
+#define FORM "--b\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nfirst\r\n--b\r\n" \
+             "content-disposition: form-data; name=\"file\"; filename=\"a b.txt\"\r\nContent-Type: text/plain\r\n\r\nx--b\r\n-y\r\n--b--\r\n"
+
+static void forms_give_their_fields(void **state)
+{
+    static const struct { const char *type, *body, *field, *bytes, *file; } rows[] = {
+        {"multipart/form-data; boundary=b", FORM, "file", "x--b\r\n-y", "a b.txt"},
+        {"Multipart/Form-Data; charset=x; boundary=\"b\"", FORM, "other", "first", NULL},
+        {"multipart/form-data; boundary=b", "preamble\r\n" FORM, "file", "x--b\r\n-y", "a b.txt"},
+        {"multipart/form-data; boundary=b", FORM, "none", NULL, NULL},
+        {"multipart/form-data; boundary=c", FORM, "file", NULL, NULL},
+        {"multipart/form-data", FORM, "file", NULL, NULL},
+        {"multipart/mixed; boundary=b", FORM, "file", NULL, NULL},
+        {NULL, FORM, "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "", "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "--b", "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=file\r\n\r\ncut off", "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n\r\n--b--", "file", "", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct multipart_part part;
+        struct err e = {0};
+        bool ok = multipart_find(str_of(rows[i].type), str_of(rows[i].body), rows[i].field, &part, &e);
+        assert_int_equal(ok, rows[i].bytes != NULL);
+        if (ok) assert_true(str_eq(part.bytes, str_of(rows[i].bytes)) && str_eq(part.file_name, str_of(rows[i].file)));
+        else assert_int_equal(e.code, ERR_SPEC);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +283,7 @@ int main(void)
         cmocka_unit_test(bad_targets_are_refused),
         cmocka_unit_test(routes_choose_the_most_literal_row),
         cmocka_unit_test(ranges_are_parts_of_the_file),
+        cmocka_unit_test(forms_give_their_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

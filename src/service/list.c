@@ -190,12 +190,12 @@ static bool filter_make(struct arena *a, const struct list_opts *o, struct findi
 
 /* ---- pages ---- */
 
-/* Only where the store can count by its index; a list with other filters does without, as in Kubernetes. */
-static bool count_rest(struct arena *a, const struct finding *x, struct list_page *out, struct err *e)
+/* Only where the store can count by its index. */
+static bool count_rest(struct arena *a, const struct finding *x, bool wanted, struct list_page *out, struct err *e)
 {
     struct run_filter rest = x->f;
     out->remaining = -1;
-    if (x->f.n_tags || x->f.keep) return true;
+    if (!wanted || x->f.n_tags || x->f.keep) return true;
     rest.before_run = out->next;
     return store_run_count(a, x->store, &rest, &out->remaining, e);
 }
@@ -214,7 +214,7 @@ static bool page_read(struct arena *a, struct finding *x, const struct list_opts
     out->items = list_done(&list);
     out->rv = store_version(x->store);
     out->next = ok ? page.next : 0;
-    return ok && (!out->next || count_rest(a, x, out, e));
+    return ok && (!out->next || count_rest(a, x, o->count, out, e));
 }
 
 bool service_list_page(struct arena *a, struct service *s, const struct list_opts *o, struct list_page *out, struct err *e)

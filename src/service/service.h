@@ -245,6 +245,7 @@ struct list_opts {
     int completed;               /* 1 only completed, -1 only running, 0 both */
     int64_t created_after_us, finished_before_us, started_after_us, started_before_us;
     enum list_form form;
+    bool count;                  /* what is left after a page, where an index tells: costs a look at each entry */
     int64_t before_run;          /* `next` of the page before */
     size_t limit;                /* 0: all */
 };
@@ -301,9 +302,31 @@ struct str artifact_file_name(struct arena *a, const struct run_artifact *art);
 /* Writes it as a file as Argo would have kept it: a gzipped tar, a zip, or plainly. A directory without
  * archive is a gzipped tar too. Reads files only: may run on any thread. */
 bool service_artifact_write(const char *state_dir, const struct run_artifact *art, int fd, struct err *e);
+/* The same, opened for reading; a plain file as it lies there. */
+bool service_artifact_open(const char *state_dir, const struct run_artifact *art, int *fd, struct err *e);
+/* What is at `path` in it (empty: the artifact itself), as the step produced it; a path or a symlink that leads out of it is
+ * NOT_FOUND. May run on any thread, with an arena of its own. */
+struct artifact_view {
+    int fd;            /* of a file, to be closed */
+    bool is_directory;
+    struct str *names; /* of a directory, in order; directories among them end with '/' */
+    size_t n;
+};
+bool service_artifact_view(struct arena *a, const char *state_dir, const struct run_artifact *art, struct str path,
+                           struct artifact_view *out, struct err *e);
 /* A copy of the file or directory as the step produced it, at `to`, which must not exist. */
 bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e);
 const char *service_state_dir(struct service *s); /* lives as long as the service */
+
+/* A file that a user brings: its bytes become an artifact's content (on any thread; on the disk when it returns true), which
+ * then gets the key uploads/NAMESPACE/UUID/FILE (on the loop thread, of the engine). */
+struct upload {
+    char content[48]; /* its id */
+    int64_t size_bytes;
+};
+bool service_upload_save(const char *state_dir, struct str bytes, struct upload *out, struct err *e);
+bool service_upload_keep(struct arena *a, struct service *s, struct str ns, struct str file, const struct upload *u,
+                         struct str *key, struct err *e);
 
 /* Lints workflows against what is stored, as a submission would. */
 bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,

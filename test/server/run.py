@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lists  # noqa: E402
+import objects  # noqa: E402
 import server  # noqa: E402
 from server import Server, common, workflow  # noqa: E402
 
@@ -56,4 +57,4 @@ def ends_and_is_taken_over(score, skiff):
 
 
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *lists.CASES)))
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *lists.CASES, *objects.CASES)))
