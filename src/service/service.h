@@ -117,6 +117,30 @@ bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e);
 
+/* ---- stored objects of any kind, ConfigMaps and Secrets among them ---- */
+
+struct stored_ref {
+    struct str kind; /* as users write it: ConfigMap, configmaps, cm */
+    struct str ns, name;
+};
+bool service_kind_is(struct str kind, struct str is, struct err *e); /* both mean the same kind; SPEC, NOT_FOUND */
+/* Of a Secret come the names of its `keys`, never a value. */
+bool service_stored_page(struct arena *a, struct service *s, struct str kind, const struct object_query *o,
+                         struct object_page *out, struct err *e);
+bool service_stored_get(struct arena *a, struct service *s, const struct stored_ref *ref, struct val *out, struct err *e);
+enum stored_how {
+    STORED_DRY = 1, /* only says what it would do */
+    STORED_JOIN = 2 /* a Secret keeps the values that the document does not name */
+};
+struct stored_result {
+    struct val doc;
+    struct str did; /* created, configured, unchanged */
+};
+/* Lints the one document and stores it, new or not. Findings go to `diags`; `e` is then ERR_SPEC. */
+bool service_stored_apply(struct arena *a, struct service *s, struct str ns, const struct documents *one, unsigned how,
+                          struct diags *diags, struct stored_result *out, struct err *e);
+bool service_stored_delete(struct service *s, const struct stored_ref *ref, struct err *e);
+
 /* ---- following ---- */
 
 struct follow {

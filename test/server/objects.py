@@ -1,9 +1,11 @@
 """Artifacts that are looked at and brought, and stored objects, over HTTP."""
+import base64
 import gzip
 import hashlib
 import io
 import tarfile
 
+import server
 from server import Server, workflow
 
 MAKE = """mkdir -p /tmp/dir/sub /tmp/site; printf 0123456789 > /tmp/dir/a.txt; printf '<b>' > '/tmp/dir/<x>&"1.html'; printf deep > /tmp/dir/sub/deep
@@ -116,4 +118,94 @@ def uploads(score, skiff):
     s.close()
 
 
-CASES = (files, ranges, uploads)
+def config_map(name, ns="default", **data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": ns, "labels": {"app": "x"}}, "data": data}
+
+
+def secret(name, **values):
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": {"app": "x"}}, "stringData": values}
+
+
+def stored(score, skiff):
+    s = Server(skiff).start()
+    top = "/api/v1/skiff/objects"
+    put = lambda kind, doc, query="": s.ask("PUT", f"{top}/{kind}/default/{doc['metadata']['name']}{query}", doc)  # noqa: E731
+    score.check(put("configmaps", config_map("c", a="b"), "?dryRun=true")[2].get("result") == "created" and s.ask("GET", f"{top}/cm/default/c")[0] == 404, "a dry run stores nothing")
+    for doc, did in ((config_map("c", a="b"), "created"), (config_map("c", a="b"), "unchanged"), (config_map("c", a="c"), "configured")):
+        status, _, got = put("configmaps", doc)
+        score.check(status == 200 and got["result"] == did and got["object"]["data"] == doc["data"], f"{did}: {status} {got}")
+    old = s.ask("GET", f"{top}/ConfigMap/default/c")[2]
+    put("cm", config_map("c", a="d"))
+    score.check(put("cm", old)[0] == 409, "an old version")
+    for kind, doc, want in (("secrets", config_map("c"), 400), ("nothing", config_map("c"), 404), ("cm", {**config_map("c"), "datum": {}}, 400), ("cm", config_map("d", ns="other"), 400),
+                            ("workflows", workflow("true", name="w"), 404), ("cm", {"metadata": {"name": "c"}}, 400)):
+        status, _, e = put(kind, doc)
+        score.check(status == want and e["code"], f"{kind} {doc}: {status} {e}")
+    score.check(s.ask("PUT", f"{top}/cm/default/e", config_map("c"))[0] == 400, "another name")
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "p"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    score.check(put("pvc", claim)[0] == 200 and put("wftmpl", {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "t"}, "spec": {
+        "entrypoint": "a", "templates": [{"name": "a", "suspend": {}}]}})[0] == 200, "a claim and a template")
+    for i in range(5):
+        put("cm", config_map(f"m-{i}"))
+    got, token = [], ""
+    while token is not None:
+        page = s.ask("GET", f"{top}/configmaps/default?listOptions.labelSelector=app%3Dx&listOptions.limit=2&listOptions.continue={token}")[2]
+        got += [i["metadata"]["name"] for i in page["items"]]
+        token = page["metadata"].get("continue")
+    score.check(got == ["c"] + [f"m-{i}" for i in range(5)], f"pages: {got}")
+    score.check(s.ask("DELETE", f"{top}/cm/default/c")[0] == 200 and s.ask("DELETE", f"{top}/cm/default/c")[0] == 404, "deleted once")
+    s.close()
+
+
+def secrets(score, skiff):
+    """Values go in and never come out; steps get them."""
+    s = Server(skiff).start()
+    top, words = "/api/v1/skiff/objects/secrets/default", []
+    words.append(s.ask("PUT", f"{top}/s", secret("s", a="hunter2", b="second"))[2])
+    words.append(s.ask("PUT", f"{top}/s?join=true", secret("s", b="third"))[2])
+    words += [s.ask("GET", f"{top}/s")[2], s.ask("GET", top)[2], s.ask("GET", f"{top}/s?fields=data,keys")[2]]
+    score.check(words[-1] == {"keys": ["a", "b"]}, f"keys: {words[-1]}")
+    s.place.file("pass", "from a file")
+    words.append(s.place.call("secret", "set", "s", f"c=@{s.place.root}/pass").stdout)
+    words.append(s.place.call("secret", "list").stdout)
+    score.check(words[-1] == "s\ta,b,c\n", f"secret list: {words[-1]}")
+    for word in ("hunter2", "third", "from a file"):
+        hidden = [word, base64.b64encode(word.encode()).decode()]
+        score.check(not any(h in str(words) for h in hidden), f"{word} is shown: {words}")
+    wf = workflow(f'echo "$A $B $C" | rev > {s.place.root}/out')
+    wf["spec"]["templates"][0]["container"]["env"] = [{"name": k.upper(), "valueFrom": {"secretKeyRef": {"name": "s", "key": k}}} for k in "abc"]
+    s.wait(s.submit(wf))
+    with open(s.place.root + "/out") as f:
+        got = f.read().strip()[::-1]
+    score.check(got == "hunter2 third from a file", f"a step gets: {got}")
+    back = s.ask("GET", f"{top}/s")[2]
+    score.check(s.ask("PUT", f"{top}/s", back)[0] == 400, "what was read is not what may be written: the values would be lost")
+    score.check(s.place.call("secret", "delete", "s").returncode == 0 and s.ask("GET", f"{top}/s")[0] == 404, "deleted")
+    s.close()
+
+
+def applies(score, skiff):
+    """skiff apply with and without a server."""
+    for served in (True, False):
+        s = Server(skiff)
+        if served:
+            s.start()
+        file = lambda *docs: s.place.file("all.yaml", "\n---\n".join(server.json.dumps(d) for d in docs))  # noqa: E731
+        ran = s.place.call("apply", "-f", file(config_map("a", k="1"), config_map("b", k="1"), secret("s", k="v")))
+        score.check(ran.returncode == 0 and ran.stdout == "ConfigMap/a created\nConfigMap/b created\nSecret/s created\n", f"applied: {ran}")
+        path = file(config_map("a", k="1"), config_map("c", k="1"))
+        ran = s.place.call("apply", "-f", path, "--prune", "-l", "app=x", "--dry-run")
+        want = "ConfigMap/a unchanged{0}\nConfigMap/c created{0}\nConfigMap/b pruned{0}\nSecret/s pruned{0}\n"
+        score.check(ran.stdout == want.format(" (dry run)"), f"dry: {ran}")
+        ran = s.place.call("apply", "-f", path, "--prune", "-l", "app=x")
+        score.check(ran.stdout == want.format(""), f"pruned: {ran}")
+        ran = s.place.call("apply", "-f", path, "--prune", "-l", "app=x")
+        score.check(ran.stdout == "ConfigMap/a unchanged\nConfigMap/c unchanged\n", f"once more: {ran}")
+        ran = s.place.call("apply", "-f", file(workflow("true", name="w")))
+        score.check(ran.returncode == 2 and "skiff run" in ran.stderr, f"a workflow: {ran}")
+        if served:
+            s.stop()
+        s.close()
+
+
+CASES = (files, ranges, uploads, stored, secrets, applies)
