@@ -4,7 +4,7 @@
 struct str page_token(struct arena *a, const char *list, struct str position)
 {
     static const char digits[] = "0123456789abcdef";
-    struct str text = str_fmt(a, "%s/%.*s", list, STR_ARG(position));
+    struct str text = str_cat(a, str_fmt(a, "%s/", list), position);
     char *p = arena_alloc(a, 2 * text.n + 1);
     for (size_t i = 0; i < text.n; i++) {
         p[2 * i] = digits[(uint8_t)text.p[i] >> 4];

@@ -65,7 +65,8 @@ bool multipart_find(struct str content_type, struct str body, const char *name, 
 {
     struct str boundary = parameter(str_set(content_type) ? content_type : STR(""), "boundary"), head;
     size_t end, at, content;
-    if (!boundary.n || boundary.n > BOUNDARY_MAX || strncasecmp(content_type.p, "multipart/form-data", 19) != 0)
+    bool is_form = content_type.n >= 19 && strncasecmp(content_type.p, "multipart/form-data", 19) == 0;
+    if (!is_form || !boundary.n || boundary.n > BOUNDARY_MAX)
         return err_set(e, ERR_SPEC, "the body has to be multipart/form-data");
     bool more = boundary_find(body, boundary, 0, &end, &at);
     while (more && head_read(body, at, &head, &content)) {

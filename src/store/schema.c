@@ -60,7 +60,7 @@ static const char step_2[] =
     "CREATE TRIGGER run_tags_gone AFTER UPDATE OF deleted_us ON runs WHEN NEW.deleted_us<>0 BEGIN"
     "  DELETE FROM run_tags WHERE of_run=NEW.run AND tag IN (" TAGS("OLD.labels", "") "); END;"
     "INSERT INTO run_tags SELECT l.key||'='||l.value, run FROM runs,"
-    "  json_each(CASE labels WHEN '' THEN '{}' ELSE labels END) l WHERE deleted_us=0;";
+    "  json_each(CASE labels WHEN '' THEN '{}' ELSE labels END) l WHERE deleted_us=0 ORDER BY 1, 2;";
 #undef TAGS
 
 const char *const store_schema[STORE_SCHEMA_VERSION] = {step_1, step_2};
