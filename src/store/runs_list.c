@@ -3,19 +3,19 @@
 #include "base/limits.h"
 #include "store/store_p.h"
 
-/* ",Failed,Error," for instr(); absent for no filter. */
+/* A JSON list; absent for no filter. */
 static struct str phases_text(struct arena *a, const struct run_filter *f)
 {
-    enum { PHASES_MAX = 8, PHASE_BYTES = 64 };
+    enum { PHASES_MAX = 8, TEXT_BYTES = 4 << 10 };
     if (!f->n_phases) return STR_NONE;
     ASSERT(f->n_phases <= PHASES_MAX);
     struct buf b CLEANUP(buf_fini);
-    buf_init(&b, PHASES_MAX * PHASE_BYTES);
-    buf_char(&b, ',');
+    buf_init(&b, TEXT_BYTES);
     for (size_t i = 0; i < f->n_phases; i++) {
-        buf_str(&b, f->phases[i]);
-        buf_char(&b, ',');
+        buf_char(&b, i ? ',' : '[');
+        buf_json(&b, f->phases[i]);
     }
+    buf_char(&b, ']');
     return buf_dup(a, &b);
 }
 
