@@ -20,22 +20,21 @@ static struct str parameter(struct str header, const char *key)
     return STR_NONE;
 }
 
-/* The next boundary at or after `from`: where what precedes it ends, and where what follows begins; false: none. */
-static bool boundary_find(struct str body, struct str boundary, size_t from, size_t *end, size_t *next)
+/* `mark` is CR LF "--" and the boundary; the first one may have no line before it. The next at or after `from`: where what
+ * precedes it ends, and where what follows begins; false: none. */
+static bool boundary_find(struct str body, struct str mark, size_t from, size_t *end, size_t *next)
 {
-    for (;;) {
-        const char *at = from <= body.n ? memmem(body.p + from, body.n - from, boundary.p, boundary.n) : NULL;
-        if (!at) return false;
-        size_t i = (size_t)(at - body.p);
-        bool first = i == 2 && body.p[0] == '-' && body.p[1] == '-';
-        bool inner = i >= 4 && memcmp(at - 4, "\r\n--", 4) == 0;
-        if (first || inner) {
-            *end = first ? 0 : i - 4;
-            *next = i + boundary.n;
-            return true;
-        }
-        from = i + 1;
+    struct str first = str_from(mark, 2);
+    if (!from && str_starts(body, first)) {
+        *end = 0;
+        *next = first.n;
+        return true;
     }
+    const char *at = from < body.n ? memmem(body.p + from, body.n - from, mark.p, mark.n) : NULL;
+    if (!at) return false;
+    *end = (size_t)(at - body.p);
+    *next = *end + mark.n;
+    return true;
 }
 
 /* Of the headers of a part: its Content-Disposition. */
@@ -64,14 +63,16 @@ static bool head_read(struct str body, size_t at, struct str *head, size_t *cont
 bool multipart_find(struct str content_type, struct str body, const char *name, struct multipart_part *out, struct err *e)
 {
     struct str boundary = parameter(str_set(content_type) ? content_type : STR(""), "boundary"), head;
+    char text[BOUNDARY_MAX + 8];
     size_t end, at, content;
     bool is_form = content_type.n >= 19 && strncasecmp(content_type.p, "multipart/form-data", 19) == 0;
     if (!is_form || !boundary.n || boundary.n > BOUNDARY_MAX)
         return err_set(e, ERR_SPEC, "the body has to be multipart/form-data");
-    bool more = boundary_find(body, boundary, 0, &end, &at);
+    struct str mark = str_n(text, (size_t)snprintf(text, sizeof text, "\r\n--%.*s", STR_ARG(boundary)));
+    bool more = boundary_find(body, mark, 0, &end, &at);
     while (more && head_read(body, at, &head, &content)) {
         struct str field = disposition(head);
-        more = boundary_find(body, boundary, content, &end, &at);
+        more = boundary_find(body, mark, content, &end, &at);
         if (!more) break; /* a part without an end was cut off */
         if (!str_set(field) || !str_is(parameter(field, "name"), name)) continue;
         *out = (struct multipart_part){parameter(field, "filename"), str_sub(body, content, end - content)};
