@@ -23,7 +23,7 @@ FILE_LINES, FUNCTION_LINES = 800, 70
 LIBRARY_FOLDERS = {
     "sqlite3.h": {"store"}, "uv.h": {"loop"}, "yaml.h": {"doc"}, "microhttpd.h": {"http"},
     "archive.h": {"artifact", "image"}, "archive_entry.h": {"artifact", "image"}, "pcre2.h": {"lang", "logs"},
-    "openssl/": {"artifact", "image", "lang", "net", "auth", "s3"}, "crypt.h": {"lang"}, "curl/": {"net"}, "jq.h": {"helper"}, "lua.h": {"helper"},
+    "openssl/": {"artifact", "image", "lang", "net", "auth", "s3"}, "crypt.h": {"lang"}, "sodium.h": {"auth"}, "curl/": {"net"}, "jq.h": {"helper"}, "lua.h": {"helper"},
 }
 BANNED = """strcpy strcat sprintf vsprintf strtok gets alloca atoi atol localtime gmtime system popen tmpnam""".split()
 SLEEPS = re.compile(r"\b(sleep|usleep|nanosleep|clock_nanosleep)\s*\(")
@@ -33,7 +33,7 @@ MACHINE_PATHS = re.compile(r"(?<![\w.])/(work/(main|shared|\.)|tmp/(b-|bash_jobs
 # What the program may load at start, and what must never be among it, even through another library.
 LINKED = {"libc.so", "libm.so", "libuv.so", "libyaml-0.so", "libsqlite3.so", "libcrypto.so", "libarchive.so",
           "libpcre2-8.so", "ld-linux", "libasan.so", "libubsan.so"}
-NEVER_LOADED = re.compile(r"lib(curl|microhttpd|jose|jansson|jq|lua|json-c)")
+NEVER_LOADED = re.compile(r"lib(curl|microhttpd|sodium|jose|jansson|jq|lua|json-c)")
 
 
 # ---- files ----

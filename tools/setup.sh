@@ -8,8 +8,9 @@
 set -eu
 
 build="meson ninja-build gcc libc6-dev libcrypt-dev pkg-config python3 libuv1-dev libyaml-dev libsqlite3-dev libssl-dev
- libarchive-dev libmicrohttpd-dev libcurl4-openssl-dev libpcre2-dev libjq-dev libcmocka-dev"
-modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd libcurl libpcre2-8 cmocka"
+ libarchive-dev libmicrohttpd-dev libcurl4-openssl-dev libpcre2-dev libjq-dev libsodium-dev
+ libcmocka-dev"
+modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd libcurl libpcre2-8 libsodium cmocka"
 purpose=${1:-build}
 
 case $purpose in

@@ -1,16 +1,20 @@
 /* See api.h and routes.def. */
 #include "api/api_p.h"
+#include "api/guard.h"
+
+#include <unistd.h>
 
 #include "base/vec.h"
 #include "base/version.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
 
-enum { MAX_ROUTES = 96 };
+enum { MAX_ROUTES = 160 };
 
 struct api {
     struct service *s; /* first: see api_service */
     struct http_server *server;
+    struct guard *guard; /* NULL: engine.sock, whose callers are the owner */
     struct http_route routes[MAX_ROUTES];
 };
 
@@ -331,6 +335,11 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
 #include "api/routes.def"
 #undef ROUTE
     };
+    static const struct guard_row guarded[] = {
+#define ROUTE(method, pattern, role, handler, doc) {pattern, AUTH_##role},
+#include "api/routes.def"
+#undef ROUTE
+    };
     _Static_assert(ARRAY_LEN(rows) <= MAX_ROUTES, "room for all routes");
     struct api *a = mem_zalloc(sizeof *a);
     a->s = s;
@@ -340,9 +349,17 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
         if (rows[i].handle == upload_artifact) a->routes[i].spool_dir = service_state_dir(s);
     }
     struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .routes = a->routes, .route_count = ARRAY_LEN(rows)};
-    a->server = http_server_new(service_loop(s), &h, e);
+    if (!o->unix_path) {
+        struct guard_opts g = {.s = s, .rows = guarded, .routes = a->routes, .callers = o->callers, .local = o->local, .cors_origin = o->cors_origin};
+        a->guard = guard_new(&g, e);
+        h.admit = guard_admit;
+        h.answered = guard_answered;
+        h.user = a->guard;
+    }
+    if (!o->unix_path && !a->guard) close(o->listen_fd);
+    else a->server = http_server_new(service_loop(s), &h, e);
     if (a->server) return a;
-    free(a);
+    api_free(a);
     return NULL;
 }
 
@@ -350,5 +367,6 @@ void api_free(struct api *a)
 {
     if (!a) return;
     http_server_free(a->server);
+    guard_free(a->guard);
     free(a);
 }

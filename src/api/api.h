@@ -1,13 +1,17 @@
 /* The engine's HTTP face: Argo's routes and a few of our own, over engine.sock and, of `skiff server`, over TCP. Each decodes, calls
  * one operation of service.h and encodes. Runs on: the loop thread. */
 #pragma once
-#include "service/service.h"
+#include "service/tokens.h"
 
 struct api;
 
 struct api_opts {
     const char *unix_path; /* listens there */
     int listen_fd;         /* without unix_path: a listening socket, taken over */
+    /* of the latter: */
+    enum service_callers callers;
+    bool local;             /* only this machine reaches it */
+    struct str cors_origin; /* see guard.h */
 };
 
 /* Serves until api_free, which comes before the service is closed. */

@@ -48,9 +48,22 @@ bool api_artifact_find(struct http_req *r, struct service *s, const struct workf
 /* Takes the descriptor. */
 void api_answer_file(struct http_req *r, int fd, struct str file_name, const char *type, struct str etag);
 
+/* argo_stream.c. `pump`: the client has room again; `close`: it is over, whoever ended it; nothing is given after. */
+struct argo_stream;
+struct argo_stream_fns {
+    void (*pump)(void *user);
+    void (*close)(void *user);
+    void *user;
+};
+struct argo_stream *argo_stream_begin(struct http_req *r, struct service *s, const struct argo_stream_fns *fns);
+bool argo_stream_result(struct argo_stream *x, const struct val *result); /* false: no room; `pump` comes */
+/* `close` comes in a later turn, so this may be called from anywhere. e: what broke it, or NULL. */
+void argo_stream_end(struct argo_stream *x, const struct err *e);
+
 /* given.c: the documents of a request, and what was found in them. Goes before the request does. */
 struct given {
     struct arena *arena; /* of the request */
+    struct str ns;       /* of the request's path; absent: it has none */
     struct documents docs;
     struct diags diags;
 };

@@ -5,6 +5,7 @@
 void given_init(struct given *g, struct http_req *r)
 {
     g->arena = http_req_arena(r);
+    g->ns = http_req_param(r, "namespace");
     documents_init(&g->docs, g->arena);
     diags_init(&g->diags, g->arena);
 }
@@ -48,6 +49,9 @@ bool given_typed(struct given *g, const struct val *body, const char *member, en
     struct str is = val_get_str(whole, "kind");
     if (!str_is(is, doc_kind_text(kind)))
         return err_set(e, ERR_SPEC, "`%s` is of kind '%.*s', not %s", member, STR_ARG(is), doc_kind_text(kind));
+    struct str ns = val_text(val_path(whole, "metadata.namespace"));
+    if (g->ns.n && ns.n && !str_eq(ns, g->ns)) /* as Kubernetes; a caller may be allowed the path's namespace alone */
+        return err_set(e, ERR_SPEC, "the namespace of `%s` is '%.*s', that of the request '%.*s'", member, STR_ARG(ns), STR_ARG(g->ns));
     if (!documents_add_val(&g->docs, whole, 0, &g->diags))
         return err_set(e, ERR_SPEC, "`%s` is not valid", member), given_fail(g, e);
     ASSERT(g->docs.n == 1);

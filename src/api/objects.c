@@ -92,6 +92,8 @@ HANDLERS(template, SERVICE_TEMPLATE)
 HANDLERS(cluster_template, SERVICE_CLUSTER_TEMPLATE)
 HANDLERS(cron, SERVICE_CRON)
 
+void list_event_bindings(struct http_req *r, void *user) { list_objects(r, user, SERVICE_EVENT_BINDING); }
+
 static void suspend_cron(struct http_req *r, void *user, bool suspend)
 {
     struct val v;

@@ -1,5 +1,6 @@
 /* Skiff's own routes of stored objects, of every kind by the same verbs. */
 #include "api/api_p.h"
+#include "api/guard.h"
 
 static struct stored_ref ref_of(struct http_req *r)
 {
@@ -46,6 +47,14 @@ static bool given_stored(struct given *g, struct http_req *r, const struct store
     return service_kind_is(ref->kind, str_of(doc_kind_text(d->kind)), e);
 }
 
+/* What all namespaces use is an admin's, as by the routes of cluster templates: a namespace in the path says nothing about it. */
+static bool may_change(struct http_req *r, const struct stored_ref *ref, struct err *e)
+{
+    const struct auth_token *t = guard_caller(r);
+    return !t || t->role >= AUTH_ADMIN || !service_kind_is_shared(ref->kind) ||
+           err_set(e, ERR_AUTH, "an object of kind '%.*s' is everybody's; changing it takes the role admin", STR_ARG(ref->kind));
+}
+
 void skiff_object_apply(struct http_req *r, void *user)
 {
     struct stored_ref ref = ref_of(r);
@@ -55,7 +64,7 @@ void skiff_object_apply(struct http_req *r, void *user)
     struct err e;
     unsigned how = (str_is(http_req_query(r, "dryRun"), "true") ? STORED_DRY : 0u) | (str_is(http_req_query(r, "join"), "true") ? STORED_JOIN : 0u);
     given_init(&g, r);
-    if (!given_stored(&g, r, &ref, &e) ||
+    if (!may_change(r, &ref, &e) || !given_stored(&g, r, &ref, &e) ||
         !service_stored_apply(g.arena, api_service(user), ref.ns, &g.docs, how, &g.diags, &did, &e)) {
         given_fail(&g, &e);
         http_reply_err(r, &e);
@@ -72,6 +81,6 @@ void skiff_object_delete(struct http_req *r, void *user)
 {
     struct stored_ref ref = ref_of(r);
     struct err e;
-    bool ok = service_stored_delete(api_service(user), &ref, &e);
+    bool ok = may_change(r, &ref, &e) && service_stored_delete(api_service(user), &ref, &e);
     api_answer_empty(r, ok, &e);
 }

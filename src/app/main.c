@@ -15,9 +15,9 @@ static void *serve(struct service *s, struct err *e)
     return api_serve(s, &o, e);
 }
 
-static void *serve_on(struct service *s, int listen_fd, struct err *e)
+static void *serve_on(struct service *s, const struct cli_listen *l, struct err *e)
 {
-    struct api_opts o = {.listen_fd = listen_fd};
+    struct api_opts o = {.listen_fd = l->fd, .callers = l->callers, .local = l->local, .cors_origin = l->cors_origin};
     return api_serve(s, &o, e);
 }
 

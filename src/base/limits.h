@@ -61,6 +61,9 @@ enum {
     LIMIT_CONFIG_MAP_BYTES = 1 << 20, /* all values of a ConfigMap that keeps outputs, as Kubernetes has it */
     LIMIT_CHANGES = 100000,          /* change log rows that are kept */
     LIMIT_CHANGE_LINE_BYTES = (256 << 20) + (64 << 10), /* one of them as a line: a stored text and what it is about */
+    LIMIT_EVENTS_QUEUED = 1000,      /* events that wait to be looked at; more are refused */
+    LIMIT_EVENT_BYTES = 4 << 20,     /* one of them, with its metadata, as JSON */
+    LIMIT_STREAM_AHEAD_BYTES = 256 << 10, /* made for one client of a stream before it takes them; one line may be more */
     LIMIT_STORED_BYTES = 256 << 20,  /* one text or blob in the database */
     LIMIT_CONFIG_BYTES = 1 << 20,    /* one configuration file */
     LIMIT_IMAGE_ROWS = 10000,        /* patterns of one images file */
@@ -99,6 +102,10 @@ enum {
     LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
     LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
     LIMIT_METRIC_SERIES = 10000,          /* series of one state directory */
+    LIMIT_TOKENS = 1000,                  /* tokens of one state directory */
+    LIMIT_TOKEN_NAME_BYTES = 63,          /* name of a token, and of a namespace that it is for */
+    LIMIT_TOKEN_NAMESPACES = 100,         /* of one token; more would be all */
+    LIMIT_AUDIT_BYTES = 64 << 20,         /* the audit log; then it is rotated */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
     LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */

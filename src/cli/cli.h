@@ -2,16 +2,22 @@
  *
  * stdout carries data only; progress, notices and errors go to stderr. Runs on: the main thread. */
 #pragma once
-#include "base/err.h"
+#include "service/tokens.h"
 
-struct service;
+/* What `skiff server` listens at, and whom it lets in: see api.h, which has the same. */
+struct cli_listen {
+    int fd; /* taken over */
+    enum service_callers callers;
+    bool local;
+    struct str cors_origin;
+};
 
 struct cli_env {
     int out_fd, err_fd;     /* normally 1 and 2 */
     struct launcher *steps; /* started by main before any thread; NULL: no steps can run */
     /* for service_opts: how others reach the engine that this process may become */
     void *(*serve)(struct service *s, struct err *e);
-    void *(*serve_on)(struct service *s, int listen_fd, struct err *e); /* the same on a listening socket, taken over */
+    void *(*serve_on)(struct service *s, const struct cli_listen *l, struct err *e); /* the same on a listening socket */
     void (*unserve)(void *server);
 };
 

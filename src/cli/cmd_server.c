@@ -2,7 +2,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "cli/session.h"
 #include "loop/tcp.h"
 
@@ -10,6 +9,7 @@ enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535 };
 
 static const struct flag flags[] = {
     {.name = "host", .kind = FLAG_STR, .arg = "HOST", .doc = "listen at this name or address (default 127.0.0.1)"},
+    {.name = "auth", .kind = FLAG_STR, .arg = "auto|token|none", .doc = "who may call: who has a token, or anybody; auto: see docs/server.md"},
     {.name = "port", .letter = 'p', .kind = FLAG_INT, .arg = "N", .doc = "listen at this port (default 2746; 0: any that is free)"},
 };
 
@@ -37,10 +37,39 @@ static bool server_listen(struct cli *cli, struct tcp_place *place, int *fd, str
     int64_t port = args_int(&cli->args, "port", PORT);
     if (port < 0 || port > PORT_MAX) return err_set(e, ERR_USAGE, "--port is from 0 to %d", PORT_MAX);
     *fd = tcp_listen(host ? host : "127.0.0.1", (int)port, place, e);
-    if (*fd < 0) return false;
-    if (place->loopback) return true;
-    close(*fd);
-    return err_set(e, ERR_USAGE, "%s can be reached from other machines, and callers are not told apart yet: use --host 127.0.0.1", place->text);
+    return *fd >= 0;
+}
+
+static enum service_callers callers_of(const struct cli *cli, const struct tcp_place *place)
+{
+    if (config_is(&cli->config, CONFIG_SERVER_AUTH, "none")) return CALLERS_ANY;
+    bool always = config_is(&cli->config, CONFIG_SERVER_AUTH, "token") || !place->loopback;
+    return always ? CALLERS_KNOWN : CALLERS_ANY_UNTIL_TOKENS;
+}
+
+/* Where everybody needs a token somebody has to have one. It goes to the terminal alone, also with -q: there is no other way to get at it. */
+static bool first_token(struct cli *cli, struct service *s, struct err *e)
+{
+    struct val_builder b;
+    struct val made;
+    bool any;
+    if (!service_token_any(s, &any, e)) return false;
+    if (any) return true;
+    map_begin(&b, &cli->a);
+    map_add_str(&b, "name", STR("admin"));
+    map_add_str(&b, "role", STR("admin"));
+    struct val want = map_done(&b);
+    if (!service_token_create(&cli->a, s, &want, &made, e)) return false;
+    cli_err(cli, str_fmt(&cli->a, "the first token, for an admin; it is not shown again:\n  Bearer %.*s\n", STR_ARG(val_get_str(&made, "token"))));
+    return true;
+}
+
+static void place_note(struct cli *cli, const struct tcp_place *place, enum service_callers callers)
+{
+    cli_note(cli, "listening at http://%s", place->text);
+    if (place->loopback) return;
+    if (callers == CALLERS_ANY) cli_note(cli, "whoever reaches it may run programs here: server_auth is none");
+    else cli_note(cli, "tokens travel in the clear: put TLS before it where others can listen");
 }
 
 static bool server_run(struct cli *cli, struct err *e)
@@ -52,12 +81,15 @@ static bool server_run(struct cli *cli, struct err *e)
     bool ok = s != NULL;
     if (ok && !service_is_engine(s))
         ok = err_set(e, ERR_CONFLICT, "another skiff is at work in this state directory: end it first, or give --state another one");
+    struct cli_listen l = {.fd = fd, .callers = callers_of(cli, &place), .local = place.loopback,
+                           .cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
+    if (ok && l.callers == CALLERS_KNOWN) ok = first_token(cli, s, e);
     if (!ok) close(fd);
-    void *server = ok ? cli->env->serve_on(s, fd, e) : NULL;
+    void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;
     if (server) {
         struct str notice = service_notice(s);
         if (notice.n) cli_note(cli, "%.*s", STR_ARG(notice));
-        cli_note(cli, "listening at http://%s", place.text);
+        place_note(cli, &place, l.callers);
         ok = serve_until_told(s, e);
         cli->env->unserve(server);
     }
@@ -69,11 +101,12 @@ const struct cmd cmd_server = {
     .name = "server",
     .steps = true,
     .group = "RUN",
-    .usage = "[--host HOST] [--port N]",
+    .usage = "[--host HOST] [--port N] [--auth auto|token|none]",
     .summary = "serve Argo's API and run what is submitted",
     .details = "The engine of the state directory, for as long as it is not told to end (Ctrl-C, SIGTERM): steps at work then go on by\n"
                "themselves, and whoever comes next takes them over. It speaks HTTP as Argo's server does, at 127.0.0.1:2746 if nothing\n"
-               "else is said; commands of skiff in the same state directory reach it without that.",
+               "else is said; commands of skiff in the same state directory reach it without that. Where other machines reach it callers need a\n"
+               "token (skiff token); without one in the directory it makes the first and shows it.",
     .examples = "  skiff server\n  skiff server --port 8080 --state /srv/pipelines\n"
                 "  curl http://127.0.0.1:2746/api/v1/workflows/default",
     .flags = flags,

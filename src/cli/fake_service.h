@@ -10,7 +10,7 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "os/fd.h"
-#include "service/service.h"
+#include "service/tokens.h"
 
 struct service {
     struct arena a;
@@ -27,7 +27,7 @@ struct service {
 static struct {
     int stops, terminates, aborts, deletes, submits, resumes, retries, resubmits;
     char words[300]; /* of the last suspend, resume, set, retry or resubmit */
-    char params[200], sync[200];
+    char params[200], sync[200], token[200];
 } fake_calls;
 
 static const char *fake_env(const char *name, const char *absent)
@@ -60,6 +60,38 @@ void service_close(struct service *s)
 }
 
 struct loop *service_loop(struct service *s) { return s->loop; }
+
+bool service_token_any(struct service *s, bool *any, struct err *e)
+{
+    (void)s, (void)e;
+    *any = false;
+    return true;
+}
+
+bool service_token_create(struct arena *a, struct service *s, const struct val *want, struct val *out, struct err *e)
+{
+    struct val_builder b;
+    (void)s, (void)e;
+    snprintf(fake_calls.token, sizeof fake_calls.token, "%.*s", STR_ARG(json_text(a, want)));
+    map_begin(&b, a);
+    map_add_str(&b, "name", val_get_str(want, "name"));
+    map_add_str(&b, "token", STR("skt_1_2"));
+    *out = map_done(&b);
+    return true;
+}
+
+bool service_token_list(struct arena *a, struct service *s, struct val *out, struct err *e)
+{
+    (void)s;
+    return json_parse(a, STR("[{\"name\":\"ci\",\"role\":\"run\",\"namespaces\":[\"a\",\"b\"],\"created\":\"2000-01-01T00:00:00Z\"},"
+                             "{\"name\":\"me\",\"role\":\"admin\",\"namespaces\":[],\"created\":\"2000-01-01T00:00:00Z\"}]"), NULL, out, e);
+}
+
+bool service_token_delete(struct service *s, struct str name, struct err *e)
+{
+    (void)s;
+    return str_is(name, "ci") || err_set(e, ERR_NOT_FOUND, "there is no token '%.*s'", STR_ARG(name));
+}
 
 bool service_sync_get(struct service *s, const struct sync_limit_ref *ref, int64_t *limit, struct err *e)
 {

@@ -184,6 +184,24 @@ static void control_verbs_reach_the_service(void **state)
     assert_int_equal(fake_calls.deletes, deletes + 2);
 }
 
+static void tokens_are_made_listed_and_deleted(void **state)
+{
+    (void)state;
+    said_is("token create --name ci", 0, "skt_1_2\n", "it is not shown again: keep it, and send it as Authorization: Bearer TOKEN\n");
+    assert_string_equal(fake_calls.token, "{\"name\":\"ci\",\"role\":\"run\",\"namespaces\":[]}");
+    said_is("token create --name ci --role view -n a --namespace b -q", 0, "skt_1_2\n", "");
+    assert_string_equal(fake_calls.token, "{\"name\":\"ci\",\"role\":\"view\",\"namespaces\":[\"a\",\"b\"]}");
+    assert_int_equal(skiff("token create --name ci --expires 90d").status, 0);
+    assert_non_null(strstr(fake_calls.token, "\"expires\":\"20"));
+    assert_int_equal(skiff("token create").status, 2);
+    assert_int_equal(skiff("token create --name ci --expires soon").status, 2);
+    assert_int_equal(skiff("token create --name ci --role root").status, 2);
+    said_is("token list -o name", 0, "ci\nme\n", "");
+    assert_non_null(strstr(skiff("token list").out, "ci     run     a,b"));
+    said_is("token delete ci", 0, "Token 'ci' deleted\n", "");
+    assert_int_equal(skiff("token delete other").status, err_exit_status(ERR_NOT_FOUND));
+}
+
 static void limits_are_changed_and_shown(void **state)
 {
     (void)state;
@@ -410,6 +428,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(following_tells_the_outcome),
         cmocka_unit_test(runs_are_shown_and_judged),
         cmocka_unit_test(control_verbs_reach_the_service),
+        cmocka_unit_test(tokens_are_made_listed_and_deleted),
         cmocka_unit_test(limits_are_changed_and_shown), cmocka_unit_test(secrets_go_in_and_stay_in), cmocka_unit_test(apply_needs_files_and_prunes_by_label),
         cmocka_unit_test(logs_are_merged_and_filtered),
         cmocka_unit_test(help_is_made_of_the_tables),

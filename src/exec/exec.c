@@ -54,7 +54,8 @@ static bool commit_rows(struct exec *x, enum store_durability how, struct err *e
 static bool commit(struct exec *x, enum store_durability how, struct err *e)
 {
     if (!x->dirty) return true;
-    x->dirty = false;
+    if (x->promise) how = STORE_DURABLE;
+    x->dirty = x->promise = false;
     if (!commit_rows(x, how, e)) {
         err_ctx(e, "state");
         exec_fail(x, e);
@@ -71,10 +72,16 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
 
 bool exec_commit(struct exec *x, struct err *e) { return commit(x, STORE_DURABLE, e); }
 
+bool exec_promise(struct exec *x, struct err *e)
+{
+    if (!exec_begin(x, e)) return false;
+    return x->promise = true;
+}
+
 void exec_rollback(struct exec *x)
 {
     if (x->dirty) store_rollback(x->store);
-    x->dirty = false;
+    x->dirty = x->promise = false;
     jobs_dropped(x);
     ops_dropped(x);
     retired_keep(x);
@@ -96,7 +103,7 @@ static void timer_arm(struct exec *x)
  * is to be started next is committed. A crash loses nothing: the supervisors have written the results. */
 static bool commit_waits(const struct exec *x)
 {
-    return x->queue.first && !x->full && !x->kills.n && !x->over.n && !x->begun.n &&
+    return x->queue.first && !x->full && !x->promise && !x->kills.n && !x->over.n && !x->begun.n &&
            clock_mono_us() - x->dirty_since_us < WAIT_US;
 }
 

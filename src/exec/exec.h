@@ -42,6 +42,8 @@ struct store *exec_store(struct exec *x);
  * the turn, or now and on the disk by exec_commit. */
 bool exec_begin(struct exec *x, struct err *e);
 bool exec_commit(struct exec *x, struct err *e);
+/* The commit at the end of this turn is on the disk before on_commit: one for all that is promised in a turn. */
+bool exec_promise(struct exec *x, struct err *e);
 /* Forgets what was submitted since exec_begin; call exec_commit before exec_begin, so that nothing
  * else of this turn is in the transaction. */
 void exec_rollback(struct exec *x);

@@ -180,6 +180,7 @@ struct exec {
     bool closing; /* no more steps are started */
     bool loaded; /* what engines before this one left is known */
     bool full;   /* every transition survives a power cut */
+    bool promise; /* the open transaction does, too */
     bool plain;  /* --runtime=none */
     struct containers *containers; /* --runtime=container; else NULL */
     bool private_net;      /* each pod has a network of its own, */

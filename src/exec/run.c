@@ -229,6 +229,7 @@ static bool creator_note(struct active *l, int64_t creator, struct err *e)
     return !creator || store_value_put(l->x->store, l->id, STR("creator"), text, e);
 }
 
+/* With a change of its own, so that who follows changes can tell a new run from one that changes. */
 static bool run_store(struct exec *x, const struct val *workflow, int64_t *out_run, struct err *e)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));
@@ -236,7 +237,10 @@ static bool run_store(struct exec *x, const struct val *workflow, int64_t *out_r
                           .name = val_get_str(meta, "name"), .phase = STR("Pending"),
                           .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
                           .message = STR(""), .progress = STR("")};
-    return store_run_insert(x->store, &row, json_text(&x->scratch, workflow), out_run, e);
+    struct change_row change = {.kind = STR("added"), .payload = STR("")};
+    if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), &change.run, e)) return false;
+    *out_run = change.run;
+    return store_change_add(x->store, &change, NULL, e);
 }
 
 static bool submit(struct exec *x, const struct val *given, const struct val *memo, int64_t creator, int64_t *out_run,

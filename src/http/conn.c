@@ -4,6 +4,8 @@
  * connections at all; so each connection has one timer here, and one watch for the hang-up while a
  * handler or a stream holds it. A deadline shuts the socket down; libmicrohttpd sees that and
  * closes it. */
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "base/limits.h"
@@ -65,12 +67,27 @@ void conn_unwatch_gone(struct http_conn *c)
     c->gone_watch = NULL;
 }
 
+static void peer_describe(int fd, char text[PEER_TEXT])
+{
+    static const char mapped[] = "::ffff:";
+    struct sockaddr_storage at;
+    struct sockaddr *a = (struct sockaddr *)&at;
+    socklen_t n = sizeof at;
+    text[0] = 0;
+    if (getpeername(fd, a, &n) != 0) return;
+    if (a->sa_family == AF_UNIX) snprintf(text, PEER_TEXT, "unix");
+    else if (getnameinfo(a, n, text, PEER_TEXT, NULL, 0, NI_NUMERICHOST) != 0) text[0] = 0;
+    if (strncmp(text, mapped, sizeof mapped - 1) == 0 && strchr(text, '.'))
+        memmove(text, text + sizeof mapped - 1, strlen(text) - sizeof mapped + 2);
+}
+
 static struct http_conn *conn_new(struct http_server *s, struct MHD_Connection *mhd)
 {
     struct http_conn *c = mem_zalloc(sizeof *c);
     c->server = s;
     c->mhd = mhd;
     c->fd = s->mhd->get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    peer_describe(c->fd, c->peer);
     c->timer = loop_timer_new(s->loop, on_deadline, c);
     TAILQ_INSERT_TAIL(&s->conns, c, link);
     s->connections++;

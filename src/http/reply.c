@@ -7,9 +7,8 @@
 
 enum { ERROR_BODY_BYTES = 16 << 10 };
 
-static void error_body(struct buf *b, int code, const char *text)
+static void error_put(struct buf *b, int code, const char *text)
 {
-    buf_init(b, ERROR_BODY_BYTES);
     buf_printf(b, "{\"code\":%d,\"message\":", code);
     buf_json(b, str_of(text));
     buf_char(b, '}');
@@ -18,8 +17,9 @@ static void error_body(struct buf *b, int code, const char *text)
 void reply_raw(int fd, int status, int code, const char *text)
 {
     struct buf body CLEANUP(buf_fini), all CLEANUP(buf_fini);
-    error_body(&body, code, text);
+    buf_init(&body, ERROR_BODY_BYTES);
     buf_init(&all, ERROR_BODY_BYTES);
+    error_put(&body, code, text);
     buf_printf(&all, "HTTP/1.1 %d Refused\r\nContent-Type: application/json\r\n"
                      "Content-Length: %zu\r\nConnection: close\r\n\r\n%.*s",
                status, body.n, STR_ARG(buf_view(&body)));
@@ -39,6 +39,7 @@ bool req_answer(struct http_req *r, int status, const char *content_type, struct
         mhd->add_response_header(m, r->reply_fields.items[i].name.p, r->reply_fields.items[i].value.p);
     r->response = m;
     r->status = (unsigned)status;
+    if (r->server->opts.answered) r->server->opts.answered(r, status, r->server->opts.user);
     req_move(r, REQ_ANSWERED);
     return true;
 }
@@ -52,8 +53,9 @@ static struct MHD_Response *response_copy(const struct mhd_api *mhd, struct str 
 void req_refuse(struct http_req *r, int status, int code, const char *text)
 {
     struct buf body CLEANUP(buf_fini);
-    error_body(&body, code, text);
-    bool ok = req_answer(r, status, "application/json", response_copy(r->server->mhd, buf_view(&body)));
+    buf_init(&body, ERROR_BODY_BYTES);
+    if (text) error_put(&body, code, text);
+    bool ok = req_answer(r, status, text ? "application/json" : NULL, response_copy(r->server->mhd, buf_view(&body)));
     ASSERT(ok);
 }
 
@@ -124,7 +126,8 @@ void http_reply_range(struct http_req *r, const char *content_type, int fd, uint
         close(fd);
         http_reply_header(r, "Content-Range", str_fmt(&r->arena, "bytes */%llu", (unsigned long long)size));
         struct buf body;
-        error_body(&body, 11, "the range begins behind the end");
+        buf_init(&body, ERROR_BODY_BYTES);
+        error_put(&body, 11, "the range begins behind the end");
         http_reply_buf(r, 416, "application/json", &body);
         return;
     }
@@ -137,6 +140,7 @@ void http_reply_range(struct http_req *r, const char *content_type, int fd, uint
 void http_reply_err(struct http_req *r, const struct err *e)
 {
     struct buf body;
-    error_body(&body, err_grpc_code(e->code), e->text);
+    buf_init(&body, ERROR_BODY_BYTES);
+    error_put(&body, err_grpc_code(e->code), e->text);
     http_reply_buf(r, err_http_status(e->code), "application/json", &body);
 }

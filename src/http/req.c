@@ -100,6 +100,10 @@ void req_unhold(struct http_req *r)
 }
 
 struct arena *http_req_arena(struct http_req *r) { return &r->arena; }
+const struct http_route *http_req_route(const struct http_req *r) { return r->match.route; }
+struct str http_req_peer(const struct http_req *r) { return str_of(r->conn ? r->conn->peer : ""); }
+void http_req_set_note(struct http_req *r, void *note) { r->note = note; }
+void *http_req_note(const struct http_req *r) { return r->note; }
 struct str http_req_method(const struct http_req *r) { return r->method; }
 struct str http_req_target(const struct http_req *r) { return r->target.raw; }
 struct str http_req_path(const struct http_req *r) { return r->target.path; }

@@ -58,8 +58,21 @@ static void refuse_stopping(struct http_req *r)
     req_refuse(r, 503, 14, "the server stops");
 }
 
+/* What the owner of the server thinks of it; what was looked up or noted for that passes the commit hooks too. A body that is on its
+ * way is read first when it is small: a client that is still sending would not see the answer. False: answered. */
+static bool head_admit(struct http_req *r, const struct gate_body *body)
+{
+    const struct http_server_opts *o = &r->server->opts;
+    if (!o->admit) return true;
+    r->server->handled = true;
+    o->admit(r, o->user, &r->verdict);
+    if (!r->verdict.status || (body->length && body->length <= LIMIT_HTTP_HEAD_BYTES)) return true;
+    req_refuse(r, r->verdict.status, r->verdict.code, r->verdict.text);
+    return false;
+}
+
 /* Finds the handler; false: refused. */
-static bool head_route(struct http_req *r)
+static bool head_route(struct http_req *r, const struct gate_body *body)
 {
     struct err e = {0};
     if (!target_parse(&r->arena, r->target.raw, &r->target, &e)) {
@@ -68,7 +81,8 @@ static bool head_route(struct http_req *r)
         return false;
     }
     router_match(r->server->router, &r->arena, r->method, &r->target, &r->match);
-    if (r->match.route) return true;
+    if (!head_admit(r, body)) return false;
+    if (r->match.route || r->verdict.status) return true;
     if (str_set(r->match.allow)) {
         http_reply_header(r, "Allow", r->match.allow);
         req_refuse(r, 405, 12, "this method is not for this path");
@@ -98,7 +112,7 @@ static bool head_check(struct http_req *r, const char *version, struct gate_body
         refuse_stopping(r);
         return false;
     }
-    if (!head_route(r)) return false;
+    if (!head_route(r, body)) return false;
     bool spools = r->match.route->spool_dir;
     uint64_t max = spools ? SPOOL_MAX : r->server->opts.max_body_bytes;
     if (body->length > max)
@@ -156,6 +170,10 @@ static enum MHD_Result serve_handler(struct http_req *r)
     conn_wait(r->conn, CONN_BUSY);
     if (r->server->stopping) {
         refuse_stopping(r);
+        return serve_queue(r);
+    }
+    if (r->verdict.status) {
+        req_refuse(r, r->verdict.status, r->verdict.code, r->verdict.text);
         return serve_queue(r);
     }
     req_move(r, REQ_HELD);

@@ -30,11 +30,24 @@ struct http_route {
     const char *spool_dir;
 };
 
+/* An answer that is given in a handler's place. */
+struct http_verdict {
+    int status;       /* 0: none, the request goes on */
+    int code;         /* of gRPC */
+    const char *text; /* NULL: an empty body; lives as long as the request */
+};
+
 struct http_server_opts {
     const char *unix_path;           /* listens here; peers must be this user or root */
     int listen_fd;                   /* without unix_path: a listening socket, taken over */
     const struct http_route *routes; /* must outlive the server */
     size_t route_count;
+    /* Looks at each well-formed request before its body is read and before its handler, also at one that no route fits
+     * (http_req_route is NULL then); may add header fields to what will be answered. May be NULL. */
+    void (*admit)(struct http_req *r, void *user, struct http_verdict *out);
+    /* Told of each answer as it is made: of handlers, of admit, of 404 and 405. May be NULL. */
+    void (*answered)(const struct http_req *r, int status, void *user);
+    void *user; /* of both */
     size_t max_body_bytes;           /* this and below: 0 = the value in limits.h */
     size_t max_stream_bytes;
     unsigned max_connections;
@@ -50,6 +63,11 @@ void http_server_free(struct http_server *s);
 
 /* The request. Texts live until the reply or the end of the stream. */
 struct arena *http_req_arena(struct http_req *r);
+const struct http_route *http_req_route(const struct http_req *r); /* NULL: none fits */
+struct str http_req_peer(const struct http_req *r); /* the client's address, "unix" for a Unix socket; "" once it is gone */
+/* What `admit` leaves for handlers: a pointer of its own. */
+void http_req_set_note(struct http_req *r, void *note);
+void *http_req_note(const struct http_req *r);
 struct str http_req_method(const struct http_req *r);
 struct str http_req_target(const struct http_req *r); /* as received, with the query */
 struct str http_req_path(const struct http_req *r);   /* as received, without the query */
@@ -88,6 +106,8 @@ struct http_stream *http_stream_begin(struct http_req *r, const char *content_ty
 /* False when the client is gone, or has so much to catch up with that with this it would be more than
  * max_stream_bytes (whatever its size, it is taken once nothing else waits). */
 bool http_stream_write(struct http_stream *s, struct str bytes);
+/* As max_stream_bytes, for this stream alone; only less counts. */
+void http_stream_limit(struct http_stream *s, size_t max_bytes);
 /* Called each time that all has been taken after something was refused for want of room. It comes while the
  * server is sending, so it may only arm a timer or the like. */
 void http_stream_on_room(struct http_stream *s, loop_fn *fn, void *user);

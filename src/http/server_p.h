@@ -30,6 +30,7 @@ struct http_stream {
     struct buf out;  /* bytes [at, out.n) are to be sent */
     size_t at;
     size_t visible;  /* released up to here */
+    size_t limit; /* 0: the server's */
     bool sse;
     bool refused;  /* something, for want of room */
     loop_fn *on_room;
@@ -62,9 +63,13 @@ struct http_req {
     bool gone; /* on_gone was due */
     loop_fn *on_gone;
     void *gone_user;
+    struct http_verdict verdict; /* admit's */
+    void *note; /* and what it left */
     bool ready; /* is in server.ready */
     TAILQ_ENTRY(http_req) ready_link;
 };
+
+enum { PEER_TEXT = 64 /* an address; IPv6 ones with their interface */ };
 
 /* What a connection's timer stands for. */
 enum conn_wait { CONN_HEAD, CONN_BODY, CONN_BUSY, CONN_IDLE };
@@ -73,6 +78,7 @@ struct http_conn {
     struct http_server *server;
     struct MHD_Connection *mhd;
     int fd; /* libmicrohttpd's; open until conn_notify hears of the close */
+    char peer[PEER_TEXT];
     enum conn_wait wait;
     struct loop_timer *timer;
     struct loop_fd *gone_watch;
@@ -140,7 +146,7 @@ void req_unhold(struct http_req *r);  /* the handler's side lets go */
 
 /* reply.c */
 bool req_answer(struct http_req *r, int status, const char *content_type, struct MHD_Response *m);
-void req_refuse(struct http_req *r, int status, int code, const char *text); /* no handler's reply */
+void req_refuse(struct http_req *r, int status, int code, const char *text); /* no handler's reply; text NULL: no body */
 /* A whole error reply written to the socket itself, where libmicrohttpd cannot answer. */
 void reply_raw(int fd, int status, int code, const char *text);
 

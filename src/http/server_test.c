@@ -33,7 +33,8 @@ struct world {
     struct http_server *server;
     struct http_req *held;         /* by /later */
     struct watcher watchers[KEPT]; /* by /watch */
-    unsigned watching, gone, handled;
+    unsigned watching, gone, handled, answers;
+    int answered; /* the last status that the owner was told */
     bool uncommitted; /* a handler did something that no commit hook has seen yet */
     struct client *peek;
 };
@@ -336,6 +337,67 @@ static void a_large_body_is_413(void **state)
     assert_int_equal(w->handled, 0);
     got = exchange(w, "POST /echo" HEAD "Content-Length: 10\r\n\r\n0123456789");
     assert_true(has(got, " 200 "));
+}
+
+/* ---- the owner's word before a handler's ---- */
+
+static void admit(struct http_req *r, void *user, struct http_verdict *out)
+{
+    struct world *w = user;
+    struct str x = http_req_header(r, "X-Test");
+    http_reply_header(r, "X-Seen", http_req_route(r) ? STR("route") : STR("none"));
+    http_req_set_note(r, w);
+    if (str_is(x, "no")) *out = (struct http_verdict){.status = 403, .code = 7, .text = "not you"};
+    if (str_is(x, "empty")) *out = (struct http_verdict){.status = 204};
+}
+
+static void answered(const struct http_req *r, int status, void *user)
+{
+    struct world *w = user;
+    assert_ptr_equal(http_req_note(r), w);
+    assert_true(str_is(http_req_peer(r), "unix"));
+    w->answers++;
+    w->answered = status;
+}
+
+static void the_owner_looks_before_the_handler(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.admit = admit, .answered = answered, .user = w});
+    struct str got = exchange(w, GET("/hello"));
+    assert_true(has(got, " 200 ") && has(got, "X-Seen: route\r\n") && w->answered == 200);
+    got = exchange(w, "GET /hello" HEAD "X-Test: no\r\n\r\n");
+    assert_true(has(got, " 403 ") && str_ends(got, STR("{\"code\":7,\"message\":\"not you\"}")) && w->answered == 403);
+    got = exchange(w, "GET /hello" HEAD "X-Test: empty\r\n\r\n");
+    assert_true(has(got, " 204 ") && has(got, "X-Seen: route\r\n") && str_ends(got, STR("\r\n\r\n")) && !has(got, "Content-Type"));
+    got = exchange(w, GET("/nothing"));
+    assert_true(has(got, " 404 ") && has(got, "X-Seen: none\r\n") && w->answered == 404);
+    got = exchange(w, "DELETE /hello" HEAD "X-Test: empty\r\n\r\n");
+    assert_true(has(got, " 204 "));
+    got = exchange(w, GET("/err"));
+    assert_true(has(got, " 404 ") && has(got, "X-Seen: route\r\n"));
+    assert_int_equal(w->answers, 6);
+}
+
+/* A small body is read first, so that the client sees the answer, and the connection goes on; a large one is not waited for. */
+static void bodies_of_the_refused_are_not_kept(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.admit = admit, .user = w});
+    struct client c = client_new(w, "POST /echo HTTP/1.1\r\nHost: x\r\nX-Test: no\r\nContent-Length: 5\r\n\r\n");
+    loop_turn(w->loop, false);
+    assert_int_equal(c.in.n, 0);
+    client_send(&c, "abcde" GET("/hello"));
+    assert_true(client_wait(&c, "\r\n\r\nhello"));
+    assert_true(has(buf_view(&c.in), " 403 "));
+    client_close(&c);
+    struct str got = exchange(w, "POST /echo" HEAD "X-Test: no\r\nContent-Length: 1000000\r\n\r\n");
+    assert_true(has(got, " 403 "));
+    got = exchange(w, "POST /nothing" HEAD "X-Test: no\r\nContent-Length: 5\r\n\r\nabcde");
+    assert_true(has(got, " 403 "));
+    got = exchange(w, "POST /echo" HEAD "X-Test: no\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    assert_true(has(got, " 403 "));
+    assert_int_equal(w->handled, 1); /* /hello */
 }
 
 static void a_connection_serves_one_after_another(void **state)
@@ -709,6 +771,8 @@ int main(void)
         HTTP_TEST(errors_are_json),
         HTTP_TEST(bodies_are_read_whole),
         HTTP_TEST(a_large_body_is_413),
+        HTTP_TEST(the_owner_looks_before_the_handler),
+        HTTP_TEST(bodies_of_the_refused_are_not_kept),
         HTTP_TEST(a_connection_serves_one_after_another),
         HTTP_TEST(malformed_requests_are_refused_and_closed),
         HTTP_TEST(slow_clients_meet_their_deadline),

@@ -72,10 +72,13 @@ static bool stream_room(struct http_stream *s, size_t n)
     ASSERT(r->held);
     if (!r->conn || r->gone || s->ended) return false;
     stream_compact(s);
-    size_t max = r->server->opts.max_stream_bytes, used = s->out.n - s->at;
+    size_t max = s->limit ? MIN(s->limit, r->server->opts.max_stream_bytes) : r->server->opts.max_stream_bytes;
+    size_t used = s->out.n - s->at;
     s->refused = used && (used > max || n > max - used);
     return !s->refused;
 }
+
+void http_stream_limit(struct http_stream *s, size_t max_bytes) { s->limit = max_bytes; }
 
 void http_stream_on_room(struct http_stream *s, loop_fn *fn, void *user)
 {

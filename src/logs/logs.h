@@ -25,6 +25,7 @@ struct logs_query {
     int64_t since_ns; /* 0: all */
     int64_t tail;     /* last N lines of each source; 0: all; LOGS_TAIL_NONE: nothing that is there */
     struct str grep;  /* of these, only lines with this regular expression; absent: all */
+    bool still;       /* of a follow: nothing is awaited, so nothing is watched */
 };
 enum { LOGS_TAIL_NONE = -1 };
 
@@ -53,13 +54,19 @@ bool logs_read(const struct logs_source *sources, size_t n, const struct logs_qu
 struct logs_follow;
 struct logs_follow *logs_follow_open(const struct logs_query *q, struct err *e);
 void logs_follow_close(struct logs_follow *f); /* NULL is fine */
-/* A source more; its number comes back in *index. The file need not exist, its directory must. */
+/* A source more; its number comes back in *index. Neither the file nor its directory need exist yet. */
 bool logs_follow_add(struct logs_follow *f, const struct logs_source *source, size_t *index, struct err *e);
 /* The step is over: what is still unread is the rest, and an unfinished last line counts. */
 void logs_follow_finish(struct logs_follow *f, size_t index);
-int logs_follow_fd(const struct logs_follow *f); /* readable: call logs_follow_read */
+int logs_follow_fd(const struct logs_follow *f); /* readable: call logs_follow_read; -1 when nothing is watched */
 /* Emits what is new. Call it once after adding or finishing sources too. */
 bool logs_follow_read(struct logs_follow *f, logs_line_fn *each, void *ctx, struct err *e);
+/* A piece of it, for readers that must not be kept: ends when `each` has called logs_follow_hold, or after about
+ * `bytes` of the files. *more: something was left, and comes with the next piece. May run on another thread, as long
+ * as nothing else is called meanwhile. */
+bool logs_follow_piece(struct logs_follow *f, int64_t bytes, logs_line_fn *each, void *ctx, bool *more, struct err *e);
+/* From inside `each`: this line is not taken; the next piece begins with it. */
+void logs_follow_hold(struct logs_follow *f);
 
 /* "TIME text\n" (timestamps) or "text\n", as `argo logs` prints it. */
 void logs_line_format(struct buf *b, const struct logs_line *line, bool timestamps);

@@ -14,6 +14,12 @@ bool logs_filter_keeps(const struct logs_filter *f, const struct logs_line *line
 
 /* ---- reader.c ---- */
 
+/* What several readers may do in one go. */
+struct logs_piece {
+    int64_t bytes; /* of the files that may still be read */
+    bool held;     /* the line that was given last was not taken */
+};
+
 struct pending {
     struct buf text; /* P records so far */
     int64_t time_ns;
@@ -26,6 +32,8 @@ struct logs_reader {
     const struct logs_filter *filter; /* NULL: every line */
     bool finished;     /* no byte will follow those of the file */
     bool flush;        /* P records without their end count at the end of the file */
+    struct logs_piece *piece; /* NULL: no bound */
+    bool starved;      /* the piece was used up before the next line: `have` = false says nothing */
     int64_t offset;    /* in the file, of the end of `raw` */
     int64_t end;       /* nothing beyond this offset is read */
     int64_t skip;      /* lines to pass over */
@@ -47,5 +55,6 @@ bool reader_advance(struct logs_reader *r, struct err *e);
 
 /* ---- merge.c ---- */
 
-/* Emits the lines of all readers in time order, until all are at their ends. */
+/* Emits the lines of all readers in time order, until all are at their ends, or the piece that they share is. Goes on
+ * with what they have when it is called again. */
 bool readers_merge(struct logs_reader *const *readers, size_t n, logs_line_fn *each, void *ctx, struct err *e);

@@ -26,11 +26,13 @@ static void heap_sink(struct heap *h, size_t i)
     }
 }
 
-static bool heap_fill(struct heap *h, struct logs_reader *const *readers, size_t n, struct err *e)
+/* The earliest line is only known once every reader has its next one. */
+static bool heap_fill(struct heap *h, struct logs_reader *const *readers, size_t n, bool *starved, struct err *e)
 {
     h->at = mem_alloc((n + 1) * sizeof *h->at);
     for (size_t i = 0; i < n; i++) {
-        if (!reader_advance(readers[i], e)) return false;
+        if (!readers[i]->have && !reader_advance(readers[i], e)) return false;
+        *starved = *starved || readers[i]->starved;
         if (readers[i]->have) h->at[h->n++] = readers[i];
     }
     for (size_t i = h->n; i-- > 0;) heap_sink(h, i);
@@ -40,10 +42,14 @@ static bool heap_fill(struct heap *h, struct logs_reader *const *readers, size_t
 bool readers_merge(struct logs_reader *const *readers, size_t n, logs_line_fn *each, void *ctx, struct err *e)
 {
     struct heap h = {0};
-    bool ok = heap_fill(&h, readers, n, e);
-    while (ok && h.n) {
+    bool starved = false;
+    bool ok = heap_fill(&h, readers, n, &starved, e);
+    while (ok && h.n && !starved) {
         struct logs_reader *r = h.at[0];
-        ok = each(ctx, &r->line, e) && reader_advance(r, e);
+        ok = each(ctx, &r->line, e);
+        if (r->piece && r->piece->held) break;
+        ok = ok && reader_advance(r, e);
+        starved = r->starved;
         if (ok && !r->have) h.at[0] = h.at[--h.n];
         if (ok) heap_sink(&h, 0);
     }

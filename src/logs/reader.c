@@ -37,6 +37,9 @@ static bool raw_fill(struct logs_reader *r, size_t *got, struct err *e)
     r->at = 0;
     size_t want = (size_t)MIN((int64_t)CHUNK_BYTES, r->end - r->offset);
     if (!want) return true;
+    r->starved = r->piece && r->piece->bytes <= 0;
+    if (r->starved) return true;
+    if (r->piece) r->piece->bytes -= CHUNK_BYTES;
     int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) return errno == ENOENT || errno == ENOTDIR || err_sys(e, "'%s'", r->path);
     ssize_t n = pread(fd, buf_room(&r->raw, want), want, r->offset);
@@ -54,7 +57,7 @@ static bool raw_line(struct logs_reader *r, struct str *line, bool *found, struc
 {
     size_t searched = 0, got = 1;
     *found = true;
-    for (;;) {
+    while (!r->starved) {
         const char *from = buf_view(&r->raw).p + r->at;
         size_t have = r->raw.n - r->at;
         const char *nl = have > searched ? memchr(from + searched, '\n', have - searched) : NULL;
@@ -118,13 +121,13 @@ static bool line_next(struct logs_reader *r, struct err *e)
     bool found = true;
     if (r->shown) buf_reset(&r->shown->text);
     r->shown = NULL;
-    r->have = false;
+    r->have = r->starved = false;
     while (!r->have && found) {
         struct str raw;
         if (!raw_line(r, &raw, &found, e)) return false;
         if (found) raw_take(r, raw);
     }
-    for (int i = 0; i < 2 && !r->have && r->flush; i++)
+    for (int i = 0; i < 2 && !r->have && r->flush && !r->starved; i++)
         if (r->pending[i].open) pending_show(r, (enum logs_stream)i);
     return true;
 }

@@ -52,7 +52,7 @@ static struct val row_form(struct arena *a, const struct run_row *row)
     return map_done(&b);
 }
 
-static struct val short_form(struct arena *a, struct store *s, const struct run_row *row)
+struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row)
 {
     struct val v = row_form(a, row), spec = short_spec(a, s, row);
     return spec.n ? map_with(a, &v, "spec", spec) : v;
@@ -60,7 +60,7 @@ static struct val short_form(struct arena *a, struct store *s, const struct run_
 
 static bool item_of(struct arena *a, struct store *s, const struct run_row *row, enum list_form form, struct val *out, struct err *e)
 {
-    if (form == LIST_SHORT) *out = short_form(a, s, row);
+    if (form == LIST_SHORT) *out = run_short_form(a, s, row);
     return form == LIST_SHORT || exec_workflow(a, s, row, form == LIST_WHOLE, out, e);
 }
 

@@ -16,6 +16,7 @@ static const struct kind_row kinds[] = {
     [SERVICE_TEMPLATE] = {RESOURCE_WORKFLOW_TEMPLATE, "workflow-templates", "template"},
     [SERVICE_CLUSTER_TEMPLATE] = {RESOURCE_CLUSTER_WORKFLOW_TEMPLATE, "cluster-workflow-templates", "template"},
     [SERVICE_CRON] = {RESOURCE_CRON_WORKFLOW, "cron-workflows", "cronWorkflow"},
+    [SERVICE_EVENT_BINDING] = {RESOURCE_EVENT_BINDING, "workflow-event-bindings", "binding"},
 };
 
 const char *service_kind_text(enum service_kind kind) { return resource_kinds[kinds[kind].id].kind; }

@@ -35,6 +35,8 @@ static void on_commit(void *user)
     struct service *s = user;
     for (size_t i = s->watches.n; i-- > 0;) /* one may leave meanwhile */
         if (!s->watches.items[i]->full) service_watch_pump(s->watches.items[i]);
+    feeds_wake(s);
+    events_committed(s, NULL);
     follow_commit(s);
 }
 
@@ -42,6 +44,7 @@ static void on_fail(void *user, const struct err *e)
 {
     struct service *s = user;
     s->failure = *e;
+    events_committed(s, e);
     follow_failed(s, e);
 }
 
@@ -68,8 +71,13 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
     store_close(s->reader);
     s->reader = NULL;
     s->exec = exec_open(&x, e);
+    if (s->exec && !events_begin(s, e)) {
+        exec_close(s->exec);
+        s->exec = NULL;
+    }
     if (s->exec && s->o.serve) s->server = s->o.serve(s, e);
     if (s->exec && (s->server || !s->o.serve)) return *became = true;
+    events_end(s);
     exec_close(s->exec);
     s->exec = NULL;
     close_fd(&s->lock_fd);
@@ -136,6 +144,7 @@ void service_close(struct service *s)
     if (s->aborted.n || (s->exec && exec_is_ending(s->exec))) abort_wait(s);
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
+    events_end(s);
     exec_close(s->exec);
     store_close(s->reader);
     if (s->loop) loop_free(s->loop);

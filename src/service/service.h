@@ -81,7 +81,7 @@ bool service_dry_run(struct arena *a, struct service *s, const struct documents 
 
 /* ---- stored templates and cron workflows ---- */
 
-enum service_kind { SERVICE_TEMPLATE, SERVICE_CLUSTER_TEMPLATE, SERVICE_CRON };
+enum service_kind { SERVICE_TEMPLATE, SERVICE_CLUSTER_TEMPLATE, SERVICE_CRON, SERVICE_EVENT_BINDING };
 const char *service_kind_text(enum service_kind kind); /* "WorkflowTemplate" */
 bool service_object_get(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str name,
                         struct val *out, struct err *e);
@@ -123,6 +123,7 @@ struct stored_ref {
     struct str kind; /* as users write it: ConfigMap, configmaps, cm */
     struct str ns, name;
 };
+bool service_kind_is_shared(struct str kind); /* it has no namespace: what is of it is everybody's */
 bool service_kind_is(struct str kind, struct str is, struct err *e); /* both mean the same kind; SPEC, NOT_FOUND */
 /* Of a Secret come the names of its `keys`, never a value. */
 bool service_stored_page(struct arena *a, struct service *s, struct str kind, const struct object_query *o,

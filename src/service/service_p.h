@@ -47,6 +47,18 @@ struct node_index {
     struct arena arena;
 };
 
+/* feed.c: made for a client in pieces. `piece` makes one and says whether there was anything to do; it is asked again
+ * after each commit and each feeds_wake. */
+struct feed {
+    bool (*piece)(struct feed *f);
+};
+
+/* bindings.c: whoever waits until an event is on the disk. */
+struct event_ack {
+    void (*done)(void *user, const struct err *e);
+    void *user;
+};
+
 struct service {
     struct service_opts o;
     struct arena arena;
@@ -59,6 +71,13 @@ struct service {
     struct following follow;
     VEC(int64_t) aborted; /* runs whose killed steps service_close waits for */
     VEC(struct service_watch *) watches;
+    VEC(struct feed *) feeds;
+    size_t feed_next; /* whose turn was last */
+    struct loop_timer *feed_timer;
+    int64_t feeds_rest_until_us;
+    VEC(struct event_ack) event_acks;
+    int64_t events_waiting, event_last; /* how many events are stored, and the number of the last one; -1: not looked yet */
+    struct loop_timer *event_timer;
     VEC(struct node_index) indexes;
 };
 
@@ -75,6 +94,17 @@ void follow_commit(struct service *s);
 void follow_hurry(struct service *s, struct str ns, struct str name); /* a followed one is to end */
 void follow_failed(struct service *s, const struct err *e);
 
+void feed_add(struct service *s, struct feed *f);
+void feed_remove(struct service *s, struct feed *f);
+void feeds_wake(struct service *s);
+
+/* bindings.c: after a commit, and when there will be none (`e`); the second when this process becomes the engine or leaves */
+void events_committed(struct service *s, const struct err *e);
+bool events_begin(struct service *s, struct err *e);
+void events_end(struct service *s);
+
+/* list.c: a run as lists show it: without nodes and spec */
+struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row);
 /* read.c: true, and `e` is set, when nothing was ever run here */
 bool no_state(struct service *s, struct err *e);
 /* logs.c */

@@ -13,6 +13,12 @@ static bool kind_find(struct str text, enum resource_kind_id *kind, struct err *
            err_set(e, ERR_NOT_FOUND, "\"%.*s\" is not a kind of object that is stored", STR_ARG(text));
 }
 
+bool service_kind_is_shared(struct str kind)
+{
+    enum resource_kind_id id;
+    return resource_kind_find(kind, &id) && !resource_kinds[id].namespaced;
+}
+
 bool service_kind_is(struct str kind, struct str is, struct err *e)
 {
     enum resource_kind_id x, y;

@@ -267,7 +267,6 @@ static void lint_binding(struct lint *l, const struct document *doc)
 {
     const struct argo_workflow_event_binding_spec *b = doc->event_binding->spec;
     if (!b) return;
-    lint_later_kind(l, b->src, "the document is stored, but no run is started by events");
     if (b->event && b->event->selector.n == 0)
         LINT(l, DIAG_ERROR, "E0704", b->event->src, "the selector is empty");
     if (b->event) lint_expression(l, val_get(b->event->src, STR("selector")), "selector");

@@ -198,7 +198,7 @@ def without_engine(score, skiff):
 def loaded(score, skiff):
     """Start-up stays cheap: what serves and calls over networks is opened only when it is needed."""
     text = subprocess.run(["ldd", skiff], capture_output=True, text=True, check=False).stdout
-    heavy = [lib for lib in ("libmicrohttpd", "libcurl", "libssl", "libgnutls") if lib in text]
+    heavy = [lib for lib in ("libmicrohttpd", "libcurl", "libssl", "libgnutls", "libsodium") if lib in text]
     score.check(not heavy, f"linked: {heavy}")
 
 

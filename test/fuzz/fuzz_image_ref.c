@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str text = str_n((const char *)data, size);
     if (image_ref_parse(&a, text, &r, &e)) {
         struct str full = image_ref_text(&a, &r);
-        ASSERT(r.host.n && r.path.n && (r.tag.p || r.digest.p) && str_find(full, STR(".."), 0) < 0);
+        ASSERT(r.host.n && r.path.n && (r.tag.p || r.digest.p) && str_find(r.path, STR(".."), 0) < 0); /* a tag may have dots */
         if (!image_ref_parse(&a, full, &again, &e)) bug_stop(__FILE__, __LINE__, e.text);
         ASSERT(str_eq(image_ref_text(&a, &again), full));
         if (!image_ref_parse(&a, image_ref_short(&a, &r), &again, &e)) bug_stop(__FILE__, __LINE__, e.text);

@@ -18,6 +18,42 @@ def workflow(script, name=None, image="busybox", **spec):
             "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": {"image": image, "command": ["sh", "-c", script]}}], **spec}}
 
 
+class Stream:
+    """One that the server sends: lines as they come, or all that is left of it."""
+
+    def __init__(self, connection, target, headers):
+        self.connection = connection
+        connection.request("GET", target, headers=headers)
+        self.reply = connection.getresponse()
+        self.status, self.headers = self.reply.status, self.reply.headers
+
+    def line(self):
+        """The next line without its end; None when the stream has ended."""
+        data = self.reply.readline()
+        return data.decode().rstrip("\n") if data else None
+
+    def result(self):
+        """What the next line carries; None when the stream has ended."""
+        line = self.line()
+        return json.loads(line)["result"] if line is not None else None
+
+    def until(self, fits):
+        """The results up to the first one that fits, in order."""
+        seen = []
+        while not seen or not fits(seen[-1]):
+            r = self.result()
+            if r is None:
+                raise RuntimeError(f"the stream ended after {len(seen)} results: {seen[-3:]}")
+            seen.append(r)
+        return seen
+
+    def rest(self):
+        return self.reply.read()
+
+    def close(self):
+        self.connection.close()
+
+
 class Server:
     """`place`: its state directory, logs and tier (test/crash/common.py)."""
 
@@ -66,6 +102,9 @@ class Server:
             c.close()
         is_json = (r.headers.get("Content-Type") or "").startswith("application/json")
         return r.status, r.headers, json.loads(data) if is_json and data else data
+
+    def stream(self, target, sse=False):
+        return Stream(self.connect(), target, {"Accept": "text/event-stream"} if sse else {})
 
     def submit(self, wf, ns="default"):
         """Its name."""

@@ -1,0 +1,265 @@
+/* See guard.h. In order: pages of other origins, the token, its role, its namespaces.
+ *
+ * Browsers send cookies, and requests to this machine, for whatever page asks them to. So a request that changes something and whose
+ * caller is known by a cookie, or not at all, must come from a page of the server itself; and where nobody needs a token on the loopback
+ * interface, only by a name that no foreign page can have (DNS rebinding). */
+#include "api/guard.h"
+
+#include <strings.h>
+
+#include "auth/audit.h"
+#include "auth/bearer.h"
+#include "auth/rate.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "os/clock.h"
+
+enum { GRPC_UNAUTHENTICATED = 16, GRPC_DENIED = 7, GRPC_EXHAUSTED = 8 };
+
+struct guard {
+    struct guard_opts o;
+    struct auth_check *check;
+    struct auth_rate *rate;
+    struct auth_audit *audit;
+    bool audit_lost; /* it was said that lines are lost */
+};
+
+struct guard *guard_new(const struct guard_opts *o, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct guard *g = mem_zalloc(sizeof *g);
+    arena_init(&a);
+    g->o = *o;
+    g->check = auth_check_new();
+    g->rate = auth_rate_new();
+    g->audit = auth_audit_open(str_fmt(&a, "%s/audit.log", service_state_dir(o->s)).p, LIMIT_AUDIT_BYTES, e);
+    if (g->audit) return g;
+    guard_free(g);
+    return NULL;
+}
+
+void guard_free(struct guard *g)
+{
+    if (!g) return;
+    auth_audit_close(g->audit);
+    auth_rate_free(g->rate);
+    auth_check_free(g->check);
+    free(g);
+}
+
+const struct auth_token *guard_caller(const struct http_req *r) { return http_req_note(r); }
+
+static const struct guard_row *row_of(const struct guard *g, const struct http_req *r)
+{
+    const struct http_route *route = http_req_route(r);
+    return route ? &g->o.rows[route - g->o.routes] : NULL;
+}
+
+static bool reads(const struct http_req *r)
+{
+    struct str m = http_req_method(r);
+    return str_is(m, "GET") || str_is(m, "HEAD");
+}
+
+static bool refuse(struct http_verdict *out, int status, int code, const char *text)
+{
+    *out = (struct http_verdict){.status = status, .code = code, .text = text};
+    return false;
+}
+
+/* ---- browsers ---- */
+
+static bool same_text(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0); }
+
+/* Is the page from this server, as the browser knows it? */
+static bool origin_is_own(const struct http_req *r)
+{
+    struct str origin = http_req_header(r, "Origin"), host = http_req_header(r, "Host");
+    ptrdiff_t at = str_find(origin, STR("://"), 0);
+    return at >= 0 && host.n && same_text(str_from(origin, (size_t)at + 3), host);
+}
+
+static bool host_is_local(struct str host)
+{
+    struct str name = host, port;
+    if (host.n && host.p[0] == '[') return true; /* an address is nobody's name */
+    str_cut(host, ':', &name, &port);
+    bool address = true;
+    for (size_t i = 0; address && i < name.n; i++) address = (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '.';
+    return address || same_text(name, STR("localhost")) || (name.n > 10 && same_text(str_from(name, name.n - 10), STR(".localhost")));
+}
+
+/* True: it was a question about what a page may ask, and is answered. */
+static bool cors(const struct guard *g, struct http_req *r, struct http_verdict *out)
+{
+    struct str origin = http_req_header(r, "Origin");
+    if (!g->o.cors_origin.n || !origin.n || !str_eq(origin, g->o.cors_origin)) return false;
+    http_reply_header(r, "Access-Control-Allow-Origin", origin);
+    http_reply_header(r, "Vary", STR("Origin"));
+    if (!str_is(http_req_method(r), "OPTIONS") || !http_req_header(r, "Access-Control-Request-Method").p) return false;
+    http_reply_header(r, "Access-Control-Allow-Methods", STR("GET, POST, PUT, DELETE"));
+    http_reply_header(r, "Access-Control-Allow-Headers", STR("Authorization, Content-Type"));
+    http_reply_header(r, "Access-Control-Max-Age", STR("600"));
+    return !refuse(out, 204, 0, NULL);
+}
+
+/* Who needs no token: only a page of somebody else is refused. */
+static bool admit_anybody(const struct guard *g, struct http_req *r, struct http_verdict *out)
+{
+    if (g->o.local && !host_is_local(http_req_header(r, "Host")))
+        return refuse(out, 403, GRPC_DENIED, "without tokens this server answers as localhost or by its address alone");
+    struct str origin = http_req_header(r, "Origin");
+    if (!reads(r) && origin.p && !origin_is_own(r) && !(origin.n && str_eq(origin, g->o.cors_origin)))
+        return refuse(out, 403, GRPC_DENIED, "a page of another origin may change nothing here");
+    return true;
+}
+
+/* ---- tokens ---- */
+
+struct shown {
+    struct str text;
+    bool any;    /* something was shown */
+    bool good;   /* it has the form of a token */
+    bool cookie;
+};
+
+static struct shown token_shown(const struct http_req *r)
+{
+    struct shown s = {0};
+    struct str name, value;
+    size_t headers = 0;
+    for (size_t i = 0; http_req_header_at(r, i, &name, &value); i++) {
+        if (same_text(name, STR("authorization"))) {
+            s.any = true;
+            s.cookie = false;
+            s.good = bearer_parse(value, &s.text) && headers == 0;
+            headers++;
+        } else if (!headers && !s.good && same_text(name, STR("cookie"))) {
+            s.good = s.any = s.cookie = bearer_cookie(value, &s.text);
+        }
+    }
+    return s;
+}
+
+static bool unknown(struct http_req *r, struct http_verdict *out, bool shown, const char *text)
+{
+    http_reply_header(r, "WWW-Authenticate", shown ? STR("Bearer error=\"invalid_token\"") : STR("Bearer"));
+    return refuse(out, 401, GRPC_UNAUTHENTICATED, text);
+}
+
+static bool too_often(const struct guard *g, struct http_req *r, const struct shown *s, struct http_verdict *out)
+{
+    int wait_s = auth_rate_wait_s(g->rate, http_req_peer(r), clock_mono_us());
+    if (!wait_s || (s->good && auth_check_knows(g->check, s->text))) return false;
+    http_reply_header(r, "Retry-After", str_fmt(http_req_arena(r), "%d", wait_s));
+    return !refuse(out, 429, GRPC_EXHAUSTED, "too many wrong tokens from this address");
+}
+
+static bool caller_find(struct guard *g, struct http_req *r, const struct shown *s, struct auth_token *out, struct http_verdict *v)
+{
+    struct arena *a = http_req_arena(r);
+    struct err e;
+    if (!s->any) return unknown(r, v, false, "a token is needed: Authorization: Bearer TOKEN");
+    if (too_often(g, r, s, v)) return false;
+    if (!s->good) err_set(&e, ERR_AUTH, "this is no token: Authorization: Bearer TOKEN");
+    else if (service_token_check(a, g->o.s, g->check, s->text, out, &e)) return true;
+    const char *text = str_dup(a, str_of(e.text)).p;
+    if (e.code != ERR_AUTH) return refuse(v, err_http_status(e.code), err_grpc_code(e.code), text);
+    auth_rate_failed(g->rate, http_req_peer(r), clock_mono_us());
+    return unknown(r, v, true, text);
+}
+
+/* ---- namespaces ---- */
+
+/* Routes without a namespace in their path; others than these are about all namespaces. */
+static const struct {
+    const char *prefix;
+    enum scope { SCOPE_NONE, SCOPE_QUERY, SCOPE_RUN } scope;
+} scopes[] = {
+    {"/api/v1/cluster-workflow-templates", SCOPE_NONE}, /* everybody's; changing them takes an admin */
+    {"/api/v1/info", SCOPE_NONE},
+    {"/api/v1/userinfo", SCOPE_NONE},
+    {"/api/v1/tracking/event", SCOPE_NONE},
+    {"/api/v1/archived-workflows/{uid}", SCOPE_RUN},
+    {"/api/v1/archived-workflows", SCOPE_QUERY},
+    {"/artifacts-by-uid/{uid}", SCOPE_RUN},
+    {"/input-artifacts-by-uid/{uid}", SCOPE_RUN},
+};
+
+/* What is asked about is one of the token's, or no namespace's. A run that is not there is left to the handler. */
+static bool covers(const struct guard *g, struct http_req *r, const char *pattern, const struct auth_token *t)
+{
+    struct str ns = http_req_param(r, "namespace");
+    struct workflow_ref ref = {0};
+    struct err absent;
+    if (str_set(ns)) return auth_token_covers(t, ns);
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        if (!str_starts(str_of(pattern), str_of(scopes[i].prefix))) continue;
+        if (scopes[i].scope == SCOPE_NONE) return true;
+        if (scopes[i].scope == SCOPE_QUERY) return auth_token_covers(t, http_req_query(r, "namespace"));
+        return !service_find_uid(http_req_arena(r), g->o.s, http_req_param(r, "uid"), &ref, &absent) || auth_token_covers(t, ref.ns);
+    }
+    return auth_token_covers(t, STR_NONE);
+}
+
+static bool may(const struct guard *g, struct http_req *r, const struct guard_row *row, const struct auth_token *t, struct http_verdict *out)
+{
+    struct arena *a = http_req_arena(r);
+    if (t->role < row->role)
+        return refuse(out, 403, GRPC_DENIED, str_fmt(a, "token '%.*s' has the role %s; this takes %s", STR_ARG(t->name), auth_role_text(t->role),
+                                                     auth_role_text(row->role)).p);
+    if (t->n && !covers(g, r, row->pattern, t)) {
+        struct str ns = http_req_param(r, "namespace");
+        return refuse(out, 403, GRPC_DENIED, str_fmt(a, "token '%.*s' is not for %s%.*s", STR_ARG(t->name), ns.n ? "namespace " : "all namespaces",
+                                                     STR_ARG(ns)).p);
+    }
+    return true;
+}
+
+static bool admit_known(struct guard *g, struct http_req *r, const struct guard_row *row, struct http_verdict *out)
+{
+    struct shown s = token_shown(r);
+    struct auth_token *t = ARENA_NEW(http_req_arena(r), struct auth_token);
+    if (!caller_find(g, r, &s, t, out)) return false;
+    http_req_set_note(r, t);
+    if (s.cookie && !reads(r) && !origin_is_own(r)) return refuse(out, 403, GRPC_DENIED, "a cookie counts for this server's own pages alone (Origin)");
+    return may(g, r, row, t, out);
+}
+
+static bool tokens_needed(const struct guard *g, bool *needed, struct err *e)
+{
+    *needed = g->o.callers == CALLERS_KNOWN;
+    return g->o.callers != CALLERS_ANY_UNTIL_TOKENS || service_token_any(g->o.s, needed, e);
+}
+
+void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
+{
+    struct guard *g = user;
+    const struct guard_row *row = row_of(g, r);
+    struct err e;
+    bool needed;
+    if (cors(g, r, out) || !row || row->role == AUTH_OPEN) return;
+    if (!tokens_needed(g, &needed, &e)) {
+        refuse(out, err_http_status(e.code), err_grpc_code(e.code), str_dup(http_req_arena(r), str_of(e.text)).p);
+        return;
+    }
+    if (needed) admit_known(g, r, row, out);
+    else admit_anybody(g, r, out);
+}
+
+/* ---- the audit log ---- */
+
+/* A request is not refused because its line cannot be kept: the disk is full then, and the engine stops by itself. */
+void guard_answered(const struct http_req *r, int status, void *user)
+{
+    struct guard *g = user;
+    const struct guard_row *row = row_of(g, r);
+    const struct auth_token *t = guard_caller(r);
+    struct err e;
+    if (!row || row->role < AUTH_RUN || reads(r)) return;
+    struct audit_line line = {.now_us = clock_now_us(), .token = t ? t->name : STR_NONE, .address = http_req_peer(r),
+                              .method = http_req_method(r), .path = http_req_path(r), .status = status};
+    bool ok = auth_audit_write(g->audit, &line, &e);
+    if (!ok && !g->audit_lost) log_line(LOG_ERROR, "the audit log loses lines: %s", e.text);
+    g->audit_lost = !ok;
+}

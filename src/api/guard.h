@@ -1,0 +1,33 @@
+/* Who may ask for what: the gate before every route of a server that others reach.
+ *
+ * A request passes when its caller has a role that is enough for the route (routes.def) and covers the namespace that it is about.
+ * What changes something is noted in the audit log, also what was refused. Runs on: the loop thread. */
+#pragma once
+#include "http/server.h"
+#include "service/tokens.h"
+
+struct guard;
+
+struct guard_row { /* of a route, in the order of the server's table */
+    const char *pattern;
+    enum auth_role role;
+};
+
+struct guard_opts {
+    struct service *s;
+    const struct guard_row *rows;
+    const struct http_route *routes;
+    enum service_callers callers;
+    bool local;             /* only this machine reaches it */
+    struct str cors_origin; /* a page of this origin may call, with a token; absent or "": none */
+};
+
+struct guard *guard_new(const struct guard_opts *o, struct err *e);
+void guard_free(struct guard *g); /* NULL is fine */
+
+/* For http_server_opts; `user` is the guard. */
+void guard_admit(struct http_req *r, void *user, struct http_verdict *out);
+void guard_answered(const struct http_req *r, int status, void *user);
+
+/* Whose token a request was let through with; NULL: none was needed. Lives as long as the request. */
+const struct auth_token *guard_caller(const struct http_req *r);
