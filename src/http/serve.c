@@ -113,7 +113,7 @@ static bool head_check(struct http_req *r, const char *version, struct gate_body
         return false;
     }
     if (!head_route(r, body)) return false;
-    bool spools = r->match.route->spool_dir;
+    bool spools = !r->verdict.status && r->match.route->spool_dir; /* who is refused may be without a route */
     uint64_t max = spools ? SPOOL_MAX : r->server->opts.max_body_bytes;
     if (body->length > max)
         err_set(&e, ERR_LIMIT, "the body is larger than %s (%llu bytes)", spools ? "LIMIT_UPLOAD_MIB" : "LIMIT_HTTP_BODY_BYTES", (unsigned long long)max);

@@ -5,6 +5,7 @@ import hashlib
 import io
 import tarfile
 
+import auth
 import server
 from server import Server, workflow
 
@@ -208,4 +209,22 @@ def applies(score, skiff):
         s.close()
 
 
-CASES = (files, ranges, uploads, stored, secrets, applies)
+def allowed(score, skiff):
+    """What all namespaces share is an admin's, whatever namespace a path names; nobody else's artifacts, nobody else's uploads."""
+    s = Server(skiff).start("--auth", "token")
+    admin, run = auth.bearer(auth.first_token(s)), auth.bearer(auth.made(s, "ci", "run", "default"))
+    shared = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ClusterWorkflowTemplate", "metadata": {"name": "c"}, "spec": {
+        "entrypoint": "a", "templates": [{"name": "a", "suspend": {}}]}}
+    at = "/api/v1/skiff/objects/cwft/default/c"
+    for method, body, who, want in (("PUT", shared, run, 403), ("PUT", shared, admin, 200), ("GET", None, run, 200), ("DELETE", None, run, 403), ("DELETE", None, admin, 200)):
+        status, _, e = s.ask(method, at, body, who)
+        score.check(status == want, f"{method} of what is shared: {status} {e}")
+    for method, path, body, want in (("PUT", "/api/v1/skiff/objects/cm/default/m", config_map("m"), 200), ("PUT", "/api/v1/skiff/objects/cm/other/m", config_map("m", ns="other"), 403),
+                                     ("GET", "/api/v1/skiff/objects/cm/", None, 403), ("GET", "/artifact-files/other/workflows/w/w/outputs/a", None, 403),
+                                     ("POST", "/upload-artifacts/other/t/in", {"a": "b"}, 403)):
+        status, _, e = s.ask(method, path, body, run)
+        score.check(status == want, f"{method} {path}: {status} {e}")
+    s.close()
+
+
+CASES = (files, ranges, uploads, stored, secrets, applies, allowed)
