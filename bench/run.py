@@ -18,6 +18,7 @@ import measure  # noqa: E402
 import parts_image  # noqa: E402
 import parts_lang  # noqa: E402
 import parts_scale  # noqa: E402
+import parts_server  # noqa: E402
 import parts_steps  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -25,7 +26,7 @@ PARTS = {"steps": parts_steps.steps, "runtimes": parts_steps.runtimes, "chain": 
          "cold": parts_steps.cold, "artifact": parts_scale.artifact, "yaml": parts_scale.yaml,
          "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "adoption": parts_scale.adoption,
          "lang": parts_lang.lang, "image": parts_image.steps_in_image,
-         "unpack": parts_image.unpack}
+         "unpack": parts_image.unpack, "server": parts_server.server}
 
 
 class Bench:

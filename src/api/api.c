@@ -23,7 +23,18 @@ struct http_server *api_http(void *user) { return ((struct api *)user)->server; 
 
 void api_answer(struct http_req *r, const struct val *v)
 {
-    http_reply(r, 200, "application/json", json_text(http_req_arena(r), v));
+    struct arena *a = http_req_arena(r);
+    struct fields wanted;
+    fields_parse(a, http_req_query(r, "fields"), &wanted);
+    struct val picked = fields_pick(a, &wanted, v);
+    http_reply(r, 200, "application/json", json_text(a, &picked));
+}
+
+bool api_get_options(struct http_req *r, struct err *e)
+{
+    struct str text = http_req_query(r, "getOptions.resourceVersion");
+    int64_t rv;
+    return !text.n || str_to_i64(text, &rv) || err_set(e, ERR_SPEC, "getOptions.resourceVersion is not a number: '%.*s'", STR_ARG(text));
 }
 
 /* A value from the body; an empty body is an empty object. */
@@ -142,34 +153,10 @@ void create_workflow(struct http_req *r, void *user)
 
 void get_workflow(struct http_req *r, void *user)
 {
-    struct api *x = user;
-    struct val wf;
+    struct workflow_ref ref = {http_req_param(r, "namespace"), http_req_param(r, "name")};
     struct err e;
-    if (service_get(http_req_arena(r), x->s, http_req_param(r, "namespace"), http_req_param(r, "name"), &wf, &e))
-        api_answer(r, &wf);
-    else http_reply_err(r, &e);
-}
-
-void list_workflows(struct http_req *r, void *user)
-{
-    struct api *x = user;
-    struct arena *a = http_req_arena(r);
-    struct list_opts o = {.ns = http_req_param(r, "namespace"),
-                          .selector = http_req_query(r, "listOptions.labelSelector"),
-                          .fields = http_req_query(r, "listOptions.fieldSelector")};
-    struct val items;
-    struct err e;
-    if (!service_list(a, x->s, &o, &items, &e)) {
-        http_reply_err(r, &e);
-        return;
-    }
-    struct val_builder b;
-    map_begin(&b, a);
-    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
-    map_add_str(&b, "kind", STR("WorkflowList"));
-    map_add(&b, STR("items"), items);
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
+    bool ok = api_get_options(r, &e);
+    api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e)
@@ -345,7 +332,7 @@ void stream_changes(struct http_req *r, void *user)
 struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e)
 {
     static const struct http_route rows[] = {
-#define ROUTE(method, pattern, role, handler, doc) {method, pattern, handler, NULL},
+#define ROUTE(method, pattern, role, handler, doc) {method, pattern, handler, NULL, NULL},
 #include "api/routes.def"
 #undef ROUTE
     };
@@ -360,6 +347,7 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         a->routes[i] = rows[i];
         a->routes[i].user = a;
+        if (rows[i].handle == upload_artifact) a->routes[i].spool_dir = service_state_dir(s);
     }
     struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .tls_cert = o->tls_cert, .tls_key = o->tls_key, .on_done = api_done, .done_user = a,
                                  .routes = a->routes, .route_count = ARRAY_LEN(rows)};

@@ -1,6 +1,7 @@
 /* Private to src/api: the handlers of routes.def, and what they share. Runs on: the loop thread. */
 #pragma once
 #include "api/api.h"
+#include "api/fields.h"
 #include "doc/val.h"
 #include "http/server.h"
 
@@ -11,7 +12,23 @@
 struct service *api_service(void *user); /* of a handler's `user` */
 struct http_server *api_http(void *user);
 void api_done(void *user, const struct http_done *d); /* observe.c: a request is over */
+/* What `fields` of the request wants of v. */
 void api_answer(struct http_req *r, const struct val *v);
+/* getOptions.resourceVersion: the answer is never older than what it asks for. */
+bool api_get_options(struct http_req *r, struct err *e);
+/* lists.c: listOptions of a request, and a page as its answer. `list` names the list in its tokens. */
+struct list_query {
+    struct str labels, fields; /* selectors; absent: all */
+    struct str position;       /* of the token; absent: from the start */
+    size_t limit;              /* 0: none was asked for */
+};
+bool api_list_query(struct http_req *r, const char *list, struct list_query *q, struct err *e);
+struct list_end {
+    struct str position; /* where the next page begins; absent: this was the last */
+    int64_t remaining;   /* -1: not known */
+    int64_t rv;
+};
+void api_answer_list(struct http_req *r, const char *kind, const char *list, const struct val *items, const struct list_end *end);
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
 /* The workflow as it is now, or `e`. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e);
@@ -26,6 +43,12 @@ struct param *api_pairs(struct arena *a, const struct val *list, size_t *n);
 bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e);
 /* serverDryRun, dryRun or createOptions.dryRun of a request or of its submit options. */
 bool api_is_dry(const struct val *body);
+
+/* artifacts.c: the artifact that nodeId and artifactName of a request are about. */
+bool api_artifact_find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
+                       struct err *e);
+/* Takes the descriptor. */
+void api_answer_file(struct http_req *r, int fd, struct str file_name, const char *type, struct str etag);
 
 /* argo_stream.c. `pump`: the client has room again; `close`: it is over, whoever ended it; nothing is given after. */
 struct argo_stream;

@@ -13,38 +13,11 @@ static bool find(struct http_req *r, void *user, struct workflow_ref *out, struc
            (ended || err_set(e, ERR_NOT_FOUND, "workflow '%.*s' is not finished", STR_ARG(out->name)));
 }
 
-static bool finished(struct http_req *r, void *user, struct val *items, struct err *e)
-{
-    struct list_opts o = {.completed = 1, .selector = http_req_query(r, "listOptions.labelSelector"),
-                          .fields = http_req_query(r, "listOptions.fieldSelector"), .prefix = http_req_query(r, "namePrefix")};
-    struct str ns = http_req_query(r, "namespace");
-    if (ns.n) o.ns = ns;
-    return service_list(http_req_arena(r), api_service(user), &o, items, e);
-}
-
-void list_archived(struct http_req *r, void *user)
-{
-    struct val items, meta = {.kind = VAL_MAP};
-    struct val_builder b;
-    struct err e;
-    if (!finished(r, user, &items, &e)) {
-        http_reply_err(r, &e);
-        return;
-    }
-    map_begin(&b, http_req_arena(r));
-    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
-    map_add_str(&b, "kind", STR("WorkflowList"));
-    map_add(&b, STR("metadata"), meta);
-    map_add(&b, STR("items"), items);
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
-}
-
 void get_archived(struct http_req *r, void *user)
 {
     struct workflow_ref ref;
     struct err e;
-    bool ok = find(r, user, &ref, &e);
+    bool ok = api_get_options(r, &e) && find(r, user, &ref, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 
@@ -86,6 +59,14 @@ static void answer_labels(struct http_req *r, const struct val *items, struct st
     map_add(&b, STR("items"), list_done(&list));
     struct val reply = map_done(&b);
     api_answer(r, &reply);
+}
+
+static bool finished(struct http_req *r, void *user, struct val *items, struct err *e)
+{
+    struct list_opts o = {.completed = 1};
+    struct str ns = http_req_query(r, "namespace");
+    if (ns.n) o.ns = ns;
+    return service_list(http_req_arena(r), api_service(user), &o, items, e);
 }
 
 void archived_label_keys(struct http_req *r, void *user)

@@ -1,6 +1,4 @@
 /* Argo's routes that hand out artifacts. Packing is done by a worker; the request waits for it. */
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +8,6 @@ struct download {
     struct http_req *req;
     struct run_artifact art; /* lives in the request's arena */
     const char *state_dir;
-    struct str file_name;
     int fd;
     bool ok;
     struct err e;
@@ -20,30 +17,41 @@ struct download {
 static void pack(void *user)
 {
     struct download *d = user;
-    d->fd = open(d->state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (d->fd < 0) d->ok = err_set(&d->e, ERR_IO, "'%s': %s", d->state_dir, strerror(errno));
-    else d->ok = service_artifact_write(d->state_dir, &d->art, d->fd, &d->e);
+    d->ok = service_artifact_open(d->state_dir, &d->art, &d->fd, &d->e);
+}
+
+/* Content never changes, and how it is packed follows from the artifact. */
+static struct str etag_of(struct arena *a, const struct run_artifact *art)
+{
+    if (!art->content.n) return STR_NONE;
+    return str_fmt(a, "\"%.*s%s\"", STR_ARG(art->content), art->plain ? "" : art->packed_zip ? "-zip" : "-tgz");
+}
+
+void api_answer_file(struct http_req *r, int fd, struct str file_name, const char *type, struct str etag)
+{
+    struct stat st;
+    struct err e;
+    if (fstat(fd, &st) != 0) {
+        err_sys(&e, "artifact");
+        close(fd);
+        http_reply_err(r, &e);
+        return;
+    }
+    http_reply_header(r, "Content-Disposition", str_fmt(http_req_arena(r), "filename=\"%.*s\"", STR_ARG(file_name)));
+    http_reply_range(r, type, fd, (uint64_t)st.st_size, etag);
 }
 
 static void packed(void *user)
 {
     struct download *d = user;
-    struct stat st;
-    if (d->ok && fstat(d->fd, &st) != 0) d->ok = err_set(&d->e, ERR_IO, "%s", strerror(errno));
-    if (d->ok) {
-        struct http_file f = {.fd = d->fd, .size = (uint64_t)st.st_size};
-        http_reply_header(d->req, "Content-Disposition",
-                          str_fmt(http_req_arena(d->req), "filename=\"%.*s\"", STR_ARG(d->file_name)));
-        http_reply_file(d->req, 200, "application/octet-stream", &f);
-    } else {
-        if (d->fd >= 0) close(d->fd);
-        http_reply_err(d->req, &d->e);
-    }
+    struct arena *a = http_req_arena(d->req);
+    if (d->ok) api_answer_file(d->req, d->fd, artifact_file_name(a, &d->art), "application/octet-stream", etag_of(a, &d->art));
+    else http_reply_err(d->req, &d->e);
     free(d);
 }
 
-static bool find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
-                 struct err *e)
+bool api_artifact_find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
+                       struct err *e)
 {
     struct str node = http_req_param(r, "nodeId"), name = http_req_param(r, "artifactName");
     struct run_artifact *arts;
@@ -62,13 +70,12 @@ static void hand_out(struct http_req *r, void *user, bool by_uid, bool input)
     struct run_artifact art;
     struct err e;
     bool ok = !by_uid || service_find_uid(http_req_arena(r), s, http_req_param(r, "uid"), &ref, &e);
-    if (!ok || !find(r, s, &ref, input, &art, &e)) {
+    if (!ok || !api_artifact_find(r, s, &ref, input, &art, &e)) {
         http_reply_err(r, &e);
         return;
     }
     struct download *d = mem_zalloc(sizeof *d);
-    *d = (struct download){.req = r, .art = art, .state_dir = service_state_dir(s), .fd = -1,
-                           .file_name = artifact_file_name(http_req_arena(r), &art)};
+    *d = (struct download){.req = r, .art = art, .state_dir = service_state_dir(s)};
     loop_job(service_loop(s), pack, packed, d);
 }
 

@@ -8,22 +8,22 @@ static const char *member_of(enum service_kind kind)
 
 static void list_objects(struct http_req *r, void *user, enum service_kind kind)
 {
-    struct arena *a = http_req_arena(r);
-    struct val items, meta = {.kind = VAL_MAP};
-    struct val_builder b;
+    const char *name = service_kind_text(kind);
+    struct object_page page = {0};
+    struct list_query q;
     struct err e;
-    if (!service_object_list(a, api_service(user), kind, http_req_param(r, "namespace"),
-                             http_req_query(r, "listOptions.labelSelector"), &items, &e)) {
+    if (!api_list_query(r, name, &q, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    map_begin(&b, a);
-    map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
-    map_add_str(&b, "kind", str_fmt(a, "%sList", service_kind_text(kind)));
-    map_add(&b, STR("metadata"), meta);
-    map_add(&b, STR("items"), items);
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
+    struct object_query o = {.ns = http_req_param(r, "namespace"), .labels = q.labels, .fields = q.fields,
+                             .position = q.position, .limit = q.limit};
+    if (!service_object_page(http_req_arena(r), api_service(user), kind, &o, &page, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    struct list_end end = {.position = page.next, .rv = page.rv, .remaining = -1};
+    api_answer_list(r, name, name, &page.items, &end);
 }
 
 static void answer_object(struct http_req *r, bool ok, const struct val *v, const struct err *e)
@@ -36,7 +36,8 @@ static void get_object(struct http_req *r, void *user, enum service_kind kind)
 {
     struct val v;
     struct err e;
-    bool ok = service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"),
+    bool ok = api_get_options(r, &e) &&
+              service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"),
                                  http_req_param(r, "name"), &v, &e);
     answer_object(r, ok, &v, &e);
 }

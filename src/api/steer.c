@@ -23,8 +23,12 @@ static struct workflow_ref ref_of(struct http_req *r)
 /* Every one of them answers the workflow as it is now. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e)
 {
+    struct arena *a = http_req_arena(r);
+    struct fields wanted;
     struct val wf;
-    if (ok && service_get(http_req_arena(r), api_service(user), ref->ns, ref->name, &wf, e)) api_answer(r, &wf);
+    fields_parse(a, http_req_query(r, "fields"), &wanted);
+    bool nodes = !fields_leave_out(&wanted, "status.nodes");
+    if (ok && service_get_part(a, api_service(user), ref, nodes, &wf, e)) api_answer(r, &wf);
     else http_reply_err(r, e);
 }
 

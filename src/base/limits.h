@@ -59,6 +59,9 @@ enum {
     LIMIT_RUN_NODES = 1 << 24,       /* nodes of one run */
     LIMIT_TOP_ROWS = 1000,           /* workflows that `skiff top` looks at, the newest */
     LIMIT_LIST_ROWS = 10000,         /* rows of one page of a list */
+    LIMIT_FIELDS = 256,              /* paths of one `fields` that count */
+    LIMIT_LIST_WHOLE = 500,          /* and when they are whole workflows */
+    LIMIT_LIST_LOOK = 10000,         /* rows that are looked at for one page, when no index says whether they belong to it */
     LIMIT_LOCK_BYTES = 800,          /* namespace, name and key of a lock; all of one place make one key of a queue */
     LIMIT_LOCKS = 64,                /* locks that one template, or workflow, asks for */
     LIMIT_CONFIG_MAP_BYTES = 1 << 20, /* all values of a ConfigMap that keeps outputs, as Kubernetes has it */
@@ -73,6 +76,7 @@ enum {
     LIMIT_SCREEN_COLS = 1000,        /* a wider terminal is drawn this wide */
     LIMIT_SCREEN_ROWS = 500,         /* a taller terminal is drawn this tall */
     LIMIT_SHOWN_BYTES = 1 << 30,     /* text that one command prints at once */
+    LIMIT_UPLOAD_MIB = 16 << 10,          /* one file that a client brings: 16 GiB */
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
     LIMIT_SWEEP_CONTENTS = 100000,        /* contents looked at in one search for left-overs */

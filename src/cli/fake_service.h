@@ -173,7 +173,7 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
         const struct val *wf = &s->workflows.items[i];
         bool match = !o->n_phases;
         for (size_t k = 0; k < o->n_phases; k++) match |= str_eq(o->phases[k], wf_phase(wf));
-        if (match && (!o->ns.n || str_eq(o->ns, wf_namespace(wf))) && str_starts(wf_name(wf), o->prefix)) list_add(&b, val_copy(a, wf));
+        if (match && (!o->ns.n || str_eq(o->ns, wf_namespace(wf))) && str_starts(wf_name(wf), o->name)) list_add(&b, val_copy(a, wf));
     }
     *out = list_done(&b);
     return true;
@@ -360,6 +360,33 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e)
 {
     return str_is(name, "one") || err_set(e, ERR_NOT_FOUND, "there is none");
+}
+
+bool service_stored_page(struct arena *a, struct service *s, struct str kind, const struct object_query *o,
+                         struct object_page *out, struct err *e)
+{
+    struct val secret = {.kind = VAL_MAP};
+    *out = (struct object_page){.items = {.kind = VAL_LIST}};
+    if (!json_parse(a, STR("{\"metadata\":{\"name\":\"one\",\"namespace\":\"default\"},\"keys\":[\"a\",\"b\"]}"), NULL, &secret, e)) return false;
+    struct val_builder list;
+    list_begin(&list, a);
+    list_add(&list, secret);
+    out->items = list_done(&list);
+    return true;
+}
+
+bool service_stored_apply(struct arena *a, struct service *s, struct str ns, const struct documents *one, unsigned how,
+                          struct diags *diags, struct stored_result *out, struct err *e)
+{
+    struct str text = json_text(a, one->items[0].val);
+    snprintf(fake_calls.words, sizeof fake_calls.words, "%u %.*s", how, STR_ARG(text));
+    *out = (struct stored_result){.doc = *one->items[0].val, .did = STR("created")};
+    return true;
+}
+
+bool service_stored_delete(struct service *s, const struct stored_ref *ref, struct err *e)
+{
+    return str_is(ref->name, "one") || err_set(e, ERR_NOT_FOUND, "there is none");
 }
 
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us) { return false; }

@@ -47,7 +47,7 @@ bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
 {
     const struct args *g = &cli->args;
     const char *status = args_str(g, "status"), *prefix = args_str(g, "prefix");
-    *o = (struct list_opts){.prefix = str_of(prefix), .selector = selector_of(cli)};
+    *o = (struct list_opts){.name = str_of(prefix), .selector = selector_of(cli)};
     if (!args_on(g, "all-namespaces")) o->ns = cli_namespace(cli);
     o->fields = str_of(args_str(g, "field-selector"));
     if (args_on(g, "completed") && args_on(g, "running"))

@@ -220,6 +220,46 @@ static void limits_are_changed_and_shown(void **state)
     assert_int_equal(skiff("sync list gpu --type database").status, 2);
 }
 
+static void secrets_go_in_and_stay_in(void **state)
+{
+    (void)state;
+    const char *file = "/tmp/skiff-verbs-test-secret";
+    assert_true(file_write_atomic(file, STR("from file\n"), 0600, false, NULL));
+    said_is(str_fmt(&a, "secret set s k=@%s", file).p, 0, "Secret/s created\n", "");
+    assert_string_equal(fake_calls.words, "2 {\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\",\"namespace\":\"default\"},"
+                                          "\"data\":{\"k\":\"ZnJvbSBmaWxlCg==\"}}");
+    struct said s = skiff("secret set s k=plain=x");
+    assert_int_equal(s.status, 0);
+    assert_non_null(strstr(s.err, "warning: a value on the command line"));
+    assert_non_null(strstr(fake_calls.words, "cGxhaW49eA=="));
+    said_is("secret list", 0, "one\ta,b\n", "");
+    said_is("secret delete one", 0, "Secret/one deleted\n", "");
+    assert_int_equal(skiff("secret delete two").status, err_exit_status(ERR_NOT_FOUND));
+    s = skiff("secret set s hunter2");
+    assert_int_equal(s.status, 2);
+    assert_int_equal(skiff("secret set s").status, 2);
+    assert_int_equal(skiff("secret set s k=@/tmp/skiff-verbs-test-absent").status, err_exit_status(ERR_NOT_FOUND));
+    unlink(file);
+}
+
+static void apply_needs_files_and_prunes_by_label(void **state)
+{
+    (void)state;
+    const char *file = "/tmp/skiff-verbs-test-apply.yaml";
+    assert_true(file_write_atomic(file, STR("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n"), 0600, false, NULL));
+    said_is(str_fmt(&a, "apply -f %s", file).p, 0, "ConfigMap/c created\n", "");
+    said_is(str_fmt(&a, "apply %s --dry-run", file).p, 0, "ConfigMap/c created (dry run)\n", "");
+    assert_true(str_starts(str_of(fake_calls.words), STR("1 ")));
+    struct said s = skiff(str_fmt(&a, "apply -f %s --prune -l a=b --dry-run", file).p);
+    assert_int_equal(s.status, 0);
+    assert_non_null(strstr(s.out, "Secret/one pruned (dry run)\n"));
+    assert_int_equal(skiff("apply").status, 2);
+    assert_int_equal(skiff(str_fmt(&a, "apply -f %s --prune", file).p).status, 2);
+    assert_true(file_write_atomic(file, STR("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndatum: {a: b}\n"), 0600, false, NULL));
+    assert_int_equal(skiff(str_fmt(&a, "apply -f %s", file).p).status, err_exit_status(ERR_SPEC));
+    unlink(file);
+}
+
 static void logs_are_merged_and_filtered(void **state)
 {
     said_is("logs steps-x", 0,
@@ -389,7 +429,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(runs_are_shown_and_judged),
         cmocka_unit_test(control_verbs_reach_the_service),
         cmocka_unit_test(tokens_are_made_listed_and_deleted),
-        cmocka_unit_test(limits_are_changed_and_shown),
+        cmocka_unit_test(limits_are_changed_and_shown), cmocka_unit_test(secrets_go_in_and_stay_in), cmocka_unit_test(apply_needs_files_and_prunes_by_label),
         cmocka_unit_test(logs_are_merged_and_filtered),
         cmocka_unit_test(help_is_made_of_the_tables),
         cmocka_unit_test(completion_scripts_are_valid_shell),

@@ -9,6 +9,8 @@
 
 #include "base/limits.h"
 #include "http/gate.h"
+#include "http/multipart.h"
+#include "http/range.h"
 #include "http/route.h"
 #include "http/server_p.h"
 
@@ -248,6 +250,66 @@ static void addresses_are_counted(void **state)
     close(fds[1]);
 }
 
+struct range_row {
+    const char *header;
+    uint64_t size;
+    enum range_kind want;
+    uint64_t from, n;
+};
+
+static const struct range_row range_rows[] = {
+    {"bytes=0-9", 100, RANGE_PART, 0, 10},    {"bytes=90-", 100, RANGE_PART, 90, 10},   {"bytes=-7", 100, RANGE_PART, 93, 7},
+    {"bytes=-700", 100, RANGE_PART, 0, 100},  {"bytes=99-200", 100, RANGE_PART, 99, 1}, {"bytes=100-", 100, RANGE_BAD, 0, 0},
+    {"bytes=-0", 100, RANGE_BAD, 0, 0},       {"bytes=0-", 0, RANGE_BAD, 0, 0},         {"bytes=0-1,5-6", 100, RANGE_NONE, 0, 0},
+    {"bytes=5-4", 100, RANGE_NONE, 0, 0},     {"bytes=-", 100, RANGE_NONE, 0, 0},       {"lines=0-1", 100, RANGE_NONE, 0, 0},
+    {"bytes", 100, RANGE_NONE, 0, 0},         {"bytes=a-b", 100, RANGE_NONE, 0, 0},     {"bytes=0x1-2", 100, RANGE_NONE, 0, 0},
+    {"bytes=1-18446744073709551616", 5, RANGE_PART, 1, 4}, {"bytes=99999999999999999999999-", 5, RANGE_BAD, 0, 0},
+};
+
+static void ranges_are_parts_of_the_file(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(range_rows); i++) {
+        const struct range_row *row = &range_rows[i];
+        uint64_t from = 0, n = 0;
+        assert_int_equal(range_parse(str_of(row->header), row->size, &from, &n), row->want);
+        if (row->want != RANGE_PART) continue;
+        assert_int_equal(from, row->from);
+        assert_int_equal(n, row->n);
+    }
+    assert_int_equal(range_parse(STR_NONE, 5, &(uint64_t){0}, &(uint64_t){0}), RANGE_NONE);
+}
+
+#define FORM "--b\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nfirst\r\n--b\r\n" \
+             "content-disposition: form-data; name=\"file\"; filename=\"a b.txt\"\r\nContent-Type: text/plain\r\n\r\nx--b\r\n-y\r\n--b--\r\n"
+
+static void forms_give_their_fields(void **state)
+{
+    static const struct { const char *type, *body, *field, *bytes, *file; } rows[] = {
+        {"multipart/form-data; boundary=b", FORM, "file", "x--b\r\n-y", "a b.txt"},
+        {"Multipart/Form-Data; charset=x; boundary=\"b\"", FORM, "other", "first", NULL},
+        {"multipart/form-data; boundary=b", "preamble\r\n" FORM, "file", "x--b\r\n-y", "a b.txt"},
+        {"multipart/form-data; boundary=b", FORM, "none", NULL, NULL},
+        {"multipart/form-data; boundary=c", FORM, "file", NULL, NULL},
+        {"multipart/form-data", FORM, "file", NULL, NULL},
+        {"multipart/mixed; boundary=b", FORM, "file", NULL, NULL},
+        {NULL, FORM, "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "", "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "--b", "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=file\r\n\r\ncut off", "file", NULL, NULL},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n\r\n--b--", "file", "", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct multipart_part part;
+        struct err e = {0};
+        bool ok = multipart_find(str_of(rows[i].type), str_of(rows[i].body), rows[i].field, &part, &e);
+        assert_int_equal(ok, rows[i].bytes != NULL);
+        if (ok) assert_true(str_eq(part.bytes, str_of(rows[i].bytes)) && str_eq(part.file_name, str_of(rows[i].file)));
+        else assert_int_equal(e.code, ERR_SPEC);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +320,8 @@ int main(void)
         cmocka_unit_test(routes_choose_the_most_literal_row),
         cmocka_unit_test(gzip_is_for_who_takes_it),
         cmocka_unit_test(addresses_are_counted),
+        cmocka_unit_test(ranges_are_parts_of_the_file),
+        cmocka_unit_test(forms_give_their_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "http/range.h"
 #include "http/server_p.h"
 
 enum { ERROR_BODY_BYTES = 16 << 10 };
@@ -133,6 +134,29 @@ void http_reply_file(struct http_req *r, int status, const char *content_type, c
         r->server->mhd->create_response_from_fd_at_offset64(f->size, f->fd, f->offset);
     if (!m) close(f->fd);
     reply_with(r, status, content_type, m);
+}
+
+void http_reply_range(struct http_req *r, const char *content_type, int fd, uint64_t size, struct str etag)
+{
+    struct http_file f = {.fd = fd, .size = size};
+    struct str if_range = http_req_header(r, "If-Range");
+    bool current = !str_set(if_range) || (etag.n && str_eq(if_range, etag));
+    enum range_kind kind = current ? range_parse(http_req_header(r, "Range"), size, &f.offset, &f.size) : RANGE_NONE;
+    http_reply_header(r, "Accept-Ranges", STR("bytes"));
+    if (etag.n) http_reply_header(r, "ETag", etag);
+    if (kind == RANGE_BAD) {
+        close(fd);
+        http_reply_header(r, "Content-Range", str_fmt(&r->arena, "bytes */%llu", (unsigned long long)size));
+        struct buf body;
+        buf_init(&body, ERROR_BODY_BYTES);
+        error_put(&body, 11, "the range begins behind the end");
+        http_reply_buf(r, 416, "application/json", &body);
+        return;
+    }
+    if (kind == RANGE_PART)
+        http_reply_header(r, "Content-Range", str_fmt(&r->arena, "bytes %llu-%llu/%llu", (unsigned long long)f.offset,
+                                                      (unsigned long long)(f.offset + f.size - 1), (unsigned long long)size));
+    http_reply_file(r, kind == RANGE_PART ? 206 : 200, content_type, &f);
 }
 
 void http_reply_err(struct http_req *r, const struct err *e)

@@ -1,4 +1,5 @@
 /* Requests: what they hold, who holds them, and what a handler reads from them. */
+#include "os/fd.h"
 #include "http/server_p.h"
 
 static const struct sm_edges edges[] = {
@@ -19,6 +20,7 @@ struct http_req *req_new(struct http_conn *c, struct str target)
     r->start_us = loop_now_us();
     r->target.raw = str_dup(&r->arena, target);
     buf_init(&r->body, o->max_body_bytes);
+    r->spool_fd = -1;
     buf_init(&r->stream.out, SIZE_MAX / 2); /* stream_room is its limit */
     r->stream.req = r;
     c->req = r;
@@ -30,6 +32,7 @@ static void req_free(struct http_req *r)
 {
     if (r->response) mhd_open(NULL)->destroy_response(r->response);
     buf_fini(&r->body);
+    close_fd(&r->spool_fd);
     buf_fini(&r->stream.out);
     VEC_FINI(&r->reply_fields);
     arena_fini(&r->arena);
@@ -120,6 +123,14 @@ struct str http_req_query(const struct http_req *r, const char *key)
     for (size_t i = 0; i < r->target.query_count; i++)
         if (str_is(r->target.query[i].key, key)) return r->target.query[i].value;
     return STR_NONE;
+}
+
+int http_req_spooled(struct http_req *r)
+{
+    int fd = r->spool_fd;
+    ASSERT(fd >= 0);
+    r->spool_fd = -1;
+    return fd;
 }
 
 bool http_req_query_at(const struct http_req *r, size_t i, struct str *key, struct str *value)

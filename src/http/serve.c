@@ -2,10 +2,15 @@
  *
  * It calls serve_request first with the headers alone, then with pieces of the body, then with
  * none; and once more after a resume. */
+#include <fcntl.h>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "http/server_p.h"
+#include "os/fd.h"
 #include "os/random.h"
+
+#define SPOOL_MAX ((uint64_t)LIMIT_UPLOAD_MIB << 20)
 
 void *serve_target(void *server, const char *uri, struct MHD_Connection *mhd)
 {
@@ -102,6 +107,13 @@ static bool head_route(struct http_req *r, const struct gate_body *body)
     return false;
 }
 
+static bool spool_open(struct http_req *r, struct err *e)
+{
+    const char *dir = r->match.route->spool_dir;
+    r->spool_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return r->spool_fd >= 0 || err_sys(e, "'%s'", dir);
+}
+
 static bool head_check(struct http_req *r, const char *version, struct gate_body *body)
 {
     struct err e = {0};
@@ -116,9 +128,11 @@ static bool head_check(struct http_req *r, const char *version, struct gate_body
         return false;
     }
     if (!head_route(r, body)) return false;
-    size_t max = r->server->opts.max_body_bytes;
-    if (body->length <= max) return true;
-    err_set(&e, ERR_LIMIT, "the body is larger than LIMIT_HTTP_BODY_BYTES (%zu)", max);
+    bool spools = !r->verdict.status && r->match.route->spool_dir; /* who is refused may be without a route */
+    uint64_t max = spools ? SPOOL_MAX : r->server->opts.max_body_bytes;
+    if (body->length > max)
+        err_set(&e, ERR_LIMIT, "the body is larger than %s (%llu bytes)", spools ? "LIMIT_UPLOAD_MIB" : "LIMIT_HTTP_BODY_BYTES", (unsigned long long)max);
+    else if (!spools || spool_open(r, &e)) return true;
     refuse_err(r, &e);
     return false;
 }
@@ -137,14 +151,32 @@ static enum MHD_Result serve_head(struct http_req *r, const char *method, const 
 }
 
 /* In the middle of a body libmicrohttpd takes no answer: it is written past it. */
+static enum MHD_Result refuse_midway(struct http_req *r, int status, int code, const char *text)
+{
+    conn_refuse(r->conn, status, code, text);
+    return MHD_NO;
+}
+
+static enum MHD_Result spool_data(struct http_req *r, const char *data, size_t *size)
+{
+    struct err e;
+    struct str bytes = str_n(data, *size);
+    r->spooled += *size;
+    r->conn->body_bytes += *size;
+    *size = 0;
+    if (r->spooled > SPOOL_MAX) return refuse_midway(r, 413, 8, "the body is larger than LIMIT_UPLOAD_MIB");
+    if (fd_write_all(r->spool_fd, bytes, &e)) return MHD_YES;
+    return refuse_midway(r, err_http_status(e.code), err_grpc_code(e.code), e.text);
+}
+
 static enum MHD_Result serve_data(struct http_req *r, const char *data, size_t *size)
 {
+    if (r->spool_fd >= 0) return spool_data(r, data, size);
     buf_add(&r->body, data, *size);
     r->conn->body_bytes += *size;
     *size = 0;
     if (!r->body.overflow) return MHD_YES;
-    conn_refuse(r->conn, 413, 8, "the body is larger than LIMIT_HTTP_BODY_BYTES");
-    return MHD_NO;
+    return refuse_midway(r, 413, 8, "the body is larger than LIMIT_HTTP_BODY_BYTES");
 }
 
 /* Suspended in any case: an answer given at once waits for the send hook too. */

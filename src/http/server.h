@@ -26,6 +26,8 @@ struct http_route {
     const char *pattern;
     http_handler *handle;
     void *user;
+    /* The body goes into an unnamed file in this directory, and may have LIMIT_UPLOAD_MIB; NULL: it is kept in memory. */
+    const char *spool_dir;
 };
 
 /* An answer that is given in a handler's place. */
@@ -94,6 +96,7 @@ bool http_req_query_at(const struct http_req *r, size_t i, struct str *key, stru
 struct str http_req_header(const struct http_req *r, const char *name); /* any case; first one */
 bool http_req_header_at(const struct http_req *r, size_t i, struct str *name, struct str *value);
 struct str http_req_body(const struct http_req *r);
+int http_req_spooled(struct http_req *r); /* of a route with spool_dir: the file, once, to be closed */
 bool http_req_wants_sse(const struct http_req *r); /* Accept: text/event-stream */
 /* Called at most once, when the client has closed its side (or the server stops) before the answer
  * was complete. A stream then takes no more; a held request may still be answered. */
@@ -112,6 +115,9 @@ struct http_file {
     uint64_t offset, size;
 };
 void http_reply_file(struct http_req *r, int status, const char *content_type, const struct http_file *f);
+/* 200 with the whole file, or what the request's Range asks for: 206, 416. etag: quoted, of content that never changes under
+ * it; absent: a Range with If-Range gets the whole. */
+void http_reply_range(struct http_req *r, const char *content_type, int fd, uint64_t size, struct str etag);
 void http_reply_err(struct http_req *r, const struct err *e); /* {"code":5,"message":"…"} */
 
 /* Streams: 200, chunked. */

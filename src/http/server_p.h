@@ -52,6 +52,8 @@ struct http_req {
     struct http_field *fields;
     size_t field_count;
     struct buf body;
+    int spool_fd; /* >= 0: the body goes there instead */
+    uint64_t spooled;
     bool closing; /* the answer says Connection: close */
     struct route_match match;
     VEC(struct http_field) reply_fields;

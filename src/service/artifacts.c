@@ -1,8 +1,12 @@
 /* Artifacts of a run: which there are, and their content as a file or as it was produced. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "artifact/artifact.h"
 #include "doc/json.h"
+#include "os/dir.h"
 #include "os/fd.h"
 #include "service/service_p.h"
 
@@ -114,6 +118,74 @@ bool service_artifact_write(const char *state_dir, const struct run_artifact *ar
     bool ok = artifact_export(repo, &ref, &how, e);
     artifact_close(repo);
     return ok;
+}
+
+/* Nothing but memory holds it. */
+static int unnamed_file(const char *state_dir, struct err *e)
+{
+    int fd = open(state_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) err_sys(e, "'%s'", state_dir);
+    return fd;
+}
+
+static int content_open(const char *state_dir, const struct run_artifact *art, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct artifact_repo *repo;
+    struct artifact_place at;
+    struct artifact_ref ref = {.id = art->content};
+    int fd = -1;
+    arena_init(&a);
+    if (!has_content(art, e) || !repo_open(state_dir, &repo, e)) return -1;
+    if (artifact_path(&a, repo, &ref, &at, e)) {
+        fd = open(at.path.p, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0) err_sys(e, "artifact content '%.*s'", STR_ARG(art->content));
+    }
+    artifact_close(repo);
+    return fd;
+}
+
+bool service_artifact_open(const char *state_dir, const struct run_artifact *art, int *fd, struct err *e)
+{
+    bool lies_there = !art->text.p && art->plain && str_is(art->form, "file");
+    *fd = lies_there ? content_open(state_dir, art, e) : unnamed_file(state_dir, e);
+    if (*fd < 0) return false;
+    if (lies_there || service_artifact_write(state_dir, art, *fd, e)) return true;
+    close_fd(fd);
+    return false;
+}
+
+static bool not_there(struct str path, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no '%.*s' in the artifact", STR_ARG(str_sub(path, 0, 400)));
+}
+
+static bool names_read(struct arena *a, int fd, struct artifact_view *out, struct err *e)
+{
+    struct dir_list list;
+    if (!dir_read(a, str_fmt(a, "/proc/self/fd/%d", fd).p, &list, e)) return false;
+    out->is_directory = true;
+    out->names = ARENA_ARRAY(a, struct str, list.n + 1);
+    for (size_t i = 0; i < list.n; i++)
+        out->names[out->n++] = list.items[i].type == DT_DIR ? str_cat(a, list.items[i].name, STR("/")) : list.items[i].name;
+    return true;
+}
+
+bool service_artifact_view(struct arena *a, const char *state_dir, const struct run_artifact *art, struct str path,
+                           struct artifact_view *out, struct err *e)
+{
+    struct stat st;
+    *out = (struct artifact_view){.fd = -1};
+    int root CLEANUP(close_fd) = art->text.p ? unnamed_file(state_dir, e) : content_open(state_dir, art, e);
+    if (root < 0 || (art->text.p && !fd_write_all(root, art->text, e))) return false;
+    if (fstat(root, &st) != 0) return err_sys(e, "cannot look at an artifact");
+    if (path.n && !S_ISDIR(st.st_mode)) return not_there(path, e);
+    int fd CLEANUP(close_fd) = path.n ? fd_open_beneath(root, str_z(a, path), O_RDONLY | O_NONBLOCK, 0, NULL) : fcntl(root, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) return not_there(path, e);
+    if (S_ISDIR(st.st_mode)) return names_read(a, fd, out, e);
+    out->fd = fd;
+    fd = -1;
+    return true;
 }
 
 bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e)

@@ -40,19 +40,37 @@ bool service_object_get(struct arena *a, struct service *s, enum service_kind ki
     return !nothing_stored(s, e) && resource_get(a, service_store(s), &key, out, e);
 }
 
+bool service_object_page(struct arena *a, struct service *s, enum service_kind kind, const struct object_query *o,
+                         struct object_page *out, struct err *e)
+{
+    struct resource_query q = {.kind = kinds[kind].id, .ns = o->ns, .label_selector = o->labels, .field_selector = o->fields,
+                               .continue_token = o->position, .limit = o->limit};
+    struct resource_page page = {0};
+    struct val_builder list;
+    *out = (struct object_page){.items = {.kind = VAL_LIST}};
+    if (!service_store(s)) return true;
+    if (!resource_list(a, service_store(s), &q, &page, e)) return false;
+    list_begin(&list, a);
+    for (size_t i = 0; i < page.n; i++) list_add(&list, page.docs[i]);
+    out->items = list_done(&list);
+    out->next = page.continue_token;
+    out->rv = page.rv;
+    return true;
+}
+
 bool service_object_list(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str selector,
                          struct val *out, struct err *e)
 {
-    struct resource_query q = {.kind = kinds[kind].id, .ns = ns, .label_selector = selector};
-    struct resource_page page = {0};
+    struct object_query q = {.ns = ns, .labels = selector};
+    struct object_page page;
     struct val_builder list;
-    bool ok = true;
+    bool ok;
     list_begin(&list, a);
     do {
-        if (service_store(s)) ok = resource_list(a, service_store(s), &q, &page, e);
-        for (size_t i = 0; ok && i < page.n; i++) list_add(&list, page.docs[i]);
-        q.continue_token = page.continue_token;
-    } while (ok && q.continue_token.n);
+        ok = service_object_page(a, s, kind, &q, &page, e);
+        for (uint32_t i = 0; ok && i < page.items.n; i++) list_add(&list, page.items.items[i]);
+        q.position = page.next;
+    } while (ok && q.position.n);
     *out = list_done(&list);
     return ok;
 }

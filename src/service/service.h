@@ -88,6 +88,19 @@ bool service_object_get(struct arena *a, struct service *s, enum service_kind ki
 /* A list, by namespace (absent: all) and name; selector: labels, or absent. */
 bool service_object_list(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str selector,
                          struct val *out, struct err *e);
+/* One page of it; without a limit, as many as LIMIT_LIST_ROWS. */
+struct object_query {
+    struct str ns, labels, fields; /* absent: all */
+    struct str position;           /* `next` of the page before */
+    size_t limit;
+};
+struct object_page {
+    struct val items;
+    struct str next; /* absent: this was the last */
+    int64_t rv;
+};
+bool service_object_page(struct arena *a, struct service *s, enum service_kind kind, const struct object_query *o,
+                         struct object_page *out, struct err *e);
 /* Lints the one document and stores it; *out as it is stored. CREATE: CONFLICT when the name is taken; UPDATE:
  * NOT_FOUND when there is none; APPLY: either. Findings go to `diags`; `e` is then ERR_SPEC. */
 enum service_put { SERVICE_CREATE, SERVICE_UPDATE, SERVICE_APPLY };
@@ -103,6 +116,31 @@ bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e);
+
+/* ---- stored objects of any kind, ConfigMaps and Secrets among them ---- */
+
+struct stored_ref {
+    struct str kind; /* as users write it: ConfigMap, configmaps, cm */
+    struct str ns, name;
+};
+bool service_kind_is_shared(struct str kind); /* it has no namespace: what is of it is everybody's */
+bool service_kind_is(struct str kind, struct str is, struct err *e); /* both mean the same kind; SPEC, NOT_FOUND */
+/* Of a Secret come the names of its `keys`, never a value. */
+bool service_stored_page(struct arena *a, struct service *s, struct str kind, const struct object_query *o,
+                         struct object_page *out, struct err *e);
+bool service_stored_get(struct arena *a, struct service *s, const struct stored_ref *ref, struct val *out, struct err *e);
+enum stored_how {
+    STORED_DRY = 1, /* only says what it would do */
+    STORED_JOIN = 2 /* a Secret keeps the values that the document does not name */
+};
+struct stored_result {
+    struct val doc;
+    struct str did; /* created, configured, unchanged */
+};
+/* Lints the one document and stores it, new or not. Findings go to `diags`; `e` is then ERR_SPEC. */
+bool service_stored_apply(struct arena *a, struct service *s, struct str ns, const struct documents *one, unsigned how,
+                          struct diags *diags, struct stored_result *out, struct err *e);
+bool service_stored_delete(struct service *s, const struct stored_ref *ref, struct err *e);
 
 /* ---- following ---- */
 
@@ -215,19 +253,41 @@ bool service_phase(struct arena *a, struct service *s, const struct workflow_ref
 /* The whole Workflow object with .status.nodes. spec.suspend and spec.shutdown say what was asked since. */
 bool service_get(struct arena *a, struct service *s, struct str ns, struct str name, struct val *out,
                  struct err *e);
+/* The same, without .status.nodes unless they are wanted. */
+bool service_get_part(struct arena *a, struct service *s, const struct workflow_ref *ref, bool nodes, struct val *out,
+                      struct err *e);
 
+enum list_form {
+    LIST_SHORT,    /* without nodes and without spec bodies: what the narrow rows say */
+    LIST_NO_NODES, /* without .status.nodes */
+    LIST_WHOLE
+};
 struct list_opts {
     struct str ns; /* absent: all namespaces */
-    struct str prefix, selector; /* label selector */
-    struct str fields;           /* field selector over metadata and status */
+    struct str name; /* absent or empty: all */
+    enum { LIST_NAME_PREFIX, LIST_NAME_EXACT, LIST_NAME_CONTAINS } match; /* how it is meant */
+    struct str selector; /* label selector */
+    struct str fields;   /* field selector over metadata and status */
     const struct str *phases;
     size_t n_phases;
     int completed;               /* 1 only completed, -1 only running, 0 both */
-    int64_t created_after_us, finished_before_us;
+    int64_t created_after_us, finished_before_us, started_after_us, started_before_us;
+    enum list_form form;
+    bool count;                  /* what is left after a page, where an index tells: costs a look at each entry */
+    int64_t before_run;          /* `next` of the page before */
     size_t limit;                /* 0: all */
 };
-/* A list of Workflow objects without nodes and without spec bodies, newest first. */
+/* A list of Workflow objects, newest first. */
 bool service_list(struct arena *a, struct service *s, const struct list_opts *o, struct val *out, struct err *e);
+struct list_page {
+    struct val items;
+    int64_t next;      /* 0: this was the last; else there may be more, also after fewer than `limit` */
+    int64_t remaining; /* after this page, when there is a next one; -1: not known */
+    int64_t rv;        /* version of the store that it shows */
+};
+/* One page of it, of at most LIMIT_LIST_ROWS. Pages that follow each other show every workflow that is there all the time
+ * exactly once, whatever comes, changes and goes meanwhile. */
+bool service_list_page(struct arena *a, struct service *s, const struct list_opts *o, struct list_page *out, struct err *e);
 
 /* Of such a list: the labels' keys, or the values of `key`; in order, each once. */
 struct str *service_labels(struct arena *a, const struct val *items, struct str key, size_t *n);
@@ -270,9 +330,31 @@ struct str artifact_file_name(struct arena *a, const struct run_artifact *art);
 /* Writes it as a file as Argo would have kept it: a gzipped tar, a zip, or plainly. A directory without
  * archive is a gzipped tar too. Reads files only: may run on any thread. */
 bool service_artifact_write(const char *state_dir, const struct run_artifact *art, int fd, struct err *e);
+/* The same, opened for reading; a plain file as it lies there. */
+bool service_artifact_open(const char *state_dir, const struct run_artifact *art, int *fd, struct err *e);
+/* What is at `path` in it (empty: the artifact itself), as the step produced it; a path or a symlink that leads out of it is
+ * NOT_FOUND. May run on any thread, with an arena of its own. */
+struct artifact_view {
+    int fd;            /* of a file, to be closed */
+    bool is_directory;
+    struct str *names; /* of a directory, in order; directories among them end with '/' */
+    size_t n;
+};
+bool service_artifact_view(struct arena *a, const char *state_dir, const struct run_artifact *art, struct str path,
+                           struct artifact_view *out, struct err *e);
 /* A copy of the file or directory as the step produced it, at `to`, which must not exist. */
 bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e);
 const char *service_state_dir(struct service *s); /* lives as long as the service */
+
+/* A file that a user brings: its bytes become an artifact's content (on any thread; on the disk when it returns true), which
+ * then gets the key uploads/NAMESPACE/UUID/FILE (on the loop thread, of the engine). */
+struct upload {
+    char content[48]; /* its id */
+    int64_t size_bytes;
+};
+bool service_upload_save(const char *state_dir, struct str bytes, struct upload *out, struct err *e);
+bool service_upload_keep(struct arena *a, struct service *s, struct str ns, struct str file, const struct upload *u,
+                         struct str *key, struct err *e);
 
 /* Lints workflows against what is stored, as a submission would. */
 bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,

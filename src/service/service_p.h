@@ -103,7 +103,7 @@ void events_committed(struct service *s, const struct err *e);
 bool events_begin(struct service *s, struct err *e);
 void events_end(struct service *s);
 
-/* read.c: a run as lists show it: without nodes and spec */
+/* list.c: a run as lists show it: without nodes and spec */
 struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row);
 /* read.c: true, and `e` is set, when nothing was ever run here */
 bool no_state(struct service *s, struct err *e);

@@ -154,7 +154,7 @@ static struct str wanted_name(const struct workflow_watch *w)
 /* Changes are noted when all is listed: a run that changes meanwhile moves to its place then. */
 static void list_note(struct workflow_watch *w, struct arena *a)
 {
-    struct run_filter f = {.ns = w->o.ns.n ? w->o.ns : STR_NONE, .prefix = wanted_name(w), .before_run = w->before_run, .limit = PAGE};
+    struct run_filter f = {.ns = w->o.ns.n ? w->o.ns : STR_NONE, .name = wanted_name(w), .match = RUN_NAME_EXACT, .before_run = w->before_run, .limit = PAGE};
     struct run_page page;
     struct err e;
     if (!store_run_list(a, service_store(w->s), &f, &page, &e)) {

@@ -1,8 +1,8 @@
-/* Rows of runs and their documents. See store.h. */
+/* Rows of runs and their documents; lists of them: runs_list.c. See store.h. */
 #include "base/limits.h"
 #include "store/store_p.h"
 
-static void run_read(struct query *q, struct arena *a, struct run_row *out)
+void run_read(struct query *q, struct arena *a, struct run_row *out)
 {
     out->run = query_get_int(q);
     out->uid = query_get_dup(q, a);
@@ -60,8 +60,27 @@ static bool run_must_exist(struct store *s, int64_t run, struct err *e)
     return store_rows_changed(s) > 0 || err_set(e, ERR_NOT_FOUND, "there is no run %lld", (long long)run);
 }
 
+/* True when it was done, or failed. */
+static bool run_touch(struct store *s, const struct run_row *row, bool *ok, struct err *e)
+{
+    struct query q = query_new(s, STMT_RUN_TOUCH);
+    query_text(&q, row->message);
+    query_text(&q, row->progress);
+    query_int(&q, s->now.version);
+    query_int(&q, row->run);
+    query_text(&q, row->phase);
+    query_int(&q, row->started_us);
+    query_int(&q, row->finished_us);
+    query_int(&q, row->completed);
+    *ok = query_run(&q, e);
+    return !*ok || store_rows_changed(s) > 0;
+}
+
 bool store_run_update(struct store *s, const struct run_row *row, unsigned fields, struct err *e)
 {
+    const unsigned whole = RUN_PHASE | RUN_STARTED | RUN_FINISHED | RUN_MESSAGE | RUN_PROGRESS | RUN_COMPLETED;
+    bool ok;
+    if (fields == whole && run_touch(s, row, &ok, e)) return ok;
     struct query q = query_new(s, STMT_RUN_UPDATE);
     query_int(&q, fields);
     query_int(&q, s->now.version);
@@ -122,56 +141,6 @@ bool store_run_doc(struct arena *a, struct store *s, int64_t run, struct str *do
     if (found) *doc = query_get_dup(&q, a);
     if (!query_end(&q, e)) return false;
     return found || err_set(e, ERR_NOT_FOUND, "there is no run %lld", (long long)run);
-}
-
-/* ",Failed,Error," for instr(); absent for no filter. */
-static struct str phases_text(struct arena *a, const struct run_filter *f)
-{
-    enum { PHASES_MAX = 8, PHASE_BYTES = 64 };
-    if (!f->n_phases) return STR_NONE;
-    ASSERT(f->n_phases <= PHASES_MAX);
-    struct buf b CLEANUP(buf_fini);
-    buf_init(&b, PHASES_MAX * PHASE_BYTES);
-    buf_char(&b, ',');
-    for (size_t i = 0; i < f->n_phases; i++) {
-        buf_str(&b, f->phases[i]);
-        buf_char(&b, ',');
-    }
-    return buf_dup(a, &b);
-}
-
-static struct query list_query(struct arena *a, struct store *s, const struct run_filter *f, size_t limit)
-{
-    struct query q = query_new(s, f->completed < 0   ? STMT_RUN_LIST_ACTIVE
-                                  : f->completed > 0 ? STMT_RUN_LIST_DONE
-                                                     : STMT_RUN_LIST);
-    query_int(&q, f->before_run ? f->before_run : INT64_MAX);
-    query_text_opt(&q, f->ns);
-    query_text_opt(&q, phases_text(a, f));
-    query_text_opt(&q, f->prefix);
-    query_int(&q, f->created_after_us ? f->created_after_us : INT64_MIN);
-    query_int(&q, f->finished_before_us);
-    query_int(&q, (int64_t)limit + 1);
-    return q;
-}
-
-bool store_run_list(struct arena *a, struct store *s, const struct run_filter *f, struct run_page *out,
-                    struct err *e)
-{
-    size_t limit = store_limit(f->limit, LIMIT_LIST_ROWS);
-    VEC(struct run_row) rows = {0};
-    struct query q = list_query(a, s, f, limit);
-    bool more = false;
-    while (!more && query_row(&q)) {
-        struct run_row row;
-        more = rows.n == limit;
-        if (more) break;
-        run_read(&q, a, &row);
-        VEC_PUSH(&rows, row);
-    }
-    ROWS_MOVE(a, &rows, &out->rows, &out->n);
-    out->next = more ? out->rows[out->n - 1].run : 0;
-    return query_end(&q, e);
 }
 
 static bool delete_by_run(struct store *s, enum stmt id, int64_t run, struct err *e)

@@ -97,13 +97,22 @@ bool store_run_find(struct arena *a, struct store *s, struct str ns, struct str 
 bool store_run_find_uid(struct arena *a, struct store *s, struct str uid, struct run_row *out, struct err *e);
 bool store_run_doc(struct arena *a, struct store *s, int64_t run, struct str *doc, struct err *e);
 
+enum run_name_match { RUN_NAME_PREFIX, RUN_NAME_EXACT, RUN_NAME_CONTAINS };
+/* Whatever is asked for costs a look at a narrow index entry for each run, or less. */
 struct run_filter {
     struct str ns;            /* absent: all */
     const struct str *phases; /* any of these; n_phases == 0: all */
     size_t n_phases;          /* at most 8 */
-    struct str prefix;        /* of the name; absent: all */
+    struct str name;          /* absent: all */
+    enum run_name_match match;
     int completed;            /* 1 only completed, -1 only not completed, 0 both */
-    int64_t created_after_us, finished_before_us; /* 0: any */
+    int64_t created_after_us, finished_before_us, started_after_us, started_before_us; /* 0: any */
+    const struct str *tags;   /* only runs with one of these labels ("key=value"), which are all of one key */
+    size_t n_tags;            /* 0: all */
+    /* What the rest of a filter says; NULL: all. The row's texts live until it returns. May not use the store. */
+    bool (*keep)(void *ctx, const struct run_row *row);
+    void *ctx;
+    size_t look;              /* give up after keep has seen so many rows (for each tag); 0: never */
     int64_t before_run;       /* continue: only ids below this; 0: from the newest */
     size_t limit;             /* 0: LIMIT_LIST_ROWS */
 };
@@ -112,6 +121,7 @@ struct run_page {
     size_t n;
     int64_t next;         /* before_run of the next page; 0: this was the last */
 };
+/* With `look` a page may have fewer rows than its limit, and still a next one. */
 bool store_run_list(struct arena *a, struct store *s, const struct run_filter *f, struct run_page *out,
                     struct err *e);
 /* How many there are of each phase: reads all rows. Phases beyond the first STORE_PHASES_MAX are left out. */
@@ -121,6 +131,10 @@ struct run_count {
     int64_t n;
 };
 bool store_run_phases(struct store *s, struct run_count out[STORE_PHASES_MAX], size_t *n, struct err *e);
+/* How many there are, where neither tags nor keep are asked for. */
+bool store_run_count(struct arena *a, struct store *s, const struct run_filter *f, int64_t *n, struct err *e);
+/* Runs before `before_run` (0: all) with this label: at most `most` are counted. */
+bool store_tag_count(struct store *s, struct str tag, int64_t before_run, int64_t most, int64_t *n, struct err *e);
 /* Leaves a tombstone; removes the document, nodes, private values, timers and artifact references.
  * Commands stay until they are acknowledged. NOT_FOUND when absent. */
 bool store_run_delete(struct store *s, int64_t run, int64_t now_us, struct err *e);

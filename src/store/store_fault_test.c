@@ -266,6 +266,8 @@ static void damage_is_reported(void **state)
     assert_string_not_equal(report.p, "ok");
 }
 
+enum { NOW = STORE_SCHEMA_VERSION, NEXT = NOW + 1 };
+
 static void v1_create(struct fixture *f)
 {
     store_close(f->s);
@@ -313,17 +315,17 @@ static void schema_1_opens_with_all_it_held(void **state)
 static void migrations_go_forward_with_a_backup(void **state)
 {
     struct fixture *f = *state;
-    const char *const broken[] = {store_schema[0], "CREATE TABLE extra(x) STRICT"};
-    const char *const good[] = {store_schema[0], "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO extra VALUES(1)"};
+    const char *const broken[] = {[NOW] = "CREATE TABLE extra(x) STRICT"};
+    const char *const good[] = {[NOW] = "CREATE TABLE extra(x INTEGER) STRICT; INSERT INTO extra VALUES(1)"};
     int64_t v = 0;
     v1_create(f);
-    fixture_reopen(f);
-    FAILS(f, ERR_INTERNAL, store_migrate(f->s, broken, 2, &f->e));
+    fixture_reopen(f); /* a first backup */
+    FAILS(f, ERR_INTERNAL, store_migrate(f->s, broken, NEXT, &f->e));
     OK(f, store_exec_int(f->s, "PRAGMA user_version", &v, &f->e));
-    assert_int_equal(v, 1);
-    OK(f, store_migrate(f->s, good, 2, &f->e));
+    assert_int_equal(v, NOW);
+    OK(f, store_migrate(f->s, good, NEXT, &f->e));
     OK(f, store_exec_int(f->s, "PRAGMA user_version", &v, &f->e));
-    assert_int_equal(v, 2);
+    assert_int_equal(v, NEXT);
     assert_int_equal(values_of(f, f->s), 1);
     assert_true(exists(f, "skiff.db.v1"));
     struct stat st;
@@ -332,10 +334,10 @@ static void migrations_go_forward_with_a_backup(void **state)
 
     store_close(f->s);
     f->s = NULL;
-    for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) { /* this program knows only schema 1 */
+    for (int mode = STORE_READ; mode <= STORE_WRITE; mode++) { /* this program knows only schema NOW */
         assert_null(store_open(f->dir, (enum store_mode)mode, &f->e));
         assert_int_equal(f->e.code, ERR_UNSUPPORTED);
-        assert_non_null(strstr(f->e.text, "newer Skiff (schema 2"));
+        assert_non_null(strstr(f->e.text, str_fmt(&f->a, "newer Skiff (schema %d", NEXT).p));
     }
     assert_int_equal(rename(str_fmt(&f->a, "%s.v1", db_path(f).p).p, db_path(f).p), 0);
     fixture_reopen(f); /* the backup is a whole state */
@@ -346,7 +348,7 @@ static void a_migration_that_breaks_off_can_be_made_again(void **state)
 {
     static const char *const breaks[] = {"BACKUP=kill", "BACKUP=enospc", "MIGRATE=kill", "MIGRATE=eio"};
     struct fixture *f = *state;
-    const char *const two[] = {store_schema[0], "CREATE TABLE extra(x INTEGER) STRICT"};
+    const char *const next[] = {[NOW] = "CREATE TABLE extra(x INTEGER) STRICT"};
     int64_t v = 0;
     for (size_t i = 0; i < ARRAY_LEN(breaks); i++) {
         int status;
@@ -355,15 +357,15 @@ static void a_migration_that_breaks_off_can_be_made_again(void **state)
         if (pid == 0) {
             setenv("SKIFF_FAIL", breaks[i], 1);
             struct store *s = fail_init(&f->e) ? store_open(f->dir, STORE_WRITE, &f->e) : NULL;
-            _exit(!s || store_migrate(s, two, 2, &f->e) ? 0 : 1);
+            _exit(s && store_migrate(s, next, NEXT, &f->e) ? 0 : 1);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 1);
         fixture_reopen(f);
         OK(f, store_exec_int(f->s, "PRAGMA user_version", &v, &f->e));
-        assert_int_equal(v, 1);
+        assert_int_equal(v, NOW);
         assert_int_equal(values_of(f, f->s), 1);
-        OK(f, store_migrate(f->s, two, 2, &f->e));
+        OK(f, store_migrate(f->s, next, NEXT, &f->e));
     }
     v1_create(f);
     fixture_reopen(f);
@@ -372,10 +374,10 @@ static void a_migration_that_breaks_off_can_be_made_again(void **state)
 static void a_reader_asks_for_migration_of_an_old_schema(void **state)
 {
     struct fixture *f = *state;
-    const char *const two[] = {store_schema[0], "CREATE TABLE extra(x INTEGER) STRICT"};
+    const char *const next[] = {[NOW] = "CREATE TABLE extra(x INTEGER) STRICT"};
     struct store *r = store_open(f->dir, STORE_READ, &f->e);
-    FAILS(f, ERR_UNSUPPORTED, store_migrate(r, two, 2, &f->e));
-    assert_non_null(strstr(f->e.text, "old schema 1"));
+    FAILS(f, ERR_UNSUPPORTED, store_migrate(r, next, NEXT, &f->e));
+    assert_non_null(strstr(f->e.text, str_fmt(&f->a, "old schema %d", NOW).p));
     store_close(r);
 }
 

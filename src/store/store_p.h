@@ -59,6 +59,8 @@ struct str query_get(struct query *q);                          /* NULL: absent;
 struct str query_get_dup(struct query *q, struct arena *a);
 int64_t store_rows_changed(const struct store *s);              /* by the last query_run */
 
+void run_read(struct query *q, struct arena *a, struct run_row *out); /* RUN_COLUMNS; runs.c */
+
 /* Sets `e` from an SQLite result code, in a user's words. Returns false. */
 bool store_fail(struct store *s, int rc, struct err *e);
 bool store_exec(struct store *s, const char *sql, struct err *e);
@@ -66,7 +68,7 @@ bool store_exec_int(struct store *s, const char *sql, int64_t *out, struct err *
 
 /* schema.c: steps[i] leads from user_version i to i+1. */
 extern const char *const store_schema[];
-enum { STORE_SCHEMA_VERSION = 1, STORE_APPLICATION_ID = 0x536b6966 /* "Skif" */ };
+enum { STORE_SCHEMA_VERSION = 2, STORE_APPLICATION_ID = 0x536b6966 /* "Skif" */ };
 bool store_migrate(struct store *s, const char *const *steps, int n, struct err *e);
 
 /* Moves a vector of rows into the arena: *out_rows, *out_n. */

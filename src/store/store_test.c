@@ -68,12 +68,16 @@ static void runs_are_listed_by_every_filter(void **state)
         {{.ns = STR("x")}, "beetle cat bear ant "},
         {{.completed = 1}, "beetle bee ant "},
         {{.completed = -1}, "cat bear "},
-        {{.prefix = STR("bee")}, "beetle bee "},
+        {{.name = STR("bee")}, "beetle bee "},
         {{.phases = bad, .n_phases = 2}, "beetle bee "},
         {{.phases = fresh, .n_phases = 1}, "cat "},
         {{.created_after_us = 20}, "beetle cat bear "},
         {{.finished_before_us = 25}, "ant "},
-        {{.ns = STR("x"), .completed = -1, .prefix = STR("b"), .created_after_us = 20}, "bear "},
+        {{.ns = STR("x"), .completed = -1, .name = STR("b"), .created_after_us = 20}, "bear "},
+        {{.name = STR("bee"), .match = RUN_NAME_EXACT}, "bee "},
+        {{.name = STR("ea"), .match = RUN_NAME_CONTAINS}, "bear "},
+        {{.started_before_us = INT64_MAX}, "beetle cat bear bee ant "},
+        {{.started_after_us = INT64_MAX - 1}, ""},
         {{.before_run = 3}, "bee ant "},
         {{.ns = STR("none")}, ""},
     };
@@ -85,6 +89,99 @@ static void runs_are_listed_by_every_filter(void **state)
         assert_string_equal(names.p, cases[i].expected);
         assert_int_equal(page.next, 0);
     }
+}
+
+static bool keep_even(void *ctx, const struct run_row *row)
+{
+    ++*(int *)ctx;
+    return row->run % 2 == 0;
+}
+
+/* Labels of 30 runs: parity=odd|even, third=yes for each third. */
+static void tagged_insert(struct fixture *f)
+{
+    OK(f, store_begin(f->s, &f->e));
+    for (int i = 1; i <= 30; i++) {
+        struct run_row row = {.uid = str_fmt(&f->a, "u%d", i), .ns = STR("x"), .name = str_fmt(&f->a, "r%d", i), .phase = STR("Running"),
+                              .labels = str_fmt(&f->a, "{\"parity\":\"%s\"%s}", i % 2 ? "odd" : "even", i % 3 ? "" : ",\"third\":\"yes\"")};
+        int64_t run;
+        OK(f, store_run_insert(f->s, &row, STR("{}"), &run, &f->e));
+    }
+    OK(f, store_commit(f->s, STORE_FAST, &f->e));
+}
+
+static struct str ids_of(struct fixture *f, struct run_filter filter, int *pages)
+{
+    struct str ids = STR("");
+    for (*pages = 0;; ++*pages) {
+        struct run_page page;
+        OK(f, store_run_list(&f->a, f->s, &filter, &page, &f->e));
+        for (size_t k = 0; k < page.n; k++) ids = str_fmt(&f->a, "%s%lld ", ids.p, (long long)page.rows[k].run);
+        if (!(filter.before_run = page.next)) return ids;
+    }
+}
+
+static void runs_are_found_by_their_labels(void **state)
+{
+    static const struct str third[] = {{"third=yes", 9}}, both[] = {{"parity=odd", 10}, {"parity=even", 11}};
+    struct fixture *f = *state;
+    int pages, looked = 0;
+    int64_t n;
+    tagged_insert(f);
+    assert_string_equal(ids_of(f, (struct run_filter){.tags = third, .n_tags = 1, .limit = 4}, &pages).p, "30 27 24 21 18 15 12 9 6 3 ");
+    assert_int_equal(pages, 2);
+    assert_string_equal(ids_of(f, (struct run_filter){.tags = both, .n_tags = 2, .limit = 7, .before_run = 9}, &pages).p, "8 7 6 5 4 3 2 1 ");
+    struct run_filter even = {.tags = both, .n_tags = 2, .keep = keep_even, .ctx = &looked, .look = 3, .limit = 5, .before_run = 13};
+    assert_string_equal(ids_of(f, even, &pages).p, "12 10 8 6 4 2 ");
+    assert_int_equal(pages, 1); /* and the first */
+    OK(f, store_tag_count(f->s, third[0], 10, 100, &n, &f->e));
+    assert_int_equal(n, 3);
+
+    struct run_row changed = {.run = 30, .labels = STR("{\"third\":\"no\"}")};
+    OK(f, store_begin(f->s, &f->e));
+    OK(f, store_run_update(f->s, &changed, RUN_LABELS, &f->e));
+    OK(f, store_run_delete(f->s, 27, 1, &f->e));
+    OK(f, store_commit(f->s, STORE_FAST, &f->e));
+    assert_string_equal(ids_of(f, (struct run_filter){.tags = third, .n_tags = 1}, &pages).p, "24 21 18 15 12 9 6 3 ");
+    OK(f, store_exec_int(f->s, "SELECT count(*) FROM run_tags WHERE of_run=27", &n, &f->e));
+    assert_int_equal(n, 0);
+    OK(f, store_run_count(&f->a, f->s, &(struct run_filter){.completed = -1}, &n, &f->e));
+    assert_int_equal(n, 29);
+}
+
+/* Rows are looked at, not found: each page sees no more of them than it may. */
+static void a_page_gives_up_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct run_page page;
+    int looked = 0;
+    tagged_insert(f);
+    struct run_filter filter = {.keep = keep_even, .ctx = &looked, .look = 4, .limit = 10};
+    OK(f, store_run_list(&f->a, f->s, &filter, &page, &f->e));
+    assert_int_equal(looked, 4);
+    assert_int_equal(page.n, 2);
+    assert_int_equal(page.next, 27);
+}
+
+static void an_update_of_words_alone_is_one_of_all(void **state)
+{
+    const unsigned all = RUN_PHASE | RUN_STARTED | RUN_FINISHED | RUN_MESSAGE | RUN_PROGRESS | RUN_COMPLETED;
+    struct fixture *f = *state;
+    struct run_row row = {.run = 1, .phase = STR("Running"), .message = STR("m"), .progress = STR("1/2")}, got;
+    tagged_insert(f);
+    for (int i = 0; i < 2; i++) {
+        OK(f, store_begin(f->s, &f->e));
+        OK(f, store_run_update(f->s, &row, all, &f->e));
+        OK(f, store_commit(f->s, STORE_FAST, &f->e));
+        OK(f, store_run_get(&f->a, f->s, 1, &got, &f->e));
+        assert_true(str_eq(got.phase, row.phase) && str_eq(got.message, row.message) && str_eq(got.progress, row.progress));
+        assert_true(got.started_us == row.started_us && got.rv == store_version(f->s));
+        row = (struct run_row){.run = 1, .phase = STR("Failed"), .message = STR(""), .progress = STR("2/2"), .started_us = 5};
+    }
+    row.run = 99;
+    OK(f, store_begin(f->s, &f->e));
+    FAILS(f, ERR_NOT_FOUND, store_run_update(f->s, &row, all, &f->e));
+    store_rollback(f->s);
 }
 
 static void run_pages_join_without_gap_or_repeat(void **state)
@@ -407,7 +504,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(runs_are_found_updated_and_deleted), TEST(runs_are_listed_by_every_filter),
-        TEST(run_pages_join_without_gap_or_repeat), TEST(nodes_load_in_order_of_their_run_only),
+        TEST(runs_are_found_by_their_labels), TEST(a_page_gives_up_in_time),
+        TEST(an_update_of_words_alone_is_one_of_all), TEST(run_pages_join_without_gap_or_repeat), TEST(nodes_load_in_order_of_their_run_only),
         TEST(values_timers_and_commands_survive_reopening), TEST(values_are_read_by_ranges_of_keys),
         TEST(changes_are_read_from_any_point_and_trimmed),
         TEST(objects_are_guarded_by_their_version), TEST(objects_are_listed_in_pages),

@@ -80,7 +80,7 @@ class Case:
 
     def note(self, method, path):
         """The route that a request means: literals before parameters."""
-        fits = [r for r in self.routes if r[0] == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", r[1]), path)]
+        fits = [r for r in self.routes if r[0] == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+\.\.\.\}", ".*", r[1])), path)]
         if fits:
             self.hit.add(" ".join(min(fits, key=lambda r: [part.startswith("{") for part in r[1].split("/")])))
 

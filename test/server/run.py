@@ -10,6 +10,8 @@ import auth  # noqa: E402
 import backup_cases  # noqa: E402
 import http_cases  # noqa: E402
 import ops_cases  # noqa: E402
+import lists  # noqa: E402
+import objects  # noqa: E402
 import server  # noqa: E402
 import streams  # noqa: E402
 from server import Server, common, workflow  # noqa: E402
@@ -60,4 +62,4 @@ def ends_and_is_taken_over(score, skiff):
 
 
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *streams.CASES, *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES)))
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *streams.CASES, *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *lists.CASES, *objects.CASES)))
