@@ -16,8 +16,7 @@ const struct cmd cmd_cron = {
     .group = "STORE",
     .usage = "VERB …",
     .summary = "stored CronWorkflows",
-    .details = "This version stores and checks cron workflows and does not start them when they are due: `skiff run --from\n"
-               "cronworkflow/NAME` runs one now, and your machine's own scheduler can do that.",
+    .details = "`skiff server` starts them when they are due. `skiff run --from cronworkflow/NAME` runs one now.",
     .examples = "  skiff cron create nightly.yaml\n  skiff cron list\n  skiff run --from cronworkflow/nightly",
     .subs = verbs,
     .n_subs = ARRAY_LEN(verbs),

@@ -23,6 +23,7 @@ struct service_opts {
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
     bool read_only;            /* list, get, logs: never takes the lock, never writes */
+    bool schedules;            /* stored CronWorkflows are started when they are due */
     bool resume;               /* steps that were lost with a crash are started again */
     /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
      * returns goes to `unserve` when it leaves. Both may be NULL. */
@@ -96,9 +97,9 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
 /* Only lints: against what is stored as well. */
 bool service_object_lint(struct arena *a, struct service *s, enum service_kind kind, struct str ns,
                          const struct documents *docs, struct diags *diags, struct err *e);
+/* Of a CronWorkflow the workflows that it has started go with it. */
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
-/* When a CronWorkflow would be due next after `now_us`: the earliest of its schedules. False: suspended, or never.
- * Starting it then is not part of this version. */
+/* When a CronWorkflow is due next after `now_us`: the earliest of its schedules. False: suspended, stopped or never. */
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,

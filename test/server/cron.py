@@ -1,0 +1,158 @@
+"""CronWorkflows under `skiff server`: they start by themselves, and whatever dies, a scheduled time is started once."""
+import datetime
+import json
+import time
+
+from server import Server, common, workflow
+
+LABEL = "workflows.argoproj.io/cron-workflow"
+GATE = "until [ -e {0}/open ]; do sleep 0.02; done"
+
+
+def cron(name, script="true", schedules=("@every 1s",), **spec):
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "metadata": {"name": name},
+            "spec": {"schedules": list(schedules), "workflowSpec": workflow(script)["spec"], **spec}}
+
+
+class Crons(Server):
+    def store(self, doc):
+        status, _, made = self.ask("POST", "/api/v1/cron-workflows/default", {"cronWorkflow": doc})
+        if status != 200:
+            raise RuntimeError(f"cron: {status} {made}")
+
+    def status(self, name):
+        return self.ask("GET", f"/api/v1/cron-workflows/default/{name}")[2].get("status") or {}
+
+    def children(self, name):
+        """Oldest first."""
+        items = self.ask("GET", f"/api/v1/workflows/default?listOptions.labelSelector={LABEL}={name}")[2]["items"] or []
+        return sorted(items, key=lambda w: int(w["metadata"]["name"].rsplit("-", 1)[1]))
+
+    def until(self, name, what, holds):
+        return common.wait_for(lambda: holds(self.children(name)), f"{name}: {what}")
+
+
+def seconds(wf):
+    return int(wf["metadata"]["name"].rsplit("-", 1)[1])
+
+
+def phase(wf):
+    return wf["status"].get("phase")
+
+
+def starts(score, skiff):
+    s = Crons(skiff).start()
+    begun = time.time()
+    s.store(cron("tick", "echo {{workflow.scheduledTime}}", workflowMetadata={"labels": {"team": "a"}}))
+    runs = s.until("tick", "three runs that ended", lambda c: c if len(c) >= 3 and all(phase(w) == "Succeeded" for w in c[:3]) else None)
+    s.ask("PUT", "/api/v1/cron-workflows/default/tick/suspend", {})
+    first = s.get(runs[0]["metadata"]["name"])["metadata"]
+    at = datetime.datetime.fromtimestamp(seconds(runs[0]), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    score.check(first["annotations"]["workflows.argoproj.io/scheduled-time"] == at, f"scheduled time: {first}")
+    score.check(first["labels"].get("team") == "a" and first["ownerReferences"][0]["kind"] == "CronWorkflow", f"metadata: {first}")
+    score.check([seconds(w) - seconds(runs[0]) for w in runs[:3]] == [0, 1, 2], f"each second once: {[seconds(w) for w in runs]}")
+    score.check(0 <= seconds(runs[0]) - int(begun) <= 3, "it does not wait for anything else")
+    common.wait_for(lambda: not s.status("tick")["active"], "all ended")
+    status = s.status("tick")
+    score.check(status["phase"] == "Active" and status["succeeded"] == len(s.children("tick")) and not status["failed"], f"status: {status}")
+    shown = s.place.call("cron", "get", "tick").stdout
+    score.check("LastScheduledTime:" in shown and "NextScheduledTime:" not in shown, f"cron get: {shown}")
+    score.check(s.place.call("cron", "delete", "tick").returncode == 0 and not s.children("tick"), "what it started goes with it")
+    score.check(s.stop() == 0, f"told to end: {s.said}")
+    s.close()
+
+
+def suspend_and_resume(score, skiff):
+    """At once, and by the command line of another process; a plain `skiff run` starts nothing that is scheduled."""
+    s = Crons(skiff).start()
+    s.store(cron("tick"))
+    s.until("tick", "a run", lambda c: c)
+    score.check(s.place.call("cron", "suspend", "tick").returncode == 0, "suspended")
+    last = s.status("tick")["lastScheduledTime"]
+    s.store(cron("other"))
+    s.until("other", "others go on", lambda c: len(c) >= 3)
+    score.check(s.status("tick")["lastScheduledTime"] == last, "it rests")
+    s.place.call("cron", "resume", "tick")
+    common.wait_for(lambda: s.status("tick")["lastScheduledTime"] != last, "it goes on")
+    s.place.call("cron", "suspend", "tick")
+    s.stop()
+    s.place.call("cron", "resume", "tick")
+    before = time.time()
+    ran = s.place.run(s.place.file("w.json", json.dumps(workflow("sleep 2", name="local"))))
+    after = time.time()
+    s.start()
+    s.until("tick", "the server goes on", lambda c: seconds(c[-1]) > after)
+    between = [w["metadata"]["name"] for w in s.children("tick") if before < seconds(w) <= after]
+    score.check(ran.returncode == 0 and not between, f"skiff run started {between}: {ran.stderr}")
+    s.close()
+
+
+def policies(score, skiff):
+    s = Crons(skiff).start()
+    gate = GATE.format(s.place.root)
+    s.store(cron("allow", gate))
+    s.store(cron("forbid", gate, concurrencyPolicy="Forbid"))
+    s.store(cron("replace", gate, concurrencyPolicy="Replace"))
+    s.until("allow", "three at once", lambda c: len([w for w in c if phase(w) == "Running"]) >= 3)
+    s.until("replace", "two that made room", lambda c: len([w for w in c if phase(w) == "Failed"]) >= 1 and phase(c[-1]) != "Failed")
+    score.check(len(s.children("forbid")) == 1 and len(s.status("forbid")["active"]) == 1, f"forbid: {s.status('forbid')}")
+    message = [w for w in s.children("replace") if phase(w) == "Failed"][0]["status"]["message"]
+    score.check("Terminate" in message, f"replace: {message}")
+    s.place.file("open", "")
+    s.until("forbid", "another one", lambda c: len(c) >= 2)
+    s.close()
+
+
+def kills(score, skiff):
+    """kill -9, again and again: with a deadline every second that counts is started once, and the counters are those of the runs."""
+    s = Crons(skiff).start()
+    log = s.place.log_path()
+    s.store(cron("tick", f"echo {{{{workflow.name}}}} >> {log}", startingDeadlineSeconds=3600, successfulJobsHistoryLimit=1000))
+    for n in range(1, 6):
+        s.until("tick", "goes on", lambda c, n=n: len(c) >= 2 * n)
+        s.kill()
+        s.start()
+    s.ask("PUT", "/api/v1/cron-workflows/default/tick/suspend", {})
+    common.wait_for(lambda: not s.status("tick")["active"], "all ended")
+    names = [w["metadata"]["name"] for w in s.children("tick")]
+    ran = s.place.lines()
+    score.check(sorted(ran) == sorted(names) and len(set(ran)) == len(ran), f"started {names}, ran {ran}")
+    status = s.status("tick")
+    score.check(status["succeeded"] == len(names), f"counted: {status}, runs: {len(names)}")
+    gaps = [b - a for a, b in zip(map(seconds, s.children("tick")), map(seconds, s.children("tick")[1:]))]
+    score.check(all(g >= 1 for g in gaps), f"gaps: {gaps}")
+    s.close()
+
+
+def stops_and_forgets(score, skiff):
+    s = Crons(skiff).start()
+    s.store(cron("fails", "exit 1", stopStrategy={"expression": "cronworkflow.failed >= 3"}))
+    s.store(cron("none", "true", successfulJobsHistoryLimit=0))
+    common.wait_for(lambda: s.status("fails").get("phase") == "Stopped", "it stops")
+    doc = s.ask("GET", "/api/v1/cron-workflows/default/fails")[2]
+    score.check(doc["metadata"]["labels"]["cronworkflows.argoproj.io/completed"] == "true", f"labels: {doc['metadata']}")
+    s.until("fails", "one is kept", lambda c: len(c) == 1)
+    count = doc["status"]["failed"]
+    common.wait_for(lambda: s.status("none")["succeeded"] > len(s.children("none")), "those that ended go")
+    score.check(s.status("fails")["failed"] == count, "it started nothing more")
+    s.close()
+
+
+def what_cannot_start(score, skiff):
+    """The document says why, and goes on when it can."""
+    s = Crons(skiff).start()
+    template = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "t"}, "spec": workflow("true")["spec"]}
+    s.ask("POST", "/api/v1/workflow-templates/default", {"template": template})
+    doc = cron("c")
+    doc["spec"]["workflowSpec"] = {"workflowTemplateRef": {"name": "t"}}
+    s.store(doc)
+    s.until("c", "a run", lambda c: c)
+    s.ask("DELETE", "/api/v1/workflow-templates/default/t")
+    told = common.wait_for(lambda: s.status("c")["conditions"], "a condition")
+    score.check(told[0]["type"] == "SpecError" and "t" in told[0]["message"], f"told: {told}")
+    s.ask("POST", "/api/v1/workflow-templates/default", {"template": template})
+    common.wait_for(lambda: not s.status("c")["conditions"], "it goes on")
+    s.close()
+
+
+CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, what_cannot_start)
