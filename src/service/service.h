@@ -105,6 +105,19 @@ bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e);
 
+struct backfill_opts {
+    struct str start, end; /* RFC 3339, or in `format`; end absent: now */
+    struct str format;     /* a layout of Go's */
+    struct str name;       /* of this backfill: in names, and the mutex of its workflows */
+    struct str arg_name;   /* the parameter that gets the time */
+    bool parallel;         /* else one after the other */
+    size_t most;           /* times of one workflow that creates others */
+};
+/* `argo cron backfill`: workflows, to be submitted, that create what a CronWorkflow would have started after `start` and up to
+ * `end`. *n: how many times there are. */
+bool service_backfill(struct arena *a, struct service *s, struct str ns, struct str name, const struct backfill_opts *o, struct val *out,
+                      size_t *n, struct err *e);
+
 /* ---- following ---- */
 
 struct follow {

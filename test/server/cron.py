@@ -155,4 +155,30 @@ def what_cannot_start(score, skiff):
     s.close()
 
 
-CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, what_cannot_start)
+def backfill(score, skiff):
+    """What would have been started: by the server, or by the command itself where there is none."""
+    s = Crons(skiff).start()
+    doc = cron("c", f"echo {{{{workflow.parameters.when}}}} '{{{{inputs.parameters.own}}}}' >> {s.place.log_path()}", ["0 2 * * *"], timezone="Europe/Berlin")
+    doc["spec"]["workflowSpec"]["templates"][0]["inputs"] = {"parameters": [{"name": "own", "value": "mine"}]}
+    doc["spec"]["workflowSpec"]["arguments"] = {"parameters": [{"name": "when", "value": "now"}]}
+    s.store(doc)
+    words = ("cron", "backfill", "c", "--argname", "when", "--start", "2026-03-27T12:00:00Z")
+    wanted = ["2026-03-28 01:00:00 +0000 UTC mine", "2026-03-30 00:00:00 +0000 UTC mine", "2026-03-31 00:00:00 +0000 UTC mine"]
+    made = s.place.call(*words, "--end", "Tue, 31 Mar 2026 12:00:00 UTC", "--maxworkflowcount", "2", "--name", "march")
+    names = [line.split()[-1] for line in made.stdout.splitlines() if " backfill-wf-" in line]
+    score.check(made.returncode == 0 and len(names) == 2 and "Total Backfill Schedule: 3" in made.stdout, f"told: {made}")
+    score.check([s.wait(n)["status"]["phase"] for n in names] == ["Succeeded"] * 2, "they succeed")
+    score.check(sorted(s.place.lines()) == wanted, f"ran: {s.place.lines()}")
+    items = s.ask("GET", "/api/v1/workflows/default")[2]["items"]
+    score.check(len([w for w in items if w["metadata"]["name"].startswith("c-backfill-march-")]) == 3, "their names")
+    none = s.place.call(*words, "--end", "2026-03-27T13:00:00Z")
+    score.check(none.stdout == "There is no suitable scheduling time.\n", f"none: {none}")
+    many = s.place.call("cron", "backfill", "c", "--start", "1900-01-01T00:00:00Z")
+    score.check(many.returncode != 0 and "more than" in many.stderr, f"too many: {many.stderr}")
+    s.stop()
+    alone = s.place.call(*words, "--end", "2026-03-31T12:00:00Z", "--parallel", env={"SKIFF_RUNTIME": s.place.tier})
+    score.check(alone.returncode == 0 and sorted(s.place.lines()) == sorted(wanted * 2), f"without a server: {alone}")
+    s.close()
+
+
+CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, what_cannot_start, backfill)
