@@ -163,7 +163,6 @@ static void child_ended(struct cronwf *c, struct child *k, const struct cron_chi
 void cronwf_child(struct cronwf *c, const struct cron_child *child, int64_t now_us)
 {
     struct child *k = child_find(c, child->uid);
-    arena_reset(&c->scratch);
     if (!k) {
         k = child_add(c, child->name, child->uid);
         c->dirty = c->dirty || child->active;
@@ -174,6 +173,7 @@ void cronwf_child(struct cronwf *c, const struct cron_child *child, int64_t now_
     k->finished_us = child->finished_us;
     if (k->active && !child->active) child_ended(c, k, child, now_us);
     k->active = child->active;
+    arena_reset(&c->scratch);
 }
 
 void cronwf_child_gone(struct cronwf *c, struct str uid)

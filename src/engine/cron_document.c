@@ -111,8 +111,10 @@ struct val cronwf_document(struct arena *a, struct cronwf *c)
     if (c->stopped) meta = meta_with(&c->scratch, &meta, STR("labels"), COMPLETED, STR("true"));
     struct val doc = with_pair(&c->scratch, &c->doc, STR("metadata"), meta);
     doc = with_pair(&c->scratch, &doc, STR("status"), status_val(&c->scratch, c));
+    struct val out = val_copy(a, &doc);
     c->dirty = false;
-    return val_copy(a, &doc);
+    arena_reset(&c->scratch);
+    return out;
 }
 
 /* ---- when, and when no more ---- */

@@ -66,12 +66,26 @@ static const char *target_of(struct arena *a, enum service_kind kind, struct str
                    verb ? verb : "").p;
 }
 
+/* The status of a CronWorkflow is the engine's: a new document does not end what has been counted. */
+static void status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc)
+{
+    struct str own = val_text(val_path(doc, "metadata.namespace"));
+    struct val stored;
+    struct err none;
+    struct resource_key key = {RESOURCE_CRON_WORKFLOW, own.n ? own : ns, val_text(val_path(doc, "metadata.name"))};
+    if (!str_is(val_get_str(doc, "kind"), "CronWorkflow") || !resource_get(a, service_store(s), &key, &stored, &none)) return;
+    const struct val *status = val_get(&stored, STR("status"));
+    if (status) *doc = map_with(a, doc, "status", *status);
+}
+
 static bool put_here(struct arena *a, struct service *s, enum service_put how, struct str ns, const struct val *doc,
                      struct val *out, struct err *e)
 {
     static const enum resource_verb verbs[] = {
         [SERVICE_CREATE] = RESOURCE_CREATE, [SERVICE_UPDATE] = RESOURCE_UPDATE, [SERVICE_APPLY] = RESOURCE_APPLY};
-    struct resource_write w = {.store = service_store(s), .verb = verbs[how], .doc = doc, .ns = ns, .now_us = clock_now_us(),
+    struct val whole = *doc;
+    if (how != SERVICE_CREATE) status_keep(a, s, ns, &whole);
+    struct resource_write w = {.store = service_store(s), .verb = verbs[how], .doc = &whole, .ns = ns, .now_us = clock_now_us(),
                                .random = {random_u64(), random_u64()}};
     struct resource_result r;
     if (!exec_begin(s->exec, e) || !resource_put(a, &w, &r, e) || !exec_commit(s->exec, e)) return false;

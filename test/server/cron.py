@@ -76,7 +76,9 @@ def suspend_and_resume(score, skiff):
     common.wait_for(lambda: s.status("tick")["lastScheduledTime"] != last, "it goes on")
     s.place.call("cron", "suspend", "tick")
     s.stop()
-    s.place.call("cron", "resume", "tick")
+    score.check(s.place.call("cron", "update", s.place.file("tick.json", json.dumps(cron("tick")))).returncode == 0, "updated without a server")
+    counted = json.loads(s.place.call("cron", "get", "tick", "-o", "json").stdout)["status"]
+    score.check(counted["succeeded"] > 0 and counted["lastScheduledTime"], f"the status is kept: {counted}")
     before = time.time()
     ran = s.place.run(s.place.file("w.json", json.dumps(workflow("sleep 2", name="local"))))
     after = time.time()
@@ -104,23 +106,30 @@ def policies(score, skiff):
 
 
 def kills(score, skiff):
-    """kill -9, again and again: with a deadline every second that counts is started once, and the counters are those of the runs."""
+    """kill -9, between turns and at commits: with a deadline the latest second that was missed is made up for, none is started twice, and
+    the counters are those of the runs."""
     s = Crons(skiff).start()
     log = s.place.log_path()
     s.store(cron("tick", f"echo {{{{workflow.name}}}} >> {log}", startingDeadlineSeconds=3600, successfulJobsHistoryLimit=1000))
-    for n in range(1, 6):
+    for n, fail in enumerate(("", "COMMIT_BEFORE:2", "COMMIT_AFTER:2", "", "COMMIT_BEFORE:5", "COMMIT_AFTER:7", "START_BEFORE:2"), 1):
         s.until("tick", "goes on", lambda c, n=n: len(c) >= 2 * n)
         s.kill()
-        s.start()
+        try:
+            s.start(env={"SKIFF_FAIL": f"{fail}=kill"} if fail else None)
+        except RuntimeError:
+            fail = "at the start"  # it died before it listened
+        if fail:
+            s.proc.wait(timeout=common.LIMIT_S)
+            s.start()
+        back = time.time()
+        s.until("tick", "what was missed", lambda c, back=back: seconds(c[-1]) >= back - 2)
     s.ask("PUT", "/api/v1/cron-workflows/default/tick/suspend", {})
     common.wait_for(lambda: not s.status("tick")["active"], "all ended")
-    names = [w["metadata"]["name"] for w in s.children("tick")]
-    ran = s.place.lines()
-    score.check(sorted(ran) == sorted(names) and len(set(ran)) == len(ran), f"started {names}, ran {ran}")
-    status = s.status("tick")
-    score.check(status["succeeded"] == len(names), f"counted: {status}, runs: {len(names)}")
-    gaps = [b - a for a, b in zip(map(seconds, s.children("tick")), map(seconds, s.children("tick")[1:]))]
-    score.check(all(g >= 1 for g in gaps), f"gaps: {gaps}")
+    runs, ran = s.children("tick"), s.place.lines()
+    names = [w["metadata"]["name"] for w in runs]
+    score.check(sorted(ran) == sorted(names) == sorted(set(ran)), f"started {names}, ran {ran}")
+    score.check([phase(w) for w in runs] == ["Succeeded"] * len(runs) and s.status("tick")["succeeded"] == len(runs),
+                f"counted: {s.status('tick')}, runs: {len(runs)}")
     s.close()
 
 
@@ -135,6 +144,21 @@ def stops_and_forgets(score, skiff):
     count = doc["status"]["failed"]
     common.wait_for(lambda: s.status("none")["succeeded"] > len(s.children("none")), "those that ended go")
     score.check(s.status("fails")["failed"] == count, "it started nothing more")
+    s.close()
+
+
+def retried(score, skiff):
+    """A workflow that is tried again is active again, and counts again when it ends."""
+    s = Crons(skiff).start()
+    s.store(cron("once", f"test -e {s.place.root}/good", stopStrategy={"expression": "cronworkflow.failed + cronworkflow.succeeded >= 1"}))
+    common.wait_for(lambda: s.status("once").get("phase") == "Stopped", "it stops")
+    name = s.children("once")[0]["metadata"]["name"]
+    s.place.file("good", "")
+    status, _, told = s.ask("PUT", f"/api/v1/workflows/default/{name}/retry", {})
+    score.check(status == 200, f"retry: {told}")
+    score.check(s.wait(name)["status"]["phase"] == "Succeeded", "it succeeds")
+    common.wait_for(lambda: s.status("once")["succeeded"] == 1 and not s.status("once")["active"], "it is counted")
+    score.check(s.status("once")["failed"] == 1 and len(s.children("once")) == 1, f"status: {s.status('once')}")
     s.close()
 
 
@@ -181,4 +205,4 @@ def backfill(score, skiff):
     s.close()
 
 
-CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, what_cannot_start, backfill)
+CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, retried, what_cannot_start, backfill)
