@@ -120,13 +120,19 @@ static void entry_take(struct timetable *t, struct arena *a, const struct val *d
     entry_stir(t, c);
 }
 
+/* Of the store, and no matter of one document's. */
+static bool is_fatal(const struct err *why) { return why->code == ERR_IO || why->code == ERR_INTERNAL; }
+
+/* It may have gone meanwhile, with a workflow that owned it. */
 static bool entry_write(struct timetable *t, struct arena *a, struct cron_entry *c, struct err *e)
 {
     struct val doc = cronwf_document(a, c->c);
     struct resource_write w = {.store = t->x->store, .verb = RESOURCE_UPDATE, .doc = &doc, .now_us = clock_now_us()};
     struct resource_result r;
-    if (!exec_begin(t->x, e) || !resource_put(a, &w, &r, e)) return false;
-    c->written = document_hash(a, &r.doc);
+    struct err why = {0};
+    if (!exec_begin(t->x, e)) return false;
+    if (resource_put(a, &w, &r, &why)) c->written = document_hash(a, &r.doc);
+    else if (is_fatal(&why)) return *e = why, false;
     return true;
 }
 
@@ -196,10 +202,9 @@ static struct val child_document(struct arena *a, const struct val *cron, const 
     return owner_ref_add(a, &doc, &owner);
 }
 
-/* A store that fails is no matter of the document's. */
 static bool refused(struct cron_entry *c, const struct cron_out *out, struct arena *a, const struct err *why, struct err *e)
 {
-    if (why->code == ERR_IO || why->code == ERR_INTERNAL) return *e = *why, false;
+    if (is_fatal(why)) return *e = *why, false;
     bool spec = why->code == ERR_SPEC;
     struct str text = spec ? str_dup(a, str_of(why->text)) : str_fmt(a, "Failed to submit Workflow: %s", why->text);
     cronwf_refused(c->c, spec ? CRON_SPEC_ERROR : CRON_SUBMISSION_ERROR, text, out->at_us);
