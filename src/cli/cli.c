@@ -65,6 +65,13 @@ static void error_print(const struct cli *cli, const struct err *e)
 
 /* --- what flags say about the configuration --- */
 
+/* `cron backfill --parallel` is not about steps. */
+static bool flag_is_bool(const struct cli *cli, const char *name)
+{
+    const struct flag *f = cmd_flag(cli->args.cmd, str_of(name));
+    return f && f->kind == FLAG_BOOL;
+}
+
 static bool flag_config(struct cli *cli, const char *flag, enum config_id id, struct err *e)
 {
     const char *value = args_str(&cli->args, flag);
@@ -87,7 +94,8 @@ static bool config_make(struct cli *cli, struct err *e)
     return flag_config(cli, "namespace", CONFIG_NAMESPACE, e) && flag_config(cli, "state", CONFIG_STATE_DIR, e) &&
            flag_config(cli, "ascii", CONFIG_ASCII, e) && flag_config(cli, "runtime", CONFIG_RUNTIME, e) &&
            flag_config(cli, "network", CONFIG_NETWORK, e) && flag_config(cli, "auth", CONFIG_SERVER_AUTH, e) &&
-           flag_config(cli, "images", CONFIG_IMAGES, e) && flag_config(cli, "image-fallback", CONFIG_IMAGE_FALLBACK, e) && flag_config(cli, "parallel", CONFIG_PARALLEL, e) &&
+           flag_config(cli, "images", CONFIG_IMAGES, e) && flag_config(cli, "image-fallback", CONFIG_IMAGE_FALLBACK, e) &&
+           (flag_is_bool(cli, "parallel") || flag_config(cli, "parallel", CONFIG_PARALLEL, e)) &&
            flag_config(cli, "cpus", CONFIG_CPUS, e) && flag_config(cli, "memory", CONFIG_MEMORY, e) &&
            flag_config(cli, "progress", CONFIG_PROGRESS, e);
 }

@@ -113,7 +113,7 @@ static bool server_run(struct cli *cli, struct err *e)
     l.callers = callers_of(cli, &place);
     l.local = place.loopback;
     void *waiting = cli->env->wait_on(&l);
-    struct service *s = writer_open(cli, true, true, e);
+    struct service *s = server_open(cli, e);
     cli->env->unwait(waiting);
     bool ok = s != NULL;
     if (ok && !service_is_engine(s))

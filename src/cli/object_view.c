@@ -111,6 +111,14 @@ static void active_row(struct arena *a, struct buf *b, const struct val *v)
     if (names.n) row(b, 30, "Active Workflows:", names);
 }
 
+static void conditions_rows(struct arena *a, struct buf *b, const struct val *v)
+{
+    const struct val *list = val_path(v, "status.conditions");
+    if (str_is(val_text(val_path(v, "status.phase")), "Stopped")) row(b, 30, "Stopped:", STR("true"));
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
+        row(b, 30, str_fmt(a, "%.*s:", STR_ARG(val_get_str(&list->items[i], "type"))).p, val_get_str(&list->items[i], "message"));
+}
+
 static void cron_view(struct arena *a, const struct val *v, const struct view_opts *o, struct buf *b)
 {
     static const struct { const char *label, *path; } given[] = {{"Timezone:", "spec.timezone"},
@@ -126,6 +134,7 @@ static void cron_view(struct arena *a, const struct val *v, const struct view_op
     time_row(a, b, 30, "LastScheduledTime:", wf_time(v, "status.lastScheduledTime"), o);
     if (service_cron_next(v, o->now_us, &next)) time_row(a, b, 30, "NextScheduledTime:", next, o);
     active_row(a, b, v);
+    conditions_rows(a, b, v);
     if (!params || !params->n) return;
     row(b, 30, "Workflow Parameters:", STR(""));
     for (uint32_t i = 0; i < params->n; i++) {

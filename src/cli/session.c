@@ -17,19 +17,27 @@ struct service *reader_open(struct cli *cli, struct err *e)
     return open_with(cli, (struct service_opts){.read_only = true}, e);
 }
 
-struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e)
+static struct service *steps_open(struct cli *cli, struct service_opts o, struct err *e)
 {
     cli->lost->stay = true;
-    struct service_opts o = {.launcher = steps ? cli->env->steps : NULL, .resume = resume,
-                             .serve = cli->env->serve, .unserve = cli->env->unserve};
+    o.serve = cli->env->serve;
+    o.unserve = cli->env->unserve;
     return open_with(cli, o, e);
+}
+
+struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e)
+{
+    return steps_open(cli, (struct service_opts){.launcher = steps ? cli->env->steps : NULL, .resume = resume}, e);
+}
+
+struct service *server_open(struct cli *cli, struct err *e)
+{
+    return steps_open(cli, (struct service_opts){.launcher = cli->env->steps, .resume = true, .schedules = true}, e);
 }
 
 struct service *changer_open(struct cli *cli, struct err *e)
 {
-    cli->lost->stay = true;
-    struct service_opts o = {.idle = true, .serve = cli->env->serve, .unserve = cli->env->unserve};
-    return open_with(cli, o, e);
+    return steps_open(cli, (struct service_opts){.idle = true}, e);
 }
 
 void changer_note(struct cli *cli, struct service *s, const struct workflow_ref *ref)

@@ -10,6 +10,8 @@
 struct service *reader_open(struct cli *cli, struct err *e);
 /* May become the engine (run, stop, delete) when `steps` is set. */
 struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e);
+/* The same for the server: cron workflows are started, too. */
+struct service *server_open(struct cli *cli, struct err *e);
 /* For a change that takes a moment: starts no step when there is no engine to hand it to. */
 struct service *changer_open(struct cli *cli, struct err *e);
 /* After a change that this process made itself: says how the run goes on. */

@@ -379,7 +379,9 @@ static void stored_objects_are_shown_as_argo_does(void **state)
     said_is("cron delete --all --dry-run", 0, "CronWorkflow 'one' deleted (dry-run)\n", "");
     said_is("cron suspend one", 0, "CronWorkflow 'one' suspended\n", "");
     said_is("cron resume one", 0, "CronWorkflow 'one' resumed\n", "");
-    said_is("cron", 2, "", "error: 'cron' needs a verb: list, get, create, update, apply, lint, delete, suspend, resume\n");
+    said_is("cron", 2, "", "error: 'cron' needs a verb: list, get, create, update, apply, lint, delete, suspend, resume, backfill\n");
+    said_is("cron backfill one", 2, "", "error: cron backfill needs --start TIME\n");
+    said_is("cron backfill one --start 2026-01-01T00:00:00Z", 0, "There is no suitable scheduling time.\n", "");
     said_is("cron lst", 2, "", NULL);
     assert_non_null(strstr(skiff("help cron get").out, "skiff cron get NAME"));
     assert_non_null(strstr(skiff("cron --help").out, "Verbs:\n  list"));

@@ -166,6 +166,7 @@ bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct 
     l->run = NULL;
     if (!run_restore(l, e)) return false;
     active_queue(l);
+    timetable_note(x, &l->workflow);
     run_continue(l->run, clock_now_us(), &out);
     return active_event(l, &out, e);
 }

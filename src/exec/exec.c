@@ -54,6 +54,10 @@ static bool commit_rows(struct exec *x, enum store_durability how, struct err *e
 static bool commit(struct exec *x, enum store_durability how, struct err *e)
 {
     if (!x->dirty) return true;
+    if (!timetable_turn(x, e)) {
+        exec_fail(x, e);
+        return false;
+    }
     if (x->promise) how = STORE_DURABLE;
     x->dirty = x->promise = false;
     int64_t from_us = clock_mono_us();
@@ -88,6 +92,7 @@ void exec_rollback(struct exec *x)
     ops_dropped(x);
     retired_keep(x);
     actives_drop(x);
+    timetable_dropped(x);
     struct err e;
     if (!metrics_reload(x, &e)) exec_fail(x, &e);
 }
@@ -115,7 +120,7 @@ static void turn_end(void *user)
 {
     struct exec *x = user;
     struct err e;
-    if (!x->failed && !locks_pump(x, &e)) exec_fail(x, &e);
+    if (!x->failed && (!timetable_turn(x, &e) || !locks_pump(x, &e))) exec_fail(x, &e);
     if (x->dirty && !x->kills.n && !x->over.n) jobs_dispatch(x);
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
@@ -234,7 +239,8 @@ static bool open_parts(struct exec *x, struct err *e)
      * one normal priority is faster */
     x->realtime = sched_pressure() && sched_realtime_set(true);
     bool ready = x->o.idle || (choose_tier(x, e) && load_images(x, e) && load_names(x) && networks_prepare(x, e)); /* what only steps need */
-    return ready && artifact_local_open(repo, &x->repo, e) && metrics_reload(x, e) && exec_load(x, e) && retire_due(x, e);
+    return ready && artifact_local_open(repo, &x->repo, e) && metrics_reload(x, e) && exec_load(x, e) && retire_due(x, e) &&
+           (!x->o.schedules || (x->timetable = timetable_new(x, e)));
 }
 
 struct exec *exec_open(const struct exec_opts *o, struct err *e)
@@ -269,6 +275,8 @@ void exec_close(struct exec *x)
     if (!x) return;
     x->closing = true;
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
+    timetable_free(x->timetable);
+    x->timetable = NULL;
     lanes_close(x);
     networks_close(x);
     ops_close(x);

@@ -15,6 +15,7 @@
 
 struct exec;
 struct launcher;
+struct zone;
 
 struct exec_opts {
     struct str state_dir; /* absolute */
@@ -23,6 +24,7 @@ struct exec_opts {
     struct loop *loop;
     struct str host_home;  /* hidden from steps; absent: none */
     bool idle;             /* decides, but starts no step: that is left to the engine that comes next */
+    bool schedules;        /* starts what stored CronWorkflows say, when they say */
     bool restart_lost;     /* a step that was lost with a crash is started again, not an error */
     void (*on_commit)(void *user);                      /* something was committed: read the changes */
     void (*on_fail)(void *user, const struct err *e);   /* the store failed: nothing goes on */
@@ -86,6 +88,10 @@ bool exec_is_ending(const struct exec *x); /* steps of runs that are over were t
 /* Deletes a run, at work or not, with all that it owns, in the open transaction; what lies in files goes
  * after the commit, and artifacts whose artifactGC says so go too. */
 bool exec_delete(struct exec *x, const struct run_row *row, struct err *e);
+/* A stored object is gone: what it alone owns goes, too, in the open transaction. */
+bool exec_owner_gone(struct exec *x, struct str uid, struct err *e);
+/* The zone of that name, or the machine's own (absent name); UTC when there is none. It lives as long as the arena. */
+const struct zone *exec_zone(struct arena *a, struct str name);
 /* How many workflows are at work that steps of these runs created, directly or not. */
 size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t n);
 

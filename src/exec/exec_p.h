@@ -28,6 +28,7 @@ struct image_waiter;
 struct images;
 struct job;
 struct share;
+struct timetable;
 struct request;
 struct transfer;
 
@@ -243,6 +244,7 @@ struct exec {
     VEC(char *) dead_contents; /* and ids in the repository */
     bool sweep_due;            /* it is noted that some day contents without a row are looked for */
     int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
+    struct timetable *timetable; /* of cron workflows; NULL: they are not started here */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
     struct stats *stats;     /* of this engine */
     struct metric_series *stages[JOB_STATE_MAX], *commits[2], *commit_times[2], *operations;
@@ -447,6 +449,13 @@ void job_move(struct job *j, enum job_state to);
 void measure_pod_end(struct job *j, bool good);
 void measure_commit(struct exec *x, bool durable, int64_t from_us); /* it is done */
 void measure_run(struct active *l, const struct run_row *row);      /* as it is stored now */
+
+/* timetable.c; with none nothing happens */
+struct timetable *timetable_new(struct exec *x, struct err *e);
+void timetable_free(struct timetable *t);
+bool timetable_turn(struct exec *x, struct err *e); /* before a commit: whatever is due, or has changed in the transaction */
+void timetable_note(struct exec *x, const struct val *workflow); /* it has ended, goes, or is at work again */
+void timetable_dropped(struct exec *x); /* rolled back */
 
 /* metrics.c */
 bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */

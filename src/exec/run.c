@@ -132,6 +132,7 @@ static bool act(struct active *l, const struct action *a, struct err *e)
         l->over = true;
         throttle_remove(l->ticket);
         l->ticket = NULL;
+        timetable_note(x, &l->workflow);
         return retire_run(l, e);
     }
     return false;

@@ -143,6 +143,7 @@ bool exec_delete(struct exec *x, const struct run_row *row, struct err *e)
     if (!exec_begin(x, e) || !owned_take(&a, x->store, row->run, row->uid, &owned, &n, e) || !run_rows_delete(x, row, e) ||
         !resource_change_log(x->store, "DELETED", &what, e))
         return false;
+    if (l) timetable_note(x, &l->workflow);
     if (l) active_end(l);
     return owned_end(x, row->uid, owned, n, e);
 }
@@ -164,6 +165,8 @@ bool owned_end(struct exec *x, struct str owner, const struct owned *list, size_
     }
     return ok;
 }
+
+bool exec_owner_gone(struct exec *x, struct str uid, struct err *e) { return exec_begin(x, e) && owned_delete(x, 0, uid, e); }
 
 bool owned_delete(struct exec *x, int64_t run, struct str owner, struct err *e)
 {

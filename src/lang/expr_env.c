@@ -170,6 +170,7 @@ static struct xv value_of(struct arena *a, const struct scope_value *v)
     case SCOPE_STR: return xv_str(v->str);
     case SCOPE_VAL: return v->val ? xv_from_val(a, v->val) : xv_nil();
     case SCOPE_NIL: return xv_nil();
+    case SCOPE_TIME: return xv_time(a, moment_utc(v->time_us));
     }
     IMPOSSIBLE("kind of scope value");
 }

@@ -40,6 +40,11 @@ void scope_set_nil(struct scope *s, struct str key)
     scope_put(s, key, (struct scope_value){.kind = SCOPE_NIL});
 }
 
+void scope_set_time(struct scope *s, struct str key, int64_t time_us)
+{
+    scope_put(s, key, (struct scope_value){.kind = SCOPE_TIME, .time_us = time_us});
+}
+
 void scope_set_lookup(struct scope *s, scope_lookup_fn *fn, void *ctx)
 {
     s->lookup = fn;

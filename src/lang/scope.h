@@ -14,12 +14,14 @@ enum scope_kind {
     SCOPE_STR, /* an ordinary string value */
     SCOPE_VAL, /* a structured value: an item map, an artifact */
     SCOPE_NIL, /* declared, but its producer was skipped or omitted */
+    SCOPE_TIME, /* an instant: expressions can reckon with it */
 };
 
 struct scope_value {
     enum scope_kind kind;
     struct str str;
     const struct val *val;
+    int64_t time_us;
 };
 
 struct scope_entry {
@@ -48,6 +50,7 @@ void scope_fini(struct scope *s); /* may be called twice, and by CLEANUP(scope_f
 void scope_set(struct scope *s, struct str key, struct str value);
 void scope_set_val(struct scope *s, struct str key, const struct val *v);
 void scope_set_nil(struct scope *s, struct str key);
+void scope_set_time(struct scope *s, struct str key, int64_t time_us);
 void scope_set_lookup(struct scope *s, scope_lookup_fn *fn, void *ctx);
 
 /* False when neither this scope nor a parent knows the key; NIL is known. */

@@ -64,6 +64,7 @@ static bool put_value(struct replacer *r, struct str tag, const struct scope_val
         return fail(r, TAGS_ABSENT);
     }
     if (v->kind == SCOPE_STR) put(&r->out, v->str);
+    else if (v->kind == SCOPE_TIME) put(&r->out, timefmt_string(r->a, moment_utc(v->time_us)));
     else if (v->val->kind == VAL_STR) put(&r->out, v->val->s);
     else put(&r->out, json_text(r->a, v->val));
     return true;

@@ -5,10 +5,12 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/alarm.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -29,6 +31,30 @@ static int teardown(void **state)
 {
     struct err e;
     return chdir("/") == 0 && dir_remove_tree(base, &e) ? 0 : -1;
+}
+
+static bool rings(int fd, int wait_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, wait_ms) == 1;
+}
+
+static void an_alarm_goes_by_the_wall_clock(void **state)
+{
+    struct err e;
+    int fd = alarm_open(&e);
+    int64_t at = clock_now_us() + 30000;
+    assert_true(fd >= 0);
+    assert_false(rings(fd, 0));
+    alarm_set(fd, at);
+    assert_true(rings(fd, 60000) && clock_now_us() >= at);
+    alarm_read(fd);
+    assert_false(rings(fd, 0));
+    alarm_set(fd, 5); /* long past */
+    assert_true(rings(fd, 60000));
+    alarm_set(fd, INT64_MAX);
+    assert_false(rings(fd, 0));
+    close(fd);
 }
 
 static void files_are_replaced_whole(void **state)
@@ -184,6 +210,7 @@ static void clocks_and_random_move(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_alarm_goes_by_the_wall_clock),
         cmocka_unit_test_setup_teardown(files_are_replaced_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(beneath_is_not_left, setup, teardown),
         cmocka_unit_test_setup_teardown(trees_are_removed_without_following, setup, teardown),

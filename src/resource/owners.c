@@ -49,8 +49,7 @@ static bool add(void *ctx, struct str key, struct str bytes, struct err *e)
     return true;
 }
 
-bool owned_take(struct arena *a, struct store *s, int64_t run, struct str owner, struct owned **out, size_t *n,
-                struct err *e)
+bool owned_read(struct arena *a, struct store *s, int64_t run, struct str owner, struct owned **out, size_t *n, struct err *e)
 {
     struct finding x = {.a = a, .prefix = str_fmt(a, "owned/%.*s/", STR_ARG(owner))};
     bool ok = store_values_load_prefix(s, run, x.prefix, add, &x, e);
@@ -58,6 +57,20 @@ bool owned_take(struct arena *a, struct store *s, int64_t run, struct str owner,
     *out = ARENA_ARRAY(a, struct owned, x.found.n + 1);
     if (x.found.n) memcpy(*out, x.found.items, x.found.n * sizeof **out);
     VEC_FINI(&x.found);
+    return ok;
+}
+
+bool owned_forget(struct store *s, int64_t run, struct str owner, const struct owned *what, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    return store_value_del(s, run, note_key(&a, owner, what), e);
+}
+
+bool owned_take(struct arena *a, struct store *s, int64_t run, struct str owner, struct owned **out, size_t *n,
+                struct err *e)
+{
+    bool ok = owned_read(a, s, run, owner, out, n, e);
     for (size_t i = 0; ok && i < *n; i++) ok = store_value_del(s, run, note_key(a, owner, &(*out)[i]), e);
     return ok;
 }

@@ -92,6 +92,9 @@ struct owned {
 };
 /* Notes `what` with every owner that its document names. resource_put does so for what it stores. */
 bool owners_note(struct store *s, const struct val *doc, const struct owned *what, struct err *e);
+/* What is noted with an owner, in order of kind, namespace and name. */
+bool owned_read(struct arena *a, struct store *s, int64_t run, struct str owner, struct owned **out, size_t *n, struct err *e);
+bool owned_forget(struct store *s, int64_t run, struct str owner, const struct owned *what, struct err *e);
 /* What is noted with an owner that goes; the notes are removed. run: that of the owner, 0 when it is an
  * object. Things may be gone or may be others by now: compare the uid. */
 bool owned_take(struct arena *a, struct store *s, int64_t run, struct str owner, struct owned **out, size_t *n,

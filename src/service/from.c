@@ -1,4 +1,6 @@
 /* argo submit --from KIND/NAME (common/convert.go, util.go NewWorkflowFromWorkflowTemplate). */
+#include "engine/cron.h"
+#include "os/clock.h"
 #include "resource/resource.h"
 #include "service/service_p.h"
 
@@ -33,19 +35,6 @@ static struct val refer_spec(struct arena *a, enum resource_kind_id kind, struct
     return map_done(&b);
 }
 
-/* Labels and annotations of spec.workflowMetadata go along with a CronWorkflow's workflow. */
-static struct val cron_meta(struct arena *a, const struct val *cron, struct val meta, struct str name)
-{
-    static const char *const kinds[] = {"labels", "annotations"};
-    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-        const struct val *given = val_get(val_path(cron, "spec.workflowMetadata"), str_of(kinds[k]));
-        struct val map = given && given->kind == VAL_MAP ? *given : (struct val){.kind = VAL_MAP};
-        if (k == 0) map = map_with(a, &map, "workflows.argoproj.io/cron-workflow", val_of_str(name));
-        if (map.n) meta = map_with(a, &meta, kinds[k], map);
-    }
-    return meta;
-}
-
 bool service_from(struct arena *a, struct service *s, struct str ns, struct str from, struct val *out, struct err *e)
 {
     struct resource_key key = {.ns = ns};
@@ -57,16 +46,17 @@ bool service_from(struct arena *a, struct service *s, struct str ns, struct str 
                        "not '%.*s'", STR_ARG(from));
     if (!service_store(s) || !resource_get(a, service_store(s), &key, &doc, e))
         return service_store(s) ? false : err_set(e, ERR_NOT_FOUND, "nothing is stored in this state directory");
-    bool cron = key.kind == RESOURCE_CRON_WORKFLOW;
-    const struct val *spec = val_path(&doc, "spec.workflowSpec");
+    if (key.kind == RESOURCE_CRON_WORKFLOW) {
+        *out = cron_workflow(a, &doc, STR_NONE, clock_now_us());
+        return true;
+    }
     struct val meta = text_map(a, "generateName", str_fmt(a, "%.*s-", STR_ARG(key.name)));
     meta = map_with(a, &meta, "namespace", val_of_str(ns));
-    if (cron) meta = cron_meta(a, &doc, meta, key.name);
     map_begin(&b, a);
     map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
     map_add_str(&b, "kind", STR("Workflow"));
     map_add(&b, STR("metadata"), meta);
-    map_add(&b, STR("spec"), cron ? (spec ? *spec : val_null) : refer_spec(a, key.kind, key.name));
+    map_add(&b, STR("spec"), refer_spec(a, key.kind, key.name));
     *out = map_done(&b);
     return true;
 }

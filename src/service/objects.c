@@ -2,9 +2,8 @@
 #include "doc/json_write.h"
 #include "os/clock.h"
 #include "os/random.h"
+#include "engine/cron.h"
 #include "resource/resource.h"
-#include "lang/cron.h"
-#include "os/zonefile.h"
 #include "service/service_p.h"
 
 struct kind_row {
@@ -85,12 +84,26 @@ static const char *target_of(struct arena *a, enum service_kind kind, struct str
                    verb ? verb : "").p;
 }
 
+/* The status of a CronWorkflow is the engine's: a new document does not end what has been counted. */
+static void status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc)
+{
+    struct str own = val_text(val_path(doc, "metadata.namespace"));
+    struct val stored;
+    struct err none;
+    struct resource_key key = {RESOURCE_CRON_WORKFLOW, own.n ? own : ns, val_text(val_path(doc, "metadata.name"))};
+    if (!str_is(val_get_str(doc, "kind"), "CronWorkflow") || !resource_get(a, service_store(s), &key, &stored, &none)) return;
+    const struct val *status = val_get(&stored, STR("status"));
+    if (status) *doc = map_with(a, doc, "status", *status);
+}
+
 static bool put_here(struct arena *a, struct service *s, enum service_put how, struct str ns, const struct val *doc,
                      struct val *out, struct err *e)
 {
     static const enum resource_verb verbs[] = {
         [SERVICE_CREATE] = RESOURCE_CREATE, [SERVICE_UPDATE] = RESOURCE_UPDATE, [SERVICE_APPLY] = RESOURCE_APPLY};
-    struct resource_write w = {.store = service_store(s), .verb = verbs[how], .doc = doc, .ns = ns, .now_us = clock_now_us(),
+    struct val whole = *doc;
+    if (how != SERVICE_CREATE) status_keep(a, s, ns, &whole);
+    struct resource_write w = {.store = service_store(s), .verb = verbs[how], .doc = &whole, .ns = ns, .now_us = clock_now_us(),
                                .random = {random_u64(), random_u64()}};
     struct resource_result r;
     if (!exec_begin(s->exec, e) || !resource_put(a, &w, &r, e) || !exec_commit(s->exec, e)) return false;
@@ -144,6 +157,15 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
     return put_any(a, s, kind, how, ns, docs->items[0].val, out, e);
 }
 
+static bool delete_here(struct arena *a, struct service *s, const struct resource_key *key, struct err *e)
+{
+    struct val doc;
+    if (!exec_begin(s->exec, e) || !resource_get(a, service_store(s), key, &doc, e) ||
+        !resource_delete(service_store(s), key, OBJECT_RV_ANY, clock_now_us(), e))
+        return false;
+    return exec_owner_gone(s->exec, val_text(val_path(&doc, "metadata.uid")), e) && exec_commit(s->exec, e);
+}
+
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
@@ -154,43 +176,16 @@ bool service_object_delete(struct service *s, enum service_kind kind, struct str
         if (service_ask(&a, s, "DELETE", target_of(&a, kind, ns, name, NULL), STR_NONE, &reply, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
-    return exec_begin(s->exec, e) && resource_delete(service_store(s), &key, OBJECT_RV_ANY, clock_now_us(), e) &&
-           exec_commit(s->exec, e);
+    return delete_here(&a, s, &key, e);
 }
 
-static const struct zone *zone_of(struct arena *a, struct str name)
-{
-    struct str bytes = STR_NONE;
-    const struct zone *z = zone_utc();
-    struct err unknown; /* lint has said it */
-    bool local = !str_set(name) || str_is(name, "Local");
-    if (str_set(name) && name.n == 0) return z;
-    if (!(local ? zonefile_local(a, &bytes, &unknown) : zonefile_read(a, name, &bytes, &unknown)) || !bytes.p) return z;
-    return tzif_parse(a, bytes, &z, &unknown) ? z : zone_utc();
-}
-
-static bool next_of(struct arena *a, struct str schedule, struct str zone, int64_t now_us, int64_t *next_us)
-{
-    struct cron c;
-    struct err e;
-    if (!cron_parse(schedule, &c, &e)) return false;
-    return cron_next(&c, zone_of(a, c.zone.p ? c.zone : zone.n ? zone : STR_NONE), now_us, next_us);
-}
+static const struct zone *zone_of(void *arena, struct str name) { return exec_zone(arena, name); }
 
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us)
 {
     struct arena a CLEANUP(arena_fini);
-    const struct val *spec = val_get(cron, STR("spec")), *list = val_get(spec, STR("schedules"));
-    struct str zone = val_get_str(spec, "timezone"), one = val_get_str(spec, "schedule");
-    const struct val *suspended = val_get(spec, STR("suspend"));
-    int64_t best = 0, next;
     arena_init(&a);
-    if (suspended && suspended->kind == VAL_BOOL && suspended->b) return false;
-    if (one.n && next_of(&a, one, zone, now_us, &next)) best = next;
-    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
-        if (next_of(&a, val_text(&list->items[i]), zone, now_us, &next) && (!best || next < best)) best = next;
-    if (best) *out_us = best;
-    return best != 0;
+    return !cron_rests(cron) && cron_next_time(zone_of, &a, cron, now_us, out_us);
 }
 
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,

@@ -58,7 +58,7 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
 {
     struct exec_opts x = {
         .state_dir = s->o.state_dir, .config = s->o.config, .launcher = s->o.launcher,
-        .loop = s->loop, .host_home = s->o.host_home, .restart_lost = s->o.resume, .idle = s->o.idle,
+        .loop = s->loop, .host_home = s->o.host_home, .schedules = s->o.schedules, .restart_lost = s->o.resume, .idle = s->o.idle,
         .on_commit = on_commit, .on_fail = on_fail, .admit = service_admit, .user = s,
     };
     struct err busy;

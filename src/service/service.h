@@ -23,6 +23,7 @@ struct service_opts {
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
     bool read_only;            /* list, get, logs: never takes the lock, never writes */
+    bool schedules;            /* stored CronWorkflows are started when they are due */
     bool resume;               /* steps that were lost with a crash are started again */
     /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
      * returns goes to `unserve` when it leaves. Both may be NULL. */
@@ -109,9 +110,9 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
 /* Only lints: against what is stored as well. */
 bool service_object_lint(struct arena *a, struct service *s, enum service_kind kind, struct str ns,
                          const struct documents *docs, struct diags *diags, struct err *e);
+/* Of a CronWorkflow the workflows that it has started go with it. */
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
-/* When a CronWorkflow would be due next after `now_us`: the earliest of its schedules. False: suspended, or never.
- * Starting it then is not part of this version. */
+/* When a CronWorkflow is due next after `now_us`: the earliest of its schedules. False: suspended, stopped or never. */
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
@@ -141,6 +142,21 @@ struct stored_result {
 bool service_stored_apply(struct arena *a, struct service *s, struct str ns, const struct documents *one, unsigned how,
                           struct diags *diags, struct stored_result *out, struct err *e);
 bool service_stored_delete(struct service *s, const struct stored_ref *ref, struct err *e);
+
+/* ---- cron workflows of the past ---- */
+
+struct backfill_opts {
+    struct str start, end; /* RFC 3339, or in `format`; end absent: now */
+    struct str format;     /* a layout of Go's */
+    struct str name;       /* of this backfill: in names, and the mutex of its workflows */
+    struct str arg_name;   /* the parameter that gets the time */
+    bool parallel;         /* else one after the other */
+    size_t most;           /* times of one workflow that creates others */
+};
+/* `argo cron backfill`: workflows, to be submitted, that create what a CronWorkflow would have started after `start` and up to
+ * `end`. *n: how many times there are. */
+bool service_backfill(struct arena *a, struct service *s, struct str ns, struct str name, const struct backfill_opts *o, struct val *out,
+                      size_t *n, struct err *e);
 
 /* ---- following ---- */
 

@@ -254,7 +254,6 @@ static void lint_cron(struct lint *l, const struct document *doc)
 {
     const struct argo_cron_workflow_spec *c = doc->cron_workflow->spec;
     if (!c) return;
-    lint_later_kind(l, c->src, "the document is stored, but no run is started by its schedules");
     lint_schedules(l, c);
     if (c->stop_strategy && c->stop_strategy->expression.n == 0)
         LINT(l, DIAG_ERROR, "E0703", c->stop_strategy->src, "a stop strategy needs an expression");

@@ -77,11 +77,6 @@ void lint_later_template(struct lint *l, const struct argo_template *t)
     for (size_t i = 0; t->outputs && i < t->outputs->artifacts.n; i++) warn_place(l, &t->outputs->artifacts.items[i]);
 }
 
-void lint_later_kind(struct lint *l, const struct val *spec, const char *instead)
-{
-    LINT(l, DIAG_WARNING, "W0105", spec, "the spec has no effect in this version: %s", instead);
-}
-
 void lint_later_volumes(struct lint *l, const struct argo_volume_list *volumes)
 {
     for (size_t i = 0; i < volumes->n; i++) {

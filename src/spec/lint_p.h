@@ -241,7 +241,6 @@ void lint_fix_io_name(struct lint *l, struct diag *g, struct str name, enum name
 void lint_pod_patch(struct lint *l, const struct val *src);
 
 /* lint_later.c: what is accepted but not acted upon in this version */
-void lint_later_kind(struct lint *l, const struct val *spec, const char *instead);
 void lint_later_volumes(struct lint *l, const struct argo_volume_list *volumes);
 void lint_later_template(struct lint *l, const struct argo_template *t);
 

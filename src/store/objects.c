@@ -45,6 +45,7 @@ static bool version_check(struct store *s, const struct object_row *key, int64_t
 bool store_object_put(struct store *s, const struct object_row *row, int64_t expected_rv, struct err *e)
 {
     if (!version_check(s, row, expected_rv, e)) return false;
+    s->objects_written++;
     struct query q = query_new(s, STMT_OBJECT_PUT);
     key_bind(&q, row);
     query_text(&q, row->uid);
@@ -64,6 +65,8 @@ bool store_object_get(struct arena *a, struct store *s, const struct object_row 
     if (!query_end(&q, e)) return false;
     return found || object_missing(e, key);
 }
+
+int64_t store_objects_written(const struct store *s) { return s->objects_written; }
 
 bool store_object_list(struct arena *a, struct store *s, const struct object_filter *f,
                        struct object_row **out, size_t *n, struct err *e)
@@ -88,6 +91,7 @@ bool store_object_delete(struct store *s, const struct object_row *key, int64_t 
                          struct err *e)
 {
     if (!version_check(s, key, expected_rv, e)) return false;
+    s->objects_written++;
     struct query q = query_new(s, STMT_OBJECT_TOMBSTONE);
     query_int(&q, now_us);
     query_int(&q, s->now.version);

@@ -257,6 +257,8 @@ struct object_filter {
     struct str after_ns, after_name; /* continue after this one; absent: from the start */
     size_t limit;          /* 0: LIMIT_LIST_ROWS */
 };
+/* How many objects were written or deleted through this store: whoever watches some looks at the changes when it grows. */
+int64_t store_objects_written(const struct store *s);
 /* In (ns, name) order; fewer rows than limit: the end. */
 bool store_object_list(struct arena *a, struct store *s, const struct object_filter *f,
                        struct object_row **out, size_t *n, struct err *e);

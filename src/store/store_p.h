@@ -36,6 +36,7 @@ struct store {
     int64_t changed_at_begin;
     int64_t first_change; /* lowest seq still there; 0: not known */
     int64_t changes_kept;
+    int64_t objects_written;
     sqlite3_stmt *stmts[STMT_MAX];
 };
 
