@@ -114,8 +114,7 @@ struct bundle_writer *bundle_begin(int fd, struct err *e)
 void bundle_free(struct bundle_writer *w)
 {
     if (!w) return;
-    w->failed = true; /* half an archive must not end like a whole one */
-    archive_write_fail(w->ar);
+    w->failed = true; /* half an archive must not end like a whole one; archive_write_fail would leak what was opened */
     archive_write_free(w->ar);
     EVP_MD_CTX_free(w->tally.md);
     arena_fini(&w->arena);

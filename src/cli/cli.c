@@ -163,6 +163,8 @@ static bool cmd_run(struct cli *cli, const struct cmd *c, struct err *e)
     if (!not_yet(cli, e) || !config_make(cli, e)) return false;
     cli->quiet = args_on(&cli->args, "quiet") || config_is(&cli->config, CONFIG_PROGRESS, "quiet");
     if (cli->config.ignored.n) cli_note(cli, "%.*s", STR_ARG(cli->config.ignored));
+    const char *server = getenv("ARGO_SERVER");
+    if (server && *server) cli_note(cli, "ARGO_SERVER is not used: this skiff works on its own state directory only");
     cli->style = term_style(cli, cli->env->out_fd);
     cli->err_style = term_style(cli, cli->env->err_fd);
     if (args_on(&cli->args, "verbose")) log_set_level(LOG_DEBUG);
