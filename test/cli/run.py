@@ -191,7 +191,7 @@ def without_engine(score, skiff):
         place.run("--resume", "w")
     score.check(place.get("w")["status"]["phase"] == "Failed", "stop without an engine: phase")
     score.check(place.lines() == ["S wait"], f"steps that ran: {place.lines()}")
-    score.check(not (left := place.wait_clean()), f"left behind: {left}")
+    score.check(not (left := place.left_after_kills()), f"left behind: {left}")
     place.remove()
 
 

@@ -81,7 +81,7 @@ class Steered:
 
     def end(self, begun):
         self.check(self.place.lines() == ["S " + k for k in begun], f"steps that ran: {self.place.lines()}, not {begun}")
-        left = self.place.wait_clean()
+        left = self.place.left_after_kills()
         self.check(not left, f"left behind: {left}")
         self.place.remove()
 

@@ -168,6 +168,10 @@ class Place:
                 found += [f"{under}/{name}" for name in files] + ([f"{under}/{name}" for name in dirs] if first != "steps" else [])
         return found
 
+    def left_after_kills(self):
+        """The same where engines were killed: a journal may outlive the last engine by moments, and waits for the next one, or for gc."""
+        return self.wait_clean(look=self.at_work) + self.unknown_files()
+
     def wait_clean(self, but=None, look=None):
         until = time.monotonic() + 30
         while (left := [what for what in (look or self.left_over)() if what != but]) and time.monotonic() < until:

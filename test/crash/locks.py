@@ -89,7 +89,7 @@ def crash_round(score, skiff, seed, number):
     score.check(most <= limit, f"{text}: {most} at once, not {limit}: {lines}")
     again = {k: n for k, n in place.starts().items() if n != 1}
     score.check(not again, f"{text}: steps that ran more than once: {again}")
-    left = place.wait_clean()
+    left = place.left_after_kills()
     score.check(not left, f"{text}: left behind: {left}")
     place.remove()
     return sum(1 for k in killed if k)
@@ -116,7 +116,7 @@ def parallel_round(score, skiff, seed, number):
         score.check(wf is None and p in killed or wf["status"]["phase"] == "Succeeded", f"{text}: w{i} has not succeeded")
     most = most_at_once(place.lines(), lambda key: key.split("-")[0])
     score.check(most <= 1, f"{text}: {most} workflows at once: {place.lines()}")
-    score.check(not place.wait_clean(), f"{text}: something is left behind")
+    score.check(not (left := place.left_after_kills()), f"{text}: left behind: {left}")
     place.remove()
     return sum(1 for k in killed if k)
 
@@ -149,7 +149,7 @@ def limit_round(score, skiff, where):
     open(place.count + "/go", "w").close()
     run.communicate(timeout=common.LIMIT_S)
     score.check(run.returncode == 0, f"the run ended with {run.returncode}")
-    score.check(not (left := place.wait_clean()), f"limit: left behind: {left}")
+    score.check(not (left := place.left_after_kills()), f"limit: left behind: {left}")
     place.remove()
 
 
@@ -175,7 +175,7 @@ def applied_round(score, skiff):
     open(place.count + "/go", "w").close()
     run.communicate(timeout=common.LIMIT_S)
     score.check(run.returncode == 0, f"the run ended with {run.returncode}")
-    score.check(not (left := place.wait_clean()), f"applied: left behind: {left}")
+    score.check(not (left := place.left_after_kills()), f"applied: left behind: {left}")
     place.remove()
 
 

@@ -78,7 +78,7 @@ class Case:
             return dict(zip(CLASSES, struct.unpack(f"{len(CLASSES)}I", f.read(4 * len(CLASSES)))))
 
     def left(self):
-        return self.place.wait_clean(look=self.place.at_work) + self.place.unknown_files()
+        return self.place.left_after_kills()
 
 
 class Run(Case):

@@ -115,8 +115,7 @@ class Round:
         self.check(all(n["phase"] == "Succeeded" for n in nodes.values()), "every node is over")
         self.check(len(nodes) == 17, f"{len(nodes)} nodes")
         # the last kill may fall between the last commit and the removal of what nobody needs any more
-        self.check(self.place.call("gc").returncode == 0, "gc")
-        left = self.place.wait_clean()
+        left = self.place.left_after_kills()
         self.check(not left, f"left behind: {left}")
         self.place.remove()
 

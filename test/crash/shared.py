@@ -69,7 +69,7 @@ def finish(score, place, text, procs, killed):
         score.check(phase == "Succeeded", f"{text}: workflow w{i} is {phase}")
     again = {k: n for k, n in place.starts().items() if n != 1}
     score.check(not again, f"{text}: steps that ran more than once: {again}")
-    left = place.wait_clean()
+    left = place.left_after_kills()
     score.check(not left, f"{text}: left behind: {left}")
     place.remove()
 

@@ -122,7 +122,7 @@ def opened(score, skiff, recorded):
     score.check(again.returncode != 70, f"{what}: retry: {again.stderr}")
     sick = [c for c in json.loads(place.call("doctor", "-o", "json").stdout) if c["check"] in ("database", "rows", "artifacts")]
     score.check(all(c["status"] == "ok" for c in sick), f"{what}: doctor: {sick}")
-    score.check(not (left := place.wait_clean(look=place.at_work) + place.unknown_files()), f"{what}: left behind: {left}")
+    score.check(not (left := place.left_after_kills()), f"{what}: left behind: {left}")
     with sqlite3.connect(place.state + "/skiff.db") as db:
         new = db.execute("PRAGMA user_version").fetchone()[0]
     score.check(new == old or os.path.exists(f"{place.state}/skiff.db.v{old}"), f"{what}: no copy of the database from before")
