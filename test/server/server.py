@@ -55,12 +55,16 @@ class Stream:
         self.connection.close()
 
 
+OPEN = []  # servers of the case
+
+
 class Server:
     """`place`: its state directory, logs and tier (test/crash/common.py)."""
 
     def __init__(self, skiff, tier="none"):
         self.place = common.Place(skiff, tier)
         self.proc = None
+        OPEN.append(self)
 
     def start(self, *words, env=None, port=0):
         self.proc = subprocess.Popen(self.place.command("server", "--port", str(port), *words), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -142,4 +146,7 @@ def run_cases(cases):
             case(score, skiff)
         except Exception as e:  # the others still count
             score.check(False, f"{case.__name__}: {type(e).__name__}: {e}")
+            for s in OPEN:
+                s.close()
+        OPEN.clear()
     return score.end()
