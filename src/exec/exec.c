@@ -92,7 +92,6 @@ void exec_rollback(struct exec *x)
     ops_dropped(x);
     retired_keep(x);
     actives_drop(x);
-    timetable_dropped(x);
     struct err e;
     if (!metrics_reload(x, &e)) exec_fail(x, &e);
 }
