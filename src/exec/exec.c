@@ -54,14 +54,12 @@ static bool commit_rows(struct exec *x, enum store_durability how, struct err *e
 static bool commit(struct exec *x, enum store_durability how, struct err *e)
 {
     if (!x->dirty) return true;
-    if (!timetable_turn(x, e)) {
-        exec_fail(x, e);
-        return false;
-    }
+    bool whole = exec_begin(x, e) && timetable_turn(x, e); /* a failure before may have left half of something */
     if (x->promise) how = STORE_DURABLE;
     x->dirty = x->promise = false;
     int64_t from_us = clock_mono_us();
-    if (!commit_rows(x, how, e)) {
+    if (!whole) store_rollback(x->store);
+    if (!whole || !commit_rows(x, how, e)) {
         err_ctx(e, "state");
         exec_fail(x, e);
         return false;
@@ -92,7 +90,6 @@ void exec_rollback(struct exec *x)
     ops_dropped(x);
     retired_keep(x);
     actives_drop(x);
-    timetable_dropped(x);
     struct err e;
     if (!metrics_reload(x, &e)) exec_fail(x, &e);
 }

@@ -453,9 +453,9 @@ void measure_run(struct active *l, const struct run_row *row);      /* as it is 
 /* timetable.c; with none nothing happens */
 struct timetable *timetable_new(struct exec *x, struct err *e);
 void timetable_free(struct timetable *t);
-bool timetable_turn(struct exec *x, struct err *e); /* before a commit: whatever is due, or has changed in the transaction */
+/* Before a commit: whatever is due, or has changed in the transaction. What is rolled back (exec_rollback) it has not seen. */
+bool timetable_turn(struct exec *x, struct err *e);
 void timetable_note(struct exec *x, const struct val *workflow); /* it has ended, goes, or is at work again */
-void timetable_dropped(struct exec *x); /* rolled back */
 
 /* metrics.c */
 bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */

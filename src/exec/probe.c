@@ -180,7 +180,7 @@ static void begun(struct probes *ps)
     struct job *j = ps->job;
     probes_free(j);
     j->started_us = clock_mono_us();
-    if (j->part) probes_begin(j);
+    if (j->told_started) probes_begin(j);
     else job_tell_started(j);
 }
 

@@ -357,13 +357,6 @@ bool timetable_turn(struct exec *x, struct err *e)
     return true;
 }
 
-void timetable_dropped(struct exec *x)
-{
-    if (!x->timetable) return;
-    x->timetable->stale = true;
-    loop_again(x->o.loop);
-}
-
 static void on_alarm(void *user, unsigned events)
 {
     struct timetable *t = user;
