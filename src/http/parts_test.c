@@ -289,6 +289,8 @@ static void forms_give_their_fields(void **state)
         {"multipart/form-data; boundary=b", FORM, "file", "x--b\r\n-y", "a b.txt"},
         {"Multipart/Form-Data; charset=x; boundary=\"b\"", FORM, "other", "first", NULL},
         {"multipart/form-data; boundary=b", "preamble\r\n" FORM, "file", "x--b\r\n-y", "a b.txt"},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; filename=\"a; name=x;\"; name=file\r\n\r\nz\r\n--b--", "file", "z", "a; name=x;"},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; filename=\"a;\r\n\r\nz\r\n--b--", "file", NULL, NULL},
         {"multipart/form-data; boundary=b", FORM, "none", NULL, NULL},
         {"multipart/form-data; boundary=c", FORM, "file", NULL, NULL},
         {"multipart/form-data", FORM, "file", NULL, NULL},
