@@ -414,6 +414,27 @@ static void a_large_event_goes_through_alone(void **state)
     free(large);
 }
 
+/* What is small enough to be taken after a refusal does not make it forgotten. */
+static void a_refusal_is_remembered(void **state)
+{
+    struct world *w = *state;
+    int told = 0;
+    serve(w, (struct http_server_opts){0});
+    struct client c = client_new(w, GET("/watch"));
+    watching(w, 1);
+    struct http_stream *s = w->watchers[0].stream;
+    http_stream_on_room(s, note_room, &told);
+    http_stream_limit(s, 10);
+    assert_true(http_stream_write(s, STR("0123456")));
+    assert_false(http_stream_write(s, STR("refused")));
+    assert_true(http_stream_write(s, STR(":\n")));
+    while (!told && !w->late) loop_turn(w->loop, true);
+    assert_int_equal(told, 1);
+    http_stream_end(s);
+    assert_true(client_wait(&c, "0123456:\n"));
+    client_close(&c);
+}
+
 static void vanished_watchers_are_noticed(void **state)
 {
     struct world *w = *state;
@@ -498,6 +519,7 @@ int main(void)
         HTTP_TEST(a_request_may_be_answered_later),
         HTTP_TEST(streams_send_as_they_are_written),
         HTTP_TEST(a_slow_reader_is_bounded),
+        HTTP_TEST(a_refusal_is_remembered),
         HTTP_TEST(a_large_event_goes_through_alone),
         HTTP_TEST(vanished_watchers_are_noticed),
         HTTP_TEST(connections_are_bounded),
