@@ -24,6 +24,7 @@ static bool body_too_slow(const struct http_conn *c)
 
 void conn_refuse(struct http_conn *c, int status, int code, const char *text)
 {
+    if (c->req) req_told(c->req, status);
     if (!c->server->opts.tls_cert) reply_raw(c->fd, status, code, text);
 }
 

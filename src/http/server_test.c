@@ -145,6 +145,18 @@ static void bodies_of_the_refused_are_not_kept(void **state)
     assert_int_equal(w->handled, 1); /* /hello */
 }
 
+static void the_owner_hears_of_what_is_refused_midway(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.admit = admit, .answered = answered, .user = w, .max_body_bytes = 10, .body_grace_ms = 50});
+    struct str got = exchange(w, "POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n0\r\n\r\n");
+    assert_true(has(got, " 413 "));
+    assert_int_equal(w->answered, 413);
+    assert_true(has(exchange(w, "POST /echo" HEAD "Content-Length: 10\r\n\r\n0"), " 408 "));
+    assert_int_equal(w->answered, 408);
+    assert_int_equal(w->answers, 2);
+}
+
 static void a_connection_serves_one_after_another(void **state)
 {
     struct world *w = *state;
@@ -509,6 +521,7 @@ int main(void)
         HTTP_TEST(a_large_body_is_413),
         HTTP_TEST(the_owner_looks_before_the_handler),
         HTTP_TEST(bodies_of_the_refused_are_not_kept),
+        HTTP_TEST(the_owner_hears_of_what_is_refused_midway),
         HTTP_TEST(a_connection_serves_one_after_another),
         HTTP_TEST(malformed_requests_are_refused_and_closed),
         HTTP_TEST(slow_clients_meet_their_deadline),
