@@ -30,11 +30,17 @@ void api_answer(struct http_req *r, const struct val *v)
     http_reply(r, 200, "application/json", json_text(a, &picked));
 }
 
+bool api_number(struct http_req *r, const char *key, int64_t *out, struct err *e)
+{
+    struct str text = http_req_query(r, key);
+    return !text.n || (str_to_i64(text, out) && *out >= 0) ||
+           err_set(e, ERR_SPEC, "%s is a number that is not negative, not '%.*s'", key, STR_ARG(text));
+}
+
 bool api_get_options(struct http_req *r, struct err *e)
 {
-    struct str text = http_req_query(r, "getOptions.resourceVersion");
     int64_t rv;
-    return !text.n || str_to_i64(text, &rv) || err_set(e, ERR_SPEC, "getOptions.resourceVersion is not a number: '%.*s'", STR_ARG(text));
+    return api_number(r, "getOptions.resourceVersion", &rv, e);
 }
 
 /* A value from the body; an empty body is an empty object. */

@@ -85,6 +85,7 @@ static void error_write(struct argo_stream *x, const struct err *e)
     buf_printf(&b, "{\"error\":{\"grpc_code\":%d,\"http_code\":%d,\"message\":", err_grpc_code(e->code), err_http_status(e->code));
     buf_json(&b, str_of(e->text));
     buf_str(&b, STR("}}"));
+    http_stream_limit(x->out, 0); /* a slow client must not take the end for the whole */
     http_stream_event(x->out, STR_NONE, STR_NONE, buf_view(&b));
 }
 

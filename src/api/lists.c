@@ -8,14 +8,6 @@
 
 /* ---- what is asked for ---- */
 
-static bool number(struct http_req *r, const char *key, int64_t *out, struct err *e)
-{
-    struct str text = http_req_query(r, key);
-    *out = 0;
-    return !text.n || (str_to_i64(text, out) && *out >= 0) ||
-           err_set(e, ERR_SPEC, "%s is not a number: '%.*s'", key, STR_ARG(text));
-}
-
 static bool moment(struct str text, const char *key, int64_t *out_us, struct err *e)
 {
     return !text.n || rfc3339_parse(text, out_us) ||
@@ -25,10 +17,10 @@ static bool moment(struct str text, const char *key, int64_t *out_us, struct err
 bool api_list_query(struct http_req *r, const char *list, struct list_query *q, struct err *e)
 {
     struct str token = http_req_query(r, "listOptions.continue");
-    int64_t limit, rv;
+    int64_t limit = 0, rv;
     *q = (struct list_query){.labels = http_req_query(r, "listOptions.labelSelector"),
                              .fields = http_req_query(r, "listOptions.fieldSelector")};
-    if (!number(r, "listOptions.limit", &limit, e) || !number(r, "listOptions.resourceVersion", &rv, e)) return false;
+    if (!api_number(r, "listOptions.limit", &limit, e) || !api_number(r, "listOptions.resourceVersion", &rv, e)) return false;
     q->limit = (size_t)limit;
     return !token.n || page_token_read(http_req_arena(r), token, list, &q->position, e);
 }

@@ -61,14 +61,6 @@ static bool on_line(void *user, struct str pod, struct str line)
 
 static bool is_true(struct http_req *r, const char *key) { return str_is(http_req_query(r, key), "true"); }
 
-/* Absent: `out` stays. */
-static bool number_read(struct http_req *r, const char *key, int64_t *out, struct err *e)
-{
-    struct str text = http_req_query(r, key);
-    if (!text.n || (str_to_i64(text, out) && *out >= 0)) return true;
-    return err_set(e, ERR_SPEC, "%s is a number that is not negative, not '%.*s'", key, STR_ARG(text));
-}
-
 /* Before 1970 is everything; after 2262 is nothing yet. */
 static int64_t ns_of(int64_t us) { return us <= 0 ? 0 : us > INT64_MAX / US_NS ? INT64_MAX : us * US_NS; }
 
@@ -76,7 +68,7 @@ static bool since_read(struct http_req *r, struct tail_opts *o, struct err *e)
 {
     int64_t age_s = -1, at_s = -1, us;
     struct str time = http_req_query(r, "logOptions.sinceTime");
-    if (!number_read(r, "logOptions.sinceSeconds", &age_s, e) || !number_read(r, "logOptions.sinceTime.seconds", &at_s, e)) return false;
+    if (!api_number(r, "logOptions.sinceSeconds", &age_s, e) || !api_number(r, "logOptions.sinceTime.seconds", &at_s, e)) return false;
     if (age_s >= 0 && (time.n || at_s >= 0)) return err_set(e, ERR_SPEC, "at most one of sinceTime or sinceSeconds may be specified");
     if (age_s >= 0) o->since_ns = ns_of(clock_now_us() - MIN(age_s, INT64_MAX / SECOND_US) * SECOND_US);
     if (at_s >= 0) o->since_ns = ns_of(MIN(at_s, INT64_MAX / SECOND_US) * SECOND_US);
@@ -97,7 +89,7 @@ static bool options_read(struct http_req *r, struct tail_opts *o, struct err *e)
     o->previous = is_true(r, "logOptions.previous");
     o->tail = -1;
     if (http_req_query(r, "logOptions.limitBytes").n) return err_set(e, ERR_UNSUPPORTED, "logOptions.limitBytes is not supported: tailLines is");
-    return number_read(r, "logOptions.tailLines", &o->tail, e) && since_read(r, o, e);
+    return api_number(r, "logOptions.tailLines", &o->tail, e) && since_read(r, o, e);
 }
 
 /* One workflow, or without a name those with the labels of `selector`. */
@@ -137,11 +129,6 @@ void stream_logs(struct http_req *r, void *user)
 
 /* ---- what happens ---- */
 
-static bool version_read(struct http_req *r, int64_t *out, struct err *e)
-{
-    return number_read(r, "listOptions.resourceVersion", out, e);
-}
-
 static bool on_workflow(void *user, const char *type, const struct val *object)
 {
     const struct val_pair pairs[] = {{.key = STR("type"), .v = val_of_str(str_of(type))}, {.key = STR("object"), .v = *object}};
@@ -156,7 +143,7 @@ void stream_workflows(struct http_req *r, void *user)
                                     .fields = http_req_query(r, "listOptions.fieldSelector"),
                                     .on_event = on_workflow, .on_end = on_end, .user = x};
     struct err e;
-    bool ok = version_read(r, &o.after_rv, &e) && (x->watch = workflow_watch_new(api_service(user), &o, &e));
+    bool ok = api_number(r, "listOptions.resourceVersion", &o.after_rv, &e) && (x->watch = workflow_watch_new(api_service(user), &o, &e));
     source_serve(r, user, x, ok, &e);
 }
 
@@ -168,7 +155,7 @@ void stream_happenings(struct http_req *r, void *user)
     struct happenings_opts o = {.ns = http_req_param(r, "namespace"), .fields = http_req_query(r, "listOptions.fieldSelector"),
                                 .on_event = on_happening, .user = x};
     struct err e;
-    bool ok = version_read(r, &o.after_rv, &e) && (x->happenings = happenings_new(api_service(user), &o, &e));
+    bool ok = api_number(r, "listOptions.resourceVersion", &o.after_rv, &e) && (x->happenings = happenings_new(api_service(user), &o, &e));
     source_serve(r, user, x, ok, &e);
 }
 

@@ -1,4 +1,5 @@
 /* The server and its clients over TCP: who may have how many connections; ids, compression, certificates. */
+#include <poll.h>
 #include <zlib.h>
 
 #include "http/server_test_p.h"
@@ -185,6 +186,12 @@ static void before_the_server_somebody_says_so(void **state)
         assert_true(has(buf_view(&c.in), "HTTP/1.1 503 ") && has(buf_view(&c.in), "\"code\":14,\"message\":\"the state is being loaded\""));
         client_close(&c);
     }
+    struct client slow = client_from(w, &at, 2, "GET /"); /* never ends its request */
+    struct pollfd answer = {.fd = slow.fd, .events = POLLIN};
+    int sent = 0;
+    for (; sent < 500 && poll(&answer, 1, 20) == 0; sent++) client_send(&slow, "x");
+    assert_in_range(sent, 1, 499);
+    client_close(&slow);
     http_waiting_end(waiting);
     http_waiting_end(NULL);
     struct client early = client_from(w, &at, 2, GET("/hello"));

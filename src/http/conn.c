@@ -24,6 +24,7 @@ static bool body_too_slow(const struct http_conn *c)
 
 void conn_refuse(struct http_conn *c, int status, int code, const char *text)
 {
+    if (c->req) req_told(c->req, status);
     if (!c->server->opts.tls_cert) reply_raw(c->fd, status, code, text);
 }
 
@@ -72,16 +73,11 @@ void conn_unwatch_gone(struct http_conn *c)
     c->gone_watch = NULL;
 }
 
-static void peer_describe(int fd, char text[PEER_TEXT])
+static void peer_describe(const struct sockaddr_storage *at, socklen_t n, char text[PEER_TEXT])
 {
     static const char mapped[] = "::ffff:";
-    struct sockaddr_storage at;
-    struct sockaddr *a = (struct sockaddr *)&at;
-    socklen_t n = sizeof at;
-    text[0] = 0;
-    if (getpeername(fd, a, &n) != 0) return;
-    if (a->sa_family == AF_UNIX) snprintf(text, PEER_TEXT, "unix");
-    else if (getnameinfo(a, n, text, PEER_TEXT, NULL, 0, NI_NUMERICHOST) != 0) text[0] = 0;
+    if (at->ss_family == AF_UNIX) snprintf(text, PEER_TEXT, "unix");
+    else if (getnameinfo((const struct sockaddr *)at, n, text, PEER_TEXT, NULL, 0, NI_NUMERICHOST) != 0) text[0] = 0;
     if (strncmp(text, mapped, sizeof mapped - 1) == 0 && strchr(text, '.'))
         memmove(text, text + sizeof mapped - 1, strlen(text) - sizeof mapped + 2);
 }
@@ -89,12 +85,15 @@ static void peer_describe(int fd, char text[PEER_TEXT])
 static struct http_conn *conn_new(struct http_server *s, struct MHD_Connection *mhd)
 {
     struct http_conn *c = mem_zalloc(sizeof *c);
+    struct sockaddr_storage at = {0};
+    socklen_t n = sizeof at;
     c->server = s;
     c->mhd = mhd;
     c->fd = s->mhd->get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    peer_describe(c->fd, c->peer);
+    if (getpeername(c->fd, (struct sockaddr *)&at, &n) != 0) at.ss_family = AF_UNSPEC; /* it has gone already */
+    peer_describe(&at, n, c->peer);
     c->timer = loop_timer_new(s->loop, on_deadline, c);
-    if (!s->is_unix) c->from = peer_add(&s->peers, c->fd);
+    if (!s->is_unix) c->from = peer_add(&s->peers, &at);
     TAILQ_INSERT_TAIL(&s->conns, c, link);
     s->connections++;
     conn_wait(c, CONN_HEAD);

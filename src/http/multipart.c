@@ -5,14 +5,24 @@
 
 enum { BOUNDARY_MAX = 70, PART_HEAD_MAX = 8 << 10 };
 
+/* Up to the next ';' that is not within quotes: a file may be called "a;b". */
+static void part_cut(struct str *rest, struct str *part)
+{
+    bool quoted = false;
+    size_t n = 0;
+    for (; n < rest->n && (quoted || rest->p[n] != ';'); n++) quoted ^= rest->p[n] == '"';
+    *part = str_sub(*rest, 0, n);
+    *rest = n < rest->n ? str_from(*rest, n + 1) : STR_NONE;
+}
+
 /* The value of key="…" or key=… after a ';'; absent if there is none. */
 static struct str parameter(struct str header, const char *key)
 {
     struct str part, rest = header, name, value;
     size_t n = strlen(key);
-    str_cut(rest, ';', &part, &rest);
+    part_cut(&rest, &part);
     while (str_set(rest)) {
-        str_cut(rest, ';', &part, &rest);
+        part_cut(&rest, &part);
         if (!str_cut(str_trim(part), '=', &name, &value) || name.n != n || strncasecmp(name.p, key, n) != 0) continue;
         bool quoted = value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"';
         return quoted ? str_sub(value, 1, value.n - 2) : value;

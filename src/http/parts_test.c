@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -229,25 +230,36 @@ static void gzip_is_for_who_takes_it(void **state)
         if (gzip_wanted(str_of(rows[i].accept)) != rows[i].wanted) fail_msg("Accept-Encoding: %s", rows[i].accept);
 }
 
+static struct sockaddr_storage address(const char *text)
+{
+    struct sockaddr_storage a = {0};
+    struct sockaddr_in *v4 = (void *)&a;
+    struct sockaddr_in6 *v6 = (void *)&a;
+    a.ss_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    void *to = a.ss_family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr;
+    assert_int_equal(inet_pton(a.ss_family, text, to), 1);
+    return a;
+}
+
 static void addresses_are_counted(void **state)
 {
     struct peers p = {0};
-    struct sockaddr_storage unknown = {0};
-    int fds[2];
+    struct sockaddr_storage v4 = address("192.0.2.7"), mapped = address("::ffff:192.0.2.7"), other = address("192.0.2.8"),
+                            v6 = address("2001:db8::1"), same_net = address("2001:db8::2:3"), net = address("2001:db8:0:1::1");
     (void)state;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    struct peer *a = peer_add(&p, fds[0]), *b = peer_add(&p, fds[1]);
+    struct peer *a = peer_add(&p, &v4), *b = peer_add(&p, &mapped), *c = peer_add(&p, &v6);
     assert_ptr_equal(a, b);
-    unknown.ss_family = AF_UNIX;
-    assert_int_equal(peer_connections(&p, &unknown), 2);
+    assert_int_equal(peer_connections(&p, &v4), 2);
+    assert_int_equal(peer_connections(&p, &other), 0);
+    assert_int_equal(peer_connections(&p, &same_net), 1);
+    assert_int_equal(peer_connections(&p, &net), 0);
     peer_drop(&p, a);
-    assert_int_equal(peer_connections(&p, &unknown), 1);
+    assert_int_equal(peer_connections(&p, &mapped), 1);
     peer_drop(&p, b);
+    peer_drop(&p, c);
     peer_drop(&p, NULL);
-    assert_int_equal(peer_connections(&p, &unknown), 0);
+    assert_int_equal(peer_connections(&p, &v4), 0);
     peers_fini(&p);
-    close(fds[0]);
-    close(fds[1]);
 }
 
 struct range_row {
@@ -289,6 +301,8 @@ static void forms_give_their_fields(void **state)
         {"multipart/form-data; boundary=b", FORM, "file", "x--b\r\n-y", "a b.txt"},
         {"Multipart/Form-Data; charset=x; boundary=\"b\"", FORM, "other", "first", NULL},
         {"multipart/form-data; boundary=b", "preamble\r\n" FORM, "file", "x--b\r\n-y", "a b.txt"},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; filename=\"a; name=x;\"; name=file\r\n\r\nz\r\n--b--", "file", "z", "a; name=x;"},
+        {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; filename=\"a;\r\n\r\nz\r\n--b--", "file", NULL, NULL},
         {"multipart/form-data; boundary=b", FORM, "none", NULL, NULL},
         {"multipart/form-data; boundary=c", FORM, "file", NULL, NULL},
         {"multipart/form-data", FORM, "file", NULL, NULL},

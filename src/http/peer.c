@@ -38,15 +38,12 @@ static struct peer *peer_new(const struct sockaddr_storage *a)
     return n;
 }
 
-struct peer *peer_add(struct peers *p, int fd)
+struct peer *peer_add(struct peers *p, const struct sockaddr_storage *addr)
 {
-    struct sockaddr_storage a = {0};
-    socklen_t n = sizeof a;
     char key[KEY_BYTES];
-    if (getpeername(fd, (struct sockaddr *)&a, &n) != 0) a.ss_family = AF_UNSPEC; /* it has gone already */
-    struct peer *one = map_ptr(&p->by_address, key_of(&a, key));
+    struct peer *one = map_ptr(&p->by_address, key_of(addr, key));
     if (!one) {
-        one = peer_new(&a);
+        one = peer_new(addr);
         map_set_ptr(&p->by_address, str_n(one->key, KEY_BYTES), one);
     }
     one->connections++;

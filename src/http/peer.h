@@ -10,8 +10,8 @@ struct peers {
     struct map by_address;
 };
 
-/* Counts one more connection, of the socket's other end. Never NULL. */
-struct peer *peer_add(struct peers *p, int fd);
+/* Counts one more connection. Never NULL. */
+struct peer *peer_add(struct peers *p, const struct sockaddr_storage *addr);
 void peer_drop(struct peers *p, struct peer *one); /* one less; NULL is fine */
 unsigned peer_connections(const struct peers *p, const struct sockaddr_storage *addr);
 void peers_fini(struct peers *p); /* none may be left */

@@ -28,6 +28,12 @@ void reply_raw(int fd, int status, int code, const char *text)
     (void)sent; /* the connection is closed in any case */
 }
 
+void req_told(struct http_req *r, int status)
+{
+    r->status = (unsigned)status;
+    if (r->server->opts.answered) r->server->opts.answered(r, status, r->server->opts.user);
+}
+
 /* Makes `m` the answer of a request that has none yet. */
 bool req_answer(struct http_req *r, int status, const char *content_type, struct MHD_Response *m)
 {
@@ -41,8 +47,7 @@ bool req_answer(struct http_req *r, int status, const char *content_type, struct
     for (size_t i = 0; i < r->reply_fields.n; i++)
         mhd->add_response_header(m, r->reply_fields.items[i].name.p, r->reply_fields.items[i].value.p);
     r->response = m;
-    r->status = (unsigned)status;
-    if (r->server->opts.answered) r->server->opts.answered(r, status, r->server->opts.user);
+    req_told(r, status);
     req_move(r, REQ_ANSWERED);
     return true;
 }

@@ -165,7 +165,6 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
     return NULL;
 }
 
-
 /* Ends what is held: streams end, requests get 503. The list of connections does not change here:
  * only libmicrohttpd's run changes it. */
 static void server_end_all(struct http_server *s)

@@ -54,7 +54,8 @@ struct http_server_opts {
     /* Looks at each well-formed request before its body is read and before its handler, also at one that no route fits
      * (http_req_route is NULL then); may add header fields to what will be answered. May be NULL. */
     void (*admit)(struct http_req *r, void *user, struct http_verdict *out);
-    /* Told of each answer as it is made: of handlers, of admit, of 404 and 405. May be NULL. */
+    /* Told of each answer as it is made: of handlers, of admit, of 404 and 405; also of what is refused before it has
+     * arrived as a whole (no method then when its head has not). May be NULL. */
     void (*answered)(const struct http_req *r, int status, void *user);
     void *user; /* of both */
     const char *tls_cert, *tls_key;  /* PEM texts (a chain, its own certificate first); NULL: no TLS. Must outlive the server */

@@ -159,6 +159,7 @@ bool gzip_wanted(struct str accept_encoding);
 struct MHD_Response *gzip_response(const struct mhd_api *mhd, struct buf *body);
 
 /* reply.c */
+void req_told(struct http_req *r, int status); /* what its client is told, or would be if TLS let that: for the owner of the server */
 bool req_answer(struct http_req *r, int status, const char *content_type, struct MHD_Response *m);
 void req_refuse(struct http_req *r, int status, int code, const char *text); /* no handler's reply; text NULL: no body */
 /* A whole error reply written to a plain socket itself, where libmicrohttpd cannot answer. */

@@ -145,6 +145,18 @@ static void bodies_of_the_refused_are_not_kept(void **state)
     assert_int_equal(w->handled, 1); /* /hello */
 }
 
+static void the_owner_hears_of_what_is_refused_midway(void **state)
+{
+    struct world *w = *state;
+    serve(w, (struct http_server_opts){.admit = admit, .answered = answered, .user = w, .max_body_bytes = 10, .body_grace_ms = 50});
+    struct str got = exchange(w, "POST /echo" HEAD "Transfer-Encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n0\r\n\r\n");
+    assert_true(has(got, " 413 "));
+    assert_int_equal(w->answered, 413);
+    assert_true(has(exchange(w, "POST /echo" HEAD "Content-Length: 10\r\n\r\n0"), " 408 "));
+    assert_int_equal(w->answered, 408);
+    assert_int_equal(w->answers, 2);
+}
+
 static void a_connection_serves_one_after_another(void **state)
 {
     struct world *w = *state;
@@ -414,6 +426,27 @@ static void a_large_event_goes_through_alone(void **state)
     free(large);
 }
 
+/* What is small enough to be taken after a refusal does not make it forgotten. */
+static void a_refusal_is_remembered(void **state)
+{
+    struct world *w = *state;
+    int told = 0;
+    serve(w, (struct http_server_opts){0});
+    struct client c = client_new(w, GET("/watch"));
+    watching(w, 1);
+    struct http_stream *s = w->watchers[0].stream;
+    http_stream_on_room(s, note_room, &told);
+    http_stream_limit(s, 10);
+    assert_true(http_stream_write(s, STR("0123456")));
+    assert_false(http_stream_write(s, STR("refused")));
+    assert_true(http_stream_write(s, STR(":\n")));
+    while (!told && !w->late) loop_turn(w->loop, true);
+    assert_int_equal(told, 1);
+    http_stream_end(s);
+    assert_true(client_wait(&c, "0123456:\n"));
+    client_close(&c);
+}
+
 static void vanished_watchers_are_noticed(void **state)
 {
     struct world *w = *state;
@@ -488,6 +521,7 @@ int main(void)
         HTTP_TEST(a_large_body_is_413),
         HTTP_TEST(the_owner_looks_before_the_handler),
         HTTP_TEST(bodies_of_the_refused_are_not_kept),
+        HTTP_TEST(the_owner_hears_of_what_is_refused_midway),
         HTTP_TEST(a_connection_serves_one_after_another),
         HTTP_TEST(malformed_requests_are_refused_and_closed),
         HTTP_TEST(slow_clients_meet_their_deadline),
@@ -498,6 +532,7 @@ int main(void)
         HTTP_TEST(a_request_may_be_answered_later),
         HTTP_TEST(streams_send_as_they_are_written),
         HTTP_TEST(a_slow_reader_is_bounded),
+        HTTP_TEST(a_refusal_is_remembered),
         HTTP_TEST(a_large_event_goes_through_alone),
         HTTP_TEST(vanished_watchers_are_noticed),
         HTTP_TEST(connections_are_bounded),

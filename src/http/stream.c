@@ -74,8 +74,9 @@ static bool stream_room(struct http_stream *s, size_t n)
     stream_compact(s);
     size_t max = s->limit ? MIN(s->limit, r->server->opts.max_stream_bytes) : r->server->opts.max_stream_bytes;
     size_t used = s->out.n - s->at;
-    s->refused = used && (used > max || n > max - used);
-    return !s->refused;
+    bool room = !used || (used <= max && n <= max - used);
+    if (!room) s->refused = true; /* until all is taken, also when something smaller fits meanwhile */
+    return room;
 }
 
 void http_stream_limit(struct http_stream *s, size_t max_bytes) { s->limit = max_bytes; }

@@ -18,13 +18,15 @@ struct http_waiting {
     int listen_fd, stop_fd;
 };
 
-/* A request that was not read would make the kernel throw the answer away. */
+/* A request that was not read would make the kernel throw the answer away. Others wait meanwhile, in the end the server itself: so
+ * not longer than HEAD_MS, however little at a time somebody sends. */
 static void head_read(int fd)
 {
     char head[HEAD_BYTES];
     struct pollfd p = {.fd = fd, .events = POLLIN};
+    int64_t left_us, end_us = loop_now_us() + HEAD_MS * 1000;
     size_t n = 0;
-    while (n < sizeof head && poll(&p, 1, HEAD_MS) > 0) {
+    while (n < sizeof head && (left_us = end_us - loop_now_us()) > 0 && poll(&p, 1, (int)(left_us / 1000) + 1) > 0) {
         ssize_t got = recv(fd, head + n, sizeof head - n, MSG_DONTWAIT);
         if (got <= 0) return;
         n += (size_t)got;

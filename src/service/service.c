@@ -100,13 +100,12 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e)
 
 static bool open_parts(struct service *s, struct err *e)
 {
-    const char *dir = str_z(&s->arena, s->o.state_dir);
     bool became;
     if (s->o.read_only) {
         s->reader = store_open(s->o.state_dir, STORE_READ, e);
         return s->reader != NULL;
     }
-    if (!dir_make_all(dir, 0700, e)) return err_ctx(e, "state directory");
+    if (!dir_make_all(s->state_dir, 0700, e)) return err_ctx(e, "state directory");
     if (!(s->loop = loop_new(e)) || !service_take_over(s, &became, e)) return false;
     return true;
 }
@@ -117,6 +116,7 @@ struct service *service_open(const struct service_opts *o, struct err *e)
     s->o = *o;
     s->lock_fd = -1;
     arena_init(&s->arena);
+    s->state_dir = str_z(&s->arena, o->state_dir);
     if (open_parts(s, e)) return s;
     service_close(s);
     return NULL;
@@ -146,6 +146,7 @@ void service_close(struct service *s)
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
     events_end(s);
     exec_close(s->exec);
+    s->exec = NULL; /* what workers finish below, such as an upload, finds no engine */
     store_close(s->reader);
     if (s->loop) loop_free(s->loop);
     close_fd(&s->lock_fd); /* last: whoever gets it finds everything put down */

@@ -62,6 +62,7 @@ struct event_ack {
 struct service {
     struct service_opts o;
     struct arena arena;
+    const char *state_dir; /* o's, as a C string */
     struct loop *loop;
     int lock_fd;         /* >= 0: this process is the engine */
     struct exec *exec;

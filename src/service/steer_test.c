@@ -57,6 +57,28 @@ static void teardown(struct fixture *f)
     free(f);
 }
 
+static void nothing(void *user) { (void)user; }
+
+static void keep_upload(void *user)
+{
+    struct fixture *f = user;
+    struct upload u = {.content = "c"};
+    struct str key;
+    assert_false(service_upload_keep(&f->a, f->s, STR("default"), STR("f"), &u, &key, &f->e));
+}
+
+/* What a worker has stored when the engine leaves belongs to nobody. */
+static void an_upload_that_comes_late_finds_no_engine(void **state)
+{
+    struct fixture *f = setup();
+    (void)state;
+    loop_job(service_loop(f->s), nothing, keep_upload, f);
+    service_close(f->s);
+    assert_int_equal(f->e.code, ERR_UNREACHABLE);
+    opened(f);
+    teardown(f);
+}
+
 #define OK(f, call) do { if (!(call)) fail_msg("%s", (f)->e.text); } while (0)
 
 static void refused(struct fixture *f, bool ok, enum err_code code, const char *word)
@@ -273,6 +295,7 @@ static void lists_select_by_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_upload_that_comes_late_finds_no_engine),
         cmocka_unit_test(suspended_and_resumed),
         cmocka_unit_test(retried_with_other_parameters),
         cmocka_unit_test(a_copy_keeps_what_users_said),

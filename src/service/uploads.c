@@ -24,6 +24,6 @@ bool service_upload_keep(struct arena *a, struct service *s, struct str ns, stru
     *key = str_fmt(a, "uploads/%.*s/%.*s/%.*s", STR_ARG(ns), STR_ARG(uuid_random(a)), STR_ARG(file));
     struct artifact_row row = {.ns = ns, .key = *key, .content = str_of(u->content), .form = STR("file"),
                                .size_bytes = u->size_bytes, .hash = STR(""), .created_us = clock_now_us()};
-    ASSERT(s->exec);
+    if (!s->exec) return err_set(e, ERR_UNREACHABLE, "no engine is at work here");
     return exec_begin(s->exec, e) && store_artifact_put(service_store(s), &row, e) && exec_commit(s->exec, e);
 }
