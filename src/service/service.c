@@ -98,12 +98,26 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e)
     return true;
 }
 
+/* What an older Skiff has left is brought to this one's form first, unless an engine is at work there: it may be that older one. */
+static struct store *reader_store(struct service *s, struct err *e)
+{
+    struct err why = {0};
+    struct store *r = store_open(s->o.state_dir, STORE_READ, &why);
+    int lock CLEANUP(close_fd) = !r && why.code == ERR_UNSUPPORTED ? lockfile_take(in_state(s, "engine.lock"), NULL) : -1;
+    if (lock >= 0) {
+        store_close(store_open(s->o.state_dir, STORE_WRITE, NULL));
+        r = store_open(s->o.state_dir, STORE_READ, &why);
+    }
+    if (!r && e) *e = why;
+    return r;
+}
+
 static bool open_parts(struct service *s, struct err *e)
 {
     const char *dir = str_z(&s->arena, s->o.state_dir);
     bool became;
     if (s->o.read_only) {
-        s->reader = store_open(s->o.state_dir, STORE_READ, e);
+        s->reader = reader_store(s, e);
         return s->reader != NULL;
     }
     if (!dir_make_all(dir, 0700, e)) return err_ctx(e, "state directory");

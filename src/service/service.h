@@ -22,7 +22,7 @@ struct service_opts {
     struct launcher *launcher; /* NULL: this process cannot be the engine, but when it is idle */
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
-    bool read_only;            /* list, get, logs: never takes the lock, never writes */
+    bool read_only;            /* list, get, logs: writes nothing, but for a new form of what an older Skiff has left */
     bool schedules;            /* stored CronWorkflows are started when they are due */
     bool resume;               /* steps that were lost with a crash are started again */
     /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
