@@ -114,13 +114,12 @@ static struct store *reader_store(struct service *s, struct err *e)
 
 static bool open_parts(struct service *s, struct err *e)
 {
-    const char *dir = str_z(&s->arena, s->o.state_dir);
     bool became;
     if (s->o.read_only) {
         s->reader = reader_store(s, e);
         return s->reader != NULL;
     }
-    if (!dir_make_all(dir, 0700, e)) return err_ctx(e, "state directory");
+    if (!dir_make_all(service_state_dir(s), 0700, e)) return err_ctx(e, "state directory");
     if (!(s->loop = loop_new(e)) || !service_take_over(s, &became, e)) return false;
     return true;
 }
@@ -131,6 +130,7 @@ struct service *service_open(const struct service_opts *o, struct err *e)
     s->o = *o;
     s->lock_fd = -1;
     arena_init(&s->arena);
+    s->o.state_dir = str_dup(&s->arena, o->state_dir); /* with its NUL */
     if (open_parts(s, e)) return s;
     service_close(s);
     return NULL;

@@ -43,7 +43,7 @@ struct str service_notice(const struct service *s);
 /* ---- submitting ---- */
 
 struct workflow_ref {
-    struct str ns, name; /* live as long as the service */
+    struct str ns, name;
 };
 
 struct param {
@@ -73,7 +73,7 @@ struct submit_opts {
 
 /* Lints the documents, stores the objects among them, completes (name, uid, defaults, references)
  * and accepts the Workflows; all or nothing, and on the disk when it returns true. Problems with
- * positions go to `diags`; `e` is then ERR_SPEC. */
+ * positions go to `diags`; `e` is then ERR_SPEC. *out lives in the documents' arena. */
 bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o,
                     struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e);
 /* The same without storing or starting anything: the completed objects as a list. */
@@ -214,8 +214,7 @@ struct resubmit_opts {
     size_t n_params;
     struct str token; /* as in submit_opts */
 };
-/* *out lives as long as the service. */
-bool service_resubmit(struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
+bool service_resubmit(struct arena *a, struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
                       struct workflow_ref *out, struct err *e);
 
 /* The second Ctrl-C: what is followed is terminated, its steps are killed without grace. Their ends
