@@ -84,8 +84,7 @@ static bool is_any_of(const struct selector_req *r, struct str key)
 /* True: the filter says it, nothing is left to look at. */
 static bool label_is_column(struct run_filter *f, const struct selector_req *r)
 {
-    enum { PHASES_MAX = 8 };
-    if (is_any_of(r, phase_label) && !f->n_phases && r->n <= PHASES_MAX) {
+    if (is_any_of(r, phase_label) && !f->n_phases) {
         f->phases = r->values;
         f->n_phases = r->n;
         return true;

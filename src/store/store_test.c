@@ -62,7 +62,7 @@ static void runs_are_listed_by_every_filter(void **state)
         OK(f, store_run_insert(f->s, &row, STR("{}"), &run, &f->e));
     }
     OK(f, store_commit(f->s, STORE_FAST, &f->e));
-    static const struct str bad[] = {{"Failed", 6}, {"Error", 5}}, fresh[] = {{"", 0}};
+    static const struct str bad[] = {{"Failed", 6}, {"Error", 5}}, fresh[] = {{"", 0}}, many[20] = {[19] = {"Running", 7}};
     const struct list_case cases[] = {
         {.expected = "beetle cat bear bee ant "},
         {{.ns = STR("x")}, "beetle cat bear ant "},
@@ -71,6 +71,7 @@ static void runs_are_listed_by_every_filter(void **state)
         {{.name = STR("bee")}, "beetle bee "},
         {{.phases = bad, .n_phases = 2}, "beetle bee "},
         {{.phases = fresh, .n_phases = 1}, "cat "},
+        {{.phases = many, .n_phases = ARRAY_LEN(many)}, "cat bear "},
         {{.created_after_us = 20}, "beetle cat bear "},
         {{.finished_before_us = 25}, "ant "},
         {{.ns = STR("x"), .completed = -1, .name = STR("b"), .created_after_us = 20}, "bear "},
