@@ -140,7 +140,7 @@ void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref
         o.memoized = is_on(&body, "memoized");
         o.priority = val_text(val_get(&body, STR("priority")));
         o.token = val_get_str(&body, "token");
-        ok = service_resubmit(api_service(user), ref->ns, ref->name, &o, &made, &e);
+        ok = service_resubmit(http_req_arena(r), api_service(user), ref->ns, ref->name, &o, &made, &e);
     }
     api_answer_workflow(r, user, ok, &made, &e);
 }

@@ -1,6 +1,7 @@
 /* See audit.h. */
 #include "auth/audit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -50,7 +51,7 @@ static bool rotate(struct auth_audit *l, struct err *e)
     arena_init(&a);
     for (int i = AUDIT_KEPT; i > 1; i--)
         rename(str_fmt(&a, "%s.%d", l->path, i - 1).p, str_fmt(&a, "%s.%d", l->path, i).p);
-    if (rename(l->path, str_fmt(&a, "%s.1", l->path).p) != 0) return err_sys(e, "'%s'", l->path);
+    if (rename(l->path, str_fmt(&a, "%s.1", l->path).p) != 0 && errno != ENOENT) return err_sys(e, "'%s'", l->path);
     close_fd(&l->fd);
     return file_open(l, e);
 }

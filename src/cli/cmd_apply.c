@@ -95,7 +95,8 @@ static bool apply_run(struct cli *cli, struct err *e)
     struct applying x = {.cli = cli, .dry = args_on(&cli->args, "dry-run")};
     struct buf findings CLEANUP(buf_fini);
     buf_init(&findings, LIMIT_SHOWN_BYTES);
-    if (args_on(&cli->args, "prune") != args_has(&cli->args, "selector"))
+    struct str labels = str_trim(str_of(args_str(&cli->args, "selector"))); /* none would be all there is */
+    if (args_on(&cli->args, "prune") != args_has(&cli->args, "selector") || (args_has(&cli->args, "selector") && !labels.n))
         return err_set(e, ERR_USAGE, "--prune and -l go together: only what has these labels is removed");
     buf_init(&x.out, LIMIT_SHOWN_BYTES);
     inputs_init(&x.in, cli);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "cli/cmds.h"
@@ -9,6 +10,7 @@
 #include "cli/image_view.h"
 #include "os/dir.h"
 #include "os/fd.h"
+#include "os/lockfile.h"
 #include "service/backup.h"
 
 static const struct flag flags[] = {
@@ -36,9 +38,10 @@ static bool to_file(struct cli *cli, struct str state, const char *path, struct 
 {
     const char *part = str_fmt(&cli->a, "%s.part", path).p;
     if (!args_on(&cli->args, "force") && file_exists(path)) return err_set(e, ERR_CONFLICT, "'%s' is there already (--force replaces it)", path);
+    if (lockfile_held(part)) return err_set(e, ERR_CONFLICT, "another backup to '%s' is at work", path);
     unlink(part); /* of one that was killed */
     int fd CLEANUP(close_fd) = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* secrets are in it */
-    if (fd < 0) return err_sys(e, "cannot create '%s'", part);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) return err_sys(e, "cannot create '%s'", part);
     bool ok = backup_make(&cli->a, state, fd, r, e);
     if (ok && (fsync(fd) != 0 || rename(part, path) != 0)) ok = err_sys(e, "cannot write '%s'", path);
     if (!ok) unlink(part);

@@ -13,7 +13,7 @@ static bool one_resubmit(struct cli *cli, struct service *s, const struct workfl
                          struct err *e)
 {
     struct resubmit_opts o = {.memoized = args_on(&cli->args, "memoized"), .priority = str_of(args_str(&cli->args, "priority"))};
-    return params_read(cli, &o.params, &o.n_params, e) && service_resubmit(s, ref->ns, ref->name, &o, out, e);
+    return params_read(cli, &o.params, &o.n_params, e) && service_resubmit(&cli->a, s, ref->ns, ref->name, &o, out, e);
 }
 
 static bool resubmit_run(struct cli *cli, struct err *e) { return trying_run(cli, one_resubmit, e); }

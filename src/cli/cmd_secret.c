@@ -28,7 +28,7 @@ static bool stdin_read(struct cli *cli, struct str *out, struct err *e)
 static bool pair_read(struct cli *cli, const char *word, struct str *key, struct str *value, bool *in_argv, struct err *e)
 {
     if (!str_cut(str_of(word), '=', key, value) || !key->n)
-        return err_set(e, ERR_USAGE, "'%.*s': KEY=VALUE or KEY=@FILE", (int)strcspn(word, "="), word);
+        return err_set(e, ERR_USAGE, "'secret set' needs KEY=VALUE or KEY=@FILE after the name"); /* the word may be a value */
     *in_argv = !str_starts(*value, STR("@"));
     return *in_argv || file_read(&cli->a, str_from(*value, 1).p, VALUE_MAX, value, e);
 }

@@ -310,12 +310,12 @@ bool service_retry(struct service *s, struct str ns, struct str name, const stru
     return true;
 }
 
-bool service_resubmit(struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
+bool service_resubmit(struct arena *a, struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
                       struct workflow_ref *out, struct err *e)
 {
     fake_calls.resubmits++;
     fake_note("resubmit", name, str_fmt(&s->a, "%d %.*s", o->memoized, STR_ARG(o->priority)), o->params, o->n_params);
-    *out = (struct workflow_ref){str_dup(&s->a, ns), str_dup(&s->a, name)};
+    *out = (struct workflow_ref){str_dup(a, ns), str_dup(a, name)};
     return true;
 }
 

@@ -237,6 +237,7 @@ static void secrets_go_in_and_stay_in(void **state)
     assert_int_equal(skiff("secret delete two").status, err_exit_status(ERR_NOT_FOUND));
     s = skiff("secret set s hunter2");
     assert_int_equal(s.status, 2);
+    assert_null(strstr(s.err, "hunter2"));
     assert_int_equal(skiff("secret set s").status, 2);
     assert_int_equal(skiff("secret set s k=@/tmp/skiff-verbs-test-absent").status, err_exit_status(ERR_NOT_FOUND));
     unlink(file);
@@ -255,6 +256,7 @@ static void apply_needs_files_and_prunes_by_label(void **state)
     assert_non_null(strstr(s.out, "Secret/one pruned (dry run)\n"));
     assert_int_equal(skiff("apply").status, 2);
     assert_int_equal(skiff(str_fmt(&a, "apply -f %s --prune", file).p).status, 2);
+    assert_int_equal(skiff(str_fmt(&a, "apply -f %s --prune --selector=", file).p).status, 2);
     assert_true(file_write_atomic(file, STR("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndatum: {a: b}\n"), 0600, false, NULL));
     assert_int_equal(skiff(str_fmt(&a, "apply -f %s", file).p).status, err_exit_status(ERR_SPEC));
     unlink(file);

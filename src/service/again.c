@@ -118,13 +118,14 @@ static bool copy_make(struct arena *a, const struct val *doc, const struct resub
 }
 
 struct resubmitting {
+    struct arena *a; /* of *out */
     const struct resubmit_opts *o;
     struct workflow_ref *out;
 };
 
-static struct workflow_ref ref_in(struct service *s, struct str ns, struct str name)
+static struct workflow_ref ref_in(struct arena *a, struct str ns, struct str name)
 {
-    return (struct workflow_ref){str_dup(&s->arena, ns), str_dup(&s->arena, name)};
+    return (struct workflow_ref){str_dup(a, ns), str_dup(a, name)};
 }
 
 static bool resubmit_here(struct service *s, const struct act *x, struct err *e)
@@ -137,21 +138,21 @@ static bool resubmit_here(struct service *s, const struct act *x, struct err *e)
     int64_t run;
     arena_init(&a);
     if (store_run_find_uid(&a, service_store(s), uid_of_submission(&a, r->o->token, 0), &before, &absent)) {
-        *r->out = ref_in(s, before.ns, before.name); /* accepted by an engine that died before it could say so */
+        *r->out = ref_in(r->a, before.ns, before.name); /* accepted by an engine that died before it could say so */
         return true;
     }
     if (!doc_read(&a, s, x, &row, &doc, e) || !copy_make(&a, &doc, r->o, row.name, &copy, e)) return false;
     if (r->o->memoized && !exec_memo(&a, s->exec, row.run, &memo, e)) return false;
-    *r->out = ref_in(s, val_text(val_path(&copy, "metadata.namespace")), val_text(val_path(&copy, "metadata.name")));
+    *r->out = ref_in(r->a, val_text(val_path(&copy, "metadata.namespace")), val_text(val_path(&copy, "metadata.name")));
     return exec_submit(s->exec, &copy, r->o->memoized ? &memo : NULL, &run, e);
 }
 
-bool service_resubmit(struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
+bool service_resubmit(struct arena *to, struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
                       struct workflow_ref *out, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct resubmit_opts own = *o;
-    struct resubmitting r = {&own, out};
+    struct resubmitting r = {to, &own, out};
     struct val_builder b;
     struct val reply = val_null;
     int64_t priority;
@@ -166,6 +167,6 @@ bool service_resubmit(struct service *s, struct str ns, struct str name, const s
                     .alone = true, .reply = &reply, .arena = &a};
     if (!act(s, &x, e)) return false;
     if (reply.kind == VAL_MAP)
-        *out = ref_in(s, val_text(val_path(&reply, "metadata.namespace")), val_text(val_path(&reply, "metadata.name")));
+        *out = ref_in(to, val_text(val_path(&reply, "metadata.namespace")), val_text(val_path(&reply, "metadata.name")));
     return true;
 }

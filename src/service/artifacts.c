@@ -10,7 +10,7 @@
 #include "os/fd.h"
 #include "service/service_p.h"
 
-const char *service_state_dir(struct service *s) { return s->state_dir; }
+const char *service_state_dir(struct service *s) { return s->o.state_dir.p; }
 
 struct collecting {
     struct arena *a;

@@ -12,7 +12,20 @@ enum { TIMES_MAX = 10000, PREFIX_MAX = 62 - 5 };
 
 #define TIME_PARAMETER "{{inputs.parameters.backfillscheduletime}}"
 
-static const struct zone *zone_of(void *arena, struct str name) { return exec_zone(arena, name); }
+/* The last one that was asked for: its file is not read for each of thousands of times. */
+struct zones {
+    struct arena *a;
+    struct str name;
+    const struct zone *zone;
+};
+
+static const struct zone *zone_of(void *ctx, struct str name)
+{
+    struct zones *z = ctx;
+    if (z->zone && str_set(z->name) == str_set(name) && str_eq(z->name, name)) return z->zone;
+    z->name = name.p ? str_dup(z->a, name) : STR_NONE;
+    return z->zone = exec_zone(z->a, name);
+}
 
 static bool time_read(struct str text, struct str format, const char *flag, int64_t *out, struct err *e)
 {
@@ -81,6 +94,7 @@ bool service_backfill(struct arena *a, struct service *s, struct str ns, struct 
 {
     struct val cron, one;
     struct val_builder workflows, times;
+    struct zones zones = {.a = a};
     int64_t at, end = clock_now_us();
     size_t some = 0;
     bool ok = true;
@@ -92,7 +106,7 @@ bool service_backfill(struct arena *a, struct service *s, struct str ns, struct 
     list_begin(&workflows, a);
     list_begin(&times, a);
     for (bool more = true; ok && more;) {
-        more = cron_next_time(zone_of, a, &cron, at, &at) && at <= end;
+        more = cron_next_time(zone_of, &zones, &cron, at, &at) && at <= end;
         if (more && ++*n > TIMES_MAX) ok = err_set(e, ERR_LIMIT, "there are more than %d times from --start to --end", TIMES_MAX);
         if (more) list_add(&times, val_of_str(timefmt_string(a, moment_utc(at)))), some++;
         if (some < (more ? o->most : 1)) continue;

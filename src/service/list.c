@@ -84,8 +84,7 @@ static bool is_any_of(const struct selector_req *r, struct str key)
 /* True: the filter says it, nothing is left to look at. */
 static bool label_is_column(struct run_filter *f, const struct selector_req *r)
 {
-    enum { PHASES_MAX = 8 };
-    if (is_any_of(r, phase_label) && !f->n_phases && r->n <= PHASES_MAX) {
+    if (is_any_of(r, phase_label) && !f->n_phases) {
         f->phases = r->values;
         f->n_phases = r->n;
         return true;
@@ -128,15 +127,24 @@ static bool keeps(void *ctx, const struct run_row *row)
 
 enum { RARE = 5000 };
 
-/* How many runs have one of the requirement's labels, up to RARE of each value. */
-static bool tags_of(struct arena *a, struct finding *x, const struct selector_req *r, struct str *tags, int64_t *n, struct err *e)
+struct tags {
+    struct str *items;
+    size_t n;
+    int64_t runs; /* that have one of them, up to RARE of each */
+};
+
+/* The requirement's labels, each once: "in (a,a)" finds no run twice. */
+static bool tags_of(struct arena *a, struct finding *x, const struct selector_req *r, struct tags *out, struct err *e)
 {
-    *n = 0;
+    *out = (struct tags){.items = ARENA_ARRAY(a, struct str, r->n)};
     for (size_t i = 0; i < r->n; i++) {
         int64_t one;
-        tags[i] = str_fmt(a, "%.*s=%.*s", STR_ARG(r->key), STR_ARG(r->values[i]));
-        if (!store_tag_count(x->store, tags[i], x->f.before_run, RARE, &one, e)) return false;
-        *n += one;
+        size_t same = 0;
+        while (same < i && !str_eq(r->values[same], r->values[i])) same++;
+        if (same < i) continue;
+        struct str tag = out->items[out->n++] = str_fmt(a, "%.*s=%.*s", STR_ARG(r->key), STR_ARG(r->values[i]));
+        if (!store_tag_count(x->store, tag, x->f.before_run, RARE, &one, e)) return false;
+        out->runs += one;
     }
     return true;
 }
@@ -151,14 +159,13 @@ static bool lead_choose(struct arena *a, struct finding *x, struct err *e)
     for (size_t i = 0; i < x->labels.n; i++) {
         const struct selector_req *r = &x->labels.reqs[i];
         if (r->op != SELECTOR_IN || r->n > VALUES_MAX || str_eq(r->key, phase_label) || str_eq(r->key, completed_label)) continue;
-        struct str *tags = ARENA_ARRAY(a, struct str, r->n);
-        int64_t n;
-        if (!tags_of(a, x, r, tags, &n, e)) return false;
-        if (n >= best) continue;
-        best = n;
+        struct tags tags;
+        if (!tags_of(a, x, r, &tags, e)) return false;
+        if (tags.runs >= best) continue;
+        best = tags.runs;
         lead = i;
-        x->f.tags = tags;
-        x->f.n_tags = r->n;
+        x->f.tags = tags.items;
+        x->f.n_tags = tags.n;
     }
     if (lead < x->labels.n) selector_drop(&x->labels, lead);
     return true;

@@ -84,8 +84,7 @@ static const char *target_of(struct arena *a, enum service_kind kind, struct str
                    verb ? verb : "").p;
 }
 
-/* The status of a CronWorkflow is the engine's: a new document does not end what has been counted. */
-static void status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc)
+void cron_status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc)
 {
     struct str own = val_text(val_path(doc, "metadata.namespace"));
     struct val stored;
@@ -102,7 +101,7 @@ static bool put_here(struct arena *a, struct service *s, enum service_put how, s
     static const enum resource_verb verbs[] = {
         [SERVICE_CREATE] = RESOURCE_CREATE, [SERVICE_UPDATE] = RESOURCE_UPDATE, [SERVICE_APPLY] = RESOURCE_APPLY};
     struct val whole = *doc;
-    if (how != SERVICE_CREATE) status_keep(a, s, ns, &whole);
+    if (how != SERVICE_CREATE) cron_status_keep(a, s, ns, &whole);
     struct resource_write w = {.store = service_store(s), .verb = verbs[how], .doc = &whole, .ns = ns, .now_us = clock_now_us(),
                                .random = {random_u64(), random_u64()}};
     struct resource_result r;
@@ -157,13 +156,16 @@ bool service_object_put(struct arena *a, struct service *s, enum service_kind ki
     return put_any(a, s, kind, how, ns, docs->items[0].val, out, e);
 }
 
-static bool delete_here(struct arena *a, struct service *s, const struct resource_key *key, struct err *e)
+bool object_delete_here(struct service *s, const struct resource_key *key, struct err *e)
 {
+    struct arena a CLEANUP(arena_fini);
     struct val doc;
-    if (!exec_begin(s->exec, e) || !resource_get(a, service_store(s), key, &doc, e) ||
-        !resource_delete(service_store(s), key, OBJECT_RV_ANY, clock_now_us(), e))
-        return false;
-    return exec_owner_gone(s->exec, val_text(val_path(&doc, "metadata.uid")), e) && exec_commit(s->exec, e);
+    arena_init(&a);
+    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    bool ok = resource_get(&a, service_store(s), key, &doc, e) && resource_delete(service_store(s), key, OBJECT_RV_ANY, clock_now_us(), e) &&
+              exec_owner_gone(s->exec, val_text(val_path(&doc, "metadata.uid")), e);
+    if (!ok) exec_rollback(s->exec);
+    return ok && exec_commit(s->exec, e);
 }
 
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e)
@@ -176,7 +178,7 @@ bool service_object_delete(struct service *s, enum service_kind kind, struct str
         if (service_ask(&a, s, "DELETE", target_of(&a, kind, ns, name, NULL), STR_NONE, &reply, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
-    return delete_here(&a, s, &key, e);
+    return object_delete_here(s, &key, e);
 }
 
 static const struct zone *zone_of(void *arena, struct str name) { return exec_zone(arena, name); }

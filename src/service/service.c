@@ -98,14 +98,28 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e)
     return true;
 }
 
+/* What an older Skiff has left is brought to this one's form first, unless an engine is at work there: it may be that older one. */
+static struct store *reader_store(struct service *s, struct err *e)
+{
+    struct err why = {0};
+    struct store *r = store_open(s->o.state_dir, STORE_READ, &why);
+    int lock CLEANUP(close_fd) = !r && why.code == ERR_UNSUPPORTED ? lockfile_take(in_state(s, "engine.lock"), NULL) : -1;
+    if (lock >= 0) {
+        store_close(store_open(s->o.state_dir, STORE_WRITE, NULL));
+        r = store_open(s->o.state_dir, STORE_READ, &why);
+    }
+    if (!r && e) *e = why;
+    return r;
+}
+
 static bool open_parts(struct service *s, struct err *e)
 {
     bool became;
     if (s->o.read_only) {
-        s->reader = store_open(s->o.state_dir, STORE_READ, e);
+        s->reader = reader_store(s, e);
         return s->reader != NULL;
     }
-    if (!dir_make_all(s->state_dir, 0700, e)) return err_ctx(e, "state directory");
+    if (!dir_make_all(service_state_dir(s), 0700, e)) return err_ctx(e, "state directory");
     if (!(s->loop = loop_new(e)) || !service_take_over(s, &became, e)) return false;
     return true;
 }
@@ -116,7 +130,7 @@ struct service *service_open(const struct service_opts *o, struct err *e)
     s->o = *o;
     s->lock_fd = -1;
     arena_init(&s->arena);
-    s->state_dir = str_z(&s->arena, o->state_dir);
+    s->o.state_dir = str_dup(&s->arena, o->state_dir); /* with its NUL */
     if (open_parts(s, e)) return s;
     service_close(s);
     return NULL;

@@ -22,7 +22,7 @@ struct service_opts {
     struct launcher *launcher; /* NULL: this process cannot be the engine, but when it is idle */
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
-    bool read_only;            /* list, get, logs: never takes the lock, never writes */
+    bool read_only;            /* list, get, logs: writes nothing, but for a new form of what an older Skiff has left */
     bool schedules;            /* stored CronWorkflows are started when they are due */
     bool resume;               /* steps that were lost with a crash are started again */
     /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
@@ -43,7 +43,7 @@ struct str service_notice(const struct service *s);
 /* ---- submitting ---- */
 
 struct workflow_ref {
-    struct str ns, name; /* live as long as the service */
+    struct str ns, name;
 };
 
 struct param {
@@ -73,7 +73,7 @@ struct submit_opts {
 
 /* Lints the documents, stores the objects among them, completes (name, uid, defaults, references)
  * and accepts the Workflows; all or nothing, and on the disk when it returns true. Problems with
- * positions go to `diags`; `e` is then ERR_SPEC. */
+ * positions go to `diags`; `e` is then ERR_SPEC. *out lives in the documents' arena. */
 bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o,
                     struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e);
 /* The same without storing or starting anything: the completed objects as a list. */
@@ -214,8 +214,7 @@ struct resubmit_opts {
     size_t n_params;
     struct str token; /* as in submit_opts */
 };
-/* *out lives as long as the service. */
-bool service_resubmit(struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
+bool service_resubmit(struct arena *a, struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
                       struct workflow_ref *out, struct err *e);
 
 /* The second Ctrl-C: what is followed is terminated, its steps are killed without grace. Their ends

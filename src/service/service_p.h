@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "exec/exec.h"
 #include "net/unix_client.h"
+#include "resource/resource.h"
 #include "service/service.h"
 
 struct service_watch {
@@ -62,7 +63,6 @@ struct event_ack {
 struct service {
     struct service_opts o;
     struct arena arena;
-    const char *state_dir; /* o's, as a C string */
     struct loop *loop;
     int lock_fd;         /* >= 0: this process is the engine */
     struct exec *exec;
@@ -77,7 +77,7 @@ struct service {
     struct loop_timer *feed_timer;
     int64_t feeds_rest_until_us;
     VEC(struct event_ack) event_acks;
-    int64_t events_waiting, event_last; /* how many events are stored, and the number of the last one; -1: not looked yet */
+    int64_t events_waiting, event_last; /* how many events are stored, and the number of the last one */
     struct loop_timer *event_timer;
     VEC(struct node_index) indexes;
 };
@@ -103,6 +103,11 @@ void feeds_wake(struct service *s);
 void events_committed(struct service *s, const struct err *e);
 bool events_begin(struct service *s, struct err *e);
 void events_end(struct service *s);
+
+/* objects.c, as the engine. The status of a CronWorkflow is the engine's: a new document does not end what has been counted. */
+void cron_status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc);
+/* In a transaction of its own, on the disk when it returns true; what has no other owner goes along. */
+bool object_delete_here(struct service *s, const struct resource_key *key, struct err *e);
 
 /* list.c: a run as lists show it: without nodes and spec */
 struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row);

@@ -204,11 +204,11 @@ static void a_copy_keeps_what_users_said(void **state)
     (void)state;
     submit(f, asking);
     o.memoized = true;
-    refused(f, service_resubmit(f->s, ns, STR("w"), &o, &out, &f->e), ERR_CONFLICT, "must be Failed/Error");
+    refused(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &out, &f->e), ERR_CONFLICT, "must be Failed/Error");
     o.memoized = false;
-    OK(f, service_resubmit(f->s, ns, STR("w"), &o, &out, &f->e));
+    OK(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &out, &f->e));
     assert_true(str_starts(out.name, STR("w-")) && out.name.n == 7);
-    OK(f, service_resubmit(f->s, ns, STR("w"), &o, &again, &f->e)); /* the same request once more */
+    OK(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &again, &f->e)); /* the same request once more */
     assert_true(str_eq(out.name, again.name));
     struct val wf = got(f, out.name.p);
     assert_string_equal(json_text(&f->a, val_path(&wf, "metadata.annotations")).p, "{\"note\":\"kept\"}");

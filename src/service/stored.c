@@ -106,6 +106,7 @@ static bool apply_here(struct arena *a, struct service *s, const struct stored_r
                                .random = {random_u64(), random_u64()}};
     struct resource_result r;
     if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    cron_status_keep(a, s, ref->ns, &doc);
     bool ok = (!(how & STORED_JOIN) || values_join(a, s, ref, &doc, e)) && resource_put(a, &w, &r, e);
     if (!ok || how & STORED_DRY) exec_rollback(s->exec);
     else ok = exec_commit(s->exec, e);
@@ -159,9 +160,7 @@ bool service_stored_delete(struct service *s, const struct stored_ref *ref, stru
         if (service_ask(&a, s, "DELETE", target_of(&a, ref, ""), STR_NONE, &reply, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
-    if (!resource_delete(service_store(s), &key, OBJECT_RV_ANY, clock_now_us(), e)) return exec_rollback(s->exec), false;
-    if (!exec_commit(s->exec, e)) return false;
+    if (!object_delete_here(s, &key, e)) return false;
     exec_limits_changed(s->exec);
     return true;
 }

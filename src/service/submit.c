@@ -132,11 +132,10 @@ bool service_admit(void *user, struct arena *a, const struct val *doc, struct st
     return workflow_complete(a, s, out, &o, out, e);
 }
 
-static struct workflow_ref ref_of(struct service *s, const struct val *workflow)
+static struct workflow_ref ref_of(struct arena *a, const struct val *workflow)
 {
     const struct val *meta = val_get(workflow, STR("metadata"));
-    return (struct workflow_ref){.ns = str_dup(&s->arena, val_get_str(meta, "namespace")),
-                                 .name = str_dup(&s->arena, val_get_str(meta, "name"))};
+    return (struct workflow_ref){.ns = str_dup(a, val_get_str(meta, "namespace")), .name = str_dup(a, val_get_str(meta, "name"))};
 }
 
 struct str uid_of_submission(struct arena *a, struct str t, size_t i)
@@ -146,13 +145,13 @@ struct str uid_of_submission(struct arena *a, struct str t, size_t i)
 }
 
 /* The engine that accepted it died before it could say so. */
-static bool accepted_before(struct arena *a, struct service *s, const struct submit_opts *o, size_t i,
+static bool accepted_before(struct arena *a, struct service *s, const struct documents *docs, const struct submit_opts *o, size_t i,
                             struct workflow_ref *out)
 {
     struct run_row row;
     struct err absent;
     if (!o->token.n || !store_run_find_uid(a, service_store(s), uid_of_submission(a, o->token, i), &row, &absent)) return false;
-    *out = (struct workflow_ref){.ns = str_dup(&s->arena, row.ns), .name = str_dup(&s->arena, row.name)};
+    *out = (struct workflow_ref){.ns = str_dup(docs->a, row.ns), .name = str_dup(docs->a, row.name)};
     return true;
 }
 
@@ -165,7 +164,7 @@ static bool accept_all(struct arena *a, struct service *s, const struct document
         struct val workflow;
         int64_t run;
         if (docs->items[i].kind != DOC_WORKFLOW) continue;
-        if (accepted_before(a, s, o, i, &out[*n])) {
+        if (accepted_before(a, s, docs, o, i, &out[*n])) {
             ++*n;
             continue;
         }
@@ -174,7 +173,7 @@ static bool accept_all(struct arena *a, struct service *s, const struct document
         if (!workflow_complete(a, s, docs->items[i].val, &one, &workflow, e) ||
             !exec_submit(s->exec, &workflow, NULL, &run, e))
             return false;
-        out[(*n)++] = ref_of(s, &workflow);
+        out[(*n)++] = ref_of(docs->a, &workflow);
     }
     return true;
 }
@@ -225,7 +224,7 @@ static bool submit_there(struct arena *a, struct service *s, const struct docume
     struct val request = map_done(&b), reply = val_null;
     if (!service_ask(a, s, "POST", "/api/v1/skiff/submit", json_text(a, &request), &reply, e)) return false;
     const struct val *items = val_get(&reply, STR("items"));
-    for (uint32_t i = 0; items && i < items->n && *n < docs->n; i++) out[(*n)++] = ref_of(s, &items->items[i]);
+    for (uint32_t i = 0; items && i < items->n && *n < docs->n; i++) out[(*n)++] = ref_of(docs->a, &items->items[i]);
     return true;
 }
 
@@ -235,7 +234,7 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);
     *n = 0;
-    *out = ARENA_ARRAY(&s->arena, struct workflow_ref, docs->n + 1);
+    *out = ARENA_ARRAY(docs->a, struct workflow_ref, docs->n + 1);
     if (!check(&a, s, docs, o, diags, e)) return false;
     struct submit_opts own = *o;
     if (!own.token.n) own.token = uuid_random(&a);

@@ -25,12 +25,23 @@ static struct val shown(struct arena *a, const struct auth_token *t)
     return map_done(&b);
 }
 
-/* A member that is of another kind than it should be is never taken for one that is absent: that could allow more. */
+static bool members_check(const struct val *v, struct err *e)
+{
+    static const char *const known[] = {"name", "role", "namespaces", "expires"};
+    for (uint32_t i = 0; v->kind == VAL_MAP && i < v->n; i++) {
+        size_t k = 0;
+        while (k < ARRAY_LEN(known) && !str_is(v->map[i].key, known[k])) k++;
+        if (k == ARRAY_LEN(known)) return err_set(e, ERR_SPEC, "`%.*s` is nothing that a token has", STR_ARG(str_sub(v->map[i].key, 0, 100)));
+    }
+    return true;
+}
+
+/* A member that is of another kind than it should be, or misspelt, is never taken for one that is absent: that could allow more. */
 static bool want_read(struct arena *a, const struct val *v, struct auth_token *out, struct err *e)
 {
     const struct val *list = val_get(v, STR("namespaces")), *expires = val_get(v, STR("expires"));
     *out = (struct auth_token){.name = val_get_str(v, "name")};
-    if (!auth_role_parse(val_get_str(v, "role"), &out->role, e)) return false;
+    if (!members_check(v, e) || !auth_role_parse(val_get_str(v, "role"), &out->role, e)) return false;
     if (list && list->kind != VAL_LIST && list->kind != VAL_NULL) return err_set(e, ERR_SPEC, "`namespaces` is a list of names");
     struct str *names = ARENA_ARRAY(a, struct str, (list ? list->n : 0) + 1);
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) names[out->n++] = val_text(&list->items[i]);

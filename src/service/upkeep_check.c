@@ -66,6 +66,7 @@ static bool database_check(struct checking *c)
     struct err e = u->broken;
     const char *fix = "move the state directory away, or put a copy of skiff.db back: `skiff doctor` changes nothing here";
     if (u->broken.code == ERR_NONE && !u->store) return tell(c, UPKEEP_GOOD, "database", STR("none yet")), false;
+    if (e.code == ERR_UNSUPPORTED) fix = NULL; /* of another version, not broken; the error says what to do */
     if (!u->store || !store_check(&c->a, u->store, &report, &e)) return tell_failed(c, "database", &e, fix), false;
     if (str_is(report, "ok")) return tell(c, UPKEEP_GOOD, "database", STR("whole")), true;
     err_set(&e, ERR_IO, "%.*s", STR_ARG(report));

@@ -46,20 +46,20 @@ static const char step_1[] =
     "CREATE INDEX artifact_refs_artifact ON artifact_refs(artifact);";
 
 /* Lists: what they filter by, side by side, so that one looks through 100,000 runs without reading their rows; and each
- * label of each run, kept by triggers. */
+ * label of each run, kept by triggers. A label that is none ("a=b": c beside a: "b=c") must not keep a run from being stored. */
 #define TAGS(labels, more) "SELECT l.key||'='||l.value" more " FROM json_each(CASE " labels " WHEN '' THEN '{}' ELSE " labels " END) l"
 static const char step_2[] =
     "CREATE INDEX runs_short ON runs(run, ns, name, phase, completed, created_us, started_us, finished_us)"
     "  WHERE deleted_us=0;"
     "CREATE TABLE run_tags(tag TEXT NOT NULL, of_run INTEGER NOT NULL, PRIMARY KEY(tag, of_run)) STRICT, WITHOUT ROWID;"
     "CREATE TRIGGER run_tags_new AFTER INSERT ON runs BEGIN"
-    "  INSERT INTO run_tags " TAGS("NEW.labels", ", NEW.run") "; END;"
+    "  INSERT OR IGNORE INTO run_tags " TAGS("NEW.labels", ", NEW.run") "; END;"
     "CREATE TRIGGER run_tags_changed AFTER UPDATE OF labels ON runs WHEN NEW.labels<>OLD.labels BEGIN"
     "  DELETE FROM run_tags WHERE of_run=NEW.run AND tag IN (" TAGS("OLD.labels", "") ");"
-    "  INSERT INTO run_tags " TAGS("NEW.labels", ", NEW.run") "; END;"
+    "  INSERT OR IGNORE INTO run_tags " TAGS("NEW.labels", ", NEW.run") "; END;"
     "CREATE TRIGGER run_tags_gone AFTER UPDATE OF deleted_us ON runs WHEN NEW.deleted_us<>0 BEGIN"
     "  DELETE FROM run_tags WHERE of_run=NEW.run AND tag IN (" TAGS("OLD.labels", "") "); END;"
-    "INSERT INTO run_tags SELECT l.key||'='||l.value, run FROM runs,"
+    "INSERT OR IGNORE INTO run_tags SELECT l.key||'='||l.value, run FROM runs,"
     "  json_each(CASE labels WHEN '' THEN '{}' ELSE labels END) l WHERE deleted_us=0 ORDER BY 1, 2;";
 #undef TAGS
 
@@ -97,7 +97,7 @@ bool store_migrate(struct store *s, const char *const *steps, int n, struct err 
     if (version == n) return true;
     if (s->mode == STORE_READ)
         return err_set(e, ERR_UNSUPPORTED,
-                       "'%s' has the old schema %d; run any command that writes to bring it to %d", s->path,
+                       "'%s' has the old schema %d: `skiff list` brings it to %d, once no older Skiff is at work there", s->path,
                        (int)version, n);
     if (version > 0 && !backup_before(s, version, e)) return false;
     if (!store_exec(s, "BEGIN IMMEDIATE", e)) return false;

@@ -102,7 +102,7 @@ enum run_name_match { RUN_NAME_PREFIX, RUN_NAME_EXACT, RUN_NAME_CONTAINS };
 struct run_filter {
     struct str ns;            /* absent: all */
     const struct str *phases; /* any of these; n_phases == 0: all */
-    size_t n_phases;          /* at most 8 */
+    size_t n_phases;
     struct str name;          /* absent: all */
     enum run_name_match match;
     int completed;            /* 1 only completed, -1 only not completed, 0 both */

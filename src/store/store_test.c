@@ -62,7 +62,7 @@ static void runs_are_listed_by_every_filter(void **state)
         OK(f, store_run_insert(f->s, &row, STR("{}"), &run, &f->e));
     }
     OK(f, store_commit(f->s, STORE_FAST, &f->e));
-    static const struct str bad[] = {{"Failed", 6}, {"Error", 5}}, fresh[] = {{"", 0}};
+    static const struct str bad[] = {{"Failed", 6}, {"Error", 5}}, fresh[] = {{"", 0}}, many[20] = {[19] = {"Running", 7}};
     const struct list_case cases[] = {
         {.expected = "beetle cat bear bee ant "},
         {{.ns = STR("x")}, "beetle cat bear ant "},
@@ -71,6 +71,7 @@ static void runs_are_listed_by_every_filter(void **state)
         {{.name = STR("bee")}, "beetle bee "},
         {{.phases = bad, .n_phases = 2}, "beetle bee "},
         {{.phases = fresh, .n_phases = 1}, "cat "},
+        {{.phases = many, .n_phases = ARRAY_LEN(many)}, "cat bear "},
         {{.created_after_us = 20}, "beetle cat bear "},
         {{.finished_before_us = 25}, "ant "},
         {{.ns = STR("x"), .completed = -1, .name = STR("b"), .created_after_us = 20}, "bear "},
@@ -147,6 +148,25 @@ static void runs_are_found_by_their_labels(void **state)
     assert_int_equal(n, 0);
     OK(f, store_run_count(&f->a, f->s, &(struct run_filter){.completed = -1}, &n, &f->e));
     assert_int_equal(n, 29);
+}
+
+/* What is no label is not found by it; the run is there all the same. */
+static void odd_labels_keep_no_run_out(void **state)
+{
+    static const char *const labels[] = {"{\"a\":\"b=c\",\"a=b\":\"c\"}", "{\"a\":null}", "{\"a\":{\"b\":1}}", ""};
+    static const struct str tag[] = {{"a=b=c", 5}};
+    struct fixture *f = *state;
+    int pages;
+    OK(f, store_begin(f->s, &f->e));
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+        struct run_row row = {.uid = str_fmt(&f->a, "u%zu", i), .ns = STR("x"), .name = str_fmt(&f->a, "r%zu", i), .phase = STR("Running"),
+                              .labels = str_of(labels[i])}, changed = {.labels = str_of(labels[0])};
+        OK(f, store_run_insert(f->s, &row, STR("{}"), &changed.run, &f->e));
+        if (i == 1) OK(f, store_run_update(f->s, &changed, RUN_LABELS, &f->e));
+    }
+    OK(f, store_commit(f->s, STORE_FAST, &f->e));
+    assert_string_equal(ids_of(f, (struct run_filter){.tags = tag, .n_tags = 1}, &pages).p, "2 1 ");
+    assert_string_equal(ids_of(f, (struct run_filter){0}, &pages).p, "4 3 2 1 ");
 }
 
 /* Rows are looked at, not found: each page sees no more of them than it may. */
@@ -504,7 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(runs_are_found_updated_and_deleted), TEST(runs_are_listed_by_every_filter),
-        TEST(runs_are_found_by_their_labels), TEST(a_page_gives_up_in_time),
+        TEST(runs_are_found_by_their_labels), TEST(odd_labels_keep_no_run_out), TEST(a_page_gives_up_in_time),
         TEST(an_update_of_words_alone_is_one_of_all), TEST(run_pages_join_without_gap_or_repeat), TEST(nodes_load_in_order_of_their_run_only),
         TEST(values_timers_and_commands_survive_reopening), TEST(values_are_read_by_ranges_of_keys),
         TEST(changes_are_read_from_any_point_and_trimmed),

@@ -105,8 +105,12 @@ def opened(score, skiff, recorded):
     restore(place, recorded)
     with sqlite3.connect(place.state + "/skiff.db") as db:
         old = db.execute("PRAGMA user_version").fetchone()[0]
-    place.run(place.file("t.yaml", shapes.TRIVIAL))  # an engine of this version takes all of it over
-    listed = place.call("list").stdout
+    with open(place.state + "/engine.lock", "w") as lock:  # as an engine of that version
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = place.call("list")
+    score.check(refused.returncode == 0 or "old schema" in refused.stderr, f"{what}: beside an older engine: {refused}")
+    listed = place.call("list").stdout  # who only reads brings the database to this version
+    place.run(place.file("t.yaml", shapes.TRIVIAL))  # an engine of it takes all of it over
     score.check(all(name in listed for name in ("done", "asking", "running")), f"{what}: list: {listed}")
     score.check(place.get("done")["status"]["phase"] == "Succeeded" and "recorded" in place.call("logs", "done").stdout, f"{what}: the finished run")
     got = phases(place, "running")

@@ -2,6 +2,7 @@
 """`skiff backup` and `skiff restore`: beside a server at work, under load, killed in the middle.
 
 run.py runs these; alone: backup_cases.py [SKIFF [CASE...]]"""
+import fcntl
 import glob
 import json
 import os
@@ -65,6 +66,11 @@ def all_is_there(score, skiff):
     score.check(names[0] == "skiff.db" and names[-1] == ".skiff-backup" and not [n for n in names if n.split("/")[0] in ("slots", "work", "images", "engine.lock")],
                 f"entries: {names[:3]} {names[-1]}")
     score.check(s.place.call("backup", path).returncode == 9 and s.place.call("backup", path, "--force").returncode == 0, "a file that is there is replaced by --force alone")
+    with open(path + ".part", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        ran = s.place.call("backup", path, "--force")
+        score.check(ran.returncode == 9 and "another backup" in ran.stderr and os.path.exists(path + ".part"), f"two to one file: {ran.returncode} {ran.stderr}")
+    score.check(s.place.call("backup", path, "--force").returncode == 0 and not os.path.exists(path + ".part"), "what one that was killed left goes")
     piped = subprocess.run(s.place.command("backup", "-"), capture_output=True, timeout=common.LIMIT_S).stdout
     other, ran = restored(s, path)
     score.check(ran.returncode == 0 and "restored 3 workflows" in ran.stderr, f"restore: {ran.returncode} {ran.stderr}")

@@ -57,6 +57,8 @@ def starts(score, skiff):
     score.check(status["phase"] == "Active" and status["succeeded"] == len(s.children("tick")) and not status["failed"], f"status: {status}")
     shown = s.place.call("cron", "get", "tick").stdout
     score.check("LastScheduledTime:" in shown and "NextScheduledTime:" not in shown, f"cron get: {shown}")
+    applied = s.place.call("apply", "-f", s.place.file("tick.json", json.dumps({**cron("tick", suspend=True), "status": {"succeeded": 0}})))
+    score.check(applied.returncode == 0 and s.status("tick")["succeeded"] == status["succeeded"], f"its status is not the document's: {applied} {s.status('tick')}")
     score.check(s.place.call("cron", "delete", "tick").returncode == 0 and not s.children("tick"), "what it started goes with it")
     score.check(s.stop() == 0, f"told to end: {s.said}")
     s.close()
@@ -72,6 +74,7 @@ def suspend_and_resume(score, skiff):
     s.store(cron("other"))
     s.until("other", "others go on", lambda c: len(c) >= 3)
     score.check(s.status("tick")["lastScheduledTime"] == last, "it rests")
+    score.check(s.ask("DELETE", "/api/v1/skiff/objects/cronworkflows/default/other")[0] == 200 and not s.children("other"), "what it started goes with it")
     s.place.call("cron", "resume", "tick")
     common.wait_for(lambda: s.status("tick")["lastScheduledTime"] != last, "it goes on")
     s.place.call("cron", "suspend", "tick")

@@ -54,6 +54,7 @@ def filters(score, skiff):
              ({"listOptions_labelSelector": "parity=odd"}, ["w-5", "w-3", "w-1"]),
              ({"listOptions_labelSelector": "parity=odd,n!=3"}, ["w-5", "w-1"]),
              ({"listOptions_labelSelector": "n in (1,2)"}, ["w-2", "w-1"]),
+             ({"listOptions_labelSelector": "n in (1,2,1)"}, ["w-2", "w-1"]),
              ({"listOptions_labelSelector": "!parity"}, ["ended"]),
              ({"listOptions_labelSelector": "workflows.argoproj.io/phase in (Succeeded,Failed)"}, ["ended"]),
              ({"listOptions_labelSelector": "workflows.argoproj.io/completed=false,parity=even"}, ["w-4", "w-2", "w-0"]),
