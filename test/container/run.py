@@ -173,26 +173,35 @@ def sample():
                         config={"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo from the image"], "Env": ["PATH=/bin", "FROM=own"], "WorkingDir": "/w"})
 
 
-def with_podman(score, wanted, root):
+def with_engines(score, wanted, root):
+    """The same cases with each engine that runs containers here."""
+    import docker_cases
     import engine
-    import podman_cases
-    image, server, host, podman = sample(), None, None, None
+    import engine_cases
+    image, server, host = sample(), None, None
     if dockerregistry.is_installed():
         server = dockerregistry.DockerRegistry(root)
         host = f"127.0.0.1:{server.port}"
         server.push("team/app", "1", image.type, image.manifest, image.blobs())
     else:
-        score.skip("podman cases: pulled: docker-registry is not installed")
+        score.skip("engine cases: pulled: docker-registry is not installed")
     try:
-        archive = image.save(os.path.join(root, "image.tar"), podman_cases.SAMPLE)
-        podman, why = engine.usable(root, archive, podman_cases.SAMPLE, [host] if host else [])
-        if podman:
-            run_all(score, wanted, podman_cases, lambda d: podman_cases._Bench(d, podman, host))
-        else:
-            score.skip(f"podman cases: {why}")
+        archive = image.save(os.path.join(root, "image.tar"), engine_cases.SAMPLE)
+        for find in (lambda: engine.podman(root, archive, engine_cases.SAMPLE, [host] if host else []),
+                     lambda: engine.docker(root, archive, engine_cases.SAMPLE)):
+            found, why = find()
+            if not found:
+                score.skip(f"engine cases: {why}")
+                continue
+            try:
+                run_all(score, wanted, engine_cases, lambda d: engine_cases._Bench(d, found, host))
+                if found.program == "podman" and docker_cases._lacking():
+                    score.skip(f"docker cases: {docker_cases._lacking()}")
+                elif found.program == "podman":
+                    run_all(score, wanted, docker_cases, lambda d: engine_cases._Bench(d, found, host))
+            finally:
+                found.close()
     finally:
-        if podman:
-            podman.close()
         if server:
             server.close()
 
@@ -202,11 +211,11 @@ def main():
     wanted, score = sys.argv[1:], common.Score()
     run_all(score, wanted, fake_cases, fake_cases._FakeBench)
     if not images.BUSYBOX:
-        score.skip("podman cases: busybox-static is not installed")
+        score.skip("engine cases: busybox-static is not installed")
         return score.end()
-    root = tempfile.mkdtemp(prefix="skiff-podman-", dir="/var/tmp")
+    root = tempfile.mkdtemp(prefix="skiff-engine-", dir="/var/tmp")
     try:
-        with_podman(score, wanted, root)
+        with_engines(score, wanted, root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return score.end()

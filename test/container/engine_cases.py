@@ -1,4 +1,4 @@
-"""With a real Podman: what a pod is to a step, and that nothing is left of it."""
+"""With a real engine, Podman and Docker: what a pod is to a step, and that nothing is left of it."""
 import glob
 import os
 import signal
@@ -15,13 +15,13 @@ SAMPLE = "localhost/sample:1"
 class _Bench(Bench):
     """`registry`: HOST:PORT of one that has team/app:1; None: there is none."""
 
-    def __init__(self, directory, podman, registry):
-        super().__init__(directory, podman.socket, SAMPLE)
-        self.podman, self.registry = podman, registry
+    def __init__(self, directory, engine, registry):
+        super().__init__(directory, engine.socket, SAMPLE)
+        self.engine_itself, self.registry = engine, registry
 
     def clean(self):
         """Nothing of any step is there any more."""
-        until(lambda: not self.podman.containers() and not self.left(), f"left over: {self.podman.containers()} {self.left()}")
+        until(lambda: not self.engine_itself.containers() and not self.left(), f"left over: {self.engine_itself.containers()} {self.left()}")
 
 
 def _host(b):
@@ -190,13 +190,13 @@ def everything_killed(b):
     """With supervisors and skiff-container killed too the step is lost; its container is removed before the next one runs."""
     p = b.start(_held(b, "echo x >>/d/starts"))
     until(lambda: os.path.exists(b.directory + "/starts"), "it does not start")
-    first = b.podman.containers()
+    first = b.engine_itself.containers()
     same(len(first), 1)
     common.kill_everything(b, p)
-    same(b.podman.containers(), first, "it outlives skiff-container:")
+    same(b.engine_itself.containers(), first, "it outlives skiff-container:")
     p = b.spawn("run", "--resume", "w", env={"SKIFF_ON_LOST": "restart"})
     until(lambda: common.contents(b.directory + "/starts") == b"x\nx\n", "it does not start again")
-    second = b.podman.containers()
+    second = b.engine_itself.containers()
     same(list(second), list(first), "the next one has the name of the first:")
     holds(second != first, "the first one is still there")
     _go(b)
@@ -330,7 +330,7 @@ def much_output(b):
 def doctor(b):
     """It says who answers at the socket, and what to do where nobody does."""
     got = b.call("doctor")
-    holds("Podman" in got.stdout, got.stdout)
+    holds(f"{b.engine_itself.says} " in got.stdout, got.stdout)
     got = b.call("doctor", env={"DOCKER_HOST": "unix:///nowhere/x.sock"})
     holds("/nowhere/x.sock" in got.stdout and got.returncode == 1, got.stdout)
     got = b.call("run", b.file(wf("container: {image: IMAGE}")), env={"DOCKER_HOST": "unix:///nowhere/x.sock"})
