@@ -6,15 +6,21 @@
 
 #define KIND STR("Token")
 
-static struct str row_text(struct arena *a, const struct auth_token *t)
+void auth_token_begin(struct arena *a, const struct auth_token *t, struct val_builder *b)
 {
-    struct val_builder b, list;
+    struct val_builder list;
     list_begin(&list, a);
     for (size_t i = 0; i < t->n; i++) list_add(&list, val_of_str(t->namespaces[i]));
-    map_begin(&b, a);
-    map_add_str(&b, "name", t->name);
-    map_add_str(&b, "role", str_of(auth_role_text(t->role)));
-    map_add(&b, STR("namespaces"), list_done(&list));
+    map_begin(b, a);
+    map_add_str(b, "name", t->name);
+    map_add_str(b, "role", str_of(auth_role_text(t->role)));
+    map_add(b, STR("namespaces"), list_done(&list));
+}
+
+static struct str row_text(struct arena *a, const struct auth_token *t)
+{
+    struct val_builder b;
+    auth_token_begin(a, t, &b);
     map_add(&b, STR("created"), val_of_i64(a, t->created_us));
     map_add(&b, STR("expires"), val_of_i64(a, t->expires_us));
     map_add(&b, STR("used"), val_of_i64(a, t->used_us));

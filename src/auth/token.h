@@ -4,6 +4,7 @@
  * digits, 256 random bits) is shown once and kept as an argon2id hash alone. A row is an object of a kind that no
  * document has. Runs on: the loop thread. */
 #pragma once
+#include "doc/val.h"
 #include "store/store.h"
 
 /* In order: each may do what those before may. The names are those of src/api/routes.def. */
@@ -34,6 +35,8 @@ bool auth_token_create(struct arena *a, struct store *s, const struct auth_token
 
 /* row.c: what is stored */
 
+/* Begins a map in `b` with a token's name and what it allows: role and namespaces. */
+void auth_token_begin(struct arena *a, const struct auth_token *t, struct val_builder *b);
 bool auth_token_put(struct store *s, const struct auth_token *t, struct err *e);
 bool auth_token_get(struct arena *a, struct store *s, struct str id, struct auth_token *out, struct err *e); /* NOT_FOUND */
 bool auth_token_list(struct arena *a, struct store *s, struct auth_token **out, size_t *n, struct err *e);   /* by name */

@@ -11,13 +11,8 @@ enum { USED_STEP_US = 60000000 };
 
 static struct val shown(struct arena *a, const struct auth_token *t)
 {
-    struct val_builder b, list;
-    list_begin(&list, a);
-    for (size_t i = 0; i < t->n; i++) list_add(&list, val_of_str(t->namespaces[i]));
-    map_begin(&b, a);
-    map_add_str(&b, "name", t->name);
-    map_add_str(&b, "role", str_of(auth_role_text(t->role)));
-    map_add(&b, STR("namespaces"), list_done(&list));
+    struct val_builder b;
+    auth_token_begin(a, t, &b);
     map_add_str(&b, "id", t->id);
     map_add_str(&b, "created", rfc3339(a, t->created_us));
     map_add_str(&b, "expires", rfc3339(a, t->expires_us));
