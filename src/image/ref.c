@@ -200,7 +200,8 @@ struct str image_ref_repository(struct arena *a, const struct image_ref *r)
     struct str first, rest;
     bool like_host = str_cut(r->path, '/', &first, &rest) && is_host(first); /* it would be read as one */
     if (!str_is(r->host, "docker.io") || like_host) return str_fmt(a, "%.*s/%.*s", STR_ARG(r->host), STR_ARG(r->path));
-    bool official = str_starts(r->path, STR("library/")) && str_find_char(r->path, '/', 8) < 0;
+    bool official = str_starts(r->path, STR("library/")) && str_find_char(r->path, '/', 8) < 0 &&
+                    !is_hex64(str_from(r->path, 8)); /* that would be read as an image's id */
     return official ? str_dup(a, str_from(r->path, 8)) : str_dup(a, r->path);
 }
 

@@ -30,6 +30,7 @@ static void names_get_their_full_form(void **state)
         {"index.docker.io/library/busybox", "docker.io/library/busybox:latest", "busybox:latest"},
         {"argoproj/argosay:v2", "docker.io/argoproj/argosay:v2", "argoproj/argosay:v2"},
         {"library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"},
+        {"library/" H64, "docker.io/library/" H64 ":latest", "library/" H64 ":latest"},
         {"Index.Docker.IO/x", "docker.io/library/x:latest", "x:latest"},
         {"docker.io/r.io/x", "docker.io/r.io/x:latest", "docker.io/r.io/x:latest"},
         {"localhost/a", "localhost/a:latest", "localhost/a:latest"},
