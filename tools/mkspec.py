@@ -32,8 +32,8 @@ ROWS_MAX = 128
 
 
 class Type:
-    def __init__(self, name, doc, wrap):
-        self.name, self.doc, self.wrap = name, doc, wrap
+    def __init__(self, name, doc, flags):
+        self.name, self.doc, self.wrap, self.open = name, doc, "wrap" in flags, "open" in flags
         self.include, self.view, self.fields = None, None, []
 
 
@@ -81,7 +81,7 @@ def parse(paths):
                     continue
                 words = shlex.split(line)
                 if line.startswith("type "):
-                    current = Type(words[1], words[-1], "wrap" in words[2:-1])
+                    current = Type(words[1], words[-1], words[2:-1])
                     if current.name in types:
                         raise ValueError("type '%s' stands twice" % current.name)
                     types[current.name] = current
@@ -240,8 +240,8 @@ def write_tables(types, path):
         out += ["const struct field_type argo_%s_type = {" % name,
                 "    %s, %s, %s, %d, sizeof(struct argo_%s), %s, %d," % (
                     c_string(t.name), c_string(t.doc), name + "_rows" if rows else "NULL",
-                    len(rows), name, "true" if t.wrap else "false", mask),
-                "    {%s}, %s_slots, {0x%xu, 0x%xu}," % (", ".join(map(str, mul)), name, *bits),
+                    len(rows), name, str(t.wrap).lower(), mask),
+                "    {%s}, %s_slots, {0x%xu, 0x%xu}, %s," % (", ".join(map(str, mul)), name, *bits, str(t.open).lower()),
                 "};", ""]
     out.append("const struct field_type *const argo_types[] = {")
     out += ["    &argo_%s_type," % snake_type(t.name) for t in types.values()]

@@ -1,6 +1,7 @@
 /* See api.h and routes.def. */
 #include "api/api_p.h"
 #include "api/guard.h"
+#include "api/routes.h"
 
 #include <unistd.h>
 
@@ -41,14 +42,6 @@ bool api_get_options(struct http_req *r, struct err *e)
 {
     int64_t rv;
     return api_number(r, "getOptions.resourceVersion", &rv, e);
-}
-
-/* A value from the body; an empty body is an empty object. */
-bool api_body(struct http_req *r, struct val *out, struct err *e)
-{
-    struct str body = http_req_body(r);
-    *out = (struct val){.kind = VAL_MAP};
-    return !body.n || json_parse(http_req_arena(r), body, NULL, out, e);
 }
 
 static struct val refs_list(struct arena *a, const struct workflow_ref *refs, size_t n)
@@ -335,30 +328,42 @@ void stream_changes(struct http_req *r, void *user)
 
 /* ---- serving ---- */
 
+static const struct api_route *route_of(const struct http_req *r)
+{
+    const struct http_route *route = http_req_route(r);
+    return &api_routes[route - ((struct api *)route->user)->routes];
+}
+
+bool api_body(struct http_req *r, struct val *out, struct err *e)
+{
+    const struct field_type *type = route_of(r)->body.type;
+    struct str body = http_req_body(r);
+    *out = (struct val){.kind = VAL_MAP};
+    if (!body.n) return true;
+    return json_parse(http_req_arena(r), body, NULL, out, e) && (!type || body_check(out, type, e));
+}
+
+static void handle(struct http_req *r, void *user)
+{
+    const struct api_route *route = route_of(r);
+    struct err e;
+    if (query_check(r, route->query, &e)) route->handle(r, user);
+    else http_reply_err(r, &e);
+}
+
 struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e)
 {
-    static const struct http_route rows[] = {
-#define ROUTE(method, pattern, role, handler, doc) {method, pattern, handler, NULL, NULL},
-#include "api/routes.def"
-#undef ROUTE
-    };
-    static const struct guard_row guarded[] = {
-#define ROUTE(method, pattern, role, handler, doc) {pattern, AUTH_##role},
-#include "api/routes.def"
-#undef ROUTE
-    };
-    _Static_assert(ARRAY_LEN(rows) <= MAX_ROUTES, "room for all routes");
     struct api *a = mem_zalloc(sizeof *a);
     a->s = s;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        a->routes[i] = rows[i];
-        a->routes[i].user = a;
-        if (rows[i].handle == upload_artifact) a->routes[i].spool_dir = service_state_dir(s);
+    ASSERT(api_route_count <= MAX_ROUTES);
+    for (size_t i = 0; i < api_route_count; i++) {
+        const char *spool_dir = api_routes[i].body.kind == CONTENT_FORM ? service_state_dir(s) : NULL;
+        a->routes[i] = (struct http_route){api_routes[i].method, api_routes[i].pattern, handle, a, spool_dir};
     }
     struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .tls_cert = o->tls_cert, .tls_key = o->tls_key, .on_done = api_done, .done_user = a,
-                                 .routes = a->routes, .route_count = ARRAY_LEN(rows)};
+                                 .routes = a->routes, .route_count = api_route_count};
     if (!o->unix_path) {
-        struct guard_opts g = {.s = s, .rows = guarded, .routes = a->routes, .callers = o->callers, .local = o->local, .cors_origin = o->cors_origin};
+        struct guard_opts g = {.s = s, .rows = api_routes, .routes = a->routes, .callers = o->callers, .local = o->local, .cors_origin = o->cors_origin};
         a->guard = guard_new(&g, e);
         h.admit = guard_admit;
         h.answered = guard_answered;

@@ -5,7 +5,7 @@
 #include "doc/val.h"
 #include "http/server.h"
 
-#define ROUTE(method, pattern, role, handler, doc) void handler(struct http_req *r, void *user);
+#define ROUTE(method, pattern, role, handler, ...) void handler(struct http_req *r, void *user);
 #include "api/routes.def"
 #undef ROUTE
 
@@ -37,7 +37,7 @@ void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct w
 /* What a request about `ref` asks for, and its answer. */
 void api_retry(struct http_req *r, void *user, const struct workflow_ref *ref);
 void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref);
-/* A value from the body; an empty body is an empty object. */
+/* The body, of the type that the route gives it; an empty one is an empty object. */
 bool api_body(struct http_req *r, struct val *out, struct err *e);
 /* [{"name", "value"}, …] */
 struct param *api_pairs(struct arena *a, const struct val *list, size_t *n);

@@ -49,7 +49,7 @@ void guard_free(struct guard *g)
 
 const struct auth_token *guard_caller(const struct http_req *r) { return http_req_note(r); }
 
-static const struct guard_row *row_of(const struct guard *g, const struct http_req *r)
+static const struct api_route *row_of(const struct guard *g, const struct http_req *r)
 {
     const struct http_route *route = http_req_route(r);
     return route ? &g->o.rows[route - g->o.routes] : NULL;
@@ -203,7 +203,7 @@ static bool covers(const struct guard *g, struct http_req *r, const char *patter
     return auth_token_covers(t, STR_NONE);
 }
 
-static bool may(const struct guard *g, struct http_req *r, const struct guard_row *row, const struct auth_token *t, struct http_verdict *out)
+static bool may(const struct guard *g, struct http_req *r, const struct api_route *row, const struct auth_token *t, struct http_verdict *out)
 {
     struct arena *a = http_req_arena(r);
     if (t->role < row->role)
@@ -217,7 +217,7 @@ static bool may(const struct guard *g, struct http_req *r, const struct guard_ro
     return true;
 }
 
-static bool admit_known(struct guard *g, struct http_req *r, const struct guard_row *row, struct http_verdict *out)
+static bool admit_known(struct guard *g, struct http_req *r, const struct api_route *row, struct http_verdict *out)
 {
     struct shown s = token_shown(r);
     struct auth_token *t = ARENA_NEW(http_req_arena(r), struct auth_token);
@@ -236,7 +236,7 @@ static bool tokens_needed(const struct guard *g, bool *needed, struct err *e)
 void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
 {
     struct guard *g = user;
-    const struct guard_row *row = row_of(g, r);
+    const struct api_route *row = row_of(g, r);
     struct err e;
     bool needed;
     if (cors(g, r, out) || !row || row->role == AUTH_OPEN) return;
@@ -254,7 +254,7 @@ void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
 void guard_answered(const struct http_req *r, int status, void *user)
 {
     struct guard *g = user;
-    const struct guard_row *row = row_of(g, r);
+    const struct api_route *row = row_of(g, r);
     const struct auth_token *t = guard_caller(r);
     struct err e;
     if (!row || row->role < AUTH_RUN || reads(r)) return;

@@ -3,19 +3,14 @@
  * A request passes when its caller has a role that is enough for the route (routes.def) and covers the namespace that it is about.
  * What changes something is noted in the audit log, also what was refused. Runs on: the loop thread. */
 #pragma once
-#include "http/server.h"
+#include "api/routes.h"
 #include "service/tokens.h"
 
 struct guard;
 
-struct guard_row { /* of a route, in the order of the server's table */
-    const char *pattern;
-    enum auth_role role;
-};
-
 struct guard_opts {
     struct service *s;
-    const struct guard_row *rows;
+    const struct api_route *rows; /* in the order of the server's routes */
     const struct http_route *routes;
     enum service_callers callers;
     bool local;             /* only this machine reaches it */

@@ -2,7 +2,7 @@
  *
  * tools/mkspec.py turns gen/argo.schema and gen/kubernetes.schema into plain structs and these tables
  * (spec/argo_gen.h, argo_gen.c). The engine decodes a value strictly, encodes, copies, compares,
- * emits JSON Schema and answers questions about fields. Every generated struct starts with
+ * emits JSON Schemas and answers questions about fields. Every generated struct starts with
  * `const struct val *src`, the value that it was decoded from (NULL when made by hand).
  * Tables are constant. Runs on: any thread; a result lives as long as its arena. */
 #pragma once
@@ -92,6 +92,7 @@ struct field_type {
     uint8_t slot_mask, mul[4];     /* perfect hash of the names: field_slot */
     const uint8_t *slots;          /* row index + 1, or 0 */
     uint64_t required[2];          /* bit i: rows[i] is required */
+    bool open;                     /* further members do not count; field_decode knows nothing of it */
 };
 
 /* Reads `v` into the struct at `out` (of t->size bytes). Problems are added to `d` with position,
@@ -118,5 +119,11 @@ bool field_lookup(const struct field_type *root, struct str path, const struct f
 /* "list of WorkflowStep", "map of string", "integer": for documentation. */
 struct str field_kind_text(struct arena *a, const struct field_row *r);
 
-/* JSON Schema (2020-12) of `root` with every type that it reaches under $defs. */
-struct val field_json_schema(struct arena *a, const struct field_type *root);
+/* JSON Schemas (2020-12) of types and of whatever they reach, which refer to each other as PREFIX and name. */
+struct field_schemas;
+struct field_schemas *field_schemas_new(struct arena *a, const char *prefix);
+struct val field_schemas_ref(struct field_schemas *s, const struct field_type *t); /* {"$ref": …} */
+/* Of a field alone. */
+struct val field_schemas_of_row(struct field_schemas *s, const struct field_row *r);
+/* Name -> schema of all that was referred to; ends it. */
+struct val field_schemas_done(struct field_schemas *s);

@@ -1,4 +1,4 @@
-/* Field tables: JSON Schema and documentation. See field.h. Runs on: any thread. */
+/* Field tables: JSON Schemas and documentation. See field.h. Runs on: any thread. */
 #include "base/map.h"
 #include "doc/field_p.h"
 
@@ -61,8 +61,9 @@ bool field_lookup(const struct field_type *root, struct str path, const struct f
     return true;
 }
 
-struct emitter {
+struct field_schemas {
     struct arena *a;
+    const char *prefix;
     struct map seen; /* type name -> field_type */
     const struct field_type **queue;
     size_t n, cap;
@@ -86,7 +87,7 @@ static struct val types_are(struct arena *a, const char *const *types)
     return map_done(&m);
 }
 
-static struct val reference(struct emitter *em, const struct field_type *t)
+struct val field_schemas_ref(struct field_schemas *em, const struct field_type *t)
 {
     bool fresh;
     struct map_slot *slot = map_put(&em->seen, str_of(t->name), &fresh);
@@ -100,7 +101,7 @@ static struct val reference(struct emitter *em, const struct field_type *t)
     }
     struct val_builder b;
     map_begin(&b, em->a);
-    map_add_str(&b, "$ref", str_fmt(em->a, "#/$defs/%s", t->name));
+    map_add_str(&b, "$ref", str_fmt(em->a, "%s%s", em->prefix, t->name));
     return map_done(&b);
 }
 
@@ -119,14 +120,14 @@ static struct val enum_schema(struct arena *a, const char *values)
     return map_done(&m);
 }
 
-static struct val value_schema(struct emitter *em, const struct field_row *r)
+static struct val value_schema(struct field_schemas *em, const struct field_row *r)
 {
     static const char *const scalars[] = {"string", "number", "boolean", NULL};
     static const char *const int_or_string[] = {"integer", "string", NULL};
     static const char *const number_or_string[] = {"number", "string", NULL};
     struct val_builder b;
     switch (r->kind) {
-    case FIELD_STRUCT: return reference(em, r->type);
+    case FIELD_STRUCT: return field_schemas_ref(em, r->type);
     case FIELD_ANYSTRING: return types_are(em->a, scalars);
     case FIELD_INTORSTRING: return types_are(em->a, int_or_string);
     case FIELD_DURATION:
@@ -141,7 +142,7 @@ static struct val value_schema(struct emitter *em, const struct field_row *r)
     }
 }
 
-static struct val field_schema(struct emitter *em, const struct field_row *r)
+struct val field_schemas_of_row(struct field_schemas *em, const struct field_row *r)
 {
     struct val inner = value_schema(em, r), shaped = inner;
     struct val_builder b;
@@ -158,16 +159,16 @@ static struct val field_schema(struct emitter *em, const struct field_row *r)
     return map_done(&b);
 }
 
-static struct val type_schema(struct emitter *em, const struct field_type *t)
+static struct val type_schema(struct field_schemas *em, const struct field_type *t)
 {
-    if (t->wrap) return field_schema(em, &t->rows[0]);
+    if (t->wrap) return field_schemas_of_row(em, &t->rows[0]);
     struct val_builder m, p, r;
     map_begin(&m, em->a);
     map_begin(&p, em->a);
     list_begin(&r, em->a);
     size_t n_required = 0;
     for (size_t i = 0; i < t->n; i++) {
-        map_add(&p, str_of(t->rows[i].name), field_schema(em, &t->rows[i]));
+        map_add(&p, str_of(t->rows[i].name), field_schemas_of_row(em, &t->rows[i]));
         if (!(t->rows[i].flags & FIELD_REQUIRED)) continue;
         list_add(&r, val_of_str(str_of(t->rows[i].name)));
         n_required++;
@@ -177,24 +178,25 @@ static struct val type_schema(struct emitter *em, const struct field_type *t)
     map_add(&m, STR("properties"), map_done(&p));
     struct val required = list_done(&r);
     if (n_required > 0) map_add(&m, STR("required"), required);
-    map_add(&m, STR("additionalProperties"), val_of_bool(false));
+    if (!t->open) map_add(&m, STR("additionalProperties"), val_of_bool(false));
     return map_done(&m);
 }
 
-struct val field_json_schema(struct arena *a, const struct field_type *root)
+struct field_schemas *field_schemas_new(struct arena *a, const char *prefix)
 {
-    struct emitter em = {.a = a};
-    struct val_builder m, defs;
-    map_begin(&m, a);
-    map_add_str(&m, "$schema", STR("https://json-schema.org/draft/2020-12/schema"));
-    map_add_str(&m, "title", str_of(root->name));
-    struct val ref = reference(&em, root);
-    map_add(&m, ref.map[0].key, ref.map[0].v);
-    map_begin(&defs, a);
-    for (size_t i = 0; i < em.n; i++)
-        map_add(&defs, str_of(em.queue[i]->name), type_schema(&em, em.queue[i]));
-    map_add(&m, STR("$defs"), map_done(&defs));
-    map_fini(&em.seen);
-    free(em.queue);
-    return map_done(&m);
+    struct field_schemas *em = mem_zalloc(sizeof *em);
+    em->a = a;
+    em->prefix = prefix;
+    return em;
+}
+
+struct val field_schemas_done(struct field_schemas *em)
+{
+    struct val_builder all;
+    map_begin(&all, em->a);
+    for (size_t i = 0; i < em->n; i++) map_add(&all, str_of(em->queue[i]->name), type_schema(em, em->queue[i]));
+    map_fini(&em->seen);
+    free(em->queue);
+    free(em);
+    return map_done(&all);
 }

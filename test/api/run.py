@@ -156,7 +156,7 @@ def nonsense(score, skiff):
 
 def table():
     with open(ROUTES) as f:
-        rows = re.findall(r'^ROUTE\("(\w+)",\s+"([^"]+)", \w+, \w+,\s*"((?:[^"\\]|\\.)*)"\)', f.read(), re.M)
+        rows = re.findall(r'^ROUTE\("(\w+)", "([^"]+)", \w+, \w+,\n.*,\n\s*"((?:[^"\\]|\\.)*)"\)', f.read(), re.M)
     return "| request | |\n|---|---|\n" + "".join(f"| `{m} {p}` | {doc.replace('|', chr(92) + '|')} |\n" for m, p, doc in rows)
 
 
