@@ -307,6 +307,15 @@ static bool changes_asked(struct http_req *r, struct watch_opts *o, struct err *
     return true;
 }
 
+void leave_workflows(struct http_req *r, void *user)
+{
+    struct watch_opts o = {0};
+    struct val body, none = {.kind = VAL_MAP};
+    struct err e;
+    if (api_body(r, &body, &e) && refs_read(r, &body, &o, &e) && service_leave(api_service(user), o.refs, o.n, &e)) api_answer(r, &none);
+    else http_reply_err(r, &e);
+}
+
 void stream_changes(struct http_req *r, void *user)
 {
     struct api *x = user;

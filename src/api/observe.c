@@ -41,6 +41,14 @@ void get_metrics(struct http_req *r, void *user)
     else http_reply_err(r, &e);
 }
 
+void yield_engine(struct http_req *r, void *user)
+{
+    struct val none = {.kind = VAL_MAP};
+    struct err e;
+    if (service_yield(api_service(user), &e)) api_answer(r, &none);
+    else http_reply_err(r, &e);
+}
+
 void get_top(struct http_req *r, void *user)
 {
     struct val v;

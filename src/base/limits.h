@@ -109,6 +109,7 @@ enum {
     LIMIT_METRIC_KEY_BYTES = 8 << 10,     /* name and labels of a series */
     LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
     LIMIT_METRIC_SERIES = 10000,          /* series of one state directory */
+    LIMIT_ENGINE_LOG_BYTES = 4 << 20,     /* of its log; one that is longer is begun anew */
     LIMIT_TOKENS = 1000,                  /* tokens of one state directory */
     LIMIT_TOKEN_NAME_BYTES = 63,          /* name of a token, and of a namespace that it is for */
     LIMIT_TOKEN_NAMESPACES = 100,         /* of one token; more would be all */

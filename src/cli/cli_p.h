@@ -24,6 +24,7 @@ struct cli {
     struct style style;      /* of stdout */
     struct style err_style;  /* of stderr */
     bool quiet;
+    bool background;         /* an engine in the background was started (background.h) */
     int exit_status;         /* of a command that did its work and yet has bad news (lint, doctor) */
 };
 

@@ -5,37 +5,48 @@
 #include "base/rfc3339.h"
 #include "cli/foreground.h"
 
+#define SUBMISSION_FLAGS \
+    {"parameter", 'p', FLAG_LIST, "NAME=VALUE", "a parameter of the workflow"}, \
+    {"parameter-file", 'f', FLAG_STR, "FILE", "parameters from a YAML or JSON map, in a file or at a URL; -p wins"}, \
+    {"entrypoint", 0, FLAG_STR, "TEMPLATE", "where to begin"}, \
+    {"name", 0, FLAG_STR, "NAME", "name of the run"}, \
+    {"generate-name", 0, FLAG_STR, "PREFIX", "name of the run, five letters are added"}, \
+    {"labels", 'l', FLAG_LIST, "K=V,…", "labels of the run"}, \
+    {"runtime", 0, FLAG_STR, "auto|none|ro|overlay|container", "how steps are isolated"}, \
+    {"network", 0, FLAG_STR, "host|private", "the network that pods are in"}, \
+    {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"}, \
+    {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"}, \
+    {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"}, \
+    {"parallel", 0, FLAG_INT, "N", "most steps that run at once"}, \
+    {"cpus", 0, FLAG_STR, "N", "processors that steps may ask for together, or auto for all; others wait"}, \
+    {"memory", 0, FLAG_STR, "SIZE", "memory that steps may ask for together, such as 12Gi, or auto"}, \
+    {"from", 0, FLAG_STR, "KIND/NAME", "run a stored workflowtemplate, clusterworkflowtemplate or cronworkflow"}, \
+    {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName; there is nobody to ask for it here"}, \
+    {"priority", 0, FLAG_INT, "N", "spec.priority"}, \
+    {"scheduled-time", 0, FLAG_STR, "TIME", "what {{workflow.scheduledTime}} is, for a run that was missed"}, \
+    {"dry-run", 0, FLAG_BOOL, NULL, "check and print the completed workflow, run nothing"}, \
+    {"server-dry-run", 0, FLAG_BOOL, NULL, NULL}, \
+    {"log", 0, FLAG_BOOL, NULL, "print the log lines of the steps"}, \
+    {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"}, \
+    {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"}, \
+    {"status", 0, FLAG_STR, "PHASE", NULL}, \
+    {"node-field-selector", 0, FLAG_STR, "SELECTOR", NULL}, \
+    {"strict", 0, FLAG_BOOL, NULL, NULL}
+
 static const struct flag flags[] = {
-    {"parameter", 'p', FLAG_LIST, "NAME=VALUE", "a parameter of the workflow"},
-    {"parameter-file", 'f', FLAG_STR, "FILE", "parameters from a YAML or JSON map, in a file or at a URL; -p wins"},
-    {"entrypoint", 0, FLAG_STR, "TEMPLATE", "where to begin"},
-    {"name", 0, FLAG_STR, "NAME", "name of the run"},
-    {"generate-name", 0, FLAG_STR, "PREFIX", "name of the run, five letters are added"},
-    {"labels", 'l', FLAG_LIST, "K=V,…", "labels of the run"},
-    {"runtime", 0, FLAG_STR, "auto|none|ro|overlay|container", "how steps are isolated"},
-    {"network", 0, FLAG_STR, "host|private", "the network that pods are in"},
-    {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"},
-    {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"},
-    {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"},
-    {"parallel", 0, FLAG_INT, "N", "most steps that run at once"},
-    {"cpus", 0, FLAG_STR, "N", "processors that steps may ask for together, or auto for all; others wait"},
-    {"memory", 0, FLAG_STR, "SIZE", "memory that steps may ask for together, such as 12Gi, or auto"},
-    {"resume", 0, FLAG_STR, "NAME", "go on with a run that was interrupted"},
-    {"from", 0, FLAG_STR, "KIND/NAME", "run a stored workflowtemplate, clusterworkflowtemplate or cronworkflow"},
-    {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName; there is nobody to ask for it here"},
-    {"priority", 0, FLAG_INT, "N", "spec.priority"},
-    {"scheduled-time", 0, FLAG_STR, "TIME", "what {{workflow.scheduledTime}} is, for a run that was missed"},
-    {"dry-run", 0, FLAG_BOOL, NULL, "check and print the completed workflow, run nothing"},
-    {"server-dry-run", 0, FLAG_BOOL, NULL, NULL},
-    {"no-wait", 'd', FLAG_BOOL, NULL, "hand it to the engine that is at work and return"},
-    {"log", 0, FLAG_BOOL, NULL, "print the log lines of the steps"},
-    {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"},
-    {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"},
-    {"status", 0, FLAG_STR, "PHASE", NULL},
-    {"node-field-selector", 0, FLAG_STR, "SELECTOR", NULL},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
+    SUBMISSION_FLAGS,
+    {"no-wait", 'd', FLAG_BOOL, NULL, "leave it to the engine that is at work, or to one in the background, and return"},
     {"watch", 0, FLAG_BOOL, NULL, NULL},
     {"wait", 'w', FLAG_BOOL, NULL, NULL},
+    {"resume", 0, FLAG_STR, "NAME", "go on with a run that was interrupted"},
+};
+
+/* The same, but for --resume and with what `run` does anyway. */
+static const struct flag submit_flags[] = {
+    SUBMISSION_FLAGS,
+    {"no-wait", 'd', FLAG_BOOL, NULL, NULL},
+    {"watch", 0, FLAG_BOOL, NULL, "show it until it ends; Ctrl-C leaves it"},
+    {"wait", 'w', FLAG_BOOL, NULL, "return when it has ended: 1 when it did not succeed"},
 };
 
 struct request {
@@ -127,8 +138,7 @@ static bool files_run(struct request *r, struct service *s, struct err *e)
         cli_note(r->cli, "stored; there is no Workflow among the documents to run");
         return true;
     }
-    if (args_on(&r->cli->args, "no-wait")) return leave_runs(r->cli, s, refs, n, e);
-    return foreground_run(r->cli, s, refs, n, e);
+    return runs_show(r->cli, s, refs, n, e);
 }
 
 static bool from_add(struct request *r, struct service *s, const char *from, struct err *e)
@@ -166,7 +176,7 @@ static bool run_run(struct cli *cli, struct err *e)
     const char *from = args_str(&cli->args, "from");
     if (from && (resume || cli->args.n_words > 0))
         return err_set(e, ERR_USAGE, "--from runs what is stored and takes no file");
-    if (!resume && !from && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'run' needs a file: skiff run pipeline.yaml");
+    if (!resume && !from && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs a file: skiff %s pipeline.yaml", cli->args.cmd->name, cli->args.cmd->name);
     if (resume && !resume_check(cli, e)) return false;
     inputs_init(&r.in, cli);
     bool ok = request_read(&r, e);
@@ -175,9 +185,8 @@ static bool run_run(struct cli *cli, struct err *e)
         ok = err_set(e, ERR_SPEC, "%zu error%s in the documents; nothing was run", r.in.diags.errors,
                      r.in.diags.errors == 1 ? "" : "s");
     }
-    struct service *s = ok ? writer_open(cli, true, resume != NULL, e) : NULL;
-    if (s) ok = leave_ok(cli, s, e);
-    if (s && ok && from) ok = from_add(&r, s, from, e);
+    struct service *s = ok ? tryer_open(cli, resume != NULL, e) : NULL;
+    if (s && from) ok = from_add(&r, s, from, e);
     if (s && ok) ok = resume ? resume_run(cli, s, resume, e) : files_run(&r, s, e);
     else ok = false;
     service_close(s);
@@ -187,21 +196,34 @@ static bool run_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_run = {
     .name = "run",
-    .aliases = "submit",
     .steps = true,
     .group = "RUN",
     .usage = "FILE|URL… [flags] | --from KIND/NAME | --resume NAME",
     .summary = "run workflows here and show them until they end",
     .details = "On a terminal the tree is redrawn in place; elsewhere each transition is a line. The exit status\n"
                "is 0 when every workflow succeeded and 1 when one did not. Ctrl-C stops the run as skiff stop\n"
-               "would; a second one kills its steps. As `skiff submit` it is the same: there is no server to leave a\n"
-               "run to, so argo's --watch and --wait are what happens anyway, unless another skiff is at work there and\n"
-               "--no-wait leaves the run to it.",
+               "would; a second one kills its steps. `skiff submit` and --no-wait do not wait for it.",
     .examples = "  skiff run hello.yaml\n  skiff run train.yaml -p epochs=20 -p rate=0.1\n"
                 "  skiff run train.yaml --log | tee train.log\n  skiff run train.yaml -o json | jq .status.outputs\n"
                 "  skiff run https://host.example/pipeline.yaml\n  skiff run --from workflowtemplate/train -p epochs=20\n  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),
+    .max_words = -1,
+    .word = WORD_FILE,
+    .run = run_run,
+};
+
+const struct cmd cmd_submit = {
+    .name = "submit",
+    .group = "RUN",
+    .usage = "FILE|URL… [flags] | --from KIND/NAME",
+    .summary = "leave workflows to an engine in the background",
+    .details = "Prints their names and returns once they are on the disk. The engine that is at work here runs them: a server, or another\n"
+               "run. Where there is none, one is started in the background; it ends when nothing has been at work for a few seconds, or\n"
+               "`skiff server` takes its place. What it has to say goes to engine.log in the state directory. CronWorkflows start by a server alone.",
+    .examples = "  skiff submit train.yaml -p epochs=20\n  skiff submit --watch train.yaml\n  skiff wait $(skiff submit train.yaml) && deploy",
+    .flags = submit_flags,
+    .n_flags = ARRAY_LEN(submit_flags),
     .max_words = -1,
     .word = WORD_FILE,
     .run = run_run,

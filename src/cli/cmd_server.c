@@ -4,7 +4,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "cli/session.h"
+#include "cli/background.h"
 #include "loop/tcp.h"
 #include "os/fd.h"
 
@@ -16,6 +16,7 @@ static const struct flag flags[] = {
     {.name = "port", .letter = 'p', .kind = FLAG_INT, .arg = "N", .doc = "listen at this port (default 2746; 0: any that is free)"},
     {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it)"},
     {.name = "tls-key", .kind = FLAG_STR, .arg = "FILE", .doc = "and its private key (PEM)"},
+    {.name = "until-idle", .kind = FLAG_INT, .arg = "SECONDS", .doc = "listen at engine.sock alone, and end when nothing was at work for so long"},
     {.name = "log-format", .kind = FLAG_STR, .arg = "text|json", .doc = "how lines on stderr look (default text; with -v there is one for each request)"},
 };
 
@@ -109,6 +110,7 @@ static bool server_run(struct cli *cli, struct err *e)
     struct cli_listen l = {.cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
     struct tcp_place place;
     log_choose(cli);
+    if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
     if (!tls_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);
     l.local = place.loopback;
@@ -116,8 +118,7 @@ static bool server_run(struct cli *cli, struct err *e)
     struct service *s = server_open(cli, e);
     cli->env->unwait(waiting);
     bool ok = s != NULL;
-    if (ok && !service_is_engine(s))
-        ok = err_set(e, ERR_CONFLICT, "another skiff is at work in this state directory: end it first, or give --state another one");
+    if (ok && !service_is_engine(s)) ok = service_displace(s, e);
     if (ok && l.callers == CALLERS_KNOWN) ok = first_token(cli, s, e);
     if (!ok) close(l.fd);
     void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;

@@ -1,8 +1,6 @@
 /* skiff wait */
-#include "base/limits.h"
 #include "cli/cmds.h"
-#include "cli/session.h"
-#include "cli/wf.h"
+#include "cli/foreground.h"
 
 static const struct flag flags[] = {{"ignore-not-found", 0, FLAG_BOOL, NULL, "a run that is not there is no error"}};
 
@@ -19,29 +17,6 @@ static bool refs_read(struct cli *cli, struct service *s, struct workflow_ref *r
         }
     }
     return true;
-}
-
-static bool outcomes_put(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf b;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
-    for (size_t i = 0; i < n; i++) {
-        struct arena a CLEANUP(arena_fini);
-        struct val wf;
-        arena_init(&a);
-        if (!service_get(&a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
-        struct str at = val_text(val_path(&wf, "status.finishedAt"));
-        buf_printf(&b, "%.*s %.*s at %.*s\n", STR_ARG(refs[i].name), STR_ARG(wf_phase(&wf)), STR_ARG(at));
-    }
-    if (!cli->quiet) cli_out(cli, buf_view(&b));
-    return true;
-}
-
-static bool wait_follow(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
-{
-    struct follow_opts f = {.refs = refs, .n = n, .fd = cli->env->err_fd, .progress = PROGRESS_QUIET,
-                            .on_interrupt = INTERRUPT_DETACH};
-    return follow_run(cli, s, &f, e) && (cli->exit_status > 128 || outcomes_put(cli, s, refs, n, e));
 }
 
 static bool all_ended(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, bool *ended,
@@ -68,7 +43,7 @@ static bool wait_run(struct cli *cli, struct err *e)
     } else if (ok) {
         service_close(s); /* the names belong to it */
         s = writer_open(cli, false, false, e);
-        ok = s && refs_read(cli, s, refs, &n, e) && wait_follow(cli, s, refs, n, e);
+        ok = s && refs_read(cli, s, refs, &n, e) && runs_wait(cli, s, refs, n, e);
     }
     service_close(s);
     return ok;

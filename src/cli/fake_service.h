@@ -28,6 +28,7 @@ static struct {
     int stops, terminates, aborts, deletes, submits, resumes, retries, resubmits;
     char words[300]; /* of the last suspend, resume, set, retry or resubmit */
     char params[200], sync[200], token[200];
+    size_t left; /* by the last service_leave */
 } fake_calls;
 
 static const char *fake_env(const char *name, const char *absent)
@@ -110,6 +111,22 @@ bool service_sync_change(struct service *s, enum sync_verb verb, const struct sy
     return true;
 }
 struct str service_notice(const struct service *s) { return STR_NONE; }
+bool service_leave(struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
+{
+    (void)s, (void)refs, (void)e;
+    fake_calls.left = n;
+    return true;
+}
+
+bool service_idle(const struct service *s) { return (void)s, true; }
+bool service_yielded(const struct service *s) { return (void)s, false; }
+
+bool service_displace(struct service *s, struct err *e)
+{
+    (void)s;
+    return err_set(e, ERR_CONFLICT, "another one stays");
+}
+
 bool service_is_engine(const struct service *s) { return s->loop != NULL; }
 bool service_failed(const struct service *s, struct err *e) { return (void)s, (void)e, false; }
 

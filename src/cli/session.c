@@ -1,6 +1,7 @@
 /* Opening the service and the small reads that several commands share. */
 #include "cli/session.h"
 
+#include "cli/background.h"
 #include "cli/wf.h"
 
 static struct service *open_with(struct cli *cli, struct service_opts o, struct err *e)
@@ -27,7 +28,18 @@ static struct service *steps_open(struct cli *cli, struct service_opts o, struct
 
 struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e)
 {
-    return steps_open(cli, (struct service_opts){.launcher = steps ? cli->env->steps : NULL, .resume = resume}, e);
+    struct service_opts o = {.launcher = steps ? cli->env->steps : NULL, .resume = resume, .start_engine = steps ? background_start : NULL, .user = cli};
+    return steps_open(cli, o, e);
+}
+
+struct service *leaver_open(struct cli *cli, struct err *e)
+{
+    return steps_open(cli, (struct service_opts){.start_engine = background_start, .user = cli}, e);
+}
+
+struct service *background_open(struct cli *cli, struct err *e)
+{
+    return steps_open(cli, (struct service_opts){.launcher = cli->env->steps, .resume = true, .yields = true}, e);
 }
 
 struct service *server_open(struct cli *cli, struct err *e)
@@ -37,7 +49,7 @@ struct service *server_open(struct cli *cli, struct err *e)
 
 struct service *changer_open(struct cli *cli, struct err *e)
 {
-    return steps_open(cli, (struct service_opts){.idle = true}, e);
+    return steps_open(cli, (struct service_opts){.idle = true, .start_engine = background_start, .user = cli}, e);
 }
 
 void changer_note(struct cli *cli, struct service *s, const struct workflow_ref *ref)

@@ -10,6 +10,10 @@
 struct service *reader_open(struct cli *cli, struct err *e);
 /* May become the engine (run, stop, delete) when `steps` is set. */
 struct service *writer_open(struct cli *cli, bool steps, bool resume, struct err *e);
+/* Hands workflows to the engine that is at work, or to one in the background that is started for them: never runs a step itself. */
+struct service *leaver_open(struct cli *cli, struct err *e);
+/* The engine in the background (background.h); it gives way to a server. */
+struct service *background_open(struct cli *cli, struct err *e);
 /* The same for the server: cron workflows are started, too. */
 struct service *server_open(struct cli *cli, struct err *e);
 /* For a change that takes a moment: starts no step when there is no engine to hand it to. */

@@ -47,11 +47,9 @@ static bool all_try(struct trying *t, struct err *e)
 }
 
 /* Those that go on need somebody to drive them, also when a later one was refused. */
-static bool runs_show(struct trying *t, struct err *e)
+static bool those_show(struct trying *t, struct err *e)
 {
-    if (!t->runs.n) return true;
-    if (args_on(&t->cli->args, "no-wait")) return leave_runs(t->cli, t->s, t->runs.items, t->runs.n, e);
-    return foreground_run(t->cli, t->s, t->runs.items, t->runs.n, e);
+    return !t->runs.n || runs_show(t->cli, t->s, t->runs.items, t->runs.n, e);
 }
 
 bool trying_run(struct cli *cli, try_fn *one, struct err *e)
@@ -63,10 +61,10 @@ bool trying_run(struct cli *cli, try_fn *one, struct err *e)
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
     if (select && cli->args.n_words > 0)
         return err_set(e, ERR_USAGE, "'%s' takes names or a selection, not both", cli->args.cmd->name);
-    t.s = writer_open(cli, true, false, e);
-    bool all = t.s && leave_ok(cli, t.s, e) && (select ? selected_find(&t, e) : named_find(&t, e)) && all_try(&t, e);
+    t.s = tryer_open(cli, false, e);
+    bool all = t.s && (select ? selected_find(&t, e) : named_find(&t, e)) && all_try(&t, e);
     struct err broken;
-    bool shown = runs_show(&t, &broken);
+    bool shown = those_show(&t, &broken);
     if (all && !shown) *e = broken;
     VEC_FINI(&t.before);
     VEC_FINI(&t.runs);

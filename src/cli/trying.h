@@ -7,7 +7,7 @@
     {"parameter", 'p', FLAG_LIST, "NAME=VALUE", "a parameter of the workflow that is to be another"}, \
     {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "every completed run with these labels"}, \
     {"field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "every completed run with these fields"}, \
-    {"no-wait", 'd', FLAG_BOOL, NULL, "hand it to the engine that is at work and return"}, \
+    {"no-wait", 'd', FLAG_BOOL, NULL, "leave it to the engine that is at work, or to one in the background, and return"}, \
     {"log", 0, FLAG_BOOL, NULL, "print the log lines of the steps"}, \
     {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"}, \
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"}, \

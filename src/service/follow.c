@@ -178,18 +178,10 @@ static void on_remote_line(void *user, struct str line)
 
 static struct str follow_body(struct arena *a, const struct following *f)
 {
-    struct val_builder b, list;
-    list_begin(&list, a);
-    for (size_t i = 0; i < f->f.n; i++) {
-        struct val_builder ref;
-        map_begin(&ref, a);
-        map_add_str(&ref, "namespace", f->f.refs[i].ns);
-        map_add_str(&ref, "name", f->f.refs[i].name);
-        list_add(&list, map_done(&ref));
-    }
+    struct val_builder b;
     map_begin(&b, a);
     map_add(&b, STR("after"), val_of_i64(a, f->seq));
-    map_add(&b, STR("workflows"), list_done(&list));
+    map_add(&b, STR("workflows"), refs_val(a, f->f.refs, f->f.n));
     struct val body = map_done(&b);
     return json_text(a, &body);
 }

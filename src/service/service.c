@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "doc/json.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -92,7 +93,9 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e)
     if (e->code != ERR_UNREACHABLE || attempt >= ATTEMPTS) return false;
     if (!service_take_over(s, &became, &why)) return *e = why, false;
     if (became) return true;
-    if (!s->o.launcher && !lockfile_held(in_state(s, "engine.lock"))) return false;
+    bool absent = !s->o.launcher && !lockfile_held(in_state(s, "engine.lock"));
+    if (absent && !s->o.start_engine) return false;
+    if (absent && !s->o.start_engine(s->o.user, &why)) return *e = why, false;
     struct timespec pause = {.tv_nsec = PAUSE_NS};
     nanosleep(&pause, NULL);
     return true;
@@ -159,11 +162,14 @@ void service_close(struct service *s)
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
     events_end(s);
+    bool left = s->exec && s->o.start_engine && !s->failure.code && service_has_left(s);
     exec_close(s->exec);
     s->exec = NULL; /* what workers finish below, such as an upload, finds no engine */
     store_close(s->reader);
     if (s->loop) loop_free(s->loop);
     close_fd(&s->lock_fd); /* last: whoever gets it finds everything put down */
+    struct err e;
+    if (left && !s->o.start_engine(s->o.user, &e)) log_line(LOG_WARN, "%s", e.text);
     VEC_FINI(&s->watches);
     node_indexes_fini(s);
     VEC_FINI(&s->aborted);

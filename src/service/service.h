@@ -25,10 +25,15 @@ struct service_opts {
     bool read_only;            /* list, get, logs: writes nothing, but for a new form of what an older Skiff has left */
     bool schedules;            /* stored CronWorkflows are started when they are due */
     bool resume;               /* steps that were lost with a crash are started again */
+    bool yields;               /* as the engine, ends when a server asks it to (service_yield) */
     /* Called whenever this process becomes the engine, so that others can reach it; what `serve`
      * returns goes to `unserve` when it leaves. Both may be NULL. */
     void *(*serve)(struct service *s, struct err *e);
     void (*unserve)(void *server);
+    /* Starts an engine in another process. Called when one is needed and none is at work that this process could be; and when this
+     * process was the engine and leaves workflows that nobody waits for (service_leave). NULL: neither is done. */
+    bool (*start_engine)(void *user, struct err *e);
+    void *user;
 };
 
 struct service *service_open(const struct service_opts *o, struct err *e);
@@ -178,6 +183,18 @@ bool service_follow(struct service *s, const struct follow *f, struct err *e);
 void service_unfollow(struct service *s);
 /* Goes on with a workflow that is stored and not finished (`run --resume`). */
 bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e);
+
+/* ---- workflows that nobody waits for ---- */
+
+/* They are to go on when whoever submitted them is gone: noted on the disk by the engine when it returns true. */
+bool service_leave(struct service *s, const struct workflow_ref *refs, size_t n, struct err *e);
+/* As the engine: nothing is at work, and nothing waits to be. */
+bool service_idle(const struct service *s);
+/* A server wants this engine's place: with opts.yields the loop is stopped. CONFLICT: it stays. */
+bool service_yield(struct service *s, struct err *e);
+bool service_yielded(const struct service *s);
+/* Takes the place of the engine that is there. CONFLICT: that one stays. */
+bool service_displace(struct service *s, struct err *e);
 
 /* ---- steering: reaches the engine where there is one; otherwise takes the lock for a moment ---- */
 

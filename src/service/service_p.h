@@ -69,6 +69,7 @@ struct service {
     struct store *reader; /* otherwise */
     struct err failure;   /* of the store; no code: none */
     void *server;
+    bool yielded;
     struct following follow;
     VEC(int64_t) aborted; /* runs whose killed steps service_close waits for */
     VEC(struct service_watch *) watches;
@@ -115,6 +116,10 @@ struct val run_short_form(struct arena *a, struct store *s, const struct run_row
 bool no_state(struct service *s, struct err *e);
 /* logs.c */
 void node_indexes_fini(struct service *s);
+
+/* leave.c: is one of the workflows that nobody waits for at work? And workflows as a list of `namespace` and `name` */
+bool service_has_left(struct service *s);
+struct val refs_val(struct arena *a, const struct workflow_ref *refs, size_t n);
 
 /* act.c: a change of one run, by this process' engine or, over the socket, by another one */
 struct act {

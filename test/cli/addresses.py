@@ -35,7 +35,7 @@ def fetched(score, skiff):
 
     run = ["run", "--runtime", "none"]
     expect(run + [server.url + "/w.yaml", "--name", "w"], 0, "SUCCEEDED")
-    expect(["submit", "--runtime", "none", server.url + "/moved", "-f", server.url + "/p.yaml", "--name", "v"], 0, "SUCCEEDED")
+    expect(["submit", "--watch", "--runtime", "none", server.url + "/moved", "-f", server.url + "/p.yaml", "--name", "v"], 0, "SUCCEEDED")
     score.check("hello you" in place.call("logs", "v").stdout, "-f URL: the parameter")
     expect(["lint", server.url + "/bad.yaml"], 3, server.url + "/bad.yaml:", "contaner")
     expect(["lint", server.url.replace("//", "//me:hush@") + "/bad.yaml"], 3, server.url + "/bad.yaml:")

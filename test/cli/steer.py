@@ -153,7 +153,6 @@ def retried(score, skiff):
     ran = w.place.run(w.path, "--name", "w")
     w.check(ran.returncode == 1 and w.phase() == "Failed", f"the first attempt: {ran.stderr}")
     before = w.node("a")
-    w.call("retry", "w", "-d", status=6)
     w.open_gate(0)
     ran = w.place.call("retry", "@latest", "--runtime", "none", "--progress", "plain")
     w.check(ran.returncode == 0 and "c SUCCEEDED" in ran.stdout, f"retry: {ran.returncode} {ran.stdout} {ran.stderr}")

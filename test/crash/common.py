@@ -163,7 +163,7 @@ class Place:
             elif first == "steps" and under.count("/") == 1:
                 found += [] if under.split("/")[1] in steps and files in ([], ["main.log"]) else [under]
             elif under == ".":
-                found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock", "cgroups", "audit.log") and not n.startswith("skiff.db.v")]
+                found += [n for n in files if n not in ("skiff.db", "skiff.db-wal", "skiff.db-shm", "engine.lock", "cgroups", "audit.log", "engine.log") and not n.startswith("skiff.db.v")]
             elif first in ("slots", "work", "pods", "steps"):
                 found += [f"{under}/{name}" for name in files] + ([f"{under}/{name}" for name in dirs] if first != "steps" else [])
         return found

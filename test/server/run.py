@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import auth  # noqa: E402
+import background  # noqa: E402
 import backup_cases  # noqa: E402
 import cron  # noqa: E402
 import http_cases  # noqa: E402
@@ -63,5 +64,5 @@ def ends_and_is_taken_over(score, skiff):
 
 
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *background.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
                                *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES)))
