@@ -40,6 +40,7 @@ CHECKS = [
     *[("sim " + what, "{build}/test/sim/sim",
        [PY, "test/sim/run.py", "--then", what, "--runs", "2000", "--first", "70000", "--crash", "15", "--quiet", "--sim",
         "{build}/test/sim/sim"], 600) for what in ("retry", "resubmit", "suspend")],
+    ("server kills", "test/server/kills.py", [PY, "test/server/kills.py", "{build}/skiff"], 420),
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
     ("compat images", "test/compat/real_images.py", [PY, "test/compat/run.py", "--images", "--offline"], 420),
 ]

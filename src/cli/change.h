@@ -1,7 +1,7 @@
 /* One change of a run as it comes from the engine's stream, one JSON value each:
  *   {"seq":7,"workflow":{"namespace":"default","name":"wf","uid":"…"},"type":"node","node":{NodeStatus}}
  *   {"seq":8,"workflow":{…},"type":"workflow","status":{"phase":…,"startedAt":…,"message":…,"progress":…}}
- * "timeUs" (optional): the wall time of the transition. Pure. Runs on: any thread. */
+ * "timeUs" (optional): the wall time at which it was told. Pure. Runs on: any thread. */
 #pragma once
 #include "doc/val.h"
 

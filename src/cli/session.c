@@ -44,7 +44,7 @@ struct service *background_open(struct cli *cli, struct err *e)
 
 struct service *server_open(struct cli *cli, struct err *e)
 {
-    return steps_open(cli, (struct service_opts){.launcher = cli->env->steps, .resume = true, .schedules = true}, e);
+    return steps_open(cli, (struct service_opts){.launcher = cli->env->steps, .schedules = true}, e);
 }
 
 struct service *changer_open(struct cli *cli, struct err *e)

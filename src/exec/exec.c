@@ -12,7 +12,12 @@
 #include "exec/op_p.h"
 #include "helper/helper.h"
 
-struct store *exec_store(struct exec *x) { return x->store; }
+struct store *exec_store(struct exec *x)
+{
+    x->looked = x->looked || x->dirty;
+    return x->store;
+}
+
 struct str exec_notice(const struct exec *x) { return x->notice; }
 size_t exec_active_runs(const struct exec *x) { return x->lives.n; }
 
@@ -56,7 +61,7 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
     if (!x->dirty) return true;
     bool whole = exec_begin(x, e) && timetable_turn(x, e); /* a failure before may have left half of something */
     if (x->promise) how = STORE_DURABLE;
-    x->dirty = x->promise = false;
+    x->dirty = x->promise = x->looked = false;
     int64_t from_us = clock_mono_us();
     if (!whole) store_rollback(x->store);
     if (!whole || !commit_rows(x, how, e)) {
@@ -76,6 +81,14 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
 
 bool exec_commit(struct exec *x, struct err *e) { return commit(x, STORE_DURABLE, e); }
 
+bool exec_settle(struct exec *x)
+{
+    struct err e;
+    if (x->failed || !x->dirty || actives_flush(x, &e)) return !x->failed;
+    exec_fail(x, &e);
+    return false;
+}
+
 bool exec_promise(struct exec *x, struct err *e)
 {
     if (!exec_begin(x, e)) return false;
@@ -85,7 +98,7 @@ bool exec_promise(struct exec *x, struct err *e)
 void exec_rollback(struct exec *x)
 {
     if (x->dirty) store_rollback(x->store);
-    x->dirty = x->promise = false;
+    x->dirty = x->promise = x->looked = false;
     jobs_dropped(x);
     ops_dropped(x);
     retired_keep(x);
@@ -103,11 +116,11 @@ static void timer_arm(struct exec *x)
     else loop_timer_disarm(x->timer);
 }
 
-/* Ends of steps may share a transaction as long as nothing waits for it: every slot is busy, and what
- * is to be started next is committed. A crash loses nothing: the supervisors have written the results. */
+/* Ends of steps may share a transaction as long as nothing waits for it: every slot is busy, what
+ * is to be started next is committed, and nobody was given anything of it to show. A crash loses nothing: the supervisors have written the results. */
 static bool commit_waits(const struct exec *x)
 {
-    return x->queue.first && !x->full && !x->promise && !x->kills.n && !x->over.n && !x->begun.n &&
+    return x->queue.first && !x->full && !x->promise && !x->looked && !x->kills.n && !x->over.n && !x->begun.n &&
            clock_mono_us() - x->dirty_since_us < WAIT_US;
 }
 

@@ -39,7 +39,10 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e);
 /* Leaves: steps at work go on under their supervisors and can be adopted later. NULL is fine. */
 void exec_close(struct exec *x);
 
+/* For reading: what was written in this turn is there, and is committed at its end, before anything is sent. */
 struct store *exec_store(struct exec *x);
+/* Rows of runs are written at the end of a turn, those of nodes at once: for who shows whole workflows they agree. */
+bool exec_settle(struct exec *x);
 /* Opens the turn's transaction if it is not open yet. What goes into it is committed at the end of
  * the turn, or now and on the disk by exec_commit. */
 bool exec_begin(struct exec *x, struct err *e);

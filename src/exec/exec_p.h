@@ -191,6 +191,7 @@ struct exec {
     bool loaded; /* what engines before this one left is known */
     bool full;   /* every transition survives a power cut */
     bool promise; /* the open transaction does, too */
+    bool looked;  /* somebody may have read what it has written */
     bool plain;  /* --runtime=none */
     struct containers *containers; /* --runtime=container; else NULL */
     bool private_net;      /* each pod has a network of its own, */

@@ -93,6 +93,7 @@ bool active_persist(struct active *l, const struct outbox *out, struct err *e)
     buf_init(&status, ROW_MAX);
     buf_init(&priv, ROW_MAX);
     for (size_t i = 0; ok && i < out->n_dirty; i++) ok = put_node(l, out->dirty[i], &status, &priv, e);
+    if (ok && out->n_dirty && !out->run_dirty && !l->stale) ok = store_run_update(l->x->store, &(struct run_row){.run = l->id}, 0, e); /* its version */
     if (!out->run_dirty || l->stale) return ok;
     l->stale = true;
     VEC_PUSH(&l->x->stale, l);

@@ -23,6 +23,7 @@ static void feeds_turn(void *user)
     struct service *s = user;
     int64_t begun_us = loop_now_us(), took_us = 0;
     size_t idle = 0;
+    if (s->exec && !exec_settle(s->exec)) return;
     while (idle < s->feeds.n && took_us < TURN_US) {
         s->feed_next = (s->feed_next + 1) % s->feeds.n;
         struct feed *f = s->feeds.items[s->feed_next];

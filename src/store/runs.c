@@ -76,10 +76,19 @@ static bool run_touch(struct store *s, const struct run_row *row, bool *ok, stru
     return !*ok || store_rows_changed(s) > 0;
 }
 
+static bool run_version(struct store *s, int64_t run, struct err *e)
+{
+    struct query q = query_new(s, STMT_RUN_VERSION);
+    query_int(&q, s->now.version);
+    query_int(&q, run);
+    return query_run(&q, e) && run_must_exist(s, run, e);
+}
+
 bool store_run_update(struct store *s, const struct run_row *row, unsigned fields, struct err *e)
 {
     const unsigned whole = RUN_PHASE | RUN_STARTED | RUN_FINISHED | RUN_MESSAGE | RUN_PROGRESS | RUN_COMPLETED;
     bool ok;
+    if (!fields) return run_version(s, row->run, e);
     if (fields == whole && run_touch(s, row, &ok, e)) return ok;
     struct query q = query_new(s, STMT_RUN_UPDATE);
     query_int(&q, fields);
