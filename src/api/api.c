@@ -70,17 +70,63 @@ struct param *api_pairs(struct arena *a, const struct val *list, size_t *n)
     return out;
 }
 
+/* A submission that waits for its commit. Lives with its request. */
+struct submitting {
+    struct http_req *r;
+    struct service *s;
+    struct given g;
+    void (*answer)(const struct submitting *x, const struct workflow_ref *refs, size_t n);
+};
+
+static void on_submitted(void *user, const struct err *e, const struct workflow_ref *refs, size_t n)
+{
+    struct submitting *x = user;
+    given_fini(&x->g);
+    if (e) http_reply_err(x->r, e);
+    else x->answer(x, refs, n);
+}
+
+/* Takes what was given; whoever gave it has nothing left. */
+static void submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o,
+                   void (*answer)(const struct submitting *x, const struct workflow_ref *refs, size_t n))
+{
+    struct submitting *x = ARENA_NEW(g->arena, struct submitting);
+    struct err e;
+    *x = (struct submitting){r, s, *g, answer};
+    given_init(g, r);
+    if (service_submit_later(x->s, &x->g.docs, o, &x->g.diags, on_submitted, x, &e)) return;
+    given_fail(&x->g, &e);
+    on_submitted(x, &e, NULL, 0);
+}
+
+static void answer_names(const struct submitting *x, const struct workflow_ref *refs, size_t n)
+{
+    struct arena *a = http_req_arena(x->r);
+    struct val_builder b;
+    map_begin(&b, a);
+    map_add(&b, STR("items"), refs_list(a, refs, n));
+    struct val reply = map_done(&b);
+    api_answer(x->r, &reply);
+}
+
+static void answer_one(const struct submitting *x, const struct workflow_ref *refs, size_t n)
+{
+    struct val v;
+    struct err e;
+    (void)n;
+    if (service_get(http_req_arena(x->r), x->s, refs[0].ns, refs[0].name, &v, &e)) api_answer(x->r, &v);
+    else http_reply_err(x->r, &e);
+}
+
 void submit_documents(struct http_req *r, void *user)
 {
     struct arena *a = http_req_arena(r);
     struct given g CLEANUP(given_fini);
-    struct workflow_ref *refs;
     struct submit_opts o;
     struct val body;
     struct err e;
-    size_t n;
     given_init(&g, r);
-    if (!api_body(r, &body, &e)) {
+    if (!api_body(r, &body, &e) || !given_list(&g, val_get(&body, STR("documents")), &e)) {
         http_reply_err(r, &e);
         return;
     }
@@ -92,17 +138,7 @@ void submit_documents(struct http_req *r, void *user)
     o.annotations = api_pairs(a, val_get(&body, STR("annotations")), &o.n_annotations);
     o.service_account = val_get_str(&body, "serviceAccount");
     o.priority = val_get_str(&body, "priority");
-    if (!given_list(&g, val_get(&body, STR("documents")), &e) ||
-        !service_submit(api_service(user), &g.docs, &o, &g.diags, &refs, &n, &e)) {
-        given_fail(&g, &e);
-        http_reply_err(r, &e);
-        return;
-    }
-    struct val_builder b;
-    map_begin(&b, a);
-    map_add(&b, STR("items"), refs_list(a, refs, n));
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
+    submit(r, api_service(user), &g, &o, answer_names);
 }
 
 bool api_is_dry(const struct val *body)
@@ -116,20 +152,12 @@ bool api_is_dry(const struct val *body)
 
 void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry)
 {
-    struct workflow_ref *refs;
     struct val v;
     struct err e;
-    size_t n;
-    bool ok;
-    if (dry) {
-        ok = service_dry_run(g->arena, s, &g->docs, o, &g->diags, &v, &e);
-        if (ok) v = v.items[0];
-    } else {
-        ok = service_submit(s, &g->docs, o, &g->diags, &refs, &n, &e) &&
-             service_get(g->arena, s, refs[0].ns, refs[0].name, &v, &e);
-    }
-    if (ok) {
-        api_answer(r, &v);
+    if (!dry) {
+        submit(r, s, g, o, answer_one);
+    } else if (service_dry_run(g->arena, s, &g->docs, o, &g->diags, &v, &e)) {
+        api_answer(r, &v.items[0]);
     } else {
         given_fail(g, &e);
         http_reply_err(r, &e);

@@ -80,5 +80,5 @@ bool given_list(struct given *g, const struct val *docs, struct err *e);
 /* After a failure: `e` says what the first error among the findings says. Always false. */
 bool given_fail(const struct given *g, struct err *e);
 
-/* Submits the one Workflow of `g`, or tries to, and answers what became of it. */
+/* Submits the one Workflow of `g`, or tries to, and answers what became of it: at the end of the turn. Takes what is in `g`. */
 void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry);

@@ -87,9 +87,10 @@ static bool label_stays(struct str key)
     return true;
 }
 
-static struct val meta_of_copy(struct arena *a, const struct val *meta, struct str name)
+static struct val meta_of_copy(struct arena *a, const struct val *meta)
 {
     struct val_builder b, labels;
+    struct str name = val_get_str(meta, "name");
     const struct val *own = val_get(meta, STR("labels"));
     struct str base = val_get_str(meta, "generateName");
     map_begin(&labels, a);
@@ -107,14 +108,14 @@ static struct val meta_of_copy(struct arena *a, const struct val *meta, struct s
 }
 
 /* The stored spec has its template merged in already: the copy runs what the original ran. */
-static bool copy_make(struct arena *a, const struct val *doc, const struct resubmit_opts *o, struct str name, struct val *out,
+static bool copy_make(struct arena *a, struct service *s, const struct val *doc, const struct resubmit_opts *o, struct val *out,
                       struct err *e)
 {
     struct submit_opts over = {.params = o->params, .n_params = o->n_params, .priority = o->priority,
                                .uid = uid_of_submission(a, o->token, 0)};
     struct val copy = reopened(a, doc);
-    copy = map_with(a, &copy, "metadata", meta_of_copy(a, val_get(doc, STR("metadata")), name));
-    return workflow_copy(a, &copy, &over, out, e);
+    copy = map_with(a, &copy, "metadata", meta_of_copy(a, val_get(doc, STR("metadata"))));
+    return workflow_copy(a, s, &copy, &over, out, e);
 }
 
 struct resubmitting {
@@ -141,7 +142,7 @@ static bool resubmit_here(struct service *s, const struct act *x, struct err *e)
         *r->out = ref_in(r->a, before.ns, before.name); /* accepted by an engine that died before it could say so */
         return true;
     }
-    if (!doc_read(&a, s, x, &row, &doc, e) || !copy_make(&a, &doc, r->o, row.name, &copy, e)) return false;
+    if (!doc_read(&a, s, x, &row, &doc, e) || !copy_make(&a, s, &doc, r->o, &copy, e)) return false;
     if (r->o->memoized && !exec_memo(&a, s->exec, row.run, &memo, e)) return false;
     *r->out = ref_in(r->a, val_text(val_path(&copy, "metadata.namespace")), val_text(val_path(&copy, "metadata.name")));
     return exec_submit(s->exec, &copy, r->o->memoized ? &memo : NULL, &run, e);

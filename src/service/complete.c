@@ -57,7 +57,23 @@ static bool is_cluster(const struct val *ref)
     return cluster && cluster->kind == VAL_BOOL && cluster->b;
 }
 
-static struct val metadata(struct arena *a, const struct val *doc, const struct submit_opts *o,
+/* As Kubernetes' API server: another one when it is taken. */
+static struct str name_make(struct arena *a, struct service *s, struct str ns, struct str base)
+{
+    enum { TRIES = 8 };
+    struct str name = STR_NONE;
+    struct run_row row;
+    struct err absent;
+    bool taken = true;
+    for (int i = 0; taken && i < TRIES; i++) {
+        name = str_cat(a, base.n ? base : STR("workflow-"), name_suffix(a, random_u64()));
+        struct store *st = service_store(s);
+        taken = st && store_run_find(a, st, ns, name, &row, &absent);
+    }
+    return name;
+}
+
+static struct val metadata(struct arena *a, struct service *s, const struct val *doc, const struct submit_opts *o,
                            const struct val *ref)
 {
     struct val meta = val_null;
@@ -66,8 +82,8 @@ static struct val metadata(struct arena *a, const struct val *doc, const struct 
     struct str ns = val_get_str(given, "namespace");
     if (o->generate_name.n) base = o->generate_name, name = STR_NONE;
     if (o->name.n) name = o->name;
-    if (!name.n) name = str_cat(a, base.n ? base : STR("workflow-"), name_suffix(a, random_u64()));
     if (!ns.n) ns = namespace_of(o); /* as argo submit: the document's own comes first */
+    if (!name.n) name = name_make(a, s, ns, base);
     meta = map_with(a, given, "name", val_of_str(name));
     if (o->generate_name.n) meta = map_with(a, &meta, "generateName", val_of_str(base)); /* a copy is named after it */
     meta = map_with(a, &meta, "namespace", val_of_str(ns));
@@ -149,10 +165,10 @@ static bool template_spec(struct arena *a, struct service *s, const struct val *
 }
 
 /* Both specs and the metadata; `given` is what the submission said, `spec` what will run. */
-static bool assembled(struct arena *a, const struct val *doc, const struct submit_opts *o, const struct val *given,
+static bool assembled(struct arena *a, struct service *s, const struct val *doc, const struct submit_opts *o, const struct val *given,
                       const struct val *spec, struct val *out, struct err *e)
 {
-    struct val meta = metadata(a, doc, o, val_get(given, STR("workflowTemplateRef")));
+    struct val meta = metadata(a, s, doc, o, val_get(given, STR("workflowTemplateRef")));
     struct val_builder b;
     /* both become parts of host paths */
     if (!dns_subdomain_check(val_get_str(&meta, "name"), e)) return err_ctx(e, "metadata.name");
@@ -181,7 +197,7 @@ bool workflow_complete(struct arena *a, struct service *s, const struct val *doc
         spec = merge_workflow_spec(a, &spec, &base, NULL);
     }
     spec = merge_spec_defaults(a, &spec);
-    return assembled(a, doc, o, given, &spec, out, e);
+    return assembled(a, s, doc, o, given, &spec, out, e);
 }
 
 struct val workflow_stored_override(struct arena *a, const struct val *stored, const struct submit_opts *o)
@@ -194,8 +210,8 @@ struct val workflow_stored_override(struct arena *a, const struct val *stored, c
     return map_with(a, &v, EXEC_GIVEN, *val_get(&other, STR("spec")));
 }
 
-bool workflow_copy(struct arena *a, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e)
+bool workflow_copy(struct arena *a, struct service *s, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e)
 {
     struct val v = workflow_stored_override(a, stored, o);
-    return assembled(a, stored, o, exec_given_spec(&v), val_get(&v, STR("spec")), out, e);
+    return assembled(a, s, stored, o, exec_given_spec(&v), val_get(&v, STR("spec")), out, e);
 }

@@ -76,9 +76,11 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
         exec_close(s->exec);
         s->exec = NULL;
     }
+    if (s->exec) submissions_open(s);
     if (s->exec && s->o.serve) s->server = s->o.serve(s, e);
     if (s->exec && (s->server || !s->o.serve)) return *became = true;
     events_end(s);
+    submissions_close(s);
     exec_close(s->exec);
     s->exec = NULL;
     close_fd(&s->lock_fd);
@@ -162,6 +164,7 @@ void service_close(struct service *s)
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
     events_end(s);
+    submissions_close(s);
     bool left = s->exec && s->o.start_engine && !s->failure.code && service_has_left(s);
     exec_close(s->exec);
     s->exec = NULL; /* what workers finish below, such as an upload, finds no engine */

@@ -81,6 +81,12 @@ struct submit_opts {
  * positions go to `diags`; `e` is then ERR_SPEC. *out lives in the documents' arena. */
 bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o,
                     struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e);
+/* The same by the engine of this process for many callers: what is submitted in one turn of the loop shares a commit. Linted at once
+ * (false: refused, `done` is not called); `done` comes when it is on the disk, or with the error. Documents and what the
+ * options point to live until then; refs in the documents' arena. */
+typedef void service_submitted_fn(void *user, const struct err *e, const struct workflow_ref *refs, size_t n);
+bool service_submit_later(struct service *s, const struct documents *docs, const struct submit_opts *o,
+                          struct diags *diags, service_submitted_fn *done, void *user, struct err *e);
 /* The same without storing or starting anything: the completed objects as a list. */
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
                      const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e);

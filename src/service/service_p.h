@@ -81,6 +81,8 @@ struct service {
     int64_t events_waiting, event_last; /* how many events are stored, and the number of the last one */
     struct loop_timer *event_timer;
     VEC(struct node_index) indexes;
+    VEC(struct submission *) submissions; /* of this turn of the loop */
+    struct loop_hook *submit_hook;
 };
 
 struct store *service_store(struct service *s);
@@ -104,6 +106,10 @@ void feeds_wake(struct service *s);
 void events_committed(struct service *s, const struct err *e);
 bool events_begin(struct service *s, struct err *e);
 void events_end(struct service *s);
+
+/* submit.c: while this process is the engine. After exec_open: what a turn has decided is committed before its submissions come. */
+void submissions_open(struct service *s);
+void submissions_close(struct service *s);
 
 /* objects.c, as the engine. The status of a CronWorkflow is the engine's: a new document does not end what has been counted. */
 void cron_status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc);
@@ -156,5 +162,5 @@ bool workflow_complete(struct arena *a, struct service *s, const struct val *doc
 /* The same for a workflow that is stored: in its spec and in that which it was submitted with. */
 struct val workflow_stored_override(struct arena *a, const struct val *stored, const struct submit_opts *o);
 /* A new workflow from a stored one, with the metadata of `stored`: what was merged into it once is not looked up again. */
-bool workflow_copy(struct arena *a, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e);
+bool workflow_copy(struct arena *a, struct service *s, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e);
 struct str uuid_random(struct arena *a);

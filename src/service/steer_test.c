@@ -292,6 +292,104 @@ static void lists_select_by_fields(void **state)
     teardown(f);
 }
 
+/* ---- submissions of many ---- */
+
+/* One of several in a turn of the loop, and what its caller was told. */
+struct one {
+    struct documents docs;
+    struct diags diags;
+    int told;
+    struct err e;
+};
+
+static void on_told(void *user, const struct err *e, const struct workflow_ref *refs, size_t n)
+{
+    struct one *x = user;
+    (void)refs, (void)n;
+    x->told++;
+    x->e = e ? *e : (struct err){0};
+}
+
+static void submit_later(struct fixture *f, struct one *x, const char *yaml)
+{
+    struct submit_opts o = {0};
+    *x = (struct one){0};
+    documents_init(&x->docs, &f->a);
+    diags_init(&x->diags, &f->a);
+    documents_add(&x->docs, str_of(yaml), 0, &x->diags);
+    OK(f, service_submit_later(f->s, &x->docs, &o, &x->diags, on_told, x, &f->e));
+    assert_int_equal(x->told, 0);
+}
+
+static void told(struct one *x, enum err_code code)
+{
+    assert_int_equal(x->told, 1);
+    assert_int_equal(x->e.code, code);
+    documents_fini(&x->docs);
+    diags_fini(&x->diags);
+}
+
+#define SUSPENDED(name) \
+    "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: " name "}\n" \
+    "spec: {suspend: true, entrypoint: m, templates: [{name: m, suspend: {}}]}\n"
+
+static void submissions_of_a_turn_share_a_commit(void **state)
+{
+    struct fixture *f = setup();
+    struct one x[4];
+    (void)state;
+    submit(f, SUSPENDED("before")); /* leaves the loop something to do */
+    submit_later(f, &x[0], SUSPENDED("a"));
+    submit_later(f, &x[1], SUSPENDED("b"));
+    submit_later(f, &x[2], SUSPENDED("a"));
+    submit_later(f, &x[3], SUSPENDED("c"));
+    loop_turn(service_loop(f->s), false);
+    told(&x[0], ERR_NONE);
+    told(&x[1], ERR_NONE);
+    told(&x[2], ERR_CONFLICT);
+    told(&x[3], ERR_NONE);
+    struct val a = got(f, "a"), b = got(f, "b"), c = got(f, "c");
+    assert_true(val_eq(val_path(&a, "metadata.resourceVersion"), val_path(&b, "metadata.resourceVersion")));
+    assert_true(val_eq(val_path(&a, "metadata.resourceVersion"), val_path(&c, "metadata.resourceVersion")));
+    teardown(f);
+}
+
+static void one_that_fails_half_way_leaves_nothing_and_stops_no_other(void **state)
+{
+    struct fixture *f = setup();
+    struct one x[3];
+    struct val v;
+    (void)state;
+    submit(f, SUSPENDED("taken"));
+    submit_later(f, &x[0], SUSPENDED("a"));
+    submit_later(f, &x[1], "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: t}\n"
+                           "spec: {templates: [{name: m, suspend: {}}]}\n---\n" SUSPENDED("taken"));
+    submit_later(f, &x[2], SUSPENDED("b"));
+    loop_turn(service_loop(f->s), false);
+    told(&x[0], ERR_NONE);
+    told(&x[1], ERR_CONFLICT);
+    told(&x[2], ERR_NONE);
+    got(f, "a");
+    got(f, "b");
+    refused(f, service_object_get(&f->a, f->s, SERVICE_TEMPLATE, ns, STR("t"), &v, &f->e), ERR_NOT_FOUND, "\"t\"");
+    teardown(f);
+}
+
+static void who_submits_to_an_engine_that_leaves_is_told(void **state)
+{
+    struct fixture *f = setup();
+    struct workflow_ref ref = {ns, STR("a")};
+    struct one x;
+    struct str phase;
+    bool ended;
+    (void)state;
+    submit_later(f, &x, SUSPENDED("a"));
+    reopen(f);
+    told(&x, ERR_UNREACHABLE);
+    refused(f, service_phase(&f->a, f->s, &ref, &phase, &ended, &f->e), ERR_NOT_FOUND, "a");
+    teardown(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +399,9 @@ int main(void)
         cmocka_unit_test(a_copy_keeps_what_users_said),
         cmocka_unit_test(stored_and_started),
         cmocka_unit_test(lists_select_by_fields),
+        cmocka_unit_test(submissions_of_a_turn_share_a_commit),
+        cmocka_unit_test(one_that_fails_half_way_leaves_nothing_and_stops_no_other),
+        cmocka_unit_test(who_submits_to_an_engine_that_leaves_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,12 +181,121 @@ static bool accept_all(struct arena *a, struct service *s, const struct document
 static bool submit_here(struct arena *a, struct service *s, const struct documents *docs,
                         const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
 {
+    *n = 0;
     if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
     if (!accept_all(a, s, docs, o, out, n, e)) return exec_rollback(s->exec), false;
     if (!exec_commit(s->exec, e)) return false;
     if (docs->n > *n) exec_limits_changed(s->exec); /* objects came along */
     return true;
 }
+
+/* ---- those of one turn of the loop together ---- */
+
+struct submission {
+    const struct documents *docs;
+    struct submit_opts o;
+    service_submitted_fn *done;
+    void *user;
+    struct workflow_ref *refs;
+    size_t n;
+    bool ok;
+    struct err e;
+};
+
+bool service_submit_later(struct service *s, const struct documents *docs, const struct submit_opts *o,
+                          struct diags *diags, service_submitted_fn *done, void *user, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    if (!s->exec) return err_set(e, ERR_UNREACHABLE, "no engine is at work here");
+    if (!check(&a, s, docs, o, diags, e)) return false;
+    struct submission *x = ARENA_NEW(docs->a, struct submission);
+    *x = (struct submission){.docs = docs, .o = *o, .done = done, .user = user, .refs = ARENA_ARRAY(docs->a, struct workflow_ref, docs->n + 1)};
+    if (!x->o.token.n) x->o.token = uuid_random(docs->a);
+    VEC_PUSH(&s->submissions, x);
+    loop_again(s->loop);
+    return true;
+}
+
+/* False: one was refused with some of it stored already. */
+static bool accept_together(struct service *s, struct submission **all, size_t n)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    for (size_t i = 0; i < n; i++) {
+        struct submission *x = all[i];
+        int64_t before = store_written(service_store(s));
+        x->n = 0;
+        x->ok = accept_all(&a, s, x->docs, &x->o, x->refs, &x->n, &x->e);
+        if (!x->ok && store_written(service_store(s)) != before) return false;
+        arena_reset(&a);
+    }
+    return true;
+}
+
+static void submissions_fail(struct submission **all, size_t n, const struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (all[i]->ok) all[i]->e = *e;
+        all[i]->ok = false;
+    }
+}
+
+/* Each is all or nothing. One transaction is for all of them, unless one has to be undone: then each gets its own. */
+static void submissions_accept(struct service *s, struct submission **all, size_t n)
+{
+    struct err e;
+    bool objects = false;
+    for (size_t i = 0; i < n; i++) all[i]->ok = true;
+    if (!exec_commit(s->exec, &e) || !exec_begin(s->exec, &e)) {
+        submissions_fail(all, n, &e);
+        return;
+    }
+    if (accept_together(s, all, n)) {
+        if (!exec_commit(s->exec, &e)) submissions_fail(all, n, &e);
+        for (size_t i = 0; i < n; i++) objects = objects || (all[i]->ok && all[i]->docs->n > all[i]->n);
+        if (objects) exec_limits_changed(s->exec);
+        return;
+    }
+    exec_rollback(s->exec);
+    for (size_t i = 0; i < n; i++) {
+        struct arena a CLEANUP(arena_fini);
+        arena_init(&a);
+        all[i]->ok = submit_here(&a, s, all[i]->docs, &all[i]->o, all[i]->refs, &all[i]->n, &all[i]->e);
+    }
+}
+
+/* The list is taken first: whoever is told may submit again. */
+static void submissions_end(struct service *s, void (*accept)(struct service *s, struct submission **all, size_t n))
+{
+    struct submission **all = s->submissions.items;
+    size_t n = s->submissions.n;
+    if (!n) return;
+    s->submissions.items = NULL;
+    s->submissions.n = s->submissions.cap = 0;
+    accept(s, all, n);
+    for (size_t i = 0; i < n; i++) all[i]->done(all[i]->user, all[i]->ok ? NULL : &all[i]->e, all[i]->refs, all[i]->n); /* it may free it */
+    free(all);
+}
+
+static void on_turn(void *user) { submissions_end(user, submissions_accept); }
+
+void submissions_open(struct service *s) { s->submit_hook = loop_hook_new(s->loop, LOOP_HOOK_COMMIT, on_turn, s); }
+
+static void submissions_refuse(struct service *s, struct submission **all, size_t n)
+{
+    (void)s;
+    for (size_t i = 0; i < n; i++) err_set(&all[i]->e, ERR_UNREACHABLE, "the engine is leaving");
+}
+
+void submissions_close(struct service *s)
+{
+    submissions_end(s, submissions_refuse);
+    loop_hook_free(s->submit_hook);
+    s->submit_hook = NULL;
+}
+
+/* ---- asked of another engine ---- */
 
 static struct val pairs(struct arena *a, const struct param *p, size_t n)
 {

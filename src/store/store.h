@@ -36,6 +36,7 @@ enum store_durability {
 bool store_commit(struct store *s, enum store_durability durability, struct err *e);
 void store_rollback(struct store *s); /* no-op when no transaction is open */
 bool store_in_transaction(const struct store *s);
+int64_t store_written(const struct store *s); /* how many rows have been written so far, in any transaction */
 /* Makes all commits so far durable: one call for a group of promises. */
 bool store_sync(struct store *s, struct err *e);
 /* Within a write transaction: the number it will have. Else: that of the last commit. */

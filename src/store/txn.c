@@ -48,6 +48,8 @@ bool store_in_transaction(const struct store *s)
     return s->open_txn;
 }
 
+int64_t store_written(const struct store *s) { return sqlite3_total_changes64(s->db); }
+
 void store_rollback(struct store *s)
 {
     if (!s->open_txn) return;
