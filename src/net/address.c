@@ -25,6 +25,16 @@ bool address_clean(struct arena *a, struct str url, struct str *out, struct err 
     return true;
 }
 
+void web_escape(struct buf *b, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || char_is_one_of(c, "-._~");
+        if (plain) buf_char(b, c);
+        else buf_printf(b, "%%%02X", (unsigned char)c);
+    }
+}
+
 struct str address_part(const struct curl_api *c, struct arena *a, struct str url, CURLUPart part)
 {
     struct str out = STR_NONE;

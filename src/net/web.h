@@ -33,6 +33,7 @@ struct web_request {
     struct str body;
     struct str user, password;  /* basic authentication, when either is set */
     struct str cert, key;       /* PEM: the client's certificate, when both are set */
+    struct str ca_file;         /* PEM: who vouches for the server; absent or "": see above */
     int64_t timeout_ms;         /* of everything together; 0: none */
     int64_t connect_timeout_ms; /* 0: LIMIT_WEB_CONNECT_MS */
     uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES */
@@ -78,6 +79,9 @@ void web_call_cancel(struct web_call *call); /* NULL is fine */
 
 /* The same, waiting. The reply lives in the arena. Runs on: any thread. */
 bool web_fetch(struct arena *a, const struct web_request *r, struct web_reply *out, struct err *e);
+
+/* As a value in a query or a form. */
+void web_escape(struct buf *b, struct str s);
 
 /* `Content-Type` for "content-type", as Go's CanonicalMIMEHeaderKey. */
 struct str web_field_name(struct arena *a, struct str name);
