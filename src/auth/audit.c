@@ -70,6 +70,9 @@ bool auth_audit_write(struct auth_audit *l, const struct audit_line *line, struc
     buf_init(&b, 8 * LIMIT_HTTP_HEAD_BYTES);
     buf_printf(&b, "{\"time\":\"%.*s\"", STR_ARG(rfc3339(&a, line->now_us)));
     field(&b, "token", line->token);
+    if (line->subject.n) field(&b, "issuer", line->issuer);
+    if (line->subject.n) field(&b, "subject", line->subject);
+    if (line->email.n) field(&b, "email", line->email);
     field(&b, "address", line->address);
     field(&b, "method", line->method);
     field(&b, "path", line->path);

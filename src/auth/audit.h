@@ -15,6 +15,7 @@ void auth_audit_close(struct auth_audit *l); /* NULL is fine */
 struct audit_line {
     int64_t now_us;
     struct str token;   /* its name; absent: none was shown that counts */
+    struct str issuer, subject, email; /* of who signed in instead; absent: nobody has */
     struct str address, method, path;
     int status;
 };

@@ -12,5 +12,7 @@ void auth_check_free(struct auth_check *c); /* NULL is fine */
 /* ERR_AUTH, with what may be told: it is no token, not one of ours, or has expired. Anything else is our failure. */
 bool auth_check_text(struct arena *a, struct auth_check *c, struct store *s, struct str text, int64_t now_us,
                      struct auth_token *out, struct err *e);
+/* As a token that was verified: what somebody else vouched for. */
+void auth_check_note(struct auth_check *c, struct str text);
 /* Was it verified before? Then checking it is cheap. */
 bool auth_check_knows(const struct auth_check *c, struct str text);

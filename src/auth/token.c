@@ -8,7 +8,7 @@
 #include "os/random.h"
 
 enum { HASH_PASSES = 2, HASH_MEMORY = 1 << 20, RANDOM = TOKEN_SECRET / 2 };
-static const char prefix[] = "skt_";
+static const char token_prefix[] = "skt_";
 _Static_assert(TOKEN_HASH == crypto_pwhash_argon2id_STRBYTES, "room for a hash");
 
 static bool is_hex(struct str s)
@@ -18,13 +18,15 @@ static bool is_hex(struct str s)
     return true;
 }
 
-bool token_text_parse(struct str text, struct str *id, struct str *secret)
+bool auth_text_parse(const char *prefix, struct str text, struct str *id, struct str *secret)
 {
     if (text.n != TOKEN_TEXT || !str_starts(text, str_of(prefix)) || text.p[TOKEN_TEXT - TOKEN_SECRET - 1] != '_') return false;
-    *id = str_sub(text, sizeof prefix - 1, TOKEN_ID);
+    *id = str_sub(text, strlen(prefix), TOKEN_ID);
     *secret = str_from(text, TOKEN_TEXT - TOKEN_SECRET);
     return is_hex(*id) && is_hex(*secret);
 }
+
+bool token_text_parse(struct str text, struct str *id, struct str *secret) { return auth_text_parse(token_prefix, text, id, secret); }
 
 static void hex_put(struct buf *b, size_t digits)
 {
@@ -35,7 +37,7 @@ static void hex_put(struct buf *b, size_t digits)
     explicit_bzero(bytes, sizeof bytes);
 }
 
-static struct str text_make(struct arena *a)
+struct str auth_text_make(struct arena *a, const char *prefix)
 {
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, TOKEN_TEXT);
@@ -79,7 +81,7 @@ bool auth_token_create(struct arena *a, struct store *s, const struct auth_token
     const struct sodium_api *sodium = sodium_open(e);
     if (!sodium || !want_check(a, s, want, now_us, e)) return false;
     *made = *want;
-    *text = text_make(a);
+    *text = auth_text_make(a, token_prefix);
     bool ok = token_text_parse(*text, &made->id, &secret);
     ASSERT(ok);
     if (sodium->crypto_pwhash_argon2id_str(hash, secret.p, secret.n, HASH_PASSES, HASH_MEMORY) != 0)

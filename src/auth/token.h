@@ -12,8 +12,18 @@ enum auth_role { AUTH_OPEN, AUTH_VIEW, AUTH_RUN, AUTH_ADMIN };
 const char *auth_role_text(enum auth_role role); /* "view" */
 bool auth_role_parse(struct str text, enum auth_role *out, struct err *e); /* view, run, admin */
 
+/* Who signed in elsewhere, in the words of whoever vouches for it. */
+struct auth_person {
+    struct str issuer, subject;
+    struct str email, name; /* absent: not said */
+    bool email_verified;
+    const struct str *groups;
+    size_t n;
+};
+
 struct auth_token {
-    struct str id, name;
+    const struct auth_person *person; /* what is shown is theirs; NULL: a token of ours, as all of the following but role and namespaces */
+    struct str id, name; /* of a person: of their session, if it is one; whom to call them */
     enum auth_role role;
     const struct str *namespaces; /* n of them; n == 0: all */
     size_t n;
@@ -28,6 +38,9 @@ bool auth_token_expired(const struct auth_token *t, int64_t now_us);
 
 enum { TOKEN_ID = 16, TOKEN_SECRET = 64, TOKEN_TEXT = 4 + TOKEN_ID + 1 + TOKEN_SECRET, TOKEN_HASH = 128 /* libsodium's form of an argon2id hash */ };
 bool token_text_parse(struct str text, struct str *id, struct str *secret);
+/* Any text of this form, by its first four characters: "skt_" of tokens, "sks_" of sessions. */
+struct str auth_text_make(struct arena *a, const char *prefix);
+bool auth_text_parse(const char *prefix, struct str text, struct str *id, struct str *secret);
 /* name, role, namespaces and expires_us of `want` as a new row: CONFLICT when the name is taken, SPEC when something is
  * not valid. Within a write transaction. *text is the only place where the secret is. */
 bool auth_token_create(struct arena *a, struct store *s, const struct auth_token *want, int64_t now_us, struct str *text,

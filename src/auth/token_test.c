@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "auth/check.h"
+#include "auth/session.h"
 #include "base/limits.h"
 #include "os/dir.h"
 
@@ -169,6 +170,79 @@ static void namespaces_are_whole_names(void **state)
     assert_true(auth_token_covers(&all, STR("x")) && auth_token_covers(&all, STR_NONE));
 }
 
+/* ---- sessions ---- */
+
+static struct str begin(struct fixture *f, const char *subject, int64_t expires_us, int64_t now_us)
+{
+    struct val_builder b;
+    struct str text;
+    map_begin(&b, &f->a);
+    map_add_str(&b, "sub", str_of(subject));
+    struct val claims = map_done(&b);
+    if (!auth_session_create(&f->a, f->s, &claims, expires_us, now_us, &text, &f->e)) fail_msg("%s", f->e.text);
+    return text;
+}
+
+static bool session(struct fixture *f, struct str text, int64_t now_us, const char *subject)
+{
+    struct auth_session x;
+    bool ok = auth_session_check(&f->a, f->s, text, now_us, &x, &f->e);
+    if (ok) assert_true(str_is(val_get_str(&x.claims, "sub"), subject));
+    else assert_int_equal(f->e.code, ERR_AUTH);
+    return ok;
+}
+
+static void a_session_is_known_by_its_text(void **state)
+{
+    struct fixture *f = *state;
+    struct str one = begin(f, "ann", 10 * (int64_t)S, S), two = begin(f, "bob", 20 * (int64_t)S, S), id, secret;
+    struct auth_session *all;
+    size_t n;
+    assert_true(session(f, one, S, "ann") && session(f, two, S, "bob") && session(f, one, 10 * (int64_t)S - 1, "ann"));
+    assert_false(session(f, one, 10 * (int64_t)S, "ann"));
+    assert_true(session_like(one) && !token_text_parse(one, &id, &secret) && auth_text_parse("sks_", one, &id, &secret));
+    assert_false(session(f, str_fmt(&f->a, "%.*s%.*s", (int)(TOKEN_TEXT - TOKEN_SECRET), two.p, STR_ARG(secret)), S, ""));
+    assert_false(session(f, str_fmt(&f->a, "skt_%.*s", STR_ARG(str_from(one, 4))), S, ""));
+    assert_false(session(f, STR(""), S, ""));
+    assert_true(auth_session_list(&f->a, f->s, S, &all, &n, &f->e) && n == 2);
+    assert_true(auth_session_list(&f->a, f->s, 10 * (int64_t)S, &all, &n, &f->e) && n == 1 && str_is(val_get_str(&all[0].claims, "sub"), "bob"));
+    for (size_t i = 0; i < n; i++) assert_true(str_find(all[i].hash, str_from(two, TOKEN_TEXT - TOKEN_SECRET), 0) < 0);
+    assert_true(auth_session_delete(f->s, all[0].id, S, &f->e) && !session(f, two, S, "bob"));
+    assert_false(auth_session_delete(f->s, all[0].id, S, &f->e));
+    assert_int_equal(f->e.code, ERR_NOT_FOUND);
+}
+
+static void one_person_has_a_number_of_sessions(void **state)
+{
+    struct fixture *f = *state;
+    struct str first = begin(f, "ann", 1000 * (int64_t)S, S), second = begin(f, "ann", 1000 * (int64_t)S, 2 * (int64_t)S);
+    struct str other = begin(f, "bob", 1000 * (int64_t)S, S);
+    struct auth_session *all;
+    size_t n;
+    for (int i = 2; i < LIMIT_SESSIONS_OF_ONE; i++) begin(f, "ann", 1000 * (int64_t)S, (i + 1) * (int64_t)S);
+    assert_true(session(f, first, 50 * (int64_t)S, "ann"));
+    begin(f, "ann", 1000 * (int64_t)S, 100 * (int64_t)S);
+    assert_false(session(f, first, 100 * (int64_t)S, "ann"));
+    assert_true(session(f, second, 100 * (int64_t)S, "ann") && session(f, other, 100 * (int64_t)S, "bob"));
+    assert_true(auth_session_list(&f->a, f->s, 0, &all, &n, &f->e) && n == LIMIT_SESSIONS_OF_ONE + 1);
+    begin(f, "bob", 3000 * (int64_t)S, 2000 * (int64_t)S); /* the others are over */
+    assert_true(auth_session_list(&f->a, f->s, 0, &all, &n, &f->e) && n == 1);
+}
+
+static void claims_have_a_size(void **state)
+{
+    struct fixture *f = *state;
+    char *big = arena_alloc_bytes(&f->a, LIMIT_SSO_CLAIMS_BYTES);
+    struct val_builder b;
+    struct str text;
+    memset(big, 'a', LIMIT_SSO_CLAIMS_BYTES);
+    map_begin(&b, &f->a);
+    map_add_str(&b, "sub", str_n(big, LIMIT_SSO_CLAIMS_BYTES));
+    struct val claims = map_done(&b);
+    assert_false(auth_session_create(&f->a, f->s, &claims, S, 0, &text, &f->e));
+    assert_int_equal(f->e.code, ERR_LIMIT);
+}
+
 #define TOKEN_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -182,6 +256,9 @@ int main(void)
         TOKEN_TEST(more_tokens_than_are_remembered_work),
         TOKEN_TEST(names_and_times_are_looked_at),
         cmocka_unit_test(namespaces_are_whole_names),
+        TOKEN_TEST(a_session_is_known_by_its_text),
+        TOKEN_TEST(one_person_has_a_number_of_sessions),
+        TOKEN_TEST(claims_have_a_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,25 @@ enum {
     LIMIT_TOKEN_NAME_BYTES = 63,          /* name of a token, and of a namespace that it is for */
     LIMIT_TOKEN_NAMESPACES = 100,         /* of one token; more would be all */
     LIMIT_AUDIT_BYTES = 64 << 20,         /* the audit log; then it is rotated */
+    LIMIT_SSO_TOKEN_BYTES = 32 << 10,     /* one ID token */
+    LIMIT_SSO_CLAIMS_BYTES = 16 << 10,    /* what a session remembers of one */
+    LIMIT_SSO_SUBJECT_BYTES = 255,        /* `sub` of one, as OpenID Connect has it */
+    LIMIT_SSO_GROUPS = 1000,              /* groups of one person that count */
+    LIMIT_SSO_LEEWAY_S = 30,              /* between the provider's clock and ours */
+    LIMIT_SSO_SECRET_BYTES = 16 << 10,    /* the file with a client's secret */
+    LIMIT_SSO_KEYS = 64,                  /* public keys of a provider */
+    LIMIT_SSO_REPLY_BYTES = 256 << 10,    /* one answer of a provider */
+    LIMIT_SSO_TALK_MS = 10000,            /* one request to it */
+    LIMIT_SSO_LOGIN_S = 600,              /* from being sent to the provider until coming back */
+    LIMIT_SSO_LOGINS = 64,                /* that ask the provider at once */
+    LIMIT_SSO_REDIRECT_BYTES = 2048,      /* where a sign-in leads */
+    LIMIT_SSO_KEYS_FRESH_S = 600,         /* older keys are fetched again when they are needed */
+    LIMIT_SSO_KEYS_OLD_S = 86400,         /* and count no more when that has failed for so long */
+    LIMIT_SSO_FETCHES = 4,                /* of a provider's configuration and keys, in … */
+    LIMIT_SSO_FETCHES_S = 60,             /* … this time, whoever asks for how many */
+    LIMIT_SSO_RULES = 1000,               /* rules of one file */
+    LIMIT_SESSIONS = 2000,                /* of people who signed in */
+    LIMIT_SESSIONS_OF_ONE = 20,           /* of one person; the oldest goes */
     LIMIT_DIAGS = 1000,              /* diagnostics kept for one run of lint */
     LIMIT_STEP_SPEC_BYTES = 64 << 20,  /* one step description in its wire form */
     LIMIT_STEP_WORD_BYTES = (128 << 10) - 1, /* one argument or NAME=value: what Linux takes (MAX_ARG_STRLEN) */
