@@ -23,7 +23,7 @@ FILE_LINES, FUNCTION_LINES = 800, 70
 LIBRARY_FOLDERS = {
     "sqlite3.h": {"store"}, "uv.h": {"loop"}, "yaml.h": {"doc"}, "microhttpd.h": {"http"},
     "archive.h": {"artifact", "image"}, "archive_entry.h": {"artifact", "image"}, "pcre2.h": {"lang", "logs"},
-    "openssl/": {"artifact", "image", "lang", "net", "auth", "s3"}, "crypt.h": {"lang"}, "sodium.h": {"auth"}, "zlib.h": {"http"}, "curl/": {"net"}, "jq.h": {"helper"}, "lua.h": {"helper"},
+    "openssl/": {"artifact", "image", "lang", "net", "auth", "s3"}, "crypt.h": {"lang"}, "sodium.h": {"auth"}, "jose/": {"sso"}, "jansson.h": {"sso"}, "zlib.h": {"http"}, "curl/": {"net"}, "jq.h": {"helper"}, "lua.h": {"helper"},
 }
 BANNED = """strcpy strcat sprintf vsprintf strtok gets alloca atoi atol localtime gmtime system popen tmpnam""".split()
 SLEEPS = re.compile(r"\b(sleep|usleep|nanosleep|clock_nanosleep)\s*\(")

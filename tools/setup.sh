@@ -8,14 +8,14 @@
 set -eu
 
 build="meson ninja-build gcc libc6-dev libcrypt-dev pkg-config python3 libuv1-dev libyaml-dev libsqlite3-dev libssl-dev
- libarchive-dev libmicrohttpd-dev libcurl4-openssl-dev libpcre2-dev zlib1g-dev libjq-dev libsodium-dev
+ libarchive-dev libmicrohttpd-dev libcurl4-openssl-dev libpcre2-dev zlib1g-dev libjq-dev libsodium-dev libjose-dev
  libcmocka-dev"
-modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd libcurl libpcre2-8 zlib libsodium cmocka"
+modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd libcurl libpcre2-8 zlib libsodium jose cmocka"
 purpose=${1:-build}
 
 case $purpose in
 build) wanted=$build ;;
-test) wanted="$build python3-yaml procps busybox-static docker-registry podman runc openssl" ;;
+test) wanted="$build python3-yaml python3-cryptography procps busybox-static docker-registry podman runc openssl" ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 bench) wanted="$build python3-yaml bubblewrap crun runc" ;;
 demo) wanted="python3-sklearn" ;;

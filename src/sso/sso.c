@@ -1,0 +1,151 @@
+/* See sso.h. */
+#include "sso/sso.h"
+
+#include "auth/sodium.h"
+#include "base/limits.h"
+#include "os/clock.h"
+#include "sso/jose.h"
+#include "sso/sso_p.h"
+
+/* ---- its beginning ---- */
+
+static void opts_copy(struct sso *s, const struct sso_opts *o)
+{
+    struct str *texts[] = {&s->o.issuer, &s->o.client_id, &s->o.client_secret, &s->o.redirect_url, &s->o.scopes, &s->o.groups_claim,
+                           &s->o.audiences, &s->o.ca_file, &s->o.rules, &s->o.rules_file};
+    s->o = *o;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) *texts[i] = str_dup(&s->arena, *texts[i]);
+}
+
+static bool words_have(struct str words, const char *one)
+{
+    struct str head;
+    while (str_set(words)) {
+        str_cut(words, ' ', &head, &words);
+        if (str_is(head, one)) return true;
+    }
+    return false;
+}
+
+static bool opts_check(struct sso *s, struct err *e)
+{
+    const struct sso_opts *o = &s->o;
+    const struct {
+        const char *key;
+        struct str value;
+    } needed[] = {{"sso.issuer", o->issuer}, {"sso.client_id", o->client_id}, {"sso.redirect_url", o->redirect_url}, {"sso.rules", o->rules_file}};
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (!needed[i].value.n) return err_set(e, ERR_USAGE, "server_auth is sso, and `%s` is not set", needed[i].key);
+    if (!url_ok(o->issuer, true)) return err_set(e, ERR_USAGE, "sso.issuer: '%.*s' is no https:// address", STR_ARG(o->issuer));
+    if (!url_ok(o->redirect_url, true) || !str_ends(o->redirect_url, STR("/oauth2/callback")))
+        return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://…/oauth2/callback", STR_ARG(o->redirect_url));
+    if (!words_have(o->scopes, "openid")) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
+    s->https = str_starts(o->redirect_url, STR("https://"));
+    s->insecure_ok = !str_starts(o->issuer, STR("https://"));
+    return true;
+}
+
+struct sso *sso_new(struct loop *l, const struct sso_opts *o, struct err *e)
+{
+    struct sso *s = mem_zalloc(sizeof *s);
+    s->loop = l;
+    arena_init(&s->arena);
+    opts_copy(s, o);
+    login_key_make(s->key);
+    bool ok = opts_check(s, e) && rules_read(&s->arena, s->o.rules, s->o.rules_file.p, &s->rules, e) && jose_open(e) && sodium_open(e) &&
+              (s->web = web_client_new(l, e));
+    if (ok) {
+        provider_fetch(s);
+        return s;
+    }
+    sso_free(s);
+    return NULL;
+}
+
+void sso_free(struct sso *s)
+{
+    if (!s) return;
+    struct err e;
+    err_set(&e, ERR_UNREACHABLE, "the server ends");
+    while (s->logins.n) {
+        struct sso_login *l = s->logins.items[0];
+        l->done(l->user, NULL, &e);
+        sso_login_cancel(l);
+    }
+    VEC_FINI(&s->logins);
+    provider_stop(s);
+    web_client_free(s->web);
+    explicit_bzero(s->key, sizeof s->key);
+    arena_fini(&s->arena);
+    free(s);
+}
+
+bool sso_is_https(const struct sso *s) { return s->https; }
+
+/* ---- tokens ---- */
+
+bool token_verify(struct arena *a, struct sso *s, struct str text, struct str nonce, int64_t now_us, struct val *claims, bool *known, struct err *e)
+{
+    struct jwt_wanted w = {.issuer = s->o.issuer, .client_id = s->o.client_id, .audiences = s->o.audiences, .nonce = nonce, .now_us = now_us};
+    struct jwt t;
+    *known = true;
+    if (!jwt_read(a, text, &t, e) || !keys_verify(&s->provider.keys, &t, known, e) || !jwt_check(&t.claims, &w, e)) return false;
+    *claims = t.claims;
+    return true;
+}
+
+bool sso_bearer(struct arena *a, struct sso *s, struct str text, int64_t now_us, struct val *claims, struct err *e)
+{
+    bool known;
+    if (!provider_usable(s, e)) return false;
+    if (token_verify(a, s, text, STR_NONE, now_us, claims, &known, e)) return true;
+    if (!known && (provider_fetch(s) || s->fetch)) err_set(e, ERR_UNREACHABLE, "the provider is asked for new keys: try again in a moment");
+    return false;
+}
+
+void sso_rights(struct arena *a, const struct sso *s, const struct val *claims, int64_t now_us, struct auth_token *out)
+{
+    struct auth_person *p = ARENA_NEW(a, struct auth_person);
+    person_read(a, claims, s->o.groups_claim, p);
+    const struct sso_rule *rule = rules_match(a, &s->rules, claims, p, now_us);
+    *out = (struct auth_token){.person = p, .name = p->email.n ? p->email : p->subject};
+    if (!rule) return;
+    out->role = rule->role;
+    out->namespaces = rule->namespaces;
+    out->n = rule->n;
+}
+
+/* ---- the way to the provider ---- */
+
+static struct str authorize_url(struct arena *a, const struct sso *s, const struct login *l)
+{
+    const struct {
+        const char *name;
+        struct str value;
+    } words[] = {{"response_type", STR("code")},  {"client_id", s->o.client_id}, {"redirect_uri", s->o.redirect_url},
+                 {"scope", s->o.scopes},          {"state", l->state},           {"nonce", l->nonce},
+                 {"code_challenge", l->challenge}, {"code_challenge_method", STR("S256")}};
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, LIMIT_HTTP_HEAD_BYTES);
+    buf_str(&b, s->provider.authorize);
+    char before = str_find_char(s->provider.authorize, '?', 0) >= 0 ? '&' : '?';
+    for (size_t i = 0; i < ARRAY_LEN(words); i++, before = '&') {
+        buf_printf(&b, "%c%s=", before, words[i].name);
+        web_escape(&b, words[i].value);
+    }
+    return buf_dup(a, &b);
+}
+
+bool sso_login_begin(struct arena *a, struct sso *s, struct str wanted, int64_t now_us, struct login *out, struct str *location, struct err *e)
+{
+    struct str path;
+    if (!login_redirect_path(wanted, s->o.redirect_url, &path)) return err_set(e, ERR_SPEC, "`redirect` is not a path of this server");
+    if (!provider_usable(s, e) || !login_begin(a, s->key, path, now_us, out, e)) return false;
+    *location = authorize_url(a, s, out);
+    return true;
+}
+
+bool sso_login_resume(struct arena *a, const struct sso *s, struct str cookie, struct str state, int64_t now_us, struct login *out, struct err *e)
+{
+    return login_resume(a, s->key, cookie, state, now_us, out, e);
+}
