@@ -15,12 +15,17 @@ enum { MAX_ROUTES = 160 };
 struct api {
     struct service *s; /* first: see api_service */
     struct http_server *server;
+    struct sso *sso;     /* NULL: nobody signs in */
+    int64_t session_us;
     struct guard *guard; /* NULL: engine.sock, whose callers are the owner */
     struct http_route routes[MAX_ROUTES];
 };
 
 struct service *api_service(void *user) { return ((struct api *)user)->s; }
 struct http_server *api_http(void *user) { return ((struct api *)user)->server; }
+struct sso *api_sso(void *user) { return ((struct api *)user)->sso; }
+struct guard *api_guard(void *user) { return ((struct api *)user)->guard; }
+int64_t api_session_us(void *user) { return ((struct api *)user)->session_us; }
 
 void api_answer(struct http_req *r, const struct val *v)
 {
@@ -388,6 +393,19 @@ static void handle(struct http_req *r, void *user)
     else http_reply_err(r, &e);
 }
 
+/* Over TCP: who signs in there, and who may do what. */
+static bool gate_open(struct api *a, const struct api_opts *o, struct http_server_opts *h, struct err *e)
+{
+    if (o->sso && !(a->sso = sso_new(service_loop(a->s), o->sso, e))) return false;
+    struct guard_opts g = {.s = a->s, .rows = api_routes, .routes = a->routes, .callers = o->callers, .local = o->local, .sso = a->sso, .cors_origin = o->cors_origin};
+    a->session_us = o->session_us;
+    a->guard = guard_new(&g, e);
+    h->admit = guard_admit;
+    h->answered = guard_answered;
+    h->user = a->guard;
+    return a->guard != NULL;
+}
+
 struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e)
 {
     struct api *a = mem_zalloc(sizeof *a);
@@ -399,14 +417,7 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
     }
     struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .tls_cert = o->tls_cert, .tls_key = o->tls_key, .on_done = api_done, .done_user = a,
                                  .routes = a->routes, .route_count = api_route_count};
-    if (!o->unix_path) {
-        struct guard_opts g = {.s = s, .rows = api_routes, .routes = a->routes, .callers = o->callers, .local = o->local, .cors_origin = o->cors_origin};
-        a->guard = guard_new(&g, e);
-        h.admit = guard_admit;
-        h.answered = guard_answered;
-        h.user = a->guard;
-    }
-    if (!o->unix_path && !a->guard) close(o->listen_fd);
+    if (!o->unix_path && !gate_open(a, o, &h, e)) close(o->listen_fd);
     else a->server = http_server_new(service_loop(s), &h, e);
     if (a->server) return a;
     api_free(a);
@@ -417,6 +428,7 @@ void api_free(struct api *a)
 {
     if (!a) return;
     http_server_free(a->server);
+    sso_free(a->sso);
     guard_free(a->guard);
     free(a);
 }

@@ -2,6 +2,7 @@
  * one operation of service.h and encodes. Runs on: the loop thread. */
 #pragma once
 #include "service/tokens.h"
+#include "sso/sso.h"
 
 struct api;
 
@@ -12,6 +13,8 @@ struct api_opts {
     enum service_callers callers;
     bool local;             /* only this machine reaches it */
     struct str cors_origin; /* see guard.h */
+    const struct sso_opts *sso; /* people may sign in; NULL: nobody does */
+    int64_t session_us;         /* for how long */
     const char *tls_cert, *tls_key; /* PEM texts that live as long as the server; NULL: no TLS */
 };
 

@@ -4,6 +4,7 @@
 #include "api/fields.h"
 #include "doc/val.h"
 #include "http/server.h"
+#include "sso/sso.h"
 
 #define ROUTE(method, pattern, role, handler, ...) void handler(struct http_req *r, void *user);
 #include "api/routes.def"
@@ -11,6 +12,10 @@
 
 struct service *api_service(void *user); /* of a handler's `user` */
 struct http_server *api_http(void *user);
+/* Of a server where people sign in; else NULL. */
+struct sso *api_sso(void *user);
+struct guard *api_guard(void *user);
+int64_t api_session_us(void *user);
 void api_done(void *user, const struct http_done *d); /* observe.c: a request is over */
 /* What `fields` of the request wants of v. */
 void api_answer(struct http_req *r, const struct val *v);

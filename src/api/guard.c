@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "os/clock.h"
+#include "service/sessions.h"
+#include "sso/jwt.h"
 
 enum { GRPC_UNAUTHENTICATED = 16, GRPC_DENIED = 7, GRPC_EXHAUSTED = 8 };
 
@@ -48,6 +50,8 @@ void guard_free(struct guard *g)
 }
 
 const struct auth_token *guard_caller(const struct http_req *r) { return http_req_note(r); }
+void guard_signed_in(struct http_req *r, struct auth_token *who) { http_req_set_note(r, who); }
+void guard_failed(struct guard *g, struct str address) { auth_rate_failed(g->rate, address, clock_mono_us()); }
 
 static const struct api_route *row_of(const struct guard *g, const struct http_req *r)
 {
@@ -147,12 +151,29 @@ static bool unknown(struct http_req *r, struct http_verdict *out, bool shown, co
     return refuse(out, 401, GRPC_UNAUTHENTICATED, text);
 }
 
+static bool signs_in(const struct api_route *row) { return str_is(str_of(row->pattern), "/oauth2/callback"); }
+
+/* s: NULL: none is shown here. */
 static bool too_often(const struct guard *g, struct http_req *r, const struct shown *s, struct http_verdict *out)
 {
     int wait_s = auth_rate_wait_s(g->rate, http_req_peer(r), clock_mono_us());
-    if (!wait_s || (s->good && auth_check_knows(g->check, s->text))) return false;
+    if (!wait_s || (s && s->good && auth_check_knows(g->check, s->text))) return false;
     http_reply_header(r, "Retry-After", str_fmt(http_req_arena(r), "%d", wait_s));
-    return !refuse(out, 429, GRPC_EXHAUSTED, "too many wrong tokens from this address");
+    return !refuse(out, 429, GRPC_EXHAUSTED, "too many wrong tokens, or sign-ins that failed, from this address");
+}
+
+/* By its form: a session, an ID token of the provider, or a token of ours. What those two allow their claims say. */
+static bool text_check(struct guard *g, struct arena *a, struct str text, struct auth_token *out, struct err *e)
+{
+    struct auth_session x = {.id = STR_NONE};
+    int64_t now_us = clock_now_us();
+    bool session = session_like(text);
+    if (!g->o.sso || (!session && !jwt_like(text))) return service_token_check(a, g->o.s, g->check, text, out, e);
+    if (session ? !service_session_check(a, g->o.s, text, &x, e) : !sso_bearer(a, g->o.sso, text, now_us, &x.claims, e)) return false;
+    auth_check_note(g->check, text);
+    sso_rights(a, g->o.sso, &x.claims, now_us, out);
+    out->id = x.id;
+    return true;
 }
 
 static bool caller_find(struct guard *g, struct http_req *r, const struct shown *s, struct auth_token *out, struct http_verdict *v)
@@ -162,10 +183,11 @@ static bool caller_find(struct guard *g, struct http_req *r, const struct shown 
     if (!s->any) return unknown(r, v, false, "a token is needed: Authorization: Bearer TOKEN");
     if (too_often(g, r, s, v)) return false;
     if (!s->good) err_set(&e, ERR_AUTH, "this is no token: Authorization: Bearer TOKEN");
-    else if (service_token_check(a, g->o.s, g->check, s->text, out, &e)) return true;
+    else if (text_check(g, a, s->text, out, &e)) return true;
     const char *text = str_dup(a, str_of(e.text)).p;
+    if (e.code == ERR_UNREACHABLE) http_reply_header(r, "Retry-After", STR("1"));
     if (e.code != ERR_AUTH) return refuse(v, err_http_status(e.code), err_grpc_code(e.code), text);
-    auth_rate_failed(g->rate, http_req_peer(r), clock_mono_us());
+    guard_failed(g, http_req_peer(r));
     return unknown(r, v, true, text);
 }
 
@@ -180,6 +202,7 @@ static const struct {
     {"/api/v1/info", SCOPE_NONE},
     {"/api/v1/userinfo", SCOPE_NONE},
     {"/api/v1/tracking/event", SCOPE_NONE},
+    {"/oauth2/logout", SCOPE_NONE},
     {"/api/v1/archived-workflows/{uid}", SCOPE_RUN},
     {"/api/v1/archived-workflows", SCOPE_QUERY},
     {"/artifacts-by-uid/{uid}", SCOPE_RUN},
@@ -206,12 +229,14 @@ static bool covers(const struct guard *g, struct http_req *r, const char *patter
 static bool may(const struct guard *g, struct http_req *r, const struct api_route *row, const struct auth_token *t, struct http_verdict *out)
 {
     struct arena *a = http_req_arena(r);
+    const char *kind = t->person ? "" : "token ";
+    if (t->role == AUTH_OPEN) return refuse(out, 403, GRPC_DENIED, str_fmt(a, "no rule lets '%.*s' in here", STR_ARG(t->name)).p);
     if (t->role < row->role)
-        return refuse(out, 403, GRPC_DENIED, str_fmt(a, "token '%.*s' has the role %s; this takes %s", STR_ARG(t->name), auth_role_text(t->role),
+        return refuse(out, 403, GRPC_DENIED, str_fmt(a, "%s'%.*s' has the role %s; this takes %s", kind, STR_ARG(t->name), auth_role_text(t->role),
                                                      auth_role_text(row->role)).p);
     if (t->n && !covers(g, r, row->pattern, t)) {
         struct str ns = http_req_param(r, "namespace");
-        return refuse(out, 403, GRPC_DENIED, str_fmt(a, "token '%.*s' is not for %s%.*s", STR_ARG(t->name), ns.n ? "namespace " : "all namespaces",
+        return refuse(out, 403, GRPC_DENIED, str_fmt(a, "%s'%.*s' is not for %s%.*s", kind, STR_ARG(t->name), ns.n ? "namespace " : "all namespaces",
                                                      STR_ARG(ns)).p);
     }
     return true;
@@ -239,7 +264,9 @@ void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
     const struct api_route *row = row_of(g, r);
     struct err e;
     bool needed;
-    if (cors(g, r, out) || !row || row->role == AUTH_OPEN) return;
+    if (cors(g, r, out) || !row) return;
+    if (signs_in(row)) too_often(g, r, NULL, out);
+    if (row->role == AUTH_OPEN) return;
     if (!tokens_needed(g, &needed, &e)) {
         refuse(out, err_http_status(e.code), err_grpc_code(e.code), str_dup(http_req_arena(r), str_of(e.text)).p);
         return;
@@ -250,6 +277,12 @@ void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
 
 /* ---- the audit log ---- */
 
+/* What changes something, or tries to; and signing in. */
+static bool noted(const struct http_req *r, const struct api_route *row)
+{
+    return row && (signs_in(row) || (row->role >= AUTH_RUN && !reads(r)));
+}
+
 /* A request is not refused because its line cannot be kept: the disk is full then, and the engine stops by itself. */
 void guard_answered(const struct http_req *r, int status, void *user)
 {
@@ -257,9 +290,10 @@ void guard_answered(const struct http_req *r, int status, void *user)
     const struct api_route *row = row_of(g, r);
     const struct auth_token *t = guard_caller(r);
     struct err e;
-    if (!row || row->role < AUTH_RUN || reads(r)) return;
-    struct audit_line line = {.now_us = clock_now_us(), .token = t ? t->name : STR_NONE, .address = http_req_peer(r),
-                              .method = http_req_method(r), .path = http_req_path(r), .status = status};
+    const struct auth_person *p = t ? t->person : NULL;
+    if (!noted(r, row)) return;
+    struct audit_line line = {.now_us = clock_now_us(), .token = t && !p ? t->name : STR_NONE, .issuer = p ? p->issuer : STR_NONE,
+                              .subject = p ? p->subject : STR_NONE, .email = p ? p->email : STR_NONE, .address = http_req_peer(r), .method = http_req_method(r), .path = http_req_path(r), .status = status};
     bool ok = auth_audit_write(g->audit, &line, &e);
     if (!ok && !g->audit_lost) log_line(LOG_ERROR, "the audit log loses lines: %s", e.text);
     g->audit_lost = !ok;

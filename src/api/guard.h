@@ -5,6 +5,7 @@
 #pragma once
 #include "api/routes.h"
 #include "service/tokens.h"
+#include "sso/sso.h"
 
 struct guard;
 
@@ -14,6 +15,7 @@ struct guard_opts {
     const struct http_route *routes;
     enum service_callers callers;
     bool local;             /* only this machine reaches it */
+    struct sso *sso;        /* people who sign in may call, too; NULL: tokens of ours alone */
     struct str cors_origin; /* a page of this origin may call, with a token; absent or "": none */
 };
 
@@ -24,5 +26,9 @@ void guard_free(struct guard *g); /* NULL is fine */
 void guard_admit(struct http_req *r, void *user, struct http_verdict *out);
 void guard_answered(const struct http_req *r, int status, void *user);
 
-/* Whose token a request was let through with; NULL: none was needed. Lives as long as the request. */
+/* A sign-in from there failed: as a wrong token. */
+void guard_failed(struct guard *g, struct str address);
+
+/* Whose token a request was let through with, or who signed in by it; NULL: none was needed. Lives as long as the request. */
 const struct auth_token *guard_caller(const struct http_req *r);
+void guard_signed_in(struct http_req *r, struct auth_token *who); /* for the audit log */

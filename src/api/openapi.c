@@ -160,6 +160,8 @@ static struct val responses(struct doc *d, const struct api_content *c)
     map_begin(&b, d->a);
     if (never) {
         map_add(&b, c->kind == CONTENT_ABSENT ? STR("404") : STR("501"), error_ref(d));
+    } else if (c->kind == CONTENT_REDIRECT) {
+        map_add(&b, STR("302"), one(d, "description", text("To where Location says")));
     } else {
         map_begin(&good, d->a);
         map_add_str(&good, "description", c->kind == CONTENT_STREAM || c->kind == CONTENT_LINES ? STR("A stream") : STR("It was done"));

@@ -15,6 +15,7 @@ enum content_kind {
     CONTENT_LINES,    /* documents, one a line or an event */
     CONTENT_BYTES,    /* a file, or a part of it */
     CONTENT_TEXT,
+    CONTENT_REDIRECT, /* 302: to another address */
     CONTENT_ABSENT,   /* always 404 */
     CONTENT_REFUSED,  /* always 501 */
 };

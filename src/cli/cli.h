@@ -3,6 +3,7 @@
  * stdout carries data only; progress, notices and errors go to stderr. Runs on: the main thread. */
 #pragma once
 #include "service/tokens.h"
+#include "sso/sso.h"
 
 /* What `skiff server` listens at, and whom it lets in: see api.h, which has the same. */
 struct cli_listen {
@@ -10,6 +11,8 @@ struct cli_listen {
     enum service_callers callers;
     bool local;
     struct str cors_origin;
+    const struct sso_opts *sso;
+    int64_t session_us;
     const char *tls_cert, *tls_key;
 };
 

@@ -8,11 +8,11 @@
 #include "loop/tcp.h"
 #include "os/fd.h"
 
-enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535 };
+enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535, SESSION_HOURS_MAX = 24 * 90 };
 
 static const struct flag flags[] = {
     {.name = "host", .kind = FLAG_STR, .arg = "HOST", .doc = "listen at this name or address (default 127.0.0.1)"},
-    {.name = "auth", .kind = FLAG_STR, .arg = "auto|token|none", .doc = "who may call: who has a token, or anybody; auto: see docs/server.md"},
+    {.name = "auth", .kind = FLAG_STR, .arg = "auto|token|sso|none", .doc = "who may call: who has a token, or signs in, or anybody; auto: see docs/server.md"},
     {.name = "port", .letter = 'p', .kind = FLAG_INT, .arg = "N", .doc = "listen at this port (default 2746; 0: any that is free)"},
     {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it)"},
     {.name = "tls-key", .kind = FLAG_STR, .arg = "FILE", .doc = "and its private key (PEM)"},
@@ -50,7 +50,7 @@ static bool server_listen(struct cli *cli, struct tcp_place *place, int *fd, str
 static enum service_callers callers_of(const struct cli *cli, const struct tcp_place *place)
 {
     if (config_is(&cli->config, CONFIG_SERVER_AUTH, "none")) return CALLERS_ANY;
-    bool always = config_is(&cli->config, CONFIG_SERVER_AUTH, "token") || !place->loopback;
+    bool always = config_is(&cli->config, CONFIG_SERVER_AUTH, "token") || config_is(&cli->config, CONFIG_SERVER_AUTH, "sso") || !place->loopback;
     return always ? CALLERS_KNOWN : CALLERS_ANY_UNTIL_TOKENS;
 }
 
@@ -83,6 +83,40 @@ static bool tls_read(struct cli *cli, struct cli_listen *at, struct err *e)
     return true;
 }
 
+/* In the file or the environment; never an argument, which everybody on the machine can read. */
+static bool secret_read(struct cli *cli, struct str *out, struct err *e)
+{
+    struct str file = config_str(&cli->config, CONFIG_SSO_SECRET_FILE);
+    const char *env = cli->world.getenv("SKIFF_SSO_CLIENT_SECRET");
+    *out = str_dup(&cli->a, str_of(env ? env : ""));
+    if (env && file.n) return err_set(e, ERR_USAGE, "sso.client_secret_file and SKIFF_SSO_CLIENT_SECRET are both set");
+    if (!file.n) return true;
+    if (!file_read(&cli->a, file.p, LIMIT_SSO_SECRET_BYTES, out, e)) return err_ctx(e, "sso.client_secret_file");
+    *out = str_trim(*out);
+    return out->n || err_set(e, ERR_USAGE, "sso.client_secret_file: '%s' is empty", file.p);
+}
+
+/* With server_auth = sso; what is set without it is said to do nothing. */
+static bool sso_read(struct cli *cli, struct cli_listen *l, struct err *e)
+{
+    const struct config *c = &cli->config;
+    struct sso_opts *o = ARENA_NEW(&cli->a, struct sso_opts);
+    if (!config_is(c, CONFIG_SERVER_AUTH, "sso")) {
+        if (config_str(c, CONFIG_SSO_ISSUER).n) cli_note(cli, "sso.issuer is set, but nobody signs in: server_auth is %.*s", STR_ARG(config_str(c, CONFIG_SERVER_AUTH)));
+        return true;
+    }
+    *o = (struct sso_opts){.issuer = config_str(c, CONFIG_SSO_ISSUER), .client_id = config_str(c, CONFIG_SSO_CLIENT_ID),
+                           .redirect_url = config_str(c, CONFIG_SSO_REDIRECT_URL), .scopes = config_str(c, CONFIG_SSO_SCOPES),
+                           .groups_claim = config_str(c, CONFIG_SSO_GROUPS_CLAIM), .audiences = config_str(c, CONFIG_SSO_AUDIENCES),
+                           .ca_file = config_str(c, CONFIG_SSO_CA_FILE), .rules_file = config_str(c, CONFIG_SSO_RULES)};
+    if (o->rules_file.n && !file_read(&cli->a, o->rules_file.p, LIMIT_CONFIG_BYTES, &o->rules, e)) return err_ctx(e, "sso.rules");
+    int64_t hours = config_int(c, CONFIG_SSO_SESSION);
+    if (hours < 1 || hours > SESSION_HOURS_MAX) return err_set(e, ERR_USAGE, "sso.session_hours is from 1 to %d", SESSION_HOURS_MAX);
+    l->session_us = hours * 3600 * 1000000;
+    l->sso = o;
+    return secret_read(cli, &o->client_secret, e);
+}
+
 static void log_choose(const struct cli *cli)
 {
     const char *format = args_str(&cli->args, "log-format");
@@ -111,7 +145,7 @@ static bool server_run(struct cli *cli, struct err *e)
     struct tcp_place place;
     log_choose(cli);
     if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
-    if (!tls_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
+    if (!tls_read(cli, &l, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);
     l.local = place.loopback;
     void *waiting = cli->env->wait_on(&l);
@@ -119,7 +153,7 @@ static bool server_run(struct cli *cli, struct err *e)
     cli->env->unwait(waiting);
     bool ok = s != NULL;
     if (ok && !service_is_engine(s)) ok = service_displace(s, e);
-    if (ok && l.callers == CALLERS_KNOWN) ok = first_token(cli, s, e);
+    if (ok && l.callers == CALLERS_KNOWN && !l.sso) ok = first_token(cli, s, e);
     if (!ok) close(l.fd);
     void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;
     if (server) {
@@ -137,7 +171,7 @@ const struct cmd cmd_server = {
     .name = "server",
     .steps = true,
     .group = "RUN",
-    .usage = "[--host HOST] [--port N] [--auth auto|token|none] [--tls-cert FILE --tls-key FILE]",
+    .usage = "[--host HOST] [--port N] [--auth auto|token|sso|none] [--tls-cert FILE --tls-key FILE]",
     .summary = "serve Argo's API and run what is submitted",
     .details = "The engine of the state directory, for as long as it is not told to end (Ctrl-C, SIGTERM): steps at work then go on by\n"
                "themselves, and whoever comes next takes them over. It speaks HTTP as Argo's server does, at 127.0.0.1:2746 if nothing\n"

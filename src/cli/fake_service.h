@@ -10,6 +10,7 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "os/fd.h"
+#include "service/sessions.h"
 #include "service/tokens.h"
 
 struct service {
@@ -88,6 +89,17 @@ bool service_token_list(struct arena *a, struct service *s, struct val *out, str
                              "{\"name\":\"me\",\"role\":\"admin\",\"namespaces\":[],\"created\":\"2000-01-01T00:00:00Z\"}]"), NULL, out, e);
 }
 
+bool service_session_list(struct arena *a, struct service *s, struct val *out, struct err *e)
+{
+    (void)s;
+    return json_parse(a, STR("[{\"id\":\"01\",\"subject\":\"u-1\",\"email\":\"ann@example.com\",\"created\":\"2020-01-01T00:00:00Z\",\"expires\":\"2099-01-01T00:00:00Z\"}]"),
+                      NULL, out, e);
+}
+bool service_session_delete(struct service *s, struct str whose, struct err *e)
+{
+    (void)s;
+    return str_is(whose, "ann@example.com") || err_set(e, ERR_NOT_FOUND, "nobody called '%.*s' is signed in", STR_ARG(whose));
+}
 bool service_token_delete(struct service *s, struct str name, struct err *e)
 {
     (void)s;

@@ -184,6 +184,16 @@ static void control_verbs_reach_the_service(void **state)
     assert_int_equal(fake_calls.deletes, deletes + 2);
 }
 
+static void sessions_are_listed_and_ended(void **state)
+{
+    (void)state;
+    said_is("session list -o name", 0, "01\n", "");
+    assert_non_null(strstr(skiff("session list").out, "01   u-1       ann@example.com"));
+    said_is("session delete ann@example.com", 0, "Session of 'ann@example.com' ended\n", "");
+    assert_int_equal(skiff("session delete bob").status, err_exit_status(ERR_NOT_FOUND));
+    assert_int_equal(skiff("session delete").status, 2);
+}
+
 static void tokens_are_made_listed_and_deleted(void **state)
 {
     (void)state;
@@ -434,6 +444,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(runs_are_shown_and_judged),
         cmocka_unit_test(control_verbs_reach_the_service),
         cmocka_unit_test(tokens_are_made_listed_and_deleted),
+        cmocka_unit_test(sessions_are_listed_and_ended),
         cmocka_unit_test(limits_are_changed_and_shown), cmocka_unit_test(secrets_go_in_and_stay_in), cmocka_unit_test(apply_needs_files_and_prunes_by_label),
         cmocka_unit_test(logs_are_merged_and_filtered),
         cmocka_unit_test(help_is_made_of_the_tables),
