@@ -1,13 +1,18 @@
 """An OpenID Connect provider on the loopback interface that says whatever a test wants, also what it should not."""
 import base64
+import datetime
 import hashlib
 import hmac
 import http.server
+import ipaddress
 import json
+import os
+import ssl
 import threading
 import time
 import urllib.parse
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
@@ -52,10 +57,27 @@ def token(key, claims, alg=None, head=None, signature=None):
     return data + "." + b64(signature)
 
 
-class Provider:
-    """Settings are attributes; what a test changes counts from the next request on."""
+def certificate(directory):
+    """Of this machine, signed by itself: the names of two files, certificate and key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "idp")])
+    now = datetime.datetime.utcnow()
+    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
+    files = os.path.join(directory, "idp.pem"), os.path.join(directory, "idp.key")
+    with open(files[0], "wb") as f:
+        f.write(made.public_bytes(serialization.Encoding.PEM))
+    with open(files[1], "wb") as f:
+        f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return files
 
-    def __init__(self):
+
+class Provider:
+    """Settings are attributes; what a test changes counts from the next request on. tls: the files of a certificate and its key."""
+
+    def __init__(self, tls=None):
         self.keys = [Key("one")]
         self.published = None   # else the JWK set
         self.client, self.secret = "skiff", "s e:cret&1"
@@ -96,7 +118,11 @@ class Provider:
                 pass
 
         self.server = Threads(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):

@@ -1,6 +1,7 @@
 """Single sign-on at a provider that does what it should, and at one that does not (idp.py)."""
 import json
 import re
+import tempfile
 import threading
 import urllib.parse
 
@@ -67,6 +68,13 @@ class Signed:
         self.cookies = {}
         self.s.kill()
         return self.start()
+
+    def fresh_failing(self):
+        """The same where the provider is not as it should be."""
+        self.cookies = {}
+        self.s.kill()
+        self.s.start(env=self.env)
+        return self
 
     def bearer(self, key=None, **claims):
         return auth.bearer(idp.token(key or self.p.keys[0], self.p.claims(**claims)))
@@ -159,6 +167,9 @@ def where_it_leads(score, skiff):
         status, headers, e = x.sign_in(redirect)
         score.check(status == 302 and headers["Location"] == want, f"{redirect}: {status} {headers['Location']} {e}")
         score.check(all("; Secure" in c for c in headers.get_all("Set-Cookie")), "browsers come by HTTPS: so do cookies")
+    tabs = [x.p.authorize(x.go(f"/tab{i}")) for i in range(3)]
+    led = [x.back(*tab)[1]["Location"] for tab in reversed(tabs)]
+    score.check(led == ["/tab2", "/tab1", "/tab0"], f"several at once in one browser: {led}")
     for redirect in ("//evil.example", "/\\evil.example", "https://evil.example/", "http://skiff.example/", "https://skiff.example.evil.example/",
                      "https://skiff.example@evil.example/", "javascript:alert(1)", "evil", "/a\r\nSet-Cookie: a=b", "/\t/evil.example", "/" + "a" * 3000,
                      "https:evil", "\\\\evil.example", "https://skiff.example//evil.example"):
@@ -314,12 +325,15 @@ def new_keys(score, skiff):
     x.close()
 
 
+def why_not(x):
+    """What is said of a provider that cannot be used; None: it is not known yet."""
+    status, headers, e = x.ask("GET", "/oauth2/redirect")
+    return e["message"] if status == 503 and headers["Retry-After"] and "not answered yet" not in e["message"] else None
+
+
 def a_provider_that_fails(score, skiff):
     def text_of(x):
-        def said():
-            status, headers, e = x.ask("GET", "/oauth2/redirect")
-            return status == 503 and headers["Retry-After"] and e["message"] if "not answered yet" not in e["message"] else None
-        return common.wait_for(said, "the failure to be known")
+        return common.wait_for(lambda: why_not(x), "the failure to be known")
 
     for change, text in (({"issuer": "https://evil.example"}, "calls itself 'https://evil.example'"), ({"jwks_uri": "http://evil.example/keys"}, "`jwks_uri`"),
                          ({"token_endpoint": "file:///etc/passwd"}, "`token_endpoint`"), ({"authorization_endpoint": None}, "`authorization_endpoint`"),
@@ -353,6 +367,25 @@ def a_provider_that_fails(score, skiff):
     x.start()
     score.check(x.sign_in()[0] == 302 and x.p.seen[0][1] is None, "one that takes the secret in the form alone")
     x.close()
+
+
+def by_tls(score, skiff):
+    """Who vouches for the provider: the system, or a file of one's own."""
+    with tempfile.TemporaryDirectory() as place:
+        pem, key = idp.certificate(place)
+        x = Signed(skiff, provider=idp.Provider(tls=(pem, key)))
+        x.s.start(env=x.env)
+        said = common.wait_for(lambda: why_not(x), "the failure to be known")
+        score.check("certificate" in said and not x.p.asked, f"a certificate that nobody vouches for: {said}")
+        x.s.kill()
+        x.env["SKIFF_SSO_CA_FILE"] = pem
+        x.start()
+        score.check(x.sign_in()[0] == 302 and x.ask(*ME)[2]["issuer"].startswith("https://"), "one that the file vouches for")
+        x.p.configuration = {"jwks_uri": x.p.url.replace("https:", "http:") + "/keys"}
+        x = x.fresh_failing()
+        said = common.wait_for(lambda: why_not(x), "the failure to be known")
+        score.check("`jwks_uri`" in said, f"keys come by HTTPS alone where the issuer does: {said}")
+        x.close()
 
 
 def slow_answers(score, skiff):
@@ -450,4 +483,4 @@ def settings(score, skiff):
 
 
 CASES = (one_signs_in, out_again, where_it_leads, begun_by_somebody_else, tokens_that_do_not_count, machines, new_keys, a_provider_that_fails,
-         slow_answers, wrong_again, settings)
+         by_tls, slow_answers, wrong_again, settings)
