@@ -3,6 +3,7 @@
 #include "api/guard.h"
 #include "api/routes.h"
 
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/vec.h"
@@ -185,9 +186,10 @@ void create_workflow(struct http_req *r, void *user)
 
 void get_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = {http_req_param(r, "namespace"), http_req_param(r, "name")};
+    struct workflow_ref ref;
+    struct str uid = http_req_query(r, "uid");
     struct err e;
-    bool ok = api_get_options(r, &e);
+    bool ok = api_get_options(r, &e) && (uid.n ? service_find_uid(http_req_arena(r), api_service(user), uid, &ref, &e) : api_ref(r, user, &ref, &e));
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 
@@ -200,15 +202,18 @@ void api_answer_empty(struct http_req *r, bool ok, const struct err *e)
 void delete_workflow(struct http_req *r, void *user)
 {
     struct api *x = user;
+    struct workflow_ref ref;
     struct err e;
-    bool force = str_is(http_req_query(r, "force"), "true");
-    bool ok = service_delete(x->s, http_req_param(r, "namespace"), http_req_param(r, "name"), force, &e);
+    bool ok = api_ref(r, user, &ref, &e) && service_delete(x->s, ref.ns, ref.name, &e);
     api_answer_empty(r, ok, &e);
 }
 
 /* ---- limits of semaphores ---- */
 
-/* Argo's enum SyncConfigType, by name or number; CONFIGMAP is 0 and may be left out. */
+/* Argo's enum SyncConfigType. A request has it by name or number; an answer by number, without CONFIGMAP, which is 0: Argo's
+ * clients understand nothing else. */
+enum { SYNC_TYPE_DATABASE = 1 };
+
 static bool sync_ref(struct http_req *r, struct str key, struct str type, struct str map, struct sync_limit_ref *out,
                      struct err *e)
 {
@@ -227,7 +232,7 @@ static void sync_answer(struct http_req *r, const struct sync_limit_ref *ref, in
     map_add_str(&b, "cmName", ref->config_map);
     map_add_str(&b, "key", ref->key);
     map_add(&b, STR("limit"), val_of_i64(a, limit));
-    map_add_str(&b, "type", ref->config_map.n ? STR("CONFIGMAP") : STR("DATABASE"));
+    if (!ref->config_map.n) map_add(&b, STR("type"), val_of_i64(a, SYNC_TYPE_DATABASE));
     struct val v = map_done(&b);
     api_answer(r, &v);
 }
@@ -273,10 +278,22 @@ void delete_sync_limit(struct http_req *r, void *user)
     api_answer_empty(r, ok, &e);
 }
 
+/* Argo's clients want all of its members, each a text; those of a Go program are empty. */
 void get_version(struct http_req *r, void *user)
 {
+    struct arena *a = http_req_arena(r);
+    struct utsname host;
+    struct val_builder b;
     (void)user;
-    http_reply(r, 200, "application/json", STR("{\"version\":\"skiff-" SKIFF_VERSION "\",\"argo\":\"" SKIFF_ARGO_BASELINE "\"}"));
+    map_begin(&b, a);
+    map_add_str(&b, "version", STR("skiff-" SKIFF_VERSION));
+    map_add_str(&b, "argo", STR(SKIFF_ARGO_BASELINE));
+    static const char *const empty[] = {"buildDate", "gitCommit", "gitTag", "gitTreeState", "goVersion"};
+    for (size_t i = 0; i < ARRAY_LEN(empty); i++) map_add_str(&b, empty[i], STR(""));
+    map_add_str(&b, "compiler", STR("C " __VERSION__));
+    map_add_str(&b, "platform", uname(&host) == 0 ? str_fmt(a, "linux/%s", host.machine) : STR("linux"));
+    struct val v = map_done(&b);
+    api_answer(r, &v);
 }
 
 /* ---- the stream ---- */

@@ -37,6 +37,8 @@ struct list_end {
 };
 void api_answer_list(struct http_req *r, const char *kind, const char *list, const struct val *items, const struct list_end *end);
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
+/* {namespace} and {name} of the request's path; @latest is the newest of its namespace. */
+bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e);
 /* The workflow as it is now, or `e`. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e);
 /* What a request about `ref` asks for, and its answer. */

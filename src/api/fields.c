@@ -20,6 +20,13 @@ void fields_parse(struct arena *a, struct str text, struct fields *out)
     }
 }
 
+void fields_without_prefix(struct fields *f, const char *prefix)
+{
+    struct str p = str_of(prefix);
+    for (size_t i = 0; i < f->n; i++)
+        if (str_starts(f->paths[i].path, p)) f->paths[i].path = str_from(f->paths[i].path, p.n);
+}
+
 /* `path` is `top` or lies below it. */
 static bool is_below(struct str path, struct str top)
 {

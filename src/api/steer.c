@@ -15,9 +15,10 @@ bool api_params(struct arena *a, const struct val *list, const struct param **ou
     return true;
 }
 
-static struct workflow_ref ref_of(struct http_req *r)
+bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e)
 {
-    return (struct workflow_ref){http_req_param(r, "namespace"), http_req_param(r, "name")};
+    *out = (struct workflow_ref){http_req_param(r, "namespace"), http_req_param(r, "name")};
+    return !str_is(out->name, "@latest") || service_find(http_req_arena(r), api_service(user), out->ns, out->name, out, e);
 }
 
 /* Every one of them answers the workflow as it is now. */
@@ -40,10 +41,10 @@ static bool is_on(const struct val *body, const char *key)
 
 void stop_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
+    struct workflow_ref ref;
     struct val body;
     struct err e;
-    bool ok = api_body(r, &body, &e);
+    bool ok = api_body(r, &body, &e) && api_ref(r, user, &ref, &e);
     struct set_opts o = {.nodes = ok ? val_get_str(&body, "nodeFieldSelector") : STR_NONE, .phase = STR("Failed"),
                          .message = ok ? val_get_str(&body, "message") : STR_NONE};
     if (ok && o.nodes.n) ok = service_set(api_service(user), ref.ns, ref.name, &o, &e);
@@ -53,26 +54,26 @@ void stop_workflow(struct http_req *r, void *user)
 
 void terminate_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
+    struct workflow_ref ref;
     struct err e;
-    bool ok = service_stop(api_service(user), ref.ns, ref.name, SERVICE_TERMINATE, &e);
+    bool ok = api_ref(r, user, &ref, &e) && service_stop(api_service(user), ref.ns, ref.name, SERVICE_TERMINATE, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void suspend_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
+    struct workflow_ref ref;
     struct err e;
-    bool ok = service_suspend(api_service(user), ref.ns, ref.name, &e);
+    bool ok = api_ref(r, user, &ref, &e) && service_suspend(api_service(user), ref.ns, ref.name, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void resume_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
+    struct workflow_ref ref;
     struct val body;
     struct err e;
-    bool ok = api_body(r, &body, &e) &&
+    bool ok = api_body(r, &body, &e) && api_ref(r, user, &ref, &e) &&
               service_resume(api_service(user), ref.ns, ref.name, val_get_str(&body, "nodeFieldSelector"), &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
@@ -93,11 +94,11 @@ static bool outputs_read(struct arena *a, const struct val *body, struct set_opt
 
 void set_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
+    struct workflow_ref ref;
     struct set_opts o = {0};
     struct val body;
     struct err e;
-    bool ok = api_body(r, &body, &e) && outputs_read(http_req_arena(r), &body, &o, &e);
+    bool ok = api_body(r, &body, &e) && api_ref(r, user, &ref, &e) && outputs_read(http_req_arena(r), &body, &o, &e);
     if (ok) {
         o.nodes = val_get_str(&body, "nodeFieldSelector");
         o.phase = val_get_str(&body, "phase");
@@ -124,8 +125,10 @@ void api_retry(struct http_req *r, void *user, const struct workflow_ref *ref)
 
 void retry_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
-    api_retry(r, user, &ref);
+    struct workflow_ref ref;
+    struct err e;
+    if (api_ref(r, user, &ref, &e)) api_retry(r, user, &ref);
+    else http_reply_err(r, &e);
 }
 
 void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref)
@@ -147,8 +150,10 @@ void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref
 
 void resubmit_workflow(struct http_req *r, void *user)
 {
-    struct workflow_ref ref = ref_of(r);
-    api_resubmit(r, user, &ref);
+    struct workflow_ref ref;
+    struct err e;
+    if (api_ref(r, user, &ref, &e)) api_resubmit(r, user, &ref);
+    else http_reply_err(r, &e);
 }
 
 /* ---- submitting and checking ---- */

@@ -10,6 +10,7 @@ struct source {
     struct argo_stream *stream;
     struct tail *tail;
     struct workflow_watch *watch;
+    struct fields wanted; /* of each workflow; lives in the request's arena */
     struct happenings *happenings;
 };
 
@@ -93,8 +94,9 @@ static bool options_read(struct http_req *r, struct tail_opts *o, struct err *e)
 }
 
 /* One workflow, or without a name those with the labels of `selector`. */
-static bool logs_refs(struct http_req *r, struct service *s, struct tail_opts *o, struct err *e)
+static bool logs_refs(struct http_req *r, void *user, struct tail_opts *o, struct err *e)
 {
+    struct service *s = api_service(user);
     struct arena *a = http_req_arena(r);
     struct str ns = http_req_param(r, "namespace"), name = http_req_param(r, "name"), selector = http_req_query(r, "selector");
     struct val items;
@@ -102,10 +104,9 @@ static bool logs_refs(struct http_req *r, struct service *s, struct tail_opts *o
         return err_set(e, ERR_UNSUPPORTED, "selector is over labels of pods, which are not kept: podName and grep narrow the log of one workflow");
     if (name.n) {
         struct workflow_ref *one = ARENA_NEW(a, struct workflow_ref);
-        *one = (struct workflow_ref){ns, name};
         o->refs = one;
         o->n = 1;
-        return true;
+        return api_ref(r, user, one, e);
     }
     if (!selector.n) return err_set(e, ERR_SPEC, "the log needs a workflow's name or a selector");
     struct list_opts l = {.ns = ns.n ? ns : STR_NONE, .selector = selector};
@@ -123,7 +124,7 @@ void stream_logs(struct http_req *r, void *user)
     struct source *x = mem_zalloc(sizeof *x);
     struct tail_opts o = {.on_line = on_line, .on_end = on_end, .user = x};
     struct err e;
-    bool ok = options_read(r, &o, &e) && logs_refs(r, api_service(user), &o, &e) && (x->tail = tail_new(api_service(user), &o, &e));
+    bool ok = options_read(r, &o, &e) && logs_refs(r, user, &o, &e) && (x->tail = tail_new(api_service(user), &o, &e));
     source_serve(r, user, x, ok, &e);
 }
 
@@ -131,9 +132,31 @@ void stream_logs(struct http_req *r, void *user)
 
 static bool on_workflow(void *user, const char *type, const struct val *object)
 {
-    const struct val_pair pairs[] = {{.key = STR("type"), .v = val_of_str(str_of(type))}, {.key = STR("object"), .v = *object}};
+    struct source *x = user;
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    const struct val_pair pairs[] = {{.key = STR("type"), .v = val_of_str(str_of(type))},
+                                     {.key = STR("object"), .v = fields_pick(&a, &x->wanted, object)}};
     struct val result = {.kind = VAL_MAP, .n = ARRAY_LEN(pairs), .map = pairs};
-    return argo_stream_result(((struct source *)user)->stream, &result);
+    return argo_stream_result(x->stream, &result);
+}
+
+/* A watch of one workflow: there must be such a one. @latest is the newest now. */
+static bool watched_find(struct http_req *r, void *user, struct workflow_watch_opts *o, struct err *e)
+{
+    static const struct str tag = {"metadata.name=", 14};
+    struct arena *a = http_req_arena(r);
+    ptrdiff_t at = str_find(o->fields, tag, 0);
+    struct workflow_ref ref = {.ns = o->ns};
+    struct str rest, phase;
+    bool ended;
+    if (at < 0 || !o->ns.n) return true;
+    str_cut(str_from(o->fields, (size_t)at + tag.n), ',', &ref.name, &rest);
+    if (ref.name.n && ref.name.p[0] == '=') ref.name = str_from(ref.name, 1);
+    if (!str_is(ref.name, "@latest")) return service_phase(a, api_service(user), &ref, &phase, &ended, e);
+    if (!service_find(a, api_service(user), ref.ns, ref.name, &ref, e)) return false;
+    o->fields = str_fmt(a, "metadata.name=%.*s", STR_ARG(ref.name));
+    return true;
 }
 
 void stream_workflows(struct http_req *r, void *user)
@@ -143,7 +166,11 @@ void stream_workflows(struct http_req *r, void *user)
                                     .fields = http_req_query(r, "listOptions.fieldSelector"),
                                     .on_event = on_workflow, .on_end = on_end, .user = x};
     struct err e;
-    bool ok = api_number(r, "listOptions.resourceVersion", &o.after_rv, &e) && (x->watch = workflow_watch_new(api_service(user), &o, &e));
+    fields_parse(http_req_arena(r), http_req_query(r, "fields"), &x->wanted);
+    fields_without_prefix(&x->wanted, "result.object."); /* what is around the workflow always comes */
+    o.no_nodes = fields_leave_out(&x->wanted, "status.nodes");
+    bool ok = api_number(r, "listOptions.resourceVersion", &o.after_rv, &e) && watched_find(r, user, &o, &e) &&
+              (x->watch = workflow_watch_new(api_service(user), &o, &e));
     source_serve(r, user, x, ok, &e);
 }
 

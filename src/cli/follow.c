@@ -157,7 +157,7 @@ static void stop_all(struct session *s)
 {
     for (size_t i = 0; i < s->o->n; i++) {
         struct err e = {0};
-        if (!service_stop(s->service, s->o->refs[i].ns, s->o->refs[i].name, SERVICE_STOP, &e) && e.code != ERR_CONFLICT)
+        if (!service_stop(s->service, s->o->refs[i].ns, s->o->refs[i].name, SERVICE_STOP, &e) && e.code != ERR_NOT_NOW)
             cli_note(s->cli, "%s", e.text);
     }
 }

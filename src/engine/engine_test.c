@@ -115,7 +115,7 @@ static void set_refuses_as_a_whole(void **state)
     assert_false(run_set(f.run, &set, T0 + 6, &f.out, &e));
     assert_int_equal(e.code, ERR_NOT_FOUND);
     assert_false(run_suspend(f.run, T0 + 7, &f.out, &e));
-    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_int_equal(e.code, ERR_NOT_NOW);
     end(&f);
 }
 
@@ -137,7 +137,7 @@ static void what_cannot_be_retried_says_so(void **state)
     done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 1);
     assert_int_equal(phase_of_run(&f), NODE_ERROR);
     assert_false(run_reset(f.run, &(struct reset_opts){0}, T0 + 2, &moved, &e));
-    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_int_equal(e.code, ERR_NOT_NOW);
     buf_init(&b, 1000);
     assert_true(run_memo(&b, f.run, &e));
     assert_non_null(strstr(b.p, "{\"[0].a\":{\"id\":\"wf-"));

@@ -340,9 +340,9 @@ static void run_rewrite(struct resetting *x)
 
 static bool may_reset(const struct run *r, const struct reset_opts *o, struct err *e)
 {
-    if (!r->done) return err_set(e, ERR_CONFLICT, "Cannot retry a workflow in phase %s", phase_text(r->phase));
+    if (!r->done) return err_set(e, ERR_NOT_NOW, "Cannot retry a workflow in phase %s", phase_text(r->phase));
     return phase_failed(r->phase) || o->pick ||
-           err_set(e, ERR_CONFLICT, "To retry a succeeded workflow, set the options restartSuccessful and "
+           err_set(e, ERR_NOT_NOW, "To retry a succeeded workflow, set the options restartSuccessful and "
                    "nodeFieldSelector");
 }
 
@@ -358,7 +358,7 @@ bool run_reset(struct run *r, const struct reset_opts *o, int64_t now_us, uint32
     r->now_us = MAX(now_us, r->now_us);
     marks_set(&x);
     if (!x.dropped)
-        return err_set(e, ERR_CONFLICT, "no step can be run again: resubmit runs the whole workflow anew");
+        return err_set(e, ERR_NOT_NOW, "no step can be run again: resubmit runs the whole workflow anew");
     run_rewrite(&x);
     return true;
 }
@@ -388,7 +388,7 @@ bool run_memo(struct buf *b, struct run *r, struct err *e)
 {
     bool first = true;
     if (!r->done || !phase_failed(r->phase))
-        return err_set(e, ERR_CONFLICT, "workflow must be Failed/Error to resubmit in memoized mode");
+        return err_set(e, ERR_NOT_NOW, "workflow must be Failed/Error to resubmit in memoized mode");
     arena_reset(&r->scratch);
     buf_char(b, '{');
     for (size_t i = 0; i < r->nodes.n; i++) {

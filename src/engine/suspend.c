@@ -114,7 +114,7 @@ static bool refused(struct outbox *out)
 bool run_suspend(struct run *r, int64_t now_us, struct outbox *out, struct err *e)
 {
     if (r->done || r->stop) {
-        err_set(e, ERR_CONFLICT, r->done ? "cannot suspend completed workflows" : "cannot suspend a workflow that is being stopped");
+        err_set(e, ERR_NOT_NOW, r->done ? "cannot suspend completed workflows" : "cannot suspend a workflow that is being stopped");
         return refused(out);
     }
     event_begin(r, now_us);

@@ -154,7 +154,7 @@ bool exec_retry(struct exec *x, int64_t run, const struct exec_retry *o, struct 
 {
     uint32_t *moved;
     struct outbox out;
-    if (active_of(x, run)) return err_set(e, ERR_CONFLICT, "Cannot retry a workflow in phase Running");
+    if (active_of(x, run)) return err_set(e, ERR_NOT_NOW, "Cannot retry a workflow in phase Running");
     if (!exec_begin(x, e)) return false;
     struct active *l = finished_load(x, run, o->workflow, e);
     if (!l) return false;
@@ -177,7 +177,7 @@ bool exec_memo(struct arena *a, struct exec *x, int64_t run, struct val *out, st
     struct str doc;
     struct val workflow;
     buf_init(&b, (size_t)256 << 20);
-    if (active_of(x, run)) return err_set(e, ERR_CONFLICT, "workflow must be Failed/Error to resubmit in memoized mode");
+    if (active_of(x, run)) return err_set(e, ERR_NOT_NOW, "workflow must be Failed/Error to resubmit in memoized mode");
     if (!store_run_doc(a, x->store, run, &doc, e) || !json_parse(a, doc, NULL, &workflow, e)) return false;
     struct active *l = active_new(x, run, &workflow);
     bool ok = run_restore(l, e) && run_memo(&b, l->run, e);

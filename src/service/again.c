@@ -51,7 +51,7 @@ static bool retry_here(struct service *s, const struct act *x, struct err *e)
     arena_init(&a);
     if (!doc_read(&a, s, x, &row, &doc, e) || !nodesel_parse(&a, str_z(&a, o->nodes), &sel, e)) return false;
     if (!row.completed)
-        return err_set(e, ERR_CONFLICT, "Cannot retry a workflow in phase %.*s", STR_ARG(row.phase));
+        return err_set(e, ERR_NOT_NOW, "Cannot retry a workflow in phase %.*s", STR_ARG(row.phase));
     doc = reopened(&a, &doc);
     doc = workflow_stored_override(&a, &doc, &over);
     struct exec_retry again = {.workflow = &doc, .reset = {.arguments_changed = o->n_params > 0}};

@@ -23,7 +23,7 @@ static bool stop_here(struct service *s, const struct act *x, struct err *e)
     arena_init(&a);
     if (!store_run_find(&a, service_store(s), x->ns, x->name, &row, e)) return false;
     if (row.completed)
-        return err_set(e, ERR_CONFLICT, "workflow '%.*s' is finished: %.*s", STR_ARG(x->name), STR_ARG(row.phase));
+        return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is finished: %.*s", STR_ARG(x->name), STR_ARG(row.phase));
     return exec_stop(s->exec, row.run, *how == SERVICE_STOP ? STOP_STOP : STOP_TERMINATE, e);
 }
 
@@ -41,7 +41,7 @@ static bool suspend_here(struct service *s, const struct act *x, struct err *e)
     struct run_row row;
     arena_init(&a);
     if (!store_run_find(&a, service_store(s), x->ns, x->name, &row, e)) return false;
-    if (row.completed) return err_set(e, ERR_CONFLICT, "cannot suspend completed workflows");
+    if (row.completed) return err_set(e, ERR_NOT_NOW, "cannot suspend completed workflows");
     return exec_suspend(s->exec, row.run, e);
 }
 
@@ -88,7 +88,7 @@ static bool set_here(struct service *s, const struct act *x, struct err *e)
     arena_init(&a);
     if (!store_run_find(&a, service_store(s), x->ns, x->name, &row, e)) return false;
     if (row.completed)
-        return err_set(e, ERR_CONFLICT, "workflow '%.*s' is finished: %.*s", STR_ARG(x->name), STR_ARG(row.phase));
+        return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is finished: %.*s", STR_ARG(x->name), STR_ARG(row.phase));
     return change_read(&a, x->opts, &c, e) && exec_set(s->exec, row.run, &c, e);
 }
 
@@ -126,7 +126,7 @@ static bool resume_here(struct service *s, const struct act *x, struct err *e)
     arena_init(&a);
     if (!store_run_find(&a, service_store(s), x->ns, x->name, &row, e)) return false;
     if (row.completed)
-        return err_set(e, ERR_CONFLICT, "workflow '%.*s' is finished: %.*s", STR_ARG(x->name), STR_ARG(row.phase));
+        return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is finished: %.*s", STR_ARG(x->name), STR_ARG(row.phase));
     return exec_resume(s->exec, row.run, e);
 }
 
@@ -155,27 +155,24 @@ void service_abort(struct service *s)
 
 /* ---- deleting ---- */
 
-static bool delete_there(struct service *s, struct str ns, struct str name, bool force, struct err *e)
+static bool delete_there(struct service *s, struct str ns, struct str name, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct val reply;
     arena_init(&a);
-    const char *target = str_fmt(&a, "/api/v1/workflows/%.*s/%.*s%s", STR_ARG(ns), STR_ARG(name),
-                                 force ? "?force=true" : "").p;
+    const char *target = str_fmt(&a, "/api/v1/workflows/%.*s/%.*s", STR_ARG(ns), STR_ARG(name)).p;
     return service_ask(&a, s, "DELETE", target, STR_NONE, &reply, e);
 }
 
-bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e)
+bool service_delete(struct service *s, struct str ns, struct str name, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct run_row row;
     arena_init(&a);
     for (unsigned i = 0; !s->exec; i++) {
-        if (delete_there(s, ns, name, force, e)) return true;
+        if (delete_there(s, ns, name, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
     if (!store_run_find(&a, service_store(s), ns, name, &row, e)) return false;
-    if (!row.completed && !(force && !exec_has_run(s->exec, row.run)))
-        return err_set(e, ERR_CONFLICT, "workflow '%.*s' is not finished: stop it first", STR_ARG(name));
     return exec_delete(s->exec, &row, e) && exec_commit(s->exec, e);
 }

@@ -398,6 +398,5 @@ bool service_upload_keep(struct arena *a, struct service *s, struct str ns, stru
 bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,
                   struct err *e);
 
-/* Removes a finished workflow with its logs, and those of its artifacts whose artifactGC says so; `force` also one
- * that has no engine. */
-bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e);
+/* Removes a workflow with its logs, and those of its artifacts whose artifactGC says so. Steps that are at work are killed. */
+bool service_delete(struct service *s, struct str ns, struct str name, struct err *e);

@@ -160,8 +160,8 @@ static void suspended_and_resumed(void **state)
     struct val wf = got(f, "w");
     assert_string_equal(json_text(&f->a, val_path(&wf, "status.nodes.w.outputs")).p,
                         "{\"parameters\":[{\"name\":\"answer\",\"value\":\"42\"}]}");
-    refused(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e), ERR_CONFLICT, "is finished");
-    refused(f, service_suspend(f->s, ns, STR("w"), &f->e), ERR_CONFLICT, "cannot suspend completed workflows");
+    refused(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e), ERR_NOT_NOW, "is finished");
+    refused(f, service_suspend(f->s, ns, STR("w"), &f->e), ERR_NOT_NOW, "cannot suspend completed workflows");
     refused(f, service_suspend(f->s, ns, STR("none"), &f->e), ERR_NOT_FOUND, "none");
     teardown(f);
 }
@@ -173,7 +173,7 @@ static void retried_with_other_parameters(void **state)
     struct retry_opts o = {.params = p, .n_params = 1};
     (void)state;
     submit(f, asking);
-    refused(f, service_retry(f->s, ns, STR("w"), &o, &f->e), ERR_CONFLICT, "Cannot retry a workflow in phase Running");
+    refused(f, service_retry(f->s, ns, STR("w"), &o, &f->e), ERR_NOT_NOW, "Cannot retry a workflow in phase Running");
     OK(f, service_stop(f->s, ns, STR("w"), SERVICE_STOP, &f->e));
     is_at(f, "w", "status.phase", "Failed");
     is_at(f, "w", "spec.shutdown", "Stop");
@@ -204,7 +204,7 @@ static void a_copy_keeps_what_users_said(void **state)
     (void)state;
     submit(f, asking);
     o.memoized = true;
-    refused(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &out, &f->e), ERR_CONFLICT, "must be Failed/Error");
+    refused(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &out, &f->e), ERR_NOT_NOW, "must be Failed/Error");
     o.memoized = false;
     OK(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &out, &f->e));
     assert_true(str_starts(out.name, STR("w-")) && out.name.n == 7);

@@ -12,6 +12,7 @@ struct workflow_watch;
 struct workflow_watch_opts {
     struct str ns;             /* absent or "": all */
     struct str labels, fields; /* selectors, or absent */
+    bool no_nodes;             /* status.nodes is not asked for */
     int64_t after_rv;          /* 0: everything that is there comes first, as ADDED */
     /* type: ADDED, MODIFIED, DELETED (the object has only names then). False: not taken; comes again with the next
      * workflow_watch_pump. */
