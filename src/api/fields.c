@@ -20,6 +20,12 @@ void fields_parse(struct arena *a, struct str text, struct fields *out)
     }
 }
 
+void fields_strip(struct fields *f, const char *top)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (str_starts(f->paths[i].path, str_of(top))) f->paths[i].path = str_from(f->paths[i].path, strlen(top));
+}
+
 /* `path` is `top` or lies below it. */
 static bool is_below(struct str path, struct str top)
 {

@@ -16,6 +16,8 @@ struct fields {
 
 /* Absent or empty: everything. Any text is fine: what no answer has is just not there. At most LIMIT_FIELDS paths count. */
 void fields_parse(struct arena *a, struct str text, struct fields *out);
+/* Paths below `top`, which ends with a dot, count without it. */
+void fields_strip(struct fields *f, const char *top);
 /* Nothing at or below `path` is wanted. */
 bool fields_leave_out(const struct fields *f, const char *path);
 /* Everything that is wanted lies at or below one of these n paths. */

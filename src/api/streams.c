@@ -11,6 +11,7 @@ struct source {
     struct tail *tail;
     struct workflow_watch *watch;
     struct happenings *happenings;
+    struct fields fields; /* of the watch; lives in the request's arena */
 };
 
 static void source_pump(void *user)
@@ -88,8 +89,8 @@ static bool options_read(struct http_req *r, struct tail_opts *o, struct err *e)
     o->timestamps = is_true(r, "logOptions.timestamps");
     o->previous = is_true(r, "logOptions.previous");
     o->tail = -1;
-    if (http_req_query(r, "logOptions.limitBytes").n) return err_set(e, ERR_UNSUPPORTED, "logOptions.limitBytes is not supported: tailLines is");
-    return api_number(r, "logOptions.tailLines", &o->tail, e) && since_read(r, o, e);
+    if (str_is(http_req_query(r, "logOptions.limitBytes"), "0")) return err_set(e, ERR_SPEC, "logOptions.limitBytes is at least 1");
+    return api_number(r, "logOptions.limitBytes", &o->bytes, e) && api_number(r, "logOptions.tailLines", &o->tail, e) && since_read(r, o, e);
 }
 
 /* One workflow, or without a name those with the labels of `selector`. */
@@ -131,9 +132,12 @@ void stream_logs(struct http_req *r, void *user)
 
 static bool on_workflow(void *user, const char *type, const struct val *object)
 {
-    const struct val_pair pairs[] = {{.key = STR("type"), .v = val_of_str(str_of(type))}, {.key = STR("object"), .v = *object}};
+    struct source *x = user;
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    const struct val_pair pairs[] = {{.key = STR("type"), .v = val_of_str(str_of(type))}, {.key = STR("object"), .v = fields_pick(&a, &x->fields, object)}};
     struct val result = {.kind = VAL_MAP, .n = ARRAY_LEN(pairs), .map = pairs};
-    return argo_stream_result(((struct source *)user)->stream, &result);
+    return argo_stream_result(x->stream, &result);
 }
 
 void stream_workflows(struct http_req *r, void *user)
@@ -143,6 +147,9 @@ void stream_workflows(struct http_req *r, void *user)
                                     .fields = http_req_query(r, "listOptions.fieldSelector"),
                                     .on_event = on_workflow, .on_end = on_end, .user = x};
     struct err e;
+    fields_parse(http_req_arena(r), http_req_query(r, "fields"), &x->fields);
+    fields_strip(&x->fields, "result.object."); /* as Argo: the type of an event is always there */
+    o.no_nodes = fields_leave_out(&x->fields, "status.nodes");
     bool ok = api_number(r, "listOptions.resourceVersion", &o.after_rv, &e) && (x->watch = workflow_watch_new(api_service(user), &o, &e));
     source_serve(r, user, x, ok, &e);
 }

@@ -301,7 +301,7 @@ static bool options_keep(struct tail *t, const struct tail_opts *o, struct err *
 static bool files_open(struct tail *t, struct err *e)
 {
     int64_t lines = t->o.tail < 0 ? 0 : t->o.tail == 0 ? LOGS_TAIL_NONE : t->o.tail; /* 0 means all there */
-    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .grep = t->o.grep, .still = !t->o.follow};
+    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .bytes = t->o.bytes, .grep = t->o.grep, .still = !t->o.follow};
     if (!(t->files = logs_follow_open(&q, e))) return false;
     if (!t->o.follow) return true;
     struct watch_opts w = {.refs = t->o.refs, .n = t->o.n, .after = -1, .on_line = on_change, .user = t};

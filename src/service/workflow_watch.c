@@ -253,7 +253,7 @@ static bool state_give(struct workflow_watch *w, struct arena *a, const struct d
     bool added = d->fresh || (w->tracks && (was == TOLD_NOTHING || was == TOLD_GONE));
     if (!selector_matches(&w->labels, val_path(&shorter, "metadata.labels")) || !field_selector_matches(&w->fields, &shorter))
         return departure_give(w, d, row->uid, &shorter);
-    if (!exec_workflow(a, service_store(w->s), row, true, &whole, &e)) return true; /* its rows are damaged: get says so */
+    if (!exec_workflow(a, service_store(w->s), row, !w->o.no_nodes, &whole, &e)) return true; /* its rows are damaged: get says so */
     if (!give(w, added ? "ADDED" : "MODIFIED", &whole)) return false;
     tell(w, row->uid, TOLD_SHOWN);
     return true;
