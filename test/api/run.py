@@ -23,6 +23,7 @@ import yaml
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
 import common  # noqa: E402
+import openapi  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "src", "api", "routes.def")
 ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/changes",  # test/cli holds both
@@ -154,6 +155,18 @@ def nonsense(score, skiff):
     place.remove()
 
 
+def document(score, skiff):
+    place = common.Place(skiff, "none")
+    proc = place.start(place.file("keeper.yaml", yaml.safe_dump(KEEPER)))
+    common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
+    doc = json.loads(ask(place, "GET", "/openapi.json", None)[1])
+    place.call("terminate", "keeper")
+    proc.communicate(timeout=common.LIMIT_S)
+    place.remove()
+    with open(ROUTES) as f:
+        openapi.check(score, doc, re.findall(r'^ROUTE\("(\w+)", "([^"]+)", (\w+),', f.read(), re.M))
+
+
 def table():
     with open(ROUTES) as f:
         rows = re.findall(r'^ROUTE\("(\w+)", "([^"]+)", \w+, \w+,\n.*,\n\s*"((?:[^"\\]|\\.)*)"\)', f.read(), re.M)
@@ -182,6 +195,8 @@ def main():
     for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.yaml"))):
         if not words or os.path.basename(path)[:-5] in words:
             Case(score, skiff, path, hit).run()
+    if not words or "document" in words:
+        document(score, skiff)
     if not words:
         nonsense(score, skiff)
     for method, pattern in routes():
