@@ -69,7 +69,7 @@ def seed(s, headers):
     documents = [of_kind("WorkflowTemplate", "tmpl", SUSPEND), of_kind("ClusterWorkflowTemplate", "ctmpl", SUSPEND),
                  of_kind("CronWorkflow", "cron", {"schedules": ["0 0 1 1 *"], "suspend": True, "workflowSpec": SUSPEND}),
                  {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}, "data": {"k": "2"}},
-                 of_kind("Workflow", "hold", SUSPEND), {**workflow("echo said", name="done")}]
+                 of_kind("Workflow", "hold", SUSPEND), workflow("echo said", name="done", archiveLogs=True)]
     status, _, made = s.ask("POST", "/api/v1/skiff/submit", {"documents": documents}, headers)
     if status != 200:
         raise RuntimeError(f"seed: {status} {made}")
