@@ -99,13 +99,12 @@ static bool logs_refs(struct http_req *r, struct service *s, struct tail_opts *o
     struct arena *a = http_req_arena(r);
     struct str ns = http_req_param(r, "namespace"), name = http_req_param(r, "name"), selector = http_req_query(r, "selector");
     struct val items;
-    if (name.n && selector.n)
-        return err_set(e, ERR_UNSUPPORTED, "selector is over labels of pods, which are not kept: podName and grep narrow the log of one workflow");
     if (name.n) {
         struct workflow_ref *one = ARENA_NEW(a, struct workflow_ref);
         *one = (struct workflow_ref){ns, name};
         o->refs = one;
         o->n = 1;
+        o->selector = selector; /* over labels of its pods */
         return true;
     }
     if (!selector.n) return err_set(e, ERR_SPEC, "the log needs a workflow's name or a selector");

@@ -47,6 +47,7 @@ struct tail_opts {
     size_t n;
     struct str pod;       /* name of a pod or step, or id of a node; absent or "": all */
     struct str container; /* absent or "": main; of a container set all */
+    struct str selector;  /* over the labels of pods, of one workflow; absent or "": all */
     struct str grep;      /* regular expression, or absent */
     int64_t since_ns;     /* 0: all */
     int64_t tail;         /* -1: all; 0: nothing that is there */
