@@ -42,6 +42,7 @@ CHECKS = [
         "{build}/test/sim/sim"], 600) for what in ("retry", "resubmit", "suspend")],
     ("server kills", "test/server/kills.py", [PY, "test/server/kills.py", "{build}/skiff"], 420),
     ("pty", "{build}/cli_verbs_test", [PY, "test/pty/test_live.py", "{build}/cli_verbs_test"], 120),
+    ("api conformance", "test/api/conform.py", [PY, "test/api/conform.py"], 420),
     ("compat images", "test/compat/real_images.py", [PY, "test/compat/run.py", "--images", "--offline"], 420),
 ]
 LISTED = {"sim"}  # directories of test whose run.py stands above

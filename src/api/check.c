@@ -35,14 +35,21 @@ static bool value_check(const struct field_row *row, struct str key, struct str 
     }
 }
 
-/* An empty value is none, as an absent one. */
+/* An empty text or time is none, as an absent one; an empty number or flag is wrong. */
+static bool is_none(const struct field_row *row, struct str value)
+{
+    return !value.n && row->kind != FIELD_INT && row->kind != FIELD_INT64 && row->kind != FIELD_BOOL;
+}
+
 bool query_check(const struct http_req *r, const struct field_type *t, struct err *e)
 {
     struct str key, value;
     for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++) {
         const struct field_row *row;
         const struct field_type *of;
-        if (!value.n || !key.n || !field_lookup(t, key, &row, &of) || row->kind == FIELD_STRUCT) continue;
+        if (!key.n || !field_lookup(t, key, &row, &of) || row->kind == FIELD_STRUCT || is_none(row, value)) continue;
+        bool again = row->shape == FIELD_ONE && http_req_query(r, key.p).p != value.p;
+        if (again) continue;
         if (!value_check(row, key, value, e)) return false;
     }
     return true;

@@ -45,8 +45,11 @@ void receive_event(struct http_req *r, void *user)
 /* The web interface counts what its users do; nobody is told here. */
 void track_event(struct http_req *r, void *user)
 {
+    struct val body;
+    struct err e;
+    bool ok = api_body(r, &body, &e);
     (void)user;
-    http_reply(r, 200, "application/json", STR("{}"));
+    api_answer_empty(r, ok, &e);
 }
 
 /* ---- Argo Events ---- */

@@ -96,10 +96,10 @@ void list_event_bindings(struct http_req *r, void *user) { list_objects(r, user,
 
 static void suspend_cron(struct http_req *r, void *user, bool suspend)
 {
-    struct val v;
+    struct val body, v;
     struct err e;
-    bool ok = service_cron_suspend(http_req_arena(r), api_service(user), http_req_param(r, "namespace"),
-                                   http_req_param(r, "name"), suspend, &v, &e);
+    bool ok = api_body(r, &body, &e) && service_cron_suspend(http_req_arena(r), api_service(user), http_req_param(r, "namespace"),
+                                                             http_req_param(r, "name"), suspend, &v, &e);
     answer_object(r, ok, &v, &e);
 }
 

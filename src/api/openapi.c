@@ -105,6 +105,20 @@ static struct val form_schema(struct doc *d)
     return map_done(&b);
 }
 
+/* Of an event: its data is a document. */
+static struct val event_schema(struct doc *d, struct val document)
+{
+    struct val_builder b, data;
+    map_begin(&data, d->a);
+    map_add_str(&data, "type", STR("string"));
+    map_add_str(&data, "contentMediaType", STR("application/json"));
+    map_add(&data, STR("contentSchema"), document);
+    map_begin(&b, d->a);
+    map_add_str(&b, "type", STR("object"));
+    map_add(&b, STR("properties"), one(d, "data", map_done(&data)));
+    return map_done(&b);
+}
+
 static struct val stream_schema(struct doc *d, const struct field_type *t)
 {
     struct val_builder b, members;
@@ -128,11 +142,11 @@ static struct val content(struct doc *d, const struct api_content *c)
     case CONTENT_FORM: media_add(&b, d, "multipart/form-data", form_schema(d)); break;
     case CONTENT_STREAM:
         media_add(&b, d, "application/json", stream_schema(d, c->type));
-        media_add(&b, d, "text/event-stream", string_schema(d, NULL));
+        media_add(&b, d, "text/event-stream", event_schema(d, stream_schema(d, c->type)));
         break;
     case CONTENT_LINES:
         media_add(&b, d, "application/x-ndjson", field_schemas_ref(d->schemas, c->type));
-        media_add(&b, d, "text/event-stream", string_schema(d, NULL));
+        media_add(&b, d, "text/event-stream", event_schema(d, field_schemas_ref(d->schemas, c->type)));
         break;
     case CONTENT_BYTES: media_add(&b, d, "*/*", empty_map(d)); break;
     case CONTENT_TEXT: media_add(&b, d, "text/plain", string_schema(d, NULL)); break;

@@ -69,6 +69,26 @@ static void fields_tell_what_need_not_be_read(void **state)
     }
 }
 
+static void a_stream_names_fields_from_its_top(void **state)
+{
+    static const struct { const char *fields, *want; } rows[] = {
+        {"result.object.a,result.type", "{\"a\":1}"}, {"a", "{\"a\":1}"}, {"-result.object.a", "{\"b\":2}"}, {"result.type", "{}"}, {"", "{\"a\":1,\"b\":2}"},
+    };
+    struct arena a CLEANUP(arena_fini);
+    struct val doc;
+    struct err e;
+    (void)state;
+    arena_init(&a);
+    assert_true(json_parse(&a, STR("{\"a\":1,\"b\":2}"), NULL, &doc, &e));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fields f;
+        fields_parse(&a, str_of(rows[i].fields), &f);
+        fields_strip(&f, "result.object.");
+        struct val got = fields_pick(&a, &f, &doc);
+        assert_string_equal(json_text(&a, &got).p, rows[i].want);
+    }
+}
+
 static void tokens_lead_back_to_their_list_alone(void **state)
 {
     static const char *const bad[] = {"", "0", "zz", "00", "2f", "776f726b666c6f7773", "WF", "77 6f"};
@@ -90,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_choose_the_parts),
         cmocka_unit_test(fields_tell_what_need_not_be_read),
+        cmocka_unit_test(a_stream_names_fields_from_its_top),
         cmocka_unit_test(tokens_lead_back_to_their_list_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,16 +55,18 @@ void stop_workflow(struct http_req *r, void *user)
 void terminate_workflow(struct http_req *r, void *user)
 {
     struct workflow_ref ref;
+    struct val body;
     struct err e;
-    bool ok = api_ref(r, user, &ref, &e) && service_stop(api_service(user), ref.ns, ref.name, SERVICE_TERMINATE, &e);
+    bool ok = api_body(r, &body, &e) && api_ref(r, user, &ref, &e) && service_stop(api_service(user), ref.ns, ref.name, SERVICE_TERMINATE, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 
 void suspend_workflow(struct http_req *r, void *user)
 {
     struct workflow_ref ref;
+    struct val body;
     struct err e;
-    bool ok = api_ref(r, user, &ref, &e) && service_suspend(api_service(user), ref.ns, ref.name, &e);
+    bool ok = api_body(r, &body, &e) && api_ref(r, user, &ref, &e) && service_suspend(api_service(user), ref.ns, ref.name, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 

@@ -89,8 +89,8 @@ static bool options_read(struct http_req *r, struct tail_opts *o, struct err *e)
     o->timestamps = is_true(r, "logOptions.timestamps");
     o->previous = is_true(r, "logOptions.previous");
     o->tail = -1;
-    if (http_req_query(r, "logOptions.limitBytes").n) return err_set(e, ERR_UNSUPPORTED, "logOptions.limitBytes is not supported: tailLines is");
-    return api_number(r, "logOptions.tailLines", &o->tail, e) && since_read(r, o, e);
+    if (str_is(http_req_query(r, "logOptions.limitBytes"), "0")) return err_set(e, ERR_SPEC, "logOptions.limitBytes is at least 1");
+    return api_number(r, "logOptions.limitBytes", &o->bytes, e) && api_number(r, "logOptions.tailLines", &o->tail, e) && since_read(r, o, e);
 }
 
 /* One workflow, or without a name those with the labels of `selector`. */
@@ -100,12 +100,11 @@ static bool logs_refs(struct http_req *r, void *user, struct tail_opts *o, struc
     struct arena *a = http_req_arena(r);
     struct str ns = http_req_param(r, "namespace"), name = http_req_param(r, "name"), selector = http_req_query(r, "selector");
     struct val items;
-    if (name.n && selector.n)
-        return err_set(e, ERR_UNSUPPORTED, "selector is over labels of pods, which are not kept: podName and grep narrow the log of one workflow");
     if (name.n) {
         struct workflow_ref *one = ARENA_NEW(a, struct workflow_ref);
         o->refs = one;
         o->n = 1;
+        o->selector = selector; /* over labels of its pods */
         return api_ref(r, user, one, e);
     }
     if (!selector.n) return err_set(e, ERR_SPEC, "the log needs a workflow's name or a selector");

@@ -131,6 +131,26 @@ static const struct val *template_named(const struct val *doc, struct str name)
     return NULL;
 }
 
+bool exec_templates_load(struct arena *a, struct store *st, int64_t run, struct exec_templates *out, struct err *e)
+{
+    struct reading x = {.a = a};
+    struct str doc;
+    bool ok = store_run_doc(a, st, run, &doc, e) && json_parse(a, doc, NULL, &out->workflow, e) && store_values_load(st, run, read_value, &x, e);
+    out->libraries = x.libraries;
+    return ok;
+}
+
+void exec_templates_fini(struct exec_templates *t) { map_fini(&t->libraries); }
+
+const struct val *exec_template_of(struct arena *a, const struct exec_templates *t, const struct val *node, bool *unknown)
+{
+    struct str at, library, name = STR_NONE;
+    bool foreign = library_of(a, node, &at, &library, &name);
+    const struct val *doc = foreign ? map_ptr(&t->libraries, library) : &t->workflow;
+    *unknown = !doc;
+    return template_named(doc, name);
+}
+
 /* The templates of other documents as they were when the run first used them. */
 static struct val stored_templates(struct reading *x, const struct val *nodes)
 {

@@ -101,6 +101,15 @@ size_t exec_descendants_active(const struct exec *x, const int64_t *runs, size_t
 /* The Workflow object as clients see it: with its status, and .status.nodes when wanted. */
 bool exec_workflow(struct arena *a, struct store *st, const struct run_row *row, bool with_nodes, struct val *out,
                    struct err *e);
+/* The templates that the nodes of a run are made of: of its document, and of those that it has used so far. */
+struct exec_templates {
+    struct val workflow;
+    struct map libraries;
+};
+bool exec_templates_load(struct arena *a, struct store *st, int64_t run, struct exec_templates *out, struct err *e);
+void exec_templates_fini(struct exec_templates *t);
+/* Of a node's status; NULL: an inline one, or (*unknown) of a document that was first used after they were loaded. */
+const struct val *exec_template_of(struct arena *a, const struct exec_templates *t, const struct val *node, bool *unknown);
 /* Member of a stored workflow beside `spec`, which has templates and defaults merged in: the spec as it was
  * submitted, when that is another one. */
 #define EXEC_GIVEN "givenSpec"

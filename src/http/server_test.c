@@ -224,6 +224,11 @@ static void malformed_requests_are_refused_and_closed(void **state)
     buf_str(&big, STR("GET /hello" HEAD "X: "));
     for (int i = 0; i < 100000; i++) buf_char(&big, 'x');
     assert_true(has(exchange(w, big.p), " 431 "));
+    buf_reset(&big);
+    buf_str(&big, STR("GET /hello?"));
+    for (int i = 0; i < 200000; i++) buf_char(&big, 'x');
+    buf_str(&big, STR(HEAD "\r\n"));
+    assert_true(has(exchange(w, big.p), " 414 "));
     assert_true(has(exchange(w, GET("/hello")), " 200 "));
 }
 

@@ -31,7 +31,7 @@ static bool regex_compile(struct pcre2 *x, const struct logs_query *q, struct er
 
 bool logs_filter_init(struct logs_filter *f, const struct logs_query *q, struct err *e)
 {
-    *f = (struct logs_filter){.since_ns = q->since_ns};
+    *f = (struct logs_filter){.since_ns = q->since_ns, .bytes = q->bytes};
     if (!str_set(q->grep)) return true;
     f->regex = mem_zalloc(sizeof *f->regex);
     if (regex_compile(f->regex, q, e)) return true;
@@ -59,5 +59,16 @@ bool logs_filter_keeps(const struct logs_filter *f, const struct logs_line *line
         return err_set(e, ERR_LIMIT, "the regular expression needs more than %d steps for one line "
                                      "(LIMIT_REGEX_STEPS)", LIMIT_REGEX_STEPS);
     *keeps = rc >= 0;
+    return true;
+}
+
+bool logs_filter_fits(const struct logs_filter *f, struct logs_line *line, int64_t *used)
+{
+    enum { TIME_BYTES = 31 }; /* "2026-11-21T23:55:21.123456789Z " */
+    if (!f->bytes || line->time_ns < f->since_ns) return true;
+    int64_t left = f->bytes - *used - TIME_BYTES;
+    *used += TIME_BYTES + (int64_t)line->text.n + 1;
+    if (left <= 0) return false;
+    line->text.n = (size_t)MIN(left, (int64_t)line->text.n);
     return true;
 }

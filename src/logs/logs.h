@@ -24,6 +24,7 @@ bool logs_record_parse(struct str line, struct logs_record *out);
 struct logs_query {
     int64_t since_ns; /* 0: all */
     int64_t tail;     /* last N lines of each source; 0: all; LOGS_TAIL_NONE: nothing that is there */
+    int64_t bytes; /* 0: all; so many of each source, counted as Kubernetes does: lines with their times, before grep */
     struct str grep;  /* of these, only lines with this regular expression; absent: all */
     bool still;       /* of a follow: nothing is awaited, so nothing is watched */
 };

@@ -6,11 +6,14 @@
 
 struct logs_filter {
     int64_t since_ns;
+    int64_t bytes;       /* 0: all */
     struct pcre2 *regex; /* NULL: no grep */
 };
 bool logs_filter_init(struct logs_filter *f, const struct logs_query *q, struct err *e);
 void logs_filter_fini(struct logs_filter *f);
 bool logs_filter_keeps(const struct logs_filter *f, const struct logs_line *line, bool *keeps, struct err *e);
+/* Of a line that is not too old: *used grows by its bytes, and what is beyond the bound is cut off. False: nothing of it is left. */
+bool logs_filter_fits(const struct logs_filter *f, struct logs_line *line, int64_t *used);
 
 /* ---- reader.c ---- */
 
@@ -37,6 +40,7 @@ struct logs_reader {
     int64_t offset;    /* in the file, of the end of `raw` */
     int64_t end;       /* nothing beyond this offset is read */
     int64_t skip;      /* lines to pass over */
+    int64_t used;      /* of the filter's bytes */
     bool headless;     /* the first raw line may lack its beginning: drop it */
     struct buf raw;
     size_t at;         /* of the next line in raw */

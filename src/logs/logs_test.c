@@ -88,6 +88,9 @@ static void queries_choose_lines(void **state)
         {{.since_ns = third, .tail = 1}, "0:date \xff|"}, {{.grep = STR("an+a")}, "0:Banana|"},
         {{.grep = STR("^B|y$")}, "0:Banana|0:cherry|"}, {{.grep = STR("(?i)^b")}, "0:Banana|"},
         {{.grep = STR("apple"), .tail = 2}, ""}, {{.grep = STR("")}, "0:apple|0:Banana|0:cherry|0:date \xff|"},
+        {{.bytes = 37}, "0:apple|"}, {{.bytes = 36}, "0:apple|"}, {{.bytes = 33}, "0:ap|"}, {{.bytes = 31}, ""},
+        {{.bytes = 37 + 33}, "0:apple|0:Ba|"}, {{.bytes = 37 + 31}, "0:apple|"}, {{.bytes = 32, .tail = 2}, "0:c|"},
+        {{.bytes = 37, .grep = STR("^B")}, ""}, {{.bytes = 40, .since_ns = third}, "0:cherry|"}, {{.bytes = 1000, .tail = 1}, "0:date \xff|"},
         {{.grep = STR("date \\S")}, ""}, /* a byte that is no UTF-8 matches nothing */
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

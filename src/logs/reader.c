@@ -139,6 +139,8 @@ bool reader_advance(struct logs_reader *r, struct err *e)
         if (!line_next(r, e)) return false;
         if (!r->have) return true;
         keeps = r->skip == 0;
+        if (keeps && r->filter) r->have = logs_filter_fits(r->filter, &r->line, &r->used);
+        if (!r->have) return true;
         if (r->skip) r->skip--;
         else if (r->filter && !logs_filter_keeps(r->filter, &r->line, &keeps, e)) return false;
     }

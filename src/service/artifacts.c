@@ -25,6 +25,15 @@ static bool has_strategy(const struct val *art, const char *name)
     return archive && val_get(archive, str_of(name));
 }
 
+/* "main-logs" at ".../main.log": an archived log is kept as it is, as Argo does (exec/keys.c, log_key). */
+static bool is_log(struct str name, struct str key)
+{
+    struct str logs = STR("-logs"), log = STR(".log");
+    if (!str_ends(name, logs) || !str_ends(key, log)) return false;
+    struct str container = str_sub(name, 0, name.n - logs.n), rest = str_sub(key, 0, key.n - log.n);
+    return str_ends(rest, container) && rest.n > container.n && rest.p[rest.n - container.n - 1] == '/';
+}
+
 /* A key below a stored tree names a part of it, which is not shown as an artifact of its own. */
 static void content_find(struct collecting *x, struct run_artifact *art)
 {
@@ -47,6 +56,7 @@ static void list_add_artifacts(struct collecting *x, const struct val *node, con
             .key = val_text(val_path(v, "s3.key")), .input = input, .packed_zip = has_strategy(v, "zip"),
             .plain = raw || has_strategy(v, "none") || !val_get(v, STR("path")), /* main-logs has no path: it was never packed */
         };
+        art.plain = art.plain || is_log(art.name, art.key);
         if (raw) {
             art.text = val_get_str(raw, "data").p ? val_get_str(raw, "data") : STR("");
             art.form = STR("file");

@@ -56,8 +56,10 @@ static struct step_log log_of(struct finding *x, const struct val *v)
         container = shown;
         name = str_sub(name, 0, name.n - shown.n - 1);
     }
+    struct val *node = ARENA_NEW(x->a, struct val);
+    *node = *v;
     struct step_log log = {
-        .node_id = val_get_str(v, "id"), .template_name = tmpl, .container = container, .of_set = of_set,
+        .node = node, .node_id = val_get_str(v, "id"), .template_name = tmpl, .container = container, .of_set = of_set,
         .display_name = shown,
         .pod_name = pod_name(x->a, x->run->name, tmpl, name),
         .finished = val_get(v, STR("finishedAt")) && val_get(v, STR("finishedAt"))->kind == VAL_STR,

@@ -335,6 +335,7 @@ struct step_log {
     struct str path;   /* of its CRI log file; the file may not exist (yet) */
     bool finished;     /* nothing more will be written */
     bool of_set;       /* a container of a container set: pod_name is that of its pod */
+    const struct val *node; /* its status */
     int64_t started_us;
 };
 /* Logs of a workflow's steps in start order. */

@@ -5,6 +5,7 @@
 #include "exec/exec.h"
 #include "net/unix_client.h"
 #include "resource/resource.h"
+#include "resource/selector.h"
 #include "service/service.h"
 
 struct service_watch {
@@ -164,3 +165,11 @@ struct val workflow_stored_override(struct arena *a, const struct val *stored, c
 /* A new workflow from a stored one, with the metadata of `stored`: what was merged into it once is not looked up again. */
 bool workflow_copy(struct arena *a, struct service *s, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e);
 struct str uuid_random(struct arena *a);
+
+/* pod_labels.c: podMetadata of the workflow, over it the template's, over both what Argo adds. For one workflow; remembers its templates. */
+struct pod_labels;
+struct pod_labels *pod_labels_new(void);
+void pod_labels_free(struct pod_labels *x); /* NULL is fine */
+/* UNSUPPORTED when it asks for a label whose value is made of a tag. */
+bool pod_labels_match(struct pod_labels *x, struct store *st, const struct workflow_ref *ref, const struct step_log *s, const struct selector *sel,
+                      bool *out, struct err *e);

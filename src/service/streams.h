@@ -12,7 +12,7 @@ struct workflow_watch;
 struct workflow_watch_opts {
     struct str ns;             /* absent or "": all */
     struct str labels, fields; /* selectors, or absent */
-    bool no_nodes;             /* status.nodes is not asked for */
+    bool no_nodes;             /* objects come without status.nodes */
     int64_t after_rv;          /* 0: everything that is there comes first, as ADDED */
     /* type: ADDED, MODIFIED, DELETED (the object has only names then). False: not taken; comes again with the next
      * workflow_watch_pump. */
@@ -47,9 +47,11 @@ struct tail_opts {
     size_t n;
     struct str pod;       /* name of a pod or step, or id of a node; absent or "": all */
     struct str container; /* absent or "": main; of a container set all */
+    struct str selector;  /* over the labels of pods, of one workflow; absent or "": all */
     struct str grep;      /* regular expression, or absent */
     int64_t since_ns;     /* 0: all */
     int64_t tail;         /* -1: all; 0: nothing that is there */
+    int64_t bytes;        /* of each log, as logs_query; 0: all */
     bool follow;          /* until all of the workflows are over */
     bool timestamps;      /* in front of each line */
     bool previous;        /* of steps that retries have dropped */

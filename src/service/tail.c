@@ -28,6 +28,8 @@ struct tail {
     struct service *s;
     struct tail_opts o;
     struct arena arena; /* options, sources */
+    struct selector selector;
+    struct pod_labels *labels; /* NULL: all pods */
     struct service_watch *watch; /* NULL: follows nothing (any more) */
     struct logs_follow *files;
     struct loop_fd *files_watch;
@@ -58,6 +60,7 @@ static void turn_soon(struct tail *t)
 
 static void release(struct tail *t)
 {
+    pod_labels_free(t->labels);
     logs_follow_close(t->files);
     VEC_FINI(&t->sources);
     VEC_FINI(&t->lines);
@@ -127,8 +130,10 @@ static bool wanted(const struct tail *t, const struct step_log *s)
 static bool step_see(struct tail *t, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&t->by_path, s->path);
-    bool finished = s->finished || !t->o.follow;
+    bool finished = s->finished || !t->o.follow, meant = true;
     if (!slot && !wanted(t, s)) return true;
+    if (!slot && t->labels && !pod_labels_match(t->labels, service_store(t->s), t->o.refs, s, &t->selector, &meant, e)) return false;
+    if (!meant) return true;
     if (slot) {
         struct tail_source *known = &t->sources.items[slot->num];
         if (finished && !known->finished) logs_follow_finish(t->files, known->index);
@@ -294,6 +299,11 @@ static bool options_keep(struct tail *t, const struct tail_opts *o, struct err *
     t->o.pod = str_dup(&t->arena, o->pod);
     t->o.container = str_dup(&t->arena, o->container);
     t->o.grep = str_dup(&t->arena, o->grep.n ? o->grep : STR_NONE);
+    if (o->selector.n) {
+        ASSERT(o->n == 1);
+        if (!selector_parse(&t->arena, str_dup(&t->arena, o->selector), &t->selector, e)) return false;
+        t->labels = pod_labels_new();
+    }
     t->o.follow = o->follow && !o->previous && o->n && !all_over(t, &t->arena);
     return true;
 }
@@ -301,7 +311,7 @@ static bool options_keep(struct tail *t, const struct tail_opts *o, struct err *
 static bool files_open(struct tail *t, struct err *e)
 {
     int64_t lines = t->o.tail < 0 ? 0 : t->o.tail == 0 ? LOGS_TAIL_NONE : t->o.tail; /* 0 means all there */
-    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .grep = t->o.grep, .still = !t->o.follow};
+    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .bytes = t->o.bytes, .grep = t->o.grep, .still = !t->o.follow};
     if (!(t->files = logs_follow_open(&q, e))) return false;
     if (!t->o.follow) return true;
     struct watch_opts w = {.refs = t->o.refs, .n = t->o.n, .after = -1, .on_line = on_change, .user = t};

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Requests to engine.sock and what is answered: cases/NAME.yaml, one engine for each. Every route of src/api/routes.def must be hit.
+"""Requests to engine.sock and what is answered: cases/NAME.yaml, one engine for each. Of every route of src/api/routes.def there must be
+an answer that it is for, and one that says what is wrong with a request.
 
 A case has `run`, a Workflow that keeps the engine at work meanwhile (a suspend step is added), and `steps`:
 
@@ -23,12 +24,15 @@ import yaml
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "crash"))
 import common  # noqa: E402
+import openapi  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "src", "api", "routes.def")
 ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/changes",  # test/cli holds both
              "GET /api/v1/workflow-events/{namespace}", "GET /api/v1/stream/events/{namespace}",  # test/server/streams.py
              "GET /api/v1/stream/event-sources/{namespace}", "GET /api/v1/stream/event-sources/{namespace}/logs",
              "GET /api/v1/stream/sensors/{namespace}", "GET /api/v1/stream/sensors/{namespace}/logs"}
+GOOD_ELSEWHERE = {"GET /artifact-files/{namespace}/{workflows}/{id}/{nodeId}/{direction}/{artifactName}/{file...}",  # test/server/objects.py
+                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}"}
 REFUSED = ("/api/v1/event-sources/", "/api/v1/sensors/")  # what changes them answers 501
 KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "keeper"},
           "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
@@ -78,15 +82,15 @@ class Case:
         self.place = common.Place(skiff, "none")
         self.routes = routes()
 
-    def note(self, method, path):
-        """The route that a request means: literals before parameters."""
+    def note(self, method, path, status):
+        """Of the route that a request means (literals before parameters), whether it was done."""
         fits = [r for r in self.routes if r[0] == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+\.\.\.\}", ".*", r[1])), path)]
         if fits:
-            self.hit.add(" ".join(min(fits, key=lambda r: [part.startswith("{") for part in r[1].split("/")])))
+            route = " ".join(min(fits, key=lambda r: [part.startswith("{") for part in r[1].split("/")]))
+            self.hit.setdefault(route, set()).add(status // 100)
 
     def step(self, i, s):
         method, target = re.sub(r"\{(\w+)\}", lambda m: self.saved[m[1]], s["ask"]).split(" ", 1)
-        self.note(method, target.split("?")[0])
         what = f"{self.name} step {i}: {method} {target}"
         body = s.get("body")
 
@@ -98,6 +102,7 @@ class Case:
             common.wait_for(lambda: not lacks(s["until"], once()[2]), what)
         status, data, value = once()
         want = s.get("status", 200)
+        self.note(method, target.split("?")[0], status)
         self.score.check(status == want, f"{what}: status {status}, not {want}: {data[:300]}")
         if "text" in s:
             self.score.check(data.decode() == s["text"], f"{what}: {data[:300]}")
@@ -154,6 +159,18 @@ def nonsense(score, skiff):
     place.remove()
 
 
+def document(score, skiff):
+    place = common.Place(skiff, "none")
+    proc = place.start(place.file("keeper.yaml", yaml.safe_dump(KEEPER)))
+    common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
+    doc = json.loads(ask(place, "GET", "/openapi.json", None)[1])
+    place.call("terminate", "keeper")
+    proc.communicate(timeout=common.LIMIT_S)
+    place.remove()
+    with open(ROUTES) as f:
+        openapi.check(score, doc, re.findall(r'^ROUTE\("(\w+)", "([^"]+)", (\w+),', f.read(), re.M))
+
+
 def table():
     with open(ROUTES) as f:
         rows = re.findall(r'^ROUTE\("(\w+)", "([^"]+)", \w+, \w+,\n.*,\n\s*"((?:[^"\\]|\\.)*)"\)', f.read(), re.M)
@@ -173,8 +190,22 @@ def docs(score, write):
     score.check(write or new == text, "docs/http.md: the routes are not those of routes.def (run.py --docs writes them)")
 
 
+def covered(score, hit):
+    """`hit`: route -> first digits of what was answered."""
+    with open(ROUTES) as f:
+        rows = re.findall(r'^ROUTE\("(\w+)", "([^"]+)", .*\n\s+"\w+", (\w+), (\S+), (\S+),$', f.read(), re.M)
+    score.check(len(rows) == len(routes()), f"{len(rows)} rows are understood")
+    for method, pattern, query, body, answer in rows:
+        route, wrong_is_possible = f"{method} {pattern}", query not in ("empty", "fields_query") or body != "NOTHING" or re.search(r"\{(?!namespace)", pattern)
+        digits = hit.get(route, set())
+        good = {"ABSENT": 4, "REFUSED": 5}.get(answer, 2)
+        score.check(good in digits or route in ELSEWHERE | GOOD_ELSEWHERE, f"no case is answered by {route}")
+        if wrong_is_possible and body != "ANYTHING" and answer != "REFUSED":
+            score.check(4 in digits or route in ELSEWHERE, f"no case does {route} wrongly")
+
+
 def main():
-    score, hit = common.Score(), set()
+    score, hit = common.Score(), {}
     words = sys.argv[1:]
     docs(score, "--docs" in words)
     words = [w for w in words if w != "--docs"]
@@ -182,12 +213,12 @@ def main():
     for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.yaml"))):
         if not words or os.path.basename(path)[:-5] in words:
             Case(score, skiff, path, hit).run()
+    if not words or "document" in words:
+        document(score, skiff)
     if not words:
         nonsense(score, skiff)
-    for method, pattern in routes():
-        route = f"{method} {pattern}"
-        if not words and route not in ELSEWHERE:
-            score.check(route in hit, f"no case asks {route}")
+    if not words:
+        covered(score, hit)
     return score.end()
 
 

@@ -101,6 +101,7 @@ def what_is_shown(score, skiff):
     cases = [(bearer(good), 200), ({"Authorization": f"bearer  {good}"}, 200), ({"Cookie": f"authorization=Bearer {good}"}, 200),
              ({"Cookie": f"a=b; authorization={good}; c=d"}, 200), ({"Cookie": "authorization=x y; " + f"authorization=Bearer {good}"}, 200),
              ({}, 401), ({"Cookie": "a=b"}, 401), (bearer(wrong), 401), (bearer("x" * 5000), 401), ({"Authorization": good}, 401),
+             (bearer("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."), 401), (bearer("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmVk"), 401),
              ({"Authorization": "Basic eDp5"}, 401), ({"Authorization": "Bearer"}, 401),
              ({"Authorization": "Bearer x", "Cookie": f"authorization={good}"}, 401)]
     for headers, want in cases:

@@ -11,14 +11,17 @@ import resource
 import select
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import server  # noqa: E402
 from server import Server, common, workflow  # noqa: E402
 
-IDLE, SLOW = 3000, 500
+IDLE, SLOW = 9400, 500  # of an address at most 4096
+HEADER_S = 8  # who has said nothing for 10 s is ended
 GROWTH_KIB = 20  # a connection, kernel memory not counted
 
 
@@ -57,10 +60,9 @@ def many_idle_and_slow_clients(score, skiff):
     fds, before = descriptors(s.proc.pid), rss_kib(s.proc.pid)  # the connection of that may be there yet
     with contextlib.ExitStack() as all_of_them:
         keep = all_of_them.enter_context
-        for _ in range(idle):
-            keep(connect(s, "127.0.0.2"))
+        opened = [(keep(connect(s, f"127.0.0.{4 + i % 4}")), time.monotonic())[1] for i in range(idle)]
         slow = [keep(connect(s, "127.0.0.3", b"GET /api/v1/version HTTP/1.1\r\nHost: x\r\nX-A: ")) for _ in range(SLOW)]
-        common.wait_for(lambda: descriptors(s.proc.pid) >= fds + idle + SLOW - 5, "the connections")
+        common.wait_for(lambda: descriptors(s.proc.pid) >= fds + SLOW + sum(t > time.monotonic() - HEADER_S for t in opened) - 5, "the connections")
         grown = (rss_kib(s.proc.pid) - before) / (idle + SLOW)
         score.check(grown < GROWTH_KIB, f"{grown:.1f} KiB for each of {idle + SLOW} connections")
         for c in slow:
@@ -171,7 +173,126 @@ def tls(score, skiff):
     s.close()
 
 
-CASES = (ids_and_log, compressed, tls, many_idle_and_slow_clients)
+JSON_ERRORS = [
+    # request, body, headers, status, code, part of the message
+    ("GET /nowhere", None, {}, 404, 5, "nothing at this path"),
+    ("GET /api/v1/workflows/default/absent", None, {}, 404, 5, "absent"),
+    ("PATCH /api/v1/version", None, {}, 405, 12, ""),
+    ("GET /api/v1/workflows/default?listOptions.limit=many", None, {}, 400, 3, "listOptions.limit is a number"),
+    ("GET /api/v1/workflows/default?listOptions.limit=", None, {}, 400, 3, "listOptions.limit"),
+    ("GET /api/v1/workflows/default?listOptions.limit=-1", None, {}, 400, 3, "not negative"),
+    ("GET /api/v1/workflows/default?listOptions.limit=99999999999999999999", None, {}, 400, 3, "listOptions.limit"),
+    ("GET /api/v1/workflows/default?listOptions.watch=maybe", None, {}, 400, 3, "true or false"),
+    ("GET /api/v1/workflows/default?nameFilter=Fuzzy", None, {}, 400, 3, "Exact|Contains|Prefix"),
+    ("GET /api/v1/workflows/default?createdAfter=soon", None, {}, 400, 3, "is not a time"),
+    ("GET /api/v1/workflows/default?listOptions.labelSelector=a%3D%3D%3Db,(", None, {}, 400, 3, ""),
+    ("GET /api/v1/workflows/default?listOptions.continue=zz", None, {}, 400, 3, "continue token"),
+    ("GET /api/v1/workflow-events/default?listOptions.resourceVersion=99999999", None, {}, 410, 11, "list again"),
+    ("DELETE /api/v1/workflows/default/absent?force=perhaps", None, {}, 400, 3, "force is true or false"),
+    ("GET /api/v1/workflows/default/absent/log?logOptions.follow=1", None, {}, 400, 3, "logOptions.follow"),
+    ("POST /api/v1/workflows/default", "", {}, 400, 3, "the body needs a `workflow`"),
+    ("POST /api/v1/workflows/default", "[]", {}, 400, 3, "the body is an object"),
+    ("POST /api/v1/workflows/default", "null", {}, 400, 3, "the body is an object"),
+    ("POST /api/v1/workflows/default", "{", {}, 400, 3, ""),
+    ("POST /api/v1/workflows/default", '{"a":1}x', {}, 400, 3, ""),
+    ("POST /api/v1/workflows/default", b"\xff\xfe{}", {}, 400, 3, ""),
+    ("POST /api/v1/workflows/default", "[" * 100000, {}, 413, 8, "LIMIT_DOC_DEPTH"),
+    ("POST /api/v1/workflows/default", "workflow: {}", {"Content-Type": "application/yaml"}, 400, 3, ""),
+    ("POST /api/v1/workflows/default", '{"workflow": "x"}', {}, 400, 3, "workflow is an object"),
+    ("POST /api/v1/workflows/default", '{"workflow": {"spec": {"templats": []}}}', {}, 400, 3, "templats"),
+    ("POST /api/v1/workflows/default", '{"serverDryRun": "yes", "workflow": {}}', {}, 400, 3, "serverDryRun is true or false"),
+    ("POST /api/v1/workflows/default/submit", '{"submitOptions": {"parameters": ["a=b", 7]}}', {}, 400, 3, "submitOptions.parameters[1] is a text"),
+    ("POST /api/v1/workflows/default/submit", '{"submitOptions": {"priority": 1e99}}', {}, 400, 3, "submitOptions.priority is an integer"),
+    ("PUT /api/v1/workflows/default/absent/terminate", "nonsense", {}, 400, 3, ""),
+    ("PUT /api/v1/cron-workflows/default/absent/suspend", "7", {}, 400, 3, "the body is an object"),
+    ("POST /api/v1/tracking/event", "nonsense", {}, 400, 3, ""),
+    ("POST /api/v1/events/default/x", "nonsense", {}, 400, 3, ""),
+    ("POST /api/v1/event-sources/default", "{}", {}, 501, 12, "not supported"),
+    ("POST /upload-artifacts/default/t/a", "{}", {"Content-Type": "application/json"}, 400, 3, ""),
+    ("POST /api/v1/workflows/default", None, {"Content-Length": str(65 << 20)}, 413, 8, ""),
+    ("POST /api/v1/workflows/default", None, {"Content-Length": "12", "Transfer-Encoding": "chunked"}, 400, 3, ""),
+]
+FINE = [
+    # unknown members and keys do not count; of a key that comes again the first value does; whatever the type says, a body is JSON: all as Argo's server
+    ("GET /api/v1/workflows/default?nobody=knows&=&x", None, {}),
+    ("GET /api/v1/workflows/default?listOptions.limit=1&listOptions.limit=many", None, {}),
+    ("GET /api/v1/workflows/default?nameFilter=&createdAfter=&listOptions.continue=", None, {}),
+    ("POST /api/v1/tracking/event", '{"name": "x", "nobody": {"knows": []}}', {"Content-Type": "text/plain"}),
+    ("POST /api/v1/tracking/event", '{}', {"Content-Type": "application/x-www-form-urlencoded"}),
+    ("POST /api/v1/workflows/default/lint", json.dumps({"workflow": workflow("true", name="x"), "nobody": 1, "instanceID": None}), {"Content-Type": ""}),
+]
+
+
+def bad_input(score, skiff):
+    """What is wrong with a request is said in JSON, with the status that it has."""
+    s = Server(skiff).start()
+    s.ask("POST", "/api/v1/workflow-templates/default", {"template": {"metadata": {"name": "t"}, "spec": workflow("true")["spec"]}})
+
+    def ask(request, body, headers):
+        method, target = request.split(" ")
+        c = s.connect()
+        try:
+            c.putrequest(method, target)
+            if body is not None:
+                c.putheader("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                c.putheader(name, value)
+            c.endheaders(body.encode() if isinstance(body, str) else body)
+            r = c.getresponse()
+            return r, r.read()
+        finally:
+            c.close()
+    for request, body, headers, status, code, text in JSON_ERRORS:
+        r, data = ask(request, body, headers)
+        what = f"{request} {body[:60] if body else headers}: {r.status} {data[:200]}"
+        if score.check(r.status == status and r.headers["Content-Type"] == "application/json", what):
+            e = json.loads(data)
+            score.check(e["code"] == code and text in e["message"] and e["message"], what)
+        score.check(status != 405 or r.headers["Allow"] == "GET", f"allowed: {r.headers['Allow']}")
+    for request, body, headers in FINE:
+        r, data = ask(request, body, headers)
+        score.check(r.status == 200, f"{request}: {r.status} {data[:200]}")
+    s.close()
+
+
+def vanishing_clients(score, skiff):
+    """Clients that go in the middle of anything, politely or by a reset, leave nothing behind."""
+    s = Server(skiff).start()
+    name = s.submit(workflow("yes abc | head -n 200000"))
+    s.wait(name)
+    head = b" HTTP/1.1\r\nHost: x\r\n"
+    form = b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b\r\nContent-Disposition: form-data; name=file; filename=f\r\n\r\nabc"
+    ways = [b"", b"GET /api", b"GET /api/v1/version" + head, b"GET /api/v1/workflows/default" + head + b"\r\n",
+            b"POST /api/v1/workflows/default" + head + b"Content-Length: 1000\r\n\r\n{", b"POST /api/v1/workflows/default" + head + b"Transfer-Encoding: chunked\r\n\r\n4\r\n{",
+            b"POST /upload-artifacts/default/t/a" + head + form, f"GET /api/v1/workflows/default/{name}/log".encode() + head + b"\r\n",
+            b"GET /api/v1/workflow-events/default" + head + b"\r\n", b"GET /api/v1/skiff/changes?after=0" + head + b"Accept: text/event-stream\r\n\r\n",
+            b"GET /api/v1/stream/events/default" + head + b"\r\n", f"GET /artifacts/default/{name}/{name}/main-logs".encode() + head + b"\r\n"]
+
+    def round_of_them():
+        for n in range(8):
+            for way in ways:
+                c = connect(s, text=way)
+                if n % 2:
+                    c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+                if n % 4 > 1 and b"\r\n\r\n" in way and way.startswith(b"GET"):
+                    c.recv(10)
+                c.close()
+    s.ask("GET", "/api/v1/version")
+    fds = descriptors(s.proc.pid)
+    round_of_them()
+    common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 2, "the descriptors of the first round")
+    before = rss_kib(s.proc.pid)
+    for _ in range(5):
+        round_of_them()
+    common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 2, "the descriptors of further rounds")
+    grown = rss_kib(s.proc.pid) - before
+    score.check(grown < 8 << 10, f"memory grew by {grown} KiB in {5 * 8 * len(ways)} requests")
+    score.check(s.wait(s.submit(workflow("true")))["status"]["phase"] == "Succeeded", "and workflows run")
+    score.check(s.stop() == 0, "told to end")
+    s.close()
+
+
+CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, many_idle_and_slow_clients)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))

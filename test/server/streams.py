@@ -34,7 +34,8 @@ def log_framing(score, skiff):
     for query, want in (("logOptions.container=wait", []), ("logOptions.tailLines=1", ["three"]), ("logOptions.tailLines=0", []),
                         ("grep=o", ["one", 'say "two"']), ("podName=talks", ["one", 'say "two"', "three"]), ("podName=other", []),
                         ("logOptions.sinceTime=2999-01-01T00:00:00Z", []), ("logOptions.sinceSeconds=600", ["one", 'say "two"', "three"]),
-                        ("logOptions.previous=true", [])):
+                        ("logOptions.previous=true", []), ("logOptions.limitBytes=33", ["on"]), ("logOptions.limitBytes=35", ["one"]),
+                        ("logOptions.limitBytes=31&logOptions.follow=true", []), ("logOptions.limitBytes=1000", ["one", 'say "two"', "three"])):
         got = lines_of(s, name, query)
         score.check(got == want, f"log?{query}: {got}")
     stamped = lines_of(s, name, "logOptions.timestamps=true&logOptions.tailLines=1")
@@ -43,12 +44,38 @@ def log_framing(score, skiff):
     score.check(pod.rest().decode() == plain, "the log of a pod")
     pod.close()
     for target, status in ((f"/workflows/default/absent/log", 404), (f"/workflows/default/{name}/log?grep=(", 400),
-                           (f"/workflows/default/{name}/log?logOptions.tailLines=x", 400), (f"/workflows/default/{name}/log?selector=a", 501),
-                           (f"/workflows/default/{name}/log?logOptions.limitBytes=5", 501), ("/workflows/default//log", 400)):
+                           (f"/workflows/default/{name}/log?logOptions.tailLines=x", 400), (f"/workflows/default/{name}/log?selector=%3D", 400),
+                           (f"/workflows/default/{name}/log?logOptions.limitBytes=0", 400), ("/workflows/default//log", 400)):
         got, _, e = s.ask("GET", API + target)
         score.check(got == status and "message" in e, f"{target}: {got} {e}")
     got = lines_of(s, "", "selector=workflows.argoproj.io/completed%3Dtrue&logOptions.tailLines=1")
     score.check(got == ["three"], f"by labels: {got}")
+    s.close()
+
+
+def log_selector(score, skiff):
+    """Beside a name a selector is over the labels that the pods would have."""
+    s = Server(skiff).start()
+    say = {"container": {"image": "busybox", "command": ["sh", "-c", "echo $0", "{{inputs.parameters.w}}"]}, "inputs": {"parameters": [{"name": "w"}]}}
+
+    def step(name, **ref):
+        return {"name": name, **ref, "arguments": {"parameters": [{"name": "w", "value": name}]}}
+    s.ask("POST", f"{API}/workflow-templates/default",
+          {"template": {"metadata": {"name": "lib"}, "spec": {"templates": [{"name": "far", "metadata": {"labels": {"tier": "back"}}, **say}]}}})
+    wf = workflow("true", name="labelled")
+    wf["spec"].update(podMetadata={"labels": {"all": "yes", "tier": "front"}}, templates=[
+        {"name": "main", "steps": [[step("a", template="near")], [step("b", templateRef={"name": "lib", "template": "far"})], [step("c", template="tagged")]]},
+        {"name": "near", **say}, {"name": "tagged", "metadata": {"labels": {"what": "{{inputs.parameters.w}}", "tier": "back"}}, **say}])
+    stream = s.stream(f"{API}/workflows/default/{s.submit(wf)}/log?logOptions.follow=true&selector=tier%3Dback")
+    got = [json.loads(line)["result"]["content"] for line in stream.rest().decode().splitlines()]
+    score.check(got == ["b", "c"], f"followed: {got}")
+    stream.close()
+    for selector, want in (("tier=front", ["a"]), ("tier!=front,all", ["b", "c"]), ("workflows.argoproj.io/workflow=labelled", ["a", "b", "c"]),
+                           ("workflows.argoproj.io/completed=false", []), ("none", [])):
+        got = lines_of(s, "labelled", "selector=" + selector.replace("=", "%3D").replace("!", "%21"))
+        score.check(got == want, f"{selector}: {got}")
+    last = json.loads(log_of(s, "labelled", "selector=what%3Dc")[2].splitlines()[-1])
+    score.check(last["error"]["http_code"] == 501 and "has a tag" in last["error"]["message"], f"a label with a tag: {last}")
     s.close()
 
 
@@ -106,6 +133,23 @@ def phases_by_name(results):
 
 def last_is(name, phase):
     return lambda r: r["object"]["metadata"]["name"] == name and r["object"].get("status", {}).get("phase") == phase
+
+
+def watch_fields(score, skiff):
+    """Parts of each workflow, named from the top of an event as Argo's page does; its type is always there."""
+    s = Server(skiff).start()
+    s.wait(s.submit(workflow("true", name="parts")))
+    for fields, want in (("result.type,result.object.metadata.name,result.object.status.phase", {"metadata": {"name": "parts"}, "status": {"phase": "Succeeded"}}),
+                         ("metadata.name", {"metadata": {"name": "parts"}}), ("result.type", {})):
+        stream = s.stream(f"{API}/workflow-events/default?fields={fields}")
+        got = stream.result()
+        score.check(got == {"type": "ADDED", "object": want}, f"fields={fields}: {got}")
+        stream.close()
+    stream = s.stream(f"{API}/workflow-events/default?fields=-result.object.status.nodes,result.object.spec")
+    got = stream.result()["object"]
+    score.check("nodes" not in got["status"] and "spec" not in got and got["metadata"]["uid"], f"all but some: {got}")
+    stream.close()
+    s.close()
 
 
 def deleted(name):
@@ -317,7 +361,7 @@ def streams_end(score, skiff):
     s.close()
 
 
-CASES = (log_framing, log_follow, log_slow_reader, watch, watch_resumes, watch_coalesces, happenings, bindings, streams_end)
+CASES = (log_framing, log_selector, log_follow, log_slow_reader, watch, watch_fields, watch_resumes, watch_coalesces, happenings, bindings, streams_end)
 
 if __name__ == "__main__":
     server.sys.exit(server.run_cases(CASES))
