@@ -33,8 +33,7 @@ const char *service_socket(struct service *s) { return in_state(s, "engine.sock"
 static void on_commit(void *user)
 {
     struct service *s = user;
-    for (size_t i = s->watches.n; i-- > 0;) /* one may leave meanwhile */
-        if (!s->watches.items[i]->full) service_watch_pump(s->watches.items[i]);
+    watches_turn(s);
     feeds_wake(s);
     events_committed(s, NULL);
     follow_commit(s);
