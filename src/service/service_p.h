@@ -105,6 +105,7 @@ struct service {
     VEC(struct node_index) indexes;
     VEC(struct submission *) submissions; /* of this turn of the loop */
     struct loop_hook *submit_hook;
+    struct loop_timer *quiet_timer; /* of a server */
 };
 
 struct store *service_store(struct service *s);
