@@ -10,10 +10,12 @@ import urllib.parse
 PHASES = ("Succeeded", "Succeeded", "Succeeded", "Succeeded", "Failed", "Error")
 
 
-def start(b, name):
-    """A server on a state directory of its own, and a connection to it."""
-    command = [b.bin["skiff"], "server", "--port", "0", "--state", b.state("root", name)]
-    proc = subprocess.Popen(command, env={**b.env("root"), "SKIFF_RUNTIME": "none"}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def start(b, name, port=0, quiet=False):
+    """A server on a state directory of its own, and a connection to it. `quiet`: at this port, without waiting for what it says."""
+    command = [b.bin["skiff"], "server", "--port", str(port), "--state", b.state("root", name)]
+    proc = subprocess.Popen(command, env={**b.env("root"), "SKIFF_RUNTIME": "none", **b.settings}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if quiet:
+        return proc, http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     said = ""
     while "listening at " not in said:
         line = proc.stderr.readline()
@@ -52,7 +54,8 @@ LISTS = {
     "labels that exclude each other": "listOptions.labelSelector=team%3Dt3,team!%3Dt3",
     "a rare phase": "listOptions.labelSelector=workflows.argoproj.io/phase%3DError",
     "a common phase": "listOptions.labelSelector=workflows.argoproj.io/phase+in+(Succeeded,Failed)",
-    "part of a name": "listOptions.fieldSelector=metadata.name%3Dodd&nameFilter=Contains", "a name": "listOptions.fieldSelector=metadata.name%3Dnightly-000123",
+    "part of a name": "listOptions.fieldSelector=metadata.name%3Dodd&nameFilter=Contains",
+    "a name's beginning": "listOptions.fieldSelector=metadata.name%3Dodd&nameFilter=Prefix", "a name": "listOptions.fieldSelector=metadata.name%3Dnightly-000123",
     "finished before": "finishedBefore=2023-11-14T22:20:00Z", "created after": "createdAfter=2023-11-15T23:00:00Z",
     "a namespace of few": "listOptions.fieldSelector=metadata.namespace%3Dfew",
 }
@@ -87,4 +90,5 @@ def lists(b):
 
 
 def server(b):
+    b.settings = {}
     lists(b)

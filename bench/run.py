@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import measure  # noqa: E402
 import parts_image  # noqa: E402
 import parts_lang  # noqa: E402
+import parts_load  # noqa: E402
 import parts_scale  # noqa: E402
 import parts_server  # noqa: E402
 import parts_steps  # noqa: E402
@@ -26,7 +27,7 @@ PARTS = {"steps": parts_steps.steps, "runtimes": parts_steps.runtimes, "chain": 
          "cold": parts_steps.cold, "artifact": parts_scale.artifact, "yaml": parts_scale.yaml,
          "dag": parts_scale.dag, "sleepers": parts_scale.sleepers, "adoption": parts_scale.adoption,
          "lang": parts_lang.lang, "image": parts_image.steps_in_image,
-         "unpack": parts_image.unpack, "server": parts_server.server}
+         "unpack": parts_image.unpack, "server": parts_server.server, "load": parts_load.load}
 
 
 class Bench:
@@ -35,11 +36,11 @@ class Bench:
     def __init__(self, args):
         self.rounds = args.rounds or (1 if args.quick else 5)
         self.quick, self.cores, self.root = args.quick, os.cpu_count(), os.geteuid() == 0
-        self.rows, self.measured = [], 0
+        self.rows, self.measured, self.settings = [], 0, {}
         self.dir = tempfile.mkdtemp(prefix="skiff-bench-", dir="/var/tmp")
         os.chmod(self.dir, 0o755)
         self.bin = {}
-        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop", "bench/when", "bench/langspeed"):
+        for name in ("skiff", "bench/floor", "bench/dagscale", "bench/yamlfloor", "bench/noop", "bench/when", "bench/langspeed", "bench/httpload"):
             path = os.path.join(args.build, name)
             if os.path.exists(path):
                 self.bin[os.path.basename(name)] = shutil.copy(path, os.path.join(self.dir, os.path.basename(name)))

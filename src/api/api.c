@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/vec.h"
 #include "base/version.h"
 #include "doc/json.h"
@@ -301,7 +302,7 @@ void get_version(struct http_req *r, void *user)
 struct changes {
     struct http_stream *stream;
     struct service_watch *watch;
-    struct loop_timer *more; /* the client has taken all that it was given */
+    struct loop_timer *more; /* the client has taken all that it was given, and the rest is in the change log */
 };
 
 static void changes_free(struct changes *c)
@@ -325,7 +326,14 @@ static bool on_line(void *user, struct str line)
     return http_stream_event(((struct changes *)user)->stream, STR_NONE, STR_NONE, line);
 }
 
-static void on_room(void *user) { loop_timer_arm_us(((struct changes *)user)->more, 0); }
+/* Out of the server's sending: what is not among the last changes is read in a turn of its own. */
+static void on_taken(void *user)
+{
+    struct changes *c = user;
+    if (!service_watch_take(c->watch)) loop_timer_arm_us(c->more, 0);
+}
+
+static void on_ready(void *user) { http_stream_more(((struct changes *)user)->stream); }
 static void on_more(void *user) { service_watch_pump(((struct changes *)user)->watch); }
 
 /* Of the query and of the body. */
@@ -370,7 +378,7 @@ void stream_changes(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct changes *c = mem_zalloc(sizeof *c);
-    struct watch_opts o = {.on_line = on_line, .user = c};
+    struct watch_opts o = {.on_line = on_line, .on_ready = on_ready, .user = c};
     struct err e;
     if (changes_asked(r, &o, &e)) c->watch = service_watch_new(x->s, &o, &e);
     if (!c->watch) {
@@ -380,7 +388,8 @@ void stream_changes(struct http_req *r, void *user)
     }
     c->more = loop_timer_new(service_loop(x->s), on_more, c);
     c->stream = http_stream_begin(r, http_req_wants_sse(r) ? "text/event-stream" : "application/x-ndjson");
-    http_stream_on_room(c->stream, on_room, c);
+    http_stream_limit(c->stream, LIMIT_CHANGES_AHEAD_BYTES);
+    http_stream_source(c->stream, on_taken, c);
     http_req_on_gone(r, on_gone, c);
     service_watch_pump(c->watch);
 }

@@ -69,6 +69,7 @@ enum {
     LIMIT_CHANGE_LINE_BYTES = (256 << 20) + (64 << 10), /* one of them as a line: a stored text and what it is about */
     LIMIT_EVENTS_QUEUED = 1000,      /* events that wait to be looked at; more are refused */
     LIMIT_EVENT_BYTES = 4 << 20,     /* one of them, with its metadata, as JSON */
+    LIMIT_CHANGES_AHEAD_BYTES = 32 << 10, /* lines of changes for one client before it takes them; one may be more. The rest waits in the log */
     LIMIT_STREAM_AHEAD_BYTES = 256 << 10, /* made for one client of a stream before it takes them; one line may be more */
     LIMIT_STORED_BYTES = 256 << 20,  /* one text or blob in the database */
     LIMIT_CONFIG_BYTES = 1 << 20,    /* one configuration file */

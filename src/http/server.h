@@ -131,6 +131,10 @@ void http_stream_limit(struct http_stream *s, size_t max_bytes);
 /* Called each time that all has been taken after something was refused for want of room. It comes while the
  * server is sending, so it may only arm a timer or the like. */
 void http_stream_on_room(struct http_stream *s, loop_fn *fn, void *user);
+/* For what is written anyway where a client takes it: fn is asked, while the server is sending, whenever all that was written has been
+ * taken, and at once after http_stream_more. What it writes is sent without waiting for the commit hooks. It may not end the stream. */
+void http_stream_source(struct http_stream *s, loop_fn *fn, void *user);
+void http_stream_more(struct http_stream *s);
 /* One JSON document as one event, framed as the content type says: text/event-stream with the id
  * and event name (each may be absent), else one line. */
 bool http_stream_event(struct http_stream *s, struct str id, struct str event, struct str json);

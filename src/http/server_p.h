@@ -36,6 +36,10 @@ struct http_stream {
     bool refused;  /* something, for want of room */
     loop_fn *on_room;
     void *room_user;
+    loop_fn *source;
+    void *source_user;
+    bool sourcing; /* it is being asked */
+    size_t used;   /* the most that was written at once to the library's buffer since pages of it were given back */
     bool ended;    /* nothing more is written */
     bool finished; /* and that is released too */
 };

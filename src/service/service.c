@@ -1,4 +1,5 @@
 /* Opening a state directory: as reader, as engine, or as follower of the engine that is there. */
+#include <malloc.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,11 +32,19 @@ static const char *in_state(struct service *s, const char *name)
 
 const char *service_socket(struct service *s) { return in_state(s, "engine.sock"); }
 
+enum { QUIET_US = 2000000 }; /* without a commit, until memory that is not used goes back to the system */
+
+static void on_quiet(void *user)
+{
+    (void)user;
+    malloc_trim(0);
+}
+
 static void on_commit(void *user)
 {
     struct service *s = user;
-    for (size_t i = s->watches.n; i-- > 0;) /* one may leave meanwhile */
-        if (!s->watches.items[i]->full) service_watch_pump(s->watches.items[i]);
+    if (s->quiet_timer) loop_timer_arm_us(s->quiet_timer, QUIET_US);
+    watches_turn(s);
     feeds_wake(s);
     events_committed(s, NULL);
     follow_commit(s);
@@ -53,6 +62,15 @@ bool service_failed(const struct service *s, struct err *e)
 {
     if (s->failure.code) *e = s->failure;
     return s->failure.code != ERR_NONE;
+}
+
+/* What is held for others while this process is the engine. */
+static void engine_leave(struct service *s)
+{
+    events_end(s);
+    submissions_close(s);
+    loop_timer_free(s->quiet_timer);
+    s->quiet_timer = NULL;
 }
 
 bool service_take_over(struct service *s, bool *became, struct err *e)
@@ -77,10 +95,10 @@ bool service_take_over(struct service *s, bool *became, struct err *e)
         s->exec = NULL;
     }
     if (s->exec) submissions_open(s);
+    if (s->exec && s->o.schedules) s->quiet_timer = loop_timer_new(s->loop, on_quiet, s); /* it stays when nothing runs */
     if (s->exec && s->o.serve) s->server = s->o.serve(s, e);
     if (s->exec && (s->server || !s->o.serve)) return *became = true;
-    events_end(s);
-    submissions_close(s);
+    engine_leave(s);
     exec_close(s->exec);
     s->exec = NULL;
     close_fd(&s->lock_fd);
@@ -163,8 +181,7 @@ void service_close(struct service *s)
     if (s->aborted.n || (s->exec && exec_is_ending(s->exec))) abort_wait(s);
     if (s->server && s->o.unserve) s->o.unserve(s->server);
     while (s->watches.n) service_watch_free(s->watches.items[s->watches.n - 1]);
-    events_end(s);
-    submissions_close(s);
+    engine_leave(s);
     bool left = s->exec && s->o.start_engine && !s->failure.code && service_has_left(s);
     exec_close(s->exec);
     s->exec = NULL; /* what workers finish below, such as an upload, finds no engine */

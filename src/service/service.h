@@ -254,12 +254,17 @@ struct watch_opts {
     int64_t after;   /* a seq, or -1: from now on */
     /* False: it was not taken, and comes again with the next service_watch_pump. */
     bool (*on_line)(void *user, struct str json);
+    /* Not NULL: after a commit lines do not come by themselves; this says, once, that there are some for service_watch_take. */
+    void (*on_ready)(void *user);
     void *user;
 };
 struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e);
 void service_watch_free(struct service_watch *w); /* NULL is fine; also from inside on_line */
 /* Sends what is there already; later changes come by themselves after each commit, unless a line was not taken. */
 void service_watch_pump(struct service_watch *w);
+/* Gives what was committed lately, as far as it is taken; may be called anywhere. False: there is more, and only service_watch_pump can
+ * give it. */
+bool service_watch_take(struct service_watch *w);
 
 /* ---- limits of semaphores ---- */
 

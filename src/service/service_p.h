@@ -8,6 +8,24 @@
 #include "resource/selector.h"
 #include "service/service.h"
 
+/* recent.c */
+struct recent_change {
+    int64_t seq, run;
+    struct str line;   /* absent: nobody is told of it */
+    struct str status; /* within it: of a node */
+    struct str gone;   /* uid of the workflow that was deleted */
+};
+
+struct recent {
+    bool on;
+    VEC(struct recent_change) changes; /* without gaps, up to `last` */
+    size_t older;                      /* so many of them are in the older arena */
+    struct arena arenas[2];
+    int newer; /* which of the two */
+    int64_t last;
+    unsigned readers;
+};
+
 struct service_watch {
     struct service *s;
     int64_t *runs; /* ids in order, each once */
@@ -23,7 +41,9 @@ struct service_watch {
     bool full;     /* the last line was not taken */
     bool dead;     /* freed while it was pumped */
     bool pumping;
+    bool ready;    /* on_ready was told, and not all is taken yet */
     bool (*on_line)(void *user, struct str json);
+    void (*on_ready)(void *user);
     void *user;
 };
 
@@ -74,6 +94,9 @@ struct service {
     struct following follow;
     VEC(int64_t) aborted; /* runs whose killed steps service_close waits for */
     VEC(struct service_watch *) watches;
+    struct loop_timer *watch_timer; /* as long as there are any */
+    int64_t watches_rest_until_us;
+    struct recent recent;
     VEC(struct feed *) feeds;
     size_t feed_next; /* whose turn was last */
     struct loop_timer *feed_timer;
@@ -84,6 +107,7 @@ struct service {
     VEC(struct node_index) indexes;
     VEC(struct submission *) submissions; /* of this turn of the loop */
     struct loop_hook *submit_hook;
+    struct loop_timer *quiet_timer; /* of a server */
 };
 
 struct store *service_store(struct service *s);
@@ -98,6 +122,19 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e);
 void follow_commit(struct service *s);
 void follow_hurry(struct service *s, struct str ns, struct str name); /* a followed one is to end */
 void follow_failed(struct service *s, const struct err *e);
+
+/* watch.c: after a commit */
+void watches_turn(struct service *s);
+/* recent.c: what was committed; only while this process is the engine */
+#define CHANGE_DELETED "{\"phase\":\"Failed\",\"message\":\"deleted\"}" /* the status of a workflow that was deleted while somebody watched it */
+void recent_open(struct service *s); /* nothing is lost from now on; twice is fine */
+void recent_close(struct service *s);
+void recent_collect(struct service *s);
+/* NULL: it is not there, or not there any more. Until the next recent_collect, and as long as recent.readers is not 0 its line. */
+const struct recent_change *recent_find(const struct service *s, int64_t seq);
+/* One line of a watch. seq < 0: no place to go on from. */
+void change_line(struct buf *b, int64_t seq, const struct run_row *run, struct str kind, struct str payload);
+bool change_of_deletion(struct arena *a, const struct change_row *c, struct run_row *out); /* of a workflow */
 
 void feed_add(struct service *s, struct feed *f);
 void feed_remove(struct service *s, struct feed *f);

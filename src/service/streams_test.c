@@ -214,13 +214,121 @@ static void a_watch_is_taken_up_again(void **state)
     assert_int_equal(f->e.code, ERR_GONE);
 }
 
+/* ---- changes, each once ---- */
+
+struct watcher {
+    struct service_watch *w;
+    int64_t last, sum;
+    int lines, room, told, deleted;
+};
+
+static bool on_line(void *user, struct str json)
+{
+    struct watcher *x = user;
+    struct arena a CLEANUP(arena_fini);
+    struct val v;
+    int64_t seq;
+    arena_init(&a);
+    if (x->room-- <= 0) return false;
+    assert_true(json_parse(&a, json, NULL, &v, NULL));
+    assert_true(val_i64(val_get(&v, STR("seq")), &seq));
+    if (seq <= x->last) fail_msg("%lld after %lld", (long long)seq, (long long)x->last);
+    x->last = seq;
+    x->sum = x->sum * 31 + seq;
+    x->lines++;
+    x->deleted += str_is(val_text(val_path(&v, "status.message")), "deleted");
+    return true;
+}
+
+static void on_ready(void *user) { ((struct watcher *)user)->told++; }
+
+static void watch(struct fixture *f, struct watcher *x, const struct workflow_ref *ref, int64_t after, bool takes)
+{
+    struct watch_opts o = {.refs = ref, .n = ref != NULL, .after = after, .on_line = on_line, .on_ready = takes ? on_ready : NULL, .user = x};
+    *x = (struct watcher){.room = 1 << 20};
+    if (!(x->w = service_watch_new(f->s, &o, &f->e))) fail_msg("%s", f->e.text);
+    service_watch_pump(x->w);
+}
+
+static void node_changes(struct fixture *f, int64_t run, struct str status)
+{
+    struct change_row c = {.run = run, .kind = STR("node"), .payload = status};
+    assert_true(exec_begin(f->s->exec, &f->e) && store_change_add(service_store(f->s), &c, NULL, &f->e) && exec_commit(f->s->exec, &f->e));
+}
+
+/* Made once for all: whoever is given them, takes them, or comes to them from the log sees the same. */
+static void changes_are_the_same_for_all(void **state)
+{
+    struct fixture *f = *state;
+    struct workflow_ref b = {STR("default"), STR("b")};
+    struct watcher given, takes, late, one;
+    submit(f, "a");
+    submit(f, "b");
+    watch(f, &given, NULL, 0, false);
+    watch(f, &takes, NULL, 0, true);
+    watch(f, &one, &b, 0, true);
+    int of_b = one.lines;
+    node_changes(f, 1, STR("{}"));
+    assert_int_equal(one.told, 0);
+    node_changes(f, 2, STR("{}"));
+    assert_int_equal(takes.told, 1); /* once, until it has taken all */
+    assert_int_equal(one.told, 1);
+    takes.room = 1;
+    assert_true(service_watch_take(takes.w));
+    node_changes(f, 2, STR("{}"));
+    assert_int_equal(takes.told, 1);
+    takes.room = 1 << 20;
+    assert_true(service_watch_take(takes.w));
+    assert_true(service_watch_take(one.w));
+    watch(f, &late, NULL, 0, false);
+    assert_int_equal(takes.lines, given.lines);
+    assert_int_equal(takes.sum, given.sum);
+    assert_int_equal(late.sum, given.sum);
+    assert_true(one.lines > of_b && one.lines < given.lines);
+    assert_true(service_stop(f->s, STR("default"), STR("b"), SERVICE_TERMINATE, &f->e) && service_delete(f->s, STR("default"), STR("b"), false, &f->e));
+    assert_true(service_watch_take(one.w));
+    assert_int_equal(one.deleted, 1);
+    assert_int_equal(given.deleted, 0);
+}
+
+/* Who takes nothing for a while goes on from the change log. */
+static void who_falls_behind_misses_nothing(void **state)
+{
+    enum { BIG = 100 << 10, MANY = 40 };
+    struct fixture *f = *state;
+    struct watcher given, takes;
+    char *text = arena_alloc_bytes(&f->a, BIG);
+    submit(f, "a");
+    watch(f, &given, NULL, 0, false);
+    watch(f, &takes, NULL, 0, true);
+    memset(text, ' ', BIG);
+    memcpy(text, "{}", 2);
+    takes.room = 0;
+    for (int i = 0; i < MANY; i++) node_changes(f, 1, str_n(text, BIG));
+    assert_true(f->s->recent.changes.n < MANY);
+    assert_false(service_watch_take(takes.w));
+    takes.room = MANY / 2;
+    service_watch_pump(takes.w);
+    takes.room = 1 << 20;
+    service_watch_pump(takes.w);
+    assert_int_equal(takes.sum, given.sum);
+    assert_int_equal(takes.lines, given.lines);
+    node_changes(f, 1, STR("{}"));
+    assert_true(service_watch_take(takes.w));
+    assert_int_equal(takes.sum, given.sum);
+    service_watch_free(given.w);
+    service_watch_free(takes.w);
+    assert_false(f->s->recent.on); /* nobody looks: nothing is kept */
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_queue_is_bounded_and_kept), TEST(what_cannot_be_kept_is_told), TEST(changes_wait_as_one),
-        TEST(a_selector_comes_and_goes), TEST(a_watch_is_taken_up_again),
+        TEST(a_selector_comes_and_goes), TEST(a_watch_is_taken_up_again), TEST(changes_are_the_same_for_all),
+        TEST(who_falls_behind_misses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,15 @@
 /* Watches: the change log as JSON lines, each once and in order, for the follow of this process and
  * for the engine's socket. A watch keeps its place; nothing is queued for it, and a line that is not taken
- * comes again when it is pumped the next time. */
+ * comes again when it is pumped the next time. Lines of what was just committed are made once for all (recent.c). */
 #include "base/limits.h"
 #include "doc/json.h"
-#include "os/clock.h"
 #include "service/service_p.h"
 
-enum { PAGE = 500 };
+enum {
+    PAGE = 500,
+    MANY = 16,     /* when more than so many were given lines at once, the next ones wait: */
+    EACH_US = 20,  /* for each, about what it costs to send them */
+};
 
 static int run_order(const void *x, const void *y)
 {
@@ -19,30 +22,10 @@ static bool wanted(const struct service_watch *w, int64_t run)
     return run && (!w->n || bsearch(&run, w->runs, w->n_runs, sizeof run, run_order));
 }
 
-/* seq < 0: no place to go on from. */
-static void line_write(struct buf *b, int64_t seq, const struct run_row *run, struct str kind,
-                       struct str payload)
-{
-    bool node = str_is(kind, "node");
-    buf_reset(b);
-    buf_char(b, '{');
-    if (seq >= 0) buf_printf(b, "\"seq\":%lld,", (long long)seq);
-    buf_str(b, STR("\"workflow\":{\"namespace\":"));
-    buf_json(b, run->ns);
-    buf_str(b, STR(",\"name\":"));
-    buf_json(b, run->name);
-    buf_str(b, STR(",\"uid\":"));
-    buf_json(b, run->uid);
-    buf_printf(b, "},\"timeUs\":%lld,\"type\":\"%s\",\"%s\":", (long long)clock_now_us(),
-               node ? "node" : "workflow", node ? "node" : "status");
-    buf_str(b, payload);
-    buf_char(b, '}');
-}
-
 /* True: it was taken, and the next one may follow. */
-static bool line_give(struct service_watch *w, const struct buf *b)
+static bool line_give(struct service_watch *w, struct str line)
 {
-    w->full = !w->on_line(w->user, buf_view(b)) && !w->dead;
+    w->full = !w->on_line(w->user, line) && !w->dead;
     return !w->full && !w->dead;
 }
 
@@ -69,14 +52,15 @@ static void shown_note(struct service_watch *w, int64_t run, struct str id)
     map_put(&w->shown, node_key(&w->shown_arena, run, id), NULL)->num = (uint64_t)store_change_last(service_store(w->s));
 }
 
-static bool shown_already(struct service_watch *w, const struct change_row *c, struct arena *a)
+/* `status`: of a node, else absent. */
+static bool shown_already(struct service_watch *w, int64_t seq, int64_t run, struct str status, struct arena *a)
 {
     struct val v;
     if (!w->shown.n) return false;
     struct str id = STR_NONE;
-    if (str_is(c->kind, "node") && json_parse(a, c->payload, NULL, &v, NULL)) id = val_get_str(&v, "id");
-    const struct map_slot *s = map_get(&w->shown, node_key(a, c->run, id));
-    return s && (uint64_t)c->seq <= s->num;
+    if (status.n && json_parse(a, status, NULL, &v, NULL)) id = val_get_str(&v, "id");
+    const struct map_slot *s = map_get(&w->shown, node_key(a, run, id));
+    return s && (uint64_t)seq <= s->num;
 }
 
 static void shown_forget(struct service_watch *w)
@@ -91,8 +75,8 @@ static bool state_line(void *ctx, const struct node_row *row, struct err *e)
 {
     struct states *x = ctx;
     (void)e;
-    line_write(x->b, -1, x->run, STR("node"), row->status);
-    if (!line_give(x->w, x->b)) return false;
+    change_line(x->b, -1, x->run, STR("node"), row->status);
+    if (!line_give(x->w, buf_view(x->b))) return false;
     x->w->state_node = row->idx + 1;
     if (row->rv >= x->w->states_rv) shown_note(x->w, row->run, row->id);
     return true;
@@ -110,8 +94,8 @@ static bool run_states(struct service_watch *w, struct arena *a, struct buf *b)
     if (!store_run_get(a, st, id, &run, &e)) return true; /* deleted */
     if (!store_nodes_load_from(st, id, w->state_node, state_line, &x, &e) && (w->full || w->dead)) return false;
     if (!store_value_get(a, st, id, STR("status"), &status, &e)) return true;
-    line_write(b, last ? w->after : -1, &run, STR("workflow"), status);
-    if (!line_give(w, b)) return false;
+    change_line(b, last ? w->after : -1, &run, STR("workflow"), status);
+    if (!line_give(w, buf_view(b))) return false;
     if (run.rv >= w->states_rv) shown_note(w, id, STR_NONE);
     return true;
 }
@@ -138,19 +122,20 @@ static void states_begin(struct service_watch *w)
 
 /* ---- changes ---- */
 
+static bool looks_at(const struct service_watch *w, struct str uid)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (str_eq(w->uids[i], uid)) return true;
+    return false;
+}
+
 /* One that is deleted while somebody looks at it: for him it is over. */
 static bool send_deletion(struct service_watch *w, const struct change_row *c, struct arena *a, struct buf *b)
 {
-    struct val v;
-    if (!w->n || !str_is(c->kind, "object") || !json_parse(a, c->payload, NULL, &v, NULL)) return true;
-    if (!str_is(val_get_str(&v, "kind"), "Workflow") || !str_is(val_get_str(&v, "type"), "DELETED")) return true;
-    struct run_row run = {.ns = val_get_str(&v, "namespace"), .name = val_get_str(&v, "name"), .uid = val_get_str(&v, "uid")};
-    for (size_t i = 0; i < w->n; i++) {
-        if (!str_eq(w->uids[i], run.uid)) continue;
-        line_write(b, c->seq, &run, STR("workflow"), STR("{\"phase\":\"Failed\",\"message\":\"deleted\"}"));
-        return line_give(w, b);
-    }
-    return true;
+    struct run_row run;
+    if (!w->n || !change_of_deletion(a, c, &run) || !looks_at(w, run.uid)) return true;
+    change_line(b, c->seq, &run, STR("workflow"), STR(CHANGE_DELETED));
+    return line_give(w, buf_view(b));
 }
 
 /* `run`: the one that the change before was about. */
@@ -158,12 +143,12 @@ static bool send_change(struct service_watch *w, const struct change_row *c, str
                         struct buf *b)
 {
     struct err e;
-    bool about_run = str_is(c->kind, "node") || str_is(c->kind, "workflow");
-    if (!about_run) return send_deletion(w, c, a, b);
-    if (!wanted(w, c->run) || shown_already(w, c, a)) return true;
+    bool node = str_is(c->kind, "node");
+    if (!node && !str_is(c->kind, "workflow")) return send_deletion(w, c, a, b);
+    if (!wanted(w, c->run) || shown_already(w, c->seq, c->run, node ? c->payload : STR_NONE, a)) return true;
     if (run->run != c->run && !store_run_get(a, service_store(w->s), c->run, run, &e)) return true;
-    line_write(b, c->seq, run, c->kind, c->payload);
-    return line_give(w, b);
+    change_line(b, c->seq, run, c->kind, c->payload);
+    return line_give(w, buf_view(b));
 }
 
 /* False: no more for now. */
@@ -184,8 +169,47 @@ static bool send_page(struct service_watch *w, struct arena *a, struct buf *b)
         w->after = page.rows[i].seq;
     }
     if (page.n == PAGE) return true;
+    if (!w->s->recent.on) shown_forget(w);
+    return false;
+}
+
+static bool is_for(struct service_watch *w, const struct recent_change *c, struct arena *a)
+{
+    if (c->gone.n) return looks_at(w, c->gone);
+    return c->line.n && wanted(w, c->run) && !shown_already(w, c->seq, c->run, c->status, a);
+}
+
+/* From what all share, as far as that goes; false: no more for now. */
+static bool send_recent(struct service_watch *w, struct arena *a)
+{
+    const struct recent *r = &w->s->recent;
+    const struct recent_change *at;
+    while ((at = recent_find(w->s, w->after + 1))) {
+        struct recent_change c = *at; /* who takes the line may cause more changes */
+        if (is_for(w, &c, a) && !line_give(w, c.line)) return false;
+        w->after = c.seq;
+    }
+    if (!r->on || w->after < r->last) return true;
+    w->ready = false;
     shown_forget(w);
     return false;
+}
+
+/* Is there anything for it? What comes before that it need not look at again. */
+static bool recent_has(struct service_watch *w, struct arena *a)
+{
+    const struct recent_change *c;
+    while ((c = recent_find(w->s, w->after + 1))) {
+        if (is_for(w, c, a)) return true;
+        w->after = c->seq;
+    }
+    return false;
+}
+
+static bool is_behind(const struct service_watch *w)
+{
+    const struct recent *r = &w->s->recent;
+    return w->state_run < w->n_runs || !r->on || (w->after < r->last && !recent_find(w->s, w->after + 1));
 }
 
 static void watch_release(struct service_watch *w)
@@ -198,22 +222,86 @@ static void watch_release(struct service_watch *w)
     free(w);
 }
 
+static void watch_pumped(struct service_watch *w)
+{
+    w->pumping = false;
+    if (--w->s->recent.readers == 0 && !w->s->watches.n) recent_close(w->s);
+    if (w->dead) watch_release(w);
+}
+
 void service_watch_pump(struct service_watch *w)
 {
     struct buf b CLEANUP(buf_fini);
     struct arena a CLEANUP(arena_fini);
-    if (w->pumping || w->dead) return;
     buf_init(&b, LIMIT_CHANGE_LINE_BYTES);
     arena_init(&a);
+    if (w->pumping || w->dead) return;
     w->pumping = true;
     w->full = false;
+    w->s->recent.readers++;
     for (bool more = true; more;) {
         send_states(w, &a, &b);
-        more = !w->full && !w->dead && send_page(w, &a, &b);
+        more = !w->full && !w->dead && send_recent(w, &a) && send_page(w, &a, &b);
         arena_reset(&a);
     }
-    w->pumping = false;
-    if (w->dead) watch_release(w);
+    watch_pumped(w);
+}
+
+bool service_watch_take(struct service_watch *w)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    if (w->pumping || w->dead) return true;
+    if (is_behind(w)) return false;
+    w->pumping = true;
+    w->full = false;
+    w->s->recent.readers++;
+    send_recent(w, &a);
+    watch_pumped(w);
+    return true;
+}
+
+/* True: it was given something, or told of it. */
+static bool watch_turn(struct service_watch *w)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    if (!w->on_ready || is_behind(w)) {
+        service_watch_pump(w); /* it may be gone then */
+        return true;
+    }
+    if (w->ready || !recent_has(w, &a)) return false;
+    w->ready = true;
+    w->on_ready(w->user);
+    return true;
+}
+
+/* After a commit. Many of them together leave time for the engine: what they are given costs most when it is sent. */
+static void watches_pump(struct service *s)
+{
+    size_t given = 0;
+    recent_collect(s);
+    for (size_t i = s->watches.n; i-- > 0;) { /* one may leave meanwhile */
+        struct service_watch *w = i < s->watches.n ? s->watches.items[i] : NULL;
+        if (w && !w->full) given += watch_turn(w);
+    }
+    s->watches_rest_until_us = given > MANY ? loop_now_us() + (int64_t)given * EACH_US : 0;
+}
+
+void watches_turn(struct service *s)
+{
+    if (!s->watches.n) return;
+    int64_t rest_us = s->watches_rest_until_us ? s->watches_rest_until_us - loop_now_us() : 0;
+    if (rest_us <= 0) watches_pump(s);
+    else if (!loop_timer_armed(s->watch_timer)) loop_timer_arm_us(s->watch_timer, rest_us);
+}
+
+static void on_rested(void *user)
+{
+    struct service *s = user;
+    s->watches_rest_until_us = 0;
+    watches_turn(s);
+    follow_commit(s);
 }
 
 /* In order, each once. */
@@ -231,7 +319,7 @@ struct service_watch *service_watch_new(struct service *s, const struct watch_op
     struct arena a CLEANUP(arena_fini);
     struct service_watch *w = mem_zalloc(sizeof *w);
     arena_init(&a);
-    *w = (struct service_watch){.s = s, .on_line = o->on_line, .user = o->user, .after = o->after};
+    *w = (struct service_watch){.s = s, .on_line = o->on_line, .on_ready = o->on_ready, .user = o->user, .after = o->after};
     arena_init(&w->shown_arena);
     w->runs = mem_zalloc((o->n + 1) * sizeof *w->runs);
     w->uids = mem_zalloc((o->n + 1) * sizeof *w->uids);
@@ -246,6 +334,8 @@ struct service_watch *service_watch_new(struct service *s, const struct watch_op
     }
     runs_sort(w);
     VEC_PUSH(&s->watches, w);
+    if (!s->watch_timer && s->loop) s->watch_timer = loop_timer_new(s->loop, on_rested, s);
+    recent_open(s);
     if (o->from_start || o->after < 0) states_begin(w);
     if (!o->from_start) w->state_run = w->n_runs;
     return w;
@@ -260,5 +350,10 @@ void service_watch_free(struct service_watch *w)
             break;
         }
     w->dead = true;
+    if (!w->s->watches.n) {
+        loop_timer_free(w->s->watch_timer);
+        w->s->watch_timer = NULL;
+        if (!w->s->recent.readers) recent_close(w->s);
+    }
     if (!w->pumping) watch_release(w);
 }
