@@ -25,6 +25,19 @@ bool address_clean(struct arena *a, struct str url, struct str *out, struct err 
     return true;
 }
 
+struct str web_escape(struct arena *a, struct str text)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, SIZE_MAX / 2);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || char_is_one_of((char)c, "-._~");
+        if (plain) buf_char(&b, (char)c);
+        else buf_printf(&b, "%%%02X", c);
+    }
+    return buf_dup(a, &b);
+}
+
 struct str address_part(const struct curl_api *c, struct arena *a, struct str url, CURLUPart part)
 {
     struct str out = STR_NONE;

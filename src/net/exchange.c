@@ -8,7 +8,7 @@
 #include "base/version.h"
 #include "net/exchange_p.h"
 
-enum { STATUS_TEXT_MAX = 200 };
+enum { STATUS_TEXT_MAX = 200, KEEP_ALIVE_S = 20 };
 
 /* ---- the request ---- */
 
@@ -336,7 +336,11 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     c->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                    (long)(x->req.connect_timeout_ms ? x->req.connect_timeout_ms : LIMIT_WEB_CONNECT_MS));
-    if (x->req.to_file || x->req.from_file || x->req.on_piece) { /* as long as it moves it may take */
+    if (x->req.stall_s < 0) {
+        c->easy_setopt(x->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        c->easy_setopt(x->easy, CURLOPT_TCP_KEEPIDLE, (long)KEEP_ALIVE_S);
+        c->easy_setopt(x->easy, CURLOPT_TCP_KEEPINTVL, (long)KEEP_ALIVE_S);
+    } else if (x->req.to_file || x->req.from_file || x->req.on_piece) { /* as long as it moves it may take */
         c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)(x->req.stall_s ? x->req.stall_s : LIMIT_WEB_STALL_S));
     }
