@@ -53,6 +53,36 @@ static void request_copy(struct exchange *x, const struct web_request *r)
     x->req.method = x->method;
 }
 
+/* ---- connections that stay ---- */
+
+struct web_kept {
+    const struct curl_api *curl;
+    CURL *easy; /* NULL: a request has it, or there was none yet */
+};
+
+struct web_kept *web_kept_new(void) { return mem_zalloc(sizeof(struct web_kept)); }
+
+void web_kept_free(struct web_kept *k)
+{
+    if (k && k->easy) k->curl->easy_cleanup(k->easy);
+    free(k);
+}
+
+static CURL *kept_take(struct web_kept *k)
+{
+    CURL *easy = k ? k->easy : NULL;
+    if (k) k->easy = NULL;
+    return easy;
+}
+
+/* False: there is one already, or nobody keeps any. */
+static bool kept_give(struct web_kept *k, const struct curl_api *curl, CURL *easy)
+{
+    if (!k || k->easy) return false;
+    *k = (struct web_kept){curl, easy};
+    return true;
+}
+
 bool exchange_begin(struct exchange *x, const struct web_request *r, struct err *e)
 {
     *x = (struct exchange){.trusted = true, .keeps_host = true, .with_body = r->body.n || r->from_file};
@@ -62,7 +92,8 @@ bool exchange_begin(struct exchange *x, const struct web_request *r, struct err 
     buf_init(&x->body, (size_t)MIN(MAX(x->req.max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES), (uint64_t)LIMIT_WEB_BODY_BYTES));
     if (!address_clean(&x->arena, r->url, &x->url, e)) return false;
     if (!(x->curl = curl_open(e))) return false;
-    if (!(x->easy = x->curl->easy_init())) return err_set(e, ERR_INTERNAL, "no room for a request");
+    x->easy = kept_take(r->kept);
+    if (!x->easy && !(x->easy = x->curl->easy_init())) return err_set(e, ERR_INTERNAL, "no room for a request");
     x->first_host = address_part(x->curl, &x->arena, x->url, CURLUPART_HOST);
     if (r->timeout_ms > 0) x->deadline_us = loop_now_us() + r->timeout_ms * 1000;
     return true;
@@ -70,7 +101,7 @@ bool exchange_begin(struct exchange *x, const struct web_request *r, struct err 
 
 void exchange_fini(struct exchange *x)
 {
-    if (x->easy) x->curl->easy_cleanup(x->easy);
+    if (x->easy && !kept_give(x->req.kept, x->curl, x->easy)) x->curl->easy_cleanup(x->easy);
     if (x->lines) x->curl->slist_free_all(x->lines);
     VEC_FINI(&x->fields);
     buf_fini(&x->body);

@@ -23,6 +23,11 @@ struct web_field {
     struct str name, value;
 };
 
+/* Connections that stay open for the next request of web_fetch; one request at a time has them, another meanwhile has its own. */
+struct web_kept;
+struct web_kept *web_kept_new(void);
+void web_kept_free(struct web_kept *k); /* NULL is fine */
+
 struct web_reply;
 struct web_request {
     struct str method; /* absent or "": GET */
@@ -50,6 +55,7 @@ struct web_request {
     bool tell_head; /* and once an empty one, as soon as that head is complete */
     bool from_file; /* the body is this file, sent from its start */
     int source_fd;
+    struct web_kept *kept;        /* web_fetch only; may be NULL */
     const atomic_bool *cancelled; /* web_fetch only: ends the transfer with TIMEOUT soon after it becomes true; may be NULL */
 };
 
