@@ -77,7 +77,7 @@ static const char *const short_paths[] = {
     "metadata", "kind", "apiVersion", "items.apiVersion", "items.kind", "items.metadata.name", "items.metadata.namespace",
     "items.metadata.uid", "items.metadata.creationTimestamp", "items.metadata.labels", "items.metadata.resourceVersion",
     "items.status.phase", "items.status.startedAt", "items.status.finishedAt", "items.status.message", "items.status.progress",
-    "items.spec.suspend", "items.spec.shutdown",
+    "items.spec.suspend", "items.spec.shutdown", "items.spec.priority",
 };
 
 static enum list_form form_of(const struct fields *f)

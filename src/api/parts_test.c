@@ -83,7 +83,7 @@ static void a_stream_names_fields_from_its_top(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct fields f;
         fields_parse(&a, str_of(rows[i].fields), &f);
-        fields_strip(&f, "result.object.");
+        fields_without_prefix(&f, "result.object.");
         struct val got = fields_pick(&a, &f, &doc);
         assert_string_equal(json_text(&a, &got).p, rows[i].want);
     }

@@ -9,6 +9,8 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "cli/cmds.h"
+#include "cli/remote.h"
 #include "cli/text.h"
 #include "doc/closest.h"
 #include "os/clock.h"
@@ -144,14 +146,7 @@ static int verb_index(int argc, char **argv, int from)
     return i;
 }
 
-static bool not_yet(const struct cli *cli, struct err *e)
-{
-    if (args_has(&cli->args, "argo-server"))
-        return err_set(e, ERR_UNSUPPORTED, "--argo-server: this skiff works on its own state directory only");
-    return true;
-}
-
-static bool cmd_run(struct cli *cli, const struct cmd *c, struct err *e)
+static bool command_run(struct cli *cli, const struct cmd *c, struct err *e)
 {
     if (args_on(&cli->args, "help")) {
         CLEANUP(buf_fini) struct buf b;
@@ -160,11 +155,10 @@ static bool cmd_run(struct cli *cli, const struct cmd *c, struct err *e)
         cli_out(cli, buf_view(&b));
         return true;
     }
-    if (!not_yet(cli, e) || !config_make(cli, e)) return false;
+    if (!config_make(cli, e)) return false;
     cli->quiet = args_on(&cli->args, "quiet") || config_is(&cli->config, CONFIG_PROGRESS, "quiet");
     if (cli->config.ignored.n) cli_note(cli, "%.*s", STR_ARG(cli->config.ignored));
-    const char *server = getenv("ARGO_SERVER");
-    if (server && *server) cli_note(cli, "ARGO_SERVER is not used: this skiff works on its own state directory only");
+    if (!remote_choose(cli, e)) return false;
     cli->style = term_style(cli, cli->env->out_fd);
     cli->err_style = term_style(cli, cli->env->err_fd);
     if (args_on(&cli->args, "verbose")) log_set_level(LOG_DEBUG);
@@ -191,13 +185,23 @@ static const struct cmd *cmd_resolve(const struct cli *cli, const struct cmd *c,
     return NULL;
 }
 
-static bool words_run(struct cli *cli, int argc, char **argv, struct err *e)
+/* `skiff --version` is about this program, `skiff version` about a server elsewhere as well. */
+static const struct cmd *own_version(struct cli *cli)
+{
+    struct cmd *c = ARENA_NEW(&cli->a, struct cmd);
+    *c = cmd_version;
+    c->where = WHERE_NOWHERE;
+    return c;
+}
+
+/* What the words say: the command, its flags and arguments. */
+static bool words_read(struct cli *cli, int argc, char **argv, const struct cmd **cmd, struct err *e)
 {
     int verb = verb_index(argc, argv, 1), sub;
     const char *name = verb < argc ? argv[verb] : "help";
-    for (int i = 1; i < verb; i++)
-        if (strcmp(argv[i], "--version") == 0) name = "version", verb = argc;
     const struct cmd *c = cmd_find(name);
+    for (int i = 1; i < verb; i++)
+        if (strcmp(argv[i], "--version") == 0) c = own_version(cli), name = c->name, verb = argc;
     if (!c) return cmd_unknown(cli, name, e);
     if (!(c = cmd_resolve(cli, c, argc, argv, verb, &sub, e))) return false;
     char **rest = ARENA_ARRAY(&cli->a, char *, argc + 1);
@@ -205,16 +209,25 @@ static bool words_run(struct cli *cli, int argc, char **argv, struct err *e)
     for (int i = 1; i < argc; i++)
         if (i != verb && (!sub || i != sub) && strcmp(argv[i], "--version") != 0) rest[n++] = argv[i];
     if (verb >= argc && strcmp(name, "help") == 0) n = 0; /* `skiff --help` is `skiff help` */
-    return args_parse(&cli->a, c, n, rest, &cli->args, e) && cmd_run(cli, c, e);
+    *cmd = c;
+    return args_parse(&cli->a, c, n, rest, &cli->args, e);
+}
+
+static bool words_run(struct cli *cli, int argc, char **argv, struct err *e)
+{
+    const struct cmd *c;
+    return words_read(cli, argc, argv, &c, e) && command_run(cli, c, e);
 }
 
 bool cli_needs_steps(int argc, char **argv)
 {
-    int verb = verb_index(argc, argv, 1);
-    const struct cmd *c = verb < argc ? cmd_find(argv[verb]) : NULL;
-    int next = c && c->n_subs ? verb_index(argc, argv, verb + 1) : argc;
-    if (c && c->n_subs) c = next < argc ? cmd_sub(c, argv[next]) : NULL;
-    return c && c->steps;
+    struct cli cli = {0};
+    const struct cmd *c;
+    struct err e; /* said when it is run */
+    arena_init(&cli.a);
+    bool needs = words_read(&cli, argc, argv, &c, &e) && c->steps && !remote_named(&cli);
+    arena_fini(&cli.a);
+    return needs;
 }
 
 int cli_main(int argc, char **argv, struct cli_env *env)

@@ -14,6 +14,8 @@ struct cli_lost {
     bool stay; /* this process may be the engine: it does not end where the reader of its output goes away */
 };
 
+struct service_server;
+
 struct cli {
     struct arena a;
     struct cli_lost *lost;
@@ -21,6 +23,7 @@ struct cli {
     struct args args;
     struct config config;
     struct config_world world;
+    const struct service_server *server; /* elsewhere; NULL: the state directory */
     struct style style;      /* of stdout */
     struct style err_style;  /* of stderr */
     bool quiet;

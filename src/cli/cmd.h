@@ -23,6 +23,13 @@ struct flag {
 
 enum word_kind { WORD_NONE, WORD_FILE, WORD_WORKFLOW, WORD_TOPIC, WORD_SHELL, WORD_OBJECT }; /* what completion offers */
 
+/* What a command works on. */
+enum cmd_where {
+    WHERE_ANY,    /* a state directory of this machine, or a server elsewhere */
+    WHERE_HERE,   /* this machine alone */
+    WHERE_NOWHERE /* neither */
+};
+
 struct cli;
 struct cmd {
     const char *name;
@@ -34,6 +41,7 @@ struct cmd {
     const char *examples;
     const struct flag *flags;
     size_t n_flags;
+    enum cmd_where where;
     bool steps; /* may become the engine and run steps: needs the launcher */
     int min_words, max_words; /* of arguments; max -1: any */
     enum word_kind word;

@@ -16,11 +16,10 @@ static const struct flag get_flags[] = {
     {"inputs", 0, FLAG_BOOL, NULL, "look among input artifacts as well"},
 };
 
-static bool artifacts_read(struct cli *cli, struct service *s, struct run_artifact **out, size_t *n, struct err *e)
+static bool artifacts_read(struct cli *cli, struct service *s, struct workflow_ref *ref, struct run_artifact **out, size_t *n, struct err *e)
 {
-    struct workflow_ref ref;
-    return workflow_ref(cli, s, cli->args.words[0], &ref, e) &&
-           service_artifacts(&cli->a, s, ref.ns, ref.name, args_on(&cli->args, "inputs"), out, n, e);
+    return workflow_ref(cli, s, cli->args.words[0], ref, e) &&
+           service_artifacts(&cli->a, s, ref->ns, ref->name, args_on(&cli->args, "inputs"), out, n, e);
 }
 
 static struct str text_or(struct str s, const char *other) { return s.n ? s : str_of(other); }
@@ -69,13 +68,14 @@ static void json_put(struct cli *cli, const struct run_artifact *arts, size_t n,
 
 static bool list_run(struct cli *cli, struct err *e)
 {
+    struct workflow_ref ref;
     struct run_artifact *arts;
     enum output form;
     size_t n;
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, LIMIT_SHOWN_BYTES);
     struct service *s = reader_open(cli, e);
-    bool ok = s && cli_output(cli, &form, e) && artifacts_read(cli, s, &arts, &n, e);
+    bool ok = s && cli_output(cli, &form, e) && artifacts_read(cli, s, &ref, &arts, &n, e);
     if (ok && form == OUTPUT_JSON) json_put(cli, arts, n, &b);
     else if (ok && form == OUTPUT_NAME)
         for (size_t i = 0; i < n; i++) buf_printf(&b, "%.*s\n", STR_ARG(arts[i].name));
@@ -102,20 +102,19 @@ static bool pick(struct cli *cli, const struct run_artifact *arts, size_t n, con
 
 static bool get_run(struct cli *cli, struct err *e)
 {
+    struct workflow_ref ref;
     struct run_artifact *arts;
     const struct run_artifact *art;
     size_t n;
     const char *to = cli->args.n_words > 2 ? cli->args.words[2] : cli->args.words[1];
     struct service *s = reader_open(cli, e);
-    bool ok = s && artifacts_read(cli, s, &arts, &n, e) && pick(cli, arts, n, &art, e);
+    bool ok = s && artifacts_read(cli, s, &ref, &arts, &n, e) && pick(cli, arts, n, &art, e);
     if (ok && strcmp(to, "-") == 0) {
-        struct run_artifact as_it_is = *art;
-        as_it_is.plain = true;
-        ok = service_artifact_write(service_state_dir(s), &as_it_is, cli->env->out_fd, e);
+        ok = service_artifact_fetch(s, &ref, art, true, cli->env->out_fd, e);
     } else if (ok && access(to, F_OK) == 0) {
         ok = err_set(e, ERR_CONFLICT, "'%s' exists already", to);
     } else if (ok) {
-        ok = service_artifact_copy(service_state_dir(s), art, to, e);
+        ok = service_artifact_copy(s, &ref, art, to, e);
         if (ok) cli_note(cli, "copied to %s", to);
     }
     service_close(s);

@@ -63,6 +63,7 @@ static bool backup_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_backup = {
     .name = "backup",
+    .where = WHERE_HERE,
     .group = "MACHINE",
     .usage = "FILE|- [--force]",
     .summary = "write the state directory to a file, also while it is in use",

@@ -14,6 +14,7 @@ static bool completion_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_completion = {
     .name = "completion",
+    .where = WHERE_NOWHERE,
     .group = "HELP",
     .usage = "bash|zsh|fish",
     .summary = "print a script that completes commands, flags and names",

@@ -110,7 +110,7 @@ static bool one_copy(struct copying *c, size_t i, struct err *e)
     if (!dir_make_all(c->to_dirs.items[i].p, 0755, e)) return false;
     int fd CLEANUP(close_fd) = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) return err_set(e, ERR_IO, "'%s': %s", tmp, strerror(errno));
-    bool ok = service_artifact_write(service_state_dir(c->s), art, fd, e) ||
+    bool ok = service_artifact_fetch(c->s, &c->ref, art, false, fd, e) ||
               err_ctx(e, "artifact '%.*s' of '%.*s'", STR_ARG(art->name), STR_ARG(art->node));
     if (ok && rename(tmp, to) != 0) ok = err_set(e, ERR_IO, "'%s': %s", to, strerror(errno));
     if (ok) buf_printf(c->said, "Created \"%s\"\n", to);

@@ -283,6 +283,7 @@ static const struct flag flags[] = {
 
 const struct cmd cmd_doctor = {
     .name = "doctor",
+    .where = WHERE_HERE,
     .group = "MACHINE",
     .usage = "[--fix] [-o json]",
     .summary = "check the machine and the state directory, and say what to change",

@@ -18,6 +18,7 @@ static bool explain_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_explain = {
     .name = "explain",
+    .where = WHERE_NOWHERE,
     .group = "WRITE",
     .usage = "FIELD|CODE|SETTING|images",
     .summary = "say what a field, a finding's code or a setting means",

@@ -83,6 +83,7 @@ static bool fmt_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_fmt = {
     .name = "fmt",
+    .where = WHERE_NOWHERE,
     .group = "WRITE",
     .usage = "FILE|URL|DIRECTORY…",
     .summary = "put YAML documents into their usual form, and mend what lint can mend",

@@ -53,6 +53,7 @@ static bool gc_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_gc = {
     .name = "gc",
+    .where = WHERE_HERE,
     .group = "MACHINE",
     .usage = "[--dry-run] [-o json|yaml]",
     .summary = "remove what no run needs from the state directory",

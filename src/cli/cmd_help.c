@@ -45,6 +45,7 @@ static bool help_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_help = {
     .name = "help",
+    .where = WHERE_NOWHERE,
     .group = "HELP",
     .usage = "[COMMAND [VERB]|flags|exit-codes|config]",
     .summary = "explain commands, flags, exit statuses and settings",

@@ -188,6 +188,7 @@ static bool gc_run(struct cli *cli, struct err *e)
 
 static const struct cmd verb_pull = {
     .name = "image pull",
+    .where = WHERE_HERE,
     .group = "STORE",
     .usage = "REF… [--policy POLICY] [--platform PLATFORM]",
     .summary = "fetch images from their registries",
@@ -204,6 +205,7 @@ static const struct cmd verb_pull = {
 };
 static const struct cmd verb_ls = {
     .name = "image ls",
+    .where = WHERE_HERE,
     .aliases = "list",
     .group = "STORE",
     .usage = "[-o name|json|yaml|wide]",
@@ -214,6 +216,7 @@ static const struct cmd verb_ls = {
 };
 static const struct cmd verb_inspect = {
     .name = "image inspect",
+    .where = WHERE_HERE,
     .group = "STORE",
     .usage = "REF [-o json|yaml]",
     .summary = "show what an image runs, and its layers",
@@ -227,6 +230,7 @@ static const struct cmd verb_inspect = {
 };
 static const struct cmd verb_import = {
     .name = "image import",
+    .where = WHERE_HERE,
     .group = "STORE",
     .usage = "FILE|DIRECTORY|-|IMAGE [--name REF] [--from docker|podman]",
     .summary = "take images from an archive, a directory, or another program",
@@ -243,6 +247,7 @@ static const struct cmd verb_import = {
 };
 static const struct cmd verb_rm = {
     .name = "image rm",
+    .where = WHERE_HERE,
     .aliases = "remove delete",
     .group = "STORE",
     .usage = "REF…",
@@ -257,6 +262,7 @@ static const struct cmd verb_rm = {
 };
 static const struct cmd verb_gc = {
     .name = "image gc",
+    .where = WHERE_HERE,
     .group = "STORE",
     .usage = "[--dry-run]",
     .summary = "remove layers that no image has, unfinished downloads, and what a crash left",

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "cli/cmds.h"
 #include "cli/inputs.h"
+#include "cli/session.h"
 #include "doc/fix.h"
 #include "spec/lint.h"
 #include "spec/sarif.h"
@@ -104,6 +105,31 @@ static void findings_put(struct cli *cli, struct inputs *in)
     cli_out(cli, buf_view(&b));
 }
 
+/* What could be better in a document of the server's is not what was asked. */
+static void stored_notes_drop(struct diags *d)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++)
+        if (d->items[i].file || d->items[i].severity != DIAG_NOTE) d->items[n++] = d->items[i];
+    d->n = n;
+}
+
+/* What a server elsewhere has stored counts as well. */
+static bool lint_there(struct cli *cli, struct inputs *in, struct lint_opts *o, struct err *e)
+{
+    struct service *s = reader_open(cli, e);
+    if (!s) return false;
+    struct stored_templates *t = stored_templates_new(&cli->a, s);
+    o->fetch = stored_templates_fetch;
+    o->fetch_ctx = t;
+    o->refs_required = true;
+    spec_lint(&cli->a, &in->docs, o, &in->diags);
+    stored_notes_drop(&in->diags);
+    bool ok = stored_templates_end(t, e);
+    service_close(s);
+    return ok;
+}
+
 static bool lint_run(struct cli *cli, struct err *e)
 {
     struct inputs in;
@@ -115,7 +141,9 @@ static bool lint_run(struct cli *cli, struct err *e)
     if (ok) {
         struct lint_opts o = {.default_ns = cli_namespace(cli), .refs_required = args_on(args, "offline"),
                               .files = &in.files, .hints = !args_on(args, "no-hints"), .zone_known = zone_known};
-        spec_lint(&cli->a, &in.docs, &o, &in.diags);
+        ok = cli->server && !o.refs_required ? lint_there(cli, &in, &o, e) : (spec_lint(&cli->a, &in.docs, &o, &in.diags), true);
+    }
+    if (ok) {
         findings_put(cli, &in);
         if (fails(cli, &in.diags)) cli->exit_status = err_exit_status(ERR_SPEC);
     }
@@ -131,6 +159,7 @@ const struct cmd cmd_lint = {
     .details = "Every finding has a code, a place and often a fix: skiff explain CODE says more, skiff fmt --fix\n"
                "mends what has a fix. Errors are what a cluster refuses too; warnings are what would go wrong in the\n"
                "run, or has no effect here; notes are hints. A file given as - is read from stdin.\n"
+               "With a server elsewhere (--argo-server), templates that are referred to are looked up there.\n"
                "The exit status is 3 when there are errors.",
     .examples = "  skiff lint pipeline.yaml\n  skiff lint --offline pipelines/\n  skiff lint -o github pipelines/\n"
                 "  skiff lint -o sarif pipelines/ > findings.sarif\n  skiff lint -o json pipelines/ | jq .code",

@@ -114,6 +114,7 @@ static bool tail_follow(struct cli *cli, struct service *s, const struct workflo
               (t.terminate = loop_signal_new(service_loop(s), SIGTERM, on_term, &t, e)) && service_follow(s, &f, e);
     if (ok) {
         loop_run(service_loop(s));
+        if (!t.signo && !t.failed) steplog_drain(t.log);
         if (t.signo) service_unfollow(s);
         if (t.signo) cli->exit_status = 128 + t.signo;
     }

@@ -27,6 +27,7 @@ static bool restore_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_restore = {
     .name = "restore",
+    .where = WHERE_HERE,
     .group = "MACHINE",
     .usage = "FILE|- [--force]",
     .summary = "make the state directory from a file of skiff backup",

@@ -196,13 +196,15 @@ static bool run_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_run = {
     .name = "run",
+    .where = WHERE_HERE,
     .steps = true,
     .group = "RUN",
     .usage = "FILE|URL… [flags] | --from KIND/NAME | --resume NAME",
     .summary = "run workflows here and show them until they end",
     .details = "On a terminal the tree is redrawn in place; elsewhere each transition is a line. The exit status\n"
                "is 0 when every workflow succeeded and 1 when one did not. Ctrl-C stops the run as skiff stop\n"
-               "would; a second one kills its steps. `skiff submit` and --no-wait do not wait for it.",
+               "would; a second one kills its steps. `skiff submit` and --no-wait do not wait for it.\n"
+               "It works on this machine alone, whether or not there is a server elsewhere.",
     .examples = "  skiff run hello.yaml\n  skiff run train.yaml -p epochs=20 -p rate=0.1\n"
                 "  skiff run train.yaml --log | tee train.log\n  skiff run train.yaml -o json | jq .status.outputs\n"
                 "  skiff run https://host.example/pipeline.yaml\n  skiff run --from workflowtemplate/train -p epochs=20\n  skiff run --dry-run train.yaml\n  skiff run --resume train-x7k2p",
@@ -220,7 +222,8 @@ const struct cmd cmd_submit = {
     .summary = "leave workflows to an engine in the background",
     .details = "Prints their names and returns once they are on the disk. The engine that is at work here runs them: a server, or another\n"
                "run. Where there is none, one is started in the background; it ends when nothing has been at work for a few seconds, or\n"
-               "`skiff server` takes its place. What it has to say goes to engine.log in the state directory. CronWorkflows start by a server alone.",
+               "`skiff server` takes its place. What it has to say goes to engine.log in the state directory. CronWorkflows start by a server alone.\n"
+               "A server elsewhere (--argo-server) gets them instead, when there is one.",
     .examples = "  skiff submit train.yaml -p epochs=20\n  skiff submit --watch train.yaml\n  skiff wait $(skiff submit train.yaml) && deploy",
     .flags = submit_flags,
     .n_flags = ARRAY_LEN(submit_flags),

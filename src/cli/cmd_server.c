@@ -169,6 +169,7 @@ static bool server_run(struct cli *cli, struct err *e)
 
 const struct cmd cmd_server = {
     .name = "server",
+    .where = WHERE_HERE,
     .steps = true,
     .group = "RUN",
     .usage = "[--host HOST] [--port N] [--auth auto|token|sso|none] [--tls-cert FILE --tls-key FILE]",

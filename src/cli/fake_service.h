@@ -139,6 +139,10 @@ bool service_displace(struct service *s, struct err *e)
     return err_set(e, ERR_CONFLICT, "another one stays");
 }
 
+bool service_is_remote(const struct service *s) { return (void)s, false; }
+bool service_log_lines(struct service *s, const struct log_opts *o, struct err *e) { return (void)s, (void)o, (void)e, true; }
+struct log_stream *service_log_stream(struct service *s, const struct log_opts *o) { return (void)s, (void)o, NULL; }
+void service_log_stream_free(struct log_stream *x) { (void)x; }
 bool service_is_engine(const struct service *s) { return s->loop != NULL; }
 bool service_failed(const struct service *s, struct err *e) { return (void)s, (void)e, false; }
 
@@ -447,11 +451,15 @@ bool service_artifacts(struct arena *a, struct service *s, struct str ns, struct
 
 struct str artifact_file_name(struct arena *a, const struct run_artifact *art) { return STR("text.tgz"); }
 const char *service_state_dir(struct service *s) { return "/nonexistent"; }
-bool service_artifact_write(const char *state_dir, const struct run_artifact *art, int fd, struct err *e)
+bool service_artifact_fetch(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, bool raw, int fd, struct err *e)
 {
     return fd_write_all(fd, art->text, e);
 }
-bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e)
+bool service_version(struct arena *a, struct service *s, struct val *out, struct err *e) { return err_set(e, ERR_UNREACHABLE, "nobody"); }
+struct stored_templates *stored_templates_new(struct arena *a, struct service *s) { return NULL; }
+const struct document *stored_templates_fetch(void *t, enum doc_kind kind, struct str ns, struct str name) { return NULL; }
+bool stored_templates_end(struct stored_templates *t, struct err *e) { return true; }
+bool service_artifact_copy(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, const char *to, struct err *e)
 {
     return file_write_atomic(to, art->text, 0644, false, e);
 }

@@ -257,6 +257,7 @@ static bool tree_put(struct session *s, struct err *e)
 
 static bool session_finish(struct session *s, struct err *e)
 {
+    if (s->done && !s->failed) steplog_drain(s->logs);
     if (s->live) frame_erase(s);
     lines_put(s);
     if (s->failed) {

@@ -45,7 +45,7 @@ bool foreground_run(struct cli *cli, struct service *s, const struct workflow_re
     return follow_run(cli, s, &f, e) && (!with_output || results_put(cli, s, refs, n, e));
 }
 
-bool leaves(const struct cli *cli) { return args_on(&cli->args, "no-wait") || cli->args.cmd == &cmd_submit; }
+bool leaves(const struct cli *cli) { return cli->server || args_on(&cli->args, "no-wait") || cli->args.cmd == &cmd_submit; }
 
 struct service *tryer_open(struct cli *cli, bool resume, struct err *e)
 {

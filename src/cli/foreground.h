@@ -4,7 +4,7 @@
 
 /* Follows them to their end as --progress, --log and -o say; Ctrl-C stops them. Sets cli->exit_status. */
 bool foreground_run(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n, struct err *e);
-/* --no-wait, or `skiff submit`: the runs are left to an engine. */
+/* --no-wait, `skiff submit`, or a server elsewhere: the runs are left to an engine. */
 bool leaves(const struct cli *cli);
 /* Opens the service for either. */
 struct service *tryer_open(struct cli *cli, bool resume, struct err *e);

@@ -9,7 +9,8 @@ static struct service *open_with(struct cli *cli, struct service_opts o, struct 
     const char *home = getenv("HOME");
     o.config = &cli->config;
     o.host_home = str_of(home && *home ? home : NULL);
-    if (!config_state_dir(&cli->a, &cli->config, &cli->world, &o.state_dir, e)) return NULL;
+    o.server = cli->server;
+    if (!o.server && !config_state_dir(&cli->a, &cli->config, &cli->world, &o.state_dir, e)) return NULL;
     return service_open(&o, e);
 }
 

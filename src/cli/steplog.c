@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "cli/change.h"
+#include "cli/farlog.h"
 #include "cli/text.h"
 #include "logs/logs.h"
 #include "os/fd.h"
@@ -32,6 +33,7 @@ struct steplog {
     const struct workflow_ref *refs;
     size_t n_refs;
     struct steplog_opts o;
+    struct farlog *far; /* of a server elsewhere: in place of all below */
     struct logs_follow *follow;
     struct loop_fd *watch;
     struct map by_path; /* log path → index + 1 in sources */
@@ -54,13 +56,21 @@ static bool wanted(const struct steplog *l, const struct step_log *s)
 }
 
 /* One colour for one name, as argo: by the sum of its bytes. */
-static struct str prefix_of(struct steplog *l, struct str name)
+void steplog_prefix_put(struct buf *b, const struct style *style, struct str name)
 {
     static const int colors[] = {32, 33, 34, 35, 36, 37};
     unsigned sum = 0;
     for (size_t i = 0; i < name.n; i++) sum += (unsigned char)name.p[i];
-    if (!l->o.style.color) return str_fmt(&l->cli->a, "%.*s: ", STR_ARG(name));
-    return str_fmt(&l->cli->a, "\033[%dm%.*s\033[0m: ", colors[sum % ARRAY_LEN(colors)], STR_ARG(name));
+    if (style->color) buf_printf(b, "\033[%dm%.*s\033[0m: ", colors[sum % ARRAY_LEN(colors)], STR_ARG(name));
+    else buf_printf(b, "%.*s: ", STR_ARG(name));
+}
+
+static struct str prefix_of(struct steplog *l, struct str name)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, LIMIT_VALUE_BYTES);
+    steplog_prefix_put(&b, &l->o.style, name);
+    return buf_dup(&l->cli->a, &b);
 }
 
 static void out_flush(struct steplog *l)
@@ -123,6 +133,10 @@ static void node_note(struct steplog *l, const struct workflow_ref *ref, struct 
 void steplog_note(struct steplog *l, const struct val *v)
 {
     struct change c;
+    if (l->far) {
+        farlog_note(l->far, v);
+        return;
+    }
     struct str ns = val_text(val_path(v, "workflow.namespace"));
     if (!change_read(v, &c) || !c.node || !change_node_is_leaf(c.node)) return;
     for (size_t i = 0; i < l->n_refs; i++)
@@ -226,6 +240,7 @@ static void steplog_drop(struct steplog *l)
 bool steplog_print(struct cli *cli, struct service *s, const struct workflow_ref *refs, size_t n,
                    const struct steplog_opts *o, struct err *e)
 {
+    if (service_is_remote(s)) return farlog_print(cli, s, refs, n, o, e);
     struct steplog *l = steplog_new(cli, s, o);
     struct logs_query q = query_of(o);
     l->refs = refs;
@@ -243,6 +258,10 @@ bool steplog_print(struct cli *cli, struct service *s, const struct workflow_ref
 void steplog_tail(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct str node_id,
                   struct str label, struct buf *out)
 {
+    if (service_is_remote(s)) {
+        farlog_tail(cli, s, ref, node_id, label, out);
+        return;
+    }
     struct steplog_opts o = {.tail = STEPLOG_TAIL_LINES, .style = cli->style, .fd = cli->env->out_fd};
     struct steplog *l = steplog_new(cli, s, &o);
     struct logs_query q = query_of(&o);
@@ -273,6 +292,7 @@ bool steplog_waits(const struct steplog *l) { return l->noted[l->growing].nodes.
 
 bool steplog_refresh(struct steplog *l, struct err *e)
 {
+    if (l->far) return true;
     return (l->all ? steps_see(l, e) : noted_see(l, e)) && unread_show(l, e);
 }
 
@@ -283,6 +303,10 @@ struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct 
     struct logs_query q = query_of(o);
     l->refs = refs;
     l->n_refs = n;
+    if (service_is_remote(s)) {
+        l->far = farlog_follow(cli, s, refs, n, o);
+        return l;
+    }
     l->follow = logs_follow_open(&q, e);
     if (l->follow && steplog_refresh(l, e))
         l->watch = loop_fd_new(service_loop(s), logs_follow_fd(l->follow), lines_ready, l, e);
@@ -294,11 +318,17 @@ struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct 
     return l;
 }
 
+void steplog_drain(struct steplog *l)
+{
+    if (l && l->far) farlog_drain(l->far);
+}
+
 void steplog_free(struct steplog *l)
 {
     struct err ignored = {0};
     if (!l) return;
     l->all = true;
     steplog_refresh(l, &ignored);
+    if (l->far) farlog_free(l->far);
     steplog_drop(l);
 }

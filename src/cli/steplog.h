@@ -10,6 +10,9 @@ enum { STEPLOG_TAIL_LINES = 10 };
 void steplog_tail(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct str node_id,
                   struct str label, struct buf *out);
 
+/* "NAME: ", coloured. */
+void steplog_prefix_put(struct buf *b, const struct style *style, struct str name);
+
 struct steplog_opts {
     struct str pod;       /* a pod, step or node name; absent: all */
     struct str container; /* absent: main */
@@ -37,4 +40,6 @@ void steplog_note(struct steplog *l, const struct val *change);
 bool steplog_refresh(struct steplog *l, struct err *e);
 /* A step had begun whose log cannot be followed yet: look again soon, without waiting for a change. */
 bool steplog_waits(const struct steplog *l);
+/* The runs are over: waits for lines that are still on their way from a server elsewhere. */
+void steplog_drain(struct steplog *l); /* NULL is fine */
 void steplog_free(struct steplog *l); /* NULL is fine; shows what is still unread first */

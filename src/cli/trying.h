@@ -20,8 +20,8 @@
     {"cpus", 0, FLAG_STR, "N", "processors that steps may ask for together, or auto for all; others wait"}, \
     {"memory", 0, FLAG_STR, "SIZE", "memory that steps may ask for together, such as 12Gi, or auto"}, \
     {"status", 0, FLAG_STR, "PHASE", NULL}, \
-    {"watch", 0, FLAG_BOOL, NULL, NULL}, \
-    {"wait", 'w', FLAG_BOOL, NULL, NULL}
+    {"watch", 0, FLAG_BOOL, NULL, "with --no-wait or a server elsewhere: show the run until it ends"}, \
+    {"wait", 'w', FLAG_BOOL, NULL, "the same"}
 
 /* *out is the run that goes on because of it; it lives as long as the service. */
 typedef bool try_fn(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct workflow_ref *out, struct err *e);

@@ -90,20 +90,27 @@ static void wrong_words_are_exit_2_with_a_hint(void **state)
     said_is("logs --since x y", 2, "", "error: --since is a duration such as 10m, not 'x'\n");
     said_is("list --completed --running", 2, "", "error: --completed and --running exclude each other\n");
     said_is("get x --status A --node-field-selector phase=B", 2, "", NULL);
-    said_is("list -s host:2746", 12, "", NULL);
+    said_is("list -s http://x/?y", 2, "", "error: the server is HOST:PORT, not 'http://x/?y'\n");
+    said_is("list -s host:2746 --state dir", 2, "", NULL);
+    said_is("submit w.yaml -s host:2746 --cpus 2", 2, "", "error: --cpus is about runs on this machine; a server elsewhere has its own settings\n");
+    said_is("run w.yaml -s host:2746", 2, "", "error: 'run' is for this machine alone; skiff submit sends workflows to a server\n");
+    said_is("gc -s host:2746", 2, "", NULL);
+    said_is("list -s host:2746 -H nothing", 2, "", "error: --header is 'NAME: VALUE'\n");
     said_is("explain nonsense.path", 4, "", NULL);
 }
 
 static void only_some_commands_run_steps(void **state)
 {
-    static const struct { const char *words[4]; bool want; } rows[] = {
+    static const struct { const char *words[5]; bool want; } rows[] = {
         {{"skiff", "run", "x"}, true}, {{"skiff", "-n", "run", "list"}, false}, {{"skiff", "-n", "x", "rm"}, false},
         {{"skiff", "get", "run"}, false}, {{"skiff"}, false}, {{"skiff", "cron", "list"}, false}, {{"skiff", "-q", "template", "rm"}, false},
         {{"skiff", "sync", "create"}, false}, {{"skiff", "archive", "-q", "retry"}, true}, {{"skiff", "--state=x", "retry", "y"}, true},
+        {{"skiff", "retry", "-sx:1", "y"}, false}, {{"skiff", "retry", "-s", "", "y"}, true}, {{"skiff", "run", "-sx:1", "y"}, true},
+        {{"skiff", "cron", "backfill", "y"}, true}, {{"skiff", "run", "--nonsense"}, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int argc = 0;
-        while (argc < 4 && rows[i].words[argc]) argc++;
+        while (argc < 5 && rows[i].words[argc]) argc++;
         assert_int_equal(cli_needs_steps(argc, (char **)rows[i].words), rows[i].want);
     }
 }

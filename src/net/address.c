@@ -25,7 +25,7 @@ bool address_clean(struct arena *a, struct str url, struct str *out, struct err 
     return true;
 }
 
-void web_escape(struct buf *b, struct str s)
+void web_escape_to(struct buf *b, struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -33,6 +33,14 @@ void web_escape(struct buf *b, struct str s)
         if (plain) buf_char(b, c);
         else buf_printf(b, "%%%02X", (unsigned char)c);
     }
+}
+
+struct str web_escape(struct arena *a, struct str s)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, SIZE_MAX / 2);
+    web_escape_to(&b, s);
+    return buf_dup(a, &b);
 }
 
 struct str address_part(const struct curl_api *c, struct arena *a, struct str url, CURLUPart part)

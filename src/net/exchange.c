@@ -8,7 +8,7 @@
 #include "base/version.h"
 #include "net/exchange_p.h"
 
-enum { STATUS_TEXT_MAX = 200 };
+enum { STATUS_TEXT_MAX = 200, KEEP_ALIVE_S = 20 };
 
 /* ---- the request ---- */
 
@@ -54,6 +54,36 @@ static void request_copy(struct exchange *x, const struct web_request *r)
     x->req.method = x->method;
 }
 
+/* ---- connections that stay ---- */
+
+struct web_kept {
+    const struct curl_api *curl;
+    CURL *easy; /* NULL: a request has it, or there was none yet */
+};
+
+struct web_kept *web_kept_new(void) { return mem_zalloc(sizeof(struct web_kept)); }
+
+void web_kept_free(struct web_kept *k)
+{
+    if (k && k->easy) k->curl->easy_cleanup(k->easy);
+    free(k);
+}
+
+static CURL *kept_take(struct web_kept *k)
+{
+    CURL *easy = k ? k->easy : NULL;
+    if (k) k->easy = NULL;
+    return easy;
+}
+
+/* False: there is one already, or nobody keeps any. */
+static bool kept_give(struct web_kept *k, const struct curl_api *curl, CURL *easy)
+{
+    if (!k || k->easy) return false;
+    *k = (struct web_kept){curl, easy};
+    return true;
+}
+
 bool exchange_begin(struct exchange *x, const struct web_request *r, struct err *e)
 {
     *x = (struct exchange){.trusted = true, .keeps_host = true, .with_body = r->body.n || r->from_file};
@@ -63,7 +93,8 @@ bool exchange_begin(struct exchange *x, const struct web_request *r, struct err 
     buf_init(&x->body, (size_t)MIN(MAX(x->req.max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES), (uint64_t)LIMIT_WEB_BODY_BYTES));
     if (!address_clean(&x->arena, r->url, &x->url, e)) return false;
     if (!(x->curl = curl_open(e))) return false;
-    if (!(x->easy = x->curl->easy_init())) return err_set(e, ERR_INTERNAL, "no room for a request");
+    x->easy = kept_take(r->kept);
+    if (!x->easy && !(x->easy = x->curl->easy_init())) return err_set(e, ERR_INTERNAL, "no room for a request");
     x->first_host = address_part(x->curl, &x->arena, x->url, CURLUPART_HOST);
     if (r->timeout_ms > 0) x->deadline_us = loop_now_us() + r->timeout_ms * 1000;
     return true;
@@ -71,7 +102,7 @@ bool exchange_begin(struct exchange *x, const struct web_request *r, struct err 
 
 void exchange_fini(struct exchange *x)
 {
-    if (x->easy) x->curl->easy_cleanup(x->easy);
+    if (x->easy && !kept_give(x->req.kept, x->curl, x->easy)) x->curl->easy_cleanup(x->easy);
     if (x->lines) x->curl->slist_free_all(x->lines);
     VEC_FINI(&x->fields);
     buf_fini(&x->body);
@@ -338,7 +369,11 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     c->easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS,
                    (long)(x->req.connect_timeout_ms ? x->req.connect_timeout_ms : LIMIT_WEB_CONNECT_MS));
-    if (x->req.to_file || x->req.from_file || x->req.on_piece) { /* as long as it moves it may take */
+    if (x->req.stall_s < 0) {
+        c->easy_setopt(x->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        c->easy_setopt(x->easy, CURLOPT_TCP_KEEPIDLE, (long)KEEP_ALIVE_S);
+        c->easy_setopt(x->easy, CURLOPT_TCP_KEEPINTVL, (long)KEEP_ALIVE_S);
+    } else if (x->req.to_file || x->req.from_file || x->req.on_piece) { /* as long as it moves it may take */
         c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         c->easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)(x->req.stall_s ? x->req.stall_s : LIMIT_WEB_STALL_S));
     }

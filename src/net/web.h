@@ -23,6 +23,11 @@ struct web_field {
     struct str name, value;
 };
 
+/* Connections that stay open for the next request of web_fetch; one request at a time has them, another meanwhile has its own. */
+struct web_kept;
+struct web_kept *web_kept_new(void);
+void web_kept_free(struct web_kept *k); /* NULL is fine */
+
 struct web_reply;
 struct web_request {
     struct str method; /* absent or "": GET */
@@ -41,9 +46,9 @@ struct web_request {
     bool http2;                 /* from the first byte on (prior knowledge), as gRPC without TLS */
     bool same_origin;           /* stricter than Go: credentials and a body go to the first scheme, host and port only */
     bool same_host;             /* a redirect to another host is not followed: it is the reply */
-    int64_t stall_s;            /* of a transfer in pieces or files in which nothing moves; 0: LIMIT_WEB_STALL_S */
-    /* web_fetch only: */
-    bool to_file;   /* the body of a 2xx reply goes to sink_fd instead of reply.body */
+    /* Of a transfer in pieces or files in which nothing moves; 0: LIMIT_WEB_STALL_S; -1: for ever, while the server is there. */
+    int64_t stall_s;
+    bool to_file;   /* web_fetch only: the body of a 2xx reply goes to sink_fd instead of reply.body */
     int sink_fd;
     /* The body of a 2xx reply comes piece by piece, with the head as it is by then (without a body); false stops. */
     bool (*on_piece)(void *user, const struct web_reply *head, struct str piece, struct err *e);
@@ -51,7 +56,8 @@ struct web_request {
     bool tell_head; /* and once an empty one, as soon as that head is complete */
     bool from_file; /* the body is this file, sent from its start */
     int source_fd;
-    const atomic_bool *cancelled; /* ends the transfer with TIMEOUT soon after it becomes true; may be NULL */
+    struct web_kept *kept;        /* web_fetch only; may be NULL */
+    const atomic_bool *cancelled; /* web_fetch only: ends the transfer with TIMEOUT soon after it becomes true; may be NULL */
 };
 
 struct web_reply {
@@ -80,8 +86,9 @@ void web_call_cancel(struct web_call *call); /* NULL is fine */
 /* The same, waiting. The reply lives in the arena. Runs on: any thread. */
 bool web_fetch(struct arena *a, const struct web_request *r, struct web_reply *out, struct err *e);
 
-/* As a value in a query or a form. */
-void web_escape(struct buf *b, struct str s);
+/* A part of a path, query or form as it stands in an address. */
+void web_escape_to(struct buf *b, struct str s);
+struct str web_escape(struct arena *a, struct str s);
 
 /* `Content-Type` for "content-type", as Go's CanonicalMIMEHeaderKey. */
 struct str web_field_name(struct arena *a, struct str name);

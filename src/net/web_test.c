@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/web.h"
+#include "net/web_lines.h"
 
 enum { HEAD_MAX = 16 << 10, GUARD_S = 60 };
 
@@ -32,6 +32,8 @@ static const struct page pages[] = {
     {"/truncated", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"},
     {"/bad-chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"},
     {"/cut-chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
+    {"/lines", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\none\n\ntwo\n\r\n2\r\nth\r\n4\r\nree\n\r\n4\r\nrest\r\n0\r\n\r\n"},
+    {"/cut-lines", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\none\ntwo\n\r\n"},
     {"/negative", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"},
     {"/huge", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nx"},
     {"/garbage", "SSH-2.0-OpenSSH\r\n"},
@@ -511,13 +513,67 @@ static void unix_sockets(void **state)
     buf_fini(&l.got);
 }
 
+/* ---- lines ---- */
+
+struct lines_got {
+    struct web_lines *lines;
+    struct buf told;
+    int left; /* lines until it is cancelled from within; < 0: never */
+    struct got end;
+};
+
+static void on_stream_line(void *user, struct str line)
+{
+    struct lines_got *g = user;
+    buf_printf(&g->told, "%.*s|", STR_ARG(line));
+    if (--g->left) return;
+    web_lines_cancel(g->lines);
+    g->end.ended = true;
+}
+
+static void on_stream_done(void *user, const struct web_reply *r, const struct err *e) { keep(&((struct lines_got *)user)->end, r, e); }
+
+static void lines_are(const char *path, int left, const char *told, int status, enum err_code code)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct lines_got g = {.left = left};
+    struct err e = {0};
+    arena_init(&a);
+    buf_init(&g.told, 1000);
+    struct loop *l = loop_new(NULL);
+    struct web_client *c = web_client_new(l, &e);
+    struct web_request r = {.url = str_fmt(&a, "http://127.0.0.1:%d%s", port, path)};
+    struct web_lines_opts o = {.request = &r, .on_line = on_stream_line, .on_done = on_stream_done, .user = &g};
+    g.lines = web_lines_new(l, c, &o, &e);
+    assert_non_null(g.lines);
+    while (!g.end.ended && loop_turn(l, true)) continue;
+    assert_string_equal(buf_dup(&a, &g.told).p, told);
+    assert_int_equal(g.end.status, status);
+    assert_int_equal(g.end.code, code);
+    web_client_free(c);
+    loop_free(l);
+    buf_fini(&g.told);
+}
+
+static void streams_of_lines(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    (void)state;
+    arena_init(&a);
+    lines_are("/lines", -1, "one||two|three|", 200, ERR_NONE); /* what is no line is none */
+    lines_are("/cut-lines", -1, "one|two|", 0, ERR_UNREACHABLE);
+    lines_are("/lines", 2, "one||", 0, ERR_NONE);
+    lines_are("/absent", -1, "", 404, ERR_NONE);
+    assert_string_equal(web_escape(&a, STR("a/b c?%\xc3\xa4-._~")).p, "a%2Fb%20c%3F%25%C3%A4-._~");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_replies), cmocka_unit_test(what_is_sent),    cmocka_unit_test(redirects),
         cmocka_unit_test(no_server),    cmocka_unit_test(hostile_replies), cmocka_unit_test(bad_requests),
         cmocka_unit_test(bad_tls),      cmocka_unit_test(files),           cmocka_unit_test(cancelled),
-        cmocka_unit_test(unix_sockets),
+        cmocka_unit_test(unix_sockets), cmocka_unit_test(streams_of_lines),
     };
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof at;

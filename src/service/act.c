@@ -1,6 +1,6 @@
 /* One request about one run: carried out here by the engine, or asked of the engine that is at work. */
 #include "doc/json_write.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 static bool act_there(struct service *s, const struct act *x, struct err *e)
 {
@@ -8,7 +8,8 @@ static bool act_there(struct service *s, const struct act *x, struct err *e)
     struct val reply, empty = {.kind = VAL_MAP};
     arena_init(&own);
     struct arena *a = x->arena ? x->arena : &own;
-    const char *target = str_fmt(a, "/api/v1/workflows/%.*s/%.*s/%s", STR_ARG(x->ns), STR_ARG(x->name), x->verb).p;
+    const char *target = str_fmt(a, "/api/v1/workflows/%.*s/%.*s/%s", STR_ARG(web_escape(a, x->ns)), STR_ARG(web_escape(a, x->name)),
+                                 x->verb).p;
     struct str body = json_text(a, x->body.kind == VAL_MAP ? &x->body : &empty);
     return service_ask(a, s, "PUT", target, body, x->reply ? x->reply : &reply, e);
 }

@@ -8,7 +8,7 @@
 #include "doc/json.h"
 #include "os/dir.h"
 #include "os/fd.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 const char *service_state_dir(struct service *s) { return s->o.state_dir.p; }
 
@@ -39,7 +39,7 @@ static void content_find(struct collecting *x, struct run_artifact *art)
 {
     struct artifact_row row;
     struct err absent;
-    if (!art->key.n || !store_artifact_get(x->a, x->store, x->ns, art->key, &row, &absent)) return;
+    if (!x->store || !art->key.n || !store_artifact_get(x->a, x->store, x->ns, art->key, &row, &absent)) return;
     art->content = row.content;
     art->form = row.form;
     art->size_bytes = row.size_bytes;
@@ -198,13 +198,22 @@ bool service_artifact_view(struct arena *a, const char *state_dir, const struct 
     return true;
 }
 
-bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e)
+bool service_artifact_fetch(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, bool raw, int fd, struct err *e)
+{
+    struct run_artifact as = *art;
+    if (s->remote && !art->text.p) return remote_artifact_write(s, ref, art, raw, fd, e);
+    as.plain = art->plain || raw;
+    return service_artifact_write(service_state_dir(s), &as, fd, e);
+}
+
+bool service_artifact_copy(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, const char *to, struct err *e)
 {
     struct artifact_repo *repo;
-    struct artifact_ref ref = {.id = art->content};
+    struct artifact_ref content = {.id = art->content};
     if (art->text.p) return file_write_atomic(to, art->text, 0644, false, e);
-    if (!has_content(art, e) || !repo_open(state_dir, &repo, e)) return false;
-    bool ok = artifact_load(repo, &ref, to, e);
+    if (s->remote) return remote_artifact_copy(s, ref, art, to, e);
+    if (!has_content(art, e) || !repo_open(service_state_dir(s), &repo, e)) return false;
+    bool ok = artifact_load(repo, &content, to, e);
     artifact_close(repo);
     return ok;
 }

@@ -154,11 +154,9 @@ struct val workflow_override(struct arena *a, const struct val *doc, const struc
 static bool template_spec(struct arena *a, struct service *s, const struct val *ref, struct str ns,
                           struct val *out, struct err *e)
 {
-    struct resource_key key = {
-        .kind = is_cluster(ref) ? RESOURCE_CLUSTER_WORKFLOW_TEMPLATE : RESOURCE_WORKFLOW_TEMPLATE,
-        .ns = ns, .name = val_get_str(ref, "name")};
     struct val doc;
-    if (!resource_get(a, service_store(s), &key, &doc, e)) return err_ctx(e, "workflowTemplateRef");
+    enum service_kind kind = is_cluster(ref) ? SERVICE_CLUSTER_TEMPLATE : SERVICE_TEMPLATE;
+    if (!service_object_get(a, s, kind, ns, val_get_str(ref, "name"), &doc, e)) return err_ctx(e, "workflowTemplateRef");
     const struct val *spec = val_get(&doc, STR("spec"));
     *out = spec ? *spec : val_null;
     return true;
@@ -181,6 +179,24 @@ static bool assembled(struct arena *a, struct service *s, const struct val *doc,
     if (given && !val_eq(given, spec)) map_add(&b, STR(EXEC_GIVEN), *given);
     *out = map_done(&b);
     return true;
+}
+
+struct val workflow_to_send(struct arena *a, const struct val *doc, const struct submit_opts *o)
+{
+    struct val v = workflow_override(a, doc, o);
+    const struct val *given = val_get(doc, STR("metadata"));
+    struct val meta = given ? *given : (struct val){.kind = VAL_MAP};
+    if (o->generate_name.n) {
+        meta = map_without(a, &meta, "name");
+        meta = map_with(a, &meta, "generateName", val_of_str(o->generate_name));
+    }
+    if (o->name.n) meta = map_with(a, &meta, "name", val_of_str(o->name));
+    if (!val_get_str(&meta, "name").n && !val_get_str(&meta, "generateName").n)
+        meta = map_with(a, &meta, "generateName", val_of_str(STR("workflow-")));
+    if (!val_get_str(&meta, "namespace").n) meta = map_with(a, &meta, "namespace", val_of_str(namespace_of(o)));
+    if (o->n_annotations) meta = with_pairs(a, &meta, "annotations", o->annotations, o->n_annotations);
+    if (o->n_labels) meta = with_pairs(a, &meta, "labels", o->labels, o->n_labels);
+    return map_with(a, &v, "metadata", meta);
 }
 
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,

@@ -2,7 +2,7 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/nodesel.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 bool service_resume_run(struct service *s, struct str ns, struct str name, struct err *e)
 {
@@ -160,7 +160,7 @@ static bool delete_there(struct service *s, struct str ns, struct str name, stru
     struct arena a CLEANUP(arena_fini);
     struct val reply;
     arena_init(&a);
-    const char *target = str_fmt(&a, "/api/v1/workflows/%.*s/%.*s", STR_ARG(ns), STR_ARG(name)).p;
+    const char *target = str_fmt(&a, "/api/v1/workflows/%.*s/%.*s", STR_ARG(web_escape(&a, ns)), STR_ARG(web_escape(&a, name))).p;
     return service_ask(&a, s, "DELETE", target, STR_NONE, &reply, e);
 }
 

@@ -5,14 +5,12 @@
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "engine/engine.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 /* Between two engines there is a moment without one; who cannot become the engine gives up then. */
 enum { RETRY_US = 20000, TRIES = 100, LOOK_TRIES = 2 };
 
-static void follow_connect(struct service *s);
-
-static void follow_end(struct service *s, const struct err *e)
+void follow_end(struct service *s, const struct err *e)
 {
     struct following *f = &s->follow;
     void (*done)(void *, const struct err *) = f->f.on_done;
@@ -22,35 +20,44 @@ static void follow_end(struct service *s, const struct err *e)
     if (done) done(user, e);
 }
 
-static void note_end(struct following *f, const struct val *v)
+static void ref_end(struct following *f, const struct workflow_ref *ref)
 {
-    enum node_phase p;
-    struct str ns = val_text(val_path(v, "workflow.namespace")), name = val_text(val_path(v, "workflow.name"));
-    if (!phase_parse(val_text(val_path(v, "status.phase")), &p) || !phase_fulfilled(p)) return;
     for (size_t i = 0; i < f->f.n; i++) {
-        if (f->finished[i] || !str_eq(f->f.refs[i].ns, ns) || !str_eq(f->f.refs[i].name, name)) continue;
+        if (f->finished[i] || !str_eq(f->f.refs[i].ns, ref->ns) || !str_eq(f->f.refs[i].name, ref->name)) continue;
         f->finished[i] = true;
         f->left--;
     }
 }
 
-static void on_line(void *user, struct str line)
+static void note_end(struct following *f, const struct val *v)
 {
-    struct service *s = user;
+    enum node_phase p;
+    struct workflow_ref ref = {val_text(val_path(v, "workflow.namespace")), val_text(val_path(v, "workflow.name"))};
+    if (phase_parse(val_text(val_path(v, "status.phase")), &p) && phase_fulfilled(p)) ref_end(f, &ref);
+}
+
+void follow_gone(struct service *s, const struct workflow_ref *ref) { ref_end(&s->follow, ref); }
+
+void follow_change(struct service *s, const struct val *v)
+{
     struct following *f = &s->follow;
+    const struct val *seq = val_get(v, STR("seq"));
+    if (seq) val_i64(seq, &f->seq);
+    if (f->f.on_change) f->f.on_change(f->f.user, v);
+    if (val_get(v, STR("status"))) note_end(f, v);
+}
+
+void follow_line(struct service *s, struct str line)
+{
     struct arena a CLEANUP(arena_fini);
     struct val v;
     arena_init(&a);
-    if (!f->on || !json_parse(&a, line, NULL, &v, NULL)) return;
-    const struct val *seq = val_get(&v, STR("seq"));
-    if (seq) val_i64(seq, &f->seq);
-    if (f->f.on_change) f->f.on_change(f->f.user, &v);
-    if (val_get(&v, STR("status"))) note_end(f, &v);
+    if (s->follow.on && json_parse(&a, line, NULL, &v, NULL)) follow_change(s, &v);
 }
 
 static bool on_own_line(void *user, struct str line)
 {
-    on_line(user, line);
+    follow_line(user, line);
     return true;
 }
 
@@ -172,11 +179,11 @@ static void on_remote_line(void *user, struct str line)
 {
     struct service *s = user;
     s->follow.tries = 0;
-    on_line(user, line);
+    follow_line(user, line);
     if (s->follow.on && !s->follow.left) loop_timer_arm_us(s->follow.retry, 0);
 }
 
-static struct str follow_body(struct arena *a, const struct following *f)
+struct str follow_body(struct arena *a, const struct following *f)
 {
     struct val_builder b;
     map_begin(&b, a);
@@ -218,7 +225,8 @@ static void follow_connect(struct service *s)
 static void on_retry(void *user)
 {
     struct service *s = user;
-    if (!s->follow.watch && !s->follow.call) follow_connect(s);
+    if (s->remote) remote_follow(s);
+    else if (!s->follow.watch && !s->follow.call) follow_connect(s);
     else if (s->follow.on && all_over(s)) follow_end(s, NULL);
 }
 
@@ -229,7 +237,8 @@ bool service_follow(struct service *s, const struct follow *f, struct err *e)
     *x = (struct following){.on = true, .f = *f, .left = f->n, .seq = -1};
     x->finished = mem_zalloc((f->n + 1) * sizeof *x->finished);
     x->retry = loop_timer_new(s->loop, on_retry, s);
-    if (s->exec) follow_here(s, true);
+    if (s->remote) remote_follow(s);
+    else if (s->exec) follow_here(s, true);
     else follow_connect(s);
     return true;
 }
@@ -240,6 +249,7 @@ void service_unfollow(struct service *s)
     if (!f->on) return;
     service_watch_free(f->watch);
     if (f->call) unix_call_cancel(f->call);
+    remote_follow_free(f->far);
     loop_timer_free(f->retry);
     free(f->finished);
     *f = (struct following){0};

@@ -44,8 +44,9 @@ bool service_from(struct arena *a, struct service *s, struct str ns, struct str 
     if (!str_cut(from, '/', &kind, &key.name) || !kind_read(kind, &key.kind))
         return err_set(e, ERR_USAGE, "--from is workflowtemplate/NAME, clusterworkflowtemplate/NAME or cronworkflow/NAME, "
                        "not '%.*s'", STR_ARG(from));
-    if (!service_store(s) || !resource_get(a, service_store(s), &key, &doc, e))
-        return service_store(s) ? false : err_set(e, ERR_NOT_FOUND, "nothing is stored in this state directory");
+    enum service_kind stored = key.kind == RESOURCE_CRON_WORKFLOW ? SERVICE_CRON : key.kind == RESOURCE_WORKFLOW_TEMPLATE
+                                 ? SERVICE_TEMPLATE : SERVICE_CLUSTER_TEMPLATE;
+    if (!service_object_get(a, s, stored, ns, key.name, &doc, e)) return false;
     if (key.kind == RESOURCE_CRON_WORKFLOW) {
         *out = cron_workflow(a, &doc, STR_NONE, clock_now_us());
         return true;

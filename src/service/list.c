@@ -6,7 +6,7 @@
 #include "base/vec.h"
 #include "doc/json.h"
 #include "resource/selector.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 /* ---- what an item looks like ---- */
 
@@ -89,8 +89,10 @@ static bool label_is_column(struct run_filter *f, const struct selector_req *r)
         f->n_phases = r->n;
         return true;
     }
-    if (!is_any_of(r, completed_label) || r->n != 1) return false;
+    if (!str_eq(r->key, completed_label) || r->n != 1) return false;
     int wanted = str_is(r->values[0], "true") - str_is(r->values[0], "false");
+    if (r->op == SELECTOR_NOT_IN) wanted = wanted > 0 ? -1 : 0; /* as argo asks for those that go on; who has no such label is not over */
+    else if (r->op != SELECTOR_IN) return false;
     if (!wanted || (f->completed && f->completed != wanted)) return false;
     f->completed = wanted;
     return true;
@@ -241,6 +243,7 @@ bool service_list(struct arena *a, struct service *s, const struct list_opts *o,
     struct val_builder list;
     struct list_page page;
     bool ok;
+    if (s->remote) return remote_list(a, s, o, out, e);
     list_begin(&list, a);
     do {
         at.limit = o->limit ? o->limit - list.n : 0;

@@ -4,7 +4,7 @@
 #include "os/random.h"
 #include "engine/cron.h"
 #include "resource/resource.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 struct kind_row {
     enum resource_kind_id id;
@@ -32,10 +32,19 @@ static bool nothing_stored(struct service *s, struct err *e)
     return true;
 }
 
+static const char *target_of(struct arena *a, enum service_kind kind, struct str ns, struct str name, const char *verb)
+{
+    const char *slash = name.n ? "/" : "", *then = verb ? "/" : "";
+    struct str place = kind == SERVICE_CLUSTER_TEMPLATE ? STR("") : str_fmt(a, "/%.*s", STR_ARG(web_escape(a, ns)));
+    return str_fmt(a, "/api/v1/%s%.*s%s%.*s%s%s", kinds[kind].route, STR_ARG(place), slash, STR_ARG(web_escape(a, name)), then,
+                   verb ? verb : "").p;
+}
+
 bool service_object_get(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str name,
                         struct val *out, struct err *e)
 {
     struct resource_key key = key_of(kind, ns, name);
+    if (s->remote) return remote_get(a, s->remote, target_of(a, kind, ns, name, NULL), out, e);
     return !nothing_stored(s, e) && resource_get(a, service_store(s), &key, out, e);
 }
 
@@ -47,6 +56,7 @@ bool service_object_page(struct arena *a, struct service *s, enum service_kind k
     struct resource_page page = {0};
     struct val_builder list;
     *out = (struct object_page){.items = {.kind = VAL_LIST}};
+    if (s->remote) return remote_page(a, s, target_of(a, kind, o->ns, STR(""), NULL), o, out, e);
     if (!service_store(s)) return true;
     if (!resource_list(a, service_store(s), &q, &page, e)) return false;
     list_begin(&list, a);
@@ -75,14 +85,6 @@ bool service_object_list(struct arena *a, struct service *s, enum service_kind k
 }
 
 /* ---- changing ---- */
-
-static const char *target_of(struct arena *a, enum service_kind kind, struct str ns, struct str name, const char *verb)
-{
-    const char *slash = name.n ? "/" : "", *then = verb ? "/" : "";
-    struct str place = kind == SERVICE_CLUSTER_TEMPLATE ? STR("") : str_fmt(a, "/%.*s", STR_ARG(ns));
-    return str_fmt(a, "/api/v1/%s%.*s%s%.*s%s%s", kinds[kind].route, STR_ARG(place), slash, STR_ARG(name), then,
-                   verb ? verb : "").p;
-}
 
 void cron_status_keep(struct arena *a, struct service *s, struct str ns, struct val *doc)
 {

@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "os/clock.h"
 #include "resource/selector.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 /* ---- names ---- */
 
@@ -28,6 +28,7 @@ static bool newest(struct arena *a, struct service *s, const struct run_filter *
 bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e)
 {
     struct run_row row;
+    if (s->remote) return remote_find_uid(a, s, STR_NONE, uid, out, e);
     if (no_state(s, e) || !store_run_find_uid(a, service_store(s), uid, &row, e)) return false;
     *out = (struct workflow_ref){row.ns, row.name};
     return true;
@@ -39,6 +40,7 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
     struct run_filter f = {.ns = ns, .limit = 2};
     struct run_page page;
     struct run_row row;
+    if (s->remote) return remote_find(a, s, ns, name, out, e);
     if (no_state(s, e)) return false;
     if (str_is(name, "@latest")) {
         if (!newest(a, s, &f, "in this namespace", &page, e)) return false;
@@ -65,6 +67,7 @@ bool service_metrics(struct arena *a, struct service *s, struct str *out, struct
 {
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_SHOWN_BYTES);
+    if (s->remote) return remote_text(a, s->remote, "/metrics", out, e);
     if (s->exec) {
         exec_metrics_write(s->exec, &b);
         *out = buf_dup(a, &b);
@@ -78,12 +81,18 @@ bool service_metrics(struct arena *a, struct service *s, struct str *out, struct
     return ok;
 }
 
+bool service_version(struct arena *a, struct service *s, struct val *out, struct err *e)
+{
+    return service_ask(a, s, "GET", "/api/v1/version", STR_NONE, out, e);
+}
+
 struct stats *service_stats(struct service *s) { return s->exec ? exec_stats(s->exec) : NULL; }
 
 bool service_phase(struct arena *a, struct service *s, const struct workflow_ref *ref, struct str *phase, bool *ended,
                    struct err *e)
 {
     struct run_row row;
+    if (s->remote) return remote_phase(a, s, ref, phase, ended, e);
     if (no_state(s, e) || !store_run_find(a, service_store(s), ref->ns, ref->name, &row, e)) return false;
     *phase = row.phase;
     *ended = row.completed;
@@ -96,6 +105,7 @@ bool service_get_part(struct arena *a, struct service *s, const struct workflow_
                       struct err *e)
 {
     struct run_row row;
+    if (s->remote) return remote_get_part(a, s, ref, nodes, out, e);
     if (no_state(s, e)) return false;
     return store_run_find(a, service_store(s), ref->ns, ref->name, &row, e) &&
            exec_workflow(a, service_store(s), &row, nodes, out, e);

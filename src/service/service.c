@@ -8,10 +8,11 @@
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/lockfile.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 struct loop *service_loop(struct service *s) { return s->loop; }
 bool service_is_engine(const struct service *s) { return s->exec != NULL; }
+bool service_is_remote(const struct service *s) { return s->remote != NULL; }
 
 struct str service_notice(const struct service *s)
 {
@@ -21,7 +22,7 @@ struct str service_notice(const struct service *s)
 /* A follower may have come before the first engine had made the database. */
 struct store *service_store(struct service *s)
 {
-    if (!s->exec && !s->reader && !s->o.read_only) s->reader = store_open(s->o.state_dir, STORE_READ, NULL);
+    if (!s->exec && !s->reader && !s->o.read_only && !s->remote) s->reader = store_open(s->o.state_dir, STORE_READ, NULL);
     return s->exec ? exec_store(s->exec) : s->reader;
 }
 
@@ -110,7 +111,7 @@ bool service_unreached(struct service *s, unsigned attempt, struct err *e)
     enum { ATTEMPTS = 1500, PAUSE_NS = 20000000 };
     struct err why;
     bool became;
-    if (e->code != ERR_UNREACHABLE || attempt >= ATTEMPTS) return false;
+    if (s->remote || e->code != ERR_UNREACHABLE || attempt >= ATTEMPTS) return false;
     if (!service_take_over(s, &became, &why)) return *e = why, false;
     if (became) return true;
     bool absent = !s->o.launcher && !lockfile_held(in_state(s, "engine.lock"));
@@ -135,9 +136,18 @@ static struct store *reader_store(struct service *s, struct err *e)
     return r;
 }
 
+static bool remote_open(struct service *s, struct err *e)
+{
+    s->o.launcher = NULL;
+    s->o.idle = false;
+    s->o.start_engine = NULL;
+    return (s->loop = loop_new(e)) && (s->remote = remote_new(&s->arena, s->o.server, e));
+}
+
 static bool open_parts(struct service *s, struct err *e)
 {
     bool became;
+    if (s->o.server) return remote_open(s, e);
     if (s->o.read_only) {
         s->reader = reader_store(s, e);
         return s->reader != NULL;
@@ -186,6 +196,7 @@ void service_close(struct service *s)
     exec_close(s->exec);
     s->exec = NULL; /* what workers finish below, such as an upload, finds no engine */
     store_close(s->reader);
+    remote_close(s->remote);
     if (s->loop) loop_free(s->loop);
     close_fd(&s->lock_fd); /* last: whoever gets it finds everything put down */
     struct err e;
@@ -202,6 +213,7 @@ bool service_ask(struct arena *a, struct service *s, const char *method, const c
 {
     struct unix_call_opts o = {.path = service_socket(s), .method = method, .target = target, .body = body};
     struct unix_reply reply;
+    if (s->remote) return remote_ask(a, s->remote, method, target, body, out, e);
     if (!unix_request(a, &o, &reply, e)) return err_ctx(e, "engine");
     if (reply.body.n && !json_parse(a, reply.body, NULL, out, e)) return err_ctx(e, "engine's answer");
     if (reply.status < 400) return true;

@@ -16,9 +16,23 @@
 struct service;
 struct launcher;
 
+struct param {
+    struct str name, value;
+};
+
+/* One elsewhere, in place of a state directory: Argo's API over HTTP. */
+struct service_server {
+    struct str url;           /* http://host:port/base or https:// */
+    struct str authorization; /* the header's value; absent: none */
+    const struct param *headers;
+    size_t n_headers;
+    bool insecure;            /* its certificate is not checked */
+};
+
 struct service_opts {
     struct str state_dir; /* made when missing */
     const struct config *config;
+    const struct service_server *server; /* then nothing of the rest counts, and this process is never the engine; NULL: none */
     struct launcher *launcher; /* NULL: this process cannot be the engine, but when it is idle */
     struct str host_home;      /* the caller's $HOME, hidden from steps; absent: none */
     bool idle;                 /* decides, but starts no step: what follows is left to the next engine */
@@ -38,7 +52,8 @@ struct service_opts {
 
 struct service *service_open(const struct service_opts *o, struct err *e);
 void service_close(struct service *s); /* NULL is fine */
-struct loop *service_loop(struct service *s); /* NULL when read_only */
+struct loop *service_loop(struct service *s); /* NULL when read_only, of a state directory */
+bool service_is_remote(const struct service *s);
 bool service_is_engine(const struct service *s);
 bool service_failed(const struct service *s, struct err *e); /* true: its store failed, the loop was stopped, nothing goes on */
 const char *service_socket(struct service *s); /* path of engine.sock */
@@ -49,10 +64,6 @@ struct str service_notice(const struct service *s);
 
 struct workflow_ref {
     struct str ns, name;
-};
-
-struct param {
-    struct str name, value;
 };
 
 /* `argo submit --from KIND/NAME`: a Workflow that refers to the stored template, or that of a CronWorkflow.
@@ -283,6 +294,8 @@ bool service_sync_get(struct service *s, const struct sync_limit_ref *ref, int64
 /* NAME, a unique prefix, @latest, or a uid. */
 bool service_find(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct workflow_ref *out, struct err *e);
+/* What the engine that is there, or a server elsewhere, says that it is: `version` and more. */
+bool service_version(struct arena *a, struct service *s, struct val *out, struct err *e);
 /* Exactly this uid, in any namespace. */
 bool service_find_uid(struct arena *a, struct service *s, struct str uid, struct workflow_ref *out, struct err *e);
 /* The metrics that runs have emitted, in Prometheus' text form with Argo's prefix; as the engine, also its own. */
@@ -355,6 +368,29 @@ bool service_logs_node(struct arena *a, struct service *s, const struct workflow
 bool service_logs_previous(struct arena *a, struct service *s, struct str ns, struct str name,
                            struct step_log **out, size_t *n, struct err *e);
 
+/* ---- lines of logs, of a server elsewhere ---- */
+
+struct log_line {
+    struct str pod, time, text; /* time: RFC 3339 with nanoseconds */
+};
+struct log_opts {
+    struct workflow_ref ref;
+    struct str pod, container, grep; /* as in streams.h; absent: all, main, all */
+    int64_t since_ns, tail;          /* 0: all; -1: all */
+    bool previous;
+    void (*on_line)(void *user, const struct log_line *line);
+    /* service_log_stream only: the workflow is over and all was given, or it cannot go on. Called once, from the loop; only free
+     * it then, or later. */
+    void (*on_end)(void *user, const struct err *e);
+    void *user;
+};
+/* What there is; waits for it. */
+bool service_log_lines(struct service *s, const struct log_opts *o, struct err *e);
+/* And what comes, until the workflow is over. A connection that is lost is made again, and nothing is given twice. */
+struct log_stream;
+struct log_stream *service_log_stream(struct service *s, const struct log_opts *o);
+void service_log_stream_free(struct log_stream *x); /* NULL is fine; not from inside on_line */
+
 /* ---- artifacts ---- */
 
 struct run_artifact {
@@ -374,6 +410,8 @@ struct str artifact_file_name(struct arena *a, const struct run_artifact *art);
 /* Writes it as a file as Argo would have kept it: a gzipped tar, a zip, or plainly. A directory without
  * archive is a gzipped tar too. Reads files only: may run on any thread. */
 bool service_artifact_write(const char *state_dir, const struct run_artifact *art, int fd, struct err *e);
+/* The same, wherever the workflow is; `raw`: a file as the step produced it, and a directory as a gzipped tar. */
+bool service_artifact_fetch(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, bool raw, int fd, struct err *e);
 /* The same, opened for reading; a plain file as it lies there. */
 bool service_artifact_open(const char *state_dir, const struct run_artifact *art, int *fd, struct err *e);
 /* What is at `path` in it (empty: the artifact itself), as the step produced it; a path or a symlink that leads out of it is
@@ -387,7 +425,7 @@ struct artifact_view {
 bool service_artifact_view(struct arena *a, const char *state_dir, const struct run_artifact *art, struct str path,
                            struct artifact_view *out, struct err *e);
 /* A copy of the file or directory as the step produced it, at `to`, which must not exist. */
-bool service_artifact_copy(const char *state_dir, const struct run_artifact *art, const char *to, struct err *e);
+bool service_artifact_copy(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, const char *to, struct err *e);
 const char *service_state_dir(struct service *s); /* lives as long as the service */
 
 /* A file that a user brings: its bytes become an artifact's content (on any thread; on the disk when it returns true), which
@@ -399,6 +437,12 @@ struct upload {
 bool service_upload_save(const char *state_dir, struct str bytes, struct upload *out, struct err *e);
 bool service_upload_keep(struct arena *a, struct service *s, struct str ns, struct str file, const struct upload *u,
                          struct str *key, struct err *e);
+
+/* For spec/lint.h: templates that are stored, read when something refers to them. */
+struct stored_templates *stored_templates_new(struct arena *a, struct service *s);
+const struct document *stored_templates_fetch(void *templates, enum doc_kind kind, struct str ns, struct str name);
+/* What was fetched goes. False: something could not be read, so what lint says counts for nothing. */
+bool stored_templates_end(struct stored_templates *t, struct err *e);
 
 /* Lints workflows against what is stored, as a submission would. */
 bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,

@@ -52,6 +52,7 @@ struct following {
     struct follow f;
     struct service_watch *watch; /* as engine */
     struct unix_call *call;      /* as follower */
+    struct remote_follow *far;   /* of a server elsewhere */
     struct loop_timer *retry;
     int64_t seq;                 /* last change that was shown */
     bool *finished;              /* by ref */
@@ -85,6 +86,7 @@ struct service {
     struct service_opts o;
     struct arena arena;
     struct loop *loop;
+    struct remote *remote; /* remote_p.h: a server elsewhere; then there is neither engine nor reader */
     int lock_fd;         /* >= 0: this process is the engine */
     struct exec *exec;
     struct store *reader; /* otherwise */
@@ -119,6 +121,12 @@ bool service_ask(struct arena *a, struct service *s, const char *method, const c
 /* For a request that failed with `e`: true = ask again, or go on here when s->exec is set now; false
  * = it stands. Waits a moment when another engine is on its way. */
 bool service_unreached(struct service *s, unsigned attempt, struct err *e);
+/* follow.c: one change, as JSON or as a value */
+void follow_line(struct service *s, struct str line);
+void follow_change(struct service *s, const struct val *change);
+void follow_gone(struct service *s, const struct workflow_ref *ref); /* it was deleted */
+void follow_end(struct service *s, const struct err *e); /* frees what it came over */
+struct str follow_body(struct arena *a, const struct following *f);
 void follow_commit(struct service *s);
 void follow_hurry(struct service *s, struct str ns, struct str name); /* a followed one is to end */
 void follow_failed(struct service *s, const struct err *e);
@@ -195,6 +203,8 @@ struct val map_with(struct arena *a, const struct val *map, const char *key, str
 struct val map_without(struct arena *a, const struct val *map, const char *key);
 /* The document with the entrypoint and parameters of the options in its spec. */
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o);
+/* The document as argo's submit would send it: with all that the options say, names and labels among it. */
+struct val workflow_to_send(struct arena *a, const struct val *doc, const struct submit_opts *o);
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
                        const struct submit_opts *o, struct val *out, struct err *e);
 /* The same for a workflow that is stored: in its spec and in that which it was submitted with. */

@@ -64,14 +64,11 @@ static bool delete_here(struct arena *a, struct service *s, struct str whose, st
 bool service_session_delete(struct service *s, struct str whose, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
-    struct buf target CLEANUP(buf_fini);
     struct val reply;
     arena_init(&a);
-    buf_init(&target, LIMIT_HTTP_HEAD_BYTES);
-    buf_str(&target, STR(ROUTE "/"));
-    web_escape(&target, whose);
+    const char *target = str_fmt(&a, ROUTE "/%.*s", STR_ARG(web_escape(&a, whose))).p;
     for (unsigned i = 0; !s->exec; i++) {
-        if (service_ask(&a, s, "DELETE", buf_dup(&a, &target).p, STR_NONE, &reply, e)) return true;
+        if (service_ask(&a, s, "DELETE", target, STR_NONE, &reply, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
     return delete_here(&a, s, whose, e);

@@ -5,7 +5,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 static bool kind_find(struct str text, enum resource_kind_id *kind, struct err *e)
 {
@@ -45,6 +45,17 @@ static struct val shown(struct arena *a, const struct val *doc)
     return map_with(a, &none, "keys", keys_of(a, val_get(doc, STR("data"))));
 }
 
+static const char *target_of(struct arena *a, const struct stored_ref *ref, const char *query)
+{
+    return str_fmt(a, "/api/v1/skiff/objects/%.*s/%.*s/%.*s%s", STR_ARG(web_escape(a, ref->kind)),
+                   STR_ARG(ref->ns.n ? web_escape(a, ref->ns) : STR("default")), STR_ARG(web_escape(a, ref->name)), query).p;
+}
+
+static const char *list_target(struct arena *a, struct str kind, struct str ns)
+{
+    return str_fmt(a, "/api/v1/skiff/objects/%.*s/%.*s", STR_ARG(web_escape(a, kind)), STR_ARG(web_escape(a, ns))).p;
+}
+
 bool service_stored_page(struct arena *a, struct service *s, struct str kind, const struct object_query *o,
                          struct object_page *out, struct err *e)
 {
@@ -54,6 +65,7 @@ bool service_stored_page(struct arena *a, struct service *s, struct str kind, co
     struct val_builder list;
     *out = (struct object_page){.items = {.kind = VAL_LIST}};
     if (!kind_find(kind, &q.kind, e)) return false;
+    if (s->remote) return remote_page(a, s, list_target(a, kind, o->ns), o, out, e);
     if (!service_store(s)) return true;
     if (!resource_list(a, service_store(s), &q, &page, e)) return false;
     list_begin(&list, a);
@@ -67,6 +79,7 @@ bool service_stored_get(struct arena *a, struct service *s, const struct stored_
     struct resource_key key = {.ns = ref->ns, .name = ref->name};
     struct val doc;
     if (!kind_find(ref->kind, &key.kind, e)) return false;
+    if (s->remote) return remote_get(a, s->remote, target_of(a, ref, ""), out, e);
     if (!service_store(s)) return err_set(e, ERR_NOT_FOUND, "nothing is stored in '%.*s'", STR_ARG(s->o.state_dir));
     if (!resource_get(a, service_store(s), &key, &doc, e)) return false;
     *out = shown(a, &doc);
@@ -74,12 +87,6 @@ bool service_stored_get(struct arena *a, struct service *s, const struct stored_
 }
 
 /* ---- changing ---- */
-
-static const char *target_of(struct arena *a, const struct stored_ref *ref, const char *query)
-{
-    return str_fmt(a, "/api/v1/skiff/objects/%.*s/%.*s/%.*s%s", STR_ARG(ref->kind), STR_ARG(ref->ns.n ? ref->ns : STR("default")),
-                   STR_ARG(ref->name), query).p;
-}
 
 /* The values that a stored Secret has and `doc` does not name. */
 static bool values_join(struct arena *a, struct service *s, const struct stored_ref *ref, struct val *doc, struct err *e)

@@ -5,38 +5,55 @@
 #include "os/random.h"
 #include "resource/resource.h"
 #include "resource/selector.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 #include "spec/lint.h"
 
 /* Stored templates, read when something refers to them. */
-struct fetching {
+struct stored_templates {
     struct arena *a;
-    struct store *store;
+    struct service *s;
     VEC(struct documents *) docs; /* one each: lint keeps pointers to them */
     struct err e;
-    bool failed;
 };
 
-static const struct document *stored_fetch(void *ctx, enum doc_kind kind, struct str ns, struct str name)
+struct stored_templates *stored_templates_new(struct arena *a, struct service *s)
 {
-    struct fetching *f = ctx;
-    struct resource_key key = {.ns = ns, .name = name};
-    struct val *v = ARENA_NEW(f->a, struct val);
+    struct stored_templates *t = ARENA_NEW(a, struct stored_templates);
+    *t = (struct stored_templates){.a = a, .s = s};
+    return t;
+}
+
+bool stored_templates_end(struct stored_templates *t, struct err *e)
+{
+    for (size_t i = 0; i < t->docs.n; i++) documents_fini(t->docs.items[i]);
+    VEC_FINI(&t->docs);
+    return !t->e.code || (*e = t->e, err_ctx(e, "stored templates"));
+}
+
+static bool template_get(struct stored_templates *t, enum service_kind kind, struct str ns, struct str name, struct val *out)
+{
+    struct err e;
+    bool nowhere = !t->s->remote && !service_store(t->s);
+    if (nowhere || t->e.code) return false;
+    if (service_object_get(t->a, t->s, kind, ns, name, out, &e)) return true;
+    if (e.code != ERR_NOT_FOUND) t->e = e;
+    return false;
+}
+
+const struct document *stored_templates_fetch(void *ctx, enum doc_kind kind, struct str ns, struct str name)
+{
+    struct stored_templates *t = ctx;
+    struct val *v = ARENA_NEW(t->a, struct val);
     struct diags told; /* when it was stored */
-    if (kind == DOC_WORKFLOW_TEMPLATE) key.kind = RESOURCE_WORKFLOW_TEMPLATE;
-    else if (kind == DOC_CLUSTER_WORKFLOW_TEMPLATE) key.kind = RESOURCE_CLUSTER_WORKFLOW_TEMPLATE;
-    else return NULL;
-    if (!f->store || f->failed) return NULL;
-    if (!resource_get(f->a, f->store, &key, v, &f->e)) {
-        f->failed = f->e.code != ERR_NOT_FOUND;
-        return NULL;
-    }
-    struct documents *d = ARENA_NEW(f->a, struct documents);
-    documents_init(d, f->a);
-    diags_init(&told, f->a);
+    bool cluster = kind == DOC_CLUSTER_WORKFLOW_TEMPLATE;
+    if (kind != DOC_WORKFLOW_TEMPLATE && !cluster) return NULL;
+    if (!template_get(t, cluster ? SERVICE_CLUSTER_TEMPLATE : SERVICE_TEMPLATE, ns, name, v)) return NULL;
+    struct documents *d = ARENA_NEW(t->a, struct documents);
+    documents_init(d, t->a);
+    diags_init(&told, t->a);
     documents_add_val(d, v, 0, &told);
     diags_fini(&told);
-    VEC_PUSH(&f->docs, d);
+    VEC_PUSH(&t->docs, d);
     return d->n ? &d->items[0] : NULL;
 }
 
@@ -58,12 +75,10 @@ static void overridden(struct arena *a, const struct documents *docs, const stru
 bool documents_check(struct arena *a, struct service *s, const struct documents *docs, struct str ns, bool to_run,
                      struct diags *diags, struct err *e)
 {
-    struct fetching f = {.a = a, .store = service_store(s)};
-    struct lint_opts opts = {.fetch = stored_fetch, .fetch_ctx = &f, .default_ns = ns, .refs_required = true, .values_required = to_run};
+    struct stored_templates *t = stored_templates_new(a, s);
+    struct lint_opts opts = {.fetch = stored_templates_fetch, .fetch_ctx = t, .default_ns = ns, .refs_required = true, .values_required = to_run};
     bool ok = spec_lint(a, docs, &opts, diags);
-    for (size_t i = 0; i < f.docs.n; i++) documents_fini(f.docs.items[i]);
-    VEC_FINI(&f.docs);
-    if (f.failed) return *e = f.e, err_ctx(e, "stored templates");
+    if (!stored_templates_end(t, e)) return false;
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
 }
 
@@ -337,6 +352,40 @@ static bool submit_there(struct arena *a, struct service *s, const struct docume
     return true;
 }
 
+static bool object_send(struct arena *a, struct service *s, const struct document *d, struct str ns, struct err *e)
+{
+    static const struct { enum doc_kind kind; enum service_kind as; } rows[] = {
+        {DOC_WORKFLOW_TEMPLATE, SERVICE_TEMPLATE}, {DOC_CLUSTER_WORKFLOW_TEMPLATE, SERVICE_CLUSTER_TEMPLATE}, {DOC_CRON_WORKFLOW, SERVICE_CRON}};
+    struct documents one = {.a = a, .items = (struct document *)d, .n = 1};
+    struct diags told CLEANUP(diags_fini); /* by the check of all of them */
+    struct stored_result did;
+    struct val stored;
+    diags_init(&told, a);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].kind == d->kind) return service_object_put(a, s, rows[i].as, SERVICE_APPLY, ns, &one, &told, &stored, e);
+    return service_stored_apply(a, s, ns, &one, 0, &told, &did, e);
+}
+
+/* One after the other, by Argo's own routes: the other one is not there, or about more than this caller may do. What was accepted
+ * before one is refused stays. */
+static bool submit_by_argo(struct arena *a, struct service *s, const struct documents *docs, const struct submit_opts *o,
+                           struct workflow_ref *out, size_t *n, struct err *e)
+{
+    struct str ns = o->ns.n ? o->ns : STR("default");
+    for (size_t i = 0; i < docs->n; i++)
+        if (docs->items[i].kind != DOC_WORKFLOW && !object_send(a, s, &docs->items[i], ns, e)) return false;
+    for (size_t i = 0; i < docs->n; i++) {
+        if (docs->items[i].kind != DOC_WORKFLOW) continue;
+        struct val wf = workflow_to_send(a, docs->items[i].val, o), reply, body = map_with(a, NULL, "workflow", wf);
+        struct str own = val_text(val_path(&wf, "metadata.namespace"));
+        const char *target = str_fmt(a, "/api/v1/workflows/%.*s", STR_ARG(web_escape(a, own))).p;
+        if (!remote_ask(a, s->remote, "POST", target, json_text(a, &body), &reply, e))
+            return *n ? err_ctx(e, "%zu of the workflows went before, up to '%.*s'; the next", *n, STR_ARG(out[*n - 1].name)) : false;
+        out[(*n)++] = ref_of(docs->a, &reply);
+    }
+    return true;
+}
+
 bool service_submit(struct service *s, const struct documents *docs, const struct submit_opts *o,
                     struct diags *diags, struct workflow_ref **out, size_t *n, struct err *e)
 {
@@ -350,6 +399,7 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
     for (unsigned i = 0; !s->exec; i++) {
         *n = 0;
         if (submit_there(&a, s, docs, &own, *out, n, e)) return true;
+        if (s->remote && remote_lacks(e)) return submit_by_argo(&a, s, docs, &own, *out, n, e);
         if (!service_unreached(s, i, e)) return false;
     }
     return submit_here(&a, s, docs, &own, *out, n, e);

@@ -5,7 +5,7 @@
 #include "os/random.h"
 #include "resource/resource.h"
 #include "resource/sync_limit.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 /* ---- ConfigMaps ---- */
 
@@ -96,6 +96,24 @@ static bool change_here(struct arena *a, struct service *s, enum sync_verb verb,
     return sync_limit_put(service_store(s), ref->ns, ref->key, limit, create, clock_now_us(), e);
 }
 
+static const char *target_of(struct arena *a, const struct sync_limit_ref *ref, bool with_key, bool with_type)
+{
+    const char *target = str_fmt(a, "/api/v1/sync/%.*s%s%.*s", STR_ARG(web_escape(a, ref->ns)), with_key ? "/" : "",
+                                 STR_ARG(with_key ? web_escape(a, ref->key) : STR_NONE)).p;
+    if (!with_type) return target;
+    return str_fmt(a, "%s?type=%s&cmName=%.*s", target, ref->config_map.n ? "CONFIGMAP" : "DATABASE", STR_ARG(web_escape(a, ref->config_map))).p;
+}
+
+static bool limit_there(struct arena *a, struct service *s, const struct sync_limit_ref *ref, int64_t *limit, struct err *e)
+{
+    struct val reply;
+    *limit = 0;
+    if (!remote_get(a, s->remote, target_of(a, ref, true, true), &reply, e)) return false;
+    const struct val *v = val_get(&reply, STR("limit"));
+    if (v) val_i64(v, limit);
+    return true;
+}
+
 static bool change_there(struct arena *a, struct service *s, enum sync_verb verb, const struct sync_limit_ref *ref,
                          int64_t limit, struct err *e)
 {
@@ -103,12 +121,8 @@ static bool change_there(struct arena *a, struct service *s, enum sync_verb verb
     struct val_builder b;
     struct val reply = val_null;
     const char *type = ref->config_map.n ? "CONFIGMAP" : "DATABASE";
-    const char *target = str_fmt(a, "/api/v1/sync/%.*s%s%.*s", STR_ARG(ref->ns), verb == SYNC_CREATE ? "" : "/",
-                                 STR_ARG(verb == SYNC_CREATE ? STR_NONE : ref->key)).p;
-    if (verb == SYNC_DELETE) {
-        target = str_fmt(a, "%s?type=%s&cmName=%.*s", target, type, STR_ARG(ref->config_map)).p;
-        return service_ask(a, s, methods[verb], target, STR_NONE, &reply, e);
-    }
+    const char *target = target_of(a, ref, verb != SYNC_CREATE, verb == SYNC_DELETE);
+    if (verb == SYNC_DELETE) return service_ask(a, s, methods[verb], target, STR_NONE, &reply, e);
     map_begin(&b, a);
     map_add_str(&b, "namespace", ref->ns);
     map_add_str(&b, "key", ref->key);
@@ -151,6 +165,7 @@ bool service_sync_get(struct service *s, const struct sync_limit_ref *ref, int64
     struct arena a CLEANUP(arena_fini);
     struct val doc;
     arena_init(&a);
+    if (s->remote) return limit_there(&a, s, ref, limit, e);
     if (!service_store(s)) return err_set(e, ERR_NOT_FOUND, "there is nothing in this state directory");
     if (ref->config_map.n) return cm_limit(&a, s, ref, &doc, limit, e);
     return sync_limit_get(service_store(s), ref->ns, ref->key, limit, e);

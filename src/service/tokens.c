@@ -4,7 +4,7 @@
 #include "base/rfc3339.h"
 #include "doc/json_write.h"
 #include "os/clock.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 #define ROUTE "/api/v1/skiff/tokens"
 enum { USED_STEP_US = 60000000 };
@@ -70,11 +70,21 @@ bool service_token_create(struct arena *a, struct service *s, const struct val *
     return create_here(a, s, want, out, e);
 }
 
+static bool list_there(struct arena *a, struct service *s, struct val *out, struct err *e)
+{
+    struct val reply;
+    if (!remote_get(a, s->remote, ROUTE, &reply, e)) return false;
+    const struct val *items = val_get(&reply, STR("items"));
+    *out = items && items->kind == VAL_LIST ? *items : (struct val){.kind = VAL_LIST};
+    return true;
+}
+
 bool service_token_list(struct arena *a, struct service *s, struct val *out, struct err *e)
 {
     struct val_builder list;
     struct auth_token *all = NULL;
     size_t n = 0;
+    if (s->remote) return list_there(a, s, out, e);
     if (service_store(s) && !auth_token_list(a, service_store(s), &all, &n, e)) return false;
     list_begin(&list, a);
     for (size_t i = 0; i < n; i++) list_add(&list, shown(a, &all[i]));
@@ -88,7 +98,7 @@ bool service_token_delete(struct service *s, struct str name, struct err *e)
     struct val reply;
     arena_init(&a);
     for (unsigned i = 0; !s->exec; i++) {
-        if (service_ask(&a, s, "DELETE", str_fmt(&a, ROUTE "/%.*s", STR_ARG(name)).p, STR_NONE, &reply, e)) return true;
+        if (service_ask(&a, s, "DELETE", str_fmt(&a, ROUTE "/%.*s", STR_ARG(web_escape(&a, name))).p, STR_NONE, &reply, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
     return exec_begin(s->exec, e) && auth_token_delete(service_store(s), name, clock_now_us(), e) && exec_commit(s->exec, e);

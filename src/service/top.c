@@ -61,6 +61,6 @@ bool service_top(struct arena *a, struct service *s, struct val *out, struct err
 {
     struct err absent;
     if (!s->exec && service_ask(a, s, "GET", "/api/v1/skiff/top", STR_NONE, out, &absent)) return true;
-    if (!s->exec && absent.code != ERR_UNREACHABLE) return *e = absent, false;
+    if (s->remote || (!s->exec && absent.code != ERR_UNREACHABLE)) return *e = absent, false;
     return top_here(a, s, out, e);
 }

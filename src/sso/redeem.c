@@ -91,7 +91,7 @@ static void on_answer(void *user, const struct web_reply *reply, const struct er
 static void form_put(struct buf *b, const char *name, struct str value)
 {
     buf_printf(b, "%s%s=", b->n ? "&" : "", name);
-    web_escape(b, value);
+    web_escape_to(b, value);
 }
 
 /* Both are escaped before they are joined: RFC 6749 §2.3.1. */
@@ -99,9 +99,9 @@ static struct str basic(struct arena *a, const struct sso_opts *o)
 {
     struct buf b CLEANUP(buf_fini);
     buf_init(&b, LIMIT_HTTP_HEAD_BYTES);
-    web_escape(&b, o->client_id);
+    web_escape_to(&b, o->client_id);
     buf_char(&b, ':');
-    web_escape(&b, o->client_secret);
+    web_escape_to(&b, o->client_secret);
     return str_fmt(a, "Basic %.*s", STR_ARG(base64_encode(a, buf_view(&b))));
 }
 

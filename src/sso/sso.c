@@ -131,7 +131,7 @@ static struct str authorize_url(struct arena *a, const struct sso *s, const stru
     char before = str_find_char(s->provider.authorize, '?', 0) >= 0 ? '&' : '?';
     for (size_t i = 0; i < ARRAY_LEN(words); i++, before = '&') {
         buf_printf(&b, "%c%s=", before, words[i].name);
-        web_escape(&b, words[i].value);
+        web_escape_to(&b, words[i].value);
     }
     return buf_dup(a, &b);
 }

@@ -60,7 +60,7 @@ class Place:
         return os.path.join(self.count, "log")
 
     def env(self, extra=None):
-        keep = {k: v for k, v in os.environ.items() if not k.startswith("SKIFF_")}
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("SKIFF_", "ARGO_"))}
         keep.update(extra or {})
         return keep
 

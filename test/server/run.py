@@ -10,6 +10,7 @@ import auth  # noqa: E402
 import background  # noqa: E402
 import backup_cases  # noqa: E402
 import cron  # noqa: E402
+import elsewhere  # noqa: E402
 import http_cases  # noqa: E402
 import ops_cases  # noqa: E402
 import lists  # noqa: E402
@@ -67,4 +68,4 @@ def ends_and_is_taken_over(score, skiff):
 
 if __name__ == "__main__":
     sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *sso.CASES, *background.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
-                               *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *soak.CASES)))
+                               *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *elsewhere.CASES, *soak.CASES)))

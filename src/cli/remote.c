@@ -1,0 +1,110 @@
+/* See remote.h. */
+#include "cli/remote.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#include "cli/cmds.h"
+#include "service/service.h"
+
+static const char *env_or(const char *name, const char *absent)
+{
+    const char *v = getenv(name);
+    return v && *v ? v : absent;
+}
+
+/* The flag counts before the variable, also when it is empty. */
+static const char *given(const struct cli *cli, const char *flag, const char *env)
+{
+    return args_has(&cli->args, flag) ? args_str(&cli->args, flag) : env_or(env, "");
+}
+
+static bool switched(const struct cli *cli, const char *flag, bool by_env)
+{
+    return args_has(&cli->args, flag) ? args_on(&cli->args, flag) : by_env;
+}
+
+/* HOST:PORT as argo's; an address with its scheme says by itself whether TLS is spoken. */
+static bool url_make(struct cli *cli, const char *place, struct str *out, struct err *e)
+{
+    struct str at = str_of(place), base = str_of(given(cli, "argo-base-href", "ARGO_BASE_HREF"));
+    bool whole = str_starts(at, STR("http://")) || str_starts(at, STR("https://"));
+    bool secure = switched(cli, "secure", strcmp(env_or("ARGO_SECURE", ""), "false") != 0);
+    for (size_t i = 0; i < at.n; i++)
+        if (isspace((unsigned char)at.p[i]) || char_is_one_of(at.p[i], "?#@"))
+            return err_set(e, ERR_USAGE, "the server is HOST:PORT, not '%s'", place);
+    if (!whole && str_find(at, STR("://"), 0) >= 0) return err_set(e, ERR_USAGE, "the server is HOST:PORT, not '%s'", place);
+    while (base.n && base.p[0] == '/') base = str_from(base, 1);
+    while (at.n && at.p[at.n - 1] == '/') at.n--;
+    *out = str_fmt(&cli->a, "%s%.*s%s%.*s", whole ? "" : secure ? "https://" : "http://", STR_ARG(at), base.n ? "/" : "", STR_ARG(base));
+    return true;
+}
+
+/* "Bearer …" and the like as they are; a token alone is one of a bearer. */
+static struct str authorization(struct cli *cli)
+{
+    struct str token = str_trim(str_of(given(cli, "token", "ARGO_TOKEN")));
+    if (!token.n) return STR_NONE;
+    return str_find_char(token, ' ', 0) >= 0 ? token : str_fmt(&cli->a, "Bearer %.*s", STR_ARG(token));
+}
+
+static bool headers_read(struct cli *cli, struct service_server *s, struct err *e)
+{
+    const char *text;
+    size_t n = 0;
+    while (args_nth(&cli->args, "header", n)) n++;
+    struct param *list = ARENA_ARRAY(&cli->a, struct param, n + 1);
+    s->headers = list;
+    for (size_t i = 0; (text = args_nth(&cli->args, "header", i)); i++) {
+        struct str name, value;
+        if (!str_cut(str_of(text), ':', &name, &value) || !name.n) /* its value may be a secret */
+            return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'");
+        list[s->n_headers++] = (struct param){str_trim(name), str_trim(value)};
+    }
+    return true;
+}
+
+static bool here_only(struct cli *cli, bool by_flag, struct err *e)
+{
+    const char *name = cli->args.cmd->name;
+    const char *else_do = cli->args.cmd == &cmd_run ? "skiff submit sends workflows to a server" : "what is a server's own is done on its machine";
+    if (by_flag) return err_set(e, ERR_USAGE, "'%s' is for this machine alone; %s", name, else_do);
+    cli_note(cli, "ARGO_SERVER is not used: '%s' is for this machine alone; %s", name, else_do);
+    return true;
+}
+
+/* What a server decides by itself. */
+static bool flags_fit(const struct cli *cli, struct err *e)
+{
+    static const char *const local[] = {"state", "runtime", "network", "images", "image-fallback", "no-builtin-images", "parallel", "cpus", "memory", "resume"};
+    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
+        const struct flag *f = cmd_flag(cli->args.cmd, str_of(local[i]));
+        bool own = strcmp(local[i], "parallel") == 0 && f && f->kind == FLAG_BOOL; /* of a backfill */
+        if (args_has(&cli->args, local[i]) && !own)
+            return err_set(e, ERR_USAGE, "--%s is about runs on this machine; a server elsewhere has its own settings", local[i]);
+    }
+    return true;
+}
+
+/* Where somebody says that there is one; NULL: nobody. --state is about this machine, whatever the environment says. */
+static const char *place_of(const struct cli *cli)
+{
+    const char *place = given(cli, "argo-server", "ARGO_SERVER");
+    bool here = args_has(&cli->args, "state") && !args_has(&cli->args, "argo-server");
+    return *place && !here ? place : NULL;
+}
+
+bool remote_named(const struct cli *cli) { return place_of(cli) && cli->args.cmd->where == WHERE_ANY; }
+
+bool remote_choose(struct cli *cli, struct err *e)
+{
+    const char *place = place_of(cli);
+    if (!place || cli->args.cmd->where == WHERE_NOWHERE) return true;
+    if (cli->args.cmd->where == WHERE_HERE) return here_only(cli, args_has(&cli->args, "argo-server"), e);
+    if (!flags_fit(cli, e)) return false;
+    struct service_server *s = ARENA_NEW(&cli->a, struct service_server);
+    *s = (struct service_server){.authorization = authorization(cli),
+                                 .insecure = switched(cli, "insecure-skip-verify", strcmp(env_or("ARGO_INSECURE_SKIP_VERIFY", ""), "true") == 0)};
+    cli->server = s;
+    return url_make(cli, place, &s->url, e) && headers_read(cli, s, e);
+}

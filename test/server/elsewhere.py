@@ -1,0 +1,464 @@
+"""The command line on a server elsewhere: the same commands on the state directory and over HTTP say the same; runs are followed
+through restarts; whatever may be wrong with a server is said."""
+import glob
+import http.client
+import http.server
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+
+from http_cases import certificate
+from server import Server, common, workflow
+
+TOKEN = "skt_test_0123456789"
+
+
+class Away:
+    """A user on another machine: no state directory, the server's address and token."""
+
+    def __init__(self, skiff, url, **env):
+        self.skiff, self.dir = os.path.abspath(skiff), tempfile.mkdtemp(prefix="skiff-away-")
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("SKIFF_", "ARGO_"))}
+        self.env = {**keep, "ARGO_SERVER": url.split("://", 1)[1], "ARGO_SECURE": "true" if url.startswith("https") else "false",
+                    "HOME": self.dir, "XDG_STATE_HOME": self.dir + "/none", **env}
+
+    def call(self, *words, **env):
+        return subprocess.run([self.skiff, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.dir,
+                              env={**self.env, **env}, timeout=common.LIMIT_S)
+
+    def start(self, *words):
+        return subprocess.Popen([self.skiff, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                cwd=self.dir, env=self.env)
+
+    def file(self, name, what):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n---\n".join(json.dumps(d) for d in what) if isinstance(what, list) else json.dumps(what))
+        return path
+
+    def close(self):
+        subprocess.run(["rm", "-rf", self.dir], check=True)
+
+
+TEMPLATE = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "make", "labels": {"of": "test"}}, "spec": {
+    "entrypoint": "main", "arguments": {"parameters": [{"name": "word", "value": "usual"}]}, "templates": [
+        {"name": "main", "steps": [[{"name": "one", "template": "say"}], [{"name": "two", "template": "say"}]]},
+        {"name": "say", "container": {"image": "busybox", "command": ["sh", "-c", "\n".join((
+            "for i in 1 2 3; do echo {{workflow.parameters.word}} $i; done",
+            "mkdir -p @DIR@/dir; echo in it > @DIR@/dir/file; echo text > @DIR@/plain; echo packed > @DIR@/packed"))]},
+         "outputs": {"artifacts": [{"name": "dir", "path": "@DIR@/dir"}, {"name": "plain", "path": "@DIR@/plain", "archive": {"none": {}}},
+                                   {"name": "packed", "path": "@DIR@/packed"}]}}]}}
+CRON = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "metadata": {"name": "yearly"},
+        "spec": {"schedules": ["0 0 1 1 *"], "workflowSpec": {"workflowTemplateRef": {"name": "make"}}}}
+GATE = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "gate-"}, "spec": {
+    "entrypoint": "main", "templates": [{"name": "main", "steps": [[{"name": "gate", "template": "gate"}]]}, {"name": "gate", "suspend": {}}]}}
+
+
+def filled(skiff, *words, env=None):
+    """A server that has a bit of everything."""
+    s = Server(skiff).start(*words, env=env)
+    template = json.loads(json.dumps(TEMPLATE).replace("@DIR@", s.place.count))
+    s.ask("POST", "/api/v1/workflow-templates/default", {"template": template})
+    s.ask("POST", "/api/v1/cron-workflows/default", {"cronWorkflow": CRON})
+    s.ask("POST", "/api/v1/sync/default", {"key": "gpu", "limit": 3, "type": "DATABASE"})
+    s.ask("PUT", "/api/v1/skiff/objects/secrets/default/keys", {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": {"a": "Yg=="}})
+    ref = {"workflowTemplateRef": {"name": "make"}}
+    for name, more in (("good", {"priority": 7}), ("other", {"arguments": {"parameters": [{"name": "word", "value": "another"}]}})):
+        s.wait(s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name, "labels": {"team": name}}, "spec": {**ref, **more}}))
+    s.wait(s.submit(workflow("echo said; exit 3", name="bad")))
+    s.submit({**GATE, "metadata": {"name": "open", "labels": {"team": "good"}}})
+    common.wait_for(lambda: (s.get("open")["status"].get("nodes") or {}).get("open"), "the gate")
+    return s
+
+
+# Texts that depend on the moment are left out of a comparison.
+MOMENT = re.compile(r"\d+ (?:second|minute)s? ago|\(now\)|\(in \d+[a-z ]*\)|\b\d+m?s\b")
+READS = """list|list -o json|list -o yaml|list -o name|list -o wide|list -A -o name|list --running -o name|list --completed -o name
+list --status Succeeded,Failed -o name|list --prefix g -o name|list -l team=good -o json|list -l team=nobody|list --limit 2 -o name
+list --since 1h -o name|list --older 1h -o name|list --field-selector metadata.name=good -o name|list --resubmitted|list -n nowhere
+get good|get good -o json|get good -o yaml|get good bad -o name|get @latest -o name|get goo -o name|get UID -o name|get nobody|get o
+get good --status Failed|get open --node-field-selector displayName=gate
+logs good|logs good two|logs other --timestamps|logs good --tail 1|logs good --grep 2|logs good nobody|logs -l team=good|logs bad -f|logs nobody
+logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good --previous
+wait good bad|wait nobody|wait nobody --ignore-not-found|watch bad|watch good --status Failed|graph --run good
+template list|template list -l of=test -o name|template get make|template get make -o json|template get nobody|template lint CRON
+cron list -o name|cron get yearly -o json|cluster-template list|archive list -o name|archive get UID -o json|archive list-label-keys
+archive list-label-values -l team|secret list|sync get gpu --type database|sync get none --type database
+artifact list good -o name|artifact get good packed -|token list|lint FILE|lint MISSING|submit MISSING|submit FILE --dry-run -o name --name x
+delete good --dry-run|delete goo --dry-run|stop good|retry open|resume bad|node set open --node-field-selector displayName=none --message x
+template create TEMPLATE|template delete nobody|cron suspend nobody|sync create gpu --type database --limit 1|delete open|top -o json"""
+
+
+def same(score, skiff):
+    """One command in two ways: on the state directory, and elsewhere."""
+    s = filled(skiff)
+    away = Away(skiff, s.url)
+    names = {"UID": s.get("good")["metadata"]["uid"], "CRON": away.file("cron.json", CRON), "TEMPLATE": away.file("t.json", TEMPLATE),
+             "FILE": away.file("ok.json", {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "x-"},
+                                           "spec": {"workflowTemplateRef": {"name": "make"}}}),
+             "MISSING": away.file("no.json", {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "x-"},
+                                              "spec": {"workflowTemplateRef": {"name": "nobody"}}})}
+    local = {k: v for k, v in away.env.items() if not k.startswith("ARGO_")} | {"SKIFF_STATE": s.place.state}
+    for line in READS.replace("\n", "|").split("|"):
+        words = [names.get(w, w) for w in line.split()]
+        here = subprocess.run([away.skiff, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=local, cwd=away.dir, timeout=common.LIMIT_S)
+        there = away.call(*words)
+        if "lint" in words:  # templates are only looked up where there is a server
+            status, text = (3, "nobody") if "MISSING" in line else (0, "no linting errors")
+            score.check(there.returncode == status and text in there.stdout and "not known here" in here.stdout, f"{line}: {there.stdout}{there.stderr}")
+            continue
+        a, b = (tuple(MOMENT.sub("~", t) for t in (r.stdout, r.stderr)) + (r.returncode,) for r in (here, there))
+        score.check(a == b, f"{line}:\n  here:  {a}\n  there: {b}")
+    copied = {}
+    for how, env in (("here", local), ("there", away.env)):
+        ran = subprocess.run([away.skiff, "cp", "good", how], capture_output=True, text=True, env=env, cwd=away.dir, timeout=common.LIMIT_S)
+        score.check(ran.returncode == 0, f"cp {how}: {ran.stderr}")
+        for art in ("dir", "plain", "packed"):
+            node = [n["id"] for n in s.get("good")["status"]["nodes"].values() if n["displayName"] == "one"][0]
+            got = subprocess.run([away.skiff, "artifact", "get", "good", art, f"{how}/got-{art}", "--node-id", node], capture_output=True, text=True,
+                                 env=env, cwd=away.dir, timeout=common.LIMIT_S)
+            score.check(got.returncode == 0, f"artifact get {art} {how}: {got.stderr}")
+        files = sorted(p for p in glob.glob(f"{away.dir}/{how}/**", recursive=True) if os.path.isfile(p))
+        copied[how] = [(p.split(f"/{how}/", 1)[1], open(p, "rb").read()) for p in files]
+    score.check(copied["here"] == copied["there"] and len(copied["here"]) == 9, f"cp: {[n for n, _ in copied['here']]} {[n for n, _ in copied['there']]}")
+    score.check(not os.path.exists(away.dir + "/none"), "no state directory is made")
+    away.close()
+    s.close()
+
+
+def steered(score, skiff):
+    """What changes something there."""
+    s = filled(skiff)
+    away = Away(skiff, s.url)
+    phase = lambda name: s.get(name)["status"]["phase"]  # noqa: E731
+    gate = away.file("gate.json", GATE)
+
+    def does(line, status, *texts):
+        ran = away.call(*line.split())
+        score.check(ran.returncode == status and all(t in ran.stdout + ran.stderr for t in texts), f"{line}: {ran.returncode} {ran.stdout}{ran.stderr}")
+        return ran.stdout.strip()
+    does("suspend open", 0)
+    score.check(s.get("open")["spec"].get("suspend") is True, "suspended")
+    does("resume open", 0)
+    does("wait open", 0, "open Succeeded at ")
+    name = does(f"submit {gate} -p a=b -l x=y --priority 4", 0)
+    score.check(s.get(name)["metadata"]["labels"].get("x") == "y" and s.get(name)["spec"]["priority"] == 4, f"submit: {name}")
+    does(f"node set {name} --node-field-selector displayName=gate --phase Failed --message no", 0)
+    does(f"wait {name}", 1)
+    does(f"stop {does(f'submit {gate}', 0)}", 0)
+    does(f"terminate {does(f'submit {gate}', 0)}", 0)
+    does("submit --from workflowtemplate/make -p word=given --name from --log", 0, "given 2", "from SUCCEEDED")
+    does("submit --from cronworkflow/yearly --wait -q", 0)
+    does("retry bad", 0, "bad")
+    does("wait bad", 1)
+    again = does("resubmit bad --wait -q -o name", 1)
+    score.check(again.startswith("bad-") and phase(again) == "Failed", f"resubmit: {again}")
+    does(f"archive resubmit {s.get('bad')['metadata']['uid']}", 0, "bad-")
+    does("delete good", 0, "Workflow 'good' deleted")
+    score.check(s.ask("GET", "/api/v1/workflows/default/good")[0] == 404, "deleted")
+    does("cron suspend yearly", 0)
+    does("cron resume yearly", 0)
+    does("cron backfill yearly --start 2023-06-01T00:00:00Z --end 2025-06-01T00:00:00Z", 0, "Total Backfill Schedule: 2")
+    does(f"apply -f {away.file('t.json', TEMPLATE)} -f {away.file('c.json', CRON)}", 0, "WorkflowTemplate/make configured")
+    does("secret set more a=b -q", 0)
+    score.check(s.ask("GET", "/api/v1/skiff/objects/secrets/default/more")[2].get("keys") == ["a"], "secret set")
+    does("secret delete more", 0)
+    does("sync update gpu --type database --limit 5", 0)
+    does("sync get gpu --type database", 0, "Limit: 5")
+    does("cron delete yearly", 0)
+    does("template delete make", 0)
+    does("version", 0, "server: skiff-")
+    does("metrics", 0, "argo_workflows_")
+    does(f"submit {away.file('two.json', [TEMPLATE, GATE])}", 0, "gate-")
+    does("delete --all", 9, "not finished")
+    away.close()
+    s.close()
+
+
+def on_a_terminal(score, skiff):
+    """The live view, too; Ctrl-C only stops looking."""
+    s = filled(skiff)
+    away = Away(skiff, s.url)
+    away.env["TERM"] = "xterm"
+    for words, ends in ((("submit", away.file("g.json", GATE), "--watch", "--name", "seen"), False), (("watch", "seen"), True)):
+        master, slave = pty.openpty()
+        p = subprocess.Popen([away.skiff, *words], stdin=slave, stdout=slave, stderr=slave, env=away.env, cwd=away.dir, start_new_session=True)
+        os.close(slave)
+        said = b""
+        while b"gate" not in said:
+            said += os.read(master, 65536)
+        if ends:
+            away.call("resume", "seen")
+        else:
+            p.send_signal(signal.SIGINT)
+        try:
+            while data := os.read(master, 65536):
+                said += data
+        except OSError:
+            pass  # whoever wrote has gone
+        os.close(master)
+        score.check(p.wait(timeout=common.LIMIT_S) == (0 if ends else 130), f"{words}: {p.returncode} {said[-300:]}")
+        score.check((b"Succeeded" if ends else b"detached: seen goes on") in said, f"{words}: {said[-300:]}")
+    away.close()
+    s.close()
+
+
+SLOW = "for i in 1 2 3 4 5 6; do echo line $i; until [ -e {0}/go$i ]; do sleep 0.02; done; done"
+
+
+def followed_through_a_restart(score, skiff):
+    """The server ends in the middle of watch and logs -f, and is killed; both go on, and no line comes twice."""
+    s = Server(skiff).start()
+    away = Away(skiff, s.url)
+    name = away.call("submit", away.file("w.json", workflow(SLOW.format(s.place.root), name="slow"))).stdout.strip()
+    watch, logs, wait = away.start("watch", name, "--log"), away.start("logs", "-f", name), away.start("wait", name)
+    seen = [logs.stdout.readline()]
+    for i, how in enumerate(("stop", "kill", None, None, None, None), 1):
+        if how:
+            getattr(s, how)()
+            s.start(port=s.port)
+        s.place.file(f"go{i}", "")
+        if i < 6:
+            seen.append(logs.stdout.readline())
+    said = {}
+    for p, what in ((watch, "watch"), (logs, "logs"), (wait, "wait")):
+        said[what] = p.communicate(timeout=common.LIMIT_S)
+        score.check(p.returncode == 0, f"{what}: {p.returncode} {said[what]}")
+    score.check(seen == [f"slow: line {i}\n" for i in range(1, 7)] and said["logs"][0] == "", f"logs: {seen} {said['logs']}")
+    score.check(re.findall(r"slow: (line \d)", said["watch"][0]) == [f"line {i}" for i in range(1, 7)] and "slow SUCCEEDED" in said["watch"][0], f"watch: {said['watch']}")
+    score.check(said["wait"][0].startswith("slow Succeeded at "), f"wait: {said['wait']}")
+    s.stop()
+    away.close()
+    s.close()
+
+
+def tokens_and_namespaces(score, skiff):
+    """A token for one namespace is enough for what is in it, though the server's own streams are not for it."""
+    s = Server(skiff).start()
+    make = lambda *words: s.place.call("token", "create", "-q", *words).stdout.strip()  # noqa: E731
+    admin, one, looks = make("--name", "all", "--role", "admin"), make("--name", "one", "-n", "team"), make("--name", "looks", "--role", "view")
+    away = Away(skiff, s.url, ARGO_TOKEN="Bearer " + one, ARGO_NAMESPACE="team")
+    path = away.file("w.json", workflow("echo hello", arguments={"parameters": [{"name": "p"}]}))
+    ran = away.call("submit", path, "--watch", "-p", "p=1", "--name", "mine", "-l", "a=b")
+    score.check(ran.returncode == 0 and "mine SUCCEEDED" in ran.stdout, f"submit --watch: {ran.stdout}{ran.stderr}")
+    score.check(s.ask("GET", "/api/v1/workflows/team/mine", headers={"Authorization": "Bearer " + admin})[2]["metadata"]["labels"]["a"] == "b", "as it was sent")
+    ran = away.call("submit", away.file("f.json", workflow("echo bad; exit 1")), "--log")
+    score.check(ran.returncode == 1 and "bad\n" in ran.stdout, f"submit --log: {ran.stdout}{ran.stderr}")
+    for words, env, status, text in ((("list", "-A"), {}, 5, "not for all namespaces"), (("list", "-n", "other"), {}, 5, "other"),
+                                     (("list",), {"ARGO_TOKEN": admin}, 0, "mine"), (("list", "--token", admin), {}, 0, "mine"),
+                                     (("list",), {"ARGO_TOKEN": "skt_wrong"}, 5, "ARGO_TOKEN"), (("list",), {"ARGO_TOKEN": ""}, 5, "ARGO_TOKEN"),
+                                     (("submit", path, "-p", "p=1"), {"ARGO_TOKEN": looks}, 5, "role view"),
+                                     (("token", "list", "-o", "name"), {"ARGO_TOKEN": admin}, 0, "looks")):
+        ran = away.call(*words, **env)
+        score.check(ran.returncode == status and text in ran.stdout + ran.stderr, f"{words} {env}: {ran.returncode} {ran.stdout}{ran.stderr}")
+        score.check(one not in ran.stderr and "skt_wrong" not in ran.stderr, f"{words}: the token is not shown: {ran.stderr}")
+    away.close()
+    s.close()
+
+
+def tls(score, skiff):
+    """A certificate that nobody knows is refused, and both ways round it; TLS and plain HTTP are told apart."""
+    s = Server(skiff)
+    cert, key = certificate(s.place)
+    s.start("--tls-cert", cert, "--tls-key", key)
+    away = Away(skiff, s.url)
+    path = away.file("w.json", workflow("echo hello", name="w"))
+    ran = away.call("list")
+    score.check(ran.returncode == 6 and "certificate" in ran.stderr and "SSL_CERT_FILE" in ran.stderr, f"unknown: {ran.returncode} {ran.stderr}")
+    ran = away.call("submit", path, "--log", SSL_CERT_FILE=cert)
+    score.check(ran.returncode == 0 and "w: hello" in ran.stdout, f"SSL_CERT_FILE: {ran.stdout}{ran.stderr}")
+    for words, env in ((("list", "-k", "-o", "name"), {}), (("list", "-o", "name"), {"ARGO_INSECURE_SKIP_VERIFY": "true"}),
+                       (("list", "-o", "name", "-k", "-s", s.url), {"ARGO_SECURE": "false"})):
+        ran = away.call(*words, **env)
+        score.check(ran.returncode == 0 and ran.stdout == "w\n", f"{words} {env}: {ran.stdout}{ran.stderr}")
+    ran = away.call("list", ARGO_SECURE="false")
+    score.check(ran.returncode == 6 and "ARGO_SECURE=true" in ran.stderr, f"plain to TLS: {ran.returncode} {ran.stderr}")
+    s.stop()
+    s.close()
+    plain = Server(skiff).start()
+    ran = away.call("list", "-s", f"127.0.0.1:{plain.port}")
+    score.check(ran.returncode == 6 and "ARGO_SECURE=false" in ran.stderr, f"TLS to plain: {ran.returncode} {ran.stderr}")
+    plain.close()
+    away.close()
+
+
+# ---- servers that are something else ----
+
+class Answers(http.server.ThreadingHTTPServer):
+    """Answers each request by `answer(handler)`."""
+
+    def __init__(self, answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do(self):
+                self.server.seen.append((self.command, self.path, dict(self.headers)))
+                answer(self)
+            do_GET = do_POST = do_PUT = do_DELETE = do
+
+            def say(self, status, text, **fields):
+                data = text if isinstance(text, bytes) else text.encode()
+                self.send_response(status)
+                for k, v in {"Content-Length": str(len(data)), **fields}.items():
+                    self.send_header(k.replace("_", "-"), v)
+                self.end_headers()
+                self.wfile.write(data)
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass  # a client that went away
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+def argo_like(url):
+    """Passes everything on but what is Skiff's own, which it answers as Argo's server would: with a page or in gRPC's words."""
+    def answer(h):
+        body = h.rfile.read(int(h.headers.get("Content-Length") or 0))
+        if h.path.startswith("/api/v1/skiff/"):
+            h.say(404, "<html>404</html>" if h.command == "GET" else '{"code":5,"message":"Not Found","details":[]}', Content_Type="text/html")
+            return
+        c = http.client.HTTPConnection(url.split("://")[1])
+        c.request(h.command, h.path, body, {k: v for k, v in h.headers.items() if k.lower() not in ("host", "accept-encoding")})
+        r = c.getresponse()
+        h.send_response(r.status)
+        h.send_header("Content-Type", r.headers.get("Content-Type") or "text/plain")
+        h.send_header("Connection", "close")
+        h.end_headers()
+        h.close_connection = True
+        while data := r.read1(65536):
+            h.wfile.write(data)
+            h.wfile.flush()
+        c.close()
+    return answer
+
+
+def argos_own_routes(score, skiff):
+    """A server that knows Argo's routes alone: runs are followed by Argo's watch."""
+    s = filled(skiff)
+    front = Answers(argo_like(s.url))
+    away = Away(skiff, front.url)
+    path = away.file("w.json", workflow("echo hello"))
+    ran = away.call("submit", path, "--watch")
+    score.check(ran.returncode == 0 and re.search(r"w-\w+ SUCCEEDED", ran.stdout), f"submit --watch: {ran.stdout}{ran.stderr}")
+    ran = away.call("submit", path, "--log", "--name", "here")
+    score.check(ran.returncode == 0 and "here: hello\n" in ran.stdout and ran.stdout.count(" here SUCCEEDED") == 1, f"submit --log: {ran.stdout}{ran.stderr}")
+    waits, watch = away.start("wait", "open", "here"), away.start("watch", "open")
+    score.check("gate SUSPENDED" in watch.stdout.readline(), "watch: what is there comes first")
+    score.check(away.call("resume", "open").returncode == 0, "resume")
+    said = watch.communicate(timeout=common.LIMIT_S)
+    score.check(watch.returncode == 0 and "gate SUCCEEDED" in said[0] and "open SUCCEEDED" in said[0], f"watch: {said}")
+    score.check(waits.communicate(timeout=common.LIMIT_S)[0].count("Succeeded at") == 2 and waits.returncode == 0, "wait")
+    gone = away.call("submit", away.file("g.json", GATE)).stdout.strip()
+    waits = away.start("wait", gone)
+    common.wait_for(lambda: any("workflow-events" in p and gone in p for _, p, _ in front.seen), "the watch")
+    away.call("stop", gone)
+    score.check(waits.communicate(timeout=common.LIMIT_S) and waits.returncode == 1, "wait for one that is stopped")
+    for line, status in (("list -o name", 0), ("get @latest -o name", 0), ("logs good", 0), ("template list", 0), ("cron get yearly -o name", 0), ("get nobody", 4),
+                         ("resubmit good --wait -q", 0), ("archive list -o name", 0), ("sync get gpu --type database", 0), ("token list", 4), ("secret list", 4)):
+        ran = away.call(*line.split())
+        score.check(ran.returncode == status, f"{line}: {ran.returncode} {ran.stdout}{ran.stderr}")
+    score.check(all(h.get("User-Agent", "").startswith("skiff/") for _, _, h in front.seen), "it says who it is")
+    front.close()
+    away.close()
+    s.close()
+
+
+def wrong_answers(score, skiff):
+    """Each has its exit status, says what to do next, and never the token."""
+    def cut(h):
+        h.say(200, '{"items": [', Content_Length="9999")
+        h.close_connection = True
+
+    def garbage(h):
+        h.wfile.write(b"\x00\x01nothing of HTTP\r\n\r\n")
+        h.close_connection = True
+
+    def silent(h):
+        h.close_connection = True
+    rows = (
+        (lambda h: h.say(200, "<html>a page</html>"), 6, "ARGO_BASE_HREF"), (lambda h: h.say(200, ""), 6, "not that of an Argo API"),
+        (lambda h: h.say(404, "<html>nothing</html>"), 4, "ARGO_BASE_HREF"), (lambda h: h.say(502, "bad gateway"), 6, "502"),
+        (lambda h: h.say(302, "", Location="https://elsewhere.invalid/login"), 6, "elsewhere.invalid"),
+        (lambda h: h.say(301, "", Location="/api/v1/workflows/default/"), 10, "redirects"),
+        (lambda h: h.say(401, '{"code":16,"message":"no"}'), 5, "ARGO_TOKEN"), (lambda h: h.say(403, '{"code":7,"message":"not yours"}'), 5, "not yours"),
+        (lambda h: h.say(429, '{"code":8,"message":"slow down"}', Retry_After="7"), 10, "in 7 seconds"),
+        (lambda h: h.say(503, '{"code":14,"message":"loading"}'), 6, "try again"), (lambda h: h.say(500, '{"code":13,"message":"broken"}'), 11, "broken"),
+        (lambda h: h.say(400, '{"code":3,"message":"bad \\u001b[31mthing"}'), 3, "bad "), (lambda h: h.say(400, '{"code":3,"message":"no control"}'), 3, "no control"),
+        (cut, 6, "EOF"), (garbage, 6, "server http"), (silent, 6, "ended the connection"),
+        (lambda h: h.say(200, b'{"items":"' + b"x" * (65 << 20) + b'"}'), 10, "larger than"),
+    )
+    for i, (answer, status, text) in enumerate(rows):
+        server = Answers(answer)
+        away = Away(skiff, server.url, ARGO_TOKEN=TOKEN)
+        ran = away.call("list")
+        score.check(ran.returncode == status and text in ran.stderr, f"answer {i}: {ran.returncode} {ran.stderr}")
+        score.check(TOKEN not in ran.stdout + ran.stderr and "\x1b" not in ran.stderr and ran.stderr.startswith("error: "), f"answer {i}: {ran.stderr}")
+        score.check(server.seen[0][2].get("Authorization") == "Bearer " + TOKEN, f"answer {i}: {server.seen[0]}")
+        away.close()
+        server.close()
+
+
+def credentials_stay(score, skiff):
+    """A server that sends its callers to another one does not get them to show the token there."""
+    other = Answers(lambda h: h.say(200, '{"items":[]}'))
+    server = Answers(lambda h: h.say(307, "", Location=other.url + h.path))
+    away = Away(skiff, server.url, ARGO_TOKEN=TOKEN)
+    for words in (("list",), ("stop", "x")):
+        ran = away.call(*words)
+        score.check(ran.returncode == 6 and "sends its callers elsewhere" in ran.stderr, f"{words}: {ran.returncode} {ran.stderr}")
+    score.check(not any("Authorization" in h or c != "GET" for c, _, h in other.seen), f"the other one saw: {other.seen}")
+    away.close()
+    server.close()
+    other.close()
+
+
+def chosen(score, skiff):
+    """Which server it is, what is sent there, and what stays here."""
+    server = Answers(lambda h: h.say(200, '{"items":[]}'))
+    at = server.url.split("://")[1]
+    away = Away(skiff, "http://127.0.0.1:1")
+    path = away.file("w.json", workflow("true"))
+
+    def does(words, status, text, **env):
+        ran = away.call(*words, **env)
+        score.check(ran.returncode == status and text in ran.stdout + ran.stderr, f"{words} {env}: {ran.returncode} {ran.stdout}{ran.stderr}")
+    does(("list",), 6, "nothing listens there")
+    does(("list", "-s", at), 0, "No workflows")
+    does(("list",), 0, "No workflows", ARGO_SERVER=at, ARGO_BASE_HREF="/argo/", ARGO_NAMESPACE="mine")
+    score.check(server.seen[-1][1].startswith("/argo/api/v1/workflows/mine?"), f"base: {server.seen[-1][1]}")
+    does(("list", "-H", "X-One: 1", "--header", "X-Two:2", "-n", "a b/c"), 0, "No workflows", ARGO_SERVER=at)
+    score.check(server.seen[-1][2].get("X-One") == "1" and server.seen[-1][2].get("X-Two") == "2" and "/workflows/a%20b%2Fc?" in server.seen[-1][1], f"{server.seen[-1]}")
+    does(("list",), 0, "No workflows", ARGO_SERVER=at, ARGO_TOKEN="Basic dTpw")
+    score.check(server.seen[-1][2].get("Authorization") == "Basic dTpw", "as it is")
+    seen = len(server.seen)
+    does(("list", "-s", ""), 0, "No workflows")
+    does(("list", "--state", away.dir + "/own"), 0, "No workflows")
+    does(("run", path, "--state", away.dir + "/own"), 0, "SUCCEEDED")
+    does(("run", path), 0, "skiff submit sends workflows to a server")
+    does(("run", path, "-s", at), 2, "skiff submit")
+    does(("gc",), 0, "on its machine")
+    does(("backup", "-s", at, "x"), 2, "on its machine")
+    does(("fmt", path, "-s", at), 0, "")
+    does(("explain", "W0101"), 0, "")
+    does(("submit", path, "-s", at, "--parallel", "2"), 2, "has its own settings")
+    does(("submit", path, "-s", "ftp://x"), 2, "HOST:PORT")
+    score.check(len(server.seen) == seen, f"nothing was sent: {server.seen[seen:]}")
+    away.close()
+    server.close()
+
+
+CASES = (same, steered, on_a_terminal, followed_through_a_restart, tokens_and_namespaces, tls, argos_own_routes, wrong_answers, credentials_stay, chosen)
