@@ -126,8 +126,11 @@ void api_submit(struct http_req *r, struct service *s, struct given *g, const st
     struct workflow_ref *refs;
     struct val v;
     struct err e;
+    struct submit_opts traced = *o;
     size_t n;
     bool ok;
+    o = &traced;
+    if (!o->n_annotations) traced.n_annotations = service_traceparent(g->arena, http_req_header(r, "traceparent"), &traced.annotations);
     if (dry) {
         ok = service_dry_run(g->arena, s, &g->docs, o, &g->diags, &v, &e);
         if (ok) v = v.items[0];
