@@ -7,6 +7,7 @@
 #include "cli/background.h"
 #include "loop/tcp.h"
 #include "os/fd.h"
+#include "os/notify.h"
 
 enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535, SESSION_HOURS_MAX = 24 * 90 };
 
@@ -22,18 +23,35 @@ static const struct flag flags[] = {
 
 static void on_signal(void *user) { loop_stop(user); }
 
+/* A manager that wants to hear from us again and again gets it from the loop: one that hangs is restarted. */
+struct watchdog {
+    struct loop_timer *timer;
+    int64_t every_us;
+};
+
+static void on_watchdog(void *user)
+{
+    struct watchdog *w = user;
+    notify_manager("WATCHDOG=1");
+    loop_timer_arm_us(w->timer, w->every_us);
+}
+
 /* Until it is told to end. Steps at work go on under their supervisors; the next engine adopts them. */
 static bool serve_until_told(struct service *s, struct err *e)
 {
     static const int signals[] = {SIGINT, SIGTERM};
     struct loop_signal *watches[ARRAY_LEN(signals)] = {0};
     struct loop *l = service_loop(s);
+    struct watchdog dog = {.timer = loop_timer_new(l, on_watchdog, &dog), .every_us = notify_watchdog_us() / 3};
     bool ok = true;
     for (size_t i = 0; ok && i < ARRAY_LEN(signals); i++) {
         watches[i] = loop_signal_new(l, signals[i], on_signal, l, e);
         ok = watches[i] != NULL;
     }
-    if (ok) loop_run(l);
+    if (ok && dog.every_us > 0) on_watchdog(&dog);
+    if (ok) notify_manager("READY=1"), loop_run(l);
+    notify_manager("STOPPING=1");
+    loop_timer_free(dog.timer);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) loop_signal_free(watches[i]);
     return ok && !service_failed(s, e);
 }
@@ -67,6 +85,11 @@ static bool first_token(struct cli *cli, struct service *s, struct err *e)
     map_add_str(&b, "role", STR("admin"));
     struct val want = map_done(&b);
     if (!service_token_create(&cli->a, s, &want, &made, e)) return false;
+    if (log_get_format() == LOG_JSON) {
+        struct str shown = str_fmt(&cli->a, "Bearer %.*s", STR_ARG(val_get_str(&made, "token")));
+        log_event(LOG_INFO, "the first token, for an admin; it is not shown again", &(struct log_field){"token", shown, false}, 1);
+        return true;
+    }
     cli_err(cli, str_fmt(&cli->a, "the first token, for an admin; it is not shown again:\n  Bearer %.*s\n", STR_ARG(val_get_str(&made, "token"))));
     return true;
 }
@@ -117,13 +140,6 @@ static bool sso_read(struct cli *cli, struct cli_listen *l, struct err *e)
     return secret_read(cli, &o->client_secret, e);
 }
 
-static void log_choose(const struct cli *cli)
-{
-    const char *format = args_str(&cli->args, "log-format");
-    if (format && strcmp(format, "json") == 0) log_set_format(LOG_JSON);
-    if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
-}
-
 /* As a line of the log where a program reads it. */
 static void server_say(struct cli *cli, struct str text)
 {
@@ -143,7 +159,7 @@ static bool server_run(struct cli *cli, struct err *e)
 {
     struct cli_listen l = {.cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
     struct tcp_place place;
-    log_choose(cli);
+    if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
     if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
     if (!tls_read(cli, &l, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);
