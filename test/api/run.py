@@ -31,8 +31,9 @@ ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/changes",  # test/
              "GET /api/v1/workflow-events/{namespace}", "GET /api/v1/stream/events/{namespace}",  # test/server/streams.py
              "GET /api/v1/stream/event-sources/{namespace}", "GET /api/v1/stream/event-sources/{namespace}/logs",
              "GET /api/v1/stream/sensors/{namespace}", "GET /api/v1/stream/sensors/{namespace}/logs"}
-GOOD_ELSEWHERE = {"GET /artifact-files/{namespace}/{workflows}/{id}/{nodeId}/{direction}/{artifactName}/{file...}",  # test/server/objects.py
-                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}"}
+GOOD_ELSEWHERE = {"GET /artifact-files/{namespace}/{idDiscriminator}/{id}/{nodeId}/{artifactDiscriminator}/{artifactName}/{file...}",  # test/server/objects.py
+                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}",
+                  "POST /api/v1/skiff/yield"}  # test/server/background.py
 REFUSED = ("/api/v1/event-sources/", "/api/v1/sensors/")  # what changes them answers 501
 KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "keeper"},
           "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
