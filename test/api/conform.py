@@ -96,7 +96,7 @@ def main():
     s = Server(skiff).start("--auth", "token")
     headers = {"Authorization": "Bearer " + re.search(r"skt_\w+", s.said)[0]}
     known, documents = seed(s, headers)
-    operations = sum(len(path) for path in s.ask("GET", "/openapi.json")[2]["paths"].values())
+    operations = sum(len(item) for path, item in s.ask("GET", "/openapi.json")[2]["paths"].items() if path != "/openapi.json")
     with tempfile.TemporaryDirectory() as place:
         with open(os.path.join(place, "schemathesis.toml"), "w") as f:
             f.write(CONFIG)
@@ -106,7 +106,7 @@ def main():
                                *(word for name, value in headers.items() for word in ("-H", f"{name}: {value}"))],
                               cwd=place, env=env, capture_output=True, text=True, timeout=LIMIT_S)
     tested = re.search(r"Tested: (\d+)", done.stdout)
-    score.check(tested and int(tested[1]) == operations, f"tested {tested and tested[1]} of {operations} operations")
+    score.check(tested and int(tested[1]) >= operations, f"tested {tested and tested[1]} of {operations} operations")
     if not score.check(done.returncode == 0, "schemathesis has nothing to say"):
         print(done.stdout + done.stderr)
     found = re.search(r"^ *(\d+) generated", done.stdout, re.M)

@@ -31,8 +31,10 @@ ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/changes",  # test/
              "GET /api/v1/workflow-events/{namespace}", "GET /api/v1/stream/events/{namespace}",  # test/server/streams.py
              "GET /api/v1/stream/event-sources/{namespace}", "GET /api/v1/stream/event-sources/{namespace}/logs",
              "GET /api/v1/stream/sensors/{namespace}", "GET /api/v1/stream/sensors/{namespace}/logs"}
-GOOD_ELSEWHERE = {"GET /artifact-files/{namespace}/{workflows}/{id}/{nodeId}/{direction}/{artifactName}/{file...}",  # test/server/objects.py
-                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}"}
+GOOD_ELSEWHERE = {"GET /artifact-files/{namespace}/{idDiscriminator}/{id}/{nodeId}/{artifactDiscriminator}/{artifactName}/{file...}",  # test/server/objects.py
+                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}",
+                  "POST /api/v1/skiff/yield",  # test/server/background.py
+                  "GET /oauth2/redirect", "GET /oauth2/callback", "POST /oauth2/logout", "DELETE /api/v1/skiff/sessions/{whose}"}  # test/server/sso.py
 REFUSED = ("/api/v1/event-sources/", "/api/v1/sensors/")  # what changes them answers 501
 KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "keeper"},
           "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
@@ -141,7 +143,7 @@ def nonsense(score, skiff):
     common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
     for method, pattern in routes():
         for name in ("keeper", "absent", "%2e%2e", "a%20b", "%C3%A9"):
-            ends_it = pattern.endswith(("/stop", "/terminate", "/resume")) and name == "keeper"
+            ends_it = name == "keeper" and (pattern.endswith(("/stop", "/terminate", "/resume")) or (method, pattern) == ("DELETE", "/api/v1/workflows/{namespace}/{name}"))
             if ends_it or pattern.endswith("/changes"):
                 continue
             target = re.sub(r"\{\w+\}", name, pattern.replace("{namespace}", "default"))
