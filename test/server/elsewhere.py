@@ -237,6 +237,20 @@ def followed_through_a_restart(score, skiff):
     s.close()
 
 
+def read_again(score, skiff):
+    """A server that was there a moment ago is asked once more, for what changes nothing."""
+    answers = iter((200, 503, 200, 503))
+    server = Answers(lambda h: h.say(s := next(answers), '{"code":14,"message":"loading"}' if s == 503 else
+                                     '{"metadata":{"name":"w","namespace":"default"},"status":{"phase":"Running"}}'))
+    away = Away(skiff, server.url)
+    ran = away.call("get", "w", "-o", "name")
+    score.check(ran.returncode == 0 and ran.stdout == "w\n" and [c for c, _, _ in server.seen] == ["GET"] * 3, f"get: {ran.stdout}{ran.stderr} {server.seen}")
+    ran = away.call("delete", "w")
+    score.check(ran.returncode == 6 and len(server.seen) == 4, f"the first request is not: {ran.returncode} {ran.stderr}")
+    away.close()
+    server.close()
+
+
 def tokens_and_namespaces(score, skiff):
     """A token for one namespace is enough for what is in it, though the server's own streams are not for it."""
     s = Server(skiff).start()
@@ -461,4 +475,4 @@ def chosen(score, skiff):
     server.close()
 
 
-CASES = (same, steered, on_a_terminal, followed_through_a_restart, tokens_and_namespaces, tls, argos_own_routes, wrong_answers, credentials_stay, chosen)
+CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, wrong_answers, credentials_stay, chosen)
