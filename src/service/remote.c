@@ -1,6 +1,8 @@
 /* Asking a server elsewhere. See remote_p.h. */
 #include "service/remote_p.h"
 
+#include <time.h>
+
 #include "base/limits.h"
 #include "doc/json.h"
 
@@ -109,7 +111,7 @@ static bool no_api(const struct remote *r, const struct web_reply *reply, struct
                    STR_ARG(str_sub(r->url, 0, 200)), STR_ARG(str_sub(reply->status_text, 0, 100)));
 }
 
-bool remote_refused(const struct remote *r, const struct web_reply *reply, struct err *e)
+bool remote_refused(struct remote *r, const struct web_reply *reply, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct val v = val_null;
@@ -145,14 +147,27 @@ static struct web_request request_of(struct arena *a, const struct remote *r, co
                                 .fields = r->fields, .n_fields = r->n_fields, .insecure = r->insecure, .same_origin = true, .same_host = true};
 }
 
-static bool fetch(struct arena *a, const struct remote *r, struct web_request *q, struct web_reply *reply, struct err *e)
+static bool fetch_once(struct arena *a, struct remote *r, const struct web_request *q, struct web_reply *reply, struct err *e)
 {
-    q->kept = r->kept;
     if (!web_fetch(a, q, reply, e)) return unanswered(r, e);
     return (reply->status >= 200 && reply->status < 300 && !reply->led_away) || remote_refused(r, reply, e);
 }
 
-bool remote_ask(struct arena *a, const struct remote *r, const char *method, const char *target, struct str body, struct val *out, struct err *e)
+static bool fetch(struct arena *a, struct remote *r, struct web_request *q, struct web_reply *reply, struct err *e)
+{
+    enum { TRIES = 5 };
+    bool again = str_is(q->method, "GET") && !q->to_file && !q->on_piece && r->answered;
+    q->kept = r->kept;
+    for (int i = 0; !fetch_once(a, r, q, reply, e); i++) {
+        if (!again || e->code != ERR_UNREACHABLE || i == TRIES) return false;
+        int64_t us = remote_pause_us(i);
+        struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+    return r->answered = true;
+}
+
+bool remote_ask(struct arena *a, struct remote *r, const char *method, const char *target, struct str body, struct val *out, struct err *e)
 {
     struct web_request q = request_of(a, r, method, target, body);
     struct web_reply reply;
@@ -162,13 +177,13 @@ bool remote_ask(struct arena *a, const struct remote *r, const char *method, con
     return !reply.body.n || (json_parse(a, reply.body, NULL, out, NULL) && out->kind == VAL_MAP) || no_api(r, &reply, e);
 }
 
-bool remote_get(struct arena *a, const struct remote *r, const char *target, struct val *out, struct err *e)
+bool remote_get(struct arena *a, struct remote *r, const char *target, struct val *out, struct err *e)
 {
     if (!remote_ask(a, r, "GET", target, STR_NONE, out, e)) return false;
     return out->kind == VAL_MAP || no_api(r, &(struct web_reply){.status = 200, .status_text = STR("nothing")}, e);
 }
 
-bool remote_text(struct arena *a, const struct remote *r, const char *target, struct str *out, struct err *e)
+bool remote_text(struct arena *a, struct remote *r, const char *target, struct str *out, struct err *e)
 {
     struct web_request q = request_of(a, r, "GET", target, STR_NONE);
     struct web_reply reply;
@@ -178,7 +193,7 @@ bool remote_text(struct arena *a, const struct remote *r, const char *target, st
     return true;
 }
 
-bool remote_file(const struct remote *r, const char *target, int fd, struct err *e)
+bool remote_file(struct remote *r, const char *target, int fd, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct web_reply reply;
@@ -190,7 +205,7 @@ bool remote_file(const struct remote *r, const char *target, int fd, struct err 
     return fetch(&a, r, &q, &reply, e);
 }
 
-bool remote_pieces(const struct remote *r, const char *target,
+bool remote_pieces(struct remote *r, const char *target,
                    bool (*on_piece)(void *user, const struct web_reply *head, struct str piece, struct err *e), void *user, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);

@@ -11,6 +11,7 @@ struct remote {
     struct web_field *fields;
     size_t n_fields;
     bool insecure, known; /* it is sent a token */
+    bool answered;        /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
     struct web_kept *kept;
     struct web_client *client; /* made with the first stream */
 };
@@ -21,17 +22,17 @@ void remote_close(struct remote *r); /* NULL is fine */
 
 /* ---- requests: `target` begins with a slash and is escaped ---- */
 
-bool remote_ask(struct arena *a, const struct remote *r, const char *method, const char *target, struct str body, struct val *out, struct err *e);
-bool remote_get(struct arena *a, const struct remote *r, const char *target, struct val *out, struct err *e); /* a JSON object */
-bool remote_text(struct arena *a, const struct remote *r, const char *target, struct str *out, struct err *e);
-bool remote_file(const struct remote *r, const char *target, int fd, struct err *e);
+bool remote_ask(struct arena *a, struct remote *r, const char *method, const char *target, struct str body, struct val *out, struct err *e);
+bool remote_get(struct arena *a, struct remote *r, const char *target, struct val *out, struct err *e); /* a JSON object */
+bool remote_text(struct arena *a, struct remote *r, const char *target, struct str *out, struct err *e);
+bool remote_file(struct remote *r, const char *target, int fd, struct err *e);
 /* The body of a success piece by piece. */
-bool remote_pieces(const struct remote *r, const char *target,
+bool remote_pieces(struct remote *r, const char *target,
                    bool (*on_piece)(void *user, const struct web_reply *head, struct str piece, struct err *e), void *user, struct err *e);
 struct web_lines *remote_lines(struct service *s, const char *method, const char *target, struct str body,
                                const struct web_lines_opts *o, struct err *e); /* without a request */
 /* What a reply that is none of success says, and what to do about it. Returns false. */
-bool remote_refused(const struct remote *r, const struct web_reply *reply, struct err *e);
+bool remote_refused(struct remote *r, const struct web_reply *reply, struct err *e);
 /* The server does not know the route, or does not let this caller use it: another one may do. */
 bool remote_lacks(const struct err *e);
 
