@@ -252,7 +252,7 @@ class Load:
         uid = self.accept(self.jobs.one(name, "true", ttlStrategy={"secondsAfterCompletion": 1}))
         if not uid:
             return
-        self.ended(uid)
+        self.told.wait(lambda: self.told.ends[uid] or uid in self.told.gone, f"the end of {uid}")  # who was away sees only that it has gone
         with self.lock:
             self.deleted_uids[uid] = name
 
