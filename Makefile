@@ -3,7 +3,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 PREFIX ?= /usr/local
 STATE := build/demo-state
 
-.PHONY: help demo build check bench fuzz asan oracle install clean
+.PHONY: help demo build check bench fuzz asan tsan oracle install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -29,11 +29,17 @@ check: ## every test that ends within minutes
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) tools/check.py $(CHECK)
 
-asan: ## the unit tests under AddressSanitizer and UBSan
+asan: ## unit tests and servers under AddressSanitizer and UBSan
 	@tools/setup.sh test
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
 	@ninja -C build-asan
-	@$(PYTHON) tools/check.py --build build-asan --only unit --only sim
+	@ASAN_OPTIONS=detect_stack_use_after_return=1 $(PYTHON) tools/check.py --build build-asan --only unit --only sim --only server --only api --only http
+
+tsan: ## unit tests and a server under ThreadSanitizer
+	@tools/setup.sh test
+	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Dbuildtype=debugoptimized
+	@ninja -C build-tsan
+	@TSAN_OPTIONS=exitcode=66 $(PYTHON) tools/check.py --build build-tsan --only unit --only server
 
 bench: build ## measures against floors and peers, prints the table
 	@tools/setup.sh bench
@@ -57,4 +63,4 @@ install: build ## copies the program, its helpers and a systemd unit to $(PREFIX
 	@chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/skiff.service
 
 clean: ## removes what was built
-	rm -rf build build-asan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz

@@ -205,14 +205,15 @@ void submit_from(struct http_req *r, void *user)
 {
     struct submit_opts o = {.ns = http_req_param(r, "namespace")};
     struct given g CLEANUP(given_fini);
-    struct val body, doc;
+    struct val body;
     struct err e;
     given_init(&g, r);
+    struct val *doc = ARENA_NEW(g.arena, struct val); /* it is stored after this returns */
     bool ok = api_body(r, &body, &e) && submit_opts_read(g.arena, val_get(&body, STR("submitOptions")), &o, &e);
     struct str kind = ok ? val_get_str(&body, "resourceKind") : STR_NONE, name = ok ? val_get_str(&body, "resourceName") : STR_NONE;
     ok = ok && service_from(g.arena, api_service(user), o.ns, str_fmt(g.arena, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)),
-                            &doc, &e);
-    if (ok && !documents_add_val(&g.docs, &doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
+                            doc, &e);
+    if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
     if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(val_get(&body, STR("submitOptions"))));
     else http_reply_err(r, &e);
 }

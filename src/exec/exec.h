@@ -80,7 +80,7 @@ struct exec_load_now {
 };
 void exec_load_get(struct exec *x, struct exec_load_now *out);
 void exec_run_load(const struct exec *x, int64_t run, size_t *running, size_t *waiting); /* steps of one run */
-/* NOT_FOUND when no such run is at work. */
+/* CONFLICT when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 /* The same for suspend, resume and node set (engine.h); nothing has changed when they refuse. */
 bool exec_suspend(struct exec *x, int64_t run, struct err *e);

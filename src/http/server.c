@@ -1,4 +1,5 @@
 /* The server: libmicrohttpd's daemon in our loop, and the orderly stop. */
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -47,6 +48,16 @@ static void server_release(struct http_server *s)
     }
 }
 
+/* After many connections have gone, what they held goes back to the system: the allocator alone would keep most of it. */
+static void memory_return(struct http_server *s)
+{
+    enum { MANY = 1024, PART = 64 };
+    s->most = MAX(s->most, s->connections);
+    if (s->most < MANY || s->connections > s->most / PART) return;
+    malloc_trim(0);
+    s->most = s->connections;
+}
+
 /* What a handler did inside this has to pass the commit hooks before it is sent: one turn more.
  * So too when libmicrohttpd is not ready yet; a timer would cost a millisecond. */
 static void on_send(void *user)
@@ -55,6 +66,7 @@ static void on_send(void *user)
     s->handled = false;
     server_release(s);
     if (s->dirty) server_pump(s);
+    memory_return(s);
     if (s->dirty || s->handled || !TAILQ_EMPTY(&s->ready)) loop_again(s->loop);
 }
 

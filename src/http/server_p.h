@@ -115,6 +115,7 @@ struct http_server {
     bool running;  /* inside libmicrohttpd */
     bool stopping;
     unsigned connections, requests;
+    unsigned most; /* connections since memory was given back */
     struct peers peers;
     struct str said; /* by the library while it started */
     struct arena arena;

@@ -76,7 +76,36 @@ def many_idle_and_slow_clients(score, skiff):
         score.check(b" 408 " in answer and b'"code":4' in answer, f"a slow one is told: {answer[:100]}")
         common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 5, "their end")
     grown = rss_kib(s.proc.pid) - before
-    score.check(grown < GROWTH_KIB * (idle + SLOW), f"{grown} KiB more when they are gone")
+    score.check(grown < LEFT_KIB, f"{grown} KiB more when they are gone")
+    score.check(s.stop() == 0, "told to end")
+    s.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+STAGES = (b"", b"GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"GET /api/v1/skiff/changes?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+          b"POST /api/v1/workflows/default HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{",
+          b"GET /api/v1/workflows/default HTTP/1.1\r\nHost: localhost\r\n\r\n")
+VANISHING, TIMES, LEFT_KIB = 2500, 4, 4096
+
+
+def ten_thousand_vanish(score, skiff):
+    """Ten thousand that go without a word, at any stage of a request: descriptors and memory come back."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    n = min(VANISHING, hard // 2 - 100)
+    s = Server(skiff).start()
+    s.ask("GET", "/api/v1/workflows/default")
+    fds, before, grown = descriptors(s.proc.pid), rss_kib(s.proc.pid), []
+    for _ in range(TIMES):
+        some = [connect(s, f"127.0.0.{2 + i % 3}", STAGES[i % len(STAGES)]) for i in range(n)]
+        status = s.ask("GET", "/api/v1/version")[0]
+        score.check(status == 200, f"others are answered: {status}")
+        for c in some:
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # with a reset
+            c.close()
+        common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 3, "their end")
+        grown.append(rss_kib(s.proc.pid) - before)
+    score.check(max(grown) < LEFT_KIB, f"memory that is left each time: {grown} KiB")
     score.check(s.stop() == 0, "told to end")
     s.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -292,7 +321,7 @@ def vanishing_clients(score, skiff):
     s.close()
 
 
-CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, many_idle_and_slow_clients)
+CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, many_idle_and_slow_clients, ten_thousand_vanish)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))

@@ -17,6 +17,7 @@ from watchers import Told
 API, NS = "/api/v1", "default"
 WORKFLOWS = f"{API}/workflows/{NS}"
 KEEP_S = 0.005  # between two tries
+TOO_LATE = (200, 400, 409)  # sent again, what was asked for has been done
 ARGO = "argoproj.io/v1alpha1"
 CHANCE = {"plain": 4, "chain": 3, "batch": 2, "retried": 2, "stopped": 2, "answered": 2, "held": 2, "again": 2, "deleted": 3, "short_lived": 2,
           "brought": 2, "made": 2, "event": 2, "objects": 2, "from_template": 2, "flaky": 2, "locked": 3, "child": 2}
@@ -182,7 +183,7 @@ class Load:
                                           [{"name": "fine", **self.jobs.container("true")}, {"name": "bad", **self.jobs.container(f"test -e {self.jobs.dir}/good-{name}")}]))
         self.ended(uid)
         open(f"{self.jobs.outside}/good-{name}", "w").close()
-        self.must("PUT", f"{WORKFLOWS}/{name}/retry", {}, ok=(200, 409))
+        self.must("PUT", f"{WORKFLOWS}/{name}/retry", {}, ok=TOO_LATE)
         self.extra[uid, f"{name}[1].bad"] = self.extra[uid, f"{name}[0].fine"] = 1
         if not self.lossy:
             del self.extra[uid, f"{name}[0].fine"]
@@ -196,7 +197,7 @@ class Load:
         wf["spec"]["templates"].append({"name": "bye", **self.jobs.container("true")})
         uid = self.accept(wf)
         self.until_running(name)
-        self.must("PUT", f"{WORKFLOWS}/{name}/{verb}", {}, ok=(200, 409))
+        self.must("PUT", f"{WORKFLOWS}/{name}/{verb}", {}, ok=TOO_LATE)
         self.expect(uid, name, "Failed")
         self.ended(uid)
 
@@ -205,7 +206,7 @@ class Load:
         wf = self.jobs.steps(name, [[("ask", "ask", {})], [("b", "b", {})]], [{"name": "ask", "suspend": {}}, {"name": "b", **self.jobs.container("true")}])
         uid = self.accept(wf)
         self.until_running(name)
-        self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=(200, 409))
+        self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=TOO_LATE)
         self.expect(uid, name)
         self.ended(uid)
 
@@ -214,11 +215,11 @@ class Load:
         wf = self.jobs.steps(name, [[("a", "a", {})], [("b", "a", {})]], [{"name": "a", **self.jobs.container("sleep 0.1")}])
         uid = self.accept(wf)
         self.expect(uid, name)
-        if self.must("PUT", f"{WORKFLOWS}/{name}/suspend", {}, ok=(200, 409))[0] == 200:
+        if self.must("PUT", f"{WORKFLOWS}/{name}/suspend", {}, ok=TOO_LATE)[0] == 200:
             now = self.must("GET", f"{WORKFLOWS}/{name}")[1]
             if not now["spec"].get("suspend") and now["status"]["phase"] not in common.PHASES_DONE:
                 raise RuntimeError(f"{name} was suspended, and is not")
-            self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=(200, 409))
+            self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=TOO_LATE)
         self.ended(uid)
 
     def again(self, rng, name):
@@ -252,7 +253,7 @@ class Load:
         uid = self.accept(self.jobs.one(name, "true", ttlStrategy={"secondsAfterCompletion": 1}))
         if not uid:
             return
-        self.ended(uid)
+        self.told.wait(lambda: self.told.ends[uid] or uid in self.told.gone, f"the end of {uid}")  # who was away sees only that it has gone
         with self.lock:
             self.deleted_uids[uid] = name
 
