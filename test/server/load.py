@@ -182,7 +182,7 @@ class Load:
                                           [{"name": "fine", **self.jobs.container("true")}, {"name": "bad", **self.jobs.container(f"test -e {self.jobs.dir}/good-{name}")}]))
         self.ended(uid)
         open(f"{self.jobs.outside}/good-{name}", "w").close()
-        self.must("PUT", f"{WORKFLOWS}/{name}/retry", {}, ok=(200, 409))
+        self.must("PUT", f"{WORKFLOWS}/{name}/retry", {}, ok=(200, 400))
         self.extra[uid, f"{name}[1].bad"] = self.extra[uid, f"{name}[0].fine"] = 1
         if not self.lossy:
             del self.extra[uid, f"{name}[0].fine"]
@@ -196,7 +196,7 @@ class Load:
         wf["spec"]["templates"].append({"name": "bye", **self.jobs.container("true")})
         uid = self.accept(wf)
         self.until_running(name)
-        self.must("PUT", f"{WORKFLOWS}/{name}/{verb}", {}, ok=(200, 409))
+        self.must("PUT", f"{WORKFLOWS}/{name}/{verb}", {}, ok=(200, 400))
         self.expect(uid, name, "Failed")
         self.ended(uid)
 
@@ -205,7 +205,7 @@ class Load:
         wf = self.jobs.steps(name, [[("ask", "ask", {})], [("b", "b", {})]], [{"name": "ask", "suspend": {}}, {"name": "b", **self.jobs.container("true")}])
         uid = self.accept(wf)
         self.until_running(name)
-        self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=(200, 409))
+        self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=(200, 400))
         self.expect(uid, name)
         self.ended(uid)
 
@@ -214,11 +214,11 @@ class Load:
         wf = self.jobs.steps(name, [[("a", "a", {})], [("b", "a", {})]], [{"name": "a", **self.jobs.container("sleep 0.1")}])
         uid = self.accept(wf)
         self.expect(uid, name)
-        if self.must("PUT", f"{WORKFLOWS}/{name}/suspend", {}, ok=(200, 409))[0] == 200:
+        if self.must("PUT", f"{WORKFLOWS}/{name}/suspend", {}, ok=(200, 400))[0] == 200:
             now = self.must("GET", f"{WORKFLOWS}/{name}")[1]
             if not now["spec"].get("suspend") and now["status"]["phase"] not in common.PHASES_DONE:
                 raise RuntimeError(f"{name} was suspended, and is not")
-            self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=(200, 409))
+            self.must("PUT", f"{WORKFLOWS}/{name}/resume", {}, ok=(200, 400))
         self.ended(uid)
 
     def again(self, rng, name):
