@@ -15,7 +15,7 @@ purpose=${1:-build}
 
 case $purpose in
 build) wanted=$build ;;
-test) wanted="$build python3-yaml python3-cryptography python3-venv procps busybox-static docker-registry podman runc openssl" ;;
+test) wanted="$build python3-yaml python3-cryptography python3-venv procps busybox-static docker-registry podman runc openssl curl" ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 bench) wanted="$build python3-yaml bubblewrap crun runc" ;;
 demo) wanted="python3-sklearn" ;;

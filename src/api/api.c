@@ -207,7 +207,7 @@ void delete_workflow(struct http_req *r, void *user)
     struct api *x = user;
     struct workflow_ref ref;
     struct err e;
-    bool ok = api_ref(r, user, &ref, &e) && service_delete(x->s, ref.ns, ref.name, &e);
+    bool ok = api_ref(r, user, &ref, &e) && service_delete(x->s, ref.ns, ref.name, true, &e);
     api_answer_empty(r, ok, &e);
 }
 

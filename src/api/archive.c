@@ -25,7 +25,7 @@ void delete_archived(struct http_req *r, void *user)
 {
     struct workflow_ref ref;
     struct err e;
-    bool ok = find(r, user, &ref, &e) && service_delete(api_service(user), ref.ns, ref.name, &e);
+    bool ok = find(r, user, &ref, &e) && service_delete(api_service(user), ref.ns, ref.name, false, &e);
     api_answer_empty(r, ok, &e);
 }
 

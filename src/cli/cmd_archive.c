@@ -56,7 +56,7 @@ static bool delete_run(struct cli *cli, struct err *e)
     bool ok = s != NULL;
     for (size_t i = 0; ok && i < cli->args.n_words; i++) {
         struct workflow_ref ref;
-        ok = workflow_ref_whole(cli, s, cli->args.words[i], &ref, e) && service_delete(s, ref.ns, ref.name, e);
+        ok = workflow_ref_whole(cli, s, cli->args.words[i], &ref, e) && service_delete(s, ref.ns, ref.name, false, e);
         if (ok) buf_printf(&b, "Archived workflow '%.*s' deleted\n", STR_ARG(ref.name));
     }
     if (!cli->quiet) cli_out(cli, buf_view(&b));

@@ -13,7 +13,7 @@ static const struct flag flags[] = {
     {"prefix", 0, FLAG_STR, "PREFIX", "runs whose names begin so"},
     {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "runs with these labels"},
     {"resubmitted", 0, FLAG_BOOL, NULL, "resubmitted runs"},
-    {"force", 0, FLAG_BOOL, NULL, NULL},
+    {"force", 0, FLAG_BOOL, NULL, "also a run that is at work: its steps are killed"},
     {"query-chunk-size", 0, FLAG_INT, "N", NULL},
     {"dry-run", 0, FLAG_BOOL, NULL, "say what would be deleted, delete nothing"},
     {"field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "runs with these fields (metadata.name, status.phase, …)"},
@@ -22,7 +22,7 @@ static const struct flag flags[] = {
 static bool one_delete(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct buf *b, struct err *e)
 {
     bool dry = args_on(&cli->args, "dry-run");
-    if (!dry && !service_delete(s, ref->ns, ref->name, e)) return false;
+    if (!dry && !service_delete(s, ref->ns, ref->name, args_on(&cli->args, "force"), e)) return false;
     buf_printf(b, "Workflow '%.*s' deleted%s\n", STR_ARG(ref->name), dry ? " (dry-run)" : "");
     return true;
 }

@@ -473,7 +473,7 @@ bool service_from(struct arena *a, struct service *s, struct str ns, struct str 
 
 void service_abort(struct service *s) { fake_calls.aborts++; }
 
-bool service_delete(struct service *s, struct str ns, struct str name, struct err *e)
+bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e)
 {
     fake_calls.deletes++;
     return true;

@@ -95,7 +95,7 @@ void suspend_resume(struct run *r, struct node *n)
         return;
     }
     outputs_put(r, n, params);
-    node_finish(r, n, NODE_SUCCEEDED, STR_NONE);
+    node_finish(r, n, NODE_SUCCEEDED, n->message); /* what `node set` said stays */
 }
 
 /* One that is Pending waits for a lock and is not suspended yet. */

@@ -164,11 +164,14 @@ static bool delete_there(struct service *s, struct str ns, struct str name, stru
     return service_ask(&a, s, "DELETE", target, STR_NONE, &reply, e);
 }
 
-bool service_delete(struct service *s, struct str ns, struct str name, struct err *e)
+bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct run_row row;
+    struct err absent; /* whoever is the engine says so */
     arena_init(&a);
+    if (!force && store_run_find(&a, service_store(s), ns, name, &row, &absent) && !row.completed)
+        return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is not finished: stop it first", STR_ARG(name));
     for (unsigned i = 0; !s->exec; i++) {
         if (delete_there(s, ns, name, e)) return true;
         if (!service_unreached(s, i, e)) return false;

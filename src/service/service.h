@@ -451,5 +451,6 @@ bool stored_templates_end(struct stored_templates *t, struct err *e);
 bool service_lint(struct arena *a, struct service *s, const struct documents *docs, struct str ns, struct diags *diags,
                   struct err *e);
 
-/* Removes a workflow with its logs, and those of its artifacts whose artifactGC says so. Steps that are at work are killed. */
-bool service_delete(struct service *s, struct str ns, struct str name, struct err *e);
+/* Removes a workflow with its logs, and those of its artifacts whose artifactGC says so; `force` also one that is at work,
+ * whose steps are killed. */
+bool service_delete(struct service *s, struct str ns, struct str name, bool force, struct err *e);

@@ -188,7 +188,7 @@ static void a_selector_comes_and_goes(void **state)
     assert_string_equal(seen(f), "ADDED a|");
     assert_true(service_stop(f->s, STR("default"), STR("a"), SERVICE_TERMINATE, &f->e));
     assert_string_equal(seen(f), "DELETED a|");
-    assert_true(service_delete(f->s, STR("default"), STR("a"), &f->e));
+    assert_true(service_delete(f->s, STR("default"), STR("a"), false, &f->e));
     assert_string_equal(seen(f), ""); /* it was gone already */
     workflow_watch_free(w);
 }

@@ -84,13 +84,13 @@ def commands(score, skiff):
     place.remove()
 
 
-def deleted_at_work(score, skiff):
-    """A workflow that is deleted while it runs leaves nothing behind, and whoever runs it is told."""
+def forced(score, skiff):
+    """What is at work is deleted when that is asked for; its steps are killed, and whoever waits is told."""
     place, proc = begin(skiff)
-    deleted = place.call("delete", "w")
-    score.check(deleted.returncode == 0 and place.get("w") is None, f"delete of what is at work: {deleted.returncode} {deleted.stderr}")
-    proc.communicate(timeout=common.LIMIT_S)
-    score.check(proc.returncode == 4, f"the run that was deleted: exit status {proc.returncode}")
+    gone = place.call("delete", "w", "--force")
+    said = proc.communicate(timeout=common.LIMIT_S)[1]
+    score.check(gone.returncode == 0 and place.get("w") is None, f"delete --force: {gone.stderr}")
+    score.check(proc.returncode == 4 and b"no workflow" in said, f"the run that was deleted: {proc.returncode} {said}")
     score.check(not (left := place.wait_clean()), f"left behind: {left}")
     place.remove()
 
@@ -112,6 +112,9 @@ def routes(score, skiff):
             "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}]}}
     status, made = ask(place, "POST", BASE, {"workflow": good})
     score.check(status == 200 and made["metadata"]["name"].startswith("sub-"), f"POST workflow: {status} {made}")
+    held = ask(place, "POST", BASE, {"workflow": {**good, "spec": {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}}})[1]["metadata"]["name"]
+    status, _ = ask(place, "DELETE", f"{BASE}/{held}")
+    score.check(status == 200 and ask(place, "GET", f"{BASE}/{held}")[0] == 404, f"DELETE of a workflow that is at work, as Argo's server does: {status}")
     lines = first_changes(place, "w")
     score.check({n["node"]["displayName"] for n in lines if n["type"] == "node"} >= {"w", "hello", "wait"}, "changes: states first")
     score.check([n["type"] for n in first_changes(place, "w", events=True)] == [n["type"] for n in lines], "changes: as events")
@@ -232,7 +235,7 @@ def own_commands(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, deleted_at_work, routes, followed, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, forced, routes, followed, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 

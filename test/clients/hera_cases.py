@@ -9,11 +9,12 @@ import tarfile
 import requests
 from hera.events.service import EventsService
 from hera.events.models import Item
-from hera.exceptions import AlreadyExists, BadRequest, NotFound, Unauthorized
+from hera.exceptions import AlreadyExists, BadRequest, Forbidden, NotFound, Unauthorized
 from hera.workflows import (DAG, Artifact, ClusterWorkflowTemplate, Container, ContainerNode, ContainerSet, CronWorkflow, EmptyDirVolume, Env,
                             HTTP, NoneArchiveStrategy, Parameter, Resource, RetryStrategy, SecretEnv, Step, Steps, Suspend, Task, TarArchiveStrategy, Workflow,
                             WorkflowsService, WorkflowTemplate, script)
 from hera.workflows import models as m
+from http_cases import certificate
 
 PHASES_RUNNING = (None, "Pending", "Running")
 COMPLETED = "workflows.argoproj.io/completed"
@@ -430,6 +431,25 @@ def events(score, h):
     score.check(h.over(wf.metadata.name).status.phase == "Succeeded" and h.log(wf.metadata.name) == ["hello event"], "started by an event")
 
 
+def tokens_and_https(score, h):
+    """A token with or without `Bearer`, and a certificate that signs itself."""
+    s = h.server
+    token = s.place.call("token", "create", "--name", "ci", "--role", "run", "-n", "default", "-q").stdout.strip()
+    s.stop()
+    cert, key = certificate(s.place)
+    s.start("--auth", "token", "--tls-cert", cert, "--tls-key", key)
+    score.check(raises(requests.exceptions.SSLError, Hera(s, h.site, token).s.list_workflows) is not None, "a certificate that nobody vouches for")
+    score.check(raises(Unauthorized, Hera(s, h.site, verify=cert).s.list_workflows) is not None, "no token")
+    for text in (token, "Bearer " + token):
+        signed = Hera(s, h.site, text, cert)
+        with Workflow(generate_name="signed-", entrypoint="main") as w:
+            with Steps(name="main"):
+                greet(arguments={"who": "s"})
+        score.check(signed.run(w).status.phase == "Succeeded" and signed.log(w.name) == ["hello s"], "with a token")
+    score.check(signed.s.get_user_info() is not None, "whose it is")
+    score.check(raises(Forbidden, signed.s.list_workflows, namespace="other") is not None, "another namespace")
+
+
 runner.tier = stop_retry_resubmit.tier = "none"  # their steps look at files of the test
 CASES = (scripts_in_steps, fan_out_and_in, diamond, artifacts, retries, pods_of_many_kinds, runner, suspend_and_supply, stop_retry_resubmit, templates,
-         cluster_templates, cron_workflows, lists_and_archive, mistakes, server_itself, events)
+         cluster_templates, cron_workflows, lists_and_archive, mistakes, server_itself, events, tokens_and_https)

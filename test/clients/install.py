@@ -1,6 +1,7 @@
 """Argo's clients, from the package registries: installed once, into $XDG_CACHE_HOME/skiff-test, whatever checkout asks."""
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARGO = "github.com/argoproj/argo-workflows/v4"
 ARGO_VERSION = "v4.0.5"
-PIP_S, GO_S = 300, 1800
+PIP_S, GO_S = 300, 1500
 
 # Takes the place of cmd/argo/commands/server.go: `argo server` embeds a web page that the module does not have.
 NO_SERVER = """package commands
@@ -47,6 +48,8 @@ def place(name):
     path = os.path.join(cache, name)
     with open(os.path.join(cache, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in glob.glob(cache + "/making-*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
         if os.path.exists(path):
             yield path, None
             return
