@@ -32,7 +32,8 @@ ELSEWHERE = {"GET /api/v1/skiff/changes", "POST /api/v1/skiff/changes",  # test/
              "GET /api/v1/stream/event-sources/{namespace}", "GET /api/v1/stream/event-sources/{namespace}/logs",
              "GET /api/v1/stream/sensors/{namespace}", "GET /api/v1/stream/sensors/{namespace}/logs"}
 GOOD_ELSEWHERE = {"GET /artifact-files/{namespace}/{workflows}/{id}/{nodeId}/{direction}/{artifactName}/{file...}",  # test/server/objects.py
-                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}"}
+                  "POST /upload-artifacts/{namespace}/{workflowTemplate}/{artifactName}",
+                  "GET /oauth2/redirect", "GET /oauth2/callback", "POST /oauth2/logout", "DELETE /api/v1/skiff/sessions/{whose}"}  # test/server/sso.py
 REFUSED = ("/api/v1/event-sources/", "/api/v1/sensors/")  # what changes them answers 501
 KEEPER = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "keeper"},
           "spec": {"entrypoint": "wait", "templates": [{"name": "wait", "suspend": {}}]}}
