@@ -46,8 +46,8 @@ request-timeout = 0.4
 include-operation-id-regex = "_(Create|Update|Lint).*(Workflow|Template)$"
 generation.max-examples = {EXAMPLES // 3}
 [[operations]]
-# any text may stand in their paths, and there is nothing else that could be wrong
-include-operation-id-regex = "(Delete|Get)(EventSource|Sensor|Token|Object|ArchivedWorkflow)$"
+# any text may stand in their paths or queries, and there is nothing else that could be wrong
+include-operation-id-regex = "(Delete|Get)(EventSource|Sensor|Token|Session|Object|ArchivedWorkflow)$|Skiff_Sign"
 generation.mode = "positive"
 [[operations]]
 # a file is no text, so it takes each for one that should be refused
