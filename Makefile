@@ -47,10 +47,14 @@ oracle: build ## compares the languages with Argo's Go libraries (needs Go and i
 	@cd test/oracle/go && go build -o ../../../build/oracle .
 	@$(PYTHON) test/oracle/diff.py $(ORACLE)
 
-install: build ## copies the program to $(PREFIX)/bin, its helpers to $(PREFIX)/libexec/skiff
+install: build ## copies the program, its helpers and a systemd unit to $(PREFIX)
 	install -D -m 755 build/skiff $(DESTDIR)$(PREFIX)/bin/skiff
 	install -D -m 755 build/skiff-helper $(DESTDIR)$(PREFIX)/libexec/skiff/skiff-helper
 	install -D -m 755 build/skiff-container $(DESTDIR)$(PREFIX)/libexec/skiff/skiff-container
+	install -D -m 644 docs/systemd.md $(DESTDIR)$(PREFIX)/share/doc/skiff/systemd.md
+	@mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/skiff.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/skiff.service
+	@chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/skiff.service
 
 clean: ## removes what was built
 	rm -rf build build-asan build-fuzz

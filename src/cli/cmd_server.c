@@ -7,6 +7,7 @@
 #include "cli/background.h"
 #include "loop/tcp.h"
 #include "os/fd.h"
+#include "os/notify.h"
 
 enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535, SESSION_HOURS_MAX = 24 * 90 };
 
@@ -22,18 +23,35 @@ static const struct flag flags[] = {
 
 static void on_signal(void *user) { loop_stop(user); }
 
+/* A manager that wants to hear from us again and again gets it from the loop: one that hangs is restarted. */
+struct watchdog {
+    struct loop_timer *timer;
+    int64_t every_us;
+};
+
+static void on_watchdog(void *user)
+{
+    struct watchdog *w = user;
+    notify_manager("WATCHDOG=1");
+    loop_timer_arm_us(w->timer, w->every_us);
+}
+
 /* Until it is told to end. Steps at work go on under their supervisors; the next engine adopts them. */
 static bool serve_until_told(struct service *s, struct err *e)
 {
     static const int signals[] = {SIGINT, SIGTERM};
     struct loop_signal *watches[ARRAY_LEN(signals)] = {0};
     struct loop *l = service_loop(s);
+    struct watchdog dog = {.timer = loop_timer_new(l, on_watchdog, &dog), .every_us = notify_watchdog_us() / 3};
     bool ok = true;
     for (size_t i = 0; ok && i < ARRAY_LEN(signals); i++) {
         watches[i] = loop_signal_new(l, signals[i], on_signal, l, e);
         ok = watches[i] != NULL;
     }
-    if (ok) loop_run(l);
+    if (ok && dog.every_us > 0) on_watchdog(&dog);
+    if (ok) notify_manager("READY=1"), loop_run(l);
+    notify_manager("STOPPING=1");
+    loop_timer_free(dog.timer);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) loop_signal_free(watches[i]);
     return ok && !service_failed(s, e);
 }

@@ -14,6 +14,7 @@ import elsewhere  # noqa: E402
 import http_cases  # noqa: E402
 import ops_cases  # noqa: E402
 import lists  # noqa: E402
+import manager  # noqa: E402
 import objects  # noqa: E402
 import server  # noqa: E402
 import soak  # noqa: E402
@@ -67,5 +68,5 @@ def ends_and_is_taken_over(score, skiff):
 
 
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *sso.CASES, *background.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
                                *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *elsewhere.CASES, *soak.CASES)))

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""A service manager over the server: what it is told, and the unit that is installed for it.
+
+run.py runs these; alone: manager.py [SKIFF [CASE...]]"""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import server  # noqa: E402
+from server import Server, common, workflow  # noqa: E402
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
+def told(score, skiff):
+    """READY when it serves, WATCHDOG while its loop turns, STOPPING at its end; a step knows nothing of it."""
+    for abstract in (False, True):
+        s = Server(skiff)
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        manager.settimeout(common.LIMIT_S)
+        name = s.place.root + "/notify"
+        manager.bind("\0" + name if abstract else name)
+        s.start(env={"NOTIFY_SOCKET": "@" + name if abstract else name, "WATCHDOG_USEC": "60000"})
+        seen = []
+        while seen.count("WATCHDOG=1") < 4:
+            seen.append(manager.recv(1000).decode())
+        score.check("READY=1" in seen and set(seen) == {"READY=1", "WATCHDOG=1"}, f"told: {seen}")
+        step = s.wait(s.submit(workflow('[ -z "$NOTIFY_SOCKET$WATCHDOG_USEC" ]')))
+        score.check(step["status"]["phase"] == "Succeeded", "a step does not see the manager's socket")
+        score.check(s.stop() == 0, f"end: {s.said}")
+        while (last := manager.recv(1000).decode()) == "WATCHDOG=1":
+            pass
+        score.check(last == "STOPPING=1", f"at the end: {last}")
+        manager.close()
+        s.close()
+
+
+def no_manager(score, skiff):
+    """A socket that is not there, or is none, is nobody's concern; a watchdog of another process is not ours."""
+    for env in ({"NOTIFY_SOCKET": "/nowhere/s"}, {"NOTIFY_SOCKET": "x"}, {"NOTIFY_SOCKET": "/" + "x" * 300}, {"WATCHDOG_USEC": "soon"},
+                {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}):
+        s = Server(skiff).start(env=env)
+        score.check(s.stop() == 0, f"{env}: {s.said}")
+        s.close()
+
+
+def installed(score, skiff):
+    """What `make install` puts where, and what systemd says about the unit."""
+    s = Server(skiff)
+    for path in ("build/skiff", "build/skiff-helper", "build/skiff-container"):
+        if not os.path.exists(os.path.join(ROOT, path)):
+            score.skip("make install: the program was built elsewhere")
+            s.close()
+            return
+    ran = subprocess.run(["make", "-s", "install", "-o", "build", f"DESTDIR={s.place.root}/i", "PREFIX=/opt/s"], cwd=ROOT, capture_output=True, text=True)
+    found = sorted(os.path.relpath(os.path.join(d, f), s.place.root + "/i/opt/s") for d, _, files in os.walk(s.place.root + "/i") for f in files)
+    score.check(ran.returncode == 0 and found == ["bin/skiff", "lib/systemd/system/skiff.service", "libexec/skiff/skiff-container", "libexec/skiff/skiff-helper",
+                                                  "share/doc/skiff/systemd.md"], f"make install: {ran.stderr} {found}")
+    unit = s.place.root + "/i/opt/s/lib/systemd/system/skiff.service"
+    with open(unit) as f:
+        text = f.read()
+    score.check("ExecStart=/opt/s/bin/skiff server\n" in text and "@" not in text, f"the unit's paths: {text}")
+    if shutil.which("systemd-analyze"):
+        path = s.place.file("skiff.service", text.replace("/opt/s/", s.place.root + "/i/opt/s/"))
+        ran = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True)
+        score.check(ran.returncode == 0 and not ran.stderr, f"systemd-analyze verify: {ran.stderr}")
+    else:
+        score.skip("the unit is not verified: no systemd here")
+    s.close()
+
+
+CASES = (told, no_manager, installed)
+if __name__ == "__main__":
+    sys.exit(server.run_cases(CASES))
