@@ -161,9 +161,11 @@ void api_submit(struct http_req *r, struct service *s, struct given *g, const st
 {
     struct val v;
     struct err e;
+    struct submit_opts traced = *o;
+    if (!o->n_annotations) traced.n_annotations = service_traceparent(g->arena, http_req_header(r, "traceparent"), &traced.annotations);
     if (!dry) {
-        submit(r, s, g, o, answer_one);
-    } else if (service_dry_run(g->arena, s, &g->docs, o, &g->diags, &v, &e)) {
+        submit(r, s, g, &traced, answer_one);
+    } else if (service_dry_run(g->arena, s, &g->docs, &traced, &g->diags, &v, &e)) {
         api_answer(r, &v.items[0]);
     } else {
         given_fail(g, &e);

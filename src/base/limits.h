@@ -111,6 +111,11 @@ enum {
     LIMIT_METRIC_BUCKETS = 200,           /* of a histogram */
     LIMIT_METRIC_SERIES = 10000,          /* series of one state directory */
     LIMIT_ENGINE_LOG_BYTES = 4 << 20,     /* of its log; one that is longer is begun anew */
+    LIMIT_OTLP_QUEUE_BYTES = 8 << 20,     /* spans that wait to be sent; more are dropped */
+    LIMIT_OTLP_BATCH_BYTES = 1 << 20,     /* spans of one request */
+    LIMIT_OTLP_REPLY_BYTES = 64 << 10,    /* of its answer */
+    LIMIT_OTLP_MS = 10000,                /* until it is answered */
+    LIMIT_OTLP_END_MS = 2000,             /* an engine that ends waits so long for what was not sent yet */
     LIMIT_TOKENS = 1000,                  /* tokens of one state directory */
     LIMIT_TOKEN_NAME_BYTES = 63,          /* name of a token, and of a namespace that it is for */
     LIMIT_TOKEN_NAMESPACES = 100,         /* of one token; more would be all */

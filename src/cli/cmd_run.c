@@ -55,18 +55,20 @@ struct request {
     struct submit_opts o;
 };
 
-/* argo submit --scheduled-time: what {{workflow.scheduledTime}} is. */
+/* argo submit --scheduled-time: what {{workflow.scheduledTime}} is; and the trace that the caller is in. */
 static bool annotations_read(struct request *r, struct err *e)
 {
     const char *when = args_str(&r->cli->args, "scheduled-time");
-    struct param *p = ARENA_NEW(&r->cli->a, struct param);
+    const struct param *traced = NULL;
+    struct param *p = ARENA_ARRAY(&r->cli->a, struct param, 2);
     int64_t us;
+    r->o.annotations = p;
+    r->o.n_annotations = service_traceparent(&r->cli->a, str_of(getenv("TRACEPARENT")), &traced);
+    if (traced) p[0] = *traced;
     if (!when) return true;
     if (!rfc3339_parse(str_of(when), &us))
         return err_set(e, ERR_USAGE, "--scheduled-time is a time such as 2026-11-21T10:00:00Z, not '%s'", when);
-    *p = (struct param){STR("workflows.argoproj.io/scheduled-time"), str_of(when)};
-    r->o.annotations = p;
-    r->o.n_annotations = 1;
+    p[r->o.n_annotations++] = (struct param){STR("workflows.argoproj.io/scheduled-time"), str_of(when)};
     return true;
 }
 

@@ -123,6 +123,8 @@ bool service_sync_change(struct service *s, enum sync_verb verb, const struct sy
     return true;
 }
 struct str service_notice(const struct service *s) { return STR_NONE; }
+size_t service_traceparent(struct arena *a, struct str traceparent, const struct param **out) { return (void)a, (void)traceparent, (void)out, 0; }
+
 bool service_leave(struct service *s, const struct workflow_ref *refs, size_t n, struct err *e)
 {
     (void)s, (void)refs, (void)e;

@@ -70,6 +70,7 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
         return false;
     }
     measure_commit(x, how == STORE_DURABLE, from_us);
+    trace_committed(x);
     ops_committed(x);
     jobs_committed(x);
     retired_remove(x);
@@ -103,6 +104,7 @@ void exec_rollback(struct exec *x)
     ops_dropped(x);
     retired_keep(x);
     actives_drop(x);
+    trace_dropped(x);
     struct err e;
     if (!metrics_reload(x, &e)) exec_fail(x, &e);
 }
@@ -239,7 +241,7 @@ static bool open_parts(struct exec *x, struct err *e)
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
     x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
-    if (!budget_open(x, e) || !groups_sweep(x, e)) return false;
+    if (!budget_open(x, e) || !groups_sweep(x, e) || !trace_open(x, e)) return false;
     if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
         return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;
@@ -287,6 +289,7 @@ void exec_close(struct exec *x)
     if (x->dirty && !x->failed) commit(x, STORE_FAST, &e);
     timetable_free(x->timetable);
     x->timetable = NULL;
+    trace_close(x);
     lanes_close(x);
     networks_close(x);
     ops_close(x);

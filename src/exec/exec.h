@@ -123,6 +123,13 @@ struct val exec_workflow_spec(struct arena *a, const struct val *spec, const str
 void exec_limits_changed(struct exec *x);
 /* SIGKILL for every step of the run now. */
 void exec_kill(struct exec *x, int64_t run);
+/* The annotation with the trace that a workflow is part of (W3C traceparent), as Argo names it. */
+#define EXEC_TRACEPARENT "opentelemetry.io/traceparent"
+struct traceparent {
+    char trace[33], span[17]; /* hexadecimal digits */
+    bool sampled;
+};
+bool exec_traceparent(struct str text, struct traceparent *out); /* false: it is none */
 /* Once per process: a sentence about weaker isolation than the default; absent when there is none. */
 struct str exec_notice(const struct exec *x);
 

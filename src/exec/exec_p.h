@@ -7,6 +7,7 @@
 #include "config/images.h"
 #include "engine/throttle.h"
 #include "exec/exec.h"
+#include "exec/otlp.h"
 #include "exec/stats.h"
 #include "net/web.h"
 #include "pod/pod.h"
@@ -30,6 +31,7 @@ struct job;
 struct share;
 struct timetable;
 struct request;
+struct trace;
 struct transfer;
 
 /* The network namespace of a pod that has begun. */
@@ -76,6 +78,7 @@ struct active {
     struct metric_series *pods[POD_PHASE_MAX];
     struct map shares;    /* index of a pod's node -> struct share */
     uint8_t unlimited_told; /* which kinds of limits cannot be applied here (groups.c) */
+    struct trace *trace;  /* NULL: not known yet */
     struct map estimates; /* name within the workflow -> seconds, as a pointer */
 };
 
@@ -248,11 +251,24 @@ struct exec {
     struct timetable *timetable; /* of cron workflows; NULL: they are not started here */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */
     struct stats *stats;     /* of this engine */
+    struct otlp *otlp;       /* NULL: nobody wants traces */
+    struct buf spans;        /* of the open transaction */
+    size_t n_spans;
     struct metric_series *stages[JOB_STATE_MAX], *commits[2], *commit_times[2], *operations;
     int64_t phases_again_us; /* monotonic: until then the workflows are not counted again */
     int64_t opened_us;       /* wall clock */
     VEC(struct rubbish_path) rubbish; /* what a worker is to remove, after what is urgent */
 };
+
+/* trace.c: what became of nodes and runs, as spans; sent once it is committed. All do nothing when nobody wants traces */
+bool trace_open(struct exec *x, struct err *e);
+void trace_close(struct exec *x);
+void trace_node(struct active *l, const struct node *n, const struct node_row *row);
+void trace_run(struct active *l, const struct run_row *row);
+void trace_committed(struct exec *x);
+void trace_dropped(struct exec *x);
+void trace_measure(struct exec *x);
+void trace_free(struct trace *t); /* NULL is fine */
 
 /* run.c */
 struct active *active_new(struct exec *x, int64_t id, const struct val *workflow);

@@ -212,6 +212,7 @@ void exec_metrics_write(struct exec *x, struct buf *b)
     phases_now(x);
     process_put(x);
     about_put(x);
+    trace_measure(x);
     int64_t at = clock_now_us();
     stats_write(b, x->stats, at);
     metrics_write(b, x->metrics, "argo_workflows_", at);

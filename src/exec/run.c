@@ -23,6 +23,7 @@ void active_free(struct active *l)
     budget_run_over(l);
     run_free(l->run);
     map_fini(&l->estimates);
+    trace_free(l->trace);
     arena_fini(&l->arena);
     free(l->jobs);
     free(l->ops);
@@ -57,6 +58,7 @@ static bool put_node(struct active *l, const struct node *n, struct buf *status,
     struct node_row row = {.run = l->id, .idx = node_index(n), .id = node_id_text(a, l->run, n),
                            .status = buf_view(status), .private = buf_view(priv)};
     struct change_row change = {.run = l->id, .kind = STR("node"), .payload = row.status};
+    trace_node(l, n, &row);
     return store_node_put(x->store, &row, e) && store_change_add(x->store, &change, NULL, e);
 }
 
@@ -83,6 +85,7 @@ static bool put_run(struct active *l, struct buf *b, struct err *e)
     if (!row.progress.p) row.progress = STR("");
     struct change_row change = {.run = l->id, .kind = STR("workflow"), .payload = buf_view(b)};
     measure_run(l, &row);
+    trace_run(l, &row);
     return store_run_update(x->store, &row, fields, e) && store_change_add(x->store, &change, NULL, e);
 }
 

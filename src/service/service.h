@@ -87,6 +87,9 @@ struct submit_opts {
     struct str uid; /* of the one workflow; absent: a new one */
 };
 
+/* The annotation of a workflow that continues the trace of a W3C traceparent: how many there are in *out, 0 when it is none. */
+size_t service_traceparent(struct arena *a, struct str traceparent, const struct param **out);
+
 /* Lints the documents, stores the objects among them, completes (name, uid, defaults, references)
  * and accepts the Workflows; all or nothing, and on the disk when it returns true. Problems with
  * positions go to `diags`; `e` is then ERR_SPEC. *out lives in the documents' arena. */

@@ -405,6 +405,16 @@ bool service_submit(struct service *s, const struct documents *docs, const struc
     return submit_here(&a, s, docs, &own, *out, n, e);
 }
 
+size_t service_traceparent(struct arena *a, struct str traceparent, const struct param **out)
+{
+    struct traceparent t;
+    struct param *p = ARENA_NEW(a, struct param);
+    if (!exec_traceparent(traceparent, &t)) return 0;
+    *p = (struct param){STR(EXEC_TRACEPARENT), traceparent};
+    *out = p;
+    return 1;
+}
+
 static struct val as_submitted(struct arena *a, const struct val *stored)
 {
     struct val v = map_without(a, stored, EXEC_GIVEN);

@@ -20,6 +20,7 @@ import server  # noqa: E402
 import soak  # noqa: E402
 import sso  # noqa: E402
 import streams  # noqa: E402
+import traces  # noqa: E402
 from server import Server, common, workflow  # noqa: E402
 
 GATE = "echo S x >> {0}; until [ -e {1}/open ]; do sleep 0.02; done"
@@ -68,5 +69,5 @@ def ends_and_is_taken_over(score, skiff):
 
 
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *traces.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
                                *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *elsewhere.CASES, *soak.CASES)))

@@ -1,0 +1,90 @@
+/* W3C traceparents, and the queue of spans that nobody takes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "exec/exec.h"
+#include "exec/otlp.h"
+
+static void traceparents_are_read_strictly(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01more",
+        "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+    struct traceparent t;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_false(exec_traceparent(str_of(bad[i]), &t));
+    assert_false(exec_traceparent(STR_NONE, &t));
+    assert_true(exec_traceparent(STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), &t));
+    assert_string_equal(t.trace, "0af7651916cd43dd8448eb211c80319c");
+    assert_string_equal(t.span, "b7ad6b7169203331");
+    assert_true(t.sampled);
+    assert_true(exec_traceparent(STR("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02-later"), &t));
+    assert_false(t.sampled);
+}
+
+static struct config config_with(struct arena *a, const char *endpoint)
+{
+    struct config c;
+    struct err e;
+    assert_true(config_load(a, &c, &(struct config_world){0}, &e));
+    assert_true(config_set_flag(a, &c, CONFIG_OTLP_ENDPOINT, str_of(endpoint), "--x", &e));
+    return c;
+}
+
+/* At port 1 of this machine nobody listens. */
+static void what_nobody_takes_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    struct arena a CLEANUP(arena_fini);
+    struct otlp_counts n;
+    struct otlp *o;
+    struct err e;
+    arena_init(&a);
+    log_set_level(LOG_ERROR);
+    struct config c = config_with(&a, "http://127.0.0.1:1");
+    struct str large = {arena_alloc(&a, 1 << 20), 1 << 20};
+    memset((char *)large.p, ' ', large.n);
+    assert_true(otlp_open(&c, &o, &e));
+    assert_non_null(o);
+    enum { MANY = 64 };
+    for (int i = 0; i < MANY; i++) otlp_add(o, large, 10);
+    otlp_add(o, STR_NONE, 7);
+    otlp_counts(o, &n);
+    /* one batch may be under way already */
+    assert_true(n.waiting * (large.n / 10) <= LIMIT_OTLP_QUEUE_BYTES + LIMIT_OTLP_BATCH_BYTES);
+    assert_int_equal(n.waiting + n.dropped + n.sent, MANY * 10 + 7);
+    assert_int_equal(n.sent, 0);
+    otlp_close(o);
+}
+
+static void nobody_may_want_any(void **state)
+{
+    (void)state;
+    struct arena a CLEANUP(arena_fini);
+    struct otlp *o;
+    struct err e;
+    arena_init(&a);
+    struct config c = config_with(&a, "");
+    assert_true(otlp_open(&c, &o, &e));
+    assert_null(o);
+    otlp_close(o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(traceparents_are_read_strictly),
+        cmocka_unit_test(what_nobody_takes_is_dropped_and_counted),
+        cmocka_unit_test(nobody_may_want_any),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
