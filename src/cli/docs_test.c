@@ -160,8 +160,7 @@ static const char metrics_outro[] =
     "Left out because there is nothing here that they could count: `k8s_request_*`, `client_rate_limiter_latency`, `resource_rate_limiter_latency`\n"
     "(no Kubernetes), `queue_adds_count`, `queue_duration`, `queue_latency`, `queue_longest_running`, `queue_retries`, `queue_unfinished_work`,\n"
     "`workers_busy_count` (no work queues with workers; `skiff_step_stage_seconds` has the times), `pod_missing`, `pod_pending_count`,\n"
-    "`pod_restarts_total` (no pods of Kubernetes), `error_count`, `deprecated_feature`. Not counted yet: `cronworkflows_triggered_total`,\n"
-    "`cronworkflows_concurrencypolicy_triggered`. Of `version`'s labels there are three.\n";
+    "`pod_restarts_total` (no pods of Kubernetes), `deprecated_feature`. Of `version`'s labels there are three.\n";
 
 static void metrics_page_is_current(void **state)
 {

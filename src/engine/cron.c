@@ -231,7 +231,12 @@ static void run_at(struct cronwf *c, int64_t at_us, int64_t now_us, struct cron_
         cronwf_refused(c, CRON_SUBMISSION_ERROR, str_fmt(&c->scratch, "run policy error: %s", e.text), at_us);
         return;
     }
-    if (!may || (str_is(policy, "Forbid") && active)) return;
+    if (!may) return;
+    if (active && str_is(policy, "Replace")) out->policy = "Replace";
+    if (active && str_is(policy, "Forbid")) {
+        out->policy = "Forbid";
+        return;
+    }
     struct str *uids = ARENA_ARRAY(&c->scratch, struct str, active + 1);
     for (size_t i = 0; str_is(policy, "Replace") && i < c->children.n; i++)
         if (c->children.items[i].active) uids[out->n_terminate++] = str_dup(&c->scratch, str_of(c->children.items[i].uid));

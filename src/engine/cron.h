@@ -49,6 +49,7 @@ struct cron_out {
     bool start;
     int64_t at_us;   /* its scheduled time */
     struct str name; /* of the workflow */
+    const char *policy; /* the concurrencyPolicy, when it has kept a workflow from starting, or ends one; NULL */
     const struct str *terminate; /* uids: before the start */
     size_t n_terminate;
     const struct str *remove;    /* uids: more have ended than are to be kept */

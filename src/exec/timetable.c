@@ -202,10 +202,19 @@ static struct val child_document(struct arena *a, const struct val *cron, const 
     return owner_ref_add(a, &doc, &owner);
 }
 
-static bool refused(struct cron_entry *c, const struct cron_out *out, struct arena *a, const struct err *why, struct err *e)
+static void count(struct timetable *t, const struct cron_entry *c, enum stat_id what, const char *policy)
+{
+    const struct val *meta = val_get(cronwf_given(c->c), STR("metadata"));
+    struct str labels[] = {val_get_str(meta, "name"), val_get_str(meta, "namespace"), str_of(policy)};
+    stats_add(t->x->stats, what, labels, 1);
+}
+
+static bool refused(struct timetable *t, struct cron_entry *c, const struct cron_out *out, struct arena *a, const struct err *why, struct err *e)
 {
     if (is_fatal(why)) return *e = *why, false;
     bool spec = why->code == ERR_SPEC;
+    struct str cause = spec ? STR("CronWorkflowSpecError") : STR("CronWorkflowSubmissionError");
+    stats_add(t->x->stats, STAT_ERRORS, &cause, 1);
     struct str text = spec ? str_dup(a, str_of(why->text)) : str_fmt(a, "Failed to submit Workflow: %s", why->text);
     cronwf_refused(c->c, spec ? CRON_SPEC_ERROR : CRON_SUBMISSION_ERROR, text, out->at_us);
     return true;
@@ -222,9 +231,11 @@ static bool child_start(struct timetable *t, struct arena *a, struct cron_entry 
     struct err why = {0};
     int64_t run;
     if (store_run_find(a, x->store, ns, out->name, &row, &why)) return true;
-    if (!x->o.admit(x->o.user, a, &given, ns, &ready, &why)) return refused(c, out, a, &why, e);
+    count(t, c, STAT_CRON_TRIGGERED, NULL);
+    if (out->policy) count(t, c, STAT_CRON_POLICY, out->policy);
+    if (!x->o.admit(x->o.user, a, &given, ns, &ready, &why)) return refused(t, c, out, a, &why, e);
     if (!runs_end(x, a, out, e)) return false;
-    if (!exec_submit(x, &ready, NULL, &run, &why)) return refused(c, out, a, &why, e);
+    if (!exec_submit(x, &ready, NULL, &run, &why)) return refused(t, c, out, a, &why, e);
     struct owned what = {STR("Workflow"), ns, out->name, val_text(val_path(&ready, "metadata.uid"))};
     if (!owners_note(x->store, &ready, &what, e) || !resource_change_log(x->store, "ADDED", &what, e)) return false;
     struct cron_child child = {.name = out->name, .uid = what.uid, .active = true};
@@ -243,6 +254,7 @@ static bool entry_settle(struct timetable *t, struct cron_entry *c, struct err *
     while (ok && cronwf_next_us(c->c) <= now) {
         struct cron_out out;
         cronwf_tick(c->c, now, &out);
+        if (out.policy && !out.start) count(t, c, STAT_CRON_POLICY, out.policy);
         if (out.start || out.n_remove) ok = exec_begin(t->x, e);
         if (ok && out.start) ok = child_start(t, &a, c, &out, e);
         ok = ok && runs_remove(t->x, &a, &out, e);

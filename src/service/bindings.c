@@ -3,12 +3,14 @@
  * the event and the binding, so an event that is looked at again after a crash starts nothing twice. */
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/rfc3339.h"
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "lang/expr.h"
 #include "os/clock.h"
 #include "os/random.h"
 #include "resource/resource.h"
+#include "exec/stats.h"
 #include "service/service_p.h"
 #include "service/streams.h"
 
@@ -164,6 +166,25 @@ static bool binding_look(struct matching *m, const struct val *binding, struct e
     return workflow_of(m, &workflow, e) && workflow_start(m, &workflow, val_text(val_path(binding, "metadata.uid")), e);
 }
 
+/* In the log, as a metric, and, as Argo does it, as a Kubernetes event about the binding (happenings.c). */
+static bool failure_tell(struct matching *m, const struct val *binding, const struct err *why, struct err *e)
+{
+    struct str labels[] = {m->name, m->ns};
+    struct val_builder b;
+    log_event(LOG_WARN, "failed to dispatch event", (struct log_field[]){{"namespace", m->ns, false}, {"binding", m->name, false}, {"event", m->id, false},
+              {"error", str_of(why->text), false}}, 4);
+    stats_add(exec_stats(m->s->exec), STAT_BINDING_ERRORS, labels, 1);
+    map_begin(&b, m->a);
+    map_add_str(&b, "namespace", m->ns);
+    map_add_str(&b, "name", m->name);
+    map_add_str(&b, "uid", val_text(val_path(binding, "metadata.uid")));
+    map_add_str(&b, "message", str_fmt(m->a, "failed to dispatch event: %s", why->text));
+    map_add_str(&b, "at", rfc3339(m->a, clock_now_us()));
+    struct val v = map_done(&b);
+    struct change_row row = {.kind = STR("binding"), .payload = json_text(m->a, &v)};
+    return exec_begin(m->s->exec, e) && store_change_add(service_store(m->s), &row, NULL, e);
+}
+
 /* A binding that fails keeps no other from its event. */
 static bool event_look(struct service *s, struct arena *a, const struct val *event, struct err *e)
 {
@@ -175,8 +196,7 @@ static bool event_look(struct service *s, struct arena *a, const struct val *eve
         if (!resource_list(a, service_store(s), &q, &page, e)) return false;
         for (size_t i = 0; i < page.n; i++) {
             struct err why = {0};
-            if (!binding_look(&m, &page.docs[i], &why))
-                log_line(LOG_WARN, "WorkflowEventBinding %.*s/%.*s: failed to dispatch event: %s", STR_ARG(m.ns), STR_ARG(m.name), why.text);
+            if (!binding_look(&m, &page.docs[i], &why) && !failure_tell(&m, &page.docs[i], &why, e)) return false;
             if (service_failed(s, e)) return false;
         }
         q.continue_token = page.continue_token;

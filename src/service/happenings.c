@@ -1,4 +1,4 @@
-/* What happened to workflows and nodes, as Kubernetes events: each change of a phase once, from the change log. See
+/* What happened to workflows, nodes and event bindings, as Kubernetes events: each change of a phase once, from the change log. See
  * streams.h; names and texts are those of Argo's controller (workflow/controller/operator.go). */
 #include "base/limits.h"
 #include "base/rfc3339.h"
@@ -26,6 +26,7 @@ struct happening {
     struct arena *a;
     const struct run_row *run;
     const struct change_row *c;
+    const char *kind;       /* what it is about, if that is no workflow: `run` has its names then */
     const struct val *node; /* NULL: the workflow itself */
     const char *type;
     struct str reason, message;
@@ -68,7 +69,7 @@ static struct val event_of(const struct happening *h)
         {STR("name"), str_fmt(a, "%.*s.%llx%s", STR_ARG(run->name), (long long)h->c->seq, h->nth ? "b" : "a")},
         {STR("namespace"), run->ns}, {STR("uid"), str_fmt(a, "%.*s.%lld.%d", STR_ARG(run->uid), (long long)h->c->seq, h->nth)},
         {STR("resourceVersion"), rv}, {STR("creationTimestamp"), at}};
-    const struct str object[][2] = {{STR("kind"), STR("Workflow")}, {STR("namespace"), run->ns}, {STR("name"), run->name},
+    const struct str object[][2] = {{STR("kind"), str_of(h->kind ? h->kind : "Workflow")}, {STR("namespace"), run->ns}, {STR("name"), run->name},
                                     {STR("uid"), run->uid}, {STR("apiVersion"), STR("argoproj.io/v1alpha1")}, {STR("resourceVersion"), rv}};
     const struct str source[][2] = {{STR("component"), STR("workflow-controller")}};
     struct val m = text_map(a, meta, ARRAY_LEN(meta));
@@ -145,8 +146,21 @@ static void phase_note(struct happenings *x, struct str key, enum node_phase pha
     slot->num = (uint64_t)phase + 1;
 }
 
+/* A WorkflowEventBinding that could not start a workflow (bindings.c). */
+static bool binding_give(struct happenings *x, struct arena *a, const struct change_row *c)
+{
+    struct val v;
+    if (!json_parse(a, c->payload, NULL, &v, NULL)) return true;
+    struct run_row of = {.ns = val_get_str(&v, "namespace"), .name = val_get_str(&v, "name"), .uid = val_get_str(&v, "uid")};
+    struct happening h = {.a = a, .run = &of, .c = c, .kind = "WorkflowEventBinding", .type = "Warning", .reason = STR("WorkflowEventBindingError"),
+                          .message = val_get_str(&v, "message")};
+    rfc3339_parse(val_get_str(&v, "at"), &h.at_us);
+    return (x->o.ns.n && !str_eq(x->o.ns, of.ns)) || give(x, &h);
+}
+
 static bool change_give(struct happenings *x, struct arena *a, const struct change_row *c, struct run_row *run)
 {
+    if (str_is(c->kind, "binding")) return binding_give(x, a, c);
     struct happening h = {.a = a, .run = run, .c = c};
     struct val v;
     struct err gone;

@@ -101,6 +101,13 @@ def policies(score, skiff):
     s.until("allow", "three at once", lambda c: len([w for w in c if phase(w) == "Running"]) >= 3)
     s.until("replace", "two that made room", lambda c: len([w for w in c if phase(w) == "Failed"]) >= 1 and phase(c[-1]) != "Failed")
     score.check(len(s.children("forbid")) == 1 and len(s.status("forbid")["active"]) == 1, f"forbid: {s.status('forbid')}")
+    text = s.ask("GET", "/metrics")[2].decode()
+    for metric, labels, least in (("triggered_total", 'name="allow",namespace="default"', 3), ("triggered_total", 'name="forbid",namespace="default"', 1),
+                                  ("concurrencypolicy_triggered", 'name="forbid",namespace="default",concurrency_policy="Forbid"', 1),
+                                  ("concurrencypolicy_triggered", 'name="replace",namespace="default",concurrency_policy="Replace"', 1)):
+        line = next((x for x in text.splitlines() if x.startswith(f"argo_workflows_cronworkflows_{metric}{{{labels}}} ")), f"{metric} is missing 0")
+        score.check(int(line.split()[-1]) >= least, line)
+    score.check('concurrency_policy="Allow"' not in text and text.count("cronworkflows_triggered_total{name=\"forbid\"") == 1, "Allow has no effect")
     message = [w for w in s.children("replace") if phase(w) == "Failed"][0]["status"]["message"]
     score.check("Terminate" in message, f"replace: {message}")
     s.place.file("open", "")
@@ -177,6 +184,7 @@ def what_cannot_start(score, skiff):
     s.ask("DELETE", "/api/v1/workflow-templates/default/t")
     told = common.wait_for(lambda: s.status("c")["conditions"], "a condition")
     score.check(told[0]["type"] == "SpecError" and "t" in told[0]["message"], f"told: {told}")
+    score.check('argo_workflows_error_count{cause="CronWorkflowSpecError"}' in s.ask("GET", "/metrics")[2].decode(), "the count of errors")
     s.ask("POST", "/api/v1/workflow-templates/default", {"template": template})
     common.wait_for(lambda: not s.status("c")["conditions"], "it goes on")
     s.close()

@@ -296,6 +296,7 @@ def bound(s):
 def bindings(score, skiff):
     """Events start workflows, once each, also when the server is killed as soon as it has taken them."""
     s = Server(skiff).start()
+    told = s.stream(f"{API}/stream/events/default?listOptions.fieldSelector=involvedObject.name%3Dbroken")
     stored = s.place.run(s.place.file("b.json", "\n---\n".join(json.dumps(d) for d in (TEMPLATE, BINDING, BROKEN))))
     listed = s.ask("GET", f"{API}/workflow-event-bindings/default")[2]
     score.check([b["metadata"]["name"] for b in listed["items"]] == ["broken", "orders"] and listed["kind"] == "WorkflowEventBindingList", f"stored: {listed} {stored.stderr}")
@@ -308,6 +309,12 @@ def bindings(score, skiff):
     score.check(got[0] == 400, f"not JSON: {got[0]}")
     got = s.ask("POST", f"{API}/events/default/shop", order, head)
     score.check((got[0], got[2]) == (200, {}), f"taken: {got[0]} {got[2]}")
+    event = told.result()
+    told.close()
+    score.check((event["involvedObject"]["kind"], event["type"], event["reason"]) == ("WorkflowEventBinding", "Warning", "WorkflowEventBindingError") and
+                event["message"].startswith("failed to dispatch event: failed to evaluate the selector"), f"a binding that fails: {event}")
+    counted = 'skiff_event_binding_errors_total{name="broken",namespace="default"}'
+    common.wait_for(lambda: counted in s.ask("GET", "/metrics")[2].decode(), "the count of failures")
     first = common.wait_for(lambda: bound(s), "the workflow of an event")
     wf = s.wait(first[0]["metadata"]["name"])
     score.check(len(first) == 1 and wf["status"]["phase"] == "Succeeded" and wf["metadata"]["labels"]["order"] == "7", f"{wf['metadata']}")
