@@ -44,6 +44,10 @@ void cli_note(const struct cli *cli, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (log_get_format() == LOG_JSON) {
+        log_line(LOG_WARN, "%s", text);
+        return;
+    }
     buf_printf(&b, "%s\n", text);
     cli_err(cli, buf_view(&b));
 }
@@ -53,6 +57,10 @@ static void error_print(const struct cli *cli, const struct err *e)
 {
     CLEANUP(buf_fini) struct buf b;
     struct str line, rest = str_of(e->text);
+    if (log_get_format() == LOG_JSON) {
+        log_line(LOG_ERROR, "%s", e->text);
+        return;
+    }
     buf_init(&b, LIMIT_VALUE_BYTES);
     style_put(&b, &cli->err_style, STYLE_FAILED, STR("error"));
     buf_str(&b, STR(": "));
@@ -155,6 +163,8 @@ static bool command_run(struct cli *cli, const struct cmd *c, struct err *e)
         cli_out(cli, buf_view(&b));
         return true;
     }
+    const char *lines = args_str(&cli->args, "log-format"); /* from here on, whatever is said */
+    if (lines && strcmp(lines, "json") == 0) log_set_format(LOG_JSON);
     if (!config_make(cli, e)) return false;
     cli->quiet = args_on(&cli->args, "quiet") || config_is(&cli->config, CONFIG_PROGRESS, "quiet");
     if (cli->config.ignored.n) cli_note(cli, "%.*s", STR_ARG(cli->config.ignored));

@@ -85,6 +85,11 @@ static bool first_token(struct cli *cli, struct service *s, struct err *e)
     map_add_str(&b, "role", STR("admin"));
     struct val want = map_done(&b);
     if (!service_token_create(&cli->a, s, &want, &made, e)) return false;
+    if (log_get_format() == LOG_JSON) {
+        struct str shown = str_fmt(&cli->a, "Bearer %.*s", STR_ARG(val_get_str(&made, "token")));
+        log_event(LOG_INFO, "the first token, for an admin; it is not shown again", &(struct log_field){"token", shown, false}, 1);
+        return true;
+    }
     cli_err(cli, str_fmt(&cli->a, "the first token, for an admin; it is not shown again:\n  Bearer %.*s\n", STR_ARG(val_get_str(&made, "token"))));
     return true;
 }
@@ -135,13 +140,6 @@ static bool sso_read(struct cli *cli, struct cli_listen *l, struct err *e)
     return secret_read(cli, &o->client_secret, e);
 }
 
-static void log_choose(const struct cli *cli)
-{
-    const char *format = args_str(&cli->args, "log-format");
-    if (format && strcmp(format, "json") == 0) log_set_format(LOG_JSON);
-    if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
-}
-
 /* As a line of the log where a program reads it. */
 static void server_say(struct cli *cli, struct str text)
 {
@@ -161,7 +159,7 @@ static bool server_run(struct cli *cli, struct err *e)
 {
     struct cli_listen l = {.cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
     struct tcp_place place;
-    log_choose(cli);
+    if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
     if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
     if (!tls_read(cli, &l, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);

@@ -270,6 +270,9 @@ void trace_dropped(struct exec *x);
 void trace_measure(struct exec *x);
 void trace_free(struct trace *t); /* NULL is fine */
 
+/* say.c: a warning in the log about a run, and one of its nodes (NULL: none) */
+void say(const struct active *l, const struct node *n, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 /* run.c */
 struct active *active_new(struct exec *x, int64_t id, const struct val *workflow);
 struct active *active_of(const struct exec *x, int64_t run); /* NULL: none */

@@ -147,7 +147,6 @@ void groups_apply(struct job *j, struct step_limits *l)
         l->groups[kinds[k].group].unified = p->unified;
         if (p->dir.p || !wanted[k] || (j->live->unlimited_told >> k & 1)) continue;
         j->live->unlimited_told |= (uint8_t)(1u << k);
-        log_line(LOG_WARN, "limits of %s are not applied: no control group for it (%.*s); see `skiff doctor` run=%.*s", kinds[k].what,
-                 STR_ARG(p->why), STR_ARG(run_name(j->live->run)));
+        say(j->live, j->node, "limits of %s are not applied: no control group for it (%.*s); see `skiff doctor`", kinds[k].what, STR_ARG(p->why));
     }
 }

@@ -5,7 +5,6 @@
  * Runs on: the loop thread. */
 #include <signal.h>
 
-#include "base/log.h"
 #include "os/clock.h"
 #include "exec/exec_p.h"
 
@@ -233,8 +232,7 @@ void job_progress(struct job *j, struct str line)
     }
     bool known = run_step_progress(l->run, node_pod(j->node), line, clock_now_us(), &out);
     if (!known)
-        log_line(LOG_WARN, "unable to parse progress: a line is N/M run=%.*s node=%.*s line=%.*s", STR_ARG(run_name(l->run)),
-                 STR_ARG(node_name(j->node)), STR_ARG(line));
+        say(l, j->node, "unable to parse progress: a line is N/M, not '%.*s'", STR_ARG(line));
     if (!active_event(l, &out, &e)) exec_fail(x, &e);
     loop_again(x->o.loop);
 }

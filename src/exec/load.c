@@ -213,7 +213,8 @@ static bool runs_load(struct exec *x, struct err *e)
         for (size_t i = 0; i < page.n; i++) {
             if (run_take_over(x, &page.rows[i], &why)) continue;
             if (why.code == ERR_IO) return *e = why, false;
-            log_line(LOG_ERROR, "workflow '%.*s' cannot go on: %s", STR_ARG(page.rows[i].name), why.text);
+            struct log_field fields[] = {{"workflow", page.rows[i].name, false}, {"namespace", page.rows[i].ns, false}, {"error", str_of(why.text), false}};
+            log_event(LOG_ERROR, "a workflow cannot go on", fields, ARRAY_LEN(fields));
         }
         f.before_run = page.next;
         arena_reset(&x->scratch);

@@ -5,7 +5,6 @@
 
 #include "base/fail.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "container/container.h"
 #include "doc/json.h"
 #include "logs/logs.h"
@@ -264,16 +263,13 @@ static void warn_of_loss(const struct job *j, const struct step_result *r)
 {
     for (size_t i = 0; i < r->artifacts.n; i++)
         if (r->artifacts.items[i].left_out)
-            log_line(LOG_WARN, "output artifact '%.*s' is not complete: the step may not read %llu of its files run=%.*s node=%.*s",
-                     STR_ARG(r->artifacts.items[i].name), (unsigned long long)r->artifacts.items[i].left_out,
-                     STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
+            say(j->live, j->node, "output artifact '%.*s' is not complete: the step may not read %llu of its files", STR_ARG(r->artifacts.items[i].name),
+                (unsigned long long)r->artifacts.items[i].left_out);
     if (r->memory_limit && j->part) /* as in Argo its exit code 137 does not count */
-        log_line(LOG_WARN, "container '%.*s' was killed: it reached its memory limit of %s run=%.*s node=%.*s",
-                 STR_ARG(node_part_name(j->node, j->part)), bytes_text(&j->x->scratch, r->memory_limit), STR_ARG(run_name(j->live->run)),
-                 STR_ARG(node_name(j->node)));
+        say(j->live, j->node, "container '%.*s' was killed: it reached its memory limit of %s", STR_ARG(node_part_name(j->node, j->part)),
+            bytes_text(&j->x->scratch, r->memory_limit));
     if (r->log_cut)
-        log_line(LOG_WARN, "the log is not complete: it reached log_max_mib, or could not be written run=%.*s node=%.*s",
-                 STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
+        say(j->live, j->node, "the log is not complete: it reached log_max_mib, or could not be written");
 }
 
 bool job_outcome(struct job *j, const struct step_result *r, struct step_outcome *out, struct err *e)

@@ -10,7 +10,6 @@
 #include <signal.h>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "os/clock.h"
 #include "exec/probe_p.h"
 
@@ -169,8 +168,7 @@ static void give_up(struct probe *p)
     const struct val *grace = val_get(p->spec, STR("terminationGracePeriodSeconds"));
     if (grace) str_to_i64(val_text(grace), &grace_s);
     j->unhealthy = fields[p->kind];
-    log_line(LOG_WARN, "a container is ended: its %s has failed %lld times run=%.*s node=%.*s", fields[p->kind], (long long)MAX(p->bad, 1),
-             STR_ARG(run_name(j->live->run)), STR_ARG(node_name(j->node)));
+    say(j->live, j->node, "a container is ended: its %s has failed %lld times", fields[p->kind], (long long)MAX(p->bad, 1));
     if (j->lane) job_terminate(j, (uint32_t)MIN(MAX(grace_s, 0), LIMIT_GRACE_S) * 1000);
 }
 

@@ -111,7 +111,34 @@ def top(score, skiff):
     s.close()
 
 
-CASES = (measures, templates, top)
+def logs_json(score, skiff):
+    """With --log-format json every line of stderr is an object, also what ends the server; what is about a node says which."""
+    s = Server(skiff).start("--log-format", "json", "-v", "--auth", "token")
+    first = next(line for line in map(json.loads, s.said.splitlines()) if "token" in line)
+    head = {"Authorization": first["token"]}
+    wf = workflow('echo half > $ARGO_PROGRESS_FILE; until [ -e %s/open ]; do sleep 0.02; done; printf "\\377\\n"' % s.place.root, name="w")
+    status, _, made = s.ask("POST", "/api/v1/workflows/default", {"workflow": wf}, head)
+    score.check(status == 200, f"submit with the first token: {made}")
+    line = {}
+    while "progress" not in line.get("msg", ""):
+        line = json.loads(s.proc.stderr.readline())
+    score.check((line["level"], line["workflow"], line["namespace"], line["node"]) == ("warn", "w", "default", "w"), f"about a node: {line}")
+    s.place.file("open", "")
+    other = s.place.call("server", "--port", "0", "--log-format", "json")
+    said = [json.loads(x) for x in other.stderr.splitlines()]
+    score.check(other.returncode == 9 and said[-1]["level"] == "error" and "another skiff" in said[-1]["msg"], f"an error: {other.stderr}")
+    begun = len(s.said)
+    s.stop()
+    try:
+        lines = [json.loads(x) for x in s.said[begun:].splitlines()]
+    except ValueError as e:
+        lines = []
+        score.check(False, f"not JSON: {e} {s.said[begun:]}")
+    score.check(lines and all({"time", "level", "msg"} <= set(x) for x in lines), f"each has what matters: {lines}")
+    s.close()
+
+
+CASES = (logs_json, measures, templates, top)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
