@@ -6,6 +6,7 @@
  * first; after a crash each command is looked up at its supervisor: adopted, taken over as finished,
  * or lost. Runs on: the loop thread. */
 #pragma once
+#include "base/map.h"
 #include "base/metrics.h"
 #include "config/config.h"
 #include "doc/val.h"
