@@ -9,7 +9,7 @@
 #include "cli/text.h"
 #include "os/clock.h"
 
-enum { INTERVAL_S = 1, INTERVAL_MOST_S = 3600, HEAD_ROWS = 4 };
+enum { INTERVAL_S = 1, INTERVAL_MOST_S = 3600, HEAD_ROWS = 6 };
 
 static const struct flag flags[] = {
     {.name = "interval", .kind = FLAG_INT, .arg = "SECONDS", .doc = "how often it is drawn on a terminal (default 1)"},
@@ -32,9 +32,12 @@ static void head_put(struct buf *b, const struct val *top)
         return;
     }
     buf_printf(b, "Workflows: %lld at work, %lld waiting\n", (long long)(number(e, "workflows") - number(e, "workflowsWaiting")), (long long)number(e, "workflowsWaiting"));
+    int64_t hungry = number(e, "stepsHungry"), locks = number(e, "locksAwaited");
     buf_printf(b, "Steps:     %lld of %lld running, %lld waiting, %lld moving files, %lld pulling images, %lld requests\n", (long long)number(e, "stepsRunning"),
                (long long)number(e, "stepsMost"), (long long)number(e, "stepsWaiting"), (long long)number(e, "stepsFetching"), (long long)number(e, "stepsPulling"),
                (long long)number(e, "requests"));
+    if (hungry) buf_printf(b, "           %lld of those that wait ask for more of the machine than is left (cpus, memory, gpus)\n", (long long)hungry);
+    if (locks) buf_printf(b, "Locks:     %lld waiting for one\n", (long long)locks);
 }
 
 /* Who has most at work comes first; of equals the newest. */
@@ -44,6 +47,20 @@ static int busier(const void *x, const void *y)
     int64_t n = number(b, "running") - number(a, "running");
     if (n) return n > 0 ? 1 : -1;
     return a < b ? -1 : a > b;
+}
+
+/* "parallelism", "lock 2, machine 3" */
+static struct str held_text(struct arena *a, const struct val *list)
+{
+    struct str text = STR("");
+    for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) {
+        const struct val *one = &list->items[i];
+        struct str by = val_get_str(one, "by");
+        int64_t n = number(one, "n");
+        text = str_fmt(a, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "", STR_ARG(by));
+        if (!str_is(by, "parallelism")) text = str_fmt(a, "%.*s %lld", STR_ARG(text), (long long)n);
+    }
+    return text.n ? text : STR("-");
 }
 
 static void row_put(struct arena *a, struct table *t, const struct val *item, bool engine)
@@ -59,13 +76,14 @@ static void row_put(struct arena *a, struct table *t, const struct val *item, bo
     table_cell(t, val_get_str(item, "progress"));
     if (engine) table_cell(t, str_fmt(a, "%lld", (long long)number(item, "running")));
     if (engine) table_cell(t, str_fmt(a, "%lld", (long long)number(item, "waiting")));
+    if (engine) table_cell(t, held_text(a, val_get(item, STR("heldBy"))));
     table_row_end(t);
 }
 
 /* `rows`: as many as there is room for; 0: all. */
 static void table_put(struct arena *a, const struct val *top, size_t rows, struct buf *out)
 {
-    static const char *const heads[] = {"NAMESPACE", "NAME", "STATUS", "DURATION", "PROGRESS", "RUNNING", "WAITING"};
+    static const char *const heads[] = {"NAMESPACE", "NAME", "STATUS", "DURATION", "PROGRESS", "RUNNING", "WAITING", "HELD BY"};
     const struct val *list = val_get(top, STR("items"));
     bool engine = val_get(top, STR("engine"));
     size_t n = list ? list->n : 0;
@@ -76,7 +94,7 @@ static void table_put(struct arena *a, const struct val *top, size_t rows, struc
     head_put(out, top);
     if (!n) return;
     table_begin(&t, a);
-    for (size_t i = 0; i < (engine ? 7 : 5); i++) table_cell(&t, str_of(heads[i]));
+    for (size_t i = 0; i < (engine ? ARRAY_LEN(heads) : 5); i++) table_cell(&t, str_of(heads[i]));
     table_row_end(&t);
     for (size_t i = 0; i < n && (!rows || i < rows); i++) row_put(a, &t, sorted[i], engine);
     table_print(&t, 2, out);
@@ -126,7 +144,8 @@ const struct cmd cmd_top = {
     .usage = "[flags]",
     .summary = "show what is at work: workflows, steps, queues",
     .details = "On a terminal it is drawn again every second, until Ctrl-C; elsewhere it is printed once. What waits and what runs is\n"
-               "the engine's to say; where none is at work, workflows that are not over are shown.",
+               "the engine's to say; where none is at work, workflows that are not over are shown. HELD BY: parallelism (too many workflows are at\n"
+               "work), lock (a mutex or semaphore), machine (processors, memory or GPUs that a step asks for), slot (`parallel`), image, files.",
     .examples = "  skiff top\n  skiff top -o json",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),

@@ -502,3 +502,10 @@ void *locks_next(struct locks *k)
 }
 
 size_t lock_party_lines(const struct lock_party *p) { return p ? p->lines.n : 0; }
+
+size_t lock_party_waits(const struct lock_party *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; p && i < p->claims.n; i++) n += !p->claims.items[i]->held;
+    return n;
+}

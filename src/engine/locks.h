@@ -52,6 +52,7 @@ void *locks_next(struct locks *k);
 /* A limit that it waits for has changed since it was asked last. NULL: no. */
 bool lock_party_stale(struct lock_party *p);
 size_t lock_party_lines(const struct lock_party *p); /* locks that it holds or waits for */
+size_t lock_party_waits(const struct lock_party *p); /* claims of it that wait. NULL: none */
 /* Argo's SynchronizationStatus as JSON; nothing when the party neither holds nor waits. */
 bool lock_party_write(struct buf *b, const struct lock_party *p);
 

@@ -656,6 +656,7 @@ bool run_phase(const struct run *r, enum node_phase *out)
 
 bool run_has_begun(const struct run *r) { return r->begun; }
 
+size_t run_lock_waits(const struct run *r) { return lock_party_waits(r->party); }
 bool run_is_waiting(const struct run *r) { return r->gate && r->gate->waiting && !r->done; }
 
 size_t run_memory_bytes(const struct run *r)

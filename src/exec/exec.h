@@ -76,11 +76,19 @@ struct exec_load_now {
     size_t workflows, workflows_waiting, workflows_running; /* not over; until they may be at work; with a pod running */
     size_t pods_pending, pods_running;
     size_t steps_running, steps_waiting, steps_fetching, steps_pulling, steps_most;
+    size_t steps_hungry, locks_awaited; /* of those that wait: for processors, memory or devices; holders-to-be of locks */
     size_t requests; /* of http templates */
 };
 void exec_load_get(struct exec *x, struct exec_load_now *out);
-void exec_run_load(const struct exec *x, int64_t run, size_t *running, size_t *waiting); /* steps of one run */
-/* CONFLICT when no such run is at work. */
+/* The same of one run: what holds it back. */
+struct exec_run_load {
+    size_t running, waiting; /* steps; those that wait are in the next four */
+    size_t for_slot, for_machine, for_files, for_image;
+    size_t for_locks; /* steps and templates, or the workflow itself */
+    bool postponed;   /* parallelism: too many workflows are at work */
+};
+void exec_run_load(const struct exec *x, int64_t run, struct exec_run_load *out);
+/* NOT_NOW when no such run is at work. */
 bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *e);
 /* The same for suspend, resume and node set (engine.h); nothing has changed when they refuse. */
 bool exec_suspend(struct exec *x, int64_t run, struct err *e);

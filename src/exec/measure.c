@@ -99,6 +99,7 @@ static void jobs_now(struct exec *x, struct exec_load_now *out)
     for (size_t i = 0; i < x->jobs.n; i++) {
         const struct job *j = x->jobs.items[i];
         by_state[j->state]++;
+        out->steps_hungry += j->state == JOB_QUEUED && j->list == &x->hungry;
         if (j->part || !j->live) continue;
         out->pods_running += j->state == JOB_RUNNING;
         out->pods_pending += j->state < JOB_SOUGHT;
@@ -129,6 +130,7 @@ static void runs_now(struct exec *x, struct exec_load_now *out)
         if (l->over) continue;
         out->workflows++;
         out->workflows_waiting += throttle_waits(l->ticket);
+        out->locks_awaited += run_lock_waits(l->run);
         out->workflows_running += has_pod_running(l);
     }
 }
@@ -140,16 +142,34 @@ void exec_load_get(struct exec *x, struct exec_load_now *out)
     runs_now(x, out);
 }
 
-void exec_run_load(const struct exec *x, int64_t run, size_t *running, size_t *waiting)
+static void job_count(const struct exec *x, const struct job *j, struct exec_run_load *out)
+{
+    out->running += j->state == JOB_RUNNING;
+    out->waiting += j->state < JOB_SOUGHT;
+    out->for_files += j->state == JOB_FETCHING;
+    out->for_image += j->state == JOB_PULLING;
+    out->for_machine += j->state == JOB_QUEUED && j->list == &x->hungry;
+    out->for_slot += j->state == JOB_QUEUED && j->list != &x->hungry;
+}
+
+void exec_run_load(const struct exec *x, int64_t run, struct exec_run_load *out)
 {
     const struct active *l = active_of(x, run);
-    *running = *waiting = 0;
-    for (size_t i = 0; l && l->n_jobs && i < l->cap_jobs; i++) {
-        for (const struct job *j = l->jobs[i]; j; j = j->beside) {
-            *running += j->state == JOB_RUNNING;
-            *waiting += j->state < JOB_SOUGHT;
-        }
-    }
+    *out = (struct exec_run_load){0};
+    if (!l) return;
+    out->postponed = throttle_waits(l->ticket);
+    out->for_locks = run_lock_waits(l->run);
+    for (size_t i = 0; l->n_jobs && i < l->cap_jobs; i++)
+        for (const struct job *j = l->jobs[i]; j; j = j->beside) job_count(x, j, out);
+}
+
+/* What stands in the way, whoever it is. */
+static void held_put(struct exec *x, const struct exec_load_now *n)
+{
+    const struct { struct str by; size_t n; } rows[] = {{STR("parallelism"), n->workflows_waiting}, {STR("lock"), n->locks_awaited},
+                                                        {STR("machine"), n->steps_hungry}, {STR("slot"), n->steps_waiting - n->steps_hungry},
+                                                        {STR("image"), n->steps_pulling}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) stats_add(x->stats, STAT_HELD, &rows[i].by, (double)rows[i].n);
 }
 
 static void load_put(struct exec *x, const struct exec_load_now *n)
@@ -159,6 +179,7 @@ static void load_put(struct exec *x, const struct exec_load_now *n)
     struct str with[] = {STR("PodRunning"), STR("true")}, without[] = {STR("PodRunning"), STR("false")};
     stats_add(s, STAT_PODS, &pending, (double)n->pods_pending);
     stats_add(s, STAT_PODS, &running, (double)n->pods_running);
+    held_put(x, n);
     stats_add(s, STAT_STEPS_MOST, NULL, (double)n->steps_most);
     stats_add(s, STAT_WORKFLOWS, NULL, (double)n->workflows);
     stats_add(s, STAT_REQUESTS, NULL, (double)n->requests);

@@ -14,10 +14,30 @@ static struct val load_val(struct arena *a, const struct exec_load_now *n)
     number_add(&b, a, "stepsRunning", n->steps_running);
     number_add(&b, a, "stepsMost", n->steps_most);
     number_add(&b, a, "stepsWaiting", n->steps_waiting);
+    number_add(&b, a, "stepsHungry", n->steps_hungry);
+    number_add(&b, a, "locksAwaited", n->locks_awaited);
     number_add(&b, a, "stepsFetching", n->steps_fetching);
     number_add(&b, a, "stepsPulling", n->steps_pulling);
     number_add(&b, a, "requests", n->requests);
     return map_done(&b);
+}
+
+/* What holds it back, and how much of it; empty: nothing but its own steps. */
+static struct val held_val(struct arena *a, const struct exec_run_load *l)
+{
+    const struct { const char *by; size_t n; } rows[] = {{"parallelism", l->postponed}, {"lock", l->for_locks}, {"machine", l->for_machine},
+                                                         {"slot", l->for_slot}, {"image", l->for_image}, {"files", l->for_files}};
+    struct val_builder list;
+    list_begin(&list, a);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct val_builder b;
+        if (!rows[i].n) continue;
+        map_begin(&b, a);
+        map_add_str(&b, "by", str_of(rows[i].by));
+        number_add(&b, a, "n", rows[i].n);
+        list_add(&list, map_done(&b));
+    }
+    return list_done(&list);
 }
 
 static struct val item_val(struct arena *a, const struct exec *x, const struct run_row *row)
@@ -30,10 +50,11 @@ static struct val item_val(struct arena *a, const struct exec *x, const struct r
     map_add_str(&b, "startedAt", rfc3339(a, row->started_us));
     map_add_str(&b, "progress", row->progress);
     if (x) {
-        size_t running, waiting;
-        exec_run_load(x, row->run, &running, &waiting);
-        number_add(&b, a, "running", running);
-        number_add(&b, a, "waiting", waiting);
+        struct exec_run_load load;
+        exec_run_load(x, row->run, &load);
+        number_add(&b, a, "running", load.running);
+        number_add(&b, a, "waiting", load.waiting);
+        map_add(&b, STR("heldBy"), held_val(a, &load));
     }
     return map_done(&b);
 }

@@ -97,9 +97,9 @@ def top(score, skiff):
     common.wait_for(lambda: json.loads(s.place.call("top", "-o", "json").stdout)["engine"]["stepsRunning"] == 1, "the step")
     lines = s.place.call("top").stdout.splitlines()
     score.check(lines[0] == "Workflows: 1 at work, 0 waiting" and lines[1].startswith("Steps:     1 of "), f"{lines}")
-    score.check(lines[2].split() == ["NAMESPACE", "NAME", "STATUS", "DURATION", "PROGRESS", "RUNNING", "WAITING"], f"{lines}")
+    score.check(lines[2].split() == ["NAMESPACE", "NAME", "STATUS", "DURATION", "PROGRESS", "RUNNING", "WAITING", "HELD", "BY"], f"{lines}")
     row = lines[3].split()
-    score.check(len(lines) == 4 and row[:3] == ["default", "held", "Running"] and row[4:] == ["0/1", "1", "0"], f"{lines}")
+    score.check(len(lines) == 4 and row[:3] == ["default", "held", "Running"] and row[4:] == ["0/1", "1", "0", "-"], f"{lines}")
     s.kill()
     lines = s.place.call("top").stdout.splitlines()
     score.check(lines[0] == "no engine is at work here" and lines[2].split()[:3] == ["default", "held", "Running"], f"without an engine: {lines}")
@@ -138,7 +138,40 @@ def logs_json(score, skiff):
     s.close()
 
 
-CASES = (logs_json, measures, templates, top)
+def held_back(score, skiff):
+    """What a workflow waits for is seen in `skiff top` and counted."""
+    def held():
+        top = json.loads(s.place.call("top", "-o", "json").stdout)
+        return {i["name"]: {h["by"]: h["n"] for h in i["heldBy"]} for i in top["items"]}
+    s = Server(skiff).start(env={"SKIFF_PARALLELISM": "4", "SKIFF_PARALLEL": "1", "SKIFF_CPUS": "1"})
+    gate = GATE.format(s.place.root)
+    mutex = {"synchronization": {"mutexes": [{"name": "m"}]}}
+    asks = workflow(gate, name="asks")
+    asks["spec"]["templates"][0]["container"]["resources"] = {"requests": {"cpu": "1"}}
+    more = json.loads(json.dumps(asks).replace('"asks"', '"more"'))
+    s.submit(asks)
+    common.wait_for(lambda: s.place.call("top", "-o", "json").stdout and json.loads(s.place.call("top", "-o", "json").stdout)["items"][0]["running"] == 1, "the first step")
+    s.submit(more)
+    s.submit(workflow(gate, name="owner", **mutex))
+    s.submit(workflow(gate, name="other", **mutex))
+    s.submit(workflow("true", name="fifth"))
+    want = {"asks": {}, "more": {"machine": 1}, "owner": {"slot": 1}, "other": {"lock": 1}, "fifth": {"parallelism": 1}}
+    common.wait_for(lambda: held() == want, f"what holds them back: {held()}")
+    m = metrics(score, s)
+    for by, n in (("machine", 1), ("slot", 1), ("lock", 1), ("parallelism", 1), ("image", 0)):
+        score.check(value(m, "skiff_held_back", by=by) == n, f"{by}: {value(m, 'skiff_held_back', by=by)}")
+    said = s.place.call("top").stdout
+    rows = {line.split()[1]: line.rsplit("  ", 1)[-1] for line in said.splitlines() if line.startswith("default")}
+    score.check(rows["more"] == "machine 1" and rows["fifth"] == "parallelism" and "Locks:     1 waiting for one" in said, f"top: {said}")
+    got = {name: s.place.call("get", name).stdout for name in ("more", "other", "fifth")}
+    score.check("Unschedulable" in got["more"] and "lock" in got["other"] and "too many workflows" in got["fifth"], f"get: {got}")
+    s.place.file("open", "")
+    score.check(all(s.wait(n)["status"]["phase"] == "Succeeded" for n in want), "all go on")
+    s.stop()
+    s.close()
+
+
+CASES = (logs_json, held_back, measures, templates, top)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
