@@ -11,7 +11,7 @@
 static bool at_work(struct exec *x, int64_t run, struct active **l, struct err *e)
 {
     *l = active_of(x, run);
-    if (!*l || (*l)->over) return err_set(e, ERR_CONFLICT, "the workflow is not running");
+    if (!*l || (*l)->over) return err_set(e, ERR_NOT_NOW, "the workflow is not running");
     return exec_begin(x, e);
 }
 

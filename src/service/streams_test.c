@@ -285,7 +285,7 @@ static void changes_are_the_same_for_all(void **state)
     assert_int_equal(takes.sum, given.sum);
     assert_int_equal(late.sum, given.sum);
     assert_true(one.lines > of_b && one.lines < given.lines);
-    assert_true(service_stop(f->s, STR("default"), STR("b"), SERVICE_TERMINATE, &f->e) && service_delete(f->s, STR("default"), STR("b"), &f->e));
+    assert_true(service_stop(f->s, STR("default"), STR("b"), SERVICE_TERMINATE, &f->e) && service_delete(f->s, STR("default"), STR("b"), false, &f->e));
     assert_true(service_watch_take(one.w));
     assert_int_equal(one.deleted, 1);
     assert_int_equal(given.deleted, 0);
