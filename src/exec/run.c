@@ -311,7 +311,7 @@ bool exec_stop(struct exec *x, int64_t run, enum stop_strategy how, struct err *
 {
     struct active *l = active_of(x, run);
     struct outbox out;
-    if (!l) return err_set(e, ERR_CONFLICT, "the workflow is not running");
+    if (!l) return err_set(e, ERR_NOT_NOW, "the workflow is not running");
     if (!exec_begin(x, e)) return false;
     run_stop(l->run, how, clock_now_us(), &out);
     if (!active_event(l, &out, e)) return false;

@@ -54,7 +54,7 @@ static void list_add_artifacts(struct collecting *x, const struct val *node, con
             .node_id = val_get_str(node, "id"), .node = val_get_str(node, "displayName"),
             .template_name = val_get_str(node, "templateName"), .name = val_get_str(v, "name"),
             .key = val_text(val_path(v, "s3.key")), .input = input, .packed_zip = has_strategy(v, "zip"),
-            .plain = raw || has_strategy(v, "none") || !val_get(v, STR("path")), /* main-logs has no path: it was never packed */
+            .plain = raw || has_strategy(v, "none"),
         };
         art.plain = art.plain || is_log(art.name, art.key);
         if (raw) {

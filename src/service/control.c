@@ -168,9 +168,11 @@ bool service_delete(struct service *s, struct str ns, struct str name, bool forc
 {
     struct arena a CLEANUP(arena_fini);
     struct run_row row;
+    struct str phase;
     struct err absent; /* whoever is the engine says so */
+    bool ended;
     arena_init(&a);
-    if (!force && store_run_find(&a, service_store(s), ns, name, &row, &absent) && !row.completed)
+    if (!force && service_phase(&a, s, &(struct workflow_ref){ns, name}, &phase, &ended, &absent) && !ended)
         return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is not finished: stop it first", STR_ARG(name));
     for (unsigned i = 0; !s->exec; i++) {
         if (delete_there(s, ns, name, e)) return true;
