@@ -68,6 +68,7 @@ struct argo_stream_fns {
 };
 struct argo_stream *argo_stream_begin(struct http_req *r, struct service *s, const struct argo_stream_fns *fns);
 bool argo_stream_result(struct argo_stream *x, const struct val *result); /* false: no room; `pump` comes */
+bool argo_stream_typed(struct argo_stream *x, const char *type, struct str object); /* the same for {"type": …, "object": …}, of JSON */
 /* `close` comes in a later turn, so this may be called from anywhere. e: what broke it, or NULL. */
 void argo_stream_end(struct argo_stream *x, const struct err *e);
 

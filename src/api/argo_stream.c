@@ -77,6 +77,17 @@ bool argo_stream_result(struct argo_stream *x, const struct val *result)
     return http_stream_event(x->out, STR_NONE, STR_NONE, buf_view(&b));
 }
 
+bool argo_stream_typed(struct argo_stream *x, const char *type, struct str object)
+{
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, SIZE_MAX / 2);
+    if (x->ending) return false;
+    buf_printf(&b, "{\"result\":{\"type\":\"%s\",\"object\":", type);
+    buf_str(&b, object);
+    buf_str(&b, STR("}}"));
+    return http_stream_event(x->out, STR_NONE, STR_NONE, buf_view(&b));
+}
+
 /* As grpc-gateway says what broke a stream. */
 static void error_write(struct argo_stream *x, const struct err *e)
 {

@@ -129,11 +129,12 @@ void stream_logs(struct http_req *r, void *user)
 
 /* ---- what happens ---- */
 
-static bool on_workflow(void *user, const char *type, const struct val *object)
+static bool on_workflow(void *user, const char *type, const struct val *object, struct str text)
 {
     struct source *x = user;
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);
+    if (!x->wanted.n) return argo_stream_typed(x->stream, type, text);
     const struct val_pair pairs[] = {{.key = STR("type"), .v = val_of_str(str_of(type))},
                                      {.key = STR("object"), .v = fields_pick(&a, &x->wanted, object)}};
     struct val result = {.kind = VAL_MAP, .n = ARRAY_LEN(pairs), .map = pairs};

@@ -49,6 +49,7 @@ void feed_remove(struct service *s, struct feed *f)
             break;
         }
     if (s->feeds.n) return;
+    shown_drop(s);
     VEC_FINI(&s->feeds);
     loop_timer_free(s->feed_timer);
     s->feed_timer = NULL;

@@ -44,18 +44,33 @@ static void recent_begin(struct recent *r, int64_t last)
 void recent_open(struct service *s)
 {
     struct recent *r = &s->recent;
+    r->users++;
     if (r->on || !s->exec) return;
     for (size_t i = 0; i < ARRAY_LEN(r->arenas); i++) arena_init(&r->arenas[i]);
     recent_begin(r, store_change_last(service_store(s)));
     r->on = true;
 }
 
-void recent_close(struct service *s)
+static void drop_unused(struct recent *r)
 {
-    struct recent *r = &s->recent;
+    if (r->users || r->readers) return;
     for (size_t i = 0; i < ARRAY_LEN(r->arenas); i++) arena_fini(&r->arenas[i]);
     VEC_FINI(&r->changes);
     *r = (struct recent){0};
+}
+
+void recent_close(struct service *s)
+{
+    s->recent.users--;
+    drop_unused(&s->recent);
+}
+
+void recent_hold(struct service *s) { s->recent.readers++; }
+
+void recent_release(struct service *s)
+{
+    s->recent.readers--;
+    drop_unused(&s->recent);
 }
 
 /* Those in the older arena go. Not while somebody is given one of them. */
@@ -69,25 +84,38 @@ static void rotate(struct recent *r)
     arena_reset(&r->arenas[r->newer]);
 }
 
+/* What of the run stands in all its changes. */
+static void run_note(struct service *s, const struct change_row *c, struct recent_change *now, struct run_row *run, struct arena *a)
+{
+    struct arena *to = &s->recent.arenas[s->recent.newer];
+    struct err gone;
+    if (!c->run) return;
+    if (run->run != c->run && !store_run_get(a, service_store(s), c->run, run, &gone)) *run = (struct run_row){0};
+    if (!run->run) return;
+    now->ns = str_dup(to, run->ns);
+    now->name = str_dup(to, run->name);
+}
+
 /* `run`: the one that the change before was about. */
 static void change_add(struct service *s, const struct change_row *c, struct run_row *run, struct arena *a, struct buf *b)
 {
     struct recent *r = &s->recent;
-    struct recent_change now = {.seq = c->seq, .run = c->run};
+    struct arena *to = &r->arenas[r->newer];
+    struct recent_change now = {.seq = c->seq, .rv = c->rv, .run = c->run, .added = str_is(c->kind, "added")};
     struct run_row deleted;
-    struct err gone;
+    bool node = str_is(c->kind, "node");
     buf_reset(b);
-    if (str_is(c->kind, "node") || str_is(c->kind, "workflow")) {
-        bool there = run->run == c->run || store_run_get(a, service_store(s), c->run, run, &gone);
-        if (there) change_line(b, c->seq, run, c->kind, c->payload);
-        else *run = (struct run_row){0};
+    run_note(s, c, &now, run, a);
+    if (str_is(c->kind, "object")) now.object = str_dup(to, c->payload);
+    if (now.name.p && (node || str_is(c->kind, "workflow"))) {
+        change_line(b, c->seq, run, c->kind, c->payload);
     } else if (change_of_deletion(a, c, &deleted)) {
-        now.gone = str_dup(&r->arenas[r->newer], deleted.uid);
+        now.gone = str_dup(to, deleted.uid);
         change_line(b, c->seq, &deleted, STR("workflow"), STR(CHANGE_DELETED));
     }
+    if (b->n) now.line = str_dup(to, buf_view(b));
+    if (b->n && node) now.status = str_sub(now.line, now.line.n - c->payload.n - 1, c->payload.n);
     r->last = c->seq;
-    if (b->n) now.line = str_dup(&r->arenas[r->newer], buf_view(b));
-    if (b->n && str_is(c->kind, "node")) now.status = str_sub(now.line, now.line.n - c->payload.n - 1, c->payload.n);
     VEC_PUSH(&r->changes, now);
     rotate(r);
 }

@@ -45,6 +45,7 @@ static void on_commit(void *user)
 {
     struct service *s = user;
     if (s->quiet_timer) loop_timer_arm_us(s->quiet_timer, QUIET_US);
+    recent_collect(s);
     watches_turn(s);
     feeds_wake(s);
     events_committed(s, NULL);

@@ -10,7 +10,10 @@
 
 /* recent.c */
 struct recent_change {
-    int64_t seq, run;
+    int64_t seq, rv, run;
+    bool added;        /* the run is new */
+    struct str ns, name; /* of the run; absent: it is not there any more */
+    struct str object; /* what the change says of an object */
     struct str line;   /* absent: nobody is told of it */
     struct str status; /* within it: of a node */
     struct str gone;   /* uid of the workflow that was deleted */
@@ -23,7 +26,18 @@ struct recent {
     struct arena arenas[2];
     int newer; /* which of the two */
     int64_t last;
-    unsigned readers;
+    unsigned users;   /* watches of all kinds */
+    unsigned readers; /* that hold one of the lines at the moment */
+};
+
+/* shown.c: a workflow as watches show it */
+struct shown {
+    int64_t run, rv;    /* all commits up to rv are in it */
+    struct run_row row; /* without a uid: it was deleted */
+    bool nodes;
+    struct val shorter, whole; /* run_short_form, and all of it, with or without its nodes; */
+    struct str text;    /* that as text; absent: its rows are damaged */
+    struct arena arena;
 };
 
 struct service_watch {
@@ -99,6 +113,7 @@ struct service {
     struct loop_timer *watch_timer; /* as long as there are any */
     int64_t watches_rest_until_us;
     struct recent recent;
+    struct shown_cache *shown; /* as long as there are feeds */
     VEC(struct feed *) feeds;
     size_t feed_next; /* whose turn was last */
     struct loop_timer *feed_timer;
@@ -135,14 +150,20 @@ void follow_failed(struct service *s, const struct err *e);
 void watches_turn(struct service *s);
 /* recent.c: what was committed; only while this process is the engine */
 #define CHANGE_DELETED "{\"phase\":\"Failed\",\"message\":\"deleted\"}" /* the status of a workflow that was deleted while somebody watched it */
-void recent_open(struct service *s); /* nothing is lost from now on; twice is fine */
+void recent_open(struct service *s); /* for one more user; nothing is lost from now on */
 void recent_close(struct service *s);
+void recent_hold(struct service *s); /* lines stay where they are until recent_release */
+void recent_release(struct service *s);
 void recent_collect(struct service *s);
-/* NULL: it is not there, or not there any more. Until the next recent_collect, and as long as recent.readers is not 0 its line. */
+/* NULL: it is not there, or not there any more. Until the next recent_collect; its texts as long as they are held. */
 const struct recent_change *recent_find(const struct service *s, int64_t seq);
 /* One line of a watch. seq < 0: no place to go on from. */
 void change_line(struct buf *b, int64_t seq, const struct run_row *run, struct str kind, struct str payload);
 bool change_of_deletion(struct arena *a, const struct change_row *c, struct run_row *out); /* of a workflow */
+
+/* The state that run has now, or had when it was made for somebody else, but not before rv. Lives until the next call. */
+const struct shown *shown_get(struct service *s, int64_t run, int64_t rv, bool nodes);
+void shown_drop(struct service *s);
 
 void feed_add(struct service *s, struct feed *f);
 void feed_remove(struct service *s, struct feed *f);

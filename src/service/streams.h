@@ -14,9 +14,9 @@ struct workflow_watch_opts {
     struct str labels, fields; /* selectors, or absent */
     bool no_nodes;             /* objects come without status.nodes */
     int64_t after_rv;          /* 0: everything that is there comes first, as ADDED */
-    /* type: ADDED, MODIFIED, DELETED (the object has only names then). False: not taken; comes again with the next
+    /* type: ADDED, MODIFIED, DELETED (the object has only names then). `text` is the object as JSON. False: not taken; comes again with the next
      * workflow_watch_pump. */
-    bool (*on_event)(void *user, const char *type, const struct val *object);
+    bool (*on_event)(void *user, const char *type, const struct val *object, struct str text);
     void (*on_end)(void *user, const struct err *e); /* it cannot go on; only free it then */
     void *user;
 };

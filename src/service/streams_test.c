@@ -114,9 +114,10 @@ static void what_cannot_be_kept_is_told(void **state)
 
 /* ---- watching ---- */
 
-static bool on_event(void *user, const char *type, const struct val *object)
+static bool on_event(void *user, const char *type, const struct val *object, struct str text)
 {
     struct fixture *f = user;
+    assert_true(str_find(text, STR("metadata"), 0) > 0);
     if (f->refuse) return false;
     buf_printf(&f->seen, "%s %s|", type, val_text(val_path(object, "metadata.name")).p);
     return true;

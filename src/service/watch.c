@@ -225,7 +225,7 @@ static void watch_release(struct service_watch *w)
 static void watch_pumped(struct service_watch *w)
 {
     w->pumping = false;
-    if (--w->s->recent.readers == 0 && !w->s->watches.n) recent_close(w->s);
+    recent_release(w->s);
     if (w->dead) watch_release(w);
 }
 
@@ -238,7 +238,7 @@ void service_watch_pump(struct service_watch *w)
     if (w->pumping || w->dead) return;
     w->pumping = true;
     w->full = false;
-    w->s->recent.readers++;
+    recent_hold(w->s);
     for (bool more = true; more;) {
         send_states(w, &a, &b);
         more = !w->full && !w->dead && send_recent(w, &a) && send_page(w, &a, &b);
@@ -255,7 +255,7 @@ bool service_watch_take(struct service_watch *w)
     if (is_behind(w)) return false;
     w->pumping = true;
     w->full = false;
-    w->s->recent.readers++;
+    recent_hold(w->s);
     send_recent(w, &a);
     watch_pumped(w);
     return true;
@@ -280,7 +280,6 @@ static bool watch_turn(struct service_watch *w)
 static void watches_pump(struct service *s)
 {
     size_t given = 0;
-    recent_collect(s);
     for (size_t i = s->watches.n; i-- > 0;) { /* one may leave meanwhile */
         struct service_watch *w = i < s->watches.n ? s->watches.items[i] : NULL;
         if (w && !w->full) given += watch_turn(w);
@@ -353,7 +352,7 @@ void service_watch_free(struct service_watch *w)
     if (!w->s->watches.n) {
         loop_timer_free(w->s->watch_timer);
         w->s->watch_timer = NULL;
-        if (!w->s->recent.readers) recent_close(w->s);
     }
+    recent_close(w->s);
     if (!w->pumping) watch_release(w);
 }

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "doc/json.h"
+#include "doc/json_write.h"
 #include "resource/selector.h"
 #include "service/service_p.h"
 #include "service/streams.h"
@@ -29,6 +30,7 @@ struct workflow_watch {
     struct workflow_watch_opts o;
     struct arena arena; /* of the options */
     struct selector labels, fields;
+    struct str name; /* the one that the fields ask for; absent: more than one */
     TAILQ_HEAD(dirty_list, dirty) dirty;
     struct map by_run;
     size_t n;
@@ -81,18 +83,18 @@ static void dirty_note(struct workflow_watch *w, int64_t run, int64_t rv, bool f
 static struct str kept(struct str s) { return str_n(mem_strdup(s.p), s.n); }
 
 /* One that was deleted, or whose labels a step has changed. */
-static void object_note(struct workflow_watch *w, struct arena *a, const struct change_row *c)
+static void object_note(struct workflow_watch *w, struct arena *a, int64_t rv, struct str payload)
 {
     struct val v;
     struct run_row row;
     struct err gone;
-    if (!json_parse(a, c->payload, NULL, &v, NULL) || !str_is(val_get_str(&v, "kind"), "Workflow")) return;
+    if (!json_parse(a, payload, NULL, &v, NULL) || !str_is(val_get_str(&v, "kind"), "Workflow")) return;
     if (!str_is(val_get_str(&v, "type"), "DELETED")) {
-        if (store_run_find_uid(a, service_store(w->s), val_get_str(&v, "uid"), &row, &gone)) dirty_note(w, row.run, c->rv, false);
+        if (store_run_find_uid(a, service_store(w->s), val_get_str(&v, "uid"), &row, &gone)) dirty_note(w, row.run, rv, false);
         return;
     }
     struct dirty *d = mem_zalloc(sizeof *d);
-    *d = (struct dirty){.rv = c->rv, .ns = kept(str_dup(a, val_get_str(&v, "namespace"))),
+    *d = (struct dirty){.rv = rv, .ns = kept(str_dup(a, val_get_str(&v, "namespace"))),
                         .name = kept(str_dup(a, val_get_str(&v, "name"))), .uid = kept(str_dup(a, val_get_str(&v, "uid")))};
     TAILQ_INSERT_TAIL(&w->dirty, d, link);
     w->n++;
@@ -104,6 +106,12 @@ static void watch_end(struct workflow_watch *w, const struct err *e)
     w->o.on_end(w->o.user, e);
 }
 
+static void change_note(struct workflow_watch *w, struct arena *a, const struct change_row *c)
+{
+    if (str_is(c->kind, "object")) object_note(w, a, c->rv, c->payload);
+    else if (c->run) dirty_note(w, c->run, c->rv, str_is(c->kind, "added"));
+}
+
 static void changes_note(struct workflow_watch *w, struct arena *a)
 {
     struct change_query q = {.after = w->after, .limit = PAGE};
@@ -113,12 +121,31 @@ static void changes_note(struct workflow_watch *w, struct arena *a)
         watch_end(w, &e);
         return;
     }
-    for (size_t i = 0; i < page.n; i++) {
-        const struct change_row *c = &page.rows[i];
-        if (str_is(c->kind, "object")) object_note(w, a, c);
-        else if (c->run) dirty_note(w, c->run, c->rv, str_is(c->kind, "added"));
-    }
+    for (size_t i = 0; i < page.n; i++) change_note(w, a, &page.rows[i]);
     w->after = page.next;
+}
+
+static bool in_ns(const struct workflow_watch *w, struct str ns) { return !w->o.ns.n || str_eq(w->o.ns, ns); }
+
+/* The same from what all watches share: most are about workflows that this client has not asked for. False: it is not there. */
+static bool recent_note(struct workflow_watch *w, struct arena *a)
+{
+    const struct recent_change *c;
+    bool found = false;
+    for (int i = 0; i < PAGE && (c = recent_find(w->s, w->after + 1)); i++) {
+        bool named = c->name.p && in_ns(w, c->ns) && (!w->name.n || str_eq(w->name, c->name));
+        if (c->object.n) object_note(w, a, c->rv, c->object);
+        else if (named) dirty_note(w, c->run, c->rv, c->added);
+        w->after = c->seq;
+        found = true;
+    }
+    return found;
+}
+
+static bool has_changes(const struct workflow_watch *w)
+{
+    const struct recent *r = &w->s->recent;
+    return w->after < (r->on ? r->last : store_change_last(service_store(w->s)));
 }
 
 /* ---- what is there ---- */
@@ -154,7 +181,7 @@ static struct str wanted_name(const struct workflow_watch *w)
 /* Changes are noted when all is listed: a run that changes meanwhile moves to its place then. */
 static void list_note(struct workflow_watch *w, struct arena *a)
 {
-    struct run_filter f = {.ns = w->o.ns.n ? w->o.ns : STR_NONE, .name = wanted_name(w), .match = RUN_NAME_EXACT, .before_run = w->before_run, .limit = PAGE};
+    struct run_filter f = {.ns = w->o.ns.n ? w->o.ns : STR_NONE, .name = w->name, .match = RUN_NAME_EXACT, .before_run = w->before_run, .limit = PAGE};
     struct run_page page;
     struct err e;
     if (!store_run_list(a, service_store(w->s), &f, &page, &e)) {
@@ -169,11 +196,9 @@ static void list_note(struct workflow_watch *w, struct arena *a)
 
 /* ---- what is sent ---- */
 
-static bool in_ns(const struct workflow_watch *w, struct str ns) { return !w->o.ns.n || str_eq(w->o.ns, ns); }
-
-static bool give(struct workflow_watch *w, const char *type, const struct val *object)
+static bool give(struct workflow_watch *w, const char *type, const struct val *object, struct str text)
 {
-    w->full = !w->o.on_event(w->o.user, type, object);
+    w->full = !w->o.on_event(w->o.user, type, object, text);
     return !w->full;
 }
 
@@ -229,33 +254,33 @@ static bool deletion_give(struct workflow_watch *w, struct arena *a, const struc
     struct val object = names_of(a, d);
     enum told was = told(w, d->uid);
     bool heard = !w->tracks || was == TOLD_SHOWN || was == TOLD_BEFORE;
-    if (heard && in_ns(w, d->ns) && names_match(w, &object) && !give(w, "DELETED", &object)) return false;
+    if (heard && in_ns(w, d->ns) && names_match(w, &object) && !give(w, "DELETED", &object, json_text(a, &object))) return false;
     told_forget(w, d->uid);
     return true;
 }
 
 /* It does not match (any more): for this client it is deleted. Only labels change in ways that selectors ask about. */
-static bool departure_give(struct workflow_watch *w, const struct dirty *d, struct str uid, const struct val *shorter)
+static bool departure_give(struct workflow_watch *w, struct arena *a, const struct dirty *d, const struct shown *x)
 {
+    struct str uid = x->row.uid;
+    const struct val *shorter = &x->shorter;
     enum told was = told(w, uid);
     bool heard = was == TOLD_SHOWN || (was == TOLD_BEFORE && !d->fresh && w->labels.n && names_match(w, shorter));
     if (!heard) return true;
-    if (!give(w, "DELETED", shorter)) return false;
+    if (!give(w, "DELETED", shorter, json_text(a, shorter))) return false;
     tell(w, uid, TOLD_GONE);
     return true;
 }
 
-static bool state_give(struct workflow_watch *w, struct arena *a, const struct dirty *d, const struct run_row *row)
+static bool state_give(struct workflow_watch *w, struct arena *a, const struct dirty *d, const struct shown *x)
 {
-    struct val shorter = run_short_form(a, service_store(w->s), row), whole;
-    struct err e;
-    enum told was = told(w, row->uid);
+    enum told was = told(w, x->row.uid);
     bool added = d->fresh || (w->tracks && (was == TOLD_NOTHING || was == TOLD_GONE));
-    if (!selector_matches(&w->labels, val_path(&shorter, "metadata.labels")) || !field_selector_matches(&w->fields, &shorter))
-        return departure_give(w, d, row->uid, &shorter);
-    if (!exec_workflow(a, service_store(w->s), row, !w->o.no_nodes, &whole, &e)) return true; /* its rows are damaged: get says so */
-    if (!give(w, added ? "ADDED" : "MODIFIED", &whole)) return false;
-    tell(w, row->uid, TOLD_SHOWN);
+    if (!selector_matches(&w->labels, val_path(&x->shorter, "metadata.labels")) || !field_selector_matches(&w->fields, &x->shorter))
+        return departure_give(w, a, d, x);
+    if (!x->text.n) return true; /* its rows are damaged: get says so */
+    if (!give(w, added ? "ADDED" : "MODIFIED", &x->whole, x->text)) return false;
+    tell(w, x->row.uid, TOLD_SHOWN);
     return true;
 }
 
@@ -263,13 +288,13 @@ static bool state_give(struct workflow_watch *w, struct arena *a, const struct d
 static void first_give(struct workflow_watch *w, struct arena *a)
 {
     struct dirty *d = TAILQ_FIRST(&w->dirty);
-    struct run_row row;
-    struct err gone;
+    const struct shown *x;
     bool taken = true;
     if (!d->key[0]) {
         taken = deletion_give(w, a, d);
-    } else if (store_run_get(a, service_store(w->s), d->run, &row, &gone) && in_ns(w, row.ns)) {
-        taken = state_give(w, a, d, &row);
+    } else {
+        x = shown_get(w->s, d->run, d->rv, !w->o.no_nodes);
+        if (x->row.uid.n && in_ns(w, x->row.ns)) taken = state_give(w, a, d, x);
     }
     if (taken) dirty_drop(w, d);
 }
@@ -281,7 +306,9 @@ static bool piece(struct feed *f)
     arena_init(&a);
     if (w->ended) return false;
     if (w->listing) list_note(w, &a);
-    else if (w->after < store_change_last(service_store(w->s))) changes_note(w, &a);
+    else if (has_changes(w)) {
+        if (!recent_note(w, &a)) changes_note(w, &a);
+    }
     else if (!w->full && w->n) first_give(w, &a);
     else return false;
     return !w->ended;
@@ -312,6 +339,8 @@ struct workflow_watch *workflow_watch_new(struct service *s, const struct workfl
     bool ok = selector_parse(&w->arena, str_dup(&w->arena, o->labels), &w->labels, e) && field_selector_parse(&w->arena, o->fields, &w->fields, e) &&
               begin_at(w, e);
     w->tracks = w->labels.n || w->fields.n;
+    w->name = wanted_name(w);
+    recent_open(s);
     feed_add(s, &w->feed);
     if (ok) return w;
     workflow_watch_free(w);
@@ -328,6 +357,7 @@ void workflow_watch_free(struct workflow_watch *w)
 {
     if (!w) return;
     feed_remove(w->s, &w->feed);
+    recent_close(w->s);
     while (TAILQ_FIRST(&w->dirty)) dirty_drop(w, TAILQ_FIRST(&w->dirty));
     for (struct map_slot *s = NULL; (s = map_next(&w->told, s));) free((char *)s->key.p);
     map_fini(&w->told);
