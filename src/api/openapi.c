@@ -60,7 +60,8 @@ static struct val parameter(struct doc *d, const char *in, struct str name, cons
     map_add_str(&b, "name", name);
     map_add_str(&b, "in", str_of(in));
     if (strcmp(in, "path") == 0) map_add(&b, STR("required"), val_of_bool(true));
-    map_add_str(&b, "description", row->flags & FIELD_IGNORED ? str_fmt(d->a, "Has no effect: %s", row->doc) : str_of(row->doc));
+    map_add_str(&b, "description", row->flags & FIELD_IGNORED ? str_fmt(d->a, "Has no effect: %s", row->doc) :
+                                   row->support == FIELD_REFUSED ? str_fmt(d->a, "Refused by %s. %s", row->support_text, row->doc) : str_of(row->doc));
     map_add(&b, STR("schema"), map_done(&s));
     return map_done(&b);
 }
