@@ -55,12 +55,12 @@ void cli_note(const struct cli *cli, const char *fmt, ...)
 /* Its text may have words of a server or of a hostile file: no escape sequence gets through. */
 static void error_print(const struct cli *cli, const struct err *e)
 {
-    CLEANUP(buf_fini) struct buf b;
-    struct str line, rest = str_of(e->text);
     if (log_get_format() == LOG_JSON) {
         log_line(LOG_ERROR, "%s", e->text);
         return;
     }
+    CLEANUP(buf_fini) struct buf b;
+    struct str line, rest = str_of(e->text);
     buf_init(&b, LIMIT_VALUE_BYTES);
     style_put(&b, &cli->err_style, STYLE_FAILED, STR("error"));
     buf_str(&b, STR(": "));
