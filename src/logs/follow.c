@@ -32,7 +32,7 @@ struct logs_follow *logs_follow_open(const struct logs_query *q, struct err *e)
     f->tail = q->tail;
     f->fd = q->still ? -1 : inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if ((f->fd >= 0 || q->still) && logs_filter_init(&f->filter, q, e)) return f;
-    if (f->fd < 0 && !q->still) err_sys(e, "cannot watch log files");
+    if (f->fd < 0 && !q->still) err_sys(e, "cannot watch log files%s", errno == EMFILE ? " (sysctl fs.inotify.max_user_instances says how many logs a user may follow)" : "");
     logs_follow_close(f);
     return NULL;
 }
