@@ -15,11 +15,19 @@ static const struct jwt_alg algs[] = {
 
 enum { VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
 
+/* libsodium 1.0.18 takes bytes beyond ASCII for digits. */
+static bool base64url_ok(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!(s.p[i] >= '0' && s.p[i] <= '9') && !((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'z') && s.p[i] != '-' && s.p[i] != '_') return false;
+    return true;
+}
+
 bool base64url_decode(struct arena *a, struct str text, struct str *out)
 {
     const struct sodium_api *sodium = sodium_open(NULL);
     size_t n, max = text.n / 4 * 3 + 3;
-    if (!sodium || text.n > LIMIT_SSO_TOKEN_BYTES) return false;
+    if (!sodium || text.n > LIMIT_SSO_TOKEN_BYTES || !base64url_ok(text)) return false;
     char *p = arena_alloc_bytes(a, max + 1);
     if (sodium->sodium_base642bin((unsigned char *)p, max, text.p ? text.p : "", text.n, NULL, &n, NULL, VARIANT) != 0) return false;
     p[n] = 0;

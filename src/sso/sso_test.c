@@ -271,6 +271,11 @@ static void the_verifier_is_proven_by_its_hash(void **state)
     assert_false(base64url_decode(a, STR("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk="), &bytes));
     assert_false(base64url_decode(a, STR("AB"), &bytes)); /* bits left over */
     assert_true(base64url_decode(a, STR(""), &bytes) && bytes.n == 0);
+    for (int c = 0; c < 256; c++) {
+        char text[] = {'A', 'A', 'A', (char)c};
+        bool digit = c && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", c);
+        if (base64url_decode(a, str_n(text, sizeof text), &bytes) != digit) fail_msg("byte %d", c);
+    }
 }
 
 static void a_sign_in_leads_to_a_path_of_this_server(void **state)
