@@ -235,13 +235,26 @@ static bool load_names(struct exec *x)
     return true;
 }
 
+enum { STARTS_BURST_MAX = 10000 };
+
+static bool pace_open(struct exec *x, struct err *e)
+{
+    struct str rate = config_str(x->o.config, CONFIG_STARTS);
+    int64_t milli = 0, burst = config_int(x->o.config, CONFIG_STARTS_BURST);
+    if (rate.n && (!pod_quantity(POD_CPU, rate, &milli) || milli <= 0))
+        return err_set(e, ERR_USAGE, "starts_per_second is a number such as 10 or 0.5, not '%.*s'", STR_ARG(rate));
+    if (burst < 1 || burst > STARTS_BURST_MAX) return err_set(e, ERR_USAGE, "starts_burst is from 1 to %d", STARTS_BURST_MAX);
+    pace_init(&x->pace, milli, burst);
+    return true;
+}
+
 static bool open_parts(struct exec *x, struct err *e)
 {
     struct str dir = x->o.state_dir;
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
     x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
-    if (!budget_open(x, e) || !groups_sweep(x, e) || !trace_open(x, e)) return false;
+    if (!budget_open(x, e) || !pace_open(x, e) || !groups_sweep(x, e) || !trace_open(x, e)) return false;
     if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
         return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;

@@ -8,6 +8,7 @@
 #include "engine/throttle.h"
 #include "exec/exec.h"
 #include "exec/otlp.h"
+#include "exec/pace.h"
 #include "exec/stats.h"
 #include "net/web.h"
 #include "pod/pod.h"
@@ -106,6 +107,7 @@ struct job {
     struct active *live; /* NULL: its workflow is over */
     struct node *node;
     uint32_t part; /* which container of the pod: engine.h, node_parts */
+    bool paced;    /* it has waited for its turn to begin, and keeps it */
     bool aside;    /* takes no place among the steps that may run at once: others wait for it to be there */
     struct share *share; /* what its pod has of the machine; NULL: nothing */
     struct pod_needs needs; /* what its pod asks for, while it is hungry */
@@ -241,6 +243,7 @@ struct exec {
     uint32_t cpus;      /* of the machine; asking takes four system calls */
     uint64_t ram_bytes;
     uint32_t running, max_running, max_fresh;
+    struct pace pace; /* of what takes a place */
     uint64_t max_processes; /* of one container; 0: no limit */
     uint32_t quiet; /* with fewer new steps than this a processor is idle */
     bool realtime; /* engine and supervisors run at SCHED_FIFO 1 */

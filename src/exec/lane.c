@@ -289,6 +289,7 @@ static void job_timer_arm(struct exec *x, int64_t now)
     int64_t at = x->sought.first ? now + SEEK_US : INT64_MAX;
     if (x->young.first) at = MIN(at, x->young.first->started_us + TELL_US);
     for (size_t i = 0; (x->queue.first || x->asides.first) && i < x->fresh.n; i++) at = MIN(at, x->fresh.items[i]->started_us + FRESH_US);
+    if (x->queue.first && !x->queue.first->paced && pace_next(&x->pace) > now) at = MIN(at, pace_next(&x->pace));
     if (at == INT64_MAX || (loop_timer_armed(x->job_timer) && x->job_due_us <= at)) return;
     x->job_due_us = at;
     loop_timer_arm_us(x->job_timer, MAX(at - now, 0));
@@ -302,6 +303,13 @@ static void job_next(struct exec *x, struct job_list *list)
     arena_reset(&x->scratch);
 }
 
+/* The first that waits may begin. One that has to fetch its image comes back, and has had its turn. */
+static bool in_pace(struct exec *x, int64_t now)
+{
+    struct job *j = x->queue.first;
+    return j->paced || (j->paced = pace_take(&x->pace, now));
+}
+
 void jobs_dispatch(struct exec *x)
 {
     struct job *j;
@@ -311,7 +319,7 @@ void jobs_dispatch(struct exec *x)
     while (!x->failed && (j = job_list_pop(&x->stopped))) job_failed(j, "stopped before it began");
     budget_serve(x);
     while (!x->failed && x->asides.first && x->fresh.n < x->max_fresh) job_next(x, &x->asides);
-    while (!x->failed && x->queue.first && x->running < x->max_running && x->fresh.n < x->max_fresh) {
+    while (!x->failed && x->queue.first && x->running < x->max_running && x->fresh.n < x->max_fresh && in_pace(x, now)) {
         job_next(x, &x->queue);
     }
     job_timer_arm(x, now);

@@ -171,7 +171,29 @@ def held_back(score, skiff):
     s.close()
 
 
-CASES = (logs_json, held_back, measures, templates, top)
+def paced(score, skiff):
+    """No more pods begin than the rate of starts allows; the others wait for their turn."""
+    s = Server(skiff).start(env={"SKIFF_STARTS_PER_SECOND": "0.001", "SKIFF_STARTS_BURST": "2"})
+    wf = workflow("true", name="three")
+    wf["spec"]["templates"].append({"name": "all", "steps": [[{"name": n, "template": wf["spec"]["entrypoint"]} for n in "abc"]]})
+    wf["spec"]["entrypoint"] = "all"
+    s.submit(wf)
+    def phases():
+        return sorted(n["phase"] for n in s.get("three")["status"].get("nodes", {}).values() if n["type"] == "Pod")
+    common.wait_for(lambda: phases() == ["Pending", "Succeeded", "Succeeded"], "two of three")
+    s.submit(workflow("true", name="later"))
+    top = json.loads(s.place.call("top", "-o", "json").stdout)
+    score.check({i["name"]: i["heldBy"] for i in top["items"]} == {n: [{"by": "slot", "n": 1}] for n in ("three", "later")}, f"both wait: {top['items']}")
+    score.check(phases() == ["Pending", "Succeeded", "Succeeded"], "and no more have begun")
+    s.stop()
+    for env, word in (({"SKIFF_STARTS_PER_SECOND": "x"}, "starts_per_second is a number"), ({"SKIFF_STARTS_PER_SECOND": "0"}, "starts_per_second is a number"),
+                      ({"SKIFF_STARTS_BURST": "0"}, "starts_burst is from 1")):
+        got = s.place.call("run", s.place.file("w.yaml", json.dumps(workflow("true"))), env=env)
+        score.check(got.returncode == 2 and word in got.stderr, f"{env}: {got.returncode} {got.stderr}")
+    s.close()
+
+
+CASES = (logs_json, held_back, paced, measures, templates, top)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
