@@ -6,7 +6,7 @@
  * Requests go over kept connections, one at a time on each; with -r they are due at that rate, whatever becomes of those
  * before, and the time counts from then. The first @@@@@@ of path and body becomes the request's number.
  *
- * Streams are open until stdin ends. "open" is said once each has been answered. Numbers behind KEY must never go down on a
+ * Streams are open until stdin ends, and until nothing has come for two seconds then. "open" is said once each has been answered. Numbers behind KEY must never go down on a
  * connection; what a line says behind "timeUs": is when it was made, and the time until it is here is measured.
  *
  * The result is one JSON object on stdout. */
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_CONNECTIONS = 20000, BUCKET_US = 20, BUCKETS = 1000000, READ_BYTES = 256 << 10, HEAD_BYTES = 8192 };
+enum { MOST_CONNECTIONS = 20000, BUCKET_US = 20, BUCKETS = 1000000, READ_BYTES = 256 << 10, QUIET_MS = 2000 };
 
 struct conn {
     int fd;
@@ -295,8 +295,14 @@ static void run_requests(void)
 static void run_streams(void)
 {
     struct epoll_event e = {.events = EPOLLIN};
+    uint64_t had;
     if (epoll_ctl(o.epoll, EPOLL_CTL_ADD, 0, &e) != 0) die("stdin");
     while (turn(-1)) {}
+    epoll_ctl(o.epoll, EPOLL_CTL_DEL, 0, NULL);
+    do {
+        had = seen.bytes;
+        turn(QUIET_MS);
+    } while (seen.bytes != had);
 }
 
 static void report(void)
