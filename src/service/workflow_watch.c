@@ -142,11 +142,9 @@ static bool recent_note(struct workflow_watch *w, struct arena *a)
     return found;
 }
 
-static bool has_changes(const struct workflow_watch *w)
-{
-    const struct recent *r = &w->s->recent;
-    return w->after < (r->on ? r->last : store_change_last(service_store(w->s)));
-}
+/* Also what is not committed yet, and so not shared yet: rows are read as they are now, and one must not be given before others
+ * that changed earlier. */
+static bool has_changes(const struct workflow_watch *w) { return w->after < store_change_last(service_store(w->s)); }
 
 /* ---- what is there ---- */
 
