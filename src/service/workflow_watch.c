@@ -142,11 +142,8 @@ static bool recent_note(struct workflow_watch *w, struct arena *a)
     return found;
 }
 
-static bool has_changes(const struct workflow_watch *w)
-{
-    const struct recent *r = &w->s->recent;
-    return w->after < (r->on ? r->last : store_change_last(service_store(w->s)));
-}
+/* Those of the open transaction too: nothing is given before all are noted, else versions would not be in order. */
+static bool has_changes(const struct workflow_watch *w) { return w->after < store_change_last(service_store(w->s)); }
 
 /* ---- what is there ---- */
 
