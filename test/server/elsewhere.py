@@ -175,7 +175,7 @@ def steered(score, skiff):
     does("version", 0, "server: skiff-")
     does("metrics", 0, "argo_workflows_")
     does(f"submit {away.file('two.json', [TEMPLATE, GATE])}", 0, "gate-")
-    does("delete --all", 0, "deleted")
+    does("delete --all --force", 0, "deleted")
     away.close()
     s.close()
 
@@ -211,12 +211,23 @@ def on_a_terminal(score, skiff):
 SLOW = "for i in 1 2 3 4 5 6; do echo line $i; until [ -e {0}/go$i ]; do sleep 0.02; done; done"
 
 
+def answered(s):
+    """How many requests the server has answered, but for those of this question."""
+    lines = s.ask("GET", "/metrics")[2].decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("skiff_http_request_seconds_count") and 'route="/metrics"' not in line)
+
+
 def followed_through_a_restart(score, skiff):
     """The server ends in the middle of watch and logs -f, and is killed; both go on, and no line comes twice."""
     s = Server(skiff).start()
     away = Away(skiff, s.url)
     name = away.call("submit", away.file("w.json", workflow(SLOW.format(s.place.root), name="slow"))).stdout.strip()
-    watch, logs, wait = away.start("watch", name, "--log"), away.start("logs", "-f", name), away.start("wait", name)
+    began = []
+    for words in (("watch", name, "--log"), ("logs", "-f", name), ("wait", name)):
+        before = answered(s)
+        began.append(away.start(*words))
+        common.wait_for(lambda: answered(s) > before, f"{words} to reach the server")
+    watch, logs, wait = began
     seen = [logs.stdout.readline()]
     for i, how in enumerate(("stop", "kill", None, None, None, None), 1):
         if how:
