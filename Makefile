@@ -33,7 +33,7 @@ asan: ## unit tests and servers under AddressSanitizer and UBSan
 	@tools/setup.sh test
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
 	@ninja -C build-asan
-	@ASAN_OPTIONS=detect_stack_use_after_return=1 $(PYTHON) tools/check.py --build build-asan --only unit --only sim --only server --only api --only http
+	@ASAN_OPTIONS=detect_stack_use_after_return=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tools/lsan.supp:print_suppressions=0 $(PYTHON) tools/check.py --build build-asan --only unit --only sim --only server --only api --only http
 
 tsan: ## unit tests and a server under ThreadSanitizer
 	@tools/setup.sh test

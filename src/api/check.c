@@ -20,7 +20,7 @@ static bool is_one_of(struct str s, const char *values)
 static bool value_check(const struct field_row *row, struct str key, struct str s, struct err *e)
 {
     int64_t number;
-    if (row->support == FIELD_REFUSED) return err_set(e, ERR_UNSUPPORTED, "%.*s is refused by %s", STR_ARG(key), row->support_text);
+    if (row->support == FIELD_REFUSED) return err_set(e, ERR_SPEC, "%.*s is refused by %s", STR_ARG(key), row->support_text);
     switch (row->kind) {
     case FIELD_INT:
     case FIELD_INT64:

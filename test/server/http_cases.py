@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import server  # noqa: E402
-from server import Server, common, workflow  # noqa: E402
+from server import Server, common, memory_check, workflow  # noqa: E402
 
 IDLE, SLOW = 9400, 500  # of an address at most 4096
 HEADER_S = 8  # who has said nothing for 10 s is ended
@@ -64,7 +64,7 @@ def many_idle_and_slow_clients(score, skiff):
         slow = [keep(connect(s, "127.0.0.3", b"GET /api/v1/version HTTP/1.1\r\nHost: x\r\nX-A: ")) for _ in range(SLOW)]
         common.wait_for(lambda: descriptors(s.proc.pid) >= fds + SLOW + sum(t > time.monotonic() - HEADER_S for t in opened) - 5, "the connections")
         grown = (rss_kib(s.proc.pid) - before) / (idle + SLOW)
-        score.check(grown < GROWTH_KIB, f"{grown:.1f} KiB for each of {idle + SLOW} connections")
+        memory_check(score, grown < GROWTH_KIB, f"{grown:.1f} KiB for each of {idle + SLOW} connections")
         for c in slow:
             with contextlib.suppress(OSError):
                 c.sendall(b"a")
@@ -76,7 +76,7 @@ def many_idle_and_slow_clients(score, skiff):
         score.check(b" 408 " in answer and b'"code":4' in answer, f"a slow one is told: {answer[:100]}")
         common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 5, "their end")
     grown = rss_kib(s.proc.pid) - before
-    score.check(grown < LEFT_KIB, f"{grown} KiB more when they are gone")
+    memory_check(score, grown < LEFT_KIB, f"{grown} KiB more when they are gone")
     score.check(s.stop() == 0, "told to end")
     s.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -105,7 +105,7 @@ def ten_thousand_vanish(score, skiff):
             c.close()
         common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 3, "their end")
         grown.append(rss_kib(s.proc.pid) - before)
-    score.check(max(grown) < LEFT_KIB, f"memory that is left each time: {grown} KiB")
+    memory_check(score, max(grown) < LEFT_KIB, f"memory that is left each time: {grown} KiB")
     score.check(s.stop() == 0, "told to end")
     s.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -315,7 +315,7 @@ def vanishing_clients(score, skiff):
         round_of_them()
     common.wait_for(lambda: descriptors(s.proc.pid) <= fds + 2, "the descriptors of further rounds")
     grown = rss_kib(s.proc.pid) - before
-    score.check(grown < 8 << 10, f"memory grew by {grown} KiB in {5 * 8 * len(ways)} requests")
+    memory_check(score, grown < 8 << 10, f"memory grew by {grown} KiB in {5 * 8 * len(ways)} requests")
     score.check(s.wait(s.submit(workflow("true")))["status"]["phase"] == "Succeeded", "and workflows run")
     score.check(s.stop() == 0, "told to end")
     s.close()

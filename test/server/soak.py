@@ -25,7 +25,7 @@ import auth  # noqa: E402
 import http_cases  # noqa: E402
 import load as loads  # noqa: E402
 from load import API, NS, WORKFLOWS, Load  # noqa: E402
-from server import Server, Stream, common  # noqa: E402
+from server import Server, Stream, common, memory_check  # noqa: E402
 from watchers import BREAKS, Deltas, States  # noqa: E402
 
 CLIENTS = 4
@@ -233,7 +233,7 @@ def grows(score, m, seconds):
     slope = m.slope_per_minute("PSS KiB")
     print(f"second half: PSS {slope:+.1f} KiB a minute")
     mid, last = m.thirds("PSS KiB")
-    score.check(last <= mid + (MEMORY_KIB if seconds > 300 else 4 * MEMORY_KIB), f"PSS: {mid} KiB, then {last}")
+    memory_check(score, last <= mid + (MEMORY_KIB if seconds > 300 else 4 * MEMORY_KIB), f"PSS: {mid} KiB, then {last}")
     mid, last = m.thirds("threads")
     score.check(last <= mid, f"threads: {mid}, then {last}")
     mid, last = m.thirds("descr.")

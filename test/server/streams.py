@@ -3,7 +3,7 @@ import json
 import os
 
 import server
-from server import Server, common, workflow
+from server import Server, common, memory_check, workflow
 
 API = "/api/v1"
 
@@ -119,7 +119,7 @@ def log_slow_reader(score, skiff):
     score.check(grep.rest() == b"", "a pattern that matches nowhere")
     grep.close()
     grown = rss_kib(s.proc.pid) - before
-    score.check(grown < 24 << 10, f"memory grew by {grown} KiB")
+    memory_check(score, grown < 24 << 10, f"memory grew by {grown} KiB")
     frame, got = '{"result":{"content":"%s","podName":"%s"}}\n' % (line, name), slow.rest()
     score.check(got == frame.encode() * n, f"all of it came: {len(got)} bytes of {len(frame) * n}")
     slow.close()
