@@ -80,6 +80,7 @@ enum {
     LIMIT_UPLOAD_MIB = 16 << 10,          /* one file that a client brings: 16 GiB */
     LIMIT_ARTIFACT_MIB = 1 << 20,         /* one artifact, unpacked: 1 TiB */
     LIMIT_ARTIFACT_ENTRIES = 4 << 20,     /* files and directories of one artifact */
+    LIMIT_ARCHIVE_SWEEP = 200,            /* finished runs that go at once because they are too old */
     LIMIT_SWEEP_CONTENTS = 100000,        /* contents looked at in one search for left-overs */
     LIMIT_BUNDLE_ENTRIES = 64 << 20,      /* files and directories of one backup */
     LIMIT_ARTIFACT_PARTS = 1000,          /* artifacts below a key that are one input */

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "doc/yaml.h"
+#include "lang/duration.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -235,7 +236,7 @@ static bool load_names(struct exec *x)
     return true;
 }
 
-enum { STARTS_BURST_MAX = 10000 };
+enum { STARTS_BURST_MAX = 10000, ARCHIVE_DAYS_MAX = 36500 };
 
 static bool pace_open(struct exec *x, struct err *e)
 {
@@ -248,13 +249,24 @@ static bool pace_open(struct exec *x, struct err *e)
     return true;
 }
 
+/* As Argo's archiveTTL: 30d, 12h, 45m. */
+static bool archive_open(struct exec *x, struct err *e)
+{
+    struct str text = config_str(x->o.config, CONFIG_ARCHIVE_TTL), days = str_sub(text, 0, text.n ? text.n - 1 : 0);
+    int64_t n = 0;
+    if (!text.n) return true;
+    bool ok = text.p[text.n - 1] == 'd' ? str_to_i64(days, &n) && n <= ARCHIVE_DAYS_MAX : duration_parse(text, &n, NULL);
+    x->archive_ttl_us = text.p[text.n - 1] == 'd' ? n * 24 * 3600 * 1000000 : n / 1000;
+    return (ok && x->archive_ttl_us > 0) || err_set(e, ERR_USAGE, "archive_ttl is a time such as 30d or 12h, not '%.*s'", STR_ARG(text));
+}
+
 static bool open_parts(struct exec *x, struct err *e)
 {
     struct str dir = x->o.state_dir;
     x->timer = loop_timer_new(x->o.loop, on_timer, x);
     x->job_timer = loop_timer_new(x->o.loop, on_job_timer, x);
     x->commit_hook = loop_hook_new(x->o.loop, LOOP_HOOK_COMMIT, turn_end, x);
-    if (!budget_open(x, e) || !pace_open(x, e) || !groups_sweep(x, e) || !trace_open(x, e)) return false;
+    if (!budget_open(x, e) || !pace_open(x, e) || !archive_open(x, e) || !groups_sweep(x, e) || !trace_open(x, e)) return false;
     if (!(x->store = store_open(dir, STORE_WRITE, e)) || !(x->past = past_open(dir, e)))
         return err_ctx(e, "state directory '%.*s'", STR_ARG(dir));
     const char *repo = str_fmt(&x->arena, "%.*s/artifacts", STR_ARG(dir)).p;

@@ -250,6 +250,7 @@ struct exec {
     VEC(char *) dead;          /* paths that nobody knows once the transaction is committed */
     VEC(char *) dead_contents; /* and ids in the repository */
     bool sweep_due;            /* it is noted that some day contents without a row are looked for */
+    int64_t archive_ttl_us, archive_at_us; /* how long finished runs stay, 0: for good; when they are looked for */
     int64_t due_us;            /* wall clock: when something is to go by itself; 0: nothing */
     struct timetable *timetable; /* of cron workflows; NULL: they are not started here */
     struct metrics *metrics; /* of all runs; what is stored, and the open transaction */

@@ -1,5 +1,5 @@
 /* What goes by itself: artifacts by their artifactGC, steps' directories by podGC, claims by volumeClaimGC,
- * finished runs by ttlStrategy. What is to go later is a value of no run, "due/TIME/WHAT/ID" in order of
+ * finished runs by ttlStrategy, and in the end by archive_ttl. What is to go later is a value of no run, "due/TIME/WHAT/ID" in order of
  * time; whoever is the engine then does it. Files go once the transaction is committed, on the pool.
  * Runs on: the loop thread. */
 #include "base/fail.h"
@@ -15,6 +15,8 @@ enum { NO_RUN = 0, POD_GC_DELAY_US = 5000000 };
 #define SWEPT_KEY STR("swept")
 #define DAY_US (86400 * (int64_t)1000000)
 #define SOON_US (60 * (int64_t)1000000)
+#define SECOND_US ((int64_t)1000000)
+#define HOUR_US (3600 * (int64_t)1000000)
 
 /* ---- later ---- */
 
@@ -114,6 +116,30 @@ static bool contents_sweep(struct exec *x, struct err *e)
     return due_add(x, clock_now_us() + DAY_US, "sweep", 0, e);
 }
 
+static bool too_old_drop(struct exec *x, int64_t run, struct err *e)
+{
+    struct run_row row;
+    struct err gone;
+    return !store_run_get(&x->scratch, x->store, run, &row, &gone) || exec_delete(x, &row, e);
+}
+
+/* Finished runs that are too old, some at a time; looked for when an engine begins, and then each hour. A run may have gone
+ * with the one that owned it. */
+static bool archive_sweep(struct exec *x, int64_t now_us, struct err *e)
+{
+    struct run_filter f = {.completed = 1, .finished_before_us = now_us - x->archive_ttl_us, .limit = LIMIT_ARCHIVE_SWEEP};
+    struct run_page page;
+    if (!x->archive_ttl_us) return true;
+    if (now_us >= x->archive_at_us) {
+        if (!store_run_list(&x->scratch, x->store, &f, &page, e)) return false;
+        x->archive_at_us = now_us + (page.next ? SECOND_US : HOUR_US);
+        for (size_t i = 0; i < page.n; i++)
+            if (!too_old_drop(x, page.rows[i].run, e)) return false;
+    }
+    if (!x->due_us || x->archive_at_us < x->due_us) x->due_us = x->archive_at_us;
+    return true;
+}
+
 static bool due_do(struct exec *x, struct str key, struct err *e)
 {
     struct str part, what, id_text;
@@ -140,7 +166,7 @@ bool retire_due(struct exec *x, struct err *e)
     for (size_t i = 0; ok && i < d.keys.n; i++)
         ok = store_value_del(x->store, NO_RUN, d.keys.items[i], e) && due_do(x, d.keys.items[i], e);
     VEC_FINI(&d.keys);
-    return ok;
+    return ok && archive_sweep(x, now_us, e);
 }
 
 /* ---- artifacts ---- */

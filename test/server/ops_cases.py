@@ -2,6 +2,7 @@
 """Observing a server: health, metrics, `skiff top`.
 
 run.py runs these; alone: ops_cases.py [SKIFF [CASE...]]"""
+import glob
 import json
 import os
 import re
@@ -193,7 +194,30 @@ def paced(score, skiff):
     s.close()
 
 
-CASES = (logs_json, held_back, paced, measures, templates, top)
+def archive_ends(score, skiff):
+    """Finished workflows go when they are too old, with their logs; what is at work, and what is not so old, stays."""
+    s = Server(skiff).start()
+    held = workflow("true", name="held")
+    held["spec"]["templates"][0] = {"name": "main", "suspend": {}}
+    s.submit(held)
+    done = [s.submit(workflow("echo x")) for _ in range(5)]
+    for name in done:
+        s.wait(name)
+    def there():
+        return sorted(i["metadata"]["name"] for i in s.ask("GET", "/api/v1/workflows/default")[2]["items"])
+    for ttl, stay in (("1h", done), ("30d", done), ("1ms", [])):
+        s.stop()
+        s.start(env={"SKIFF_ARCHIVE_TTL": ttl})
+        score.check(there() == sorted([*stay, "held"]), f"{ttl}: {there()}")
+    common.wait_for(lambda: not glob.glob(s.place.state + "/steps/*/main.log"), "their logs")
+    s.stop()
+    for ttl in ("x", "0d", "d", "-1h", "40000d"):
+        got = s.place.call("run", s.place.file("w.yaml", json.dumps(workflow("true"))), env={"SKIFF_ARCHIVE_TTL": ttl})
+        score.check(got.returncode == 2 and "archive_ttl is a time" in got.stderr, f"{ttl}: {got.returncode} {got.stderr}")
+    s.close()
+
+
+CASES = (logs_json, archive_ends, held_back, paced, measures, templates, top)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
