@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import http.server
 import ipaddress
+import itertools
 import json
 import os
 import ssl
@@ -88,6 +89,7 @@ class Provider:
         self.big = self.down = False
         self.slow = None        # an event that answers to codes wait for
         self.codes, self.seen, self.asked = {}, [], []
+        self.numbers = itertools.count()
         provider = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -150,7 +152,7 @@ class Provider:
     def authorize(self, location):
         """What a browser that is sent to `location`, and somebody who signs in there, bring back: code and state."""
         q = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(location).query))
-        code = f"code-{len(self.codes)}"
+        code = f"code-{next(self.numbers)}"
         self.codes[code] = q
         return code, q["state"]
 

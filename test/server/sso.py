@@ -424,7 +424,7 @@ def slow_answers(score, skiff):
     first = waiting.pop(0)
     x.p.slow.set()
     r = first.getresponse()
-    score.check(r.status == 302, f"and one is signed in: {r.status}")
+    score.check(r.status == 302, f"and one is signed in: {r.status} {r.read()}")
     x.p.slow.clear()
     begin()
     score.check(x.s.stop() == 0, f"a server ends while it waits: {x.s.said[-300:]}")
