@@ -30,6 +30,7 @@ struct otlp {
     struct chunk *first, *last; /* under the lock, as are the next ones */
     size_t bytes;
     struct otlp_counts counts;
+    bool done; /* the thread is at its end */
     _Atomic int64_t end_us; /* monotonic: when to give up; 0: not ending */
     atomic_bool cancelled; /* what is under way */
     /* of the thread alone, once it runs */
@@ -271,6 +272,10 @@ static void *work(void *user)
         o->counts.waiting -= spans;
         pthread_mutex_unlock(&o->lock);
     }
+    pthread_mutex_lock(&o->lock);
+    o->done = true;
+    pthread_cond_signal(&o->wake);
+    pthread_mutex_unlock(&o->lock);
     return NULL;
 }
 
@@ -338,13 +343,12 @@ void otlp_close(struct otlp *o)
     if (!o) return;
     pthread_mutex_lock(&o->lock);
     o->end_us = clock_mono_us() + LIMIT_OTLP_END_MS * MS_US;
-    pthread_cond_signal(&o->wake);
-    pthread_mutex_unlock(&o->lock);
+    pthread_cond_signal(&o->wake); /* from here on only the thread signals */
     struct timespec ts = at_us(o->end_us);
-    if (pthread_clockjoin_np(o->thread, NULL, CLOCK_MONOTONIC, &ts) != 0) {
-        atomic_store(&o->cancelled, true);
-        pthread_join(o->thread, NULL);
-    }
+    while (!o->done && pthread_cond_timedwait(&o->wake, &o->lock, &ts) == 0) continue;
+    if (!o->done) atomic_store(&o->cancelled, true);
+    pthread_mutex_unlock(&o->lock);
+    pthread_join(o->thread, NULL);
     struct otlp_counts n = o->counts;
     if (n.dropped) log_line(LOG_WARN, "traces: %llu spans were not taken by the collector", (unsigned long long)n.dropped);
     release(o);
