@@ -21,13 +21,17 @@ enum { POLL_MS = 3000, WATCH_AFTER_MS = 50 };
 static const char *file_name(const struct step_spec *s) { return strrchr(s->progress.p, '/') + 1; }
 
 /* Tier none: the directory lasts as long as the state directory, the file as long as the step. */
-static int open_plain(const struct step_spec *s)
+static const char *plain_dir(struct supervisor *sv)
 {
-    char dir[4096];
-    snprintf(dir, sizeof dir, "%.*s", (int)(file_name(s) - s->progress.p), s->progress.p);
-    int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 || errno != ENOENT || !io_mkdirs(dir, 0700)) return fd;
-    return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const struct step_spec *s = &sv->run.spec;
+    return str_dup(&sv->arena, str_sub(s->progress, 0, (size_t)(file_name(s) - s->progress.p))).p;
+}
+
+void progress_prepare(struct supervisor *sv)
+{
+    if (!sv->plain || !str_set(sv->run.spec.progress)) return;
+    const char *dir = plain_dir(sv);
+    if (access(dir, F_OK) != 0) io_mkdirs(dir, 0700); /* a step can do without */
 }
 
 static int watch(struct supervisor *sv, int dir)
@@ -43,7 +47,7 @@ void progress_begin(struct supervisor *sv)
     struct run *r = &sv->run;
     r->progress.watch = -1;
     if (!str_set(r->spec.progress)) return;
-    if (sv->plain) r->plan.progress_fd = open_plain(&r->spec);
+    if (sv->plain) r->plan.progress_fd = open(plain_dir(sv), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (r->plan.progress_fd < 0) return;
     r->progress.unwatched = true;
     r->progress.due_ms = io_mono_ms() + WATCH_AFTER_MS;

@@ -269,6 +269,7 @@ static bool begin(struct supervisor *sv, struct str spec_bytes, struct err *e)
     steplog_init(&r->log, &r->dir, &r->spec);
     if (!known) return false;
     if (!journal_begin(sv->journal, r->spec.id, r->spec.fsync_result)) return err_sys(e, "%s/slots/%s", sv->state_dir, sv->name);
+    progress_prepare(sv);
     return start(sv, e);
 }
 

@@ -93,6 +93,7 @@ void supervisor_progress(struct supervisor *sv, struct str line);
 /* run.c */
 void run_kill(struct supervisor *sv, int signo, uint32_t grace_ms);
 /* progress.c: while a step runs */
+void progress_prepare(struct supervisor *sv); /* before it starts: it may write at once */
 void progress_begin(struct supervisor *sv);
 int progress_fd(const struct supervisor *sv); /* to be read, or -1 */
 void progress_event(struct supervisor *sv);   /* it can be */
