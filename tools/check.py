@@ -24,8 +24,10 @@ import xml.etree.ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PY = sys.executable
 TAIL_LINES = 40
+FAILURES = 20  # of one row that are said again at the end
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\b")
 TAP = re.compile(r"^(not )?ok \d+")
+FAILURE = re.compile(r"^\s*(FAILED\b|not ok \d+)")
 
 # name, file that must exist, command ({build}: the build directory), time limit in seconds
 CHECKS = [
@@ -118,6 +120,14 @@ def run(command, env, log_name, limit):
         return status, log.read()
 
 
+def failures(log, status, limit):
+    """What a log says of each failure; at least one line."""
+    said = [line.strip()[:400] for line in log.splitlines() if FAILURE.match(line)]
+    if status is None:
+        said.append("stopped after %d s" % limit)
+    return said[:FAILURES] or ["exit status %s, see its log" % status]
+
+
 def show_tail(log, log_name):
     lines = [line for line in log.splitlines() if not re.match(r"\s*\d+/\d+ .* OK ", line)]
     for line in lines[-TAIL_LINES:]:
@@ -144,15 +154,14 @@ def check(row, args):
     if status != 0:
         failed = max(failed, 1)
     print("%6d passed  %4d failed%s  %6.1f s" % (passed, failed, "  %d skipped" % skipped if skipped else "", took))
-    if status is None:
-        print("    stopped after %d s" % limit)
+    said = ["failed: %s: %s" % (name, line) for line in failures(log, status, limit)] if failed else []
     if failed:
         show_tail(log, log_name)
     for line in log.splitlines():
         if line.startswith("skipped: ") or "# SKIP" in line:
             print("    " + line)
     sys.stdout.flush()
-    return passed, failed, skipped
+    return (passed, failed, skipped), said
 
 
 def main():
@@ -166,16 +175,21 @@ def main():
     if args.list:
         print("\n".join("%-12s %s" % (r[0], " ".join(r[2])) for r in rows))
         return
-    total = [0, 0, 0]
+    total, said = [0, 0, 0], []
     for i, row in enumerate(rows, 1):
         print("[%2d/%d] %-12s" % (i, len(rows), row[0]), end=" ", flush=True)
         if not os.path.exists(row[1]):
             print("FAILED: not here (%s)" % os.path.relpath(row[1], ROOT))
             total[1] += 1
+            said.append("failed: %s: not here" % row[0])
             continue
-        total = [a + b for a, b in zip(total, check(row, args))]
+        counts, more = check(row, args)
+        total = [a + b for a, b in zip(total, counts)]
+        said += more
     if total[2]:
         print("%d skipped, see above" % total[2])
+    for line in said:
+        print(line)
     print("%d passed, %d failed" % (total[0], total[1]))
     sys.exit(1 if total[1] or not total[0] else 0)
 
