@@ -38,6 +38,19 @@ void api_answer(struct http_req *r, const struct val *v)
     http_reply(r, 200, "application/json", json_text(a, &picked));
 }
 
+void api_answer_items(struct http_req *r, bool ok, struct val items, const struct err *e)
+{
+    struct val_builder b;
+    if (!ok) {
+        http_reply_err(r, e);
+        return;
+    }
+    map_begin(&b, http_req_arena(r));
+    map_add(&b, STR("items"), items);
+    struct val reply = map_done(&b);
+    api_answer(r, &reply);
+}
+
 bool api_number(struct http_req *r, const char *key, int64_t *out, struct err *e)
 {
     struct str text = http_req_query(r, key);
@@ -108,12 +121,7 @@ static void submit(struct http_req *r, struct service *s, struct given *g, const
 
 static void answer_names(const struct submitting *x, const struct workflow_ref *refs, size_t n)
 {
-    struct arena *a = http_req_arena(x->r);
-    struct val_builder b;
-    map_begin(&b, a);
-    map_add(&b, STR("items"), refs_list(a, refs, n));
-    struct val reply = map_done(&b);
-    api_answer(x->r, &reply);
+    api_answer_items(x->r, true, refs_list(http_req_arena(x->r), refs, n), NULL);
 }
 
 static void answer_one(const struct submitting *x, const struct workflow_ref *refs, size_t n)

@@ -36,6 +36,8 @@ struct list_end {
     int64_t rv;
 };
 void api_answer_list(struct http_req *r, const char *kind, const char *list, const struct val *items, const struct list_end *end);
+/* {"items": …}, or `e`. */
+void api_answer_items(struct http_req *r, bool ok, struct val items, const struct err *e);
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
 /* {namespace} and {name} of the request's path; @latest is the newest of its namespace. */
 bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e);

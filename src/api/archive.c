@@ -50,15 +50,12 @@ void resubmit_archived(struct http_req *r, void *user)
 static void answer_labels(struct http_req *r, const struct val *items, struct str key)
 {
     struct arena *a = http_req_arena(r);
-    struct val_builder list, b;
+    struct val_builder list;
     size_t n;
     const struct str *found = service_labels(a, items, key, &n);
     list_begin(&list, a);
     for (size_t i = 0; i < n; i++) list_add(&list, val_of_str(found[i]));
-    map_begin(&b, a);
-    map_add(&b, STR("items"), list_done(&list));
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
+    api_answer_items(r, true, list_done(&list), NULL);
 }
 
 static bool finished(struct http_req *r, void *user, struct val *items, struct err *e)

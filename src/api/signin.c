@@ -171,17 +171,10 @@ void logout(struct http_req *r, void *user)
 
 void list_sessions(struct http_req *r, void *user)
 {
-    struct val_builder b;
     struct val items;
     struct err e;
-    if (!service_session_list(http_req_arena(r), api_service(user), &items, &e)) {
-        http_reply_err(r, &e);
-        return;
-    }
-    map_begin(&b, http_req_arena(r));
-    map_add(&b, STR("items"), items);
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
+    bool ok = service_session_list(http_req_arena(r), api_service(user), &items, &e);
+    api_answer_items(r, ok, items, &e);
 }
 
 void delete_session(struct http_req *r, void *user)

@@ -5,17 +5,10 @@
 
 void list_tokens(struct http_req *r, void *user)
 {
-    struct val_builder b;
     struct val items;
     struct err e;
-    if (!service_token_list(http_req_arena(r), api_service(user), &items, &e)) {
-        http_reply_err(r, &e);
-        return;
-    }
-    map_begin(&b, http_req_arena(r));
-    map_add(&b, STR("items"), items);
-    struct val reply = map_done(&b);
-    api_answer(r, &reply);
+    bool ok = service_token_list(http_req_arena(r), api_service(user), &items, &e);
+    api_answer_items(r, ok, items, &e);
 }
 
 void create_token(struct http_req *r, void *user)

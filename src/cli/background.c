@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "os/fd.h"
+#include "os/proc.h"
 
 extern char **environ;
 
@@ -53,13 +54,7 @@ static bool spawn(int64_t idle_s, char **env, int out, int log, pid_t *pid, stru
     char *argv[] = {program, verb, flag, seconds, NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    proc_spawnattr_init(&attr, POSIX_SPAWN_SETSID);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, out, 1);

@@ -12,29 +12,21 @@
     {"name", 0, FLAG_STR, "NAME", "name of the run"}, \
     {"generate-name", 0, FLAG_STR, "PREFIX", "name of the run, five letters are added"}, \
     {"labels", 'l', FLAG_LIST, "K=V,…", "labels of the run"}, \
-    {"runtime", 0, FLAG_STR, "auto|none|ro|overlay|container", "how steps are isolated"}, \
-    {"network", 0, FLAG_STR, "host|private", "the network that pods are in"}, \
-    {"images", 0, FLAG_STR, "FILE", "what image names mean on this machine"}, \
-    {"image-fallback", 0, FLAG_STR, "error|host", "what becomes of a step whose image cannot be had"}, \
-    {"no-builtin-images", 0, FLAG_BOOL, NULL, "well-known image names do not mean this host's programs"}, \
-    {"parallel", 0, FLAG_INT, "N", "most steps that run at once"}, \
-    {"cpus", 0, FLAG_STR, "N", "processors that steps may ask for together, or auto for all; others wait"}, \
-    {"memory", 0, FLAG_STR, "SIZE", "memory that steps may ask for together, such as 12Gi, or auto"}, \
+    ENGINE_FLAGS, \
     {"from", 0, FLAG_STR, "KIND/NAME", "run a stored workflowtemplate, clusterworkflowtemplate or cronworkflow"}, \
     {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName; there is nobody to ask for it here"}, \
     {"priority", 0, FLAG_INT, "N", "spec.priority"}, \
     {"scheduled-time", 0, FLAG_STR, "TIME", "what {{workflow.scheduledTime}} is, for a run that was missed"}, \
     {"dry-run", 0, FLAG_BOOL, NULL, "check and print the completed workflow, run nothing"}, \
     {"server-dry-run", 0, FLAG_BOOL, NULL, NULL}, \
-    {"log", 0, FLAG_BOOL, NULL, "print the log lines of the steps"}, \
-    {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"}, \
-    {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"}, \
+    SHOWN_FLAGS, \
     {"status", 0, FLAG_STR, "PHASE", NULL}, \
     {"node-field-selector", 0, FLAG_STR, "SELECTOR", NULL}, \
     {"strict", 0, FLAG_BOOL, NULL, NULL}
 
 static const struct flag flags[] = {
     SUBMISSION_FLAGS,
+    {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print only the finished workflow on stdout"},
     {"no-wait", 'd', FLAG_BOOL, NULL, "leave it to the engine that is at work, or to one in the background, and return"},
     {"watch", 0, FLAG_BOOL, NULL, NULL},
     {"wait", 'w', FLAG_BOOL, NULL, NULL},
@@ -44,6 +36,7 @@ static const struct flag flags[] = {
 /* The same, but for --resume and with what `run` does anyway. */
 static const struct flag submit_flags[] = {
     SUBMISSION_FLAGS,
+    {"output", 'o', FLAG_STR, "name|json|yaml|wide", "print the workflow so: as it was submitted, or with --wait or --watch as it ended"},
     {"no-wait", 'd', FLAG_BOOL, NULL, NULL},
     {"watch", 0, FLAG_BOOL, NULL, "show it until it ends; Ctrl-C leaves it"},
     {"wait", 'w', FLAG_BOOL, NULL, "return when it has ended: 1 when it did not succeed"},

@@ -1,10 +1,10 @@
 /* skiff token create|list|delete: who may call `skiff server` */
 #include "base/limits.h"
 #include "base/rfc3339.h"
+#include "cli/callers.h"
 #include "cli/cmds.h"
 #include "cli/human.h"
 #include "cli/session.h"
-#include "cli/text.h"
 #include "os/clock.h"
 #include "service/tokens.h"
 
@@ -63,73 +63,35 @@ static bool create_run(struct cli *cli, struct err *e)
     return true;
 }
 
-static struct str time_cell(struct arena *a, const struct val *v, const char *key, int64_t now_us)
-{
-    CLEANUP(buf_fini) struct buf b;
-    int64_t us;
-    buf_init(&b, 100);
-    if (!rfc3339_parse(val_get_str(v, key), &us)) return STR("never");
-    human_ago(&b, now_us, us);
-    return buf_dup(a, &b);
-}
-
-static struct str namespaces_cell(struct arena *a, const struct val *list)
+static struct str namespaces_cell(struct arena *a, const struct val *list, int64_t now_us)
 {
     struct str all = STR("*");
+    (void)now_us;
     for (uint32_t i = 0; list && i < list->n; i++)
         all = str_fmt(a, "%.*s%s%.*s", STR_ARG(i ? all : STR("")), i ? "," : "", STR_ARG(val_text(&list->items[i])));
     return all;
 }
 
-static void table_put(struct arena *a, const struct val *items, int64_t now_us, struct buf *out)
-{
-    static const char *const heads[] = {"NAME", "ROLE", "NAMESPACES", "CREATED", "EXPIRES", "LAST USED"};
-    struct table t;
-    table_begin(&t, a);
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++) table_cell(&t, str_of(heads[i]));
-    table_row_end(&t);
-    for (uint32_t i = 0; i < items->n; i++) {
-        const struct val *v = &items->items[i];
-        table_cell(&t, val_get_str(v, "name"));
-        table_cell(&t, val_get_str(v, "role"));
-        table_cell(&t, namespaces_cell(a, val_get(v, STR("namespaces"))));
-        table_cell(&t, time_cell(a, v, "created", now_us));
-        table_cell(&t, time_cell(a, v, "expires", now_us));
-        table_cell(&t, time_cell(a, v, "lastUsed", now_us));
-        table_row_end(&t);
-    }
-    table_print(&t, 3, out);
-}
+static const struct callers_column columns[] = {
+    {"NAME", "name", callers_text},
+    {"ROLE", "role", callers_text},
+    {"NAMESPACES", "namespaces", namespaces_cell},
+    {"CREATED", "created", callers_time},
+    {"EXPIRES", "expires", callers_time},
+    {"LAST USED", "lastUsed", callers_time},
+};
+static const struct callers tokens = {
+    .list = service_token_list,
+    .remove = service_token_delete,
+    .columns = columns,
+    .n_columns = ARRAY_LEN(columns),
+    .name = "name",
+    .none = "No tokens found",
+    .removed = {"Token", "deleted"},
+};
 
-static bool list_run(struct cli *cli, struct err *e)
-{
-    CLEANUP(buf_fini) struct buf b;
-    struct val items;
-    enum output form;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
-    struct service *s = reader_open(cli, e);
-    bool ok = s && cli_output(cli, &form, e) && service_token_list(&cli->a, s, &items, e);
-    service_close(s);
-    if (!ok) return false;
-    if (form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
-    else if (form == OUTPUT_NAME) for (uint32_t i = 0; i < items.n; i++) buf_printf(&b, "%.*s\n", STR_ARG(val_get_str(&items.items[i], "name")));
-    else if (items.n) table_put(&cli->a, &items, clock_now_us(), &b);
-    else buf_str(&b, STR("No tokens found\n"));
-    cli_out(cli, buf_view(&b));
-    return true;
-}
-
-static bool delete_run(struct cli *cli, struct err *e)
-{
-    struct service *s = changer_open(cli, e);
-    bool ok = s != NULL;
-    for (size_t i = 0; ok && i < cli->args.n_words; i++) {
-        ok = service_token_delete(s, str_of(cli->args.words[i]), e);
-        if (ok && !cli->quiet) cli_out(cli, str_fmt(&cli->a, "Token '%s' deleted\n", cli->args.words[i]));
-    }
-    service_close(s);
-    return ok;
-}
+static bool list_run(struct cli *cli, struct err *e) { return callers_list(cli, &tokens, e); }
+static bool delete_run(struct cli *cli, struct err *e) { return callers_remove(cli, &tokens, e); }
 
 static const struct cmd verb_create = {
     .name = "token create",

@@ -46,14 +46,7 @@ static bool spawn(struct helper *h, int peer, struct err *e)
     char *argv[] = {h->program, NULL}, *env[] = {NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setpgroup(&attr, 0); /* a Ctrl-C of the terminal is not for it */
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    proc_spawnattr_init(&attr, POSIX_SPAWN_SETPGROUP); /* a Ctrl-C of the terminal is not for it */
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, peer, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);

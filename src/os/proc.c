@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -44,6 +45,17 @@ bool proc_status_field(struct arena *a, int pid, const char *field, struct str *
         return true;
     }
     return err_set(e, ERR_NOT_FOUND, "no field %s in %s", field, path);
+}
+
+void proc_spawnattr_init(posix_spawnattr_t *attr, int flags)
+{
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(attr);
+    posix_spawnattr_setsigmask(attr, &none);
+    posix_spawnattr_setsigdefault(attr, &all);
+    posix_spawnattr_setflags(attr, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | flags));
 }
 
 bool proc_has_capability(unsigned capability)

@@ -2,6 +2,8 @@
  * choice of the default tier. Trying is the only honest test, so host_caps_probe forks: call it
  * before threads are started, or in doctor. Runs on: the main thread. */
 #pragma once
+#include <spawn.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -30,6 +32,8 @@ bool host_caps_sandbox(const struct host_caps *c);
 bool proc_status_field(struct arena *a, int pid, const char *field, struct str *out, struct err *e);
 /* A program of ours: beside the one that runs, or in ../libexec/skiff. NULL: in neither place. For free(). */
 char *proc_program(const char *name);
+/* For a program of ours: no signal is blocked or ignored in it; and `flags` (POSIX_SPAWN_*). For posix_spawnattr_destroy(). */
+void proc_spawnattr_init(posix_spawnattr_t *attr, int flags);
 /* Has this process the capability (CAP_*)? */
 bool proc_has_capability(unsigned capability);
 uint64_t host_ram_bytes(void);

@@ -193,29 +193,30 @@ bool remote_text(struct arena *a, struct remote *r, const char *target, struct s
     return true;
 }
 
-bool remote_file(struct remote *r, const char *target, int fd, struct err *e)
+/* As the fields of `how` say where its body goes; of any size. */
+static bool fetch_body(struct remote *r, const char *target, const struct web_request *how, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct web_reply reply;
     arena_init(&a);
     struct web_request q = request_of(&a, r, "GET", target, STR_NONE);
-    q.to_file = true;
-    q.sink_fd = fd;
+    q.to_file = how->to_file;
+    q.sink_fd = how->sink_fd;
+    q.on_piece = how->on_piece;
+    q.piece_user = how->piece_user;
     q.max_bytes = UINT64_MAX;
     return fetch(&a, r, &q, &reply, e);
+}
+
+bool remote_file(struct remote *r, const char *target, int fd, struct err *e)
+{
+    return fetch_body(r, target, &(struct web_request){.to_file = true, .sink_fd = fd}, e);
 }
 
 bool remote_pieces(struct remote *r, const char *target,
                    bool (*on_piece)(void *user, const struct web_reply *head, struct str piece, struct err *e), void *user, struct err *e)
 {
-    struct arena a CLEANUP(arena_fini);
-    struct web_reply reply;
-    arena_init(&a);
-    struct web_request q = request_of(&a, r, "GET", target, STR_NONE);
-    q.on_piece = on_piece;
-    q.piece_user = user;
-    q.max_bytes = UINT64_MAX;
-    return fetch(&a, r, &q, &reply, e);
+    return fetch_body(r, target, &(struct web_request){.on_piece = on_piece, .piece_user = user}, e);
 }
 
 struct web_lines *remote_lines(struct service *s, const char *method, const char *target, struct str body,
