@@ -36,26 +36,6 @@ static void on_watchdog(void *user)
     loop_timer_arm_us(w->timer, w->every_us);
 }
 
-/* Until it is told to end. Steps at work go on under their supervisors; the next engine adopts them. */
-static bool serve_until_told(struct service *s, struct err *e)
-{
-    static const int signals[] = {SIGINT, SIGTERM};
-    struct loop_signal *watches[ARRAY_LEN(signals)] = {0};
-    struct loop *l = service_loop(s);
-    struct watchdog dog = {.timer = loop_timer_new(l, on_watchdog, &dog), .every_us = notify_watchdog_us() / 3};
-    bool ok = true;
-    for (size_t i = 0; ok && i < ARRAY_LEN(signals); i++) {
-        watches[i] = loop_signal_new(l, signals[i], on_signal, l, e);
-        ok = watches[i] != NULL;
-    }
-    if (ok && dog.every_us > 0) on_watchdog(&dog);
-    if (ok) notify_manager("READY=1"), loop_run(l);
-    notify_manager("STOPPING=1");
-    loop_timer_free(dog.timer);
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++) loop_signal_free(watches[i]);
-    return ok && !service_failed(s, e);
-}
-
 static bool server_listen(struct cli *cli, struct tcp_place *place, int *fd, struct err *e)
 {
     const char *host = args_str(&cli->args, "host");
@@ -147,12 +127,38 @@ static void server_say(struct cli *cli, struct str text)
     else cli_note(cli, "%.*s", STR_ARG(text));
 }
 
-static void place_note(struct cli *cli, const struct tcp_place *place, const struct cli_listen *l)
+static void place_note(struct cli *cli, const struct service *s, const struct tcp_place *place, const struct cli_listen *l)
 {
+    struct str notice = service_notice(s);
+    if (notice.n) server_say(cli, notice);
     server_say(cli, str_fmt(&cli->a, "listening at %s://%s", l->tls_cert ? "https" : "http", place->text));
     if (place->loopback) return;
     if (l->callers == CALLERS_ANY) server_say(cli, STR("whoever reaches it may run programs here: server_auth is none"));
     else if (!l->tls_cert) server_say(cli, STR("tokens travel in the clear: use --tls-cert, or put TLS before it, where others can listen"));
+}
+
+/* Until it is told to end, which counts from before it says that it listens. Steps at work go on under their supervisors; the next engine adopts them. */
+static bool serve_until_told(struct cli *cli, struct service *s, const struct tcp_place *place, const struct cli_listen *at, struct err *e)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    struct loop_signal *watches[ARRAY_LEN(signals)] = {0};
+    struct loop *l = service_loop(s);
+    struct watchdog dog = {.timer = loop_timer_new(l, on_watchdog, &dog), .every_us = notify_watchdog_us() / 3};
+    bool ok = true;
+    for (size_t i = 0; ok && i < ARRAY_LEN(signals); i++) {
+        watches[i] = loop_signal_new(l, signals[i], on_signal, l, e);
+        ok = watches[i] != NULL;
+    }
+    if (ok && dog.every_us > 0) on_watchdog(&dog);
+    if (ok) {
+        place_note(cli, s, place, at);
+        notify_manager("READY=1");
+        loop_run(l);
+    }
+    notify_manager("STOPPING=1");
+    loop_timer_free(dog.timer);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) loop_signal_free(watches[i]);
+    return ok && !service_failed(s, e);
 }
 
 static bool server_run(struct cli *cli, struct err *e)
@@ -173,10 +179,7 @@ static bool server_run(struct cli *cli, struct err *e)
     if (!ok) close(l.fd);
     void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;
     if (server) {
-        struct str notice = service_notice(s);
-        if (notice.n) server_say(cli, notice);
-        place_note(cli, &place, &l);
-        ok = serve_until_told(s, e);
+        ok = serve_until_told(cli, s, &place, &l, e);
         cli->env->unserve(server);
     }
     service_close(s);

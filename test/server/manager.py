@@ -2,6 +2,7 @@
 """A service manager over the server: what it is told, and the unit that is installed for it.
 
 run.py runs these; alone: manager.py [SKIFF [CASE...]]"""
+import fcntl
 import os
 import shutil
 import socket
@@ -47,6 +48,27 @@ def no_manager(score, skiff):
         s.close()
 
 
+def told_at_once(score, skiff):
+    """Whoever reads that it listens may tell it to end: it is told while it has yet to say so, for the pipe is full."""
+    s = Server(skiff)
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    while True:
+        try:
+            os.write(its, b"\n" * fcntl.fcntl(its, fcntl.F_SETPIPE_SZ, 4096))
+        except BlockingIOError:
+            break
+    os.set_blocking(its, True)
+    s.proc = subprocess.Popen(s.place.command("server", "--port", "0"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=its, process_group=0, env=s.place.env())
+    os.close(its)
+    common.wait_for(lambda: common.contents(f"/proc/{s.proc.pid}/syscall").split()[1:2] == [b"0x2"], "it waits at its stderr")
+    s.proc.terminate()
+    with open(ours, "rb") as f:
+        said = f.read().decode().strip()
+    score.check(s.proc.wait(common.LIMIT_S) == 0 and "listening at" in said, f"{s.proc.returncode}: {said}")
+    s.close()
+
+
 def installed(score, skiff):
     """What `make install` puts where, and what systemd says about the unit."""
     s = Server(skiff)
@@ -72,6 +94,6 @@ def installed(score, skiff):
     s.close()
 
 
-CASES = (told, no_manager, installed)
+CASES = (told, no_manager, told_at_once, installed)
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
