@@ -10,7 +10,7 @@
 #include "resource/selector.h"
 #include "exec/exec_p.h"
 
-enum { NO_RUN = 0, POD_GC_DELAY_US = 5000000 };
+enum { NO_RUN = 0, POD_GC_DELAY_US = 5000000, END_US = 1000 /* until the end of a run is committed, or more */ };
 
 #define SWEPT_KEY STR("swept")
 #define DAY_US (86400 * (int64_t)1000000)
@@ -140,19 +140,26 @@ static bool archive_sweep(struct exec *x, int64_t now_us, struct err *e)
     return true;
 }
 
+/* Its row says whether it is completed; of one that has just ended that is written with the commit, which comes first. */
+static bool run_due(struct exec *x, int64_t run, struct err *e)
+{
+    struct run_row row;
+    struct err gone;
+    for (size_t i = 0; i < x->over.n; i++)
+        if (x->over.items[i]->id == run) return due_add(x, clock_now_us() + END_US, "run", run, e);
+    return !store_run_get(&x->scratch, x->store, run, &row, &gone) || !row.completed || exec_delete(x, &row, e);
+}
+
 static bool due_do(struct exec *x, struct str key, struct err *e)
 {
     struct str part, what, id_text;
-    struct run_row row;
-    struct err gone;
     int64_t id;
     str_cut(key, '/', &part, &key);
     str_cut(key, '/', &part, &key);
     if (!str_cut(key, '/', &what, &id_text) || !str_to_i64(id_text, &id)) return true;
     if (str_is(what, "step")) step_dir_drop(x, id);
     if (str_is(what, "sweep")) return contents_sweep(x, e);
-    if (!str_is(what, "run") || !store_run_get(&x->scratch, x->store, id, &row, &gone) || !row.completed) return true;
-    return exec_delete(x, &row, e);
+    return !str_is(what, "run") || run_due(x, id, e);
 }
 
 bool retire_due(struct exec *x, struct err *e)

@@ -2,6 +2,7 @@
 """`skiff server`: what it serves over TCP, how it ends, and what is there after it was killed.
 
 usage: run.py [SKIFF [CASE...]]; without it, the program that SKIFF in the environment names"""
+import concurrent.futures
 import os
 import sys
 
@@ -68,6 +69,17 @@ def ends_and_is_taken_over(score, skiff):
         s.close()
 
 
+def gone_at_once(score, skiff):
+    """ttlStrategy of 0 seconds: an end that shares its commit with others is followed by the deletion, too."""
+    s = Server(skiff).start(env={"SKIFF_PARALLEL": "4"})
+    names = [f"w-{i}" for i in range(400)]
+    with concurrent.futures.ThreadPoolExecutor(4) as clients:
+        list(clients.map(lambda name: s.submit(workflow("true", name=name, ttlStrategy={"secondsAfterCompletion": 0})), names))
+    common.wait_for(lambda: not s.ask("GET", "/api/v1/workflows/default?fields=items.metadata.name")[2].get("items"), "the last to go")
+    score.check(True, "all are gone")
+    s.close()
+
+
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *traces.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, gone_at_once, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *traces.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
                                *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *elsewhere.CASES, *soak.CASES)))

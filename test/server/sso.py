@@ -252,7 +252,7 @@ def tokens_that_do_not_count(score, skiff):
         ("an access token", {}, lambda k, c: idp.token(k, c, head={"typ": "at+jwt"}), "typ"),
         ("asks for an extension", {}, lambda k, c: idp.token(k, c, head={"crit": ["exp"]}), "crit"),
         ("a key that it brings along", {}, lambda k, c: idp.token(other, c, head={"kid": "two", "jwk": other.jwk()}), "does not have"),
-        ("cut off", {}, lambda k, c: idp.token(k, c)[:-8], "signature"), ("no token", {}, lambda k, c: "x", "three parts"),
+        ("cut off", {}, lambda k, c: idp.token(k, c)[:-9], "signature"), ("no token", {}, lambda k, c: "x", "three parts"),
         ("changed", {}, lambda k, c: swapped(idp.token(k, c)), "not signed"),
     ]
     for i, (name, change, make, text) in enumerate(cases):
