@@ -81,6 +81,10 @@ static void a_network_of_ipv6_is_one_address(void **state)
     for (int i = 0; i < RATE_FAILURES; i++) auth_rate_failed(r, i % 2 ? STR("2001:db8:1:2:3:4:5:6") : STR("2001:db8:1:2::9"), S);
     assert_int_not_equal(auth_rate_wait_s(r, STR("2001:db8:1:2:ffff::1"), S), 0);
     assert_int_equal(auth_rate_wait_s(r, STR("2001:db8:1:3::1"), S), 0);
+    static const char *const zeros[] = {"2001:db8::9", "2001:db8::1:2:3:4", "2001:db8:0:0:5::", "2001:db8::7%eth0"}; /* 2001:db8:0:0::/64 */
+    for (int i = 0; i < RATE_FAILURES; i++) auth_rate_failed(r, str_of(zeros[i % ARRAY_LEN(zeros)]), S);
+    assert_int_not_equal(auth_rate_wait_s(r, STR("2001:db8::ffff"), S), 0);
+    assert_int_equal(auth_rate_wait_s(r, STR("2001:db8:0:1::"), S), 0);
     auth_rate_free(r);
 }
 

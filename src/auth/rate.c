@@ -2,6 +2,8 @@
  * replaces the oldest windows, and memory stays what it is. */
 #include "auth/rate.h"
 
+#include <arpa/inet.h>
+
 enum { SETS = 256, WAYS = 8, S = 1000000 };
 
 struct window {
@@ -17,16 +19,22 @@ struct auth_rate {
 struct auth_rate *auth_rate_new(void) { return mem_zalloc(sizeof(struct auth_rate)); }
 void auth_rate_free(struct auth_rate *r) { free(r); }
 
-/* Of "2001:db8:1:2:3:4:5:6" what stands before the fourth colon; a "::" in that is part of it. */
-static struct str network_of(struct str address)
+/* Of an IPv6 address, however it is written, the first 64 bits. */
+static struct str network_of(struct str address, unsigned char bits[sizeof(struct in6_addr)])
 {
-    size_t colons = 0;
-    for (size_t i = 0; i < address.n; i++)
-        if (address.p[i] == ':' && ++colons == 4) return str_sub(address, 0, i);
-    return address;
+    char text[INET6_ADDRSTRLEN];
+    struct str plain, interface;
+    enum { NETWORK_BYTES = 8 };
+    str_cut(address, '%', &plain, &interface);
+    snprintf(text, sizeof text, "%.*s", STR_ARG(plain));
+    return inet_pton(AF_INET6, text, bits) == 1 ? str_n((const char *)bits, NETWORK_BYTES) : plain;
 }
 
-static uint64_t key_of(struct str address) { return str_hash(network_of(address)) | 1; }
+static uint64_t key_of(struct str address)
+{
+    unsigned char bits[sizeof(struct in6_addr)];
+    return str_hash(network_of(address, bits)) | 1;
+}
 
 static struct window *window_find(const struct auth_rate *r, uint64_t who, int64_t mono_us)
 {
