@@ -126,15 +126,15 @@ static bool looks_at(const struct service_watch *w, struct str uid)
 {
     for (size_t i = 0; i < w->n; i++)
         if (str_eq(w->uids[i], uid)) return true;
-    return false;
+    return !w->n;
 }
 
-/* One that is deleted while somebody looks at it: for him it is over. */
+/* For who looks at this one it is over. */
 static bool send_deletion(struct service_watch *w, const struct change_row *c, struct arena *a, struct buf *b)
 {
     struct run_row run;
-    if (!w->n || !change_of_deletion(a, c, &run) || !looks_at(w, run.uid)) return true;
-    change_line(b, c->seq, &run, STR("workflow"), STR(CHANGE_DELETED));
+    if (!change_of_deletion(a, c, &run) || !looks_at(w, run.uid)) return true;
+    change_line(b, c->seq, &run, STR("deleted"), STR(CHANGE_DELETED));
     return line_give(w, buf_view(b));
 }
 
