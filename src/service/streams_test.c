@@ -324,6 +324,14 @@ static void a_deletion_is_told_once(void **state)
     assert_int_equal(later.deleted, 2);
     assert_int_equal(after.deleted, 1);
     assert_int_equal(after.last, given.last);
+    struct watch_opts o = {.after = after.last + 1, .on_line = on_line};
+    assert_null(service_watch_new(f->s, &o, &f->e)); /* from the future */
+    assert_int_equal(f->e.code, ERR_GONE);
+    assert_true(store_set_limits(service_store(f->s), 0, 3, &f->e));
+    for (int i = 0; i < 4; i++) submit(f, str_fmt(&f->a, "more-%d", i).p);
+    o.after = of_a;
+    assert_null(service_watch_new(f->s, &o, &f->e)); /* no longer kept */
+    assert_int_equal(f->e.code, ERR_GONE);
 }
 
 /* Who takes nothing for a while goes on from the change log. */
