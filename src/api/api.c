@@ -433,7 +433,8 @@ static void handle(struct http_req *r, void *user)
 static bool gate_open(struct api *a, const struct api_opts *o, struct http_server_opts *h, struct err *e)
 {
     if (o->sso && !(a->sso = sso_new(service_loop(a->s), o->sso, e))) return false;
-    struct guard_opts g = {.s = a->s, .rows = api_routes, .routes = a->routes, .callers = o->callers, .local = o->local, .sso = a->sso, .cors_origin = o->cors_origin};
+    struct guard_opts g = {.s = a->s, .rows = api_routes, .routes = a->routes, .callers = o->callers, .local = o->local, .sso = a->sso, .per_s = o->per_s,
+                           .paces_local = o->paces_local, .cors_origin = o->cors_origin};
     a->session_us = o->session_us;
     a->guard = guard_new(&g, e);
     h->admit = guard_admit;

@@ -12,7 +12,9 @@ struct api_opts {
     /* of the latter: */
     enum service_callers callers;
     bool local;             /* only this machine reaches it */
-    struct str cors_origin; /* see guard.h */
+    int64_t per_s;          /* see guard.h, as the next two */
+    bool paces_local;
+    struct str cors_origin;
     const struct sso_opts *sso; /* people may sign in; NULL: nobody does */
     int64_t session_us;         /* for how long */
     const char *tls_cert, *tls_key; /* PEM texts that live as long as the server; NULL: no TLS */

@@ -1,4 +1,4 @@
-/* See guard.h. In order: pages of other origins, the token, its role, its namespaces.
+/* See guard.h. In order: pages of other origins, how often its address asks, the token, its role, its namespaces.
  *
  * Browsers send cookies, and requests to this machine, for whatever page asks them to. So a request that changes something and whose
  * caller is known by a cookie, or not at all, must come from a page of the server itself; and where nobody needs a token on the loopback
@@ -22,6 +22,7 @@ struct guard {
     struct guard_opts o;
     struct auth_check *check;
     struct auth_rate *rate;
+    struct auth_pace *pace; /* NULL: any */
     struct auth_audit *audit;
     bool audit_lost; /* it was said that lines are lost */
 };
@@ -34,6 +35,7 @@ struct guard *guard_new(const struct guard_opts *o, struct err *e)
     g->o = *o;
     g->check = auth_check_new();
     g->rate = auth_rate_new();
+    if (o->per_s) g->pace = auth_pace_new(o->per_s, o->paces_local);
     g->audit = auth_audit_open(str_fmt(&a, "%s/audit.log", service_state_dir(o->s)).p, LIMIT_AUDIT_BYTES, e);
     if (g->audit) return g;
     guard_free(g);
@@ -44,6 +46,7 @@ void guard_free(struct guard *g)
 {
     if (!g) return;
     auth_audit_close(g->audit);
+    auth_pace_free(g->pace);
     auth_rate_free(g->rate);
     auth_check_free(g->check);
     free(g);
@@ -69,6 +72,25 @@ static bool refuse(struct http_verdict *out, int status, int code, const char *t
 {
     *out = (struct http_verdict){.status = status, .code = code, .text = text};
     return false;
+}
+
+/* ---- how often ---- */
+
+/* Whoever watches the server is to see it when others press it hard. */
+static bool is_unpaced(const struct api_route *row)
+{
+    static const char *const patterns[] = {"/healthz", "/readyz", "/metrics"};
+    for (size_t i = 0; row && i < ARRAY_LEN(patterns); i++)
+        if (str_is(str_of(row->pattern), patterns[i])) return true;
+    return false;
+}
+
+/* At most a second from now there is room again. */
+static bool too_many(const struct guard *g, struct http_req *r, const struct api_route *row, struct http_verdict *out)
+{
+    if (!g->pace || is_unpaced(row) || auth_pace_take(g->pace, http_req_peer(r), clock_mono_us())) return false;
+    http_reply_header(r, "Retry-After", STR("1"));
+    return !refuse(out, 429, GRPC_EXHAUSTED, "too many requests from this address");
 }
 
 /* ---- browsers ---- */
@@ -264,7 +286,8 @@ void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
     const struct api_route *row = row_of(g, r);
     struct err e;
     bool needed;
-    if (cors(g, r, out) || !row) return;
+    bool answered = cors(g, r, out);
+    if (too_many(g, r, row, out) || answered || !row) return;
     if (signs_in(row)) too_often(g, r, NULL, out);
     if (row->role == AUTH_OPEN) return;
     if (!tokens_needed(g, &needed, &e)) {

@@ -1,4 +1,4 @@
-/* Who may ask for what: the gate before every route of a server that others reach.
+/* Who may ask for what, and how often: the gate before every route of a server that others reach.
  *
  * A request passes when its caller has a role that is enough for the route (routes.def) and covers the namespace that it is about.
  * What changes something is noted in the audit log, also what was refused. Runs on: the loop thread. */
@@ -16,6 +16,8 @@ struct guard_opts {
     enum service_callers callers;
     bool local;             /* only this machine reaches it */
     struct sso *sso;        /* people who sign in may call, too; NULL: tokens of ours alone */
+    int64_t per_s;          /* so many requests a second from each address; 0: any number */
+    bool paces_local;       /* also from this machine's own */
     struct str cors_origin; /* a page of this origin may call, with a token; absent or "": none */
 };
 

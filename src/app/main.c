@@ -18,8 +18,8 @@ static void *serve(struct service *s, struct err *e)
 
 static void *serve_on(struct service *s, const struct cli_listen *l, struct err *e)
 {
-    struct api_opts o = {.listen_fd = l->fd, .tls_cert = l->tls_cert, .tls_key = l->tls_key, .callers = l->callers, .local = l->local, .cors_origin = l->cors_origin,
-                         .sso = l->sso, .session_us = l->session_us};
+    struct api_opts o = {.listen_fd = l->fd, .tls_cert = l->tls_cert, .tls_key = l->tls_key, .callers = l->callers, .local = l->local, .per_s = l->per_s, .paces_local = l->paces_local,
+                         .cors_origin = l->cors_origin, .sso = l->sso, .session_us = l->session_us};
     return api_serve(s, &o, e);
 }
 

@@ -1,9 +1,13 @@
-/* See rate.h. An address has a window that begins with its first failure. The table is as that of check.c: a flood of addresses
- * replaces the oldest windows, and memory stays what it is. */
+/* See rate.h. The tables are as that of check.c: a flood of addresses takes the places of others, and memory stays what it is. */
 #include "auth/rate.h"
 
-enum { SETS = 256, WAYS = 8, S = 1000000 };
+#include <arpa/inet.h>
 
+#include "base/limits.h"
+
+enum { SETS = 256, BUCKET_SETS = 1024, WAYS = 8, S = 1000000, NS_PER_US = 1000, NS_PER_S = 1000000000 };
+
+/* Begins with an address' first failure. The oldest one gives way. */
 struct window {
     uint64_t who; /* 0: free */
     int64_t began_us;
@@ -17,16 +21,22 @@ struct auth_rate {
 struct auth_rate *auth_rate_new(void) { return mem_zalloc(sizeof(struct auth_rate)); }
 void auth_rate_free(struct auth_rate *r) { free(r); }
 
-/* Of "2001:db8:1:2:3:4:5:6" what stands before the fourth colon; a "::" in that is part of it. */
-static struct str network_of(struct str address)
+/* Of an IPv6 address, however it is written, the first 64 bits. */
+static struct str network_of(struct str address, unsigned char bits[sizeof(struct in6_addr)])
 {
-    size_t colons = 0;
-    for (size_t i = 0; i < address.n; i++)
-        if (address.p[i] == ':' && ++colons == 4) return str_sub(address, 0, i);
-    return address;
+    char text[INET6_ADDRSTRLEN];
+    struct str plain, interface;
+    enum { NETWORK_BYTES = 8 };
+    str_cut(address, '%', &plain, &interface);
+    snprintf(text, sizeof text, "%.*s", STR_ARG(plain));
+    return inet_pton(AF_INET6, text, bits) == 1 ? str_n((const char *)bits, NETWORK_BYTES) : plain;
 }
 
-static uint64_t key_of(struct str address) { return str_hash(network_of(address)) | 1; }
+static uint64_t key_of(struct str address)
+{
+    unsigned char bits[sizeof(struct in6_addr)];
+    return str_hash(network_of(address, bits)) | 1;
+}
 
 static struct window *window_find(const struct auth_rate *r, uint64_t who, int64_t mono_us)
 {
@@ -57,4 +67,56 @@ int auth_rate_wait_s(const struct auth_rate *r, struct str address, int64_t mono
     const struct window *w = window_find(r, key_of(address), mono_us);
     if (!w || w->failures < RATE_FAILURES) return 0;
     return (int)((w->began_us + (int64_t)RATE_WINDOW_S * S - mono_us + S - 1) / S);
+}
+
+/* ---- requests ---- */
+
+/* What is in it follows from when it will be full again, if nothing is taken: nobody has to fill it. */
+struct bucket {
+    uint64_t who;
+    int64_t full_ns;
+};
+
+struct auth_pace {
+    int64_t per_s, each_ns; /* a request takes what fills in this time */
+    bool local;
+    struct bucket buckets[BUCKET_SETS][WAYS];
+};
+
+struct auth_pace *auth_pace_new(int64_t per_s, bool local)
+{
+    struct auth_pace *p = mem_zalloc(sizeof *p);
+    ASSERT(per_s > 0 && per_s <= LIMIT_API_RATE);
+    p->per_s = per_s;
+    p->each_ns = NS_PER_S / per_s;
+    p->local = local;
+    return p;
+}
+
+void auth_pace_free(struct auth_pace *p) { free(p); }
+
+static bool is_local(struct str address) { return str_starts(address, STR("127.")) || str_is(address, "::1"); }
+
+/* Who is new gets the fullest of his set as it is. One that is full again is nobody's; when none is, so many are there that they
+ * share: all together never get more than the whole table has. */
+static struct bucket *bucket_of(struct auth_pace *p, uint64_t who)
+{
+    struct bucket *set = p->buckets[(who >> 1) % BUCKET_SETS], *fullest = set;
+    for (int i = 0; i < WAYS; i++) {
+        if (set[i].who == who) return &set[i];
+        if (set[i].full_ns < fullest->full_ns) fullest = &set[i];
+    }
+    fullest->who = who;
+    return fullest;
+}
+
+bool auth_pace_take(struct auth_pace *p, struct str address, int64_t mono_us)
+{
+    int64_t now_ns = mono_us * NS_PER_US;
+    if (!p->local && is_local(address)) return true;
+    struct bucket *b = bucket_of(p, key_of(address));
+    int64_t full_ns = MAX(b->full_ns, now_ns) + p->each_ns;
+    if (full_ns - now_ns > p->per_s * p->each_ns) return false;
+    b->full_ns = full_ns;
+    return true;
 }

@@ -28,6 +28,7 @@ enum {
     LIMIT_HTTP_PATH_SEGMENTS = 256,         /* parts between slashes of one request path */
     LIMIT_HTTP_CONNECTIONS = 16384,         /* open connections of one server; never more than half of the descriptors it may have */
     LIMIT_HTTP_ADDRESS_CONNECTIONS = 4096,  /* of these from one address: an IPv4 address, 64 bits of an IPv6 address */
+    LIMIT_API_RATE = 1000000,               /* requests in a second from one address: the most that can be set */
     LIMIT_HTTP_KEPT_CONNECTIONS = 1024,     /* with more than these, an answer ends its connection: each that is kept holds its head's memory */
     LIMIT_HTTP_REQUEST_ID_BYTES = 128,      /* an X-Request-Id that is taken over from the client */
     LIMIT_HTTP_GZIP_BYTES = 1 << 10,        /* JSON answers from this size on are compressed for who takes that */

@@ -11,7 +11,7 @@ bool change_read(const struct val *v, struct change *out)
     if (seq) val_i64(seq, &out->seq);
     if (time) val_i64(time, &out->time_us);
     if (str_is(type, "node")) out->node = val_get(v, STR("node"));
-    if (str_is(type, "workflow")) out->status = val_get(v, STR("status"));
+    if (str_is(type, "workflow") || str_is(type, "deleted")) out->status = val_get(v, STR("status"));
     return out->node || out->status;
 }
 

@@ -1,6 +1,7 @@
 /* One change of a run as it comes from the engine's stream, one JSON value each:
  *   {"seq":7,"workflow":{"namespace":"default","name":"wf","uid":"…"},"type":"node","node":{NodeStatus}}
  *   {"seq":8,"workflow":{…},"type":"workflow","status":{"phase":…,"startedAt":…,"message":…,"progress":…}}
+ *   {"seq":9,"workflow":{…},"type":"deleted","status":{"phase":"Failed","message":"deleted"}}
  * "timeUs" (optional): the wall time at which it was told. Pure. Runs on: any thread. */
 #pragma once
 #include "doc/val.h"

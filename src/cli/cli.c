@@ -104,6 +104,7 @@ static bool config_make(struct cli *cli, struct err *e)
     return flag_config(cli, "namespace", CONFIG_NAMESPACE, e) && flag_config(cli, "state", CONFIG_STATE_DIR, e) &&
            flag_config(cli, "ascii", CONFIG_ASCII, e) && flag_config(cli, "runtime", CONFIG_RUNTIME, e) &&
            flag_config(cli, "network", CONFIG_NETWORK, e) && flag_config(cli, "auth", CONFIG_SERVER_AUTH, e) &&
+           flag_config(cli, "api-rate-limit", CONFIG_SERVER_API_RATE_LIMIT, e) &&
            flag_config(cli, "images", CONFIG_IMAGES, e) && flag_config(cli, "image-fallback", CONFIG_IMAGE_FALLBACK, e) &&
            (flag_is_bool(cli, "parallel") || flag_config(cli, "parallel", CONFIG_PARALLEL, e)) &&
            flag_config(cli, "cpus", CONFIG_CPUS, e) && flag_config(cli, "memory", CONFIG_MEMORY, e) &&

@@ -10,6 +10,8 @@ struct cli_listen {
     int fd; /* taken over */
     enum service_callers callers;
     bool local;
+    int64_t per_s;
+    bool paces_local;
     struct str cors_origin;
     const struct sso_opts *sso;
     int64_t session_us;

@@ -14,6 +14,7 @@ enum { PORT = 2746 /* Argo's */, PORT_MAX = 65535, SESSION_HOURS_MAX = 24 * 90 }
 static const struct flag flags[] = {
     {.name = "host", .kind = FLAG_STR, .arg = "HOST", .doc = "listen at this name or address (default 127.0.0.1)"},
     {.name = "auth", .kind = FLAG_STR, .arg = "auto|token|sso|none", .doc = "who may call: who has a token, or signs in, or anybody; auto: see docs/server.md"},
+    {.name = "api-rate-limit", .kind = FLAG_INT, .arg = "N", .doc = "most requests from one address in a second (default 1000, without those of this machine; 0: no limit)"},
     {.name = "port", .letter = 'p', .kind = FLAG_INT, .arg = "N", .doc = "listen at this port (default 2746; 0: any that is free)"},
     {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it)"},
     {.name = "tls-key", .kind = FLAG_STR, .arg = "FILE", .doc = "and its private key (PEM)"},
@@ -72,6 +73,14 @@ static bool first_token(struct cli *cli, struct service *s, struct err *e)
     }
     cli_err(cli, str_fmt(&cli->a, "the first token, for an admin; it is not shown again:\n  Bearer %.*s\n", STR_ARG(val_get_str(&made, "token"))));
     return true;
+}
+
+/* Somebody who sets one means all addresses. */
+static bool rate_read(const struct cli *cli, struct cli_listen *l, struct err *e)
+{
+    l->per_s = config_int(&cli->config, CONFIG_SERVER_API_RATE_LIMIT);
+    l->paces_local = cli->config.values[CONFIG_SERVER_API_RATE_LIMIT].source != CONFIG_DEFAULT;
+    return l->per_s <= LIMIT_API_RATE || err_set(e, ERR_USAGE, "server_api_rate_limit is from 0 to %d", LIMIT_API_RATE);
 }
 
 static bool tls_read(struct cli *cli, struct cli_listen *at, struct err *e)
@@ -167,7 +176,7 @@ static bool server_run(struct cli *cli, struct err *e)
     struct tcp_place place;
     if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
     if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
-    if (!tls_read(cli, &l, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
+    if (!rate_read(cli, &l, e) || !tls_read(cli, &l, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);
     l.local = place.loopback;
     void *waiting = cli->env->wait_on(&l);

@@ -10,7 +10,7 @@ enum { RECENT_BYTES = 1 << 20, PAGE = 500 };
 
 void change_line(struct buf *b, int64_t seq, const struct run_row *run, struct str kind, struct str payload)
 {
-    bool node = str_is(kind, "node");
+    const char *what = str_is(kind, "node") ? "node" : "status";
     buf_reset(b);
     buf_char(b, '{');
     if (seq >= 0) buf_printf(b, "\"seq\":%lld,", (long long)seq);
@@ -20,7 +20,7 @@ void change_line(struct buf *b, int64_t seq, const struct run_row *run, struct s
     buf_json(b, run->name);
     buf_str(b, STR(",\"uid\":"));
     buf_json(b, run->uid);
-    buf_printf(b, "},\"timeUs\":%lld,\"type\":\"%s\",\"%s\":", (long long)clock_now_us(), node ? "node" : "workflow", node ? "node" : "status");
+    buf_printf(b, "},\"timeUs\":%lld,\"type\":\"%.*s\",\"%s\":", (long long)clock_now_us(), STR_ARG(kind), what);
     buf_str(b, payload);
     buf_char(b, '}');
 }
@@ -111,7 +111,7 @@ static void change_add(struct service *s, const struct change_row *c, struct run
         change_line(b, c->seq, run, c->kind, c->payload);
     } else if (change_of_deletion(a, c, &deleted)) {
         now.gone = str_dup(to, deleted.uid);
-        change_line(b, c->seq, &deleted, STR("workflow"), STR(CHANGE_DELETED));
+        change_line(b, c->seq, &deleted, STR("deleted"), STR(CHANGE_DELETED));
     }
     if (b->n) now.line = str_dup(to, buf_view(b));
     if (b->n && node) now.status = str_sub(now.line, now.line.n - c->payload.n - 1, c->payload.n);

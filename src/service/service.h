@@ -265,7 +265,7 @@ struct watch_opts {
     const struct workflow_ref *refs; /* n == 0: all workflows */
     size_t n;
     bool from_start; /* current node states first; else from `after` on */
-    int64_t after;   /* a seq, or -1: from now on */
+    int64_t after;   /* a seq, or -1: from now on. Of all workflows GONE when what came after it is no longer kept, or it is from the future */
     /* False: it was not taken, and comes again with the next service_watch_pump. */
     bool (*on_line)(void *user, struct str json);
     /* Not NULL: after a commit lines do not come by themselves; this says, once, that there are some for service_watch_take. */

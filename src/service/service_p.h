@@ -149,7 +149,7 @@ void follow_failed(struct service *s, const struct err *e);
 /* watch.c: after a commit */
 void watches_turn(struct service *s);
 /* recent.c: what was committed; only while this process is the engine */
-#define CHANGE_DELETED "{\"phase\":\"Failed\",\"message\":\"deleted\"}" /* the status of a workflow that was deleted while somebody watched it */
+#define CHANGE_DELETED "{\"phase\":\"Failed\",\"message\":\"deleted\"}" /* the status of a workflow that was deleted: who follows it sees an end */
 void recent_open(struct service *s); /* for one more user; nothing is lost from now on */
 void recent_close(struct service *s);
 void recent_hold(struct service *s); /* lines stay where they are until recent_release */
@@ -157,7 +157,7 @@ void recent_release(struct service *s);
 void recent_collect(struct service *s);
 /* NULL: it is not there, or not there any more. Until the next recent_collect; its texts as long as they are held. */
 const struct recent_change *recent_find(const struct service *s, int64_t seq);
-/* One line of a watch. seq < 0: no place to go on from. */
+/* One line of a watch: of a node, a workflow, or one that was deleted. seq < 0: no place to go on from. */
 void change_line(struct buf *b, int64_t seq, const struct run_row *run, struct str kind, struct str payload);
 bool change_of_deletion(struct arena *a, const struct change_row *c, struct run_row *out); /* of a workflow */
 

@@ -237,7 +237,7 @@ static bool on_line(void *user, struct str json)
     x->last = seq;
     x->sum = x->sum * 31 + seq;
     x->lines++;
-    x->deleted += str_is(val_text(val_path(&v, "status.message")), "deleted");
+    x->deleted += str_is(val_get_str(&v, "type"), "deleted") && str_is(val_text(val_path(&v, "status.message")), "deleted");
     return true;
 }
 
@@ -289,7 +289,49 @@ static void changes_are_the_same_for_all(void **state)
     assert_true(service_stop(f->s, STR("default"), STR("b"), SERVICE_TERMINATE, &f->e) && service_delete(f->s, STR("default"), STR("b"), false, &f->e));
     assert_true(service_watch_take(one.w));
     assert_int_equal(one.deleted, 1);
-    assert_int_equal(given.deleted, 0);
+    assert_int_equal(given.deleted, 1);
+}
+
+static void gone(struct fixture *f, const char *name)
+{
+    assert_true(service_stop(f->s, STR("default"), str_of(name), SERVICE_TERMINATE, &f->e) &&
+                service_delete(f->s, STR("default"), str_of(name), false, &f->e));
+}
+
+/* Whoever watches all hears of it once, at its place: at once, from the log, and from a later engine. */
+static void a_deletion_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    struct watcher given, late, later, after;
+    submit(f, "a");
+    submit(f, "b");
+    watch(f, &given, NULL, 0, false);
+    gone(f, "a");
+    int64_t of_a = given.last;
+    assert_int_equal(given.deleted, 1);
+    submit(f, "a");
+    gone(f, "b");
+    assert_int_equal(given.deleted, 2);
+    watch(f, &late, NULL, 0, false);
+    assert_int_equal(late.deleted, 2);
+    assert_int_equal(late.last, given.last);
+    service_watch_free(given.w);
+    service_watch_free(late.w);
+    service_close(f->s);
+    opened(f);
+    watch(f, &later, NULL, of_a - 1, false);
+    watch(f, &after, NULL, of_a, false);
+    assert_int_equal(later.deleted, 2);
+    assert_int_equal(after.deleted, 1);
+    assert_int_equal(after.last, given.last);
+    struct watch_opts o = {.after = after.last + 1, .on_line = on_line};
+    assert_null(service_watch_new(f->s, &o, &f->e)); /* from the future */
+    assert_int_equal(f->e.code, ERR_GONE);
+    assert_true(store_set_limits(service_store(f->s), 0, 3, &f->e));
+    for (int i = 0; i < 4; i++) submit(f, str_fmt(&f->a, "more-%d", i).p);
+    o.after = of_a;
+    assert_null(service_watch_new(f->s, &o, &f->e)); /* no longer kept */
+    assert_int_equal(f->e.code, ERR_GONE);
 }
 
 /* Who takes nothing for a while goes on from the change log. */
@@ -328,7 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_queue_is_bounded_and_kept), TEST(what_cannot_be_kept_is_told), TEST(changes_wait_as_one),
-        TEST(a_selector_comes_and_goes), TEST(a_watch_is_taken_up_again), TEST(changes_are_the_same_for_all),
+        TEST(a_selector_comes_and_goes), TEST(a_watch_is_taken_up_again), TEST(changes_are_the_same_for_all), TEST(a_deletion_is_told_once),
         TEST(who_falls_behind_misses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,15 +126,15 @@ static bool looks_at(const struct service_watch *w, struct str uid)
 {
     for (size_t i = 0; i < w->n; i++)
         if (str_eq(w->uids[i], uid)) return true;
-    return false;
+    return !w->n;
 }
 
-/* One that is deleted while somebody looks at it: for him it is over. */
+/* For who looks at this one it is over. */
 static bool send_deletion(struct service_watch *w, const struct change_row *c, struct arena *a, struct buf *b)
 {
     struct run_row run;
-    if (!w->n || !change_of_deletion(a, c, &run) || !looks_at(w, run.uid)) return true;
-    change_line(b, c->seq, &run, STR("workflow"), STR(CHANGE_DELETED));
+    if (!change_of_deletion(a, c, &run) || !looks_at(w, run.uid)) return true;
+    change_line(b, c->seq, &run, STR("deleted"), STR(CHANGE_DELETED));
     return line_give(w, buf_view(b));
 }
 
@@ -313,9 +313,20 @@ static void runs_sort(struct service_watch *w)
     w->n_runs = n;
 }
 
+/* Who wants all from a place on cannot begin anew with states, as who looks at some: he is told. */
+static bool place_is_kept(struct service *s, const struct watch_opts *o, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct change_query q = {.after = o->after, .limit = 1};
+    struct change_page page;
+    arena_init(&a);
+    return o->n || o->after < 0 || store_changes_read(&a, service_store(s), &q, &page, e);
+}
+
 struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
+    if (!place_is_kept(s, o, e)) return NULL;
     struct service_watch *w = mem_zalloc(sizeof *w);
     arena_init(&a);
     *w = (struct service_watch){.s = s, .on_line = o->on_line, .on_ready = o->on_ready, .user = o->user, .after = o->after};

@@ -1,8 +1,9 @@
-"""Who may call: tokens, roles, namespaces, pages of browsers, wrong tokens, the audit log."""
+"""Who may call: tokens, roles, namespaces, pages of browsers, wrong tokens, too many requests, the audit log."""
 import json
 import os
 import re
 import socket
+import time
 
 from server import Server, common, workflow
 
@@ -239,6 +240,49 @@ def wrong_again_and_again(score, skiff):
     s.close()
 
 
+def in_a_row(s, n):
+    """Statuses of n requests, sent as fast as they are answered, up to the first that is refused: with it the connection ends."""
+    got, batch = [], 250
+    with socket.create_connection(("127.0.0.1", s.port), timeout=common.LIMIT_S) as c, c.makefile("rb") as answers:
+        while len(got) < n and set(got) <= {200}:
+            c.sendall(b"GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\n\r\n" * batch)
+            for _ in range(batch):
+                got.append(int(answers.readline().split()[1]))
+                if got[-1] != 200:
+                    break
+                head = iter(answers.readline, b"\r\n")
+                answers.read(max(int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length")))
+    return got
+
+
+def too_many_requests(score, skiff):
+    s = Server(skiff).start("--api-rate-limit", "1")
+    began, got = time.monotonic(), []
+    while not got or got[-1][0] != 429 and len(got) < 100:
+        got.append(s.ask(*LIST))
+    status, headers, e = got[-1]
+    score.check((status, e["code"], headers["Retry-After"]) == (429, 8, "1") and "too many requests" in e["message"], f"too many: {status} {e}")
+    score.check({g[0] for g in got[:-1]} == {200} and len(got) - 1 <= 1 + time.monotonic() - began, f"one a second: {len(got)}")
+    common.wait_for(lambda: s.ask(*SUBMIT, {"workflow": HOLD})[0] == 429, "a body to be refused")
+    common.wait_for(lambda: s.ask("GET", "/no/such/path")[0] == 429, "what is not there to be refused")
+    score.check([s.ask("GET", p)[0] for p in ("/healthz", "/readyz", "/metrics") * 5] == [200] * 15, "who watches it is not held up")
+    counted = re.search(r'^skiff_http_requests_total\{method="GET",route="/api/v1/workflows/\{namespace\}",code="429"\} (\d+)', s.ask("GET", "/metrics")[2].decode(), re.M)
+    score.check(counted and int(counted[1]) >= 1, "counted")
+    local = s.place.run(s.place.file("w.json", json.dumps(workflow("true", name="local"))))
+    score.check(local.returncode == 0, f"its owner's socket has no limit: {local.stderr}")
+    common.wait_for(lambda: s.ask(*LIST)[0] == 200, "the next second")
+    s.stop()
+    for env, want in (({}, {200}), ({"SKIFF_SERVER_API_RATE_LIMIT": "0"}, {200}), ({"SKIFF_SERVER_API_RATE_LIMIT": "20"}, {200, 429})):
+        s.start(env=env)
+        got = in_a_row(s, 2500)
+        score.check(set(got) == want, f"{env}: {set(got)}")
+        s.stop()
+    for n in ("x", "-1", "1000001"):
+        ran = s.place.call("server", "--port", "0", "--api-rate-limit", n)
+        score.check(ran.returncode == 2, f"{n}: {ran.returncode} {ran.stderr}")
+    s.close()
+
+
 def audited(score, skiff):
     s = token_server(skiff)
     admin, view = first_token(s), made(s, "eyes", "view")
@@ -264,4 +308,4 @@ def audited(score, skiff):
     s.close()
 
 
-TESTS = (open_until_there_is_a_token, the_first_token, what_is_shown, roles, namespaces, pages, expiry, wrong_again_and_again, audited)
+TESTS = (open_until_there_is_a_token, the_first_token, what_is_shown, roles, namespaces, pages, expiry, wrong_again_and_again, too_many_requests, audited)

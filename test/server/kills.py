@@ -246,16 +246,18 @@ class Round:
     def verify_watchers(self, workflows, watchers):
         now = Stream(self.server.connect(), f"{API}/skiff/changes?after=0", self.load.headers)
         log = Deltas.__new__(Deltas)
-        log.seen, log.after, log.tell, log.over, log.wrong = [], 0, False, set(), []
+        log.seen, log.deleted, log.after, log.tell, log.over, log.wrong = [], {}, 0, False, set(), []
         while self.last not in log.over:
             log.take(json.loads(now.line()))
         now.close()
         there = {uid for _, uid, _ in log.seen}
         gone = set(self.load.deleted_uids) | self.load.told.gone
+        untold = {name for uid, name in self.load.deleted_uids.items() if uid not in log.deleted}
+        self.check(not log.wrong and not untold and not set(log.deleted) & set(workflows), f"the log: {log.wrong[:3]}; deletions that it does not know: {untold}")
         for w in watchers:
             self.check(not w.wrong, f"{type(w).__name__}: {w.wrong[:3]}")
             if isinstance(w, Deltas):
-                mine = [c for c in w.seen if c[1] in there and c[0] <= log.after]
+                mine = [c for c in w.seen if c[1] in there and c[0] <= log.after and log.deleted.get(c[1], c[0]) == c[0]]  # of those that are gone the log knows that alone
                 self.check(mine == log.seen, f"changes: {len(mine)} were seen of {len(log.seen)}; first that differs: {[p for p in zip(mine, log.seen) if p[0] != p[1]][:1]}")
                 self.check({c[1] for c in w.seen} - there <= gone | set(workflows), "changes of workflows that nobody knows")
                 continue

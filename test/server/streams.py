@@ -251,6 +251,53 @@ def watch_coalesces(score, skiff):
     s.close()
 
 
+def deletions(score, skiff):
+    """Whoever watches changes hears of each deletion once, in its place: deleted by somebody, with its owner, by ttl or by age; also a later server tells it."""
+    s = Server(skiff).start()
+    parent = workflow("", name="by-hand")
+    parent["spec"]["templates"] = [{"name": "main", "resource": {"action": "create", "setOwnerReference": True, "manifest": json.dumps(workflow("true", name="by-owner"))}}]
+    live = s.stream(f"{API}/skiff/changes?after=0")
+    uid = s.wait(s.submit(parent))["metadata"]["uid"]
+    s.wait("by-owner")
+    s.wait(s.submit(workflow("true", name="by-age")))
+    s.submit(workflow("true", name="by-ttl", ttlStrategy={"secondsAfterCompletion": 0}))
+    common.wait_for(lambda: s.ask("GET", f"{API}/workflows/default/by-ttl")[0] == 404, "the one with a ttl")
+    s.ask("DELETE", f"{API}/workflows/default/by-hand")
+    s.wait(s.submit(workflow("true", name="last")))
+
+    def gone(lines):
+        return [line["workflow"]["name"] for line in lines if line["type"] == "deleted"]
+
+    def told(after, enough, stream=None):
+        """What comes after that change, until it is enough."""
+        stream, lines = stream or s.stream(f"{API}/skiff/changes?after={after}"), []
+        while not enough(lines):
+            lines.append(json.loads(stream.line()))
+        stream.close()
+        return lines
+
+    def last_is_over(lines):
+        return lines and lines[-1]["workflow"]["name"] == "last" and lines[-1].get("status", {}).get("phase") == "Succeeded"
+
+    want = ["by-ttl", "by-hand", "by-owner"]
+    seen = told(0, last_is_over, live)
+    seqs = [line["seq"] for line in seen]
+    score.check(gone(seen) == want and seqs == sorted(set(seqs)), f"told as they go: {gone(seen)}")
+    deleted = [line for line in seen if line["type"] == "deleted"]
+    score.check(deleted[1]["workflow"] == {"namespace": "default", "name": "by-hand", "uid": uid} and deleted[1]["status"] == {"phase": "Failed", "message": "deleted"}, f"{deleted[1]}")
+    s.kill()
+    s.start()
+    again = told(0, last_is_over)
+    score.check(gone(again) == want and {line["workflow"]["name"] for line in again if line["type"] != "deleted"} == {"by-age", "last"}, f"after a kill: {gone(again)}")
+    score.check(gone(told(deleted[0]["seq"], last_is_over)) == want[1:] and gone(told(deleted[2]["seq"] - 1, last_is_over)) == want[2:], "taken up where one was")
+    s.stop()
+    s.start(env={"SKIFF_ARCHIVE_TTL": "1ms"})
+    rest = told(seqs[-1], lambda lines: len(gone(lines)) == 2)
+    score.check(sorted(gone(rest)) == ["by-age", "last"], f"by age: {gone(rest)}")
+    s.stop()
+    s.close()
+
+
 def happenings(score, skiff):
     """Kubernetes events, as Argo's controller records them."""
     s = Server(skiff).start()
@@ -368,7 +415,7 @@ def streams_end(score, skiff):
     s.close()
 
 
-CASES = (log_framing, log_selector, log_follow, log_slow_reader, watch, watch_fields, watch_resumes, watch_coalesces, happenings, bindings, streams_end)
+CASES = (log_framing, log_selector, log_follow, log_slow_reader, watch, watch_fields, watch_resumes, watch_coalesces, deletions, happenings, bindings, streams_end)
 
 if __name__ == "__main__":
     server.sys.exit(server.run_cases(CASES))

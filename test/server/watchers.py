@@ -90,7 +90,7 @@ class Deltas(Watcher):
     """Skiff's own stream: every change once, in order."""
 
     def __init__(self, load, restless=False, tell=False):
-        self.seen, self.after, self.tell = [], 0, tell
+        self.seen, self.deleted, self.after, self.tell = [], {}, 0, tell
         super().__init__(load, restless)
 
     def target(self):
@@ -100,6 +100,8 @@ class Deltas(Watcher):
         seq, uid = change["seq"], change["workflow"]["uid"]
         if seq <= self.after:
             self.wrong.append(f"change {seq} after {self.after}")
+        if uid in self.deleted:
+            self.wrong.append(f"change {seq} of a workflow that was deleted with {self.deleted[uid]}")
         self.after = seq
         del change["timeUs"]  # when it was sent
         self.seen.append((seq, uid, hashlib.md5(json.dumps(change).encode()).digest()))
@@ -109,6 +111,10 @@ class Deltas(Watcher):
                 self.over.add(uid)
             if self.tell:
                 self.load.told.note(uid, phase)
+        if change["type"] == "deleted":
+            self.deleted[uid] = seq
+            if self.tell:
+                self.load.told.note_gone(uid)
 
 
 class States(Watcher):
