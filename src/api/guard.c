@@ -300,10 +300,10 @@ void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
 
 /* ---- the audit log ---- */
 
-/* What changes something, or tries to; and signing in. */
-static bool noted(const struct http_req *r, const struct api_route *row)
+/* What changes something, or tries to; and signing in. Who asks too often is counted (/metrics): a flood of lines would push out all others. */
+static bool noted(const struct http_req *r, const struct api_route *row, int status)
 {
-    return row && (signs_in(row) || (row->role >= AUTH_RUN && !reads(r)));
+    return row && status != 429 && (signs_in(row) || (row->role >= AUTH_RUN && !reads(r)));
 }
 
 /* A request is not refused because its line cannot be kept: the disk is full then, and the engine stops by itself. */
@@ -314,7 +314,7 @@ void guard_answered(const struct http_req *r, int status, void *user)
     const struct auth_token *t = guard_caller(r);
     struct err e;
     const struct auth_person *p = t ? t->person : NULL;
-    if (!noted(r, row)) return;
+    if (!noted(r, row, status)) return;
     struct audit_line line = {.now_us = clock_now_us(), .token = t && !p ? t->name : STR_NONE, .issuer = p ? p->issuer : STR_NONE,
                               .subject = p ? p->subject : STR_NONE, .email = p ? p->email : STR_NONE, .address = http_req_peer(r), .method = http_req_method(r), .path = http_req_path(r), .status = status};
     bool ok = auth_audit_write(g->audit, &line, &e);

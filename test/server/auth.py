@@ -268,6 +268,7 @@ def too_many_requests(score, skiff):
     score.check([s.ask("GET", p)[0] for p in ("/healthz", "/readyz", "/metrics") * 5] == [200] * 15, "who watches it is not held up")
     counted = re.search(r'^skiff_http_requests_total\{method="GET",route="/api/v1/workflows/\{namespace\}",code="429"\} (\d+)', s.ask("GET", "/metrics")[2].decode(), re.M)
     score.check(counted and int(counted[1]) >= 1, "counted")
+    score.check(all(line["status"] != 429 for line in audit(s)), "nobody can push out the audit log with it")
     local = s.place.run(s.place.file("w.json", json.dumps(workflow("true", name="local"))))
     score.check(local.returncode == 0, f"its owner's socket has no limit: {local.stderr}")
     common.wait_for(lambda: s.ask(*LIST)[0] == 200, "the next second")
