@@ -35,7 +35,6 @@ struct steplog {
     struct steplog_opts o;
     struct farlog *far; /* of a server elsewhere: in place of all below */
     struct logs_follow *follow;
-    struct loop_fd *watch;
     struct map by_path; /* log path → index + 1 in sources */
     VEC(struct source) sources;
     VEC(struct logs_source) files; /* for printing at once; same order */
@@ -227,7 +226,6 @@ static struct steplog *steplog_new(struct cli *cli, struct service *s, const str
 
 static void steplog_drop(struct steplog *l)
 {
-    loop_fd_free(l->watch);
     logs_follow_close(l->follow);
     map_fini(&l->by_path);
     VEC_FINI(&l->sources);
@@ -281,11 +279,10 @@ static bool unread_show(struct steplog *l, struct err *e)
     return ok;
 }
 
-static void lines_ready(void *user, unsigned events)
+static void lines_ready(void *user)
 {
-    struct steplog *l = user;
     struct err ignored = {0};
-    unread_show(l, &ignored);
+    unread_show(user, &ignored);
 }
 
 bool steplog_waits(const struct steplog *l) { return l->noted[l->growing].nodes.n > 0; }
@@ -307,15 +304,10 @@ struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct 
         l->far = farlog_follow(cli, s, refs, n, o);
         return l;
     }
-    l->follow = logs_follow_open(&q, e);
-    if (l->follow && steplog_refresh(l, e))
-        l->watch = loop_fd_new(service_loop(s), logs_follow_fd(l->follow), lines_ready, l, e);
-    if (!l->watch) {
-        steplog_drop(l);
-        return NULL;
-    }
-    loop_fd_watch(l->watch, LOOP_READ);
-    return l;
+    l->follow = logs_follow_open(service_loop(s), &q, lines_ready, l, e);
+    if (l->follow && steplog_refresh(l, e)) return l;
+    steplog_drop(l);
+    return NULL;
 }
 
 void steplog_drain(struct steplog *l)
