@@ -60,7 +60,7 @@ static bool refs_read(struct cli *cli, struct service *s, struct workflow_ref **
 
 /* --- following --- */
 
-enum { LOOK_US = 50000 }; /* how often new steps are looked for, at most */
+enum { LOOK_US = 50000 }; /* from a change to the look at what it brings: many come at once */
 
 struct tailing {
     struct service *service;
@@ -84,7 +84,6 @@ static void look(void *user)
     struct tailing *t = user;
     struct err ignored = {0}; /* tried again with the next change */
     steplog_refresh(t->log, &ignored);
-    if (steplog_waits(t->log)) loop_timer_arm_us(t->look, LOOK_US);
 }
 
 static void ended(void *user, const struct err *e)

@@ -119,7 +119,6 @@ static void steps_look(void *user)
     lines_put(s);
     struct err ignored = {0}; /* a log that cannot be read now is tried again with the next change */
     steplog_refresh(s->logs, &ignored);
-    if (steplog_waits(s->logs)) loop_timer_arm_us(s->look, STEPS_LOOK_US);
 }
 
 static void all_done(void *user, const struct err *e)

@@ -8,7 +8,6 @@
 #include "cli/farlog.h"
 #include "cli/text.h"
 #include "logs/logs.h"
-#include "os/fd.h"
 
 struct source {
     struct str prefix; /* "pod: ", coloured */
@@ -20,7 +19,7 @@ struct noted {
     struct str node;
 };
 
-/* Nodes that changed, or whose step's directory was not there yet; each once. */
+/* Nodes that changed; each once. */
 struct noted_list {
     VEC(struct noted) nodes;
     struct map keys;
@@ -35,15 +34,13 @@ struct steplog {
     struct steplog_opts o;
     struct farlog *far; /* of a server elsewhere: in place of all below */
     struct logs_follow *follow;
-    struct loop_fd *watch;
     struct map by_path; /* log path → index + 1 in sources */
     VEC(struct source) sources;
     VEC(struct logs_source) files; /* for printing at once; same order */
     struct buf out;
-    bool all;            /* every node is to be looked at, not only those noted */
-    bool text;           /* lines stay in `out` */
-    struct noted_list noted[2]; /* one grows while the other is looked at */
-    int growing;
+    bool all;  /* every node is to be looked at, not only those noted */
+    bool text; /* lines stay in `out` */
+    struct noted_list noted;
 };
 
 static bool wanted(const struct steplog *l, const struct step_log *s)
@@ -103,16 +100,6 @@ static bool source_add(struct steplog *l, const struct step_log *s, struct err *
     return true;
 }
 
-/* A file can be followed as soon as its directory is there. */
-static bool can_follow(struct steplog *l, const struct step_log *s)
-{
-    size_t n = s->path.n;
-    while (n > 0 && s->path.p[n - 1] != '/') n--;
-    CLEANUP(arena_fini) struct arena a;
-    arena_init(&a);
-    return n == 0 || file_exists(str_dup(&a, str_sub(s->path, 0, n)).p);
-}
-
 static void noted_fini(struct noted_list *list)
 {
     VEC_FINI(&list->nodes);
@@ -123,7 +110,7 @@ static void noted_fini(struct noted_list *list)
 
 static void node_note(struct steplog *l, const struct workflow_ref *ref, struct str node)
 {
-    struct noted_list *list = &l->noted[l->growing];
+    struct noted_list *list = &l->noted;
     bool fresh;
     struct str key = str_fmt(&list->a, "%.*s/%.*s/%.*s", STR_ARG(ref->ns), STR_ARG(ref->name), STR_ARG(node));
     map_put(&list->keys, key, &fresh);
@@ -146,14 +133,10 @@ void steplog_note(struct steplog *l, const struct val *v)
         }
 }
 
-static bool step_see(struct steplog *l, const struct workflow_ref *ref, const struct step_log *s, struct err *e)
+static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&l->by_path, s->path);
     if (!slot && !wanted(l, s)) return true;
-    if (!slot && l->follow && !can_follow(l, s)) {
-        if (!s->finished) node_note(l, ref, s->node_id);
-        return true;
-    }
     if (!slot) return source_add(l, s, e);
     struct source *known = &l->sources.items[slot->num - 1];
     if (s->finished && !known->finished && l->follow) logs_follow_finish(l->follow, slot->num - 1);
@@ -169,24 +152,19 @@ static bool node_see(struct steplog *l, const struct noted *x, struct err *e)
     arena_init(&a);
     if (!service_logs_node(&a, l->service, x->ref, x->node, &steps, &n, e)) return false;
     for (size_t i = 0; i < n; i++)
-        if (!step_see(l, x->ref, &steps[i], e)) return false;
+        if (!step_see(l, &steps[i], e)) return false;
     return true;
 }
 
-/* What cannot be followed yet notes itself again. */
+/* All are looked at again when one cannot be. */
 static bool noted_see(struct steplog *l, struct err *e)
 {
-    struct noted_list *now = &l->noted[l->growing];
-    bool ok = true;
-    l->growing ^= 1;
-    for (size_t i = 0; i < now->nodes.n; i++) {
-        const struct noted *x = &now->nodes.items[i];
-        if (ok) ok = node_see(l, x, e);
-        if (!ok) node_note(l, x->ref, x->node);
-    }
-    noted_fini(now);
-    arena_init(&now->a);
-    return ok;
+    struct noted_list *list = &l->noted;
+    for (size_t i = 0; i < list->nodes.n; i++)
+        if (!node_see(l, &list->nodes.items[i], e)) return false;
+    noted_fini(list);
+    arena_init(&list->a);
+    return true;
 }
 
 static bool steps_see(struct steplog *l, struct err *e)
@@ -202,7 +180,7 @@ static bool steps_see(struct steplog *l, struct err *e)
                                 : service_logs(&a, l->service, r->ns, r->name, &steps, &n, e);
         if (!ok) return false;
         for (size_t k = 0; k < n; k++)
-            if (!step_see(l, r, &steps[k], e)) return false;
+            if (!step_see(l, &steps[k], e)) return false;
     }
     return true;
 }
@@ -220,19 +198,18 @@ static struct steplog *steplog_new(struct cli *cli, struct service *s, const str
     l->service = s;
     l->o = *o;
     buf_init(&l->out, LIMIT_SHOWN_BYTES);
-    for (int i = 0; i < 2; i++) arena_init(&l->noted[i].a);
+    arena_init(&l->noted.a);
     l->all = true;
     return l;
 }
 
 static void steplog_drop(struct steplog *l)
 {
-    loop_fd_free(l->watch);
     logs_follow_close(l->follow);
     map_fini(&l->by_path);
     VEC_FINI(&l->sources);
     VEC_FINI(&l->files);
-    for (int i = 0; i < 2; i++) noted_fini(&l->noted[i]);
+    noted_fini(&l->noted);
     buf_fini(&l->out);
     free(l);
 }
@@ -281,14 +258,11 @@ static bool unread_show(struct steplog *l, struct err *e)
     return ok;
 }
 
-static void lines_ready(void *user, unsigned events)
+static void lines_ready(void *user)
 {
-    struct steplog *l = user;
     struct err ignored = {0};
-    unread_show(l, &ignored);
+    unread_show(user, &ignored);
 }
-
-bool steplog_waits(const struct steplog *l) { return l->noted[l->growing].nodes.n > 0; }
 
 bool steplog_refresh(struct steplog *l, struct err *e)
 {
@@ -307,15 +281,10 @@ struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct 
         l->far = farlog_follow(cli, s, refs, n, o);
         return l;
     }
-    l->follow = logs_follow_open(&q, e);
-    if (l->follow && steplog_refresh(l, e))
-        l->watch = loop_fd_new(service_loop(s), logs_follow_fd(l->follow), lines_ready, l, e);
-    if (!l->watch) {
-        steplog_drop(l);
-        return NULL;
-    }
-    loop_fd_watch(l->watch, LOOP_READ);
-    return l;
+    l->follow = logs_follow_open(service_loop(s), &q, lines_ready, l, e);
+    if (l->follow && steplog_refresh(l, e)) return l;
+    steplog_drop(l);
+    return NULL;
 }
 
 void steplog_drain(struct steplog *l)

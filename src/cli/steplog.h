@@ -38,8 +38,6 @@ struct steplog *steplog_follow(struct cli *cli, struct service *s, const struct 
 void steplog_note(struct steplog *l, const struct val *change);
 /* Looks for steps that have begun or ended since. */
 bool steplog_refresh(struct steplog *l, struct err *e);
-/* A step had begun whose log cannot be followed yet: look again soon, without waiting for a change. */
-bool steplog_waits(const struct steplog *l);
 /* The runs are over: waits for lines that are still on their way from a server elsewhere. */
 void steplog_drain(struct steplog *l); /* NULL is fine */
 void steplog_free(struct steplog *l); /* NULL is fine; shows what is still unread first */

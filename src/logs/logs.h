@@ -9,6 +9,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
+#include "loop/loop.h"
 
 enum logs_stream { LOGS_STDOUT, LOGS_STDERR };
 
@@ -26,7 +27,6 @@ struct logs_query {
     int64_t tail;     /* last N lines of each source; 0: all; LOGS_TAIL_NONE: nothing that is there */
     int64_t bytes; /* 0: all; so many of each source, counted as Kubernetes does: lines with their times, before grep */
     struct str grep;  /* of these, only lines with this regular expression; absent: all */
-    bool still;       /* of a follow: nothing is awaited, so nothing is watched */
 };
 enum { LOGS_TAIL_NONE = -1 };
 
@@ -50,24 +50,27 @@ struct logs_source {
 bool logs_read(const struct logs_source *sources, size_t n, const struct logs_query *q, logs_line_fn *each,
                void *ctx, struct err *e);
 
-/* Follows files that grow, through one pollable descriptor (inotify): first what is there (merged,
- * as logs_read), then new lines in the order of their arrival. */
+/* Follows files that grow: first what is there (merged, as logs_read), then new lines in the order of their arrival. Files are
+ * watched as paths of `l` (loop.h), so any number may be followed; `ready` is called from the loop when there may be
+ * something new, and then not before the next look. Without a loop nothing is awaited. Runs on: the loop thread. */
 struct logs_follow;
-struct logs_follow *logs_follow_open(const struct logs_query *q, struct err *e);
+struct logs_follow *logs_follow_open(struct loop *l, const struct logs_query *q, loop_fn *ready, void *user, struct err *e);
 void logs_follow_close(struct logs_follow *f); /* NULL is fine */
 /* A source more; its number comes back in *index. Neither the file nor its directory need exist yet. */
 bool logs_follow_add(struct logs_follow *f, const struct logs_source *source, size_t *index, struct err *e);
 /* The step is over: what is still unread is the rest, and an unfinished last line counts. */
 void logs_follow_finish(struct logs_follow *f, size_t index);
-int logs_follow_fd(const struct logs_follow *f); /* readable: call logs_follow_read; -1 when nothing is watched */
 /* Emits what is new. Call it once after adding or finishing sources too. */
 bool logs_follow_read(struct logs_follow *f, logs_line_fn *each, void *ctx, struct err *e);
-/* A piece of it, for readers that must not be kept: ends when `each` has called logs_follow_hold, or after about
- * `bytes` of the files. *more: something was left, and comes with the next piece. May run on another thread, as long
- * as nothing else is called meanwhile. */
+/* The same in two steps, for readers that must not be kept. First: what is to be read. */
+bool logs_follow_look(struct logs_follow *f, struct err *e);
+/* Then a piece of it: ends when `each` has called logs_follow_hold, or after about `bytes` of the files. *more: something was
+ * left, and comes with the next piece. May run on another thread, as long as nothing but logs_follow_quit is called meanwhile. */
 bool logs_follow_piece(struct logs_follow *f, int64_t bytes, logs_line_fn *each, void *ctx, bool *more, struct err *e);
 /* From inside `each`: this line is not taken; the next piece begins with it. */
 void logs_follow_hold(struct logs_follow *f);
+/* Nothing is awaited any more, and `ready` is not called again. */
+void logs_follow_quit(struct logs_follow *f);
 
 /* "TIME text\n" (timestamps) or "text\n", as `argo logs` prints it. */
 void logs_line_format(struct buf *b, const struct logs_line *line, bool timestamps);

@@ -1,4 +1,4 @@
-/* The event loop: timers, descriptors, signals, a worker pool and a way in for other threads.
+/* The event loop: timers, descriptors, paths, signals, a worker pool and a way in for other threads.
  *
  * A thin layer over libuv; no other folder includes uv.h. One loop runs on one thread, which owns
  * all mutable state. Everything here is called on that thread, except loop_channel_send and what
@@ -12,6 +12,7 @@
 struct loop;
 struct loop_timer;
 struct loop_fd;
+struct loop_path;
 struct loop_signal;
 struct loop_hook;
 struct loop_channel;
@@ -46,6 +47,16 @@ typedef void loop_fd_fn(void *user, unsigned events);
 struct loop_fd *loop_fd_new(struct loop *l, int fd, loop_fd_fn *fn, void *user, struct err *e);
 void loop_fd_watch(struct loop_fd *w, unsigned events); /* level-triggered; 0 = pause */
 void loop_fd_free(struct loop_fd *w);                   /* the descriptor may be closed at once after */
+
+/* Paths: a file is written to, or comes to be there, its directories with it. All of a loop share one inotify instance, which
+ * is there as long as they are; what they watch is counted, so that any number may wait at one path. One-shot, so that whoever
+ * is behind is not told again and again: arm it, then look at the path, so that nothing in between is missed. A call says no
+ * more than "look again"; it may come for nothing, and comes to all when the kernel has dropped events. Deletion counts as an
+ * event, renaming of a directory above does not. Keeps loop_run running. */
+struct loop_path *loop_path_new(struct loop *l, const char *path, loop_fn *fn, void *user);
+/* An armed one stays as it is. False: the kernel has no instances or watches left, or the path cannot be reached. */
+bool loop_path_arm(struct loop_path *p, struct err *e);
+void loop_path_free(struct loop_path *p);
 
 /* Signals as events (SIGINT, SIGTERM, SIGHUP, SIGWINCH). Does not keep loop_run running. */
 struct loop_signal *loop_signal_new(struct loop *l, int signo, loop_fn *fn, void *user, struct err *e);

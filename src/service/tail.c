@@ -32,7 +32,6 @@ struct tail {
     struct pod_labels *labels; /* NULL: all pods */
     struct service_watch *watch; /* NULL: follows nothing (any more) */
     struct logs_follow *files;
-    struct loop_fd *files_watch;
     struct loop_timer *turn;
     VEC(struct tail_source) sources;
     struct map by_path; /* log path -> index in sources */
@@ -46,7 +45,8 @@ struct tail {
     size_t given;     /* of its lines */
     size_t piece_bytes;
     bool more;        /* there is more to read than the piece had room for */
-    bool reading;     /* the pool has it */
+    bool grown;       /* and files that have grown since */
+    bool reading;     /* the pool has it; then nobody else touches `more` */
     bool full;        /* the client takes nothing for now */
     bool freed, ended;
     bool failed;
@@ -110,9 +110,8 @@ static void piece_begin(struct tail *t)
 {
     arena_reset(&t->piece_arena);
     t->lines.n = t->given = t->piece_bytes = 0;
-    t->more = false;
+    t->more = t->grown = false;
     t->reading = true;
-    if (t->files_watch) loop_fd_watch(t->files_watch, 0); /* the pool reads it */
     loop_job(t->s->loop, piece_read, piece_done, t);
 }
 
@@ -215,12 +214,10 @@ static bool on_change(void *user, struct str json)
     return true;
 }
 
-static void on_files(void *user, unsigned events)
+static void on_files(void *user)
 {
     struct tail *t = user;
-    (void)events;
-    loop_fd_watch(t->files_watch, 0);
-    t->more = true;
+    t->grown = true;
     turn_soon(t);
 }
 
@@ -281,9 +278,12 @@ static void on_turn(void *user)
     }
     lines_give(t);
     if (t->given < t->lines.n) return; /* tail_pump goes on */
-    if (t->more) piece_begin(t);
-    else if (!t->watch) tail_end(t, NULL);
-    else loop_fd_watch(t->files_watch, LOOP_READ);
+    if (!t->more && !t->grown) {
+        if (!t->watch) tail_end(t, NULL);
+        return;
+    }
+    if (logs_follow_look(t->files, &t->e)) piece_begin(t);
+    else tail_end(t, &t->e);
 }
 
 static bool options_keep(struct tail *t, const struct tail_opts *o, struct err *e)
@@ -311,12 +311,11 @@ static bool options_keep(struct tail *t, const struct tail_opts *o, struct err *
 static bool files_open(struct tail *t, struct err *e)
 {
     int64_t lines = t->o.tail < 0 ? 0 : t->o.tail == 0 ? LOGS_TAIL_NONE : t->o.tail; /* 0 means all there */
-    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .bytes = t->o.bytes, .grep = t->o.grep, .still = !t->o.follow};
-    if (!(t->files = logs_follow_open(&q, e))) return false;
+    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .bytes = t->o.bytes, .grep = t->o.grep};
+    if (!(t->files = logs_follow_open(t->o.follow ? t->s->loop : NULL, &q, on_files, t, e))) return false;
     if (!t->o.follow) return true;
     struct watch_opts w = {.refs = t->o.refs, .n = t->o.n, .after = -1, .on_line = on_change, .user = t};
-    return (t->files_watch = loop_fd_new(t->s->loop, logs_follow_fd(t->files), on_files, t, e)) &&
-           (t->watch = service_watch_new(t->s, &w, e));
+    return (t->watch = service_watch_new(t->s, &w, e)) != NULL;
 }
 
 struct tail *tail_new(struct service *s, const struct tail_opts *o, struct err *e)
@@ -346,7 +345,7 @@ void tail_free(struct tail *t)
 {
     if (!t) return;
     service_watch_free(t->watch);
-    loop_fd_free(t->files_watch);
+    if (t->files) logs_follow_quit(t->files);
     loop_timer_free(t->turn);
     t->freed = true;
     if (!t->reading) release(t);

@@ -157,6 +157,24 @@ def followed(score, skiff):
     place.remove()
 
 
+def awaited_log(score, skiff):
+    """The log of a step that has printed nothing yet is awaited through the directory in which its own will be."""
+    place = common.Place(skiff, "none")
+    proc = place.start(place.file("w.yaml", shapes.HEAD + f"""  templates:
+  - name: main
+    container: {{image: busybox, command: [sh, -c, "echo S >> @LOG@; until [ -e {place.root}/go ]; do sleep 0.02; done; echo late"]}}
+""".replace("@LOG@", place.log_path())), "--name", "w")
+    common.wait_for(lambda: place.lines() == ["S"], "the step")
+    logs = subprocess.Popen(place.command("logs", "-f", "w"), stdout=subprocess.PIPE, text=True)
+    common.wait_for(lambda: common.inotify_watches(logs.pid) == [1], "the watch")
+    score.check(not os.listdir(place.state + "/steps"), "nothing is there yet")
+    place.file("go", "")
+    said = logs.communicate(timeout=common.LIMIT_S)[0]
+    score.check((logs.returncode, said) == (0, "w: late\n"), f"logs -f: {logs.returncode} {said}")
+    proc.communicate(timeout=common.LIMIT_S)
+    place.remove()
+
+
 def failed_tail(score, skiff):
     """The last lines of a step that failed, however long, stand with the progress and not among the results."""
     place = common.Place(skiff, "none")
@@ -235,7 +253,7 @@ def own_commands(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, forced, routes, followed, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, forced, routes, followed, awaited_log, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS):
         test(score, skiff)
     return score.end()
 

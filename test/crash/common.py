@@ -193,6 +193,19 @@ def open_paths(pid):
     return links
 
 
+def inotify_watches(pid):
+    """For each inotify instance of a process how many files and directories it watches."""
+    found = []
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            if os.readlink(f"/proc/{pid}/fd/{fd}") == "anon_inode:inotify":
+                with open(f"/proc/{pid}/fdinfo/{fd}") as f:
+                    found.append(sum(line.startswith("inotify ") for line in f))
+    except OSError:
+        return None  # it ended, or closed one just now
+    return found
+
+
 def comm(pid):
     try:
         with open(f"/proc/{pid}/comm") as f:

@@ -100,6 +100,45 @@ def log_follow(score, skiff):
     s.close()
 
 
+def log_followed_by_many(score, skiff):
+    """More than a user may have inotify instances: one serves them all, and goes with the last."""
+    s = Server(skiff).start()
+    root, n = s.place.root, 200
+    wait = f"until [ -e {root}/%s ]; do sleep 0.02; done; "
+    s.submit(workflow("echo first; " + wait % "go" + "for i in $(seq 40); do echo $i; done; " + wait % "end" + "echo last", name="talks"))
+    s.submit(workflow(wait % "go" + "echo late; " + wait % "end" + "echo last", name="silent"))
+    follow = f"{API}/workflows/default/%s/log?logOptions.follow=true"
+    one = s.stream(follow % "talks")
+    score.check(one.result()["content"] == "first", "one of them")
+    one.close()
+    fds = f"/proc/{s.proc.pid}/fd"
+    watches = lambda: common.inotify_watches(s.proc.pid)  # noqa: E731
+    common.wait_for(lambda: watches() == [], "the end of the first")
+    before = len(os.listdir(fds))
+    talks, silent = ([s.stream(follow % name) for _ in range(n)] for name in ("talks", "silent"))
+    got = {x.result()["content"] for x in talks}
+    score.check(got == {"first"}, f"what is there: {got}")
+    common.wait_for(lambda: watches() == [2], "one instance that watches one file, and a directory where the other is to appear")
+    gone, talks = talks[::3], [x for i, x in enumerate(talks) if i % 3]
+    for x in gone:
+        x.close()
+    s.place.file("go", "")
+    got = {x.result()["content"] for x in silent}
+    score.check(got == {"late"}, f"a log that was not there yet: {got}")
+    got = {tuple(x.result()["content"] for _ in range(40)) for x in talks}
+    score.check(got == {tuple(str(i + 1) for i in range(40))}, f"every line: {got}")
+    common.wait_for(lambda: watches() == [2], "both files")
+    s.place.file("end", "")
+    got = {tuple(json.loads(line)["result"]["content"] for line in x.rest().splitlines()) for x in talks + silent}
+    score.check(got == {("last",)}, f"to the end: {got}")
+    for x in talks + silent:
+        x.close()
+    common.wait_for(lambda: watches() == [] and len(os.listdir(fds)) <= before, "descriptors, which are as many as before")
+    s.stop()
+    score.check(not (left := s.place.wait_clean()), f"left behind: {left}")
+    s.close()
+
+
 def rss_kib(pid):
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
@@ -415,7 +454,7 @@ def streams_end(score, skiff):
     s.close()
 
 
-CASES = (log_framing, log_selector, log_follow, log_slow_reader, watch, watch_fields, watch_resumes, watch_coalesces, deletions, happenings, bindings, streams_end)
+CASES = (log_framing, log_selector, log_follow, log_followed_by_many, log_slow_reader, watch, watch_fields, watch_resumes, watch_coalesces, deletions, happenings, bindings, streams_end)
 
 if __name__ == "__main__":
     server.sys.exit(server.run_cases(CASES))
