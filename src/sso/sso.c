@@ -17,16 +17,6 @@ static void opts_copy(struct sso *s, const struct sso_opts *o)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) *texts[i] = str_dup(&s->arena, *texts[i]);
 }
 
-static bool words_have(struct str words, const char *one)
-{
-    struct str head;
-    while (str_set(words)) {
-        str_cut(words, ' ', &head, &words);
-        if (str_is(head, one)) return true;
-    }
-    return false;
-}
-
 static bool opts_check(struct sso *s, struct err *e)
 {
     const struct sso_opts *o = &s->o;
@@ -39,7 +29,7 @@ static bool opts_check(struct sso *s, struct err *e)
     if (!url_ok(o->issuer, true)) return err_set(e, ERR_USAGE, "sso.issuer: '%.*s' is no https:// address", STR_ARG(o->issuer));
     if (!url_ok(o->redirect_url, true) || !str_ends(o->redirect_url, STR("/oauth2/callback")))
         return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://…/oauth2/callback", STR_ARG(o->redirect_url));
-    if (!words_have(o->scopes, "openid")) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
+    if (!str_has_word(o->scopes, ' ', STR("openid"))) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
     s->https = str_starts(o->redirect_url, STR("https://"));
     s->insecure_ok = !str_starts(o->issuer, STR("https://"));
     return true;
