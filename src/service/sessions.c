@@ -5,7 +5,7 @@
 #include "base/rfc3339.h"
 #include "net/web.h"
 #include "os/clock.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 #define ROUTE "/api/v1/skiff/sessions"
 
@@ -36,9 +36,11 @@ static struct val shown(struct arena *a, const struct auth_session *x)
 
 bool service_session_list(struct arena *a, struct service *s, struct val *out, struct err *e)
 {
+    struct object_page there;
     struct val_builder list;
     struct auth_session *all = NULL;
     size_t n = 0;
+    if (s->remote) return remote_page(a, s, ROUTE, &(struct object_query){0}, &there, e) && (*out = there.items, true);
     if (service_store(s) && !auth_session_list(a, service_store(s), clock_now_us(), &all, &n, e)) return false;
     list_begin(&list, a);
     for (size_t i = 0; i < n; i++) list_add(&list, shown(a, &all[i]));
