@@ -7,6 +7,7 @@ import urllib.parse
 
 import auth
 import idp
+from elsewhere import Away
 from server import Server, common
 
 RULES = """
@@ -158,6 +159,17 @@ def out_again(score, skiff):
     ran = x.s.place.call("session", "delete", "a|b/c %1")
     score.check(ran.returncode == 0 and x.ask(*ME)[0] == 401, f"and ends it: {ran.stderr}")
     score.check(x.s.place.call("session", "delete", "a|b/c %1").returncode == 4, "once, too")
+    x.p.who = {**x.p.who, "sub": "u-3", "email": None}
+    x.cookies = {}
+    x.sign_in()
+    score.check(x.s.ask("DELETE", SESSIONS + "/", headers=admin)[0] == 400 and x.s.place.call("session", "delete", "").returncode and x.ask(*ME)[0] == 200,
+                "nobody is not everybody without an email")
+    away = Away(skiff, x.s.url, ARGO_TOKEN=admin["Authorization"])
+    said = away.call("session", "list").stdout
+    score.check("u-3" in said, f"an admin elsewhere sees it, too: {said}")
+    ran = away.call("session", "delete", said.splitlines()[-1].split()[0])
+    score.check(ran.returncode == 0 and x.ask(*ME)[0] == 401, f"and ends it: {ran.stderr}")
+    away.close()
     x.close()
 
 
