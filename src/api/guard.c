@@ -191,7 +191,9 @@ static bool text_check(struct guard *g, struct arena *a, struct str text, struct
     int64_t now_us = clock_now_us();
     bool session = session_like(text);
     if (!g->o.sso || (!session && !jwt_like(text))) return service_token_check(a, g->o.s, g->check, text, out, e);
-    if (session ? !service_session_check(a, g->o.s, text, &x, e) : !sso_bearer(a, g->o.sso, text, now_us, &x.claims, e)) return false;
+    bool ok = session ? service_session_check(a, g->o.s, text, &x, e) && sso_kept(g->o.sso, &x.claims, e)
+                      : sso_bearer(a, g->o.sso, text, now_us, &x.claims, e);
+    if (!ok) return false;
     auth_check_note(g->check, text);
     sso_rights(a, g->o.sso, &x.claims, now_us, out);
     out->id = x.id;

@@ -93,6 +93,11 @@ bool sso_bearer(struct arena *a, struct sso *s, struct str text, int64_t now_us,
     return false;
 }
 
+bool sso_kept(const struct sso *s, const struct val *claims, struct err *e)
+{
+    return str_eq(val_get_str(claims, "iss"), s->o.issuer) || err_set(e, ERR_AUTH, "the session is of another provider: sign in again");
+}
+
 void sso_rights(struct arena *a, const struct sso *s, const struct val *claims, int64_t now_us, struct auth_token *out)
 {
     struct auth_person *p = ARENA_NEW(a, struct auth_person);

@@ -483,6 +483,13 @@ def settings(score, skiff):
     score.check(x.sign_in()[0] == 302, "a secret in a file")
     with open(f"/proc/{x.s.proc.pid}/cmdline") as f:
         score.check(x.p.secret not in f.read(), "and in no argument")
+    other = idp.Provider()
+    for url, status, text in ((other.url, 401, "another provider"), (x.p.url, 200, "")):
+        x.s.kill()
+        x.s.start(env={**x.env, "SKIFF_SSO_ISSUER": url})
+        got, _, e = x.ask(*ME)
+        score.check(got == status and text in str(e), f"a session is for the provider that it came from: {url}: {got} {e}")
+    other.close()
     x.env["SKIFF_SSO_RULES"] = place.file("rules2.yaml", "rules:\n- group: platform\n  role: admin\n")
     x.s.kill()
     x.s.start(env=x.env)
