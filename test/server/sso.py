@@ -179,6 +179,9 @@ def where_it_leads(score, skiff):
         status, headers, e = x.sign_in(redirect)
         score.check(status == 302 and headers["Location"] == want, f"{redirect}: {status} {headers['Location']} {e}")
         score.check(all("; Secure" in c for c in headers.get_all("Set-Cookie")), "browsers come by HTTPS: so do cookies")
+    for scheme, want in (("http", 403), ("https", 200)):
+        got = x.ask(*SUBMIT, {"workflow": auth.HOLD}, {"Origin": f"{scheme}://127.0.0.1:{x.s.port}"})[0]
+        score.check(got == want, f"and so do the pages that may use them: {scheme}: {got}")
     tabs = [x.p.authorize(x.go(f"/tab{i}")) for i in range(3)]
     led = [x.back(*tab)[1]["Location"] for tab in reversed(tabs)]
     score.check(led == ["/tab2", "/tab1", "/tab0"], f"several at once in one browser: {led}")
