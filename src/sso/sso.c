@@ -24,11 +24,13 @@ static bool opts_check(struct sso *s, struct err *e)
         const char *key;
         struct str value;
     } needed[] = {{"sso.issuer", o->issuer}, {"sso.client_id", o->client_id}, {"sso.redirect_url", o->redirect_url}, {"sso.rules", o->rules_file}};
+    struct str path;
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if (!needed[i].value.n) return err_set(e, ERR_USAGE, "server_auth is sso, and `%s` is not set", needed[i].key);
     if (!url_ok(o->issuer, true)) return err_set(e, ERR_USAGE, "sso.issuer: '%.*s' is no https:// address", STR_ARG(o->issuer));
-    if (!url_ok(o->redirect_url, true) || !str_ends(o->redirect_url, STR("/oauth2/callback")))
-        return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://…/oauth2/callback", STR_ARG(o->redirect_url));
+    if (!url_ok(o->redirect_url, true) || str_find_char(o->redirect_url, '?', 0) >= 0 ||
+        !login_redirect_path(o->redirect_url, o->redirect_url, &path) || !str_is(path, "/oauth2/callback"))
+        return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://HOST/oauth2/callback", STR_ARG(o->redirect_url));
     if (!str_has_word(o->scopes, ' ', STR("openid"))) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
     s->https = str_starts(o->redirect_url, STR("https://"));
     s->insecure_ok = !str_starts(o->issuer, STR("https://"));

@@ -469,6 +469,8 @@ def settings(score, skiff):
 
     cases = [({"SKIFF_SSO_ISSUER": ""}, 2, "`sso.issuer` is not set"), ({"SKIFF_SSO_ISSUER": "http://idp.example"}, 2, "sso.issuer"),
              ({"SKIFF_SSO_REDIRECT_URL": "https://x/"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_REDIRECT_URL": "http://x/oauth2/callback"}, 2, "sso.redirect_url"),
+             ({"SKIFF_SSO_REDIRECT_URL": "https://x/argo/oauth2/callback"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_REDIRECT_URL": "https://x?/oauth2/callback"}, 2, "sso.redirect_url"),
+             ({"SKIFF_SSO_REDIRECT_URL": "HTTPS://x/oauth2/callback"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_CA_FILE": "/absent.pem"}, 11, "sso.ca_file"),
              ({"SKIFF_SSO_SCOPES": "profile"}, 2, "openid"), ({"SKIFF_SSO_SESSION_HOURS": "0"}, 2, "session_hours"),
              ({"SKIFF_SSO_CLIENT_SECRET_FILE": "/etc/hostname"}, 2, "both set"),
              ({"SKIFF_SSO_RULES": place.file("r1", "rules:\n- group: a\n  rol: run\n")}, 3, "r1:3:"),
