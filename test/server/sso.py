@@ -115,8 +115,11 @@ def one_signs_in(score, skiff):
     score.check(status == 403 and "'ann@example.com' is not for namespace prod" in e["message"], f"not everywhere: {status} {e}")
     score.check(x.s.ask(*LIST)[0] == 401, "who shows nothing is nobody")
     x.s.kill()
-    x.s.start(env=x.env)
+    x.s.start("-v", env=x.env)
     score.check(x.ask(*ME)[0] == 200, "the session survives a kill")
+    common.wait_for(lambda: x.s.ask("GET", "/oauth2/redirect")[0] != 503, "the provider to be known")
+    code, state = x.p.authorize(x.go())
+    score.check(x.back(code, state)[0] == 302 and x.s.stop() == 0, "in again")
     lines = auth.audit(x.s)
     told = [(n["method"], n["path"], n["status"], n["token"], n.get("subject"), n.get("email"), n.get("issuer")) for n in lines]
     person = ("", "u-1", "ann@example.com", x.p.url)
@@ -124,7 +127,7 @@ def one_signs_in(score, skiff):
     with open(x.s.place.state + "/audit.log") as f:
         text = f.read() + x.s.said
     secret = x.cookies["authorization"].split("_")[2].rstrip('"')
-    score.check("code-0" not in text and "sks_" not in text and x.p.secret not in text, "nothing secret is noted")
+    score.check("/oauth2/callback" in x.s.said and not [w for w in (code, state, "code-", "sks_", x.p.secret) if w in text], f"nothing secret is noted: {x.s.said}")
     with open(x.s.place.state + "/skiff.db", "rb") as f:
         score.check(secret.encode() not in f.read(), "nor stored")
     x.close()
