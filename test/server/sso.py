@@ -1,6 +1,7 @@
 """Single sign-on at a provider that does what it should, and at one that does not (idp.py)."""
 import json
 import re
+import select
 import tempfile
 import threading
 import urllib.parse
@@ -429,15 +430,12 @@ def slow_answers(score, skiff):
     waiting.pop(0).close()
 
     def room():
+        before = x.p.count("/token")
         begin()
         c = waiting.pop()
-        c.sock.settimeout(0.2)
-        try:
-            c.getresponse()
-            return False
-        except TimeoutError:
-            c.close()
-            return True
+        taken = common.wait_for(lambda: x.p.count("/token") > before or select.select([c.sock], [], [], 0)[0], "it to be asked for, or refused") is True
+        c.close()
+        return taken
     common.wait_for(room, "room that a browser left behind")
     first = waiting.pop(0)
     x.p.slow.set()
