@@ -201,6 +201,7 @@ def begun_by_somebody_else(score, skiff):
     """State and cookie belong together; a code counts once."""
     x = Signed(skiff).start()
     other = Signed(skiff, provider=x.p)
+    other.s.close()
     other.s = x.s
     code, state = x.p.authorize(x.go())
     mine = dict(x.cookies)
