@@ -450,7 +450,8 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
     ASSERT(api_route_count <= MAX_ROUTES);
     for (size_t i = 0; i < api_route_count; i++) {
         const char *spool_dir = api_routes[i].body.kind == CONTENT_FORM ? service_state_dir(s) : NULL;
-        a->routes[i] = (struct http_route){api_routes[i].method, api_routes[i].pattern, handle, a, spool_dir};
+        bool signs_in = api_routes[i].answer.kind == CONTENT_REDIRECT; /* brings a code */
+        a->routes[i] = (struct http_route){api_routes[i].method, api_routes[i].pattern, handle, a, spool_dir, signs_in};
     }
     struct http_server_opts h = {.unix_path = o->unix_path, .listen_fd = o->listen_fd, .tls_cert = o->tls_cert, .tls_key = o->tls_key, .on_done = api_done, .done_user = a,
                                  .routes = a->routes, .route_count = api_route_count};

@@ -7,16 +7,6 @@
 
 static bool is_flag(struct str s) { return str_is(s, "true") || str_is(s, "false"); }
 
-static bool is_one_of(struct str s, const char *values)
-{
-    struct str rest = str_of(values), head;
-    while (str_set(rest)) {
-        str_cut(rest, '|', &head, &rest);
-        if (str_eq(s, head)) return true;
-    }
-    return false;
-}
-
 static bool value_check(const struct field_row *row, struct str key, struct str s, struct err *e)
 {
     int64_t number;
@@ -31,7 +21,7 @@ static bool value_check(const struct field_row *row, struct str key, struct str 
         return rfc3339_parse(s, &number) ||
                err_set(e, ERR_SPEC, "%.*s is not a time such as 2026-01-31T12:00:00Z: '%.*s'", STR_ARG(key), STR_ARG(s));
     default:
-        return !row->enum_values || is_one_of(s, row->enum_values) ||
+        return !row->enum_values || str_has_word(str_of(row->enum_values), '|', s) ||
                err_set(e, ERR_SPEC, "%.*s is one of %s, not '%.*s'", STR_ARG(key), row->enum_values, STR_ARG(s));
     }
 }

@@ -97,12 +97,12 @@ static bool too_many(const struct guard *g, struct http_req *r, const struct api
 
 static bool same_text(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0); }
 
-/* Is the page from this server, as the browser knows it? */
-static bool origin_is_own(const struct http_req *r)
+/* Is the page from this server, as the browser knows it? One of http:// at the same host may be somebody's who sits between. */
+static bool origin_is_own(const struct http_req *r, bool https)
 {
     struct str origin = http_req_header(r, "Origin"), host = http_req_header(r, "Host");
     ptrdiff_t at = str_find(origin, STR("://"), 0);
-    return at >= 0 && host.n && same_text(str_from(origin, (size_t)at + 3), host);
+    return at >= 0 && host.n && (!https || str_starts(origin, STR("https://"))) && same_text(str_from(origin, (size_t)at + 3), host);
 }
 
 static bool host_is_local(struct str host)
@@ -135,7 +135,7 @@ static bool admit_anybody(const struct guard *g, struct http_req *r, struct http
     if (g->o.local && !host_is_local(http_req_header(r, "Host")))
         return refuse(out, 403, GRPC_DENIED, "without tokens this server answers as localhost or by its address alone");
     struct str origin = http_req_header(r, "Origin");
-    if (!reads(r) && origin.p && !origin_is_own(r) && !(origin.n && str_eq(origin, g->o.cors_origin)))
+    if (!reads(r) && origin.p && !origin_is_own(r, false) && !(origin.n && str_eq(origin, g->o.cors_origin)))
         return refuse(out, 403, GRPC_DENIED, "a page of another origin may change nothing here");
     return true;
 }
@@ -191,7 +191,9 @@ static bool text_check(struct guard *g, struct arena *a, struct str text, struct
     int64_t now_us = clock_now_us();
     bool session = session_like(text);
     if (!g->o.sso || (!session && !jwt_like(text))) return service_token_check(a, g->o.s, g->check, text, out, e);
-    if (session ? !service_session_check(a, g->o.s, text, &x, e) : !sso_bearer(a, g->o.sso, text, now_us, &x.claims, e)) return false;
+    bool ok = session ? service_session_check(a, g->o.s, text, &x, e) && sso_kept(g->o.sso, &x.claims, e)
+                      : sso_bearer(a, g->o.sso, text, now_us, &x.claims, e);
+    if (!ok) return false;
     auth_check_note(g->check, text);
     sso_rights(a, g->o.sso, &x.claims, now_us, out);
     out->id = x.id;
@@ -270,7 +272,8 @@ static bool admit_known(struct guard *g, struct http_req *r, const struct api_ro
     struct auth_token *t = ARENA_NEW(http_req_arena(r), struct auth_token);
     if (!caller_find(g, r, &s, t, out)) return false;
     http_req_set_note(r, t);
-    if (s.cookie && !reads(r) && !origin_is_own(r)) return refuse(out, 403, GRPC_DENIED, "a cookie counts for this server's own pages alone (Origin)");
+    bool https = t->person && sso_is_https(g->o.sso);
+    if (s.cookie && !reads(r) && !origin_is_own(r, https)) return refuse(out, 403, GRPC_DENIED, "a cookie counts for this server's own pages alone (Origin)");
     return may(g, r, row, t, out);
 }
 

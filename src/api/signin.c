@@ -123,13 +123,11 @@ static void on_gone(void *user)
     http_reply_err(x->r, &e);
 }
 
-/* The provider's `error` is a word by its definition (RFC 6749 §4.1.2.1); it is only told to the browser that began. */
+/* `error` is only told to the browser that began. */
 static bool answer_check(const struct http_req *r, struct err *e)
 {
-    struct str word = str_sub(http_req_query(r, "error"), 0, 64);
-    for (size_t i = 0; i < word.n; i++)
-        if (!char_is_one_of(word.p[i], "abcdefghijklmnopqrstuvwxyz_")) word.n = 0;
-    if (str_set(word)) return err_set(e, ERR_AUTH, "the identity provider did not let you in%s%.*s", word.n ? ": " : "", STR_ARG(word));
+    struct str error = http_req_query(r, "error"), word = login_error_word(error);
+    if (str_set(error)) return err_set(e, ERR_AUTH, "the identity provider did not let you in%s%.*s", word.n ? ": " : "", STR_ARG(word));
     return http_req_query(r, "code").n || err_set(e, ERR_SPEC, "`code` is missing");
 }
 

@@ -159,6 +159,8 @@ static void strings_are_cut_found_and_read(void **state)
     assert_true(str_is(head, "a") && str_is(rest, "b=c"));
     assert_false(str_cut(STR("abc"), '=', &head, &rest));
     assert_false(str_set(rest));
+    assert_true(str_has_word(STR("a bc d"), ' ', STR("bc")) && str_has_word(STR("a"), ' ', STR("a")) && str_has_word(STR("a|b"), '|', STR("b")));
+    assert_false(str_has_word(STR("a bc"), ' ', STR("b")) || str_has_word(STR("a  b"), ' ', STR("")) || str_has_word(STR_NONE, ' ', STR("")));
     assert_int_equal(str_find(STR("hello"), STR("lo"), 1), 3);
     assert_int_equal(str_find(STR("hello"), STR("xx"), 0), -1);
     assert_true(str_to_i64(STR("-42"), &i) && i == -42);

@@ -46,6 +46,16 @@ bool str_cut(struct str s, char sep, struct str *head, struct str *rest)
     return at >= 0;
 }
 
+bool str_has_word(struct str list, char sep, struct str word)
+{
+    struct str head;
+    while (str_set(list)) {
+        str_cut(list, sep, &head, &list);
+        if (word.n && str_eq(head, word)) return true;
+    }
+    return false;
+}
+
 /* Another one in each process, so that nobody can prepare keys that collide. */
 static uint64_t hash_seed(void)
 {

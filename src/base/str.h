@@ -66,6 +66,7 @@ ptrdiff_t str_find(struct str s, struct str what, size_t from);
 ptrdiff_t str_find_char(struct str s, char c, size_t from);
 /* Splits at the first `sep`: head and rest; false (head = s, rest = absent) when there is none. */
 bool str_cut(struct str s, char sep, struct str *head, struct str *rest);
+bool str_has_word(struct str list, char sep, struct str word); /* between `sep`s; an empty one never */
 uint64_t str_hash(struct str s);
 bool str_to_i64(struct str s, int64_t *out);    /* whole text, decimal, optional sign */
 bool str_to_double(struct str s, double *out);  /* whole text, C locale, no inf/nan/hex */

@@ -122,6 +122,7 @@ static bool sso_read(struct cli *cli, struct cli_listen *l, struct err *e)
                            .groups_claim = config_str(c, CONFIG_SSO_GROUPS_CLAIM), .audiences = config_str(c, CONFIG_SSO_AUDIENCES),
                            .ca_file = config_str(c, CONFIG_SSO_CA_FILE), .rules_file = config_str(c, CONFIG_SSO_RULES)};
     if (o->rules_file.n && !file_read(&cli->a, o->rules_file.p, LIMIT_CONFIG_BYTES, &o->rules, e)) return err_ctx(e, "sso.rules");
+    if (o->ca_file.n && access(o->ca_file.p, R_OK) != 0) return err_sys(e, "sso.ca_file: '%s'", o->ca_file.p);
     int64_t hours = config_int(c, CONFIG_SSO_SESSION);
     if (hours < 1 || hours > SESSION_HOURS_MAX) return err_set(e, ERR_USAGE, "sso.session_hours is from 1 to %d", SESSION_HOURS_MAX);
     l->session_us = hours * 3600 * 1000000;

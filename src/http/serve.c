@@ -229,10 +229,11 @@ static void access_log(const struct http_req *r, enum MHD_RequestTerminationCode
 {
     enum { SHOWN_BYTES = 1024 };
     struct arena a CLEANUP(arena_fini);
+    bool secret = r->match.route && r->match.route->secret_query;
     arena_init(&a);
     const struct log_field fields[] = {
         {"method", r->method},
-        {"path", str_sub(r->target.raw, 0, SHOWN_BYTES)},
+        {"path", str_sub(secret ? r->target.path : r->target.raw, 0, SHOWN_BYTES)},
         {"status", str_fmt(&a, "%u", r->status), .number = true},
         {"ms", str_fmt(&a, "%.3f", (double)(loop_now_us() - r->start_us) / 1e3), .number = true},
         {"client", http_req_peer(r)},

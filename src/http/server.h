@@ -28,6 +28,7 @@ struct http_route {
     void *user;
     /* The body goes into an unnamed file in this directory, and may have LIMIT_UPLOAD_MIB; NULL: it is kept in memory. */
     const char *spool_dir;
+    bool secret_query; /* the log leaves the query out */
 };
 
 /* An answer that is given in a handler's place. */

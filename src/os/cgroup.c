@@ -16,17 +16,6 @@ const char *cgroup_kind_name(enum cgroup_kind k) { return names[k]; }
 
 /* ---- which group this process is in ---- */
 
-static bool has_word(struct str list, char sep, const char *word)
-{
-    struct str one, rest = str_trim(list);
-    bool more = true;
-    while (more && rest.n) {
-        more = str_cut(rest, sep, &one, &rest);
-        if (str_is(one, word)) return true;
-    }
-    return false;
-}
-
 static bool next_line(struct str *text, struct str *line)
 {
     if (!text->n) return false;
@@ -40,7 +29,7 @@ static struct str own_path(struct str own, const char *controller)
     struct str line, number, list, path;
     while (next_line(&own, &line)) {
         if (!str_cut(line, ':', &number, &line) || !str_cut(line, ':', &list, &path)) continue;
-        if (controller ? has_word(list, ',', controller) : !list.n) return path;
+        if (controller ? str_has_word(list, ',', str_of(controller)) : !list.n) return path;
     }
     return STR_NONE;
 }
@@ -87,7 +76,7 @@ void cgroups_parse(struct arena *a, struct str mountinfo, struct str own, struct
         if (!mount_parse(line, &m) || !(str_is(m.at, CGROUP_TOP) || str_starts(m.at, STR(CGROUP_TOP "/")))) continue;
         for (int k = 0; k < CGROUP_KINDS; k++) { /* a controller that stands in a tree of v1 is in no other */
             struct cgroup_place *p = &out->of[k];
-            if (str_is(m.type, "cgroup") && has_word(m.options, ',', names[k])) place_from(a, &m, own, names[k], p);
+            if (str_is(m.type, "cgroup") && str_has_word(m.options, ',', str_of(names[k]))) place_from(a, &m, own, names[k], p);
             else if (str_is(m.type, "cgroup2") && !p->dir.p) place_from(a, &m, own, NULL, p);
         }
     }
@@ -106,7 +95,8 @@ static bool write_word(const char *path, const char *text)
 static bool gives(struct arena *a, const char *dir, enum cgroup_kind k)
 {
     struct str list;
-    return file_read(a, str_fmt(a, "%s/cgroup.subtree_control", dir).p, TEXT_MAX, &list, NULL) && has_word(list, ' ', names[k]);
+    return file_read(a, str_fmt(a, "%s/cgroup.subtree_control", dir).p, TEXT_MAX, &list, NULL) &&
+           str_has_word(str_trim(list), ' ', str_of(names[k]));
 }
 
 /* Groups in it have the controller: they have, or it can be arranged. */

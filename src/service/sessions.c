@@ -3,9 +3,8 @@
 
 #include "base/limits.h"
 #include "base/rfc3339.h"
-#include "net/web.h"
 #include "os/clock.h"
-#include "service/service_p.h"
+#include "service/remote_p.h"
 
 #define ROUTE "/api/v1/skiff/sessions"
 
@@ -36,9 +35,11 @@ static struct val shown(struct arena *a, const struct auth_session *x)
 
 bool service_session_list(struct arena *a, struct service *s, struct val *out, struct err *e)
 {
+    struct object_page there;
     struct val_builder list;
     struct auth_session *all = NULL;
     size_t n = 0;
+    if (s->remote) return remote_page(a, s, ROUTE, &(struct object_query){0}, &there, e) && (*out = there.items, true);
     if (service_store(s) && !auth_session_list(a, service_store(s), clock_now_us(), &all, &n, e)) return false;
     list_begin(&list, a);
     for (size_t i = 0; i < n; i++) list_add(&list, shown(a, &all[i]));
@@ -46,14 +47,20 @@ bool service_session_list(struct arena *a, struct service *s, struct val *out, s
     return true;
 }
 
+/* An id is looked for first: who signs out does not wait for all sessions to be read. */
 static bool delete_here(struct arena *a, struct service *s, struct str whose, struct err *e)
 {
     struct auth_session *all;
+    struct err why;
     size_t n, gone = 0;
-    if (!exec_begin(s->exec, e) || !auth_session_list(a, service_store(s), clock_now_us(), &all, &n, e)) return false;
+    if (!whose.n) return err_set(e, ERR_SPEC, "whose session? Its id, a subject or an email is expected");
+    if (!exec_begin(s->exec, e)) return false;
+    if (auth_session_delete(service_store(s), whose, clock_now_us(), &why)) return exec_commit(s->exec, e);
+    if (why.code != ERR_NOT_FOUND) return e ? (*e = why, false) : false;
+    if (!auth_session_list(a, service_store(s), clock_now_us(), &all, &n, e)) return false;
     for (size_t i = 0; i < n; i++) {
         const struct val *c = &all[i].claims;
-        if (!str_eq(all[i].id, whose) && !str_eq(val_get_str(c, "sub"), whose) && !str_eq(val_get_str(c, "email"), whose)) continue;
+        if (!str_eq(val_get_str(c, "sub"), whose) && !str_eq(val_get_str(c, "email"), whose)) continue;
         if (!auth_session_delete(service_store(s), all[i].id, clock_now_us(), e)) return false;
         gone++;
     }

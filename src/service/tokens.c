@@ -70,21 +70,13 @@ bool service_token_create(struct arena *a, struct service *s, const struct val *
     return create_here(a, s, want, out, e);
 }
 
-static bool list_there(struct arena *a, struct service *s, struct val *out, struct err *e)
-{
-    struct val reply;
-    if (!remote_get(a, s->remote, ROUTE, &reply, e)) return false;
-    const struct val *items = val_get(&reply, STR("items"));
-    *out = items && items->kind == VAL_LIST ? *items : (struct val){.kind = VAL_LIST};
-    return true;
-}
-
 bool service_token_list(struct arena *a, struct service *s, struct val *out, struct err *e)
 {
+    struct object_page there;
     struct val_builder list;
     struct auth_token *all = NULL;
     size_t n = 0;
-    if (s->remote) return list_there(a, s, out, e);
+    if (s->remote) return remote_page(a, s, ROUTE, &(struct object_query){0}, &there, e) && (*out = there.items, true);
     if (service_store(s) && !auth_token_list(a, service_store(s), &all, &n, e)) return false;
     list_begin(&list, a);
     for (size_t i = 0; i < n; i++) list_add(&list, shown(a, &all[i]));

@@ -44,6 +44,12 @@ struct str base64url_encode(struct arena *a, struct str bytes)
     return str_of(sodium->sodium_bin2base64(p, room, (const unsigned char *)bytes.p, bytes.n, VARIANT));
 }
 
+struct str text_member(const struct val *v, const char *name)
+{
+    const struct val *m = val_get(v, str_of(name));
+    return m && m->kind == VAL_STR ? m->s : STR_NONE;
+}
+
 /* ---- taking apart ---- */
 
 static bool parts_of(struct str text, struct jwt *out)
@@ -107,22 +113,6 @@ bool jwt_read(struct arena *a, struct str text, struct jwt *out, struct err *e)
 
 static bool wrong(struct err *e, const char *what) { return err_set(e, ERR_AUTH, "the ID token %s", what); }
 
-static struct str text_of(const struct val *claims, const char *name)
-{
-    const struct val *v = val_get(claims, str_of(name));
-    return v && v->kind == VAL_STR ? v->s : STR_NONE;
-}
-
-static bool word_among(struct str words, struct str one)
-{
-    struct str head;
-    while (str_set(words)) {
-        str_cut(words, ' ', &head, &words);
-        if (head.n && str_eq(head, one)) return true;
-    }
-    return false;
-}
-
 /* Who it is for: this client, or one that is let in beside it. With several audiences, or when it says so, also who asked for it (azp). */
 static bool audience_check(const struct val *claims, const struct jwt_wanted *w, struct err *e)
 {
@@ -133,7 +123,7 @@ static bool audience_check(const struct val *claims, const struct jwt_wanted *w,
     for (size_t i = 0; i < n; i++) {
         if (items[i].kind != VAL_STR) return wrong(e, "has an `aud` that is no text");
         own = own || str_eq(items[i].s, w->client_id);
-        other = other || word_among(w->audiences, items[i].s);
+        other = other || str_has_word(w->audiences, ' ', items[i].s);
     }
     if (!own && !(other && !str_set(w->nonce))) return wrong(e, "is for somebody else (aud)");
     if (!own) return true;
@@ -165,15 +155,15 @@ static bool times_check(const struct val *claims, int64_t now_us, struct err *e)
 static bool nonce_check(const struct val *claims, struct str nonce)
 {
     const struct sodium_api *sodium = sodium_open(NULL);
-    struct str shown = text_of(claims, "nonce");
+    struct str shown = text_member(claims, "nonce");
     if (!str_set(nonce)) return true;
     return sodium && shown.n == nonce.n && sodium->sodium_memcmp(shown.p, nonce.p, nonce.n) == 0;
 }
 
 bool jwt_check(const struct val *claims, const struct jwt_wanted *w, struct err *e)
 {
-    struct str sub = text_of(claims, "sub");
-    if (!str_eq(text_of(claims, "iss"), w->issuer)) return wrong(e, "is from another issuer (iss)");
+    struct str sub = text_member(claims, "sub");
+    if (!str_eq(text_member(claims, "iss"), w->issuer)) return wrong(e, "is from another issuer (iss)");
     if (!sub.n || sub.n > LIMIT_SSO_SUBJECT_BYTES) return wrong(e, "does not say whom it is about (sub)");
     return audience_check(claims, w, e) && times_check(claims, w->now_us, e) &&
            (nonce_check(claims, w->nonce) || wrong(e, "answers another sign-in (nonce)"));

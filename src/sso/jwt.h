@@ -27,6 +27,7 @@ struct jwt_wanted {
 /* ERR_AUTH, with what may be told. */
 bool jwt_check(const struct val *claims, const struct jwt_wanted *w, struct err *e);
 
+struct str text_member(const struct val *v, const char *name); /* absent: it is not there, or no text */
 /* base64url without padding, of at most a token's size. */
 bool base64url_decode(struct arena *a, struct str text, struct str *out);
 struct str base64url_encode(struct arena *a, struct str bytes);

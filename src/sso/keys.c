@@ -14,17 +14,11 @@ static const struct kind {
     const char *members[3];
 } kinds[] = {{"RSA", {"n", "e", NULL}}, {"EC", {"crv", "x", "y"}}};
 
-static struct str member(const struct val *key, const char *name)
-{
-    const struct val *v = val_get(key, str_of(name));
-    return v && v->kind == VAL_STR ? v->s : STR_NONE;
-}
-
 /* A modulus that is too small can be taken apart, one that is too large costs. */
 static bool size_ok(struct arena *a, const struct val *key)
 {
     struct str n;
-    if (!base64url_decode(a, member(key, "n"), &n)) return false;
+    if (!base64url_decode(a, text_member(key, "n"), &n)) return false;
     while (n.n && !n.p[0]) n = str_from(n, 1);
     return n.n * 8 >= RSA_BITS && n.n * 8 <= RSA_BITS_MOST;
 }
@@ -32,7 +26,7 @@ static bool size_ok(struct arena *a, const struct val *key)
 /* False: it is no key that signs tokens, or not a whole one. */
 static bool key_read(struct arena *a, const struct val *v, struct sso_key *out)
 {
-    struct str kty = member(v, "kty"), use = member(v, "use");
+    struct str kty = text_member(v, "kty"), use = text_member(v, "use");
     const struct kind *kind = NULL;
     struct val_builder b;
     struct str bytes;
@@ -43,13 +37,13 @@ static bool key_read(struct arena *a, const struct val *v, struct sso_key *out)
     map_add_str(&b, "kty", kty);
     bool ok = true;
     for (size_t i = 0; i < ARRAY_LEN(kind->members) && kind->members[i]; i++) {
-        struct str text = member(v, kind->members[i]);
+        struct str text = text_member(v, kind->members[i]);
         ok = ok && text.n && (str_is(str_of(kind->members[i]), "crv") || base64url_decode(a, text, &bytes));
         map_add_str(&b, kind->members[i], text);
     }
     struct val whole = map_done(&b);
     if (!ok || (str_is(kty, "RSA") && !size_ok(a, v))) return false;
-    *out = (struct sso_key){.kid = member(v, "kid"), .alg = member(v, "alg"), .kty = kty, .crv = member(v, "crv"), .text = json_text(a, &whole)};
+    *out = (struct sso_key){.kid = text_member(v, "kid"), .alg = text_member(v, "alg"), .kty = kty, .crv = text_member(v, "crv"), .text = json_text(a, &whole)};
     return true;
 }
 

@@ -66,6 +66,13 @@ bool login_resume(struct arena *a, const unsigned char key[LOGIN_KEY], struct st
     return now_us / S < until_s || err_set(e, ERR_AUTH, "the sign-in took too long: begin again");
 }
 
+struct str login_error_word(struct str said)
+{
+    for (size_t i = 0; i < said.n; i++)
+        if (!char_is_one_of(said.p[i], "abcdefghijklmnopqrstuvwxyz_")) return STR("");
+    return str_sub(said, 0, 64);
+}
+
 /* ---- where it leads ---- */
 
 /* "https://host:port" of an address; its length. */

@@ -23,5 +23,8 @@ struct str login_cookie_name(struct arena *a, struct str state);
 bool login_resume(struct arena *a, const unsigned char key[LOGIN_KEY], struct str cookie, struct str state, int64_t now_us, struct login *out,
                   struct err *e);
 
+/* What a provider calls a refusal: a word by its definition (RFC 6749 §4.1.2.1, §5.2); "": it said something else, which is not told on. */
+struct str login_error_word(struct str said);
+
 /* Where a sign-in may lead: a path of the server that `own` (https://host[:port]/…) is at. Absent or "": "/". False: elsewhere. */
 bool login_redirect_path(struct str wanted, struct str own, struct str *path);

@@ -15,7 +15,7 @@ bool url_ok(struct str url, bool plain_local)
     struct gourl u;
     arena_init(&a);
     if (!gourl_parse(&a, url, &u, NULL) || !u.host.n || str_set(u.user) || u.fragment.n) return false;
-    return str_is(u.scheme, "https") || (plain_local && str_is(u.scheme, "http") && host_is_here(gourl_hostname(&u)));
+    return str_starts(url, STR("https://")) || (plain_local && str_starts(url, STR("http://")) && host_is_here(gourl_hostname(&u)));
 }
 
 /* ---- asking ---- */

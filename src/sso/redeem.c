@@ -49,12 +49,9 @@ void logins_retry(struct sso *s)
         if (i < s->logins.n && !s->logins.items[i]->call) login_judge(s->logins.items[i], false);
 }
 
-/* `error` of a refusal is a word by its definition; what else came is not told on. */
 static bool refused(const struct web_reply *reply, const struct val *v, struct err *e)
 {
-    struct str word = str_sub(val_get_str(v, "error"), 0, 64);
-    for (size_t i = 0; i < word.n; i++)
-        if (!char_is_one_of(word.p[i], "abcdefghijklmnopqrstuvwxyz_")) word = STR("");
+    struct str word = login_error_word(val_get_str(v, "error"));
     if (reply->status >= 500) return err_set(e, ERR_UNREACHABLE, "the provider answers %d to a sign-in", reply->status);
     return err_set(e, ERR_AUTH, "the provider does not redeem the sign-in (%d%s%.*s)", reply->status, word.n ? ", " : "", STR_ARG(word));
 }

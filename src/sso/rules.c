@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "doc/yaml.h"
 #include "lang/expr.h"
+#include "sso/jwt.h"
 
 /* ---- reading ---- */
 
@@ -99,22 +100,16 @@ bool rules_read(struct arena *a, struct str text, const char *file, struct sso_r
 
 /* ---- people ---- */
 
-static struct str text_of(const struct val *claims, const char *name)
-{
-    const struct val *v = val_get(claims, str_of(name));
-    return v && v->kind == VAL_STR ? v->s : STR_NONE;
-}
-
 void person_read(struct arena *a, const struct val *claims, struct str groups_claim, struct auth_person *out)
 {
     const struct val *v = val_get(claims, groups_claim), *verified = val_get(claims, STR("email_verified"));
     const struct val *items = v && v->kind == VAL_LIST ? v->items : v;
     size_t n = !v ? 0 : v->kind == VAL_LIST ? v->n : 1;
     struct str *groups = ARENA_ARRAY(a, struct str, n + 1);
-    *out = (struct auth_person){.issuer = text_of(claims, "iss"), .subject = text_of(claims, "sub"), .email = text_of(claims, "email"),
-                                .name = text_of(claims, "name"), .groups = groups};
+    *out = (struct auth_person){.issuer = text_member(claims, "iss"), .subject = text_member(claims, "sub"), .email = text_member(claims, "email"),
+                                .name = text_member(claims, "name"), .groups = groups};
     out->email_verified = verified && (verified->kind == VAL_BOOL ? verified->b : str_is(val_text(verified), "true"));
-    if (!out->name.n) out->name = text_of(claims, "preferred_username");
+    if (!out->name.n) out->name = text_member(claims, "preferred_username");
     for (size_t i = 0; i < n && out->n < LIMIT_SSO_GROUPS; i++)
         if (items[i].kind == VAL_STR) groups[out->n++] = items[i].s;
 }

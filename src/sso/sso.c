@@ -17,16 +17,6 @@ static void opts_copy(struct sso *s, const struct sso_opts *o)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) *texts[i] = str_dup(&s->arena, *texts[i]);
 }
 
-static bool words_have(struct str words, const char *one)
-{
-    struct str head;
-    while (str_set(words)) {
-        str_cut(words, ' ', &head, &words);
-        if (str_is(head, one)) return true;
-    }
-    return false;
-}
-
 static bool opts_check(struct sso *s, struct err *e)
 {
     const struct sso_opts *o = &s->o;
@@ -34,12 +24,14 @@ static bool opts_check(struct sso *s, struct err *e)
         const char *key;
         struct str value;
     } needed[] = {{"sso.issuer", o->issuer}, {"sso.client_id", o->client_id}, {"sso.redirect_url", o->redirect_url}, {"sso.rules", o->rules_file}};
+    struct str path;
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if (!needed[i].value.n) return err_set(e, ERR_USAGE, "server_auth is sso, and `%s` is not set", needed[i].key);
     if (!url_ok(o->issuer, true)) return err_set(e, ERR_USAGE, "sso.issuer: '%.*s' is no https:// address", STR_ARG(o->issuer));
-    if (!url_ok(o->redirect_url, true) || !str_ends(o->redirect_url, STR("/oauth2/callback")))
-        return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://…/oauth2/callback", STR_ARG(o->redirect_url));
-    if (!words_have(o->scopes, "openid")) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
+    if (!url_ok(o->redirect_url, true) || str_find_char(o->redirect_url, '?', 0) >= 0 ||
+        !login_redirect_path(o->redirect_url, o->redirect_url, &path) || !str_is(path, "/oauth2/callback"))
+        return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://HOST/oauth2/callback", STR_ARG(o->redirect_url));
+    if (!str_has_word(o->scopes, ' ', STR("openid"))) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
     s->https = str_starts(o->redirect_url, STR("https://"));
     s->insecure_ok = !str_starts(o->issuer, STR("https://"));
     return true;
@@ -101,6 +93,11 @@ bool sso_bearer(struct arena *a, struct sso *s, struct str text, int64_t now_us,
     if (token_verify(a, s, text, STR_NONE, now_us, claims, &known, e)) return true;
     if (!known && (provider_fetch(s) || s->fetch)) err_set(e, ERR_UNREACHABLE, "the provider is asked for new keys: try again in a moment");
     return false;
+}
+
+bool sso_kept(const struct sso *s, const struct val *claims, struct err *e)
+{
+    return str_eq(val_get_str(claims, "iss"), s->o.issuer) || err_set(e, ERR_AUTH, "the session is of another provider: sign in again");
 }
 
 void sso_rights(struct arena *a, const struct sso *s, const struct val *claims, int64_t now_us, struct auth_token *out)

@@ -41,5 +41,8 @@ void sso_login_cancel(struct sso_login *l); /* NULL is fine */
 /* The claims of an ID token that somebody shows. AUTH: it does not count; UNREACHABLE: the keys are not here, try again soon. */
 bool sso_bearer(struct arena *a, struct sso *s, struct str text, int64_t now_us, struct val *claims, struct err *e);
 
+/* Claims that a session has kept. AUTH: they are of another provider than the one that counts now. */
+bool sso_kept(const struct sso *s, const struct val *claims, struct err *e);
+
 /* Whose claims they are, and what the rules allow: person, name, role (AUTH_OPEN: no rule fits), namespaces. */
 void sso_rights(struct arena *a, const struct sso *s, const struct val *claims, int64_t now_us, struct auth_token *out);

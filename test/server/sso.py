@@ -1,12 +1,14 @@
 """Single sign-on at a provider that does what it should, and at one that does not (idp.py)."""
 import json
 import re
+import select
 import tempfile
 import threading
 import urllib.parse
 
 import auth
 import idp
+from elsewhere import Away
 from server import Server, common
 
 RULES = """
@@ -114,8 +116,11 @@ def one_signs_in(score, skiff):
     score.check(status == 403 and "'ann@example.com' is not for namespace prod" in e["message"], f"not everywhere: {status} {e}")
     score.check(x.s.ask(*LIST)[0] == 401, "who shows nothing is nobody")
     x.s.kill()
-    x.s.start(env=x.env)
+    x.s.start("-v", env=x.env)
     score.check(x.ask(*ME)[0] == 200, "the session survives a kill")
+    common.wait_for(lambda: x.s.ask("GET", "/oauth2/redirect")[0] != 503, "the provider to be known")
+    code, state = x.p.authorize(x.go())
+    score.check(x.back(code, state)[0] == 302 and x.s.stop() == 0, "in again")
     lines = auth.audit(x.s)
     told = [(n["method"], n["path"], n["status"], n["token"], n.get("subject"), n.get("email"), n.get("issuer")) for n in lines]
     person = ("", "u-1", "ann@example.com", x.p.url)
@@ -123,7 +128,7 @@ def one_signs_in(score, skiff):
     with open(x.s.place.state + "/audit.log") as f:
         text = f.read() + x.s.said
     secret = x.cookies["authorization"].split("_")[2].rstrip('"')
-    score.check("code-0" not in text and "sks_" not in text and x.p.secret not in text, "nothing secret is noted")
+    score.check("/oauth2/callback" in x.s.said and not [w for w in (code, state, "code-", "sks_", x.p.secret) if w in text], f"nothing secret is noted: {x.s.said}")
     with open(x.s.place.state + "/skiff.db", "rb") as f:
         score.check(secret.encode() not in f.read(), "nor stored")
     x.close()
@@ -158,6 +163,17 @@ def out_again(score, skiff):
     ran = x.s.place.call("session", "delete", "a|b/c %1")
     score.check(ran.returncode == 0 and x.ask(*ME)[0] == 401, f"and ends it: {ran.stderr}")
     score.check(x.s.place.call("session", "delete", "a|b/c %1").returncode == 4, "once, too")
+    x.p.who = {**x.p.who, "sub": "u-3", "email": None}
+    x.cookies = {}
+    x.sign_in()
+    score.check(x.s.ask("DELETE", SESSIONS + "/", headers=admin)[0] == 400 and x.s.place.call("session", "delete", "").returncode and x.ask(*ME)[0] == 200,
+                "nobody is not everybody without an email")
+    away = Away(skiff, x.s.url, ARGO_TOKEN=admin["Authorization"])
+    said = away.call("session", "list").stdout
+    score.check("u-3" in said, f"an admin elsewhere sees it, too: {said}")
+    ran = away.call("session", "delete", said.splitlines()[-1].split()[0])
+    score.check(ran.returncode == 0 and x.ask(*ME)[0] == 401, f"and ends it: {ran.stderr}")
+    away.close()
     x.close()
 
 
@@ -167,6 +183,9 @@ def where_it_leads(score, skiff):
         status, headers, e = x.sign_in(redirect)
         score.check(status == 302 and headers["Location"] == want, f"{redirect}: {status} {headers['Location']} {e}")
         score.check(all("; Secure" in c for c in headers.get_all("Set-Cookie")), "browsers come by HTTPS: so do cookies")
+    for scheme, want in (("http", 403), ("https", 200)):
+        got = x.ask(*SUBMIT, {"workflow": auth.HOLD}, {"Origin": f"{scheme}://127.0.0.1:{x.s.port}"})[0]
+        score.check(got == want, f"and so do the pages that may use them: {scheme}: {got}")
     tabs = [x.p.authorize(x.go(f"/tab{i}")) for i in range(3)]
     led = [x.back(*tab)[1]["Location"] for tab in reversed(tabs)]
     score.check(led == ["/tab2", "/tab1", "/tab0"], f"several at once in one browser: {led}")
@@ -182,6 +201,7 @@ def begun_by_somebody_else(score, skiff):
     """State and cookie belong together; a code counts once."""
     x = Signed(skiff).start()
     other = Signed(skiff, provider=x.p)
+    other.s.close()
     other.s = x.s
     code, state = x.p.authorize(x.go())
     mine = dict(x.cookies)
@@ -411,15 +431,12 @@ def slow_answers(score, skiff):
     waiting.pop(0).close()
 
     def room():
+        before = x.p.count("/token")
         begin()
         c = waiting.pop()
-        c.sock.settimeout(0.2)
-        try:
-            c.getresponse()
-            return False
-        except TimeoutError:
-            c.close()
-            return True
+        taken = common.wait_for(lambda: x.p.count("/token") > before or select.select([c.sock], [], [], 0)[0], "it to be asked for, or refused") is True
+        c.close()
+        return taken
     common.wait_for(room, "room that a browser left behind")
     first = waiting.pop(0)
     x.p.slow.set()
@@ -454,6 +471,8 @@ def settings(score, skiff):
 
     cases = [({"SKIFF_SSO_ISSUER": ""}, 2, "`sso.issuer` is not set"), ({"SKIFF_SSO_ISSUER": "http://idp.example"}, 2, "sso.issuer"),
              ({"SKIFF_SSO_REDIRECT_URL": "https://x/"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_REDIRECT_URL": "http://x/oauth2/callback"}, 2, "sso.redirect_url"),
+             ({"SKIFF_SSO_REDIRECT_URL": "https://x/argo/oauth2/callback"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_REDIRECT_URL": "https://x?/oauth2/callback"}, 2, "sso.redirect_url"),
+             ({"SKIFF_SSO_REDIRECT_URL": "HTTPS://x/oauth2/callback"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_CA_FILE": "/absent.pem"}, 11, "sso.ca_file"),
              ({"SKIFF_SSO_SCOPES": "profile"}, 2, "openid"), ({"SKIFF_SSO_SESSION_HOURS": "0"}, 2, "session_hours"),
              ({"SKIFF_SSO_CLIENT_SECRET_FILE": "/etc/hostname"}, 2, "both set"),
              ({"SKIFF_SSO_RULES": place.file("r1", "rules:\n- group: a\n  rol: run\n")}, 3, "r1:3:"),
@@ -471,6 +490,13 @@ def settings(score, skiff):
     score.check(x.sign_in()[0] == 302, "a secret in a file")
     with open(f"/proc/{x.s.proc.pid}/cmdline") as f:
         score.check(x.p.secret not in f.read(), "and in no argument")
+    other = idp.Provider()
+    for url, status, text in ((other.url, 401, "another provider"), (x.p.url, 200, "")):
+        x.s.kill()
+        x.s.start(env={**x.env, "SKIFF_SSO_ISSUER": url})
+        got, _, e = x.ask(*ME)
+        score.check(got == status and text in str(e), f"a session is for the provider that it came from: {url}: {got} {e}")
+    other.close()
     x.env["SKIFF_SSO_RULES"] = place.file("rules2.yaml", "rules:\n- group: platform\n  role: admin\n")
     x.s.kill()
     x.s.start(env=x.env)
