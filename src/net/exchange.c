@@ -358,6 +358,7 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
     c->easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a look-up of a name */
     c->easy_setopt(x->easy, CURLOPT_URL, x->url.p);
+    c->easy_setopt(x->easy, CURLOPT_PATH_AS_IS, 1L); /* as Go: a name `..` in it is a name, and leads to no other route */
     if (x->req.socket) c->easy_setopt(x->easy, CURLOPT_UNIX_SOCKET_PATH, x->req.socket);
     c->easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->lines);
     if (x->req.http2) {

@@ -265,6 +265,8 @@ static void what_is_sent(void **state)
     assert_non_null(strstr(g.body, "Authorization: Basic dTpw\r\n"));
     g = ask("/echo?q=a b&\xc3\xa9#part", (struct web_request){0});
     assert_non_null(strstr(g.body, "GET /echo?q=a%20b&%C3%A9 HTTP/1.1"));
+    g = ask("/a/b/../echo/..", (struct web_request){0});
+    assert_non_null(strstr(g.body, "GET /a/b/../echo/.. HTTP/1.1"));
 }
 
 static void redirects(void **state)
