@@ -285,6 +285,10 @@ static void redirects(void **state)
     g = ask("/away", post); /* to another host: credentials stay here */
     assert_null(strstr(g.body, "secret-token"));
     assert_non_null(strstr(g.body, "X-One: 1"));
+    struct web_field more[] = {{STR("X-Key"), STR("secret-token")}, {STR("Range"), STR("bytes=1-")}};
+    g = ask("/away", (struct web_request){.fields = more, .n_fields = 2, .same_origin = true});
+    assert_null(strstr(g.body, "secret-token")); /* whatever its name is */
+    assert_non_null(strstr(g.body, "Range: bytes=1-"));
     g = ask("/away", (struct web_request){.user = STR("u"), .password = STR("p")});
     assert_null(strstr(g.body, "Authorization"));
     assert_true(g.led_away);
