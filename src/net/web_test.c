@@ -341,6 +341,25 @@ static void hostile_replies(void **state)
     }
 }
 
+static bool on_any_piece(void *user, const struct web_reply *head, struct str piece, struct err *e)
+{
+    (void)user, (void)head, (void)piece, (void)e;
+    return true;
+}
+
+static void a_stall_is_no_failed_connection(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct web_reply reply;
+    struct err e;
+    (void)state;
+    arena_init(&a);
+    struct web_request r = {.url = str_fmt(&a, "http://127.0.0.1:%d/drip", port), .on_piece = on_any_piece, .stall_s = 1};
+    assert_false(web_fetch(&a, &r, &reply, &e));
+    assert_int_equal(e.code, ERR_TIMEOUT);
+    assert_string_equal(e.text, "read tcp: i/o timeout");
+}
+
 static void no_server(void **state)
 {
     (void)state;
@@ -579,7 +598,7 @@ int main(void)
         cmocka_unit_test(good_replies), cmocka_unit_test(what_is_sent),    cmocka_unit_test(redirects),
         cmocka_unit_test(no_server),    cmocka_unit_test(hostile_replies), cmocka_unit_test(bad_requests),
         cmocka_unit_test(bad_tls),      cmocka_unit_test(files),           cmocka_unit_test(cancelled),
-        cmocka_unit_test(unix_sockets), cmocka_unit_test(streams_of_lines),
+        cmocka_unit_test(unix_sockets), cmocka_unit_test(streams_of_lines), cmocka_unit_test(a_stall_is_no_failed_connection),
     };
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof at;
