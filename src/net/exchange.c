@@ -397,3 +397,13 @@ struct web_reply exchange_reply(const struct exchange *x)
 {
     return (struct web_reply){x->status, x->status_text, x->fields.items, x->fields.n, buf_view(&x->body), !x->trusted};
 }
+
+void reply_copy(struct arena *a, const struct web_reply *r, struct web_reply *out)
+{
+    struct web_field *fields = ARENA_ARRAY(a, struct web_field, r->n_fields + 1);
+    for (size_t i = 0; i < r->n_fields; i++) fields[i] = (struct web_field){str_dup(a, r->fields[i].name), str_dup(a, r->fields[i].value)};
+    *out = *r;
+    out->fields = fields;
+    out->status_text = str_dup(a, r->status_text);
+    out->body = str_dup(a, r->body);
+}

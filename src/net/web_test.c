@@ -575,6 +575,7 @@ static void lines_are(const char *path, int left, const char *told, int status, 
     assert_string_equal(buf_dup(&a, &g.told).p, told);
     assert_int_equal(g.end.status, status);
     assert_int_equal(g.end.code, code);
+    if (status) assert_non_null(strstr(g.end.fields, status == 200 ? "Transfer-Encoding=chunked" : "Content-Length=4"));
     web_client_free(c);
     loop_free(l);
     buf_fini(&g.told);
