@@ -155,10 +155,12 @@ static void refused(struct remote_follow *x, const struct web_reply *reply)
 static void on_done(void *user, const struct web_reply *reply, const struct err *e)
 {
     struct remote_follow *x = user;
+    struct err why = {0};
     x->lines = NULL;
+    if (e) why = *e, remote_unanswered(x->s->remote, &why);
     if (!x->s->follow.left) soon(x, 0);
-    else if (e && e->code != ERR_UNREACHABLE && e->code != ERR_TIMEOUT) follow_end(x->s, e); /* it would be the same again */
-    else if (e) x->why = *e, again(x);
+    else if (e && e->code != ERR_UNREACHABLE && e->code != ERR_TIMEOUT) follow_end(x->s, &why); /* it would be the same again */
+    else if (e) x->why = why, again(x);
     else if (reply->status >= 200 && reply->status < 300 && !reply->led_away) again(x);
     else refused(x, reply);
 }

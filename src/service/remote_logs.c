@@ -159,7 +159,7 @@ static void on_done(void *user, const struct web_reply *reply, const struct err 
     struct log_stream *x = user;
     struct err why = {0};
     x->lines = NULL;
-    if (e) why = *e;
+    if (e) why = *e, remote_unanswered(x->s->remote, &why);
     else if (x->e.code) why = x->e;
     else if (reply->status < 200 || reply->status >= 300 || reply->led_away) remote_refused(x->s->remote, reply, &why);
     else is_over(x, &why);

@@ -33,6 +33,11 @@ struct web_lines *remote_lines(struct service *s, const char *method, const char
                                const struct web_lines_opts *o, struct err *e); /* without a request */
 /* What a reply that is none of success says, and what to do about it. Returns false. */
 bool remote_refused(struct remote *r, const struct web_reply *reply, struct err *e);
+/* Of a request that got no answer: `e`, and what may be done about it. Which request that was (`Get "http://…": why`) is not the user's
+ * business. Returns false. */
+bool remote_unanswered(const struct remote *r, struct err *e);
+/* Something else than what Argo's API answers with came, in words. Returns false. */
+bool remote_strange(const struct remote *r, const char *what, struct err *e);
 /* The server does not know the route, or does not let this caller use it: another one may do. */
 bool remote_lacks(const struct err *e);
 

@@ -418,14 +418,17 @@ def wrong_answers(score, skiff):
         h.close_connection = True
     rows = (
         (lambda h: h.say(200, "<html>a page</html>"), 6, "ARGO_BASE_HREF"), (lambda h: h.say(200, ""), 6, "not that of an Argo API"),
-        (lambda h: h.say(404, "<html>nothing</html>"), 4, "ARGO_BASE_HREF"), (lambda h: h.say(502, "bad gateway"), 6, "502"),
+        (lambda h: h.say(200, '{"status": "up"}'), 6, "(no list) is not that of an Argo API"),
+        (lambda h: h.say(404, "<html>nothing</html>"), 4, "ARGO_BASE_HREF"),
+        (lambda h: h.say(404, '{"code":5,"message":"there is nothing at this path"}'), 4, "ARGO_BASE_HREF"),
+        (lambda h: h.say(502, "bad gateway"), 6, "502"),
         (lambda h: h.say(302, "", Location="https://elsewhere.invalid/login"), 6, "elsewhere.invalid"),
         (lambda h: h.say(301, "", Location="/api/v1/workflows/default/"), 10, "redirects"),
         (lambda h: h.say(401, '{"code":16,"message":"no"}'), 5, "ARGO_TOKEN"), (lambda h: h.say(403, '{"code":7,"message":"not yours"}'), 5, "not yours"),
         (lambda h: h.say(429, '{"code":8,"message":"slow down"}', Retry_After="7"), 10, "in 7 seconds"),
         (lambda h: h.say(503, '{"code":14,"message":"loading"}'), 6, "try again"), (lambda h: h.say(500, '{"code":13,"message":"broken"}'), 11, "broken"),
         (lambda h: h.say(400, '{"code":3,"message":"bad \\u001b[31mthing"}'), 3, "bad "), (lambda h: h.say(400, '{"code":3,"message":"no control"}'), 3, "no control"),
-        (cut, 6, "EOF"), (garbage, 6, "server http"), (silent, 6, "ended the connection"),
+        (cut, 6, "unexpected EOF; its answer broke off"), (garbage, 6, "server http"), (silent, 6, "ended the connection"),
         (lambda h: h.say(200, b'{"items":"' + b"x" * (65 << 20) + b'"}'), 10, "larger than"),
     )
     for i, (answer, status, text) in enumerate(rows):
@@ -482,7 +485,11 @@ def chosen(score, skiff):
     does(("fmt", path, "-s", at), 0, "")
     does(("explain", "W0101"), 0, "")
     does(("submit", path, "-s", at, "--parallel", "2"), 2, "has its own settings")
-    does(("submit", path, "-s", "ftp://x"), 2, "HOST:PORT")
+    for place in ("ftp://x", ":2746", "http://", "/", "host:", "host:port", "127.0.0.1:99999", "[::1", "::1", "a b:1", "user:word@host:1", "http://host:1/x?y"):
+        does(("submit", path, "-s", place), 2, "HOST:PORT")
+    does(("get", ""), 4, "empty name", ARGO_SERVER=at)
+    does(("template", "get", ""), 4, "empty name", ARGO_SERVER=at)
+    does(("cron", "delete", ""), 4, "empty name", ARGO_SERVER=at)
     score.check(len(server.seen) == seen, f"nothing was sent: {server.seen[seen:]}")
     away.close()
     server.close()
