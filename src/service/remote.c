@@ -203,6 +203,17 @@ bool remote_text(struct arena *a, struct remote *r, const char *target, struct s
     return true;
 }
 
+bool remote_is_skiff(struct remote *r)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct val v = val_null;
+    struct err e = {0};
+    arena_init(&a);
+    if (r->asked) return r->skiff;
+    r->asked = remote_get(&a, r, "/api/v1/version", &v, &e) || e.code != ERR_UNREACHABLE;
+    return r->skiff = str_starts(val_get_str(&v, "version"), STR("skiff-"));
+}
+
 /* As the fields of `how` say where its body goes; of any size. */
 static bool fetch_body(struct remote *r, const char *target, const struct web_request *how, struct err *e)
 {

@@ -10,12 +10,14 @@
 
 enum { TARGET_MAX = 64 << 10 };
 
-static const char *log_target(struct arena *a, const struct log_opts *o, int64_t since_ns, int64_t tail, bool follow)
+/* Of a container set all are meant unless one is named, which Argo has no words for. */
+static const char *log_target(struct arena *a, struct remote *r, const struct log_opts *o, int64_t since_ns, int64_t tail, bool follow)
 {
     struct buf b CLEANUP(buf_fini);
+    struct str container = o->container.n || remote_is_skiff(r) ? o->container : STR("main");
     buf_init(&b, TARGET_MAX);
     buf_printf(&b, "/api/v1/workflows/%.*s/%.*s/log?logOptions.timestamps=true", STR_ARG(web_escape(a, o->ref.ns)), STR_ARG(web_escape(a, o->ref.name)));
-    query_add(&b, a, "&logOptions.container=", o->container.n ? o->container : STR("main"));
+    query_add(&b, a, "&logOptions.container=", container);
     query_add(&b, a, "&podName=", o->pod);
     query_add(&b, a, "&grep=", o->grep);
     if (since_ns) query_add(&b, a, "&logOptions.sinceTime=", rfc3339_nano(a, since_ns));
@@ -82,7 +84,7 @@ bool service_log_lines(struct service *s, const struct log_opts *o, struct err *
     struct reading x = {.o = o};
     arena_init(&a);
     buf_init(&x.line, LIMIT_HTTP_LINE_BYTES);
-    bool ok = remote_pieces(s->remote, log_target(&a, o, o->since_ns, o->tail, false), on_piece, &x, e);
+    bool ok = remote_pieces(s->remote, log_target(&a, s->remote, o, o->since_ns, o->tail, false), on_piece, &x, e);
     buf_fini(&x.line);
     return ok;
 }
@@ -184,7 +186,7 @@ static void stream_begin(void *user)
         struct pod_seen *p = slot->ptr;
         p->again = p->n;
     }
-    x->lines = remote_lines(x->s, "GET", log_target(&a, &x->o, since, tail, true), STR_NONE, &o, &e);
+    x->lines = remote_lines(x->s, "GET", log_target(&a, x->s->remote, &x->o, since, tail, true), STR_NONE, &o, &e);
     if (!x->lines) x->o.on_end(x->o.user, &e);
 }
 

@@ -11,6 +11,7 @@ struct remote {
     struct web_field *fields;
     size_t n_fields;
     bool insecure, known; /* it is sent a token */
+    bool asked, skiff;    /* remote_is_skiff */
     bool answered;        /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
     struct web_kept *kept;
     struct web_client *client; /* made with the first stream */
@@ -40,6 +41,7 @@ bool remote_unanswered(const struct remote *r, struct err *e);
 bool remote_strange(const struct remote *r, const char *what, struct err *e);
 /* The server does not know the route, or does not let this caller use it: another one may do. */
 bool remote_lacks(const struct err *e);
+bool remote_is_skiff(struct remote *r); /* asked until it has answered; no when it does not say */
 
 /* How long to wait before a stream is asked for again that brought nothing `tries` times in a row; < 0: no more, after about a minute. */
 int64_t remote_pause_us(int tries);

@@ -71,6 +71,8 @@ def filled(skiff, *words, env=None):
     for name, more in (("good", {"priority": 7}), ("other", {"arguments": {"parameters": [{"name": "word", "value": "another"}]}})):
         s.wait(s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name, "labels": {"team": name}}, "spec": {**ref, **more}}))
     s.wait(s.submit(workflow("echo said; exit 3", name="bad")))
+    s.wait(s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "set"}, "spec": {"entrypoint": "main", "templates": [
+        {"name": "main", "containerSet": {"containers": [{"name": n, "image": "busybox", "command": ["echo", f"this is {n}"]} for n in ("one", "main")]}}]}}))
     s.submit({**GATE, "metadata": {"name": "open", "labels": {"team": "good"}}})
     common.wait_for(lambda: (s.get("open")["status"].get("nodes") or {}).get("open"), "the gate")
     return s
