@@ -32,12 +32,24 @@ void remote_close(struct remote *r)
     web_kept_free(r->kept);
 }
 
-int64_t remote_pause_us(int tries)
+/* Before what failed once and then `tries` times more is tried again. */
+static int64_t pause_us(int tries)
 {
-    enum { FIRST_US = 200000, MOST_US = 5000000, TRIES = 16 };
+    enum { FIRST_US = 200000, MOST_US = 5000000 };
     int64_t pause = FIRST_US;
     for (int i = 0; i < tries && pause < MOST_US; i++) pause *= 2;
-    return tries >= TRIES ? -1 : MIN(pause, MOST_US);
+    return MIN(pause, MOST_US);
+}
+
+void remote_tries_begin(struct remote_tries *t) { t->begun_us = loop_now_us(); }
+
+int64_t remote_tries_pause_us(struct remote_tries *t)
+{
+    enum { LONG_US = (LIMIT_WEB_CONNECT_MS + 5000) * 1000, MINUTE_US = 60000000 };
+    int64_t now_us = loop_now_us();
+    if (now_us - t->begun_us > LONG_US) t->n = 0;
+    if (t->n == 0) t->lost_us = now_us;
+    return now_us - t->lost_us > MINUTE_US ? -1 : pause_us(t->n++);
 }
 
 void query_add(struct buf *b, struct arena *a, const char *key, struct str value)
@@ -165,7 +177,7 @@ static bool fetch(struct arena *a, struct remote *r, struct web_request *q, stru
     q->kept = r->kept;
     for (int i = 0; !fetch_once(a, r, q, reply, e); i++) {
         if (!again || e->code != ERR_UNREACHABLE || i == TRIES) return false;
-        int64_t us = remote_pause_us(i);
+        int64_t us = pause_us(i);
         struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
         nanosleep(&pause, NULL);
     }

@@ -43,8 +43,15 @@ bool remote_strange(const struct remote *r, const char *what, struct err *e);
 bool remote_lacks(const struct err *e);
 bool remote_is_skiff(struct remote *r); /* asked until it has answered; no when it does not say */
 
-/* How long to wait before a stream is asked for again that brought nothing `tries` times in a row; < 0: no more, after about a minute. */
-int64_t remote_pause_us(int tries);
+/* A stream that is asked for again when it breaks off. */
+struct remote_tries {
+    int n; /* connections in a row that brought nothing; whoever gets something of it sets it to 0 */
+    int64_t begun_us, lost_us; /* the last of them; when the first of them ended */
+};
+void remote_tries_begin(struct remote_tries *t); /* with each connection */
+/* How long to wait before the next one; < 0: no more, after a minute. One that lasted longer than any attempt to make it was there,
+ * though it was silent: whatever is between ends those that say nothing for long. */
+int64_t remote_tries_pause_us(struct remote_tries *t);
 
 /* "&KEY=VALUE", or nothing when it is empty; `key` with its `&`, `?` and `=`. */
 void query_add(struct buf *b, struct arena *a, const char *key, struct str value);

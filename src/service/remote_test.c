@@ -1,4 +1,4 @@
-/* What is made of the answers of a server elsewhere. With servers: test/server/elsewhere.py. */
+/* What is made of the answers of a server elsewhere, and when it is asked again. With servers: test/server/elsewhere.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,8 +40,24 @@ static void each_answer_says_what_to_do(void **state)
     }
 }
 
+static void it_is_tried_again_for_a_minute(void **state)
+{
+    enum { FIRST_US = 200000, MOST_US = 5000000, MINUTE_US = 60000000 };
+    struct remote_tries t = {0};
+    (void)state;
+    remote_tries_begin(&t);
+    assert_int_equal(remote_tries_pause_us(&t), FIRST_US);
+    assert_int_equal(remote_tries_pause_us(&t), 2 * FIRST_US);
+    for (int i = 0; i < 20; i++) remote_tries_pause_us(&t);
+    assert_int_equal(remote_tries_pause_us(&t), MOST_US); /* by time, not by number: an attempt may take half a minute itself */
+    t.lost_us -= MINUTE_US + 1;
+    assert_true(remote_tries_pause_us(&t) < 0);
+    t.begun_us -= MINUTE_US; /* the last one was open for a minute, and silent */
+    assert_int_equal(remote_tries_pause_us(&t), FIRST_US);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_answer_says_what_to_do)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_answer_says_what_to_do), cmocka_unit_test(it_is_tried_again_for_a_minute)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

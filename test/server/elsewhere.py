@@ -11,6 +11,8 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.parse
 
 from http_cases import certificate
 from server import Server, common, workflow
@@ -406,6 +408,79 @@ def argos_own_routes(score, skiff):
     s.close()
 
 
+class OneRun(Answers):
+    """A server whose one workflow, `w`, is over when `over` is set. It streams `logs[i]`, a list of (pod, line) or of whole messages, to the i-th request for
+    its log, and `events[i]` to the i-th watch, where there are any; else it has Skiff's stream of changes."""
+
+    def __init__(self, logs=(), events=()):
+        self.logs, self.events, self.over, self.asked = logs, events, threading.Event(), []
+        super().__init__(self.answer)
+
+    def workflow(self):
+        return {"metadata": {"name": "w", "namespace": "default"}, "status": {"phase": "Succeeded" if self.over.is_set() else "Running"}}
+
+    def stream(self, h, lines):
+        h.say(200, "".join(json.dumps(line) + "\n" for line in lines), Connection="close")
+
+    def nth(self, what, rows):
+        """The row for this request; with the last one the workflow is over."""
+        i = sum(w == what for w, _ in self.asked)
+        self.asked.append((what, time.monotonic()))
+        if i + 1 >= len(rows):
+            self.over.set()
+        return rows[min(i, len(rows) - 1)]
+
+    def answer(self, h):
+        h.rfile.read(int(h.headers.get("Content-Length") or 0))
+        at = urllib.parse.urlsplit(h.path)
+        if at.path.endswith("/log"):
+            since = urllib.parse.parse_qs(at.query).get("logOptions.sinceTime", [""])[0][:19]
+            lines = [x for x in self.nth("log", self.logs) if isinstance(x, dict) or x[1][:19] >= since]
+            self.stream(h, [x if isinstance(x, dict) else {"result": {"podName": x[0], "content": x[1]}} for x in lines])
+        elif at.path.endswith("/changes") and not self.events:
+            self.over.wait(common.LIMIT_S)
+            self.stream(h, [{"seq": 1, "type": "workflow", "workflow": self.workflow()["metadata"], "status": {"phase": "Succeeded"}}])
+        elif "/workflow-events/" in at.path:
+            self.stream(h, self.nth("watch", self.events))
+        elif at.path.endswith("/workflows/default/w"):
+            h.say(200, json.dumps(self.workflow()))
+        else:
+            h.say(404, '{"code":5,"message":"Not Found"}')
+
+
+def logs_that_break_off(score, skiff):
+    """What is asked for again is what came since, of pods that had said nothing by then, too; and names of pods are looked up once."""
+    old, one, two = (("old", "2026-01-01T00:00:01.000000000Z a"), ("new", "2026-01-01T00:00:02.000000000Z b"), ("new", "2026-01-01T00:00:03.000000000Z c"))
+    server = OneRun(logs=([one], [old, one, two]))
+    away = Away(skiff, server.url)
+    ran = away.call("logs", "-f", "w", "--tail", "0")
+    score.check(ran.returncode == 0 and ran.stdout == "new: b\nnew: c\n", f"logs -f --tail 0: {ran.returncode} {ran.stdout}{ran.stderr}")
+    server.close()
+    server = OneRun(logs=([("odd", f"2026-01-01T00:00:{i:02}Z {i}") for i in range(60)],))
+    ran = away.call("watch", "w", "--log", **{"ARGO_SERVER": server.url})
+    whole = [p for _, p, _ in server.seen if p == "/api/v1/workflows/default/w"]
+    score.check(ran.returncode == 0 and ran.stdout.count("odd: ") == 60 and len(whole) == 1, f"watch --log: {ran.returncode} {ran.stdout}{ran.stderr} {len(whole)}")
+    server.close()
+    server = OneRun(logs=([one, {"error": {"grpc_code": 13, "http_code": 500, "message": "bad \x1b[31mdisk"}}],))
+    ran = away.call("logs", "-f", "w", **{"ARGO_SERVER": server.url})
+    score.check(ran.stdout == "new: b\n" and "log of w: the server ended the log: bad disk" in ran.stderr, f"an error of the log: {ran.stdout}{ran.stderr!r}")
+    server.close()
+    away.close()
+
+
+def a_watch_that_says_it_broke(score, skiff):
+    """An error in the stream is not a change: whoever sends nothing else is asked less and less often."""
+    ends = {"result": {"type": "MODIFIED", "object": {"metadata": {"name": "w", "namespace": "default", "resourceVersion": "7"}, "status": {"phase": "Succeeded"}}}}
+    server = OneRun(events=([{"error": {"grpc_code": 13, "http_code": 500, "message": "broken"}}],) * 3 + ([ends],))
+    away = Away(skiff, server.url)
+    ran = away.call("wait", "w")
+    times = [at for what, at in server.asked if what == "watch"]
+    score.check(ran.returncode == 0 and len(times) == 4, f"wait: {ran.returncode} {ran.stdout}{ran.stderr} {len(times)}")
+    score.check(times[-1] - times[-2] >= 0.7, f"pauses: {[b - a for a, b in zip(times, times[1:])]}")
+    server.close()
+    away.close()
+
+
 def wrong_answers(score, skiff):
     """Each has its exit status, says what to do next, and never the token."""
     def cut(h):
@@ -497,4 +572,5 @@ def chosen(score, skiff):
     server.close()
 
 
-CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, wrong_answers, credentials_stay, chosen)
+CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, logs_that_break_off,
+         a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)
