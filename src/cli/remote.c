@@ -113,7 +113,7 @@ bool remote_choose(struct cli *cli, struct err *e)
     if (cli->args.cmd->where == WHERE_HERE) return here_only(cli, args_has(&cli->args, "argo-server"), e);
     if (!flags_fit(cli, e)) return false;
     struct service_server *s = ARENA_NEW(&cli->a, struct service_server);
-    *s = (struct service_server){.authorization = authorization(cli),
+    *s = (struct service_server){.authorization = authorization(cli), .answered = ARENA_NEW(&cli->a, bool),
                                  .insecure = switched(cli, "insecure-skip-verify", strcmp(env_or("ARGO_INSECURE_SKIP_VERIFY", ""), "true") == 0)};
     cli->server = s;
     return url_make(cli, place, &s->url, e) && headers_read(cli, s, e);

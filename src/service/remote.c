@@ -15,7 +15,7 @@ struct remote *remote_new(struct arena *a, const struct service_server *o, struc
     while (url.n && url.p[url.n - 1] == '/') url.n--;
     if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
         return err_set(e, ERR_USAGE, "'%.*s' is no address of a server", STR_ARG(o->url)), NULL;
-    *r = (struct remote){.url = str_dup(a, url), .insecure = o->insecure, .known = o->authorization.n, .kept = web_kept_new()};
+    *r = (struct remote){.url = str_dup(a, url), .insecure = o->insecure, .known = o->authorization.n, .answered = o->answered, .kept = web_kept_new()};
     r->fields = ARENA_ARRAY(a, struct web_field, o->n_headers + 3);
     for (size_t i = 0; i < o->n_headers; i++)
         r->fields[r->n_fields++] = (struct web_field){str_dup(a, o->headers[i].name), str_dup(a, o->headers[i].value)};
@@ -173,7 +173,7 @@ static bool fetch_once(struct arena *a, struct remote *r, const struct web_reque
 static bool fetch(struct arena *a, struct remote *r, struct web_request *q, struct web_reply *reply, struct err *e)
 {
     enum { TRIES = 5 };
-    bool again = str_is(q->method, "GET") && !q->to_file && !q->on_piece && r->answered;
+    bool again = str_is(q->method, "GET") && !q->to_file && !q->on_piece && *r->answered;
     q->kept = r->kept;
     for (int i = 0; !fetch_once(a, r, q, reply, e); i++) {
         if (!again || e->code != ERR_UNREACHABLE || i == TRIES) return false;
@@ -181,7 +181,7 @@ static bool fetch(struct arena *a, struct remote *r, struct web_request *q, stru
         struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
         nanosleep(&pause, NULL);
     }
-    return r->answered = true;
+    return *r->answered = true;
 }
 
 bool remote_ask(struct arena *a, struct remote *r, const char *method, const char *target, struct str body, struct val *out, struct err *e)

@@ -12,7 +12,7 @@ struct remote {
     size_t n_fields;
     bool insecure, known; /* it is sent a token */
     bool asked, skiff;    /* remote_is_skiff */
-    bool answered;        /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
+    bool *answered;       /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
     struct web_kept *kept;
     struct web_client *client; /* made with the first stream */
 };

@@ -25,7 +25,8 @@ static void each_answer_says_what_to_do(void **state)
         {503, "{\"code\":14,\"message\":\"loading\"}", NULL, ERR_UNREACHABLE, "the server is not ready, try again soon: loading"},
     };
     struct arena a CLEANUP(arena_fini);
-    struct service_server o = {.url = STR("http://h:1/")};
+    bool answered = false;
+    struct service_server o = {.url = STR("http://h:1/"), .answered = &answered};
     (void)state;
     arena_init(&a);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

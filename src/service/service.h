@@ -27,6 +27,7 @@ struct service_server {
     const struct param *headers;
     size_t n_headers;
     bool insecure;            /* its certificate is not checked */
+    bool *answered;           /* it was there once, also for another service: what only reads is tried again then */
 };
 
 struct service_opts {

@@ -264,6 +264,10 @@ def read_again(score, skiff):
     score.check(ran.returncode == 0 and ran.stdout == "w\n" and [c for c, _, _ in server.seen] == ["GET"] * 3, f"get: {ran.stdout}{ran.stderr} {server.seen}")
     ran = away.call("delete", "w")
     score.check(ran.returncode == 6 and len(server.seen) == 4, f"the first request is not: {ran.returncode} {ran.stderr}")
+    server.close()
+    server = OneRun(events=([MODIFIED],), busy=3)  # `wait` opens the server once more then
+    ran = away.call("wait", "w", **{"ARGO_SERVER": server.url})
+    score.check(ran.returncode == 0 and ran.stdout.startswith("w Succeeded"), f"wait: {ran.returncode} {ran.stdout}{ran.stderr}")
     away.close()
     server.close()
 
@@ -413,10 +417,11 @@ MODIFIED = {"result": {"type": "MODIFIED", "object": {"metadata": {"name": "w", 
 
 class OneRun(Answers):
     """A server whose one workflow, `w`, is over when `over` is set. It streams `logs[i]`, a list of (pod, line) or of whole messages, to the i-th request for
-    its log, and `events[i]` to the i-th watch, where there are any; else it has Skiff's stream of changes."""
+    its log, and `events[i]` to the i-th watch, where there are any; else it has Skiff's stream of changes. The `busy`-th request for the workflow
+    itself gets 503."""
 
-    def __init__(self, logs=(), events=()):
-        self.logs, self.events, self.over, self.asked = logs, events, threading.Event(), []
+    def __init__(self, logs=(), events=(), busy=0):
+        self.logs, self.events, self.busy, self.over, self.asked = logs, events, busy, threading.Event(), []
         super().__init__(self.answer)
 
     def workflow(self):
@@ -446,7 +451,8 @@ class OneRun(Answers):
         elif "/workflow-events/" in at.path:
             self.stream(h, self.nth("watch", self.events))
         elif at.path.endswith("/workflows/default/w"):
-            h.say(200, json.dumps(self.workflow()))
+            self.busy -= 1
+            h.say(*((200, json.dumps(self.workflow())) if self.busy else (503, '{"code":14,"message":"loading"}')))
         else:
             h.say(404, '{"code":5,"message":"Not Found"}')
 
@@ -473,8 +479,7 @@ def logs_that_break_off(score, skiff):
 
 def a_watch_that_says_it_broke(score, skiff):
     """An error in the stream is not a change: whoever sends nothing else is asked less and less often."""
-    ends = {"result": {"type": "MODIFIED", "object": {"metadata": {"name": "w", "namespace": "default", "resourceVersion": "7"}, "status": {"phase": "Succeeded"}}}}
-    server = OneRun(events=([{"error": {"grpc_code": 13, "http_code": 500, "message": "broken"}}],) * 3 + ([ends],))
+    server = OneRun(events=([{"error": {"grpc_code": 13, "http_code": 500, "message": "broken"}}],) * 3 + ([MODIFIED],))
     away = Away(skiff, server.url)
     ran = away.call("wait", "w")
     times = [at for what, at in server.asked if what == "watch"]
