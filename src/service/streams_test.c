@@ -172,7 +172,8 @@ static void a_watch_is_taken_up_again(void **state)
 
 struct watcher {
     struct service_watch *w;
-    int64_t last, sum;
+    int64_t last;
+    uint64_t sum;
     int lines, room, told, deleted;
 };
 
@@ -188,7 +189,7 @@ static bool on_line(void *user, struct str json)
     assert_true(val_i64(val_get(&v, STR("seq")), &seq));
     if (seq <= x->last) fail_msg("%lld after %lld", (long long)seq, (long long)x->last);
     x->last = seq;
-    x->sum = x->sum * 31 + seq;
+    x->sum = x->sum * 31 + (uint64_t)seq;
     x->lines++;
     x->deleted += str_is(val_get_str(&v, "type"), "deleted") && str_is(val_text(val_path(&v, "status.message")), "deleted");
     return true;
