@@ -65,15 +65,17 @@ static bool spawn(int64_t idle_s, char **env, int out, int log, pid_t *pid, stru
     return errno == 0 || err_sys(e, "start an engine in the background");
 }
 
-/* What it has said since `from`, without "error: " and the end of the line. */
+/* Its error since `from`, or else its first line: notes may come before it. */
 static bool failure(struct cli *cli, const char *log, int64_t from, struct err *e)
 {
+    static const struct str tag = {"error: ", 7};
     struct str text = STR_NONE, line;
     struct err unread;
     if (file_read(&cli->a, log, LIMIT_DOC_BYTES, &text, &unread) && (int64_t)text.n > from) text = str_from(text, (size_t)from);
     else text = STR("it ended without a word");
+    ptrdiff_t at = str_find(text, tag, 0);
+    if (at >= 0) text = str_from(text, (size_t)at + tag.n);
     str_cut(text, '\n', &line, &text);
-    if (str_starts(line, STR("error: "))) line = str_from(line, strlen("error: "));
     return err_set(e, ERR_UNSUPPORTED, "no engine could be started in the background: %.*s (%s)", STR_ARG(line), log);
 }
 

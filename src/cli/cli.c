@@ -34,6 +34,17 @@ void cli_out(const struct cli *cli, struct str text) { fd_put(cli->env->out_fd, 
 
 void cli_err(const struct cli *cli, struct str text) { fd_put(cli->env->err_fd, text, &cli->lost->err, cli->lost->stay); }
 
+/* The text may have words of a server or of a hostile file: no escape sequence gets through. */
+static void clean_lines(struct buf *b, struct str text)
+{
+    struct str line;
+    while (str_set(text)) {
+        str_cut(text, '\n', &line, &text);
+        text_clean(b, line);
+        buf_char(b, '\n');
+    }
+}
+
 void cli_note(const struct cli *cli, const char *fmt, ...)
 {
     if (cli->quiet) return;
@@ -48,11 +59,10 @@ void cli_note(const struct cli *cli, const char *fmt, ...)
         log_line(LOG_WARN, "%s", text);
         return;
     }
-    buf_printf(&b, "%s\n", text);
+    clean_lines(&b, str_of(text));
     cli_err(cli, buf_view(&b));
 }
 
-/* Its text may have words of a server or of a hostile file: no escape sequence gets through. */
 static void error_print(const struct cli *cli, const struct err *e)
 {
     if (log_get_format() == LOG_JSON) {
@@ -60,15 +70,10 @@ static void error_print(const struct cli *cli, const struct err *e)
         return;
     }
     CLEANUP(buf_fini) struct buf b;
-    struct str line, rest = str_of(e->text);
     buf_init(&b, LIMIT_VALUE_BYTES);
     style_put(&b, &cli->err_style, STYLE_FAILED, STR("error"));
     buf_str(&b, STR(": "));
-    while (str_set(rest)) {
-        str_cut(rest, '\n', &line, &rest);
-        text_clean(&b, line);
-        buf_char(&b, '\n');
-    }
+    clean_lines(&b, str_of(e->text));
     if (e->code == ERR_INTERNAL) buf_str(&b, STR("this is a bug in skiff\n"));
     cli_err(cli, buf_view(&b));
 }

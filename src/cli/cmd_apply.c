@@ -40,7 +40,7 @@ static bool inputs_read(struct applying *x, struct err *e)
     if (x->in.diags.errors) return err_set(e, ERR_SPEC, "the documents are not valid; nothing was stored");
     for (size_t i = 0; i < x->in.docs.n; i++)
         if (x->in.docs.items[i].kind == DOC_WORKFLOW)
-            return err_set(e, ERR_USAGE, "a Workflow is run, not stored: skiff run");
+            return err_set(e, ERR_USAGE, "a Workflow is run, not stored: skiff run, skiff submit");
     return true;
 }
 

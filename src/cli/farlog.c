@@ -29,7 +29,7 @@ struct farlog {
     size_t n;
     struct buf out;
     struct loop_timer *flush; /* while following */
-    struct map labels;        /* pod -> name of its step */
+    struct map labels;        /* pod -> name of its step; NULL: not known, though it was looked for */
     bool merges;              /* lines are kept until all have come */
     VEC(struct far_line) lines;
     size_t given;
@@ -47,20 +47,28 @@ static void on_flush(void *user) { out_flush(user); }
 
 /* ---- whose line it is ---- */
 
-static void node_label(struct farlog *f, struct str workflow, const struct val *node)
+static void label_put(struct farlog *f, struct str pod, struct str label)
 {
     struct arena *a = &f->cli->a;
+    struct str *kept = label.p ? ARENA_NEW(a, struct str) : NULL;
+    struct map_slot *slot = map_get(&f->labels, pod);
+    if (kept) *kept = str_dup(a, label);
+    if (slot) slot->ptr = kept;
+    else map_set_ptr(&f->labels, str_dup(a, pod), kept);
+}
+
+static void node_label(struct farlog *f, struct arena *a, struct str workflow, const struct val *node)
+{
     struct str pod = pod_name(a, workflow, val_get_str(node, "templateName"), val_get_str(node, "name"));
-    if (map_get(&f->labels, pod)) return;
-    struct str *label = ARENA_NEW(a, struct str);
-    *label = str_dup(a, val_get_str(node, "displayName"));
-    map_set_ptr(&f->labels, pod, label);
+    if (!map_ptr(&f->labels, pod)) label_put(f, pod, val_get_str(node, "displayName"));
 }
 
 void farlog_note(struct farlog *f, const struct val *v)
 {
+    struct arena a CLEANUP(arena_fini);
     struct change c;
-    if (f->o.labels && change_read(v, &c) && c.node && str_is(val_get_str(c.node, "type"), "Pod")) node_label(f, c.workflow, c.node);
+    arena_init(&a);
+    if (f->o.labels && change_read(v, &c) && c.node && str_is(val_get_str(c.node, "type"), "Pod")) node_label(f, &a, c.workflow, c.node);
 }
 
 static void labels_read(struct farlog *f, const struct workflow_ref *ref)
@@ -70,14 +78,17 @@ static void labels_read(struct farlog *f, const struct workflow_ref *ref)
     arena_init(&a);
     if (!service_get(&a, f->service, ref->ns, ref->name, &wf, NULL)) return;
     const struct val *nodes = val_path(&wf, "status.nodes");
-    for (uint32_t i = 0; nodes && nodes->kind == VAL_MAP && i < nodes->n; i++) node_label(f, ref->name, &nodes->map[i].v);
+    for (uint32_t i = 0; nodes && nodes->kind == VAL_MAP && i < nodes->n; i++) node_label(f, &a, ref->name, &nodes->map[i].v);
 }
 
-/* A line may be here before its step is. */
+/* A line may be here before its step is. One look for each pod: what it does not bring, farlog_note may. */
 static struct str label_of(struct farlog *f, const struct workflow_ref *ref, struct str pod)
 {
     if (!f->o.labels) return pod;
-    if (!map_get(&f->labels, pod)) labels_read(f, ref);
+    if (!map_get(&f->labels, pod)) {
+        label_put(f, pod, STR_NONE);
+        labels_read(f, ref);
+    }
     const struct str *label = map_ptr(&f->labels, pod);
     return label ? *label : pod;
 }

@@ -1,9 +1,6 @@
 /* See remote.h. */
 #include "cli/remote.h"
 
-#include <ctype.h>
-#include <strings.h>
-
 #include "cli/cmds.h"
 #include "service/service.h"
 
@@ -24,16 +21,29 @@ static bool switched(const struct cli *cli, const char *flag, bool by_env)
     return args_has(&cli->args, flag) ? args_on(&cli->args, flag) : by_env;
 }
 
+/* HOST, HOST:PORT or [IPV6]:PORT, and a path behind it. */
+static bool is_place(struct str at)
+{
+    struct str host, path;
+    int64_t port = 1;
+    for (size_t i = 0; i < at.n; i++)
+        if ((unsigned char)at.p[i] <= ' ' || char_is_one_of(at.p[i], "\x7f?#@")) return false;
+    str_cut(at, '/', &host, &path);
+    ptrdiff_t close = str_find_char(host, ']', 0), colon = str_find_char(host, ':', close < 0 ? 0 : (size_t)close);
+    size_t end = colon < 0 ? host.n : (size_t)colon;
+    bool bracketed = host.n && host.p[0] == '[';
+    if (!end || bracketed != (close > 0) || (bracketed && end != (size_t)close + 1)) return false;
+    return colon < 0 || (str_to_i64(str_from(host, end + 1), &port) && port > 0 && port < 65536);
+}
+
 /* HOST:PORT as argo's; an address with its scheme says by itself whether TLS is spoken. */
 static bool url_make(struct cli *cli, const char *place, struct str *out, struct err *e)
 {
     struct str at = str_of(place), base = str_of(given(cli, "argo-base-href", "ARGO_BASE_HREF"));
     bool whole = str_starts(at, STR("http://")) || str_starts(at, STR("https://"));
     bool secure = switched(cli, "secure", strcmp(env_or("ARGO_SECURE", ""), "false") != 0);
-    for (size_t i = 0; i < at.n; i++)
-        if (isspace((unsigned char)at.p[i]) || char_is_one_of(at.p[i], "?#@"))
-            return err_set(e, ERR_USAGE, "the server is HOST:PORT, not '%s'", place);
-    if (!whole && str_find(at, STR("://"), 0) >= 0) return err_set(e, ERR_USAGE, "the server is HOST:PORT, not '%s'", place);
+    ptrdiff_t host = whole ? str_find(at, STR("://"), 0) + 3 : 0;
+    if (!is_place(str_from(at, (size_t)host))) return err_set(e, ERR_USAGE, "the server is HOST:PORT, not '%s'", place);
     while (base.n && base.p[0] == '/') base = str_from(base, 1);
     while (at.n && at.p[at.n - 1] == '/') at.n--;
     *out = str_fmt(&cli->a, "%s%.*s%s%.*s", whole ? "" : secure ? "https://" : "http://", STR_ARG(at), base.n ? "/" : "", STR_ARG(base));
@@ -103,7 +113,7 @@ bool remote_choose(struct cli *cli, struct err *e)
     if (cli->args.cmd->where == WHERE_HERE) return here_only(cli, args_has(&cli->args, "argo-server"), e);
     if (!flags_fit(cli, e)) return false;
     struct service_server *s = ARENA_NEW(&cli->a, struct service_server);
-    *s = (struct service_server){.authorization = authorization(cli),
+    *s = (struct service_server){.authorization = authorization(cli), .answered = ARENA_NEW(&cli->a, bool),
                                  .insecure = switched(cli, "insecure-skip-verify", strcmp(env_or("ARGO_INSECURE_SKIP_VERIFY", ""), "true") == 0)};
     cli->server = s;
     return url_make(cli, place, &s->url, e) && headers_read(cli, s, e);

@@ -43,15 +43,6 @@ struct steplog {
     struct noted_list noted;
 };
 
-static bool wanted(const struct steplog *l, const struct step_log *s)
-{
-    const struct steplog_opts *o = &l->o;
-    struct str container = s->container.n ? s->container : STR("main");
-    bool any = !o->container.n && s->of_set; /* of a set all are meant unless one is named */
-    if (!any && !str_eq(container, o->container.n ? o->container : STR("main"))) return false;
-    return !o->pod.n || str_eq(o->pod, s->pod_name) || str_eq(o->pod, s->node_id) || str_eq(o->pod, s->display_name);
-}
-
 /* One colour for one name, as argo: by the sum of its bytes. */
 void steplog_prefix_put(struct buf *b, const struct style *style, struct str name)
 {
@@ -136,7 +127,7 @@ void steplog_note(struct steplog *l, const struct val *v)
 static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&l->by_path, s->path);
-    if (!slot && !wanted(l, s)) return true;
+    if (!slot && !step_log_is_meant(s, l->o.pod, l->o.container)) return true;
     if (!slot) return source_add(l, s, e);
     struct source *known = &l->sources.items[slot->num - 1];
     if (s->finished && !known->finished && l->follow) logs_follow_finish(l->follow, slot->num - 1);
@@ -187,8 +178,7 @@ static bool steps_see(struct steplog *l, struct err *e)
 
 static struct logs_query query_of(const struct steplog_opts *o)
 {
-    int64_t tail = o->tail < 0 ? 0 : o->tail == 0 ? LOGS_TAIL_NONE : o->tail; /* 0 means all there */
-    return (struct logs_query){.since_ns = o->since_ns, .tail = tail, .grep = o->grep};
+    return (struct logs_query){.since_ns = o->since_ns, .tail = logs_tail_of(o->tail), .grep = o->grep};
 }
 
 static struct steplog *steplog_new(struct cli *cli, struct service *s, const struct steplog_opts *o)

@@ -29,6 +29,8 @@ struct logs_query {
     struct str grep;  /* of these, only lines with this regular expression; absent: all */
 };
 enum { LOGS_TAIL_NONE = -1 };
+/* `tail` for what options say, where -1 means all and 0 none. */
+static inline int64_t logs_tail_of(int64_t lines) { return lines < 0 ? 0 : lines == 0 ? LOGS_TAIL_NONE : lines; }
 
 /* One line as a user reads it: P records joined. One longer than LIMIT_LOG_JOIN_BYTES comes in
  * pieces. */

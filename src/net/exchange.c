@@ -237,10 +237,19 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
 
 /* ---- one hop ---- */
 
-static bool is_credential(struct str name)
+static bool is_among(struct str name, const char *const *names, size_t n)
 {
-    return same_name(name, "authorization") || same_name(name, "www-authenticate") || same_name(name, "cookie") ||
-           same_name(name, "cookie2");
+    for (size_t i = 0; i < n; i++)
+        if (same_name(name, names[i])) return true;
+    return false;
+}
+
+/* Go's list; with same_origin whatever may be one, such as an X-Api-Key. */
+static bool is_credential(const struct exchange *x, struct str name)
+{
+    static const char *const secret[] = {"authorization", "www-authenticate", "cookie", "cookie2"};
+    static const char *const plain[] = {"accept", "accept-encoding", "content-type", "range", "user-agent"};
+    return x->req.same_origin ? !is_among(name, plain, ARRAY_LEN(plain)) : is_among(name, secret, ARRAY_LEN(secret));
 }
 
 static void line_add(struct exchange *x, const char *line)
@@ -268,7 +277,7 @@ static void lines_make(struct exchange *x)
     for (size_t i = 0; i < x->req.n_fields; i++) {
         const struct web_field *f = &x->req.fields[i];
         struct str value = str_trim(f->value);
-        if ((!x->trusted && is_credential(f->name)) || same_name(f->name, "content-length")) continue;
+        if ((!x->trusted && is_credential(x, f->name)) || same_name(f->name, "content-length")) continue;
         if (same_name(f->name, "host") && !x->keeps_host) continue;
         line_add(x, value.n ? str_fmt(&x->arena, "%.*s: %.*s", STR_ARG(f->name), STR_ARG(value)).p
                             : str_fmt(&x->arena, "%.*s;", STR_ARG(f->name)).p); /* libcurl's way to send an empty one */
@@ -358,6 +367,7 @@ bool exchange_hop(struct exchange *x, struct err *e)
     c->easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
     c->easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L); /* whoever cancels does not wait for a look-up of a name */
     c->easy_setopt(x->easy, CURLOPT_URL, x->url.p);
+    c->easy_setopt(x->easy, CURLOPT_PATH_AS_IS, 1L); /* as Go: a name `..` in it is a name, and leads to no other route */
     if (x->req.socket) c->easy_setopt(x->easy, CURLOPT_UNIX_SOCKET_PATH, x->req.socket);
     c->easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->lines);
     if (x->req.http2) {
@@ -386,4 +396,14 @@ bool exchange_hop(struct exchange *x, struct err *e)
 struct web_reply exchange_reply(const struct exchange *x)
 {
     return (struct web_reply){x->status, x->status_text, x->fields.items, x->fields.n, buf_view(&x->body), !x->trusted};
+}
+
+void reply_copy(struct arena *a, const struct web_reply *r, struct web_reply *out)
+{
+    struct web_field *fields = ARENA_ARRAY(a, struct web_field, r->n_fields + 1);
+    for (size_t i = 0; i < r->n_fields; i++) fields[i] = (struct web_field){str_dup(a, r->fields[i].name), str_dup(a, r->fields[i].value)};
+    *out = *r;
+    out->fields = fields;
+    out->status_text = str_dup(a, r->status_text);
+    out->body = str_dup(a, r->body);
 }

@@ -38,6 +38,7 @@ void exchange_fini(struct exchange *x);
 bool exchange_hop(struct exchange *x, struct err *e);
 enum hop_end exchange_hop_done(struct exchange *x, CURLcode code, struct err *e);
 struct web_reply exchange_reply(const struct exchange *x);
+void reply_copy(struct arena *a, const struct web_reply *r, struct web_reply *out);
 
 /* address.c: addresses */
 bool address_clean(struct arena *a, struct str url, struct str *out, struct err *e);

@@ -36,7 +36,7 @@ static void why(struct exchange *x, CURLcode code, struct arena *a, struct err *
     bool late = x->deadline_us && loop_now_us() >= x->deadline_us;
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        err_set(e, ERR_TIMEOUT, "%s", late ? "context deadline exceeded" : "dial tcp: i/o timeout");
+        err_set(e, ERR_TIMEOUT, "%s", late ? "context deadline exceeded" : strstr(words, "too slow") ? "read tcp: i/o timeout" : "dial tcp: i/o timeout");
         return;
     case CURLE_ABORTED_BY_CALLBACK: err_set(e, ERR_TIMEOUT, "context canceled"); return;
     case CURLE_COULDNT_CONNECT: why_connect(x, a, e); return;

@@ -44,7 +44,7 @@ struct web_request {
     uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES */
     bool insecure;              /* do not check the server's certificate */
     bool http2;                 /* from the first byte on (prior knowledge), as gRPC without TLS */
-    bool same_origin;           /* stricter than Go: credentials and a body go to the first scheme, host and port only */
+    bool same_origin;           /* stricter than Go: a body, and header fields that may be credentials, go to the first scheme, host and port only */
     bool same_host;             /* a redirect to another host is not followed: it is the reply */
     /* Of a transfer in pieces or files in which nothing moves; 0: LIMIT_WEB_STALL_S; -1: for ever, while the server is there. */
     int64_t stall_s;

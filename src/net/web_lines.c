@@ -3,6 +3,7 @@
 #include "net/web_lines.h"
 
 #include "base/limits.h"
+#include "net/exchange_p.h"
 
 struct web_lines {
     struct web_lines_opts o;
@@ -36,7 +37,7 @@ static bool on_piece(void *user, const struct web_reply *head, struct str piece,
     struct web_lines *w = user;
     (void)head;
     buf_str(&w->bytes, piece);
-    loop_timer_arm_us(w->turn, 0);
+    if (str_find_char(piece, '\n', 0) >= 0) loop_timer_arm_us(w->turn, 0); /* a long line is looked through once, when it is whole */
     return !w->bytes.overflow || err_set(e, ERR_LIMIT, "a line of the stream is larger than %d bytes", LIMIT_HTTP_LINE_BYTES);
 }
 
@@ -46,8 +47,7 @@ static void on_end(void *user, const struct web_reply *reply, const struct err *
     w->call = NULL;
     w->failed = e != NULL;
     if (e) w->e = *e;
-    if (reply) w->reply = (struct web_reply){.status = reply->status, .status_text = str_dup(&w->arena, reply->status_text),
-                                             .body = str_dup(&w->arena, reply->body), .led_away = reply->led_away};
+    if (reply) reply_copy(&w->arena, reply, &w->reply);
     loop_timer_arm_us(w->turn, 0);
 }
 

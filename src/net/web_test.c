@@ -265,6 +265,8 @@ static void what_is_sent(void **state)
     assert_non_null(strstr(g.body, "Authorization: Basic dTpw\r\n"));
     g = ask("/echo?q=a b&\xc3\xa9#part", (struct web_request){0});
     assert_non_null(strstr(g.body, "GET /echo?q=a%20b&%C3%A9 HTTP/1.1"));
+    g = ask("/a/b/../echo/..", (struct web_request){0});
+    assert_non_null(strstr(g.body, "GET /a/b/../echo/.. HTTP/1.1"));
 }
 
 static void redirects(void **state)
@@ -283,6 +285,10 @@ static void redirects(void **state)
     g = ask("/away", post); /* to another host: credentials stay here */
     assert_null(strstr(g.body, "secret-token"));
     assert_non_null(strstr(g.body, "X-One: 1"));
+    struct web_field more[] = {{STR("X-Key"), STR("secret-token")}, {STR("Range"), STR("bytes=1-")}};
+    g = ask("/away", (struct web_request){.fields = more, .n_fields = 2, .same_origin = true});
+    assert_null(strstr(g.body, "secret-token")); /* whatever its name is */
+    assert_non_null(strstr(g.body, "Range: bytes=1-"));
     g = ask("/away", (struct web_request){.user = STR("u"), .password = STR("p")});
     assert_null(strstr(g.body, "Authorization"));
     assert_true(g.led_away);
@@ -333,6 +339,25 @@ static void hostile_replies(void **state)
         if (g.code != rows[i].code || !strstr(g.text, rows[i].text))
             fail_msg("%s: status %d, code %d, %s", rows[i].path, g.status, g.code, g.text);
     }
+}
+
+static bool on_any_piece(void *user, const struct web_reply *head, struct str piece, struct err *e)
+{
+    (void)user, (void)head, (void)piece, (void)e;
+    return true;
+}
+
+static void a_stall_is_no_failed_connection(void **state)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct web_reply reply;
+    struct err e;
+    (void)state;
+    arena_init(&a);
+    struct web_request r = {.url = str_fmt(&a, "http://127.0.0.1:%d/drip", port), .on_piece = on_any_piece, .stall_s = 1};
+    assert_false(web_fetch(&a, &r, &reply, &e));
+    assert_int_equal(e.code, ERR_TIMEOUT);
+    assert_string_equal(e.text, "read tcp: i/o timeout");
 }
 
 static void no_server(void **state)
@@ -550,6 +575,7 @@ static void lines_are(const char *path, int left, const char *told, int status, 
     assert_string_equal(buf_dup(&a, &g.told).p, told);
     assert_int_equal(g.end.status, status);
     assert_int_equal(g.end.code, code);
+    if (status) assert_non_null(strstr(g.end.fields, status == 200 ? "Transfer-Encoding=chunked" : "Content-Length=4"));
     web_client_free(c);
     loop_free(l);
     buf_fini(&g.told);
@@ -573,7 +599,7 @@ int main(void)
         cmocka_unit_test(good_replies), cmocka_unit_test(what_is_sent),    cmocka_unit_test(redirects),
         cmocka_unit_test(no_server),    cmocka_unit_test(hostile_replies), cmocka_unit_test(bad_requests),
         cmocka_unit_test(bad_tls),      cmocka_unit_test(files),           cmocka_unit_test(cancelled),
-        cmocka_unit_test(unix_sockets), cmocka_unit_test(streams_of_lines),
+        cmocka_unit_test(unix_sockets), cmocka_unit_test(streams_of_lines), cmocka_unit_test(a_stall_is_no_failed_connection),
     };
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof at;

@@ -40,10 +40,17 @@ static const char *target_of(struct arena *a, enum service_kind kind, struct str
                    verb ? verb : "").p;
 }
 
+/* A route without a name is that of all. */
+static bool named(enum service_kind kind, struct str name, struct err *e)
+{
+    return name.n || err_set(e, ERR_NOT_FOUND, "no %s has an empty name", service_kind_text(kind));
+}
+
 bool service_object_get(struct arena *a, struct service *s, enum service_kind kind, struct str ns, struct str name,
                         struct val *out, struct err *e)
 {
     struct resource_key key = key_of(kind, ns, name);
+    if (!named(kind, name, e)) return false;
     if (s->remote) return remote_get(a, s->remote, target_of(a, kind, ns, name, NULL), out, e);
     return !nothing_stored(s, e) && resource_get(a, service_store(s), &key, out, e);
 }
@@ -176,6 +183,7 @@ bool service_object_delete(struct service *s, enum service_kind kind, struct str
     struct resource_key key = key_of(kind, ns, name);
     struct val reply;
     arena_init(&a);
+    if (!named(kind, name, e)) return false;
     for (unsigned i = 0; !s->exec; i++) {
         if (service_ask(&a, s, "DELETE", target_of(&a, kind, ns, name, NULL), STR_NONE, &reply, e)) return true;
         if (!service_unreached(s, i, e)) return false;

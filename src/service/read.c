@@ -40,6 +40,7 @@ bool service_find(struct arena *a, struct service *s, struct str ns, struct str 
     struct run_filter f = {.ns = ns, .limit = 2};
     struct run_page page;
     struct run_row row;
+    if (!name.n) return err_set(e, ERR_NOT_FOUND, "no workflow has an empty name"); /* which every name begins with */
     if (s->remote) return remote_find(a, s, ns, name, out, e);
     if (no_state(s, e)) return false;
     if (str_is(name, "@latest")) {
@@ -83,7 +84,8 @@ bool service_metrics(struct arena *a, struct service *s, struct str *out, struct
 
 bool service_version(struct arena *a, struct service *s, struct val *out, struct err *e)
 {
-    return service_ask(a, s, "GET", "/api/v1/version", STR_NONE, out, e);
+    return service_ask(a, s, "GET", "/api/v1/version", STR_NONE, out, e) &&
+           (!s->remote || val_get(out, STR("version")) || remote_strange(s->remote, "no version", e));
 }
 
 struct stats *service_stats(struct service *s) { return s->exec ? exec_stats(s->exec) : NULL; }

@@ -15,7 +15,7 @@ struct remote *remote_new(struct arena *a, const struct service_server *o, struc
     while (url.n && url.p[url.n - 1] == '/') url.n--;
     if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
         return err_set(e, ERR_USAGE, "'%.*s' is no address of a server", STR_ARG(o->url)), NULL;
-    *r = (struct remote){.url = str_dup(a, url), .insecure = o->insecure, .known = o->authorization.n, .kept = web_kept_new()};
+    *r = (struct remote){.url = str_dup(a, url), .insecure = o->insecure, .known = o->authorization.n, .answered = o->answered, .kept = web_kept_new()};
     r->fields = ARENA_ARRAY(a, struct web_field, o->n_headers + 3);
     for (size_t i = 0; i < o->n_headers; i++)
         r->fields[r->n_fields++] = (struct web_field){str_dup(a, o->headers[i].name), str_dup(a, o->headers[i].value)};
@@ -32,12 +32,24 @@ void remote_close(struct remote *r)
     web_kept_free(r->kept);
 }
 
-int64_t remote_pause_us(int tries)
+/* Before what failed once and then `tries` times more is tried again. */
+static int64_t pause_us(int tries)
 {
-    enum { FIRST_US = 200000, MOST_US = 5000000, TRIES = 16 };
+    enum { FIRST_US = 200000, MOST_US = 5000000 };
     int64_t pause = FIRST_US;
     for (int i = 0; i < tries && pause < MOST_US; i++) pause *= 2;
-    return tries >= TRIES ? -1 : MIN(pause, MOST_US);
+    return MIN(pause, MOST_US);
+}
+
+void remote_tries_begin(struct remote_tries *t) { t->begun_us = loop_now_us(); }
+
+int64_t remote_tries_pause_us(struct remote_tries *t)
+{
+    enum { LONG_US = (LIMIT_WEB_CONNECT_MS + 5000) * 1000, MINUTE_US = 60000000 };
+    int64_t now_us = loop_now_us();
+    if (now_us - t->begun_us > LONG_US) t->n = 0;
+    if (t->n == 0) t->lost_us = now_us;
+    return now_us - t->lost_us > MINUTE_US ? -1 : pause_us(t->n++);
 }
 
 void query_add(struct buf *b, struct arena *a, const char *key, struct str value)
@@ -58,12 +70,12 @@ static const struct {
     {"SSL_ERROR_SYSCALL", "if it speaks plain HTTP: ARGO_SECURE=false, or --secure=false"},
     {"unexpected eof", "if it speaks plain HTTP: ARGO_SECURE=false, or --secure=false"},
     {"HTTP/0.9", "if it speaks TLS: ARGO_SECURE=true, or --secure"},
+    {"unexpected EOF", "its answer broke off"},
     {"EOF", "it ended the connection without an answer; if it speaks TLS: ARGO_SECURE=true, or --secure"},
     {"verify certificate", "SSL_CERT_FILE may name the certificate to trust; -k trusts any"},
 };
 
-/* Of a request that got no answer. Which request that was (`Get "http://…": why`) is not the user's business. */
-static bool unanswered(const struct remote *r, struct err *e)
+bool remote_unanswered(const struct remote *r, struct err *e)
 {
     struct err was = *e;
     size_t i = 0;
@@ -115,7 +127,7 @@ bool remote_refused(struct remote *r, const struct web_reply *reply, struct err 
 {
     struct arena a CLEANUP(arena_fini);
     struct val v = val_null;
-    int64_t grpc = -1;
+    int64_t grpc = -1, seconds = 0;
     arena_init(&a);
     if (reply->led_away || (reply->status >= 300 && reply->status < 400)) return redirected(r, reply, e);
     bool is_json = json_parse(&a, reply->body, NULL, &v, NULL) && v.kind == VAL_MAP;
@@ -125,10 +137,15 @@ bool remote_refused(struct remote *r, const struct web_reply *reply, struct err 
     if (reply->status == 401)
         return err_set(e, ERR_AUTH, "%s%s%.*s", r->known ? "the server does not accept the token: ARGO_TOKEN, or --token, should be another"
                        : "the server needs to know who asks: ARGO_TOKEN, or --token", text.n ? ": " : "", STR_ARG(text));
-    if (reply->status == 429)
-        return err_set(e, ERR_LIMIT, "the server takes no more requests for now: try again in %.*s seconds: %.*s",
-                       STR_ARG(after.n ? str_sub(after, 0, 20) : STR("some")), STR_ARG(text));
+    if (reply->status == 429) {
+        bool counted = str_to_i64(after, &seconds) && seconds > 0; /* it may be a date */
+        struct str when = counted ? str_fmt(&a, "in %lld second%s", (long long)seconds, seconds == 1 ? "" : "s") : STR("soon");
+        return err_set(e, ERR_LIMIT, "the server takes no more requests for now, try again %.*s%s%.*s", STR_ARG(when), text.n ? ": " : "", STR_ARG(text));
+    }
     if (!is_json) return no_api(r, reply, e);
+    if (reply->status == 404 && (str_is(text, "Not Found") || str_is(text, "there is nothing at this path"))) /* of a route, in Argo's and Skiff's words */
+        return err_set(e, ERR_NOT_FOUND, "server %.*s does not know this request: it is one of Argo's or an older Skiff, or ARGO_BASE_HREF is not right",
+                       STR_ARG(str_sub(r->url, 0, 200)));
     err_set(e, code_of(reply->status, grpc), "%.*s", STR_ARG(text.n ? text : reply->status_text));
     if (reply->status == 503) err_ctx(e, "the server is not ready, try again soon");
     return false;
@@ -149,22 +166,22 @@ static struct web_request request_of(struct arena *a, const struct remote *r, co
 
 static bool fetch_once(struct arena *a, struct remote *r, const struct web_request *q, struct web_reply *reply, struct err *e)
 {
-    if (!web_fetch(a, q, reply, e)) return unanswered(r, e);
+    if (!web_fetch(a, q, reply, e)) return remote_unanswered(r, e);
     return (reply->status >= 200 && reply->status < 300 && !reply->led_away) || remote_refused(r, reply, e);
 }
 
 static bool fetch(struct arena *a, struct remote *r, struct web_request *q, struct web_reply *reply, struct err *e)
 {
     enum { TRIES = 5 };
-    bool again = str_is(q->method, "GET") && !q->to_file && !q->on_piece && r->answered;
+    bool again = str_is(q->method, "GET") && !q->to_file && !q->on_piece && *r->answered;
     q->kept = r->kept;
     for (int i = 0; !fetch_once(a, r, q, reply, e); i++) {
         if (!again || e->code != ERR_UNREACHABLE || i == TRIES) return false;
-        int64_t us = remote_pause_us(i);
+        int64_t us = pause_us(i);
         struct timespec pause = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
         nanosleep(&pause, NULL);
     }
-    return r->answered = true;
+    return *r->answered = true;
 }
 
 bool remote_ask(struct arena *a, struct remote *r, const char *method, const char *target, struct str body, struct val *out, struct err *e)
@@ -177,10 +194,15 @@ bool remote_ask(struct arena *a, struct remote *r, const char *method, const cha
     return !reply.body.n || (json_parse(a, reply.body, NULL, out, NULL) && out->kind == VAL_MAP) || no_api(r, &reply, e);
 }
 
+bool remote_strange(const struct remote *r, const char *what, struct err *e)
+{
+    return no_api(r, &(struct web_reply){.status = 200, .status_text = str_of(what)}, e);
+}
+
 bool remote_get(struct arena *a, struct remote *r, const char *target, struct val *out, struct err *e)
 {
     if (!remote_ask(a, r, "GET", target, STR_NONE, out, e)) return false;
-    return out->kind == VAL_MAP || no_api(r, &(struct web_reply){.status = 200, .status_text = STR("nothing")}, e);
+    return out->kind == VAL_MAP || remote_strange(r, "nothing", e);
 }
 
 bool remote_text(struct arena *a, struct remote *r, const char *target, struct str *out, struct err *e)
@@ -191,6 +213,17 @@ bool remote_text(struct arena *a, struct remote *r, const char *target, struct s
     if (!fetch(a, r, &q, &reply, e)) return false;
     *out = reply.body;
     return true;
+}
+
+bool remote_is_skiff(struct remote *r)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct val v = val_null;
+    struct err e = {0};
+    arena_init(&a);
+    if (r->asked) return r->skiff;
+    r->asked = remote_get(&a, r, "/api/v1/version", &v, &e) || e.code != ERR_UNREACHABLE;
+    return r->skiff = str_starts(val_get_str(&v, "version"), STR("skiff-"));
 }
 
 /* As the fields of `how` say where its body goes; of any size. */
@@ -229,6 +262,6 @@ struct web_lines *remote_lines(struct service *s, const char *method, const char
     struct web_request q = request_of(&a, s->remote, method, target, body);
     all.request = &q;
     struct web_lines *w = web_lines_new(s->loop, s->remote->client, &all, e);
-    if (!w) unanswered(s->remote, e);
+    if (!w) remote_unanswered(s->remote, e);
     return w;
 }

@@ -12,7 +12,7 @@ struct remote_follow {
     struct service *s;
     struct web_lines *lines;
     bool argo;      /* its watch */
-    int tries;      /* connections in a row that brought nothing */
+    struct remote_tries tries;
     struct err why; /* the last one ended */
     struct buf version; /* of the last event */
     struct map seen;    /* "NAMESPACE/NAME/NODE" -> hash of what was shown */
@@ -79,6 +79,15 @@ static bool is_followed(const struct following *f, const struct val *wf)
     return false;
 }
 
+/* The stream says that it broke; its end comes next. */
+static void error_note(struct remote_follow *x, const struct val *error)
+{
+    int64_t status = 0;
+    if (val_get(error, STR("http_code"))) val_i64(val_get(error, STR("http_code")), &status);
+    if (status == err_http_status(ERR_GONE)) buf_reset(&x->version); /* all that is there comes again */
+    err_set(&x->why, ERR_UNREACHABLE, "%.*s", STR_ARG(str_sub(val_get_str(error, "message"), 0, 400)));
+}
+
 static void event_show(struct remote_follow *x, struct str line)
 {
     struct arena a CLEANUP(arena_fini);
@@ -86,10 +95,10 @@ static void event_show(struct remote_follow *x, struct str line)
     arena_init(&a);
     if (!json_parse(&a, line, NULL, &v, NULL)) return;
     const struct val *error = val_get(&v, STR("error")), *wf = val_path(&v, "result.object");
-    int64_t status = 0;
-    if (val_get(error, STR("http_code"))) val_i64(val_get(error, STR("http_code")), &status);
-    if (status == err_http_status(ERR_GONE)) buf_reset(&x->version); /* all that is there comes again */
-    if (!wf || !is_followed(&x->s->follow, wf)) return;
+    if (error) error_note(x, error);
+    if (!wf) return;
+    x->tries.n = 0;
+    if (!is_followed(&x->s->follow, wf)) return;
     struct workflow_ref ref = {val_text(val_path(wf, "metadata.namespace")), val_text(val_path(wf, "metadata.name"))};
     if (str_is(val_text(val_path(&v, "result.type")), "DELETED")) follow_gone(x->s, &ref);
     else workflow_show(x, &a, wf);
@@ -104,7 +113,7 @@ static void soon(struct remote_follow *x, int64_t after_us) { loop_timer_arm_us(
 
 static void again(struct remote_follow *x)
 {
-    int64_t pause = remote_pause_us(x->tries++);
+    int64_t pause = remote_tries_pause_us(&x->tries);
     struct err e;
     if (pause >= 0) {
         soon(x, pause);
@@ -155,10 +164,12 @@ static void refused(struct remote_follow *x, const struct web_reply *reply)
 static void on_done(void *user, const struct web_reply *reply, const struct err *e)
 {
     struct remote_follow *x = user;
+    struct err why = {0};
     x->lines = NULL;
+    if (e) why = *e, remote_unanswered(x->s->remote, &why);
     if (!x->s->follow.left) soon(x, 0);
-    else if (e && e->code != ERR_UNREACHABLE && e->code != ERR_TIMEOUT) follow_end(x->s, e); /* it would be the same again */
-    else if (e) x->why = *e, again(x);
+    else if (e && e->code != ERR_UNREACHABLE && e->code != ERR_TIMEOUT) follow_end(x->s, &why); /* it would be the same again */
+    else if (e) x->why = why, again(x);
     else if (reply->status >= 200 && reply->status < 300 && !reply->led_away) again(x);
     else refused(x, reply);
 }
@@ -166,9 +177,12 @@ static void on_done(void *user, const struct web_reply *reply, const struct err 
 static void on_line(void *user, struct str line)
 {
     struct remote_follow *x = user;
-    x->tries = 0;
-    if (x->argo) event_show(x, line);
-    else follow_line(x->s, line);
+    if (x->argo) {
+        event_show(x, line);
+    } else {
+        x->tries.n = 0;
+        follow_line(x->s, line);
+    }
     if (!x->s->follow.left) soon(x, 0);
 }
 
@@ -192,6 +206,7 @@ static void stream_begin(struct remote_follow *x)
     struct web_lines_opts o = {.on_line = on_line, .on_done = on_done, .user = x};
     struct err e = {0};
     arena_init(&a);
+    remote_tries_begin(&x->tries);
     if (x->argo) x->lines = remote_lines(x->s, "GET", watch_target(&a, x), STR_NONE, &o, &e);
     else x->lines = remote_lines(x->s, "POST", "/api/v1/skiff/changes", follow_body(&a, &x->s->follow), &o, &e);
     if (!x->lines) follow_end(x->s, &e);

@@ -10,12 +10,14 @@
 
 enum { TARGET_MAX = 64 << 10 };
 
-static const char *log_target(struct arena *a, const struct log_opts *o, int64_t since_ns, int64_t tail, bool follow)
+/* Of a container set all are meant unless one is named, which Argo has no words for. */
+static const char *log_target(struct arena *a, struct remote *r, const struct log_opts *o, int64_t since_ns, int64_t tail, bool follow)
 {
     struct buf b CLEANUP(buf_fini);
+    struct str container = o->container.n || remote_is_skiff(r) ? o->container : STR("main");
     buf_init(&b, TARGET_MAX);
     buf_printf(&b, "/api/v1/workflows/%.*s/%.*s/log?logOptions.timestamps=true", STR_ARG(web_escape(a, o->ref.ns)), STR_ARG(web_escape(a, o->ref.name)));
-    query_add(&b, a, "&logOptions.container=", o->container.n ? o->container : STR("main"));
+    query_add(&b, a, "&logOptions.container=", container);
     query_add(&b, a, "&podName=", o->pod);
     query_add(&b, a, "&grep=", o->grep);
     if (since_ns) query_add(&b, a, "&logOptions.sinceTime=", rfc3339_nano(a, since_ns));
@@ -66,13 +68,13 @@ static bool on_piece(void *user, const struct web_reply *head, struct str piece,
     struct reading *x = user;
     struct str line;
     (void)head;
-    while (str_cut(piece, '\n', &line, &piece)) {
+    for (bool whole = true; whole;) {
+        whole = str_cut(piece, '\n', &line, &piece);
         buf_str(&x->line, line);
-        if (x->line.overflow || !line_give(x, buf_view(&x->line), e)) break;
-        buf_reset(&x->line);
+        if (x->line.overflow) return err_set(e, ERR_LIMIT, "a line of the log is larger than %d bytes", LIMIT_HTTP_LINE_BYTES);
+        if (whole && !line_give(x, buf_view(&x->line), e)) return false;
+        if (whole) buf_reset(&x->line);
     }
-    if (piece.p) return x->line.overflow ? err_set(e, ERR_LIMIT, "a line of the log is larger than %d bytes", LIMIT_HTTP_LINE_BYTES) : false;
-    buf_str(&x->line, line);
     return true;
 }
 
@@ -82,7 +84,7 @@ bool service_log_lines(struct service *s, const struct log_opts *o, struct err *
     struct reading x = {.o = o};
     arena_init(&a);
     buf_init(&x.line, LIMIT_HTTP_LINE_BYTES);
-    bool ok = remote_pieces(s->remote, log_target(&a, o, o->since_ns, o->tail, false), on_piece, &x, e);
+    bool ok = remote_pieces(s->remote, log_target(&a, s->remote, o, o->since_ns, o->tail, false), on_piece, &x, e);
     buf_fini(&x.line);
     return ok;
 }
@@ -102,8 +104,8 @@ struct log_stream {
     struct web_lines *lines;
     struct loop_timer *retry;
     struct map pods; /* name -> struct pod_seen */
-    int64_t begun_ns;
-    int tries;       /* connections in a row that brought nothing */
+    int64_t begun_ns, first_ns; /* now, when it began; of the first line that was given, 0: none was */
+    struct remote_tries tries;
     bool connected_once;
     struct err e; /* of a stream that says it broke */
 };
@@ -129,6 +131,8 @@ static bool was_given(struct log_stream *x, const struct log_line *line)
     p->n = order == 0 ? p->n + 1 : 1;
     buf_reset(&p->time);
     buf_str(&p->time, line->time);
+    int64_t us;
+    if (!x->first_ns && rfc3339_parse(line->time, &us)) x->first_ns = us * 1000;
     return false;
 }
 
@@ -138,7 +142,7 @@ static void on_line(void *user, struct str json)
     struct arena a CLEANUP(arena_fini);
     struct log_line line;
     arena_init(&a);
-    x->tries = 0;
+    x->tries.n = 0;
     if (!line_read(&a, json, &line, &x->e)) return;
     if (line.text.p && !was_given(x, &line)) x->o.on_line(x->o.user, &line);
 }
@@ -159,12 +163,12 @@ static void on_done(void *user, const struct web_reply *reply, const struct err 
     struct log_stream *x = user;
     struct err why = {0};
     x->lines = NULL;
-    if (e) why = *e;
+    if (e) why = *e, remote_unanswered(x->s->remote, &why);
     else if (x->e.code) why = x->e;
     else if (reply->status < 200 || reply->status >= 300 || reply->led_away) remote_refused(x->s->remote, reply, &why);
     else is_over(x, &why);
     bool lost = why.code == ERR_UNREACHABLE || why.code == ERR_TIMEOUT;
-    int64_t pause = lost ? remote_pause_us(x->tries++) : -1;
+    int64_t pause = lost ? remote_tries_pause_us(&x->tries) : -1;
     if (pause >= 0) loop_timer_arm_us(x->retry, pause);
     else x->o.on_end(x->o.user, why.code ? &why : NULL);
 }
@@ -177,14 +181,15 @@ static void stream_begin(void *user)
     int64_t since = x->o.since_ns, tail = x->o.tail;
     struct err e = {0};
     arena_init(&a);
-    if (x->connected_once && tail >= 0 && !x->pods.n) since = MAX(since, x->begun_ns); /* what was there then is not wanted now */
+    if (x->connected_once && tail >= 0) since = MAX(since, x->first_ns ? x->first_ns : x->begun_ns); /* what is older was not wanted then */
     if (x->connected_once) tail = -1;
     x->connected_once = true;
+    remote_tries_begin(&x->tries);
     for (struct map_slot *slot = NULL; (slot = map_next(&x->pods, slot));) {
         struct pod_seen *p = slot->ptr;
         p->again = p->n;
     }
-    x->lines = remote_lines(x->s, "GET", log_target(&a, &x->o, since, tail, true), STR_NONE, &o, &e);
+    x->lines = remote_lines(x->s, "GET", log_target(&a, x->s->remote, &x->o, since, tail, true), STR_NONE, &o, &e);
     if (!x->lines) x->o.on_end(x->o.user, &e);
 }
 

@@ -11,7 +11,8 @@ struct remote {
     struct web_field *fields;
     size_t n_fields;
     bool insecure, known; /* it is sent a token */
-    bool answered;        /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
+    bool asked, skiff;    /* remote_is_skiff */
+    bool *answered;       /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
     struct web_kept *kept;
     struct web_client *client; /* made with the first stream */
 };
@@ -33,11 +34,24 @@ struct web_lines *remote_lines(struct service *s, const char *method, const char
                                const struct web_lines_opts *o, struct err *e); /* without a request */
 /* What a reply that is none of success says, and what to do about it. Returns false. */
 bool remote_refused(struct remote *r, const struct web_reply *reply, struct err *e);
+/* Of a request that got no answer: `e`, and what may be done about it. Which request that was (`Get "http://…": why`) is not the user's
+ * business. Returns false. */
+bool remote_unanswered(const struct remote *r, struct err *e);
+/* Something else than what Argo's API answers with came, in words. Returns false. */
+bool remote_strange(const struct remote *r, const char *what, struct err *e);
 /* The server does not know the route, or does not let this caller use it: another one may do. */
 bool remote_lacks(const struct err *e);
+bool remote_is_skiff(struct remote *r); /* asked until it has answered; no when it does not say */
 
-/* How long to wait before a stream is asked for again that brought nothing `tries` times in a row; < 0: no more, after about a minute. */
-int64_t remote_pause_us(int tries);
+/* A stream that is asked for again when it breaks off. */
+struct remote_tries {
+    int n; /* connections in a row that brought nothing; whoever gets something of it sets it to 0 */
+    int64_t begun_us, lost_us; /* the last of them; when the first of them ended */
+};
+void remote_tries_begin(struct remote_tries *t); /* with each connection */
+/* How long to wait before the next one; < 0: no more, after a minute. One that lasted longer than any attempt to make it was there,
+ * though it was silent: whatever is between ends those that say nothing for long. */
+int64_t remote_tries_pause_us(struct remote_tries *t);
 
 /* "&KEY=VALUE", or nothing when it is empty; `key` with its `&`, `?` and `=`. */
 void query_add(struct buf *b, struct arena *a, const char *key, struct str value);

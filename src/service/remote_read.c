@@ -63,7 +63,7 @@ bool remote_find(struct arena *a, struct service *s, struct str ns, struct str n
     if (str_is(name, "@latest")) return latest(a, s, ns, out, e);
     if (remote_get(a, s->remote, workflow_target(a, ns, name, "?fields=metadata.name,metadata.namespace"), &wf, e)) {
         *out = ref_of(&wf);
-        return true;
+        return out->name.n || remote_strange(s->remote, "no workflow", e);
     }
     if (e->code != ERR_NOT_FOUND) return false;
     return remote_find_uid(a, s, ns, name, out, e) || (e->code == ERR_NOT_FOUND && by_prefix(a, s, ns, name, out, e));
@@ -153,6 +153,7 @@ bool remote_page(struct arena *a, struct service *s, const char *path, const str
     *out = (struct object_page){.items = {.kind = VAL_LIST}};
     if (!remote_get(a, s->remote, buf_dup(a, &b).p, &reply, e)) return false;
     const struct val *items = val_get(&reply, STR("items"));
+    if (!items && !val_get(&reply, STR("metadata"))) return remote_strange(s->remote, "no list", e);
     if (items && items->kind == VAL_LIST) out->items = *items;
     out->next = val_text(val_path(&reply, "metadata.continue"));
     str_to_i64(val_text(val_path(&reply, "metadata.resourceVersion")), &out->rv);

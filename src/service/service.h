@@ -27,6 +27,7 @@ struct service_server {
     const struct param *headers;
     size_t n_headers;
     bool insecure;            /* its certificate is not checked */
+    bool *answered;           /* it was there once, also for another service: what only reads is tried again then */
 };
 
 struct service_opts {
@@ -359,6 +360,15 @@ struct step_log {
     const struct val *node; /* its status */
     int64_t started_us;
 };
+/* Is it among those that are asked for? `pod`: name of a pod or step, or id of a node; absent or "": all. `container`: absent or "": main;
+ * of a container set all. */
+static inline bool step_log_is_meant(const struct step_log *log, struct str pod, struct str container)
+{
+    struct str own = log->container.n ? log->container : STR("main");
+    bool any = !container.n && log->of_set;
+    if (!any && !str_eq(own, container.n ? container : STR("main"))) return false;
+    return !pod.n || str_eq(pod, log->pod_name) || str_eq(pod, log->node_id) || str_eq(pod, log->display_name);
+}
 /* Logs of a workflow's steps in start order. */
 bool service_logs(struct arena *a, struct service *s, struct str ns, struct str name,
                   struct step_log **out, size_t *n, struct err *e);

@@ -1,61 +1,6 @@
 /* Steering runs in a state directory of one's own: an engine that starts no step. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
 #include "doc/json_write.h"
-#include "os/dir.h"
-#include "service/service_p.h"
-
-struct fixture {
-    struct arena a;
-    char dir[64];
-    struct config config;
-    struct service *s;
-    struct err e;
-};
-
-static const char *no_env(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
-static void opened(struct fixture *f)
-{
-    struct service_opts o = {.state_dir = str_of(f->dir), .config = &f->config, .idle = true};
-    f->s = service_open(&o, &f->e);
-    if (!f->s) fail_msg("%s", f->e.text);
-    assert_true(service_is_engine(f->s));
-}
-
-static struct fixture *setup(void)
-{
-    struct fixture *f = mem_zalloc(sizeof *f);
-    struct config_world w = {no_env, NULL};
-    arena_init(&f->a);
-    snprintf(f->dir, sizeof f->dir, "/tmp/skiff-steer-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    assert_true(config_load(&f->a, &f->config, &w, &f->e));
-    opened(f);
-    return f;
-}
-
-static void reopen(struct fixture *f)
-{
-    service_close(f->s);
-    opened(f);
-}
-
-static void teardown(struct fixture *f)
-{
-    service_close(f->s);
-    dir_remove_tree(f->dir, NULL);
-    arena_fini(&f->a);
-    free(f);
-}
+#include "service/service_test_p.h"
 
 static void nothing(void *user) { (void)user; }
 
@@ -70,16 +15,12 @@ static void keep_upload(void *user)
 /* What a worker has stored when the engine leaves belongs to nobody. */
 static void an_upload_that_comes_late_finds_no_engine(void **state)
 {
-    struct fixture *f = setup();
-    (void)state;
+    struct fixture *f = *state;
     loop_job(service_loop(f->s), nothing, keep_upload, f);
     service_close(f->s);
     assert_int_equal(f->e.code, ERR_UNREACHABLE);
-    opened(f);
-    teardown(f);
+    fixture_open(f);
 }
-
-#define OK(f, call) do { if (!(call)) fail_msg("%s", (f)->e.text); } while (0)
 
 static void refused(struct fixture *f, bool ok, enum err_code code, const char *word)
 {
@@ -88,21 +29,7 @@ static void refused(struct fixture *f, bool ok, enum err_code code, const char *
     if (!strstr(f->e.text, word)) fail_msg("'%s' does not say '%s'", f->e.text, word);
 }
 
-static void submit(struct fixture *f, const char *yaml)
-{
-    struct documents docs;
-    struct diags diags;
-    struct workflow_ref *refs;
-    struct submit_opts o = {0};
-    size_t n;
-    documents_init(&docs, &f->a);
-    diags_init(&diags, &f->a);
-    documents_add(&docs, str_of(yaml), 0, &diags);
-    if (!service_submit(f->s, &docs, &o, &diags, &refs, &n, &f->e))
-        fail_msg("%s %s", f->e.text, diags.n ? diags.items[0].message.p : "");
-    documents_fini(&docs);
-    diags_fini(&diags);
-}
+static void submit(struct fixture *f, const char *yaml) { fixture_submit(f, yaml, NULL); }
 
 static struct val got(struct fixture *f, const char *name)
 {
@@ -132,12 +59,11 @@ static const struct str ns = {"default", 7};
 
 static void suspended_and_resumed(void **state)
 {
-    struct fixture *f = setup();
-    (void)state;
+    struct fixture *f = *state;
     submit(f, asking);
     OK(f, service_suspend(f->s, ns, STR("w"), &f->e));
     is_at(f, "w", "spec.suspend", "true");
-    reopen(f);
+    fixture_reopen(f);
     is_at(f, "w", "spec.suspend", "true");
     refused(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e), ERR_SPEC, "'answer' has not been set");
     is_at(f, "w", "spec.suspend", "true");
@@ -152,7 +78,7 @@ static void suspended_and_resumed(void **state)
     o.phase = STR_NONE;
     o.message = STR("by hand");
     OK(f, service_set(f->s, ns, STR("w"), &o, &f->e));
-    reopen(f);
+    fixture_reopen(f);
     is_at(f, "w", "status.nodes.w.message", "by hand");
     OK(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e));
     is_at(f, "w", "status.phase", "Succeeded");
@@ -163,15 +89,13 @@ static void suspended_and_resumed(void **state)
     refused(f, service_resume(f->s, ns, STR("w"), STR_NONE, &f->e), ERR_NOT_NOW, "is finished");
     refused(f, service_suspend(f->s, ns, STR("w"), &f->e), ERR_NOT_NOW, "cannot suspend completed workflows");
     refused(f, service_suspend(f->s, ns, STR("none"), &f->e), ERR_NOT_FOUND, "none");
-    teardown(f);
 }
 
 static void retried_with_other_parameters(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct param p[] = {{STR("p"), STR("new")}};
     struct retry_opts o = {.params = p, .n_params = 1};
-    (void)state;
     submit(f, asking);
     refused(f, service_retry(f->s, ns, STR("w"), &o, &f->e), ERR_NOT_NOW, "Cannot retry a workflow in phase Running");
     OK(f, service_stop(f->s, ns, STR("w"), SERVICE_STOP, &f->e));
@@ -182,7 +106,7 @@ static void retried_with_other_parameters(void **state)
     is_at(f, "w", "spec.shutdown", NULL);
     struct val wf = got(f, "w");
     assert_string_equal(json_text(&f->a, val_path(&wf, "spec.arguments.parameters")).p, "[{\"name\":\"p\",\"value\":\"new\"}]");
-    reopen(f);
+    fixture_reopen(f);
     is_at(f, "w", "status.nodes.w.phase", "Running");
     struct set_opts fail = {.nodes = STR("id=w"), .phase = STR("Error"), .message = STR("no")};
     OK(f, service_set(f->s, ns, STR("w"), &fail, &f->e));
@@ -190,18 +114,16 @@ static void retried_with_other_parameters(void **state)
     o.nodes = STR("bad selector");
     refused(f, service_retry(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "field=value");
     is_at(f, "w", "status.phase", "Error"); /* refused: as it was, here and after a restart */
-    reopen(f);
+    fixture_reopen(f);
     is_at(f, "w", "status.phase", "Error");
-    teardown(f);
 }
 
 static void a_copy_keeps_what_users_said(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct workflow_ref out, again;
     struct param p[] = {{STR("p"), STR("new")}};
     struct resubmit_opts o = {.params = p, .n_params = 1, .priority = STR("7"), .token = STR("5a2d5c5c-f067-453a-8000-4655e7051234")};
-    (void)state;
     submit(f, asking);
     o.memoized = true;
     refused(f, service_resubmit(&f->a, f->s, ns, STR("w"), &o, &out, &f->e), ERR_NOT_NOW, "must be Failed/Error");
@@ -219,7 +141,6 @@ static void a_copy_keeps_what_users_said(void **state)
     assert_true(str_is(val_text(val_path(&wf, "spec.priority")), "7"));
     assert_true(str_is(val_get_str(&val_path(&wf, "spec.arguments.parameters")->items[0], "value"), "new"));
     is_at(f, out.name.p, "status.phase", "Running");
-    teardown(f);
 }
 
 static const char template_text[] =
@@ -246,17 +167,16 @@ static bool put(struct fixture *f, enum service_kind kind, enum service_put how,
 
 static void stored_and_started(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct val v, list;
     const char *text = str_fmt(&f->a, template_text, "WorkflowTemplate").p;
-    (void)state;
     refused(f, put(f, SERVICE_TEMPLATE, SERVICE_UPDATE, text), ERR_NOT_FOUND, "\"t\"");
     OK(f, put(f, SERVICE_TEMPLATE, SERVICE_APPLY, text));
     OK(f, put(f, SERVICE_TEMPLATE, SERVICE_UPDATE, text));
     refused(f, put(f, SERVICE_TEMPLATE, SERVICE_CREATE, text), ERR_CONFLICT, "exists already");
     refused(f, put(f, SERVICE_CRON, SERVICE_CREATE, text), ERR_SPEC, "of kind WorkflowTemplate, not CronWorkflow");
     OK(f, put(f, SERVICE_CLUSTER_TEMPLATE, SERVICE_CREATE, str_fmt(&f->a, template_text, "ClusterWorkflowTemplate").p));
-    reopen(f);
+    fixture_reopen(f);
     OK(f, service_object_list(&f->a, f->s, SERVICE_TEMPLATE, STR_NONE, STR_NONE, &list, &f->e));
     assert_int_equal(list.n, 1);
     OK(f, service_from(&f->a, f->s, ns, STR("wftmpl/t"), &v, &f->e));
@@ -269,15 +189,13 @@ static void stored_and_started(void **state)
     refused(f, service_from(&f->a, f->s, ns, STR("t"), &v, &f->e), ERR_USAGE, "--from is");
     OK(f, service_object_delete(f->s, SERVICE_TEMPLATE, ns, STR("t"), &f->e));
     refused(f, service_object_delete(f->s, SERVICE_TEMPLATE, ns, STR("t"), &f->e), ERR_NOT_FOUND, "\"t\"");
-    teardown(f);
 }
 
 static void lists_select_by_fields(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct list_opts o = {.fields = STR("metadata.name=w,status.phase!=Failed")};
     struct val items;
-    (void)state;
     submit(f, asking);
     OK(f, service_list(&f->a, f->s, &o, &items, &f->e));
     assert_int_equal(items.n, 1);
@@ -289,7 +207,6 @@ static void lists_select_by_fields(void **state)
     assert_int_equal(items.n, 0);
     o.fields = STR("metadata.name");
     refused(f, service_list(&f->a, f->s, &o, &items, &f->e), ERR_SPEC, "field selector");
-    teardown(f);
 }
 
 /* ---- submissions of many ---- */
@@ -335,9 +252,8 @@ static void told(struct one *x, enum err_code code)
 
 static void submissions_of_a_turn_share_a_commit(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct one x[4];
-    (void)state;
     submit(f, SUSPENDED("before")); /* leaves the loop something to do */
     submit_later(f, &x[0], SUSPENDED("a"));
     submit_later(f, &x[1], SUSPENDED("b"));
@@ -351,15 +267,13 @@ static void submissions_of_a_turn_share_a_commit(void **state)
     struct val a = got(f, "a"), b = got(f, "b"), c = got(f, "c");
     assert_true(val_eq(val_path(&a, "metadata.resourceVersion"), val_path(&b, "metadata.resourceVersion")));
     assert_true(val_eq(val_path(&a, "metadata.resourceVersion"), val_path(&c, "metadata.resourceVersion")));
-    teardown(f);
 }
 
 static void one_that_fails_half_way_leaves_nothing_and_stops_no_other(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct one x[3];
     struct val v;
-    (void)state;
     submit(f, SUSPENDED("taken"));
     submit_later(f, &x[0], SUSPENDED("a"));
     submit_later(f, &x[1], "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: t}\n"
@@ -372,36 +286,33 @@ static void one_that_fails_half_way_leaves_nothing_and_stops_no_other(void **sta
     got(f, "a");
     got(f, "b");
     refused(f, service_object_get(&f->a, f->s, SERVICE_TEMPLATE, ns, STR("t"), &v, &f->e), ERR_NOT_FOUND, "\"t\"");
-    teardown(f);
 }
 
 static void who_submits_to_an_engine_that_leaves_is_told(void **state)
 {
-    struct fixture *f = setup();
+    struct fixture *f = *state;
     struct workflow_ref ref = {ns, STR("a")};
     struct one x;
     struct str phase;
     bool ended;
-    (void)state;
     submit_later(f, &x, SUSPENDED("a"));
-    reopen(f);
+    fixture_reopen(f);
     told(&x, ERR_UNREACHABLE);
     refused(f, service_phase(&f->a, f->s, &ref, &phase, &ended, &f->e), ERR_NOT_FOUND, "a");
-    teardown(f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_upload_that_comes_late_finds_no_engine),
-        cmocka_unit_test(suspended_and_resumed),
-        cmocka_unit_test(retried_with_other_parameters),
-        cmocka_unit_test(a_copy_keeps_what_users_said),
-        cmocka_unit_test(stored_and_started),
-        cmocka_unit_test(lists_select_by_fields),
-        cmocka_unit_test(submissions_of_a_turn_share_a_commit),
-        cmocka_unit_test(one_that_fails_half_way_leaves_nothing_and_stops_no_other),
-        cmocka_unit_test(who_submits_to_an_engine_that_leaves_is_told),
+        FIXTURE_TEST(an_upload_that_comes_late_finds_no_engine),
+        FIXTURE_TEST(suspended_and_resumed),
+        FIXTURE_TEST(retried_with_other_parameters),
+        FIXTURE_TEST(a_copy_keeps_what_users_said),
+        FIXTURE_TEST(stored_and_started),
+        FIXTURE_TEST(lists_select_by_fields),
+        FIXTURE_TEST(submissions_of_a_turn_share_a_commit),
+        FIXTURE_TEST(one_that_fails_half_way_leaves_nothing_and_stops_no_other),
+        FIXTURE_TEST(who_submits_to_an_engine_that_leaves_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,77 +1,42 @@
 /* Events that wait, and what a watch of workflows makes of changes, in an engine that starts no step. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
 #include "base/limits.h"
 #include "doc/json.h"
-#include "os/dir.h"
-#include "service/service_p.h"
+#include "service/service_test_p.h"
 #include "service/streams.h"
 
-struct fixture {
-    struct arena a;
-    char dir[64];
-    struct config config;
-    struct service *s;
+/* What the callers of this test were told. */
+static struct {
     int acks, bad_acks;
     bool refuse; /* events of the watch */
     struct buf seen;
-    struct err e;
-};
-
-static const char *no_env(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
-static void opened(struct fixture *f)
-{
-    struct service_opts o = {.state_dir = str_of(f->dir), .config = &f->config, .idle = true};
-    f->s = service_open(&o, &f->e);
-    if (!f->s) fail_msg("%s", f->e.text);
-}
+} told;
 
 static int setup(void **state)
 {
-    struct fixture *f = mem_zalloc(sizeof *f);
-    struct config_world w = {no_env, NULL};
-    arena_init(&f->a);
-    buf_init(&f->seen, 1 << 20);
-    snprintf(f->dir, sizeof f->dir, "/tmp/skiff-streams-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    assert_true(config_load(&f->a, &f->config, &w, &f->e));
-    opened(f);
-    *state = f;
-    return 0;
+    memset(&told, 0, sizeof told);
+    buf_init(&told.seen, 1 << 20);
+    return fixture_setup(state);
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    service_close(f->s);
-    dir_remove_tree(f->dir, NULL);
-    buf_fini(&f->seen);
-    arena_fini(&f->a);
-    free(f);
+    fixture_teardown(state);
+    buf_fini(&told.seen);
     return 0;
 }
 
 static void on_ack(void *user, const struct err *e)
 {
-    struct fixture *f = user;
-    f->acks++;
-    f->bad_acks += e != NULL;
+    (void)user;
+    told.acks++;
+    told.bad_acks += e != NULL;
 }
 
 static bool take(struct fixture *f)
 {
     struct val payload = val_of_str(STR("x")), metadata = {.kind = VAL_MAP};
     struct given_event g = {STR("default"), STR("d"), &payload, &metadata};
-    return service_event_take(f->s, &g, on_ack, f, &f->e);
+    return service_event_take(f->s, &g, on_ack, NULL, &f->e);
 }
 
 static void the_queue_is_bounded_and_kept(void **state)
@@ -79,15 +44,14 @@ static void the_queue_is_bounded_and_kept(void **state)
     struct fixture *f = *state;
     for (int i = 0; i < LIMIT_EVENTS_QUEUED; i++)
         if (!take(f)) fail_msg("%d: %s", i, f->e.text);
-    assert_int_equal(f->acks, 0); /* nothing is on the disk yet */
+    assert_int_equal(told.acks, 0); /* nothing is on the disk yet */
     assert_false(take(f));
     assert_int_equal(f->e.code, ERR_UNREACHABLE);
     assert_string_equal(f->e.text, "operation queue full");
     assert_true(exec_commit(f->s->exec, &f->e));
-    assert_int_equal(f->acks, LIMIT_EVENTS_QUEUED);
-    assert_int_equal(f->bad_acks, 0);
-    service_close(f->s);
-    opened(f);
+    assert_int_equal(told.acks, LIMIT_EVENTS_QUEUED);
+    assert_int_equal(told.bad_acks, 0);
+    fixture_reopen(f);
     assert_int_equal(f->s->events_waiting, LIMIT_EVENTS_QUEUED);
     assert_false(take(f)); /* those of the engine before count */
     loop_timer_arm_us(f->s->event_timer, 0);
@@ -100,15 +64,15 @@ static void what_cannot_be_kept_is_told(void **state)
     struct fixture *f = *state;
     assert_true(take(f));
     service_close(f->s);
-    assert_int_equal(f->acks, 1);
-    assert_int_equal(f->bad_acks, 1);
-    opened(f);
+    assert_int_equal(told.acks, 1);
+    assert_int_equal(told.bad_acks, 1);
+    fixture_open(f);
     struct val metadata = {.kind = VAL_MAP}, payload;
     char *big = arena_alloc_bytes(&f->a, LIMIT_EVENT_BYTES);
     memset(big, 'x', LIMIT_EVENT_BYTES);
     payload = val_of_str(str_n(big, LIMIT_EVENT_BYTES));
     struct given_event g = {STR("default"), STR("d"), &payload, &metadata};
-    assert_false(service_event_take(f->s, &g, on_ack, f, &f->e));
+    assert_false(service_event_take(f->s, &g, on_ack, NULL, &f->e));
     assert_int_equal(f->e.code, ERR_LIMIT);
 }
 
@@ -116,10 +80,10 @@ static void what_cannot_be_kept_is_told(void **state)
 
 static bool on_event(void *user, const char *type, const struct val *object, struct str text)
 {
-    struct fixture *f = user;
+    (void)user;
     assert_true(str_find(text, STR("metadata"), 0) > 0);
-    if (f->refuse) return false;
-    buf_printf(&f->seen, "%s %s|", type, val_text(val_path(object, "metadata.name")).p);
+    if (told.refuse) return false;
+    buf_printf(&told.seen, "%s %s|", type, val_text(val_path(object, "metadata.name")).p);
     return true;
 }
 
@@ -131,7 +95,7 @@ static void on_end(void *user, const struct err *e)
 
 static struct workflow_watch *watching(struct fixture *f, const char *labels, int64_t after_rv)
 {
-    struct workflow_watch_opts o = {.ns = STR("default"), .labels = str_of(labels), .after_rv = after_rv, .on_event = on_event, .on_end = on_end, .user = f};
+    struct workflow_watch_opts o = {.ns = STR("default"), .labels = str_of(labels), .after_rv = after_rv, .on_event = on_event, .on_end = on_end};
     struct workflow_watch *w = workflow_watch_new(f->s, &o, &f->e);
     if (!w) fail_msg("%s", f->e.text);
     return w;
@@ -139,18 +103,7 @@ static struct workflow_watch *watching(struct fixture *f, const char *labels, in
 
 static void submit(struct fixture *f, const char *name)
 {
-    struct documents docs;
-    struct diags diags;
-    struct workflow_ref *refs;
-    struct submit_opts o = {.name = str_of(name)};
-    size_t n;
-    documents_init(&docs, &f->a);
-    diags_init(&diags, &f->a);
-    assert_true(documents_add(&docs, STR("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\nspec: {entrypoint: m, templates: [{name: m, suspend: {}}]}\n"),
-                              0, &diags));
-    if (!service_submit(f->s, &docs, &o, &diags, &refs, &n, &f->e)) fail_msg("%s", f->e.text);
-    documents_fini(&docs);
-    diags_fini(&diags);
+    fixture_submit(f, "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\nspec: {entrypoint: m, templates: [{name: m, suspend: {}}]}\n", name);
 }
 
 /* What comes until there is nothing more to do. */
@@ -158,8 +111,8 @@ static const char *seen(struct fixture *f)
 {
     for (int i = 0; i < 20; i++) loop_turn(f->s->loop, false);
     while (f->s->feed_timer && loop_timer_armed(f->s->feed_timer)) loop_turn(f->s->loop, true);
-    struct str s = buf_dup(&f->a, &f->seen);
-    buf_reset(&f->seen);
+    struct str s = buf_dup(&f->a, &told.seen);
+    buf_reset(&told.seen);
     return s.p;
 }
 
@@ -169,13 +122,13 @@ static void changes_wait_as_one(void **state)
     submit(f, "a");
     struct workflow_watch *w = watching(f, NULL, 0);
     assert_string_equal(seen(f), "ADDED a|");
-    f->refuse = true;
+    told.refuse = true;
     submit(f, "b");
     assert_true(service_suspend(f->s, STR("default"), STR("a"), &f->e));
     assert_true(service_resume(f->s, STR("default"), STR("a"), STR_NONE, &f->e));
     assert_true(service_suspend(f->s, STR("default"), STR("b"), &f->e));
     assert_string_equal(seen(f), "");
-    f->refuse = false;
+    told.refuse = false;
     workflow_watch_pump(w);
     assert_string_equal(seen(f), "MODIFIED a|ADDED b|"); /* in the order of their last change */
     workflow_watch_free(w);
@@ -219,7 +172,8 @@ static void a_watch_is_taken_up_again(void **state)
 
 struct watcher {
     struct service_watch *w;
-    int64_t last, sum;
+    int64_t last;
+    uint64_t sum;
     int lines, room, told, deleted;
 };
 
@@ -235,7 +189,7 @@ static bool on_line(void *user, struct str json)
     assert_true(val_i64(val_get(&v, STR("seq")), &seq));
     if (seq <= x->last) fail_msg("%lld after %lld", (long long)seq, (long long)x->last);
     x->last = seq;
-    x->sum = x->sum * 31 + seq;
+    x->sum = x->sum * 31 + (uint64_t)seq;
     x->lines++;
     x->deleted += str_is(val_get_str(&v, "type"), "deleted") && str_is(val_text(val_path(&v, "status.message")), "deleted");
     return true;
@@ -317,8 +271,7 @@ static void a_deletion_is_told_once(void **state)
     assert_int_equal(late.last, given.last);
     service_watch_free(given.w);
     service_watch_free(late.w);
-    service_close(f->s);
-    opened(f);
+    fixture_reopen(f);
     watch(f, &later, NULL, of_a - 1, false);
     watch(f, &after, NULL, of_a, false);
     assert_int_equal(later.deleted, 2);

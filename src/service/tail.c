@@ -117,20 +117,11 @@ static void piece_begin(struct tail *t)
 
 /* ---- which logs ---- */
 
-static bool wanted(const struct tail *t, const struct step_log *s)
-{
-    const struct tail_opts *o = &t->o;
-    struct str container = s->container.n ? s->container : STR("main");
-    bool any = !o->container.n && s->of_set;
-    if (!any && !str_eq(container, o->container.n ? o->container : STR("main"))) return false;
-    return !o->pod.n || str_eq(o->pod, s->pod_name) || str_eq(o->pod, s->node_id) || str_eq(o->pod, s->display_name);
-}
-
 static bool step_see(struct tail *t, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&t->by_path, s->path);
     bool finished = s->finished || !t->o.follow, meant = true;
-    if (!slot && !wanted(t, s)) return true;
+    if (!slot && !step_log_is_meant(s, t->o.pod, t->o.container)) return true;
     if (!slot && t->labels && !pod_labels_match(t->labels, service_store(t->s), t->o.refs, s, &t->selector, &meant, e)) return false;
     if (!meant) return true;
     if (slot) {
@@ -310,8 +301,7 @@ static bool options_keep(struct tail *t, const struct tail_opts *o, struct err *
 
 static bool files_open(struct tail *t, struct err *e)
 {
-    int64_t lines = t->o.tail < 0 ? 0 : t->o.tail == 0 ? LOGS_TAIL_NONE : t->o.tail; /* 0 means all there */
-    struct logs_query q = {.since_ns = t->o.since_ns, .tail = lines, .bytes = t->o.bytes, .grep = t->o.grep};
+    struct logs_query q = {.since_ns = t->o.since_ns, .tail = logs_tail_of(t->o.tail), .bytes = t->o.bytes, .grep = t->o.grep};
     if (!(t->files = logs_follow_open(t->o.follow ? t->s->loop : NULL, &q, on_files, t, e))) return false;
     if (!t->o.follow) return true;
     struct watch_opts w = {.refs = t->o.refs, .n = t->o.n, .after = -1, .on_line = on_change, .user = t};

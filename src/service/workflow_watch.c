@@ -44,10 +44,6 @@ struct workflow_watch {
     struct map told;    /* uid -> enum told */
 };
 
-
-
-static bool piece(struct feed *f);
-
 /* ---- what has changed ---- */
 
 static void dirty_drop(struct workflow_watch *w, struct dirty *d)

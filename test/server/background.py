@@ -160,6 +160,9 @@ def says_what_is_wrong(score, skiff):
                          env=s.place.env({"SKIFF_CONTAINER_SOCKET": s.place.root + "/none.sock"}), timeout=common.LIMIT_S)
     score.check(ran.returncode == 12 and "no engine could be started in the background" in ran.stderr and "none.sock" in ran.stderr,
                 f"an engine that cannot start: {ran.returncode} {ran.stderr}")
+    ran = subprocess.run(s.place.command("submit", s.file(workflow("true", name="w")), "--runtime", "container"), capture_output=True, text=True,
+                         env=s.place.env({"SKIFF_CONTAINER_SOCKET": s.place.root + "/none.sock", "ARGO_SERVER": "127.0.0.1:1"}), timeout=common.LIMIT_S)
+    score.check(ran.returncode == 12 and "none.sock" in ran.stderr, f"after other words of it: {ran.returncode} {ran.stderr}")
     cron = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "metadata": {"name": "c"},
             "spec": {"schedules": ["0 0 1 1 *"], "workflowSpec": workflow("true")["spec"]}}
     s.place.call("cron", "create", s.place.file("c.json", json.dumps(cron)))

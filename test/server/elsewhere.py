@@ -11,6 +11,8 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.parse
 
 from http_cases import certificate
 from server import Server, common, workflow
@@ -71,6 +73,8 @@ def filled(skiff, *words, env=None):
     for name, more in (("good", {"priority": 7}), ("other", {"arguments": {"parameters": [{"name": "word", "value": "another"}]}})):
         s.wait(s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name, "labels": {"team": name}}, "spec": {**ref, **more}}))
     s.wait(s.submit(workflow("echo said; exit 3", name="bad")))
+    s.wait(s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "set"}, "spec": {"entrypoint": "main", "templates": [
+        {"name": "main", "containerSet": {"containers": [{"name": n, "image": "busybox", "command": ["echo", f"this is {n}"]} for n in ("one", "main")]}}]}}))
     s.submit({**GATE, "metadata": {"name": "open", "labels": {"team": "good"}}})
     common.wait_for(lambda: (s.get("open")["status"].get("nodes") or {}).get("open"), "the gate")
     return s
@@ -84,7 +88,9 @@ list --since 1h -o name|list --older 1h -o name|list --field-selector metadata.n
 get good|get good -o json|get good -o yaml|get good bad -o name|get @latest -o name|get goo -o name|get UID -o name|get nobody|get o
 get good --status Failed|get open --node-field-selector displayName=gate
 logs good|logs good two|logs other --timestamps|logs good --tail 1|logs good --grep 2|logs good nobody|logs -l team=good|logs bad -f|logs nobody
-logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good --previous
+logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good --previous|logs set|logs set -c one|logs set one
+get ..|get .|logs ..|delete ..|stop .|template get ..|cron get .|archive get ..|logs good --grep [|list -l a=b=c|list --field-selector nothing
+list --status Nothing|list --since yesterday|list --limit x|get good --status|wait|logs|stop|delete|get good -o nothing
 wait good bad|wait nobody|wait nobody --ignore-not-found|watch bad|watch good --status Failed|graph --run good
 template list|template list -l of=test -o name|template get make|template get make -o json|template get nobody|template lint CRON
 cron list -o name|cron get yearly -o json|cluster-template list|archive list -o name|archive get UID -o json|archive list-label-keys
@@ -211,10 +217,10 @@ def on_a_terminal(score, skiff):
 SLOW = "for i in 1 2 3 4 5 6; do echo line $i; until [ -e {0}/go$i ]; do sleep 0.02; done; done"
 
 
-def answered(s):
-    """How many requests the server has answered, but for those of this question."""
+def answered(s, route):
+    """How many requests to this route the server has answered."""
     lines = s.ask("GET", "/metrics")[2].decode().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("skiff_http_request_seconds_count") and 'route="/metrics"' not in line)
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("skiff_http_request_seconds_count") and f'route="{route}"' in line)
 
 
 def followed_through_a_restart(score, skiff):
@@ -223,11 +229,11 @@ def followed_through_a_restart(score, skiff):
     away = Away(skiff, s.url)
     name = away.call("submit", away.file("w.json", workflow(SLOW.format(s.place.root), name="slow"))).stdout.strip()
     began = []
-    for words in (("watch", name, "--log"), ("logs", "-f", name), ("wait", name)):
-        before = answered(s)
+    one, version = "/api/v1/workflows/{namespace}/{name}", "/api/v1/version"  # who shows logs asks once whose server it is
+    for words, route, n in ((("wait", name), one, 1), (("watch", name, "--log"), version, 1), (("logs", "-f", name), version, 2)):
         began.append(away.start(*words))
-        common.wait_for(lambda: answered(s) > before, f"{words} to reach the server")
-    watch, logs, wait = began
+        common.wait_for(lambda: answered(s, route) >= n, f"{words} to reach the server")
+    wait, watch, logs = began
     seen = [logs.stdout.readline()]
     for i, how in enumerate(("stop", "kill", None, None, None, None), 1):
         if how:
@@ -258,6 +264,10 @@ def read_again(score, skiff):
     score.check(ran.returncode == 0 and ran.stdout == "w\n" and [c for c, _, _ in server.seen] == ["GET"] * 3, f"get: {ran.stdout}{ran.stderr} {server.seen}")
     ran = away.call("delete", "w")
     score.check(ran.returncode == 6 and len(server.seen) == 4, f"the first request is not: {ran.returncode} {ran.stderr}")
+    server.close()
+    server = OneRun(events=([MODIFIED],), busy=3)  # `wait` opens the server once more then
+    ran = away.call("wait", "w", **{"ARGO_SERVER": server.url})
+    score.check(ran.returncode == 0 and ran.stdout.startswith("w Succeeded"), f"wait: {ran.returncode} {ran.stdout}{ran.stderr}")
     away.close()
     server.close()
 
@@ -402,6 +412,83 @@ def argos_own_routes(score, skiff):
     s.close()
 
 
+MODIFIED = {"result": {"type": "MODIFIED", "object": {"metadata": {"name": "w", "namespace": "default", "resourceVersion": "7"}, "status": {"phase": "Succeeded"}}}}
+
+
+class OneRun(Answers):
+    """A server whose one workflow, `w`, is over when `over` is set. It streams `logs[i]`, a list of (pod, line) or of whole messages, to the i-th request for
+    its log, and `events[i]` to the i-th watch, where there are any; else it has Skiff's stream of changes. The `busy`-th request for the workflow
+    itself gets 503."""
+
+    def __init__(self, logs=(), events=(), busy=0):
+        self.logs, self.events, self.busy, self.over, self.asked = logs, events, busy, threading.Event(), []
+        super().__init__(self.answer)
+
+    def workflow(self):
+        return {"metadata": {"name": "w", "namespace": "default"}, "status": {"phase": "Succeeded" if self.over.is_set() else "Running"}}
+
+    def stream(self, h, lines):
+        h.say(200, "".join(json.dumps(line) + "\n" for line in lines), Connection="close")
+
+    def nth(self, what, rows):
+        """The row for this request; with the last one the workflow is over."""
+        i = sum(w == what for w, _ in self.asked)
+        self.asked.append((what, time.monotonic()))
+        if i + 1 >= len(rows):
+            self.over.set()
+        return rows[min(i, len(rows) - 1)]
+
+    def answer(self, h):
+        h.rfile.read(int(h.headers.get("Content-Length") or 0))
+        at = urllib.parse.urlsplit(h.path)
+        if at.path.endswith("/log"):
+            since = urllib.parse.parse_qs(at.query).get("logOptions.sinceTime", [""])[0][:19]
+            lines = [x for x in self.nth("log", self.logs) if isinstance(x, dict) or x[1][:19] >= since]
+            self.stream(h, [x if isinstance(x, dict) else {"result": {"podName": x[0], "content": x[1]}} for x in lines])
+        elif at.path.endswith("/changes") and not self.events:
+            self.over.wait(common.LIMIT_S)
+            self.stream(h, [{"seq": 1, "type": "workflow", "workflow": self.workflow()["metadata"], "status": {"phase": "Succeeded"}}])
+        elif "/workflow-events/" in at.path:
+            self.stream(h, self.nth("watch", self.events))
+        elif at.path.endswith("/workflows/default/w"):
+            self.busy -= 1
+            h.say(*((200, json.dumps(self.workflow())) if self.busy else (503, '{"code":14,"message":"loading"}')))
+        else:
+            h.say(404, '{"code":5,"message":"Not Found"}')
+
+
+def logs_that_break_off(score, skiff):
+    """What is asked for again is what came since, of pods that had said nothing by then, too; and names of pods are looked up once."""
+    old, one, two = (("old", "2026-01-01T00:00:01.000000000Z a"), ("new", "2026-01-01T00:00:02.000000000Z b"), ("new", "2026-01-01T00:00:03.000000000Z c"))
+    server = OneRun(logs=([one], [old, one, two]))
+    away = Away(skiff, server.url)
+    ran = away.call("logs", "-f", "w", "--tail", "0")
+    score.check(ran.returncode == 0 and ran.stdout == "new: b\nnew: c\n", f"logs -f --tail 0: {ran.returncode} {ran.stdout}{ran.stderr}")
+    server.close()
+    server = OneRun(logs=([("odd", f"2026-01-01T00:00:{i:02}Z {i}") for i in range(60)],))
+    ran = away.call("watch", "w", "--log", **{"ARGO_SERVER": server.url})
+    whole = [p for _, p, _ in server.seen if p == "/api/v1/workflows/default/w"]
+    score.check(ran.returncode == 0 and ran.stdout.count("odd: ") == 60 and len(whole) == 1, f"watch --log: {ran.returncode} {ran.stdout}{ran.stderr} {len(whole)}")
+    server.close()
+    server = OneRun(logs=([one, {"error": {"grpc_code": 13, "http_code": 500, "message": "bad \x1b[31mdisk"}}],))
+    ran = away.call("logs", "-f", "w", **{"ARGO_SERVER": server.url})
+    score.check(ran.stdout == "new: b\n" and "log of w: the server ended the log: bad disk" in ran.stderr, f"an error of the log: {ran.stdout}{ran.stderr!r}")
+    server.close()
+    away.close()
+
+
+def a_watch_that_says_it_broke(score, skiff):
+    """An error in the stream is not a change: whoever sends nothing else is asked less and less often."""
+    server = OneRun(events=([{"error": {"grpc_code": 13, "http_code": 500, "message": "broken"}}],) * 3 + ([MODIFIED],))
+    away = Away(skiff, server.url)
+    ran = away.call("wait", "w")
+    times = [at for what, at in server.asked if what == "watch"]
+    score.check(ran.returncode == 0 and len(times) == 4, f"wait: {ran.returncode} {ran.stdout}{ran.stderr} {len(times)}")
+    score.check(times[-1] - times[-2] >= 0.7, f"pauses: {[b - a for a, b in zip(times, times[1:])]}")
+    server.close()
+    away.close()
+
+
 def wrong_answers(score, skiff):
     """Each has its exit status, says what to do next, and never the token."""
     def cut(h):
@@ -416,14 +503,17 @@ def wrong_answers(score, skiff):
         h.close_connection = True
     rows = (
         (lambda h: h.say(200, "<html>a page</html>"), 6, "ARGO_BASE_HREF"), (lambda h: h.say(200, ""), 6, "not that of an Argo API"),
-        (lambda h: h.say(404, "<html>nothing</html>"), 4, "ARGO_BASE_HREF"), (lambda h: h.say(502, "bad gateway"), 6, "502"),
+        (lambda h: h.say(200, '{"status": "up"}'), 6, "(no list) is not that of an Argo API"),
+        (lambda h: h.say(404, "<html>nothing</html>"), 4, "ARGO_BASE_HREF"),
+        (lambda h: h.say(404, '{"code":5,"message":"there is nothing at this path"}'), 4, "ARGO_BASE_HREF"),
+        (lambda h: h.say(502, "bad gateway"), 6, "502"),
         (lambda h: h.say(302, "", Location="https://elsewhere.invalid/login"), 6, "elsewhere.invalid"),
         (lambda h: h.say(301, "", Location="/api/v1/workflows/default/"), 10, "redirects"),
         (lambda h: h.say(401, '{"code":16,"message":"no"}'), 5, "ARGO_TOKEN"), (lambda h: h.say(403, '{"code":7,"message":"not yours"}'), 5, "not yours"),
         (lambda h: h.say(429, '{"code":8,"message":"slow down"}', Retry_After="7"), 10, "in 7 seconds"),
         (lambda h: h.say(503, '{"code":14,"message":"loading"}'), 6, "try again"), (lambda h: h.say(500, '{"code":13,"message":"broken"}'), 11, "broken"),
         (lambda h: h.say(400, '{"code":3,"message":"bad \\u001b[31mthing"}'), 3, "bad "), (lambda h: h.say(400, '{"code":3,"message":"no control"}'), 3, "no control"),
-        (cut, 6, "EOF"), (garbage, 6, "server http"), (silent, 6, "ended the connection"),
+        (cut, 6, "unexpected EOF; its answer broke off"), (garbage, 6, "server http"), (silent, 6, "ended the connection"),
         (lambda h: h.say(200, b'{"items":"' + b"x" * (65 << 20) + b'"}'), 10, "larger than"),
     )
     for i, (answer, status, text) in enumerate(rows):
@@ -480,10 +570,15 @@ def chosen(score, skiff):
     does(("fmt", path, "-s", at), 0, "")
     does(("explain", "W0101"), 0, "")
     does(("submit", path, "-s", at, "--parallel", "2"), 2, "has its own settings")
-    does(("submit", path, "-s", "ftp://x"), 2, "HOST:PORT")
+    for place in ("ftp://x", ":2746", "http://", "/", "host:", "host:port", "127.0.0.1:99999", "[::1", "::1", "a b:1", "user:word@host:1", "http://host:1/x?y"):
+        does(("submit", path, "-s", place), 2, "HOST:PORT")
+    does(("get", ""), 4, "empty name", ARGO_SERVER=at)
+    does(("template", "get", ""), 4, "empty name", ARGO_SERVER=at)
+    does(("cron", "delete", ""), 4, "empty name", ARGO_SERVER=at)
     score.check(len(server.seen) == seen, f"nothing was sent: {server.seen[seen:]}")
     away.close()
     server.close()
 
 
-CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, wrong_answers, credentials_stay, chosen)
+CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, logs_that_break_off,
+         a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)
