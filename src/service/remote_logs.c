@@ -167,7 +167,7 @@ static void on_done(void *user, const struct web_reply *reply, const struct err 
     else if (x->e.code) why = x->e;
     else if (reply->status < 200 || reply->status >= 300 || reply->led_away) remote_refused(x->s->remote, reply, &why);
     else is_over(x, &why);
-    bool lost = why.code == ERR_UNREACHABLE || why.code == ERR_TIMEOUT;
+    bool lost = why.code == ERR_UNREACHABLE || why.code == ERR_TIMEOUT || (!e && reply->status == 429);
     int64_t pause = lost ? remote_tries_pause_us(&x->tries) : -1;
     if (pause >= 0) loop_timer_arm_us(x->retry, pause);
     else x->o.on_end(x->o.user, why.code ? &why : NULL);
