@@ -200,7 +200,7 @@ void get_workflow(struct http_req *r, void *user)
     struct workflow_ref ref;
     struct str uid = http_req_query(r, "uid");
     struct err e;
-    bool ok = api_get_options(r, &e) && (uid.n ? service_find_uid(http_req_arena(r), api_service(user), uid, &ref, &e) : api_ref(r, user, &ref, &e));
+    bool ok = api_get_options(r, &e) && (uid.n ? api_uid_ref(r, user, uid, &ref, &e) : api_ref(r, user, &ref, &e));
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 

@@ -41,6 +41,8 @@ void api_answer_items(struct http_req *r, bool ok, struct val items, const struc
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
 /* {namespace} and {name} of the request's path; @latest is the newest of its namespace. */
 bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e);
+/* The one with this uid in {namespace} of the path, which is all that the caller may have been let in for. */
+bool api_uid_ref(struct http_req *r, void *user, struct str uid, struct workflow_ref *out, struct err *e);
 /* The workflow as it is now, or `e`. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e);
 /* What a request about `ref` asks for, and its answer. */
