@@ -230,6 +230,8 @@ static bool sync_ref(struct http_req *r, struct str key, struct str type, struct
 {
     bool db = str_is(type, "DATABASE") || str_is(type, "1");
     *out = (struct sync_limit_ref){.ns = http_req_param(r, "namespace"), .key = key, .config_map = db ? STR_NONE : map};
+    if (!db && type.n && !str_is(type, "CONFIGMAP") && !str_is(type, "0"))
+        return err_set(e, ERR_SPEC, "type is CONFIGMAP or DATABASE, not '%.*s'", STR_ARG(type));
     if (db || map.n) return true;
     return err_set(e, ERR_SPEC, "cmName is needed when type is CONFIGMAP");
 }
