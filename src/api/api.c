@@ -357,8 +357,12 @@ static bool refs_read(struct http_req *r, const struct val *body, struct watch_o
     for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++) most++;
     struct workflow_ref *refs = ARENA_ARRAY(http_req_arena(r), struct workflow_ref, most + 1);
     o->refs = refs;
-    for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++)
-        if (str_is(key, "workflow") && str_cut(value, '/', &refs[o->n].ns, &refs[o->n].name)) o->n++;
+    for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++) {
+        if (!str_is(key, "workflow") || !value.n) continue;
+        struct workflow_ref *ref = &refs[o->n++];
+        if (!str_cut(value, '/', &ref->ns, &ref->name) || !ref->name.n)
+            return err_set(e, ERR_SPEC, "workflow is NAMESPACE/NAME, not '%.*s'", STR_ARG(value));
+    }
     for (size_t i = 0; i < in_body; i++) {
         refs[o->n] = (struct workflow_ref){val_get_str(&list->items[i], "namespace"), val_get_str(&list->items[i], "name")};
         if (!refs[o->n++].name.n) return err_set(e, ERR_SPEC, "workflows[%zu] has no name", i);
@@ -366,13 +370,23 @@ static bool refs_read(struct http_req *r, const struct val *body, struct watch_o
     return true;
 }
 
+/* Of the query or of the body, where less than 0 is as none. */
+static bool after_read(struct http_req *r, const struct val *body, int64_t *out, struct err *e)
+{
+    const struct val *given = val_get(body, STR("after"));
+    struct str text = http_req_query(r, "after");
+    *out = -1;
+    if (!text.n && (!given || given->kind == VAL_NULL)) return true;
+    if (!text.n) text = val_text(given);
+    if (!str_to_i64(text, out)) return err_set(e, ERR_SPEC, "after is a number, not '%.*s'", STR_ARG(text));
+    *out = MAX(*out, -1);
+    return true;
+}
+
 static bool changes_asked(struct http_req *r, struct watch_opts *o, struct err *e)
 {
     struct val body;
-    if (!api_body(r, &body, e) || !refs_read(r, &body, o, e)) return false;
-    struct str after = http_req_query(r, "after");
-    if (!after.n) after = val_text(val_get(&body, STR("after")));
-    if (!str_to_i64(after, &o->after) || o->after < 0) o->after = -1;
+    if (!api_body(r, &body, e) || !refs_read(r, &body, o, e) || !after_read(r, &body, &o->after, e)) return false;
     o->from_start = o->after < 0 && o->n;
     return true;
 }
