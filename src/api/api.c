@@ -106,6 +106,21 @@ static void on_submitted(void *user, const struct err *e, const struct workflow_
     else x->answer(x, refs, n);
 }
 
+/* With the trace that the request is part of, as an annotation. One that is asked for by name counts before it. */
+static struct submit_opts traced(struct http_req *r, const struct submit_opts *o)
+{
+    struct arena *a = http_req_arena(r);
+    struct submit_opts out = *o;
+    const struct param *trace;
+    if (!service_traceparent(a, http_req_header(r, "traceparent"), &trace)) return out;
+    struct param *all = ARENA_ARRAY(a, struct param, o->n_annotations + 1);
+    all[0] = *trace;
+    for (size_t i = 0; i < o->n_annotations; i++) all[i + 1] = o->annotations[i];
+    out.annotations = all;
+    out.n_annotations++;
+    return out;
+}
+
 /* Takes what was given; whoever gave it has nothing left. */
 static void submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o,
                    void (*answer)(const struct submitting *x, const struct workflow_ref *refs, size_t n))
@@ -153,6 +168,7 @@ void submit_documents(struct http_req *r, void *user)
     o.annotations = api_pairs(a, val_get(&body, STR("annotations")), &o.n_annotations);
     o.service_account = val_get_str(&body, "serviceAccount");
     o.priority = val_get_str(&body, "priority");
+    o = traced(r, &o);
     submit(r, api_service(user), &g, &o, answer_names);
 }
 
@@ -167,13 +183,12 @@ bool api_is_dry(const struct val *body)
 
 void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry)
 {
-    struct submit_opts traced = *o;
+    struct submit_opts own = traced(r, o);
     struct val v;
     struct err e;
-    if (!o->n_annotations) traced.n_annotations = service_traceparent(g->arena, http_req_header(r, "traceparent"), &traced.annotations);
     if (!dry) {
-        submit(r, s, g, &traced, answer_one);
-    } else if (service_dry_run(g->arena, s, &g->docs, &traced, &g->diags, &v, &e)) {
+        submit(r, s, g, &own, answer_one);
+    } else if (service_dry_run(g->arena, s, &g->docs, &own, &g->diags, &v, &e)) {
         api_answer(r, &v.items[0]);
     } else {
         given_fail(g, &e);
