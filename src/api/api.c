@@ -58,12 +58,6 @@ bool api_number(struct http_req *r, const char *key, int64_t *out, struct err *e
            err_set(e, ERR_SPEC, "%s is a number that is not negative, not '%.*s'", key, STR_ARG(text));
 }
 
-bool api_get_options(struct http_req *r, struct err *e)
-{
-    int64_t rv;
-    return api_number(r, "getOptions.resourceVersion", &rv, e);
-}
-
 static struct val refs_list(struct arena *a, const struct workflow_ref *refs, size_t n)
 {
     struct val_builder list;
@@ -215,7 +209,7 @@ void get_workflow(struct http_req *r, void *user)
     struct workflow_ref ref;
     struct str uid = http_req_query(r, "uid");
     struct err e;
-    bool ok = api_get_options(r, &e) && (uid.n ? api_uid_ref(r, user, uid, &ref, &e) : api_ref(r, user, &ref, &e));
+    bool ok = uid.n ? api_uid_ref(r, user, uid, &ref, &e) : api_ref(r, user, &ref, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 

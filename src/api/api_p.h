@@ -21,8 +21,6 @@ void api_done(void *user, const struct http_done *d); /* observe.c: a request is
 void api_answer(struct http_req *r, const struct val *v);
 /* A parameter of the query; without it `out` stays. */
 bool api_number(struct http_req *r, const char *key, int64_t *out, struct err *e);
-/* getOptions.resourceVersion: the answer is never older than what it asks for. */
-bool api_get_options(struct http_req *r, struct err *e);
 /* lists.c: listOptions of a request, and a page as its answer. `list` names the list in its tokens. */
 struct list_query {
     struct str labels, fields; /* selectors; absent: all */

@@ -36,9 +36,7 @@ static void get_object(struct http_req *r, void *user, enum service_kind kind)
 {
     struct val v;
     struct err e;
-    bool ok = api_get_options(r, &e) &&
-              service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"),
-                                 http_req_param(r, "name"), &v, &e);
+    bool ok = service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"), http_req_param(r, "name"), &v, &e);
     answer_object(r, ok, &v, &e);
 }
 
