@@ -60,12 +60,12 @@ def check(score, doc, table):
         score.check(ops.get((method, path), {}).get("operationId") == name, f"{method} {path} is {name}")
     contents(score, doc)
     try:
-        programs = packages.ensure("openapi", "openapi-spec-validator==0.9.0")
-    except RuntimeError as e:
+        python = packages.Python(os.path.join(HERE, "requirements.txt"))
+    except packages.Unavailable as e:
         score.skip(f"the validator of OpenAPI documents: {e}")
         return
     with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
         json.dump(doc, f)
         f.flush()
-        done = subprocess.run([os.path.join(programs, "openapi-spec-validator"), f.name], capture_output=True, text=True)
+        done = subprocess.run([*python.program("openapi-spec-validator"), f.name], capture_output=True, text=True)
     score.check(done.returncode == 0, f"valid: {done.stdout}{done.stderr}")

@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Argo's own clients against `skiff server`: Hera, the argo program, what Argo's page asks for, curl as its documentation has it.
 
-The first run installs Hera and builds argo (install.py); without a registry or Go their cases are skipped, the others are not.
+The first run installs Hera and builds argo (argo_program.py); without a registry or Go their cases are skipped, the others are not.
 
 usage: run.py [SKIFF [CASE...]]; without it, the program that SKIFF in the environment names"""
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "server")]
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "server"), os.path.join(HERE, "..", "crash")]
 import argo_cases  # noqa: E402
-import install  # noqa: E402
+import argo_program  # noqa: E402
+import common  # noqa: E402
+import packages  # noqa: E402
 import page_cases  # noqa: E402
 import server  # noqa: E402
-from server import common  # noqa: E402
 
 
 class Here(server.Server):
@@ -30,14 +31,14 @@ class Here(server.Server):
 # ---- suites: their cases, and the client of a server ----
 
 def hera():
-    site = install.hera()
+    site = packages.Python(os.path.join(HERE, "hera.txt")).site
     sys.path.insert(0, site)
     import hera_cases  # only here: it needs Hera
     return hera_cases.CASES, lambda s: hera_cases.Hera(s, site)
 
 
 def argo():
-    program = install.argo()
+    program = argo_program.build()
     return argo_cases.CASES, lambda s: argo_cases.Argo(s, program)
 
 
@@ -65,7 +66,7 @@ def main():
     for what, suite in SUITES.items():
         try:
             cases, client = suite()
-        except install.Unavailable as e:
+        except packages.Unavailable as e:
             score.skip(f"{what} cannot be had: {e}")
             continue
         for case in cases:
