@@ -20,6 +20,7 @@ struct api {
     struct sso *sso;     /* NULL: nobody signs in */
     int64_t session_us;
     struct guard *guard; /* NULL: engine.sock, whose callers are the owner */
+    struct buf openapi;  /* the document, once somebody has asked for it */
     struct http_route routes[MAX_ROUTES];
 };
 
@@ -318,6 +319,18 @@ void get_version(struct http_req *r, void *user)
     api_answer(r, &v);
 }
 
+/* The same for everybody, also for those without a token; making it takes milliseconds. */
+void get_openapi(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    if (!x->openapi.n) {
+        struct val v = openapi_document(http_req_arena(r));
+        buf_init(&x->openapi, SIZE_MAX / 2);
+        json_write(&x->openapi, &v, 0);
+    }
+    http_reply(r, 200, "application/json", buf_view(&x->openapi));
+}
+
 /* ---- the stream ---- */
 
 struct changes {
@@ -493,5 +506,6 @@ void api_free(struct api *a)
     http_server_free(a->server);
     sso_free(a->sso);
     guard_free(a->guard);
+    buf_fini(&a->openapi);
     free(a);
 }
