@@ -20,6 +20,7 @@ struct api {
     struct sso *sso;     /* NULL: nobody signs in */
     int64_t session_us;
     struct guard *guard; /* NULL: engine.sock, whose callers are the owner */
+    struct buf openapi;  /* the document, once somebody has asked for it */
     struct http_route routes[MAX_ROUTES];
 };
 
@@ -56,12 +57,6 @@ bool api_number(struct http_req *r, const char *key, int64_t *out, struct err *e
     struct str text = http_req_query(r, key);
     return !text.n || (str_to_i64(text, out) && *out >= 0) ||
            err_set(e, ERR_SPEC, "%s is a number that is not negative, not '%.*s'", key, STR_ARG(text));
-}
-
-bool api_get_options(struct http_req *r, struct err *e)
-{
-    int64_t rv;
-    return api_number(r, "getOptions.resourceVersion", &rv, e);
 }
 
 static struct val refs_list(struct arena *a, const struct workflow_ref *refs, size_t n)
@@ -104,6 +99,21 @@ static void on_submitted(void *user, const struct err *e, const struct workflow_
     given_fini(&x->g);
     if (e) http_reply_err(x->r, e);
     else x->answer(x, refs, n);
+}
+
+/* With the trace that the request is part of, as an annotation. One that is asked for by name counts before it. */
+static struct submit_opts traced(struct http_req *r, const struct submit_opts *o)
+{
+    struct arena *a = http_req_arena(r);
+    struct submit_opts out = *o;
+    const struct param *trace;
+    if (!service_traceparent(a, http_req_header(r, "traceparent"), &trace)) return out;
+    struct param *all = ARENA_ARRAY(a, struct param, o->n_annotations + 1);
+    all[0] = *trace;
+    for (size_t i = 0; i < o->n_annotations; i++) all[i + 1] = o->annotations[i];
+    out.annotations = all;
+    out.n_annotations++;
+    return out;
 }
 
 /* Takes what was given; whoever gave it has nothing left. */
@@ -153,6 +163,7 @@ void submit_documents(struct http_req *r, void *user)
     o.annotations = api_pairs(a, val_get(&body, STR("annotations")), &o.n_annotations);
     o.service_account = val_get_str(&body, "serviceAccount");
     o.priority = val_get_str(&body, "priority");
+    o = traced(r, &o);
     submit(r, api_service(user), &g, &o, answer_names);
 }
 
@@ -167,13 +178,12 @@ bool api_is_dry(const struct val *body)
 
 void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry)
 {
-    struct submit_opts traced = *o;
+    struct submit_opts own = traced(r, o);
     struct val v;
     struct err e;
-    if (!o->n_annotations) traced.n_annotations = service_traceparent(g->arena, http_req_header(r, "traceparent"), &traced.annotations);
     if (!dry) {
-        submit(r, s, g, &traced, answer_one);
-    } else if (service_dry_run(g->arena, s, &g->docs, &traced, &g->diags, &v, &e)) {
+        submit(r, s, g, &own, answer_one);
+    } else if (service_dry_run(g->arena, s, &g->docs, &own, &g->diags, &v, &e)) {
         api_answer(r, &v.items[0]);
     } else {
         given_fail(g, &e);
@@ -200,7 +210,7 @@ void get_workflow(struct http_req *r, void *user)
     struct workflow_ref ref;
     struct str uid = http_req_query(r, "uid");
     struct err e;
-    bool ok = api_get_options(r, &e) && (uid.n ? service_find_uid(http_req_arena(r), api_service(user), uid, &ref, &e) : api_ref(r, user, &ref, &e));
+    bool ok = uid.n ? api_uid_ref(r, user, uid, &ref, &e) : api_ref(r, user, &ref, &e);
     api_answer_workflow(r, user, ok, &ref, &e);
 }
 
@@ -230,6 +240,8 @@ static bool sync_ref(struct http_req *r, struct str key, struct str type, struct
 {
     bool db = str_is(type, "DATABASE") || str_is(type, "1");
     *out = (struct sync_limit_ref){.ns = http_req_param(r, "namespace"), .key = key, .config_map = db ? STR_NONE : map};
+    if (!db && type.n && !str_is(type, "CONFIGMAP") && !str_is(type, "0"))
+        return err_set(e, ERR_SPEC, "type is CONFIGMAP or DATABASE, not '%.*s'", STR_ARG(type));
     if (db || map.n) return true;
     return err_set(e, ERR_SPEC, "cmName is needed when type is CONFIGMAP");
 }
@@ -307,6 +319,18 @@ void get_version(struct http_req *r, void *user)
     api_answer(r, &v);
 }
 
+/* The same for everybody, also for those without a token; making it takes milliseconds. */
+void get_openapi(struct http_req *r, void *user)
+{
+    struct api *x = user;
+    if (!x->openapi.n) {
+        struct val v = openapi_document(http_req_arena(r));
+        buf_init(&x->openapi, SIZE_MAX / 2);
+        json_write(&x->openapi, &v, 0);
+    }
+    http_reply(r, 200, "application/json", buf_view(&x->openapi));
+}
+
 /* ---- the stream ---- */
 
 struct changes {
@@ -355,8 +379,12 @@ static bool refs_read(struct http_req *r, const struct val *body, struct watch_o
     for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++) most++;
     struct workflow_ref *refs = ARENA_ARRAY(http_req_arena(r), struct workflow_ref, most + 1);
     o->refs = refs;
-    for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++)
-        if (str_is(key, "workflow") && str_cut(value, '/', &refs[o->n].ns, &refs[o->n].name)) o->n++;
+    for (size_t i = 0; http_req_query_at(r, i, &key, &value); i++) {
+        if (!str_is(key, "workflow") || !value.n) continue;
+        struct workflow_ref *ref = &refs[o->n++];
+        if (!str_cut(value, '/', &ref->ns, &ref->name) || !ref->name.n)
+            return err_set(e, ERR_SPEC, "workflow is NAMESPACE/NAME, not '%.*s'", STR_ARG(value));
+    }
     for (size_t i = 0; i < in_body; i++) {
         refs[o->n] = (struct workflow_ref){val_get_str(&list->items[i], "namespace"), val_get_str(&list->items[i], "name")};
         if (!refs[o->n++].name.n) return err_set(e, ERR_SPEC, "workflows[%zu] has no name", i);
@@ -364,13 +392,23 @@ static bool refs_read(struct http_req *r, const struct val *body, struct watch_o
     return true;
 }
 
+/* Of the query or of the body, where less than 0 is as none. */
+static bool after_read(struct http_req *r, const struct val *body, int64_t *out, struct err *e)
+{
+    const struct val *given = val_get(body, STR("after"));
+    struct str text = http_req_query(r, "after");
+    *out = -1;
+    if (!text.n && (!given || given->kind == VAL_NULL)) return true;
+    if (!text.n) text = val_text(given);
+    if (!str_to_i64(text, out)) return err_set(e, ERR_SPEC, "after is a number, not '%.*s'", STR_ARG(text));
+    *out = MAX(*out, -1);
+    return true;
+}
+
 static bool changes_asked(struct http_req *r, struct watch_opts *o, struct err *e)
 {
     struct val body;
-    if (!api_body(r, &body, e) || !refs_read(r, &body, o, e)) return false;
-    struct str after = http_req_query(r, "after");
-    if (!after.n) after = val_text(val_get(&body, STR("after")));
-    if (!str_to_i64(after, &o->after) || o->after < 0) o->after = -1;
+    if (!api_body(r, &body, e) || !refs_read(r, &body, o, e) || !after_read(r, &body, &o->after, e)) return false;
     o->from_start = o->after < 0 && o->n;
     return true;
 }
@@ -468,5 +506,6 @@ void api_free(struct api *a)
     http_server_free(a->server);
     sso_free(a->sso);
     guard_free(a->guard);
+    buf_fini(&a->openapi);
     free(a);
 }

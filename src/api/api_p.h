@@ -21,8 +21,6 @@ void api_done(void *user, const struct http_done *d); /* observe.c: a request is
 void api_answer(struct http_req *r, const struct val *v);
 /* A parameter of the query; without it `out` stays. */
 bool api_number(struct http_req *r, const char *key, int64_t *out, struct err *e);
-/* getOptions.resourceVersion: the answer is never older than what it asks for. */
-bool api_get_options(struct http_req *r, struct err *e);
 /* lists.c: listOptions of a request, and a page as its answer. `list` names the list in its tokens. */
 struct list_query {
     struct str labels, fields; /* selectors; absent: all */
@@ -41,6 +39,8 @@ void api_answer_items(struct http_req *r, bool ok, struct val items, const struc
 void api_answer_empty(struct http_req *r, bool ok, const struct err *e);
 /* {namespace} and {name} of the request's path; @latest is the newest of its namespace. */
 bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e);
+/* The one with this uid in {namespace} of the path, which is all that the caller may have been let in for. */
+bool api_uid_ref(struct http_req *r, void *user, struct str uid, struct workflow_ref *out, struct err *e);
 /* The workflow as it is now, or `e`. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e);
 /* What a request about `ref` asks for, and its answer. */

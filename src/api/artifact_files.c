@@ -137,15 +137,12 @@ static bool choice(struct http_req *r, const char *param, const char *no, const 
            err_set(e, ERR_SPEC, "the path says '%.*s' where %s or %s should be", STR_ARG(given), no, yes);
 }
 
-static bool workflow_of(struct http_req *r, struct service *s, struct workflow_ref *ref, struct err *e)
+static bool workflow_of(struct http_req *r, void *user, struct workflow_ref *ref, struct err *e)
 {
-    struct str ns = http_req_param(r, "namespace"), id = http_req_param(r, "id");
+    struct str id = http_req_param(r, "id");
     bool by_uid;
-    *ref = (struct workflow_ref){ns, id};
-    if (!choice(r, "idDiscriminator", "workflows", "archived-workflows", &by_uid, e)) return false;
-    if (!by_uid) return true;
-    return service_find_uid(http_req_arena(r), s, id, ref, e) &&
-           (str_eq(ref->ns, ns) || err_set(e, ERR_NOT_FOUND, "there is no workflow with uid \"%.*s\" in namespace \"%.*s\"", STR_ARG(id), STR_ARG(ns)));
+    *ref = (struct workflow_ref){http_req_param(r, "namespace"), id};
+    return choice(r, "idDiscriminator", "workflows", "archived-workflows", &by_uid, e) && (!by_uid || api_uid_ref(r, user, id, ref, e));
 }
 
 void get_artifact_file(struct http_req *r, void *user)
@@ -157,7 +154,7 @@ void get_artifact_file(struct http_req *r, void *user)
     struct err e;
     bool input;
     if (!path_check(str_set(file) ? file : STR(""), &v.path, &e) || !choice(r, "artifactDiscriminator", "outputs", "inputs", &input, &e) ||
-        !workflow_of(r, s, &ref, &e) || !api_artifact_find(r, s, &ref, input, &v.art, &e)) {
+        !workflow_of(r, user, &ref, &e) || !api_artifact_find(r, s, &ref, input, &v.art, &e)) {
         http_reply_err(r, &e);
         return;
     }

@@ -17,10 +17,10 @@ static bool moment(struct str text, const char *key, int64_t *out_us, struct err
 bool api_list_query(struct http_req *r, const char *list, struct list_query *q, struct err *e)
 {
     struct str token = http_req_query(r, "listOptions.continue");
-    int64_t limit = 0, rv;
+    int64_t limit = 0;
     *q = (struct list_query){.labels = http_req_query(r, "listOptions.labelSelector"),
                              .fields = http_req_query(r, "listOptions.fieldSelector")};
-    if (!api_number(r, "listOptions.limit", &limit, e) || !api_number(r, "listOptions.resourceVersion", &rv, e)) return false;
+    if (!api_number(r, "listOptions.limit", &limit, e)) return false;
     q->limit = (size_t)limit;
     return !token.n || page_token_read(http_req_arena(r), token, list, &q->position, e);
 }
@@ -51,25 +51,19 @@ static bool fields_split(struct arena *a, struct str text, struct list_opts *o, 
 }
 
 /* nameFilter says how the name of the field selector is meant; without it, namePrefix is a name of its own. */
-static bool name_filter(struct http_req *r, struct list_opts *o, struct err *e)
+static void name_filter(struct http_req *r, struct list_opts *o)
 {
-    static const char *const texts[] = {[LIST_NAME_PREFIX] = "Prefix", [LIST_NAME_EXACT] = "Exact", [LIST_NAME_CONTAINS] = "Contains"};
     struct str how = http_req_query(r, "nameFilter"), part, rest = o->fields, left = STR(""), key, value;
     o->name = http_req_query(r, "namePrefix");
-    if (!how.n || str_is(how, "Exact")) return true;
-    size_t match = 0;
-    while (match < ARRAY_LEN(texts) && !str_is(how, texts[match])) match++;
-    if (match == ARRAY_LEN(texts))
-        return err_set(e, ERR_SPEC, "nameFilter is Exact, Contains or Prefix, not '%.*s'", STR_ARG(how));
+    if (!how.n || str_is(how, "Exact")) return;
     while (str_set(rest)) {
         str_cut(rest, ',', &part, &rest);
         bool name = str_cut(part, '=', &key, &value) && str_is(key, "metadata.name");
         if (name && value.n && value.p[0] == '=') value = str_from(value, 1);
-        if (name) o->name = value, o->match = match;
+        if (name) o->name = value, o->match = str_is(how, "Contains") ? LIST_NAME_CONTAINS : LIST_NAME_PREFIX;
         else left = left.n ? str_fmt(http_req_arena(r), "%.*s,%.*s", STR_ARG(left), STR_ARG(part)) : part;
     }
     o->fields = left;
-    return true;
 }
 
 /* What the short form has; a request for no more than that is answered from the narrow rows. */
@@ -90,10 +84,11 @@ static bool opts_read(struct http_req *r, const char *list, struct list_opts *o,
 {
     struct list_query q;
     struct fields wanted;
-    if (!api_list_query(r, list, &q, e) || !fields_split(http_req_arena(r), q.fields, o, e) || !name_filter(r, o, e) ||
+    if (!api_list_query(r, list, &q, e) || !fields_split(http_req_arena(r), q.fields, o, e) ||
         !moment(http_req_query(r, "createdAfter"), "createdAfter", &o->created_after_us, e) ||
         !moment(http_req_query(r, "finishedBefore"), "finishedBefore", &o->finished_before_us, e))
         return false;
+    name_filter(r, o);
     fields_parse(http_req_arena(r), http_req_query(r, "fields"), &wanted);
     o->selector = q.labels;
     if (!q.labels.n && !q.fields.n) o->count = true; /* as in Kubernetes */

@@ -17,7 +17,7 @@ static void list_objects(struct http_req *r, void *user, enum service_kind kind)
         return;
     }
     struct object_query o = {.ns = http_req_param(r, "namespace"), .labels = q.labels, .fields = q.fields,
-                             .position = q.position, .limit = q.limit};
+                             .name_part = kind == SERVICE_TEMPLATE ? http_req_query(r, "namePattern") : STR_NONE, .position = q.position, .limit = q.limit};
     if (!service_object_page(http_req_arena(r), api_service(user), kind, &o, &page, &e)) {
         http_reply_err(r, &e);
         return;
@@ -36,9 +36,7 @@ static void get_object(struct http_req *r, void *user, enum service_kind kind)
 {
     struct val v;
     struct err e;
-    bool ok = api_get_options(r, &e) &&
-              service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"),
-                                 http_req_param(r, "name"), &v, &e);
+    bool ok = service_object_get(http_req_arena(r), api_service(user), kind, http_req_param(r, "namespace"), http_req_param(r, "name"), &v, &e);
     answer_object(r, ok, &v, &e);
 }
 

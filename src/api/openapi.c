@@ -1,7 +1,6 @@
 /* The OpenAPI document of the table of routes. Form: OpenAPI 3.1, whose schemas are JSON Schema 2020-12. Pure. */
 #include "api/routes.h"
 
-#include "api/api_p.h"
 #include "base/version.h"
 #include "spec/argo_gen.h"
 
@@ -300,11 +299,4 @@ struct val openapi_document(struct arena *a)
     map_add(&b, STR("paths"), paths(&d));
     map_add(&b, STR("components"), components(&d)); /* last: it ends the schemas */
     return map_done(&b);
-}
-
-void get_openapi(struct http_req *r, void *user)
-{
-    struct val v = openapi_document(http_req_arena(r));
-    (void)user;
-    api_answer(r, &v);
 }

@@ -21,6 +21,13 @@ bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct er
     return !str_is(out->name, "@latest") || service_find(http_req_arena(r), api_service(user), out->ns, out->name, out, e);
 }
 
+bool api_uid_ref(struct http_req *r, void *user, struct str uid, struct workflow_ref *out, struct err *e)
+{
+    struct str ns = http_req_param(r, "namespace");
+    return service_find_uid(http_req_arena(r), api_service(user), uid, out, e) &&
+           (str_eq(out->ns, ns) || err_set(e, ERR_NOT_FOUND, "there is no workflow with uid \"%.*s\" in namespace \"%.*s\"", STR_ARG(uid), STR_ARG(ns)));
+}
+
 /* Every one of them answers the workflow as it is now. */
 void api_answer_workflow(struct http_req *r, void *user, bool ok, const struct workflow_ref *ref, struct err *e)
 {

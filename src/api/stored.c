@@ -28,7 +28,7 @@ void skiff_object_get(struct http_req *r, void *user)
     struct stored_ref ref = ref_of(r);
     struct val v;
     struct err e;
-    if (api_get_options(r, &e) && service_stored_get(http_req_arena(r), api_service(user), &ref, &v, &e)) api_answer(r, &v);
+    if (service_stored_get(http_req_arena(r), api_service(user), &ref, &v, &e)) api_answer(r, &v);
     else http_reply_err(r, &e);
 }
 

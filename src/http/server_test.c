@@ -452,6 +452,32 @@ static void a_refusal_is_remembered(void **state)
     client_close(&c);
 }
 
+static void nothing_happens(struct MHD_Connection *c) { (void)c; }
+static void write_now(void *stream) { http_stream_write(stream, STR("now")); }
+
+/* A connection in the midst of sending asks for more also before the hooks of a turn. */
+static void a_source_lets_nothing_out_before_the_hooks(void **state)
+{
+    const struct mhd_api lib = {.suspend_connection = nothing_happens, .resume_connection = nothing_happens};
+    struct http_server server = {.mhd = &lib};
+    struct http_conn conn = {.server = &server};
+    struct http_req r = {.server = &server, .conn = &conn, .held = true};
+    char to[16];
+    (void)state;
+    TAILQ_INIT(&server.ready);
+    buf_init(&r.stream.out, 100);
+    r.stream.req = &r;
+    http_stream_source(&r.stream, write_now, &r.stream);
+    assert_true(http_stream_write(&r.stream, STR("later")));
+    assert_int_equal(stream_read(&r, 0, to, sizeof to), 0);
+    req_release(&r);
+    assert_int_equal(stream_read(&r, 0, to, sizeof to), 5);
+    assert_memory_equal(to, "later", 5);
+    assert_int_equal(stream_read(&r, 5, to, sizeof to), 3);
+    assert_memory_equal(to, "now", 3);
+    buf_fini(&r.stream.out);
+}
+
 static void vanished_watchers_are_noticed(void **state)
 {
     struct world *w = *state;
@@ -539,6 +565,7 @@ int main(void)
         HTTP_TEST(a_slow_reader_is_bounded),
         HTTP_TEST(a_refusal_is_remembered),
         HTTP_TEST(a_large_event_goes_through_alone),
+        cmocka_unit_test(a_source_lets_nothing_out_before_the_hooks),
         HTTP_TEST(vanished_watchers_are_noticed),
         HTTP_TEST(connections_are_bounded),
         HTTP_TEST(a_stop_ends_everything),

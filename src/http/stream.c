@@ -55,7 +55,7 @@ ssize_t stream_read(void *req, uint64_t pos, char *to, size_t max)
     struct http_stream *s = &r->stream;
     (void)pos;
     if (r->gone && !s->ended) return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (s->visible == s->at && !s->finished) source_ask(s);
+    if (s->out.n == s->at && !s->finished) source_ask(s); /* what waits for the send hook goes first, and not before it */
     size_t n = MIN(max, s->visible - s->at);
     if (n) {
         s->used = MAX(s->used, n);

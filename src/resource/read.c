@@ -71,6 +71,7 @@ bool resource_list(struct arena *a, struct store *s, const struct resource_query
         ok = ok && store_object_list(a, s, &from, &rows, &n, e);
         for (size_t i = 0; ok && !more && i < n; i++) {
             struct val stored;
+            if (q->name_part.n && str_find(rows[i].name, q->name_part, 0) < 0) continue;
             if (!(ok = json_parse(a, rows[i].doc, NULL, &stored, e))) break;
             struct val doc = document_show(a, &stored, rows[i].rv);
             if (!filter_keeps(&filter, &doc)) continue;

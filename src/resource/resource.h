@@ -61,6 +61,7 @@ struct resource_query {
     struct str ns;             /* absent or "": all namespaces */
     struct str label_selector; /* texts as a user wrote them; absent: all */
     struct str field_selector;
+    struct str name_part;      /* what names contain; absent or "": all */
     struct str continue_token; /* from the page before */
     size_t limit;              /* 0: LIMIT_LIST_ROWS */
 };

@@ -59,7 +59,7 @@ bool service_object_page(struct arena *a, struct service *s, enum service_kind k
                          struct object_page *out, struct err *e)
 {
     struct resource_query q = {.kind = kinds[kind].id, .ns = o->ns, .label_selector = o->labels, .field_selector = o->fields,
-                               .continue_token = o->position, .limit = o->limit};
+                               .name_part = o->name_part, .continue_token = o->position, .limit = o->limit};
     struct resource_page page = {0};
     struct val_builder list;
     *out = (struct object_page){.items = {.kind = VAL_LIST}};

@@ -147,6 +147,7 @@ bool remote_page(struct arena *a, struct service *s, const char *path, const str
     buf_printf(&b, "%s%s", path, strchr(path, '?') ? "" : "?");
     query_add(&b, a, "&listOptions.labelSelector=", o->labels);
     query_add(&b, a, "&listOptions.fieldSelector=", o->fields);
+    query_add(&b, a, "&namePattern=", o->name_part);
     query_add(&b, a, "&listOptions.continue=", o->position);
     if (o->limit) buf_printf(&b, "&listOptions.limit=%zu", o->limit);
     if (b.overflow) return err_set(e, ERR_LIMIT, "the selection is larger than %d bytes", TARGET_MAX);

@@ -118,6 +118,7 @@ bool service_object_list(struct arena *a, struct service *s, enum service_kind k
 /* One page of it; without a limit, as many as LIMIT_LIST_ROWS. */
 struct object_query {
     struct str ns, labels, fields; /* absent: all */
+    struct str name_part;          /* what names contain, of service_object_page; absent: all */
     struct str position;           /* `next` of the page before */
     size_t limit;
 };

@@ -326,9 +326,9 @@ static bool place_is_kept(struct service *s, const struct watch_opts *o, struct 
 struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
     if (!place_is_kept(s, o, e)) return NULL;
     struct service_watch *w = mem_zalloc(sizeof *w);
-    arena_init(&a);
     *w = (struct service_watch){.s = s, .on_line = o->on_line, .on_ready = o->on_ready, .user = o->user, .after = o->after};
     arena_init(&w->shown_arena);
     w->runs = mem_zalloc((o->n + 1) * sizeof *w->runs);

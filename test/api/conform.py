@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "server")]
+sys.path[:0] = [os.path.join(HERE, "..", "server"), os.path.join(HERE, "..", "crash")]
 import packages  # noqa: E402
 from server import Server, common, workflow  # noqa: E402
 
@@ -85,16 +85,8 @@ def seed(s, headers):
     return known, {"workflow": of_kind("Workflow", "hold", SUSPEND), "template": documents[0], "cronWorkflow": documents[2]}
 
 
-def main():
-    score = common.Score()
-    skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    try:
-        programs = packages.ensure("schemathesis", "schemathesis==4.32.5")
-    except RuntimeError as e:
-        score.skip(f"schemathesis: {e}")
-        return score.end()
-    s = Server(skiff).start("--auth", "token")
-    headers = {"Authorization": "Bearer " + re.search(r"skt_\w+", s.said)[0]}
+def conform(score, s, python):
+    headers = {"Authorization": "Bearer " + re.search(r"skt_\w+", s.start("--auth", "token").said)[0]}
     known, documents = seed(s, headers)
     operations = sum(len(item) for path, item in s.ask("GET", "/openapi.json")[2]["paths"].items() if path != "/openapi.json")
     with tempfile.TemporaryDirectory() as place:
@@ -102,7 +94,7 @@ def main():
             f.write(CONFIG)
         env = dict(os.environ, CONFORM_KNOWN=json.dumps(known), CONFORM_DOCUMENTS=json.dumps(documents),
                    SCHEMATHESIS_HOOKS=os.path.join(HERE, "conform_hooks.py"), PYTHONDONTWRITEBYTECODE="1", NO_COLOR="1")
-        done = subprocess.run([os.path.join(programs, "schemathesis"), "run", s.url + "/openapi.json",
+        done = subprocess.run([*python.program("schemathesis"), "run", s.url + "/openapi.json",
                                *(word for name, value in headers.items() for word in ("-H", f"{name}: {value}"))],
                               cwd=place, env=env, capture_output=True, text=True, timeout=LIMIT_S)
     tested = re.search(r"Tested: (\d+)", done.stdout)
@@ -113,7 +105,21 @@ def main():
     print(f"{found[1] if found else '?'} requests by schemathesis")
     score.check(s.proc.poll() is None and s.ask("GET", "/healthz")[0] == 200, "the server lives on")
     score.check(s.stop() == 0, "it ends in order")
-    s.close()
+
+
+def main():
+    score = common.Score()
+    skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
+    try:
+        python = packages.Python(os.path.join(HERE, "requirements.txt"))
+    except packages.Unavailable as e:
+        score.skip(f"schemathesis: {e}")
+        return score.end()
+    s = Server(skiff)
+    try:
+        conform(score, s, python)
+    finally:
+        s.close()
     return score.end()
 
 

@@ -1,6 +1,8 @@
 """/openapi.json: valid, the whole table, and all of Argo's operations under Argo's names at Argo's paths."""
+import glob
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -28,12 +30,21 @@ def parameters(op, where):
     return {p["name"]: p["schema"] for p in op.get("parameters", []) if p["in"] == where}
 
 
+def asked_for():
+    """Keys of queries that a handler reads by name."""
+    for path in glob.glob(os.path.join(HERE, "..", "..", "src", "api", "*.c")):
+        with open(path) as f:
+            yield from re.findall(r'http_req_query\(r, "([^"]+)"', f.read())
+
+
 def contents(score, doc):
     ops = operations(doc)
     ids = [op["operationId"] for op in ops.values()]
     score.check(len(set(ids)) == len(ids), "operation names stand once")
     lost = {r for r in refs(doc) if r.startswith("#/components/schemas/") and r.rsplit("/", 1)[1] not in doc["components"]["schemas"]}
     score.check(not lost, f"references to nothing: {lost}")
+    left_out = set(asked_for()) - {name for op in ops.values() for name in parameters(op, "query")}
+    score.check(not left_out, f"parameters that are not described: {left_out}")
     listed = parameters(ops["GET", "/api/v1/workflows/{namespace}"], "query")
     score.check(listed["listOptions.limit"] == {"type": "integer", "minimum": 0}, f"{listed.get('listOptions.limit')}")
     score.check(listed["nameFilter"]["enum"] == ["Exact", "Contains", "Prefix"] and "fields" in listed, f"{list(listed)}")
@@ -60,12 +71,12 @@ def check(score, doc, table):
         score.check(ops.get((method, path), {}).get("operationId") == name, f"{method} {path} is {name}")
     contents(score, doc)
     try:
-        programs = packages.ensure("openapi", "openapi-spec-validator==0.9.0")
-    except RuntimeError as e:
+        python = packages.Python(os.path.join(HERE, "requirements.txt"))
+    except packages.Unavailable as e:
         score.skip(f"the validator of OpenAPI documents: {e}")
         return
     with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
         json.dump(doc, f)
         f.flush()
-        done = subprocess.run([os.path.join(programs, "openapi-spec-validator"), f.name], capture_output=True, text=True)
+        done = subprocess.run([*python.program("openapi-spec-validator"), f.name], capture_output=True, text=True)
     score.check(done.returncode == 0, f"valid: {done.stdout}{done.stderr}")

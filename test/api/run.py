@@ -13,6 +13,7 @@ A case has `run`, a Workflow that keeps the engine at work meanwhile (a suspend 
     until: {…}                                   asks again until the answer has this
 
 usage: run.py [--docs] [SKIFF] [NAME…]; without it, the program that SKIFF in the environment names"""
+import contextlib
 import glob
 import json
 import os
@@ -49,6 +50,25 @@ def ask(place, method, target, body):
     return status, data
 
 
+@contextlib.contextmanager
+def engine(score, what, skiff, documents=()):
+    """(its state directory, its process), for as long as the keeper keeps it at work; nothing of it is left."""
+    place, proc = common.Place(skiff, "none"), None
+    try:
+        proc = place.start(place.file("keeper.yaml", yaml.safe_dump_all([KEEPER, *documents])))
+        common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
+        yield place, proc
+        ask(place, "PUT", "/api/v1/workflows/default/keeper/terminate", {})
+        proc.communicate(timeout=common.LIMIT_S)
+        left = place.wait_clean()
+        score.check(not left, f"{what}: left behind: {left}")
+    finally:
+        if proc and proc.poll() is None:
+            common.kill_engine(proc)
+        place.kill_all()
+        place.remove()
+
+
 def lacks(want, got, path=""):
     """What of `want` is not in `got`."""
     if want == "*":
@@ -76,12 +96,11 @@ def routes():
 
 
 class Case:
-    def __init__(self, score, skiff, path, hit):
+    def __init__(self, score, path, hit):
         self.score, self.name, self.hit = score, os.path.basename(path)[:-5], hit
         with open(path) as f:
             self.text = yaml.safe_load(f)
         self.saved = {}
-        self.place = common.Place(skiff, "none")
         self.routes = routes()
 
     def note(self, method, path, status):
@@ -113,19 +132,13 @@ class Case:
         for name, path in s.get("save", {}).items():
             self.saved[name] = at(value, path)
 
-    def run(self):
-        keeper = self.place.file("keeper.yaml", yaml.safe_dump_all([KEEPER, *self.text.get("documents", [])]))
-        proc = self.place.start(keeper)
-        common.wait_for(lambda: os.path.exists(self.place.state + "/engine.sock") and self.place.get("keeper"), "the engine")
+    def run(self, skiff):
         try:
-            for i, s in enumerate(self.text["steps"]):
-                self.step(i, s)
-        finally:
-            ask(self.place, "PUT", "/api/v1/workflows/default/keeper/terminate", {})
-            proc.communicate(timeout=common.LIMIT_S)
-        left = self.place.wait_clean()
-        self.score.check(not left, f"{self.name}: left behind: {left}")
-        self.place.remove()
+            with engine(self.score, self.name, skiff, self.text.get("documents", [])) as (self.place, _):
+                for i, s in enumerate(self.text["steps"]):
+                    self.step(i, s)
+        except Exception as e:  # the others still count
+            self.score.check(False, f"{self.name}: {type(e).__name__}: {e}")
 
 
 NONSENSE = [b"[]", b"null", b"1", b'"x"', b"{", b"[" * 5000, b"\xff\xfe{}",
@@ -138,37 +151,27 @@ NONSENSE = [b"[]", b"null", b"1", b'"x"', b"{", b"[" * 5000, b"\xff\xfe{}",
 
 def nonsense(score, skiff):
     """Whatever is asked, the engine answers, blames the request, and lives on."""
-    place = common.Place(skiff, "none")
-    proc = place.start(place.file("keeper.yaml", yaml.safe_dump(KEEPER)))
-    common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
-    for method, pattern in routes():
-        for name in ("keeper", "absent", "%2e%2e", "a%20b", "%C3%A9"):
-            ends_it = pattern.endswith(("/stop", "/terminate", "/resume")) or method == "DELETE" and pattern.startswith("/api/v1/workflows/")
-            if ends_it and name == "keeper" or pattern.endswith("/changes"):
-                continue
-            target = re.sub(r"\{\w+\}", name, pattern.replace("{namespace}", "default"))
-            for body in NONSENSE if method in ("PUT", "POST") else [None]:
-                c = common.Unix(place)
-                c.request(method, target + ("?listOptions.labelSelector=!&listOptions.fieldSelector==" if method == "GET" else ""), body)
-                status = c.getresponse().status
-                c.close()
-                refused = status == 501 and pattern.startswith(REFUSED) and method != "GET"
-                if not (status < 500 or refused):
-                    score.check(False, f"{method} {target} {body and body[:80]}: status {status}")
-    score.check(proc.poll() is None and place.get("keeper")["status"]["phase"] == "Running", "the engine lives on")
-    place.call("terminate", "keeper")
-    proc.communicate(timeout=common.LIMIT_S)
-    place.remove()
+    with engine(score, "nonsense", skiff) as (place, proc):
+        for method, pattern in routes():
+            for name in ("keeper", "absent", "%2e%2e", "a%20b", "%C3%A9"):
+                ends_it = pattern.endswith(("/stop", "/terminate", "/resume")) or method == "DELETE" and pattern.startswith("/api/v1/workflows/")
+                if ends_it and name == "keeper" or pattern.endswith("/changes"):
+                    continue
+                target = re.sub(r"\{\w+\}", name, pattern.replace("{namespace}", "default"))
+                for body in NONSENSE if method in ("PUT", "POST") else [None]:
+                    c = common.Unix(place)
+                    c.request(method, target + ("?listOptions.labelSelector=!&listOptions.fieldSelector==" if method == "GET" else ""), body)
+                    status = c.getresponse().status
+                    c.close()
+                    refused = status == 501 and pattern.startswith(REFUSED) and method != "GET"
+                    if not (status < 500 or refused):
+                        score.check(False, f"{method} {target} {body and body[:80]}: status {status}")
+        score.check(proc.poll() is None and place.get("keeper")["status"]["phase"] == "Running", "the engine lives on")
 
 
 def document(score, skiff):
-    place = common.Place(skiff, "none")
-    proc = place.start(place.file("keeper.yaml", yaml.safe_dump(KEEPER)))
-    common.wait_for(lambda: os.path.exists(place.state + "/engine.sock") and place.get("keeper"), "the engine")
-    doc = json.loads(ask(place, "GET", "/openapi.json", None)[1])
-    place.call("terminate", "keeper")
-    proc.communicate(timeout=common.LIMIT_S)
-    place.remove()
+    with engine(score, "document", skiff) as (place, _):
+        doc = json.loads(ask(place, "GET", "/openapi.json", None)[1])
     with open(ROUTES) as f:
         openapi.check(score, doc, re.findall(r'^ROUTE\("(\w+)", "([^"]+)", (\w+),', f.read(), re.M))
 
@@ -214,7 +217,7 @@ def main():
     skiff = os.path.abspath(words.pop(0) if words else os.environ["SKIFF"])
     for path in sorted(glob.glob(os.path.join(HERE, "cases", "*.yaml"))):
         if not words or os.path.basename(path)[:-5] in words:
-            Case(score, skiff, path, hit).run()
+            Case(score, path, hit).run(skiff)
     if not words or "document" in words:
         document(score, skiff)
     if not words:

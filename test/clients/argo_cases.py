@@ -1,8 +1,10 @@
 """The argo program over HTTP/1: every command that speaks to a server, and what its documentation says of it."""
+import contextlib
 import json
 import os
 import re
 import subprocess
+import threading
 
 import yaml
 from http_cases import certificate
@@ -70,8 +72,17 @@ class Argo:
         self.env = {"PATH": os.environ["PATH"], "HOME": server.place.root, "ARGO_HTTP1": "true", "ARGO_SERVER": f"127.0.0.1:{server.port}", "ARGO_SECURE": "false",
                     "ARGO_TOKEN": "", "ARGO_NAMESPACE": "default", "KUBECONFIG": "/dev/null", **env}
 
-    def start(self, *words):
-        return subprocess.Popen([self.program, *words], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    @contextlib.contextmanager
+    def beside(self, *words):
+        """It goes on beside the test, though not for ever: whoever reads from it sees it end then."""
+        with subprocess.Popen([self.program, *words], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as proc:
+            limit = threading.Timer(common.LIMIT_S, proc.kill)
+            limit.start()
+            try:
+                yield proc
+            finally:
+                limit.cancel()
+                proc.kill()
 
     def call(self, *words):
         """(exit status, all that it printed)."""
@@ -184,17 +195,16 @@ def shows(score, argo):
     score.check(argo("get", "@latest", "-o", "name").strip() == name, "get @latest")
     score.check(yaml.safe_load(argo("get", name, "-o", "yaml"))["status"]["phase"] == "Succeeded", "get -o yaml")
     short = plain(argo("get", name, "-o", "short"))
-    score.check("PODNAME" not in short or "one" in short, f"get -o short: {short}")
+    score.check(re.match(r"STEP +TEMPLATE +PODNAME +DURATION +MESSAGE +NODENAME\n", short) and "one" in short, f"get -o short: {short}")
     only = plain(argo("get", name, "--node-field-selector", "displayName=one"))
     score.check("one" in only and "two" not in only, f"get --node-field-selector: {only}")
     status, said = argo.call("get", "absent")
     score.check(status == 1 and "NotFound" in said, f"get of none: {said}")
     name = argo.submit(APPROVE % "watched")
     argo.waits(name)
-    watch = argo.start("watch", "@latest")
-    wait = argo.start("wait", "@latest")
-    argo("resume", name)
-    seen, said = plain(watch.communicate(timeout=common.LIMIT_S)[0]), wait.communicate(timeout=common.LIMIT_S)[0]
+    with argo.beside("watch", "@latest") as watch, argo.beside("wait", "@latest") as wait:
+        argo("resume", name)
+        seen, said = plain(watch.communicate()[0]), wait.communicate()[0]
     score.check(watch.returncode == 0 and re.search(r"Status: +Succeeded", seen), f"watch: {seen[-600:]}")
     score.check(wait.returncode == 0 and "Succeeded at" in said, f"wait: {said}")
     score.check(argo.call("wait", "absent")[0] == 1 and argo.call("wait", "absent", "--ignore-not-found")[0] == 0, "wait for none")
@@ -220,11 +230,11 @@ def logs(score, argo):
     status, text = argo.call("logs", "absent")
     score.check(status == 1 and "NotFound" in text, f"logs of none: {text}")
     name = argo.submit(APPROVE % "followed")
-    follow = argo.start("logs", name, "--follow", "--no-color")
-    first = follow.stdout.readline()
-    score.check(first.endswith(": first\n"), f"what is there: {first}")
-    argo("resume", name)
-    score.check(follow.communicate(timeout=common.LIMIT_S)[0].strip().endswith(": ok=none") and follow.returncode == 0, "and what comes")
+    with argo.beside("logs", name, "--follow", "--no-color") as follow:
+        first = follow.stdout.readline()
+        score.check(first.endswith(": first\n"), f"what is there: {first}")
+        argo("resume", name)
+        score.check(follow.communicate()[0].strip().endswith(": ok=none") and follow.returncode == 0, "and what comes")
 
 
 def steers(score, argo):
@@ -246,10 +256,10 @@ def steers(score, argo):
     argo.waits("failed")
     argo("stop", "failed", "--node-field-selector", "displayName=approve", "--message", "not good")
     score.check(argo.call("wait", "failed")[0] == 1 and "not good" in plain(argo("get", "failed")), "stop of a node")
-    retry = argo.start("retry", "failed", "--watch", "--node-field-selector", "name=failed[0].before", "--restart-successful")
-    argo.waits("failed")
-    argo("resume", "failed", "--node-field-selector", "displayName=approve")
-    said = plain(retry.communicate(timeout=common.LIMIT_S)[0])
+    with argo.beside("retry", "failed", "--watch", "--node-field-selector", "name=failed[0].before", "--restart-successful") as retry:
+        argo.waits("failed")
+        argo("resume", "failed", "--node-field-selector", "displayName=approve")
+        said = plain(retry.communicate()[0])
     score.check(retry.returncode == 0 and re.search("Status: +Succeeded", said), f"retry --watch: {said[-500:]}")
     status, said = argo.call("retry", "failed")
     score.check(status == 1 and "InvalidArgument" not in said and "restartSuccessful" in said, f"retry of what is well: {said}")

@@ -37,10 +37,9 @@ class Hera:
         self.s = WorkflowsService(host=server.url, namespace="default", token=token, verify_ssl=verify)
 
     def run(self, w):
-        """The workflow, once it is over."""
-        w.workflows_service = self.s
-        w.namespace = "default"
-        return w.create(wait=True, poll_interval=0.05)
+        """The workflow, once it is over. Hera's own wait knows no limit, so it comes after ours."""
+        self.over(self.start(w))
+        return w.wait(poll_interval=0.05)
 
     def start(self, w):
         w.workflows_service = self.s

@@ -159,6 +159,8 @@ def namespaces(score, skiff):
              ("GET", f"/api/v1/archived-workflows/{uids['a']}", None, 200), ("GET", f"/api/v1/archived-workflows/{uids['b']}", None, 403),
              ("DELETE", f"/api/v1/archived-workflows/{uids['b']}?namespace=a", None, 403), ("GET", "/api/v1/archived-workflows/absent", None, 404),
              ("GET", f"/artifacts-by-uid/{uids['b']}/n/x", None, 403), ("GET", "/artifacts/b/hold/n/x", None, 403),
+             ("GET", f"/api/v1/workflows/a/hold?uid={uids['b']}", None, 404), ("GET", f"/api/v1/workflows/a/hold?uid={uids['a']}", None, 200),
+             ("GET", f"/artifact-files/a/archived-workflows/{uids['b']}/n/outputs/x", None, 404),
              ("POST", "/api/v1/skiff/submit?namespace=a", {"documents": []}, 403), ("GET", "/api/v1/skiff/changes?workflow=a/hold", None, 403),
              ("GET", "/api/v1/cluster-workflow-templates", None, 200), ("GET", OWN, None, 403), ("GET", OWN + "?namespace=a", None, 403),
              ("GET", "/api/v1/workflow-events/", None, 403), ("GET", "/api/v1/workflow-events/b", None, 403), ("GET", "/api/v1/stream/events/", None, 403),

@@ -99,6 +99,14 @@ def of_the_caller(score, skiff):
         status, _, made = s.ask("POST", "/api/v1/workflows/default", {"workflow": workflow("true", name=name)}, {"traceparent": parent})
         score.check(status == 200, f"submit: {made}")
         s.wait(name)
+    s.ask("POST", "/api/v1/workflow-templates/default", {"template": {"metadata": {"name": "t"}, "spec": workflow("true")["spec"]}})
+    for target, body in (("workflows/default/submit", {"resourceKind": "WorkflowTemplate", "resourceName": "t", "submitOptions": {"name": "stored", "annotations": "a=b"}}),
+                         ("skiff/submit", {"documents": [workflow("true", name="ours")], "annotations": [{"name": "a", "value": "b"}]})):
+        status, _, made = s.ask("POST", "/api/v1/" + target, body, {"traceparent": PARENT})
+        score.check(status == 200, f"submit: {made}")
+    for name in ("stored", "ours"):
+        notes = s.wait(name)["metadata"].get("annotations", {})
+        score.check(notes.get("a") == "b" and notes.get("opentelemetry.io/traceparent") == PARENT, f"beside other annotations: {notes}")
     ran = subprocess.run(s.place.command("submit", s.place.file("c.json", json.dumps(workflow("true", name="cli")))), capture_output=True, text=True,
                          env=s.place.env({"TRACEPARENT": PARENT}))
     score.check(ran.returncode == 0, f"submit: {ran.stderr}")
