@@ -75,13 +75,23 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
     ops_committed(x);
     jobs_committed(x);
     retired_remove(x);
-    if (!x->closing) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
+    if (!x->closing && !x->lone) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
     loop_timer_arm_us(x->timer, 0);    /* a turn is to follow, whatever else the loop has to wait for */
     if (!x->dirty) x->o.on_commit(x->o.user);
     return true;
 }
 
 bool exec_commit(struct exec *x, struct err *e) { return commit(x, STORE_DURABLE, e); }
+
+/* A commit lets steps begin, of which one may end at once and be in the next transaction: so none begins until this one is open. */
+bool exec_begin_alone(struct exec *x, struct err *e)
+{
+    bool ok = true, outer = x->lone;
+    x->lone = true;
+    while (ok && x->dirty) ok = commit(x, x->full ? STORE_DURABLE : STORE_FAST, e);
+    x->lone = outer;
+    return ok && exec_begin(x, e);
+}
 
 bool exec_settle(struct exec *x)
 {
@@ -138,6 +148,7 @@ static void turn_end(void *user)
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
     ops_run(x);
+    requests_run(x);
     /* a run that was deleted must not get another event before that is committed */
     bool more = x->dirty && x->over.n && commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     timer_arm(x);

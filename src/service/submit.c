@@ -197,7 +197,7 @@ static bool submit_here(struct arena *a, struct service *s, const struct documen
                         const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
 {
     *n = 0;
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     if (!accept_all(a, s, docs, o, out, n, e)) return exec_rollback(s->exec), false;
     if (!exec_commit(s->exec, e)) return false;
     if (docs->n > *n) exec_limits_changed(s->exec); /* objects came along */
@@ -262,7 +262,7 @@ static void submissions_accept(struct service *s, struct submission **all, size_
     struct err e;
     bool objects = false;
     for (size_t i = 0; i < n; i++) all[i]->ok = true;
-    if (!exec_commit(s->exec, &e) || !exec_begin(s->exec, &e)) {
+    if (!exec_begin_alone(s->exec, &e)) {
         submissions_fail(all, n, &e);
         return;
     }
