@@ -266,9 +266,9 @@ static bool archive_open(struct exec *x, struct err *e)
     struct str text = config_str(x->o.config, CONFIG_ARCHIVE_TTL), days = str_sub(text, 0, text.n ? text.n - 1 : 0);
     int64_t n = 0;
     if (!text.n) return true;
-    bool ok = text.p[text.n - 1] == 'd' ? str_to_i64(days, &n) && n <= ARCHIVE_DAYS_MAX : duration_parse(text, &n, NULL);
-    x->archive_ttl_us = text.p[text.n - 1] == 'd' ? n * 24 * 3600 * 1000000 : n / 1000;
-    return (ok && x->archive_ttl_us > 0) || err_set(e, ERR_USAGE, "archive_ttl is a time such as 30d or 12h, not '%.*s'", STR_ARG(text));
+    bool in_days = text.p[text.n - 1] == 'd', ok = in_days ? str_to_i64(days, &n) && n > 0 && n <= ARCHIVE_DAYS_MAX : duration_parse(text, &n, NULL);
+    if (ok) x->archive_ttl_us = in_days ? n * 24 * 3600 * 1000000 : n / 1000;
+    return x->archive_ttl_us > 0 || err_set(e, ERR_USAGE, "archive_ttl is a time such as 30d or 12h, not '%.*s'", STR_ARG(text));
 }
 
 static bool open_parts(struct exec *x, struct err *e)
