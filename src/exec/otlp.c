@@ -142,11 +142,11 @@ static struct timespec at_us(int64_t mono_us)
     return (struct timespec){.tv_sec = mono_us / SECOND_US, .tv_nsec = mono_us % SECOND_US * (SECOND_NS / SECOND_US)};
 }
 
-/* Under the lock: until then, or the end. */
-static void pause_until(struct otlp *o, int64_t mono_us)
+/* Under the lock: until then, or the end, or until so many bytes wait. */
+static void pause_until(struct otlp *o, int64_t mono_us, size_t most)
 {
     struct timespec ts = at_us(mono_us);
-    while (!o->end_us && clock_mono_us() < mono_us)
+    while (!o->end_us && o->bytes < most && clock_mono_us() < mono_us)
         if (pthread_cond_timedwait(&o->wake, &o->lock, &ts) != 0) break;
 }
 
@@ -155,7 +155,7 @@ static struct chunk *batch_take(struct otlp *o)
 {
     pthread_mutex_lock(&o->lock);
     while (!o->first && !o->end_us) pthread_cond_wait(&o->wake, &o->lock);
-    if (o->first && o->bytes < LIMIT_OTLP_BATCH_BYTES) pause_until(o, clock_mono_us() + BATCH_US);
+    if (o->first) pause_until(o, clock_mono_us() + BATCH_US, LIMIT_OTLP_BATCH_BYTES);
     struct chunk *batch = o->first, *last = batch;
     size_t bytes = batch ? batch->bytes : 0;
     while (last && last->next && bytes + last->next->bytes <= LIMIT_OTLP_BATCH_BYTES) bytes += (last = last->next)->bytes;
@@ -240,7 +240,7 @@ static size_t batch_send(struct otlp *o, struct str body, size_t spans)
         if (send_once(o, body, spans, &lost, &after_us) != AGAIN) return lost;
         pthread_mutex_lock(&o->lock);
         bool ending = o->end_us;
-        if (!ending) pause_until(o, clock_mono_us() + MAX(pause_us, after_us));
+        if (!ending) pause_until(o, clock_mono_us() + MAX(pause_us, after_us), SIZE_MAX);
         pthread_mutex_unlock(&o->lock);
         if (ending) break;
     }
@@ -319,12 +319,12 @@ void otlp_add(struct otlp *o, struct str spans, size_t n)
         struct chunk *c = mem_alloc(sizeof *c + spans.n);
         *c = (struct chunk){.bytes = spans.n, .spans = n};
         memcpy(c->text, spans.p, spans.n);
+        if (!o->first || o->bytes + spans.n >= LIMIT_OTLP_BATCH_BYTES) pthread_cond_signal(&o->wake); /* else it waits for a batch */
         if (o->last) o->last->next = c;
         else o->first = c;
         o->last = c;
         o->bytes += spans.n;
         o->counts.waiting += n;
-        pthread_cond_signal(&o->wake);
     } else {
         o->counts.dropped += n;
     }
