@@ -1,7 +1,6 @@
 /* See otlp.h. */
 #include "exec/otlp.h"
 
-#include <ctype.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -43,20 +42,7 @@ struct otlp {
 
 /* ---- settings ---- */
 
-/* key=value,key2=value2 with values in percent encoding, as the variables have it. */
-static struct str percent_decode(struct arena *a, struct str s)
-{
-    struct buf b CLEANUP(buf_fini);
-    buf_init(&b, LIMIT_VALUE_BYTES);
-    for (size_t i = 0; i < s.n; i++) {
-        char hex[] = {i + 2 < s.n ? s.p[i + 1] : 0, i + 2 < s.n ? s.p[i + 2] : 0, 0}, *end;
-        long byte = strtol(hex, &end, 16);
-        if (s.p[i] == '%' && isxdigit((unsigned char)hex[0]) && end == hex + 2) buf_char(&b, (char)byte), i += 2;
-        else buf_char(&b, s.p[i]);
-    }
-    return buf_dup(a, &b);
-}
-
+/* key=value,key2=value2 with values in percent encoding, as the variables have it; one that is not is taken as it stands. */
 static size_t pairs_read(struct arena *a, struct str text, struct web_field *out, size_t most)
 {
     size_t n = 0;
@@ -64,8 +50,10 @@ static size_t pairs_read(struct arena *a, struct str text, struct web_field *out
         struct str one = text, rest = STR_NONE;
         if (!str_cut(text, ',', &one, &rest)) one = text;
         text = rest;
-        struct str key, value;
-        if (str_cut(str_trim(one), '=', &key, &value)) out[n++] = (struct web_field){str_dup(a, str_trim(key)), percent_decode(a, str_trim(value))};
+        struct str key, value, plain;
+        if (!str_cut(str_trim(one), '=', &key, &value)) continue;
+        value = str_trim(value);
+        out[n++] = (struct web_field){str_dup(a, str_trim(key)), str_percent_decode(a, value, false, &plain) ? plain : str_dup(a, value)};
     }
     return n;
 }
