@@ -172,6 +172,22 @@ static void strings_are_cut_found_and_read(void **state)
     assert_true(str_is(str_trim(STR(" \t a b \n")), "a b"));
 }
 
+static void percent_signs_are_decoded(void **state)
+{
+    static const struct { const char *text, *plain, *form; } rows[] = {
+        {"", "", ""}, {"a+b", "a+b", "a b"}, {"%41%2fb%C3%a9", "A/b\xc3\xa9", "A/b\xc3\xa9"}, {"%", NULL, NULL}, {"a%4", NULL, NULL}, {"%4g", NULL, NULL}, {"%00", NULL, NULL}};
+    struct arena a CLEANUP(arena_fini);
+    struct str out;
+    (void)state;
+    arena_init(&a);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(str_percent_decode(&a, str_of(rows[i].text), false, &out), rows[i].plain != NULL);
+        if (rows[i].plain) assert_string_equal(out.p, rows[i].plain);
+        assert_int_equal(str_percent_decode(&a, str_of(rows[i].text), true, &out), rows[i].form != NULL);
+        if (rows[i].form) assert_string_equal(out.p, rows[i].form);
+    }
+}
+
 static void errors_keep_code_and_gain_context(void **state)
 {
     (void)state;
@@ -209,6 +225,7 @@ int main(void)
         cmocka_unit_test(times_round_trip),
         cmocka_unit_test(log_lines_are_read_in_one_way),
         cmocka_unit_test(strings_are_cut_found_and_read),
+        cmocka_unit_test(percent_signs_are_decoded),
         cmocka_unit_test(errors_keep_code_and_gain_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

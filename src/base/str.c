@@ -143,3 +143,33 @@ struct str str_cat(struct arena *a, struct str x, struct str y)
 }
 
 const char *str_z(struct arena *a, struct str s) { return str_dup(a, s.p ? s : STR("")).p; }
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool str_percent_decode(struct arena *a, struct str s, bool plus, struct str *out)
+{
+    char *to = arena_alloc_bytes(a, s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '+' && plus) c = ' ';
+        if (c == '%') {
+            int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
+            int lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
+            if (hi < 0 || lo < 0) return false;
+            c = (char)(hi * 16 + lo);
+            i += 2;
+        }
+        if (c == 0) return false;
+        to[n++] = c;
+    }
+    to[n] = 0;
+    *out = str_n(to, n);
+    return true;
+}

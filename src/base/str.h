@@ -76,6 +76,8 @@ struct str str_dup(struct arena *a, struct str s);
 struct str str_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct str str_cat(struct arena *a, struct str x, struct str y);
 const char *str_z(struct arena *a, struct str s);
+/* Decodes %XX, and '+' as a space when `plus`. False: a bad escape, or a NUL. */
+bool str_percent_decode(struct arena *a, struct str s, bool plus, struct str *out);
 
 /* A growing byte string. Once an append would pass `max`, `overflow` is set, nothing more is
  * appended and the caller reports ERR_LIMIT; buf_str is then the part that fitted. */

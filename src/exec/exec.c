@@ -75,13 +75,23 @@ static bool commit(struct exec *x, enum store_durability how, struct err *e)
     ops_committed(x);
     jobs_committed(x);
     retired_remove(x);
-    if (!x->closing) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
+    if (!x->closing && !x->lone) jobs_dispatch(x); /* steps begin while their commit is still being looked at */
     loop_timer_arm_us(x->timer, 0);    /* a turn is to follow, whatever else the loop has to wait for */
     if (!x->dirty) x->o.on_commit(x->o.user);
     return true;
 }
 
 bool exec_commit(struct exec *x, struct err *e) { return commit(x, STORE_DURABLE, e); }
+
+/* A commit lets steps begin, of which one may end at once and be in the next transaction: so none begins until this one is open. */
+bool exec_begin_alone(struct exec *x, struct err *e)
+{
+    bool ok = true, outer = x->lone;
+    x->lone = true;
+    while (ok && x->dirty) ok = commit(x, x->full ? STORE_DURABLE : STORE_FAST, e);
+    x->lone = outer;
+    return ok && exec_begin(x, e);
+}
 
 bool exec_settle(struct exec *x)
 {
@@ -138,6 +148,7 @@ static void turn_end(void *user)
     if (x->dirty && !commit_waits(x)) commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     else jobs_dispatch(x);
     ops_run(x);
+    requests_run(x);
     /* a run that was deleted must not get another event before that is committed */
     bool more = x->dirty && x->over.n && commit(x, x->full ? STORE_DURABLE : STORE_FAST, &e);
     timer_arm(x);
@@ -255,9 +266,9 @@ static bool archive_open(struct exec *x, struct err *e)
     struct str text = config_str(x->o.config, CONFIG_ARCHIVE_TTL), days = str_sub(text, 0, text.n ? text.n - 1 : 0);
     int64_t n = 0;
     if (!text.n) return true;
-    bool ok = text.p[text.n - 1] == 'd' ? str_to_i64(days, &n) && n <= ARCHIVE_DAYS_MAX : duration_parse(text, &n, NULL);
-    x->archive_ttl_us = text.p[text.n - 1] == 'd' ? n * 24 * 3600 * 1000000 : n / 1000;
-    return (ok && x->archive_ttl_us > 0) || err_set(e, ERR_USAGE, "archive_ttl is a time such as 30d or 12h, not '%.*s'", STR_ARG(text));
+    bool in_days = text.p[text.n - 1] == 'd', ok = in_days ? str_to_i64(days, &n) && n > 0 && n <= ARCHIVE_DAYS_MAX : duration_parse(text, &n, NULL);
+    if (ok) x->archive_ttl_us = in_days ? n * 24 * 3600 * 1000000 : n / 1000;
+    return x->archive_ttl_us > 0 || err_set(e, ERR_USAGE, "archive_ttl is a time such as 30d or 12h, not '%.*s'", STR_ARG(text));
 }
 
 static bool open_parts(struct exec *x, struct err *e)

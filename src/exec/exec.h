@@ -50,8 +50,9 @@ bool exec_begin(struct exec *x, struct err *e);
 bool exec_commit(struct exec *x, struct err *e);
 /* The commit at the end of this turn is on the disk before on_commit: one for all that is promised in a turn. */
 bool exec_promise(struct exec *x, struct err *e);
-/* Forgets what was submitted since exec_begin; call exec_commit before exec_begin, so that nothing
- * else of this turn is in the transaction. */
+/* The same with nothing else of this turn in it: that is committed first. */
+bool exec_begin_alone(struct exec *x, struct err *e);
+/* Forgets what was done since exec_begin_alone; no other transaction may be rolled back. */
 void exec_rollback(struct exec *x);
 
 /* Stores a complete Workflow object and starts it, in the open transaction. The values are copied.

@@ -197,6 +197,7 @@ struct exec {
     bool full;   /* every transition survives a power cut */
     bool promise; /* the open transaction does, too */
     bool looked;  /* somebody may have read what it has written */
+    bool lone;    /* what is open is committed for exec_begin_alone: nothing begins */
     bool plain;  /* --runtime=none */
     struct containers *containers; /* --runtime=container; else NULL */
     bool private_net;      /* each pod has a network of its own, */
@@ -372,7 +373,8 @@ void pod_networks_free(struct active *l);
 bool request_new(struct active *l, struct node *n, struct err *e);
 bool request_cancel(struct active *l, const struct node *n, struct err *e); /* in the open transaction */
 bool request_restore(struct exec *x, struct active *l, const struct command_row *c, struct err *e);
-void requests_committed(struct exec *x); /* those that are decided may be made */
+void requests_committed(struct exec *x); /* those that are decided may be made, */
+void requests_run(struct exec *x);       /* and are at the end of the turn */
 void requests_dropped(struct exec *x);   /* rolled back: they never were */
 void requests_orphan(struct active *l);
 void requests_close(struct exec *x);

@@ -1,7 +1,6 @@
 /* See otlp.h. */
 #include "exec/otlp.h"
 
-#include <ctype.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -43,20 +42,7 @@ struct otlp {
 
 /* ---- settings ---- */
 
-/* key=value,key2=value2 with values in percent encoding, as the variables have it. */
-static struct str percent_decode(struct arena *a, struct str s)
-{
-    struct buf b CLEANUP(buf_fini);
-    buf_init(&b, LIMIT_VALUE_BYTES);
-    for (size_t i = 0; i < s.n; i++) {
-        char hex[] = {i + 2 < s.n ? s.p[i + 1] : 0, i + 2 < s.n ? s.p[i + 2] : 0, 0}, *end;
-        long byte = strtol(hex, &end, 16);
-        if (s.p[i] == '%' && isxdigit((unsigned char)hex[0]) && end == hex + 2) buf_char(&b, (char)byte), i += 2;
-        else buf_char(&b, s.p[i]);
-    }
-    return buf_dup(a, &b);
-}
-
+/* key=value,key2=value2 with values in percent encoding, as the variables have it; one that is not is taken as it stands. */
 static size_t pairs_read(struct arena *a, struct str text, struct web_field *out, size_t most)
 {
     size_t n = 0;
@@ -64,8 +50,10 @@ static size_t pairs_read(struct arena *a, struct str text, struct web_field *out
         struct str one = text, rest = STR_NONE;
         if (!str_cut(text, ',', &one, &rest)) one = text;
         text = rest;
-        struct str key, value;
-        if (str_cut(str_trim(one), '=', &key, &value)) out[n++] = (struct web_field){str_dup(a, str_trim(key)), percent_decode(a, str_trim(value))};
+        struct str key, value, plain;
+        if (!str_cut(str_trim(one), '=', &key, &value)) continue;
+        value = str_trim(value);
+        out[n++] = (struct web_field){str_dup(a, str_trim(key)), str_percent_decode(a, value, false, &plain) ? plain : str_dup(a, value)};
     }
     return n;
 }
@@ -142,11 +130,11 @@ static struct timespec at_us(int64_t mono_us)
     return (struct timespec){.tv_sec = mono_us / SECOND_US, .tv_nsec = mono_us % SECOND_US * (SECOND_NS / SECOND_US)};
 }
 
-/* Under the lock: until then, or the end. */
-static void pause_until(struct otlp *o, int64_t mono_us)
+/* Under the lock: until then, or the end, or until so many bytes wait. */
+static void pause_until(struct otlp *o, int64_t mono_us, size_t most)
 {
     struct timespec ts = at_us(mono_us);
-    while (!o->end_us && clock_mono_us() < mono_us)
+    while (!o->end_us && o->bytes < most && clock_mono_us() < mono_us)
         if (pthread_cond_timedwait(&o->wake, &o->lock, &ts) != 0) break;
 }
 
@@ -155,7 +143,7 @@ static struct chunk *batch_take(struct otlp *o)
 {
     pthread_mutex_lock(&o->lock);
     while (!o->first && !o->end_us) pthread_cond_wait(&o->wake, &o->lock);
-    if (o->first && o->bytes < LIMIT_OTLP_BATCH_BYTES) pause_until(o, clock_mono_us() + BATCH_US);
+    if (o->first) pause_until(o, clock_mono_us() + BATCH_US, LIMIT_OTLP_BATCH_BYTES);
     struct chunk *batch = o->first, *last = batch;
     size_t bytes = batch ? batch->bytes : 0;
     while (last && last->next && bytes + last->next->bytes <= LIMIT_OTLP_BATCH_BYTES) bytes += (last = last->next)->bytes;
@@ -240,7 +228,7 @@ static size_t batch_send(struct otlp *o, struct str body, size_t spans)
         if (send_once(o, body, spans, &lost, &after_us) != AGAIN) return lost;
         pthread_mutex_lock(&o->lock);
         bool ending = o->end_us;
-        if (!ending) pause_until(o, clock_mono_us() + MAX(pause_us, after_us));
+        if (!ending) pause_until(o, clock_mono_us() + MAX(pause_us, after_us), SIZE_MAX);
         pthread_mutex_unlock(&o->lock);
         if (ending) break;
     }
@@ -319,12 +307,12 @@ void otlp_add(struct otlp *o, struct str spans, size_t n)
         struct chunk *c = mem_alloc(sizeof *c + spans.n);
         *c = (struct chunk){.bytes = spans.n, .spans = n};
         memcpy(c->text, spans.p, spans.n);
+        if (!o->first || o->bytes + spans.n >= LIMIT_OTLP_BATCH_BYTES) pthread_cond_signal(&o->wake); /* else it waits for a batch */
         if (o->last) o->last->next = c;
         else o->first = c;
         o->last = c;
         o->bytes += spans.n;
         o->counts.waiting += n;
-        pthread_cond_signal(&o->wake);
     } else {
         o->counts.dropped += n;
     }

@@ -84,7 +84,7 @@ static void request_add(struct active *l, struct node *n, int64_t id)
     index_put(l, n, q);
 }
 
-/* Its next one begins after the commit that is due now anyway. */
+/* Its next one begins at the end of this turn. */
 static void room_note(struct active *l)
 {
     if (l->has_room || l->waiting_head == l->waiting.n) return;
@@ -226,8 +226,6 @@ static void waiting_make(struct active *l)
     if (l->waiting_head == l->waiting.n) l->waiting_head = l->waiting.n = 0;
 }
 
-/* What one that cannot be made leads to is decided in the next transaction. Time limits begin with the
- * request itself, so it waits here for its turn and not in the library. */
 void requests_committed(struct exec *x)
 {
     struct request **due = x->due.items;
@@ -239,7 +237,13 @@ void requests_committed(struct exec *x)
     for (size_t i = 0; i < n; i++)
         if (due[i]) request_wait(due[i]);
     if (n) free(due);
-    while (!x->closing && x->roomy.n) {
+}
+
+/* What one that cannot be made leads to is decided in the next transaction. Time limits begin with the
+ * request itself, so it waits here for its turn and not in the library. */
+void requests_run(struct exec *x)
+{
+    while (!x->failed && !x->closing && x->roomy.n) {
         struct active *l = VEC_POP(&x->roomy);
         l->has_room = false;
         waiting_make(l);

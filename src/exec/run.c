@@ -338,6 +338,7 @@ void actives_reap(struct exec *x)
 /* Nothing else is in the transaction that was rolled back. */
 void actives_drop(struct exec *x)
 {
+    for (size_t i = 0; i < x->stale.n; i++) x->stale.items[i]->stale = false;
     x->over.n = x->stale.n = 0;
     while (x->begun.n) active_forget(VEC_POP(&x->begun));
 }

@@ -4,12 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "exec/exec.h"
 #include "exec/otlp.h"
+#include "os/fd.h"
 
 static void traceparents_are_read_strictly(void **state)
 {
@@ -66,6 +71,44 @@ static void what_nobody_takes_is_dropped_and_counted(void **state)
     otlp_close(o);
 }
 
+/* A collector at a port of its own, which says nothing. */
+static struct otlp *silent(struct arena *a, struct pollfd *at)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof name;
+    struct otlp *o;
+    struct err e;
+    *at = (struct pollfd){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = POLLIN};
+    assert_int_equal(bind(at->fd, (struct sockaddr *)&name, n), 0);
+    assert_int_equal(listen(at->fd, 1), 0);
+    assert_int_equal(getsockname(at->fd, (struct sockaddr *)&name, &n), 0);
+    struct config c = config_with(a, str_fmt(a, "http://127.0.0.1:%d", ntohs(name.sin_port)).p);
+    assert_true(otlp_open(&c, &o, &e));
+    return o;
+}
+
+/* A few spans wait for more; those of a whole batch need not, though there were a few before. */
+static void a_whole_batch_does_not_wait(void **state)
+{
+    (void)state;
+    enum { TURNS = 100000, FEW = 0, MANY = 1, LIMIT_MS = 60000 };
+    struct arena a CLEANUP(arena_fini);
+    struct pollfd at[2];
+    arena_init(&a);
+    struct otlp *few = silent(&a, &at[FEW]), *many = silent(&a, &at[MANY]);
+    struct str large = {arena_alloc(&a, LIMIT_OTLP_BATCH_BYTES), LIMIT_OTLP_BATCH_BYTES};
+    memset((char *)large.p, ' ', large.n);
+    otlp_add(few, STR("{}"), 1);
+    otlp_add(many, STR("{}"), 1);
+    for (int i = 0; i < TURNS; i++) sched_yield(); /* a chance to begin to wait */
+    otlp_add(many, large, 1);
+    assert_true(poll(at, 2, LIMIT_MS) > 0);
+    assert_true(at[MANY].revents && !at[FEW].revents);
+    for (int i = 0; i < 2; i++) close_fd(&at[i].fd);
+    otlp_close(few);
+    otlp_close(many);
+}
+
 static void nobody_may_want_any(void **state)
 {
     (void)state;
@@ -84,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(traceparents_are_read_strictly),
         cmocka_unit_test(what_nobody_takes_is_dropped_and_counted),
+        cmocka_unit_test(a_whole_batch_does_not_wait),
         cmocka_unit_test(nobody_may_want_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ static struct str rest_of(struct arena *a, const struct target *t, size_t from)
 {
     const char *p = t->raw_parts[from].p;
     struct str raw = str_n(p, (size_t)(t->path.p + t->path.n - p)), out;
-    bool ok = percent_decode(a, raw, false, &out);
+    bool ok = str_percent_decode(a, raw, false, &out);
     ASSERT(ok); /* its parts were decoded before */
     return out;
 }

@@ -2,36 +2,6 @@
 #include "base/limits.h"
 #include "http/target.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-bool percent_decode(struct arena *a, struct str s, bool plus, struct str *out)
-{
-    char *to = arena_alloc_bytes(a, s.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (c == '+' && plus) c = ' ';
-        if (c == '%') {
-            int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
-            int lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
-            if (hi < 0 || lo < 0) return false;
-            c = (char)(hi * 16 + lo);
-            i += 2;
-        }
-        if (c == 0) return false;
-        to[n++] = c;
-    }
-    to[n] = 0;
-    *out = str_n(to, n);
-    return true;
-}
-
 static size_t count_char(struct str s, char c)
 {
     size_t n = 0;
@@ -50,7 +20,7 @@ static bool path_parse(struct arena *a, struct target *t, struct err *e)
     for (bool more = true; more; t->part_count++) {
         struct str *raw = &t->raw_parts[t->part_count];
         more = str_cut(rest, '/', raw, &rest);
-        if (!percent_decode(a, *raw, false, &t->parts[t->part_count]))
+        if (!str_percent_decode(a, *raw, false, &t->parts[t->part_count]))
             return err_set(e, ERR_USAGE, "the path has a bad escape");
     }
     return true;
@@ -68,7 +38,7 @@ static bool query_parse(struct arena *a, struct str q, struct target *t, struct 
         if (pair.n == 0) continue;
         if (!str_cut(pair, '=', &key, &value)) value = STR("");
         struct target_pair *p = &t->query[t->query_count++];
-        if (!percent_decode(a, key, true, &p->key) || !percent_decode(a, value, true, &p->value))
+        if (!str_percent_decode(a, key, true, &p->key) || !str_percent_decode(a, value, true, &p->value))
             return err_set(e, ERR_USAGE, "the query has a bad escape");
     }
     return true;

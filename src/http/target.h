@@ -19,5 +19,3 @@ struct target {
 
 /* Refuses (ERR_USAGE) what does not begin with '/', bad escapes, and NUL. */
 bool target_parse(struct arena *a, struct str raw, struct target *t, struct err *e);
-/* Decodes %XX, and '+' as a space when `plus`. */
-bool percent_decode(struct arena *a, struct str s, bool plus, struct str *out);

@@ -21,7 +21,7 @@ bool act(struct service *s, struct act *x, struct err *e)
         if (!service_unreached(s, i, e)) return false;
     }
     if (!x->alone) return x->here(s, x, e) && exec_commit(s->exec, e);
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     if (x->here(s, x, e)) return exec_commit(s->exec, e);
     exec_rollback(s->exec);
     return false;

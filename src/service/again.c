@@ -158,6 +158,7 @@ bool service_resubmit(struct arena *to, struct service *s, struct str ns, struct
     struct val reply = val_null;
     int64_t priority;
     arena_init(&a);
+    if (!submission_token_check(own.token, e)) return false;
     if (!own.token.n) own.token = uuid_random(&a);
     map_begin(&b, &a);
     map_add(&b, STR("memoized"), val_of_bool(o->memoized));

@@ -10,7 +10,7 @@ static bool leave_here(struct service *s, const struct workflow_ref *refs, size_
 {
     struct arena a CLEANUP(arena_fini);
     arena_init(&a);
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     for (size_t i = 0; i < n; i++) {
         struct run_row row;
         struct err why = {0};

@@ -170,7 +170,7 @@ bool object_delete_here(struct service *s, const struct resource_key *key, struc
     struct arena a CLEANUP(arena_fini);
     struct val doc;
     arena_init(&a);
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     bool ok = resource_get(&a, service_store(s), key, &doc, e) && resource_delete(service_store(s), key, OBJECT_RV_ANY, clock_now_us(), e) &&
               exec_owner_gone(s->exec, val_text(val_path(&doc, "metadata.uid")), e);
     if (!ok) exec_rollback(s->exec);

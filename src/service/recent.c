@@ -76,7 +76,8 @@ void recent_release(struct service *s)
 /* Those in the older arena go. Not while somebody is given one of them. */
 static void rotate(struct recent *r)
 {
-    if (r->arenas[r->newer].used < RECENT_BYTES || r->readers) return;
+    size_t rows = (r->changes.n - r->older) * sizeof *r->changes.items; /* some have no text */
+    if (r->arenas[r->newer].used + rows < RECENT_BYTES || r->readers) return;
     memmove(r->changes.items, r->changes.items + r->older, (r->changes.n - r->older) * sizeof *r->changes.items);
     r->changes.n -= r->older;
     r->older = r->changes.n;

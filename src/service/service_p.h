@@ -218,6 +218,7 @@ bool service_admit(void *user, struct arena *a, const struct val *doc, struct st
 
 /* complete.c */
 /* Each workflow of a submission has the submission's UUID, but for its last four digits. */
+bool submission_token_check(struct str token, struct err *e);
 struct str uid_of_submission(struct arena *a, struct str token, size_t i);
 /* `map` with key: v */
 struct val map_with(struct arena *a, const struct val *map, const char *key, struct val v);

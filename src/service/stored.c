@@ -112,7 +112,7 @@ static bool apply_here(struct arena *a, struct service *s, const struct stored_r
     struct resource_write w = {.store = service_store(s), .verb = RESOURCE_APPLY, .doc = &doc, .ns = ref->ns, .now_us = clock_now_us(),
                                .random = {random_u64(), random_u64()}};
     struct resource_result r;
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     cron_status_keep(a, s, ref->ns, &doc);
     bool ok = (!(how & STORED_JOIN) || values_join(a, s, ref, &doc, e)) && resource_put(a, &w, &r, e);
     if (!ok || how & STORED_DRY) exec_rollback(s->exec);

@@ -317,6 +317,25 @@ static void who_falls_behind_misses_nothing(void **state)
     assert_false(f->s->recent.on); /* nobody looks: nothing is kept */
 }
 
+/* Changes that nobody is told of have no text, and go like the others. */
+static void what_has_no_text_is_not_kept_for_ever(void **state)
+{
+    enum { MANY = 40000 };
+    struct fixture *f = *state;
+    struct watcher given;
+    struct change_row c = {.kind = STR("binding"), .payload = STR("{}")};
+    submit(f, "a");
+    watch(f, &given, NULL, 0, false);
+    assert_true(exec_begin(f->s->exec, &f->e));
+    for (int i = 0; i < MANY; i++) assert_true(store_change_add(service_store(f->s), &c, NULL, &f->e));
+    assert_true(exec_commit(f->s->exec, &f->e));
+    assert_true(f->s->recent.changes.n < MANY / 2);
+    int lines = given.lines;
+    node_changes(f, 1, STR("{}"));
+    assert_int_equal(given.lines, lines + 1);
+    service_watch_free(given.w);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -324,7 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_queue_is_bounded_and_kept), TEST(what_cannot_be_kept_is_told), TEST(changes_wait_as_one),
         TEST(a_selector_comes_and_goes), TEST(a_watch_is_taken_up_again), TEST(changes_are_the_same_for_all), TEST(a_deletion_is_told_once),
-        TEST(who_falls_behind_misses_nothing),
+        TEST(who_falls_behind_misses_nothing), TEST(what_has_no_text_is_not_kept_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

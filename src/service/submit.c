@@ -1,4 +1,6 @@
 /* Submitting: lint, store the objects, accept the workflows; all or nothing, durable when true. */
+#include <ctype.h>
+
 #include "doc/json.h"
 #include "doc/json_write.h"
 #include "os/clock.h"
@@ -102,7 +104,7 @@ static bool check(struct arena *a, struct service *s, const struct documents *do
                   const struct submit_opts *o, struct diags *diags, struct err *e)
 {
     struct documents given;
-    if (!pairs_check(o, e)) return false;
+    if (!submission_token_check(o->token, e) || !pairs_check(o, e)) return false;
     documents_init(&given, a);
     overridden(a, docs, o, &given);
     bool ok = documents_check(a, s, &given, o->ns, true, diags, e);
@@ -153,10 +155,19 @@ static struct workflow_ref ref_of(struct arena *a, const struct val *workflow)
     return (struct workflow_ref){.ns = str_dup(a, val_get_str(meta, "namespace")), .name = str_dup(a, val_get_str(meta, "name"))};
 }
 
+enum { UUID_DIGITS = 36, INDEX_DIGITS = 4 };
+
+/* Directories are named after what is made of it. */
+bool submission_token_check(struct str t, struct err *e)
+{
+    bool ok = !t.n || t.n == UUID_DIGITS;
+    for (size_t i = 0; ok && i < t.n; i++) ok = i == 8 || i == 13 || i == 18 || i == 23 ? t.p[i] == '-' : isxdigit((unsigned char)t.p[i]);
+    return ok || err_set(e, ERR_SPEC, "token: a UUID is expected");
+}
+
 struct str uid_of_submission(struct arena *a, struct str t, size_t i)
 {
-    enum { UUID_DIGITS = 36, INDEX_DIGITS = 4 };
-    return t.n != UUID_DIGITS ? uuid_random(a) : str_fmt(a, "%.*s%04zx", (int)(t.n - INDEX_DIGITS), t.p, i & 0xffff);
+    return !t.n ? uuid_random(a) : str_fmt(a, "%.*s%04zx", (int)(t.n - INDEX_DIGITS), t.p, i & 0xffff);
 }
 
 /* The engine that accepted it died before it could say so. */
@@ -197,7 +208,7 @@ static bool submit_here(struct arena *a, struct service *s, const struct documen
                         const struct submit_opts *o, struct workflow_ref *out, size_t *n, struct err *e)
 {
     *n = 0;
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     if (!accept_all(a, s, docs, o, out, n, e)) return exec_rollback(s->exec), false;
     if (!exec_commit(s->exec, e)) return false;
     if (docs->n > *n) exec_limits_changed(s->exec); /* objects came along */
@@ -262,7 +273,7 @@ static void submissions_accept(struct service *s, struct submission **all, size_
     struct err e;
     bool objects = false;
     for (size_t i = 0; i < n; i++) all[i]->ok = true;
-    if (!exec_commit(s->exec, &e) || !exec_begin(s->exec, &e)) {
+    if (!exec_begin_alone(s->exec, &e)) {
         submissions_fail(all, n, &e);
         return;
     }

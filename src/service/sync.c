@@ -153,7 +153,7 @@ bool service_sync_change(struct service *s, enum sync_verb verb, const struct sy
         if (change_there(&a, s, verb, ref, limit, e)) return true;
         if (!service_unreached(s, i, e)) return false;
     }
-    if (!exec_commit(s->exec, e) || !exec_begin(s->exec, e)) return false;
+    if (!exec_begin_alone(s->exec, e)) return false;
     if (!change_here(&a, s, verb, ref, limit, e)) return exec_rollback(s->exec), false;
     if (!exec_commit(s->exec, e)) return false;
     exec_limits_changed(s->exec);

@@ -3,7 +3,9 @@
 
 run.py runs these; alone: manager.py [SKIFF [CASE...]]"""
 import fcntl
+import glob
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -94,6 +96,19 @@ def installed(score, skiff):
     s.close()
 
 
-CASES = (told, no_manager, told_at_once, installed)
+def image(score, skiff):
+    """The image that is made for containers has each library that the program opens when it is needed."""
+    ours = {"crypto": "ssl", "crypt": None}  # package; None: every Debian has it
+    found = set()
+    for path in glob.glob(os.path.join(ROOT, "src", "*", "*.c")):
+        with open(path) as f:
+            found |= set(re.findall(r'"lib([a-z]+)[a-z-]*\.so\.\d+"', f.read())) if not path.endswith("_test.c") else set()
+    with open(os.path.join(ROOT, "packaging", "oci", "Containerfile")) as f:
+        packages = re.findall(r"\blib([a-z]+)[\d.-]+", f.read().split("install -y", 1)[1])
+    lacking = [n for n in sorted(found) if ours.get(n, n) and ours.get(n, n) not in packages]
+    score.check({"jose", "curl", "sodium"} <= found and not lacking, f"not in the image: {lacking} of {sorted(found)}")
+
+
+CASES = (told, no_manager, told_at_once, installed, image)
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))

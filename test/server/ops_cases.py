@@ -211,7 +211,7 @@ def archive_ends(score, skiff):
         score.check(there() == sorted([*stay, "held"]), f"{ttl}: {there()}")
     common.wait_for(lambda: not glob.glob(s.place.state + "/steps/*/main.log"), "their logs")
     s.stop()
-    for ttl in ("x", "0d", "d", "-1h", "40000d"):
+    for ttl in ("x", "0d", "d", "-1h", "40000d", "-213503982d", "999999999999999d"):
         got = s.place.call("run", s.place.file("w.yaml", json.dumps(workflow("true"))), env={"SKIFF_ARCHIVE_TTL": ttl})
         score.check(got.returncode == 2 and "archive_ttl is a time" in got.stderr, f"{ttl}: {got.returncode} {got.stderr}")
     s.close()

@@ -4,6 +4,7 @@
 usage: run.py [SKIFF [CASE...]]; without it, the program that SKIFF in the environment names"""
 import concurrent.futures
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -80,6 +81,31 @@ def gone_at_once(score, skiff):
     s.close()
 
 
+def refused(score, skiff):
+    """A request that is refused takes back what it did, and nothing else of its turn: here a step has ended, and the next one that gets its place cannot
+    begin, all while the server slept."""
+    s = Server(skiff).start(env={"SKIFF_PARALLEL": "1"})
+    c = s.connect()
+    c.request("GET", "/healthz")
+    c.getresponse().read()
+    held = s.submit(workflow(GATE.format(s.place.log_path(), s.place.root)))
+    common.wait_for(lambda: s.place.lines() == ["S x"], "the step")
+    bad = workflow("true")
+    bad["spec"]["templates"][0]["container"]["env"] = [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "none", "key": "x"}}}]
+    waits = s.submit(bad)
+    s.proc.send_signal(signal.SIGSTOP)
+    s.place.file("open", "")
+    common.wait_for(lambda: not [p for p in common.descendants({s.proc.pid}) if common.comm(p) == "sh"], "the end of the step")
+    c.request("PUT", f"/api/v1/workflows/default/{waits}/retry", "{}", {"Content-Type": "application/json"})
+    s.proc.send_signal(signal.SIGCONT)
+    r = c.getresponse()
+    score.check(r.status == 400, f"a retry of what is not over: {r.status} {r.read()}")
+    ends = [s.wait(n)["status"] for n in (held, waits)]
+    score.check([e["phase"] for e in ends] == ["Succeeded", "Error"], f"both go on: {ends}")
+    s.stop()
+    s.close()
+
+
 if __name__ == "__main__":
-    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, gone_at_once, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *traces.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
+    sys.exit(server.run_cases((serves, alone, ends_and_is_taken_over, gone_at_once, refused, *auth.TESTS, *sso.CASES, *background.CASES, *manager.CASES, *traces.CASES, *cron.CASES, *streams.CASES, *lists.CASES, *objects.CASES,
                                *http_cases.CASES, *ops_cases.CASES, *backup_cases.CASES, *elsewhere.CASES, *soak.CASES)))

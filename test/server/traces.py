@@ -60,7 +60,7 @@ def counted(s, result):
 
 def whole(score, skiff):
     c, s = Collector(), Server(skiff)
-    s.start(env={"OTEL_EXPORTER_OTLP_ENDPOINT": c.url + "/", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b, x=y", "OTEL_SERVICE_NAME": "ours",
+    s.start(env={"OTEL_EXPORTER_OTLP_ENDPOINT": c.url + "/", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b, x=y%, none", "OTEL_SERVICE_NAME": "ours",
                  "OTEL_RESOURCE_ATTRIBUTES": "team=ml,service.name=other"})
     wf = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "w"}, "spec": DAG}
     s.submit(wf)
@@ -68,7 +68,7 @@ def whole(score, skiff):
     top = common.wait_for(lambda: next((x for x in c.spans() if "parentSpanId" not in x), None), "the workflow's span")
     spans = {(x["name"], attributes(x).get("node_type")): x for x in c.spans()}
     path, headers, body = c.requests[0]
-    score.check(path == "/v1/traces" and headers["api-key"] == "a b" and headers["x"] == "y" and headers["Content-Type"] == "application/json", f"request: {path} {headers}")
+    score.check(path == "/v1/traces" and headers["api-key"] == "a b" and headers["x"] == "y%" and headers["Content-Type"] == "application/json", f"request: {path} {headers}")
     resource = attributes(body["resourceSpans"][0]["resource"])
     score.check(resource["service.name"] == "ours" and resource["team"] == "ml" and resource["service.version"], f"resource: {resource}")
     score.check(len(spans) == len(c.spans()) == 1 + len(done["status"]["nodes"]), f"a span for each node, and one for the workflow: {sorted(spans, key=str)}")
