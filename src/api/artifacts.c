@@ -27,6 +27,17 @@ static struct str etag_of(struct arena *a, const struct run_artifact *art)
     return str_fmt(a, "\"%.*s%s\"", STR_ARG(art->content), art->plain ? "" : art->packed_zip ? "-zip" : "-tgz");
 }
 
+/* RFC 6266, a quoted string of RFC 9110. */
+static struct str disposition(struct arena *a, struct str file_name)
+{
+    CLEANUP(buf_fini) struct buf b;
+    buf_init(&b, 2 * file_name.n + 100);
+    buf_str(&b, STR("filename=\""));
+    for (size_t i = 0; i < file_name.n; i++) buf_printf(&b, "%s%c", file_name.p[i] == '"' || file_name.p[i] == '\\' ? "\\" : "", file_name.p[i]);
+    buf_str(&b, STR("\""));
+    return buf_dup(a, &b);
+}
+
 void api_answer_file(struct http_req *r, int fd, struct str file_name, const char *type, struct str etag)
 {
     struct stat st;
@@ -37,7 +48,7 @@ void api_answer_file(struct http_req *r, int fd, struct str file_name, const cha
         http_reply_err(r, &e);
         return;
     }
-    http_reply_header(r, "Content-Disposition", str_fmt(http_req_arena(r), "filename=\"%.*s\"", STR_ARG(file_name)));
+    http_reply_header(r, "Content-Disposition", disposition(http_req_arena(r), file_name));
     http_reply_range(r, type, fd, (uint64_t)st.st_size, etag);
 }
 

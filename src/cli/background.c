@@ -158,14 +158,15 @@ static void look(void *user)
     else if (!loop_timer_armed(b->idle) && !b->over) loop_timer_arm_us(b->idle, b->worked ? b->idle_us : MAX(b->idle_us, FIRST_US));
 }
 
-/* What came in the turn in which the time was up still counts. */
-static bool engine_run(struct background *b, struct err *e)
+/* It may be told to end as soon as it says that it is there. What came in the turn in which the time was up still counts. */
+static bool engine_run(struct cli *cli, struct background *b, struct err *e)
 {
     struct loop *l = service_loop(b->s);
     struct loop_signal *ends[] = {loop_signal_new(l, SIGTERM, on_signal, b, e), loop_signal_new(l, SIGINT, on_signal, b, e)};
     struct loop_hook *hook = loop_hook_new(l, LOOP_HOOK_SEND, look, b);
     b->idle = loop_timer_new(l, on_idle, b);
     bool ok = ends[0] && ends[1];
+    if (ok) cli_out(cli, STR(ready));
     while (ok && !b->told && !service_yielded(b->s) && !service_failed(b->s, e) && !(b->over && service_idle(b->s))) {
         b->over = false;
         loop_run(l);
@@ -181,13 +182,13 @@ bool background_run(struct cli *cli, int64_t idle_s, struct err *e)
     struct background b = {.s = background_open(cli, e), .idle_us = idle_s * 1000000};
     if (!b.s) return false;
     prctl(PR_SET_NAME, "skiff"); /* it was executed as /proc/self/exe */
-    cli_out(cli, STR(ready)); /* also where another one has come first */
-    bool ok = true;
-    if (service_is_engine(b.s)) {
+    bool ok = true, first = service_is_engine(b.s);
+    if (!first) cli_out(cli, STR(ready)); /* another one is there */
+    if (first) {
         struct str notice = service_notice(b.s);
         log_line(LOG_INFO, "engine for what runs in the background: ends when nothing is at work");
         if (notice.n) log_line(LOG_INFO, "%.*s", STR_ARG(notice));
-        ok = engine_run(&b, e);
+        ok = engine_run(cli, &b, e);
         log_line(LOG_INFO, "%s", b.told ? "told to end" : service_yielded(b.s) ? "a server takes over" : ok ? "nothing is at work" : "failed");
     }
     service_close(b.s);

@@ -45,6 +45,8 @@ def files(score, skiff):
     page = body.decode()
     score.check(status == 200 and head["Content-Type"].startswith("text/html") and 'href="./sub/"' in page and "&lt;x&gt;&amp;&#34;1.html" in page
                 and "%3Cx%3E%26%221.html" in page and "<x>" not in page, f"a directory: {status} {page}")
+    _, head, body = s.ask("GET", f"{top}/dir/%3Cx%3E%26%221.html")
+    score.check((head["Content-Disposition"], body) == ('filename="<x>&\\"1.html"', b"<b>"), f"a name with a quote: {head['Content-Disposition']} {body}")
     for path, to in ((f"{top}/dir", f"{top}/dir/"), (f"{top}/dir/sub", f"{top}/dir/sub/"), (f"{top}/site/", f"{top}/site/index.html")):
         status, head, _ = s.ask("GET", path)
         score.check(status == 307 and head["Location"] == to, f"{path}: {status} {head.get('Location')}")
