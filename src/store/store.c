@@ -106,19 +106,6 @@ static bool counters_load(struct store *s, struct err *e)
     return query_end(&q, e);
 }
 
-/* Tombstones serve watches; the change log has forgotten what came before its first row. */
-static bool tombstones_prune(struct store *s, struct err *e)
-{
-    if (!store_begin(s, e)) return false;
-    struct query runs = query_new(s, STMT_RUN_PRUNE);
-    bool ok = query_run(&runs, e);
-    struct query objects = query_new(s, STMT_OBJECT_PRUNE);
-    ok = ok && query_run(&objects, e);
-    if (ok) return store_commit(s, STORE_FAST, e);
-    store_rollback(s);
-    return false;
-}
-
 /* SQLite keeps another mode without a word where the file system has no shared memory (NFS). */
 static bool wal_enable(struct store *s, struct err *e)
 {
@@ -140,7 +127,7 @@ static bool writer_setup(struct store *s, struct err *e)
            store_exec(s, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY;"
                          "PRAGMA cache_size=-8192; PRAGMA journal_size_limit=67108864", e) &&
            store_migrate(s, store_schema, STORE_SCHEMA_VERSION, e) && counters_load(s, e) &&
-           tombstones_prune(s, e) && store_sync(s, e);
+           store_begin(s, e) && tombstones_prune(s, e) && store_commit(s, STORE_FAST, e) && store_sync(s, e);
 }
 
 struct store *store_open(struct str dir, enum store_mode mode, struct err *e)

@@ -67,6 +67,9 @@ bool store_fail(struct store *s, int rc, struct err *e);
 bool store_exec(struct store *s, const char *sql, struct err *e);
 bool store_exec_int(struct store *s, const char *sql, int64_t *out, struct err *e);
 
+/* Tombstones serve watches; the change log has forgotten what came before its first row. In the open transaction. txn.c */
+bool tombstones_prune(struct store *s, struct err *e);
+
 /* schema.c: steps[i] leads from user_version i to i+1. */
 extern const char *const store_schema[];
 enum { STORE_SCHEMA_VERSION = 2, STORE_APPLICATION_ID = 0x536b6966 /* "Skif" */ };

@@ -412,6 +412,39 @@ static void changes_are_read_from_any_point_and_trimmed(void **state)
     assert_int_equal(store_change_last(f->s), 51);
 }
 
+static int64_t count(struct fixture *f, const char *sql)
+{
+    int64_t n = -1;
+    OK(f, store_exec_int(f->s, sql, &n, &f->e));
+    return n;
+}
+
+static void tombstones_go_with_the_changes_of_their_time(void **state)
+{
+    struct fixture *f = *state;
+    OK(f, store_set_limits(f->s, 0, 10, &f->e));
+    for (int i = 0; i < 200; i++) {
+        const char *name = str_fmt(&f->a, "x-%d", i).p;
+        struct object_row row = {.kind = STR("ConfigMap"), .ns = STR("default"), .name = str_of(name), .uid = str_of(name), .doc = STR("{}")};
+        OK(f, store_begin(f->s, &f->e));
+        OK(f, store_object_put(f->s, &row, OBJECT_RV_NEW, &f->e));
+        int64_t run = fixture_run(f, name);
+        OK(f, store_commit(f->s, STORE_FAST, &f->e));
+        OK(f, store_begin(f->s, &f->e));
+        OK(f, store_object_delete(f->s, &row, OBJECT_RV_ANY, 9, &f->e));
+        OK(f, store_run_delete(f->s, run, 9, &f->e));
+        struct change_row change = {.run = run, .kind = STR("run"), .payload = STR("{}")};
+        OK(f, store_change_add(f->s, &change, NULL, &f->e));
+        OK(f, store_commit(f->s, STORE_FAST, &f->e));
+    }
+    int64_t changes = count(f, "SELECT count(*) FROM changes"), first = count(f, "SELECT min(rv) FROM changes");
+    assert_in_range(changes, 10, 40);
+    assert_in_range(count(f, "SELECT count(*) FROM runs"), 10, changes + 1);
+    assert_in_range(count(f, "SELECT count(*) FROM objects"), 10, changes + 1);
+    assert_int_equal(count(f, "SELECT count(*) FROM runs WHERE rv=(SELECT max(rv) FROM changes)"), 1); /* what watches may ask for is there */
+    assert_true(count(f, "SELECT min(rv) FROM runs") >= first);
+}
+
 static struct object_row object(const char *name, const char *doc)
 {
     return (struct object_row){.kind = STR("ConfigMap"), .ns = STR("default"), .name = str_of(name),
@@ -527,7 +560,7 @@ int main(void)
         TEST(runs_are_found_by_their_labels), TEST(odd_labels_keep_no_run_out), TEST(a_page_gives_up_in_time),
         TEST(an_update_of_words_alone_is_one_of_all), TEST(run_pages_join_without_gap_or_repeat), TEST(nodes_load_in_order_of_their_run_only),
         TEST(values_timers_and_commands_survive_reopening), TEST(values_are_read_by_ranges_of_keys),
-        TEST(changes_are_read_from_any_point_and_trimmed),
+        TEST(changes_are_read_from_any_point_and_trimmed), TEST(tombstones_go_with_the_changes_of_their_time),
         TEST(objects_are_guarded_by_their_version), TEST(objects_are_listed_in_pages),
         TEST(artifacts_are_orphans_once_their_runs_are_gone),
     };

@@ -77,7 +77,15 @@ static bool change_first(struct store *s, int64_t *out, struct err *e)
     return query_end(&q, e);
 }
 
-/* Now and then, some rows at a time: no commit is much slower than another. */
+bool tombstones_prune(struct store *s, struct err *e)
+{
+    struct query runs = query_new(s, STMT_RUN_PRUNE);
+    if (!query_run(&runs, e)) return false;
+    struct query objects = query_new(s, STMT_OBJECT_PRUNE);
+    return query_run(&objects, e);
+}
+
+/* Now and then, some rows at a time: no commit is much slower than another. Each tombstone came with a change. */
 static bool changes_trim(struct store *s, struct err *e)
 {
     enum { SLACK = 256, BATCH = 1024 };
@@ -89,7 +97,7 @@ static bool changes_trim(struct store *s, struct err *e)
     query_int(&q, keep_from - 1);
     if (!query_run(&q, e)) return false;
     s->first_change = keep_from;
-    return true;
+    return tombstones_prune(s, e);
 }
 
 static bool fault_hits(struct store *s, enum store_point point, struct err *e)
