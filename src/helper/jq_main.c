@@ -69,7 +69,7 @@ static void confine(void)
     limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_NOFILE, 3); /* nothing can be opened */
     limit(RLIMIT_NPROC, 0);
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     limit(RLIMIT_AS, (rlim_t)HELPER_MEMORY_MIB << 20);
 #endif
     jv_nomem_handler(no_memory, NULL);
