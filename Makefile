@@ -41,7 +41,7 @@ tsan: ## unit tests and a server under ThreadSanitizer
 	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Dbuildtype=debugoptimized
 	@ninja -C build-tsan
 	@TSAN_OPTIONS=exitcode=66 meson test -C build-tsan --no-rebuild --print-errorlogs --timeout-multiplier 4 \
-		$$(meson test -C build-tsan --no-rebuild --list | sed -n 's|.* / ||p' | grep -vE '^(lang|spec|doc)/')
+		$$(meson test -C build-tsan --no-rebuild --suite unit --list | sed -n 's|.* / ||p' | grep -vE '^(lang|spec|doc)/')
 	@TSAN_OPTIONS=exitcode=66 $(PYTHON) tools/check.py --build build-tsan --only server
 
 bench: build ## measures against floors and peers, prints the table
