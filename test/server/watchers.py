@@ -43,7 +43,8 @@ class Told:
 
 
 class Watcher(threading.Thread):
-    """Reads a stream until it knows that `last` (a uid) is over, and something comes after; `restless`: leaves now and then by itself."""
+    """Reads a stream until it knows that `last` (a uid) is over, and something comes after; `restless`: leaves now and then by itself,
+    but not where it came in: all events of a commit have one version, so whoever leaves among them gets them again (a second's deletions are one commit)."""
 
     def __init__(self, load, restless=False):
         super().__init__(daemon=True)
@@ -71,9 +72,9 @@ class Watcher(threading.Thread):
 
     def read(self, stream):
         """True once all was seen."""
-        left = self.chance.randrange(1, 60) if self.chance else 1 << 60
+        left, begun = self.chance.randrange(1, 60) if self.chance else 1 << 60, self.at()
         try:
-            while left and not self.load.broken:
+            while (left > 0 or self.at() == begun) and not self.load.broken:
                 line = stream.reply.readline()
                 if not line.endswith(b"\n"):
                     return False
@@ -92,6 +93,9 @@ class Deltas(Watcher):
     def __init__(self, load, restless=False, tell=False):
         self.seen, self.deleted, self.after, self.tell = [], {}, 0, tell
         super().__init__(load, restless)
+
+    def at(self):
+        return self.after
 
     def target(self):
         return f"/api/v1/skiff/changes?after={self.after}"
@@ -123,6 +127,9 @@ class States(Watcher):
     def __init__(self, load, restless=False, tell=False):
         self.state, self.version, self.tell = {}, 0, tell
         super().__init__(load, restless)
+
+    def at(self):
+        return self.version
 
     def target(self):
         return f"/api/v1/workflow-events/default?listOptions.resourceVersion={self.version}"
