@@ -88,6 +88,10 @@ class Bench:
         return {q for q in common.pids() if common.comm(q).startswith("skiff") and (
             self.state.encode() in common.contents(f"/proc/{q}/cmdline") or any(f.startswith(self.state) for f in common.open_paths(q)))}
 
+    def abandon(self):
+        """It went wrong: what it left is not the next one's affair."""
+        common.signal_all(self.ours(), signal.SIGKILL)
+
     def left(self):
         return [n for n in os.listdir(self.state + "/work")] if os.path.isdir(self.state + "/work") else []
 
@@ -158,7 +162,7 @@ def run_all(score, wanted, module, make):
             score.check(True, name)
         except Exception as e:  # the others still count
             score.check(False, f"{name}: {type(e).__name__}: {e}")
-            common.signal_all(bench.ours(), signal.SIGKILL)
+            bench.abandon()
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
