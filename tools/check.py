@@ -27,7 +27,8 @@ TAIL_LINES = 40
 FAILURES = 20  # of one row that are said again at the end
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\b")
 TAP = re.compile(r"^(not )?ok \d+")
-FAILURE = re.compile(r"^\s*(FAILED\b|not ok \d+)")
+FAILURE = re.compile(r"^\s*(FAILED\b|not ok \d+|\d+/\d+ \S+ / .* (FAIL|TIMEOUT|ERROR|INTERRUPT)\b)")  # the last: a test program of meson
+STEERS = ("CI", "NO_COLOR", "CLICOLOR_FORCE")  # how the program shows things: a test sets them where they matter
 
 # name, file that must exist, command ({build}: the build directory), time limit in seconds
 CHECKS = [
@@ -136,7 +137,8 @@ def show_tail(log, log_name):
 
 
 def environment(args):
-    env = dict(os.environ, BUILD=args.build, SKIFF=os.path.join(args.build, "skiff"), LC_ALL="C.UTF-8")
+    env = {name: value for name, value in os.environ.items() if name not in STEERS}
+    env.update(BUILD=args.build, SKIFF=os.path.join(args.build, "skiff"), LC_ALL="C.UTF-8")
     corpus = sorted(glob.glob(os.path.join(ROOT, "../*/corpus/argo-examples")))
     if corpus:
         env.setdefault("SKIFF_CORPUS", os.path.abspath(corpus[0]))

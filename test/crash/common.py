@@ -41,6 +41,11 @@ class Score:
         return 1 if self.failed else 0
 
 
+def clean_env():
+    """The caller's environment without what steers the program or how it shows things."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SKIFF_", "ARGO_")) and k not in ("CI", "NO_COLOR", "CLICOLOR_FORCE")}
+
+
 class Place:
     """A state directory, a directory that steps write to, and the program."""
 
@@ -60,9 +65,7 @@ class Place:
         return os.path.join(self.count, "log")
 
     def env(self, extra=None):
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("SKIFF_", "ARGO_"))}
-        keep.update(extra or {})
-        return keep
+        return {**clean_env(), **(extra or {})}
 
     def command(self, *words):
         return [self.skiff, *words, "--state", self.state]

@@ -25,8 +25,7 @@ class Away:
 
     def __init__(self, skiff, url, **env):
         self.skiff, self.dir = os.path.abspath(skiff), tempfile.mkdtemp(prefix="skiff-away-")
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("SKIFF_", "ARGO_"))}
-        self.env = {**keep, "ARGO_SERVER": url.split("://", 1)[1], "ARGO_SECURE": "true" if url.startswith("https") else "false",
+        self.env = {**common.clean_env(), "ARGO_SERVER": url.split("://", 1)[1], "ARGO_SECURE": "true" if url.startswith("https") else "false",
                     "HOME": self.dir, "XDG_STATE_HOME": self.dir + "/none", **env}
 
     def call(self, *words, **env):
