@@ -137,7 +137,7 @@ static bool dir_entry(struct unpacker *u, struct archive_entry *ae, struct str p
 {
     struct unpack_dir d = {.path = path, .mode = archive_entry_perm(ae), .mtime = mtime_of(ae)};
     if (!owner_of(u, ae, &d.uid, &d.gid)) return false;
-    if (path.p && !unpack_mkdir(u, dir, name)) return false;
+    if (path.p && !unpack_mkdir(u, dir, name, &d.made)) return false;
     if (!unpack_dir_note(u, dir, name, d)) return false;
     if (!archive_entry_xattr_count(ae)) return true;
     int fd CLEANUP(close_fd) = openat(dir, path.p ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -275,6 +275,28 @@ static bool entries_make(struct unpacker *u)
     return got == ARCHIVE_EOF || read_failed(u);
 }
 
+static int by_inode(const void *a, const void *b)
+{
+    const struct unpack_dir *x = a, *y = b;
+    if (x->ino != y->ino) return x->ino < y->ino ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+/* A directory that was removed leaves its number to others: what was noted before the last one with a
+ * number was made is not about that one. */
+static void dirs_forget_removed(struct unpacker *u)
+{
+    size_t kept = 0, of_inode = 0;
+    qsort(u->dirs.items, u->dirs.n, sizeof *u->dirs.items, by_inode);
+    for (size_t i = 0; i < u->dirs.n; i++) {
+        struct unpack_dir d = u->dirs.items[i];
+        if (kept && u->dirs.items[kept - 1].ino != d.ino) of_inode = kept;
+        if (d.made) kept = of_inode;
+        u->dirs.items[kept++] = d;
+    }
+    u->dirs.n = kept;
+}
+
 /* Longer paths first: what lies in a directory before it may lose the permission to enter; of one
  * directory in the order of the layer. */
 static int by_depth(const void *a, const void *b)
@@ -301,7 +323,9 @@ static bool dir_finish(struct unpacker *u, const struct unpack_dir *d)
 static bool dirs_finish(struct unpacker *u)
 {
     bool ok = fchmod(u->o->root_fd, 0755) == 0 || err_sys(u->e, "cannot change the mode of a directory");
-    if (u->dirs.n) qsort(u->dirs.items, u->dirs.n, sizeof *u->dirs.items, by_depth);
+    if (!u->dirs.n) return ok;
+    dirs_forget_removed(u);
+    qsort(u->dirs.items, u->dirs.n, sizeof *u->dirs.items, by_depth);
     for (size_t i = 0; ok && i < u->dirs.n; i++) ok = dir_finish(u, &u->dirs.items[i]);
     return ok;
 }

@@ -13,7 +13,8 @@ struct unpack_dir { /* gets its attributes at the end, when nothing is put into 
     uid_t uid;
     gid_t gid;
     struct timespec mtime;
-    ino_t ino; /* the same path may lead to another one by then */
+    ino_t ino; /* the same path may lead to another one by then, and the number may be another one's */
+    bool made; /* now; it was not there before */
     size_t order;
 };
 
@@ -43,8 +44,9 @@ void unpack_forget_parent(struct unpacker *u);
 /* Makes way for something that is no directory; *whiteout: there was one. */
 bool unpack_clear(struct unpacker *u, int dir, const char *name, bool *whiteout);
 /* Makes or keeps the directory `name` in `dir`. */
-bool unpack_mkdir(struct unpacker *u, int dir, const char *name);
-/* `name` in `dir` is the directory d->path: it gets what d says at the end. */
+bool unpack_mkdir(struct unpacker *u, int dir, const char *name, bool *made);
+/* `name` in `dir` is the directory d->path: it gets what d says at the end. Every directory that is made is
+ * noted before anything else is. */
 bool unpack_dir_note(struct unpacker *u, int dir, const char *name, struct unpack_dir d);
 bool unpack_opaque(struct unpacker *u, int dir, const char *name);
 /* `path` in the layers below: the directory there that holds it, and the last name. -1: not there (e untouched). */

@@ -69,7 +69,7 @@ bool unpack_dir_note(struct unpacker *u, int dir, const char *name, struct unpac
  * any. */
 static bool implied_note(struct unpacker *u, int up, const char *name, struct str path)
 {
-    struct unpack_dir d = {.path = path, .mode = 0755};
+    struct unpack_dir d = {.path = path, .mode = 0755, .made = true};
     struct stat st;
     const char *last;
     if (!u->o->lowest && !u->o->n_lower) return unpack_wants_lower(u, path);
@@ -105,13 +105,14 @@ bool unpack_clear(struct unpacker *u, int dir, const char *name, bool *whiteout)
     return unlinkat(dir, name, 0) == 0 || err_sys(u->e, "cannot replace '%s'", name);
 }
 
-bool unpack_mkdir(struct unpacker *u, int dir, const char *name)
+bool unpack_mkdir(struct unpacker *u, int dir, const char *name, bool *made)
 {
     struct stat st;
     bool whiteout = false;
+    *made = true;
     if (mkdirat(dir, name, 0700) == 0) return true;
     if (errno != EEXIST) return err_sys(u->e, "cannot make the directory '%s'", name);
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) return true;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) return *made = false, true;
     if (!unpack_clear(u, dir, name, &whiteout)) return false;
     if (mkdirat(dir, name, 0700) != 0) return err_sys(u->e, "cannot make the directory '%s'", name);
     return !whiteout || unpack_opaque(u, dir, name); /* what was there below was removed first */
@@ -152,7 +153,8 @@ static bool parents_make(struct unpacker *u, struct str path)
             leads_out(u, part, there && e.code == ERR_NOT_FOUND ? EXDEV : e.sys);
             return false;
         }
-        if (!unpack_mkdir(u, up, name) || !implied_note(u, up, name, part)) return false;
+        bool made; /* as it was missing */
+        if (!unpack_mkdir(u, up, name, &made) || !implied_note(u, up, name, part)) return false;
     }
     return true;
 }

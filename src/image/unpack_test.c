@@ -228,6 +228,20 @@ static void a_directory_may_be_replaced(void **state)
     assert_int_equal(stat_of(p, "o/kept/sub").st_mode & 07777, 0700);
 }
 
+/* The file system gives the number of a directory that was removed to the next one, and a link leads there. */
+static void a_number_may_be_used_again(void **state)
+{
+    struct place *p = *state;
+    static const struct item items[] = {
+        {"x", AE_IFREG, "", 0, NULL}, {"y", AE_IFREG, "", 0, NULL}, {"l/", AE_IFDIR, NULL, 0711, NULL},
+        {"x", 0, "y", 0, NULL}, {"l", AE_IFLNK, "kept", 0, NULL}, /* takes the number that x had */
+        {"kept/", AE_IFDIR, NULL, 0750, NULL}, {"kept/", AE_IFDIR, NULL, 0700, NULL},
+    };
+    if (!unpack_items(p, items, ARRAY_LEN(items), "o")) fail_msg("%s", p->e.text);
+    assert_true(S_ISLNK(stat_of(p, "o/l").st_mode));
+    assert_int_equal(stat_of(p, "o/kept").st_mode & 07777, 0700);
+}
+
 static void nothing_leads_out(void **state)
 {
     struct place *p = *state;
@@ -347,8 +361,8 @@ int main(void)
 #define UNIT(t) cmocka_unit_test_setup_teardown(t, up, down)
     const struct CMUnitTest tests[] = {
         UNIT(what_a_layer_describes_is_made), UNIT(whiteouts_become_overlayfs_own), UNIT(later_entries_replace_earlier_ones),
-        UNIT(a_directory_may_be_replaced), UNIT(nothing_leads_out), UNIT(a_link_itself_is_never_written_through), UNIT(what_needs_the_layers_below_says_so),
-        UNIT(wrong_bytes_are_noticed),
+        UNIT(a_directory_may_be_replaced), UNIT(a_number_may_be_used_again), UNIT(nothing_leads_out), UNIT(a_link_itself_is_never_written_through),
+        UNIT(what_needs_the_layers_below_says_so), UNIT(wrong_bytes_are_noticed),
     };
     return cmocka_run_group_tests_name("image layers", tests, NULL, NULL);
 }
