@@ -33,7 +33,7 @@ static void why(struct exchange *x, CURLcode code, struct arena *a, struct err *
     const char *words = x->text[0] ? x->text : x->curl->easy_strerror(code);
     struct str host = address_part(x->curl, a, x->url, CURLUPART_HOST);
     struct str scheme = address_part(x->curl, a, x->url, CURLUPART_SCHEME);
-    bool late = x->deadline_us && loop_now_us() >= x->deadline_us;
+    bool late = x->deadline_us && loop_now_us() + 1000 >= x->deadline_us; /* libcurl may round its milliseconds up */
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         err_set(e, ERR_TIMEOUT, "%s", late ? "context deadline exceeded" : strstr(words, "too slow") ? "read tcp: i/o timeout" : "dial tcp: i/o timeout");

@@ -212,7 +212,7 @@ static struct got ask(const char *path, struct web_request r)
     assert_true(looping.ended);
     assert_int_equal(waiting.status, looping.status);
     assert_int_equal(waiting.code, looping.code);
-    assert_string_equal(waiting.text, looping.text);
+    if (waiting.code != ERR_TIMEOUT) assert_string_equal(waiting.text, looping.text); /* how far it came by then is up to the machine */
     assert_string_equal(waiting.body, looping.body);
     assert_string_equal(waiting.fields, looping.fields);
     return waiting;
