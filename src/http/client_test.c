@@ -12,7 +12,7 @@
 #include "loop/socket.h"
 #include "net/unix_client.h"
 
-enum { GUARD_S = 20 };
+enum { GUARD_S = 120 };
 
 struct world {
     struct arena a;

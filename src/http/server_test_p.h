@@ -17,7 +17,7 @@
 #include "http/server_p.h"
 #include "loop/socket.h"
 
-enum { GUARD_S = 20, KEPT = 300 };
+enum { GUARD_S = 120, KEPT = 300 };
 
 struct watcher {
     struct world *w;

@@ -14,7 +14,7 @@
 
 #include "net/web_lines.h"
 
-enum { HEAD_MAX = 16 << 10, GUARD_S = 60 };
+enum { HEAD_MAX = 16 << 10, GUARD_S = 240 };
 
 static int listener, port;
 static atomic_int accepted;
