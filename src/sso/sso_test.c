@@ -246,7 +246,9 @@ static void a_sign_in_comes_back_to_who_began(void **state)
     assert_true(str_eq(l.cookie_name, login_cookie_name(a, l.state)) && l.cookie_name.n == 24);
     assert_true(login_resume(a, key, l.cookie, l.state, now + 599 * (int64_t)S, &back, &e));
     assert_true(str_eq(back.nonce, l.nonce) && str_eq(back.verifier, l.verifier) && str_is(back.redirect, "/x?y=1"));
+    assert_true(back.ours);
     assert_false(login_resume(a, key, l.cookie, l.state, now + 600 * (int64_t)S, &back, &e));
+    assert_true(back.ours); /* it took too long */
     assert_false(login_resume(a, other, l.cookie, l.state, now, &back, &e)); /* another server, or this one before */
     assert_false(login_resume(a, key, m.cookie, l.state, now, &back, &e));
     assert_false(login_resume(a, key, STR_NONE, l.state, now, &back, &e));
@@ -254,7 +256,7 @@ static void a_sign_in_comes_back_to_who_began(void **state)
     for (size_t i = 0; i < l.cookie.n; i++) {
         char *changed = (char *)(uintptr_t)str_dup(a, l.cookie).p;
         changed[i] = (char)(changed[i] ^ 1);
-        if (login_resume(a, key, str_n(changed, l.cookie.n), l.state, now, &back, &e)) fail_msg("byte %zu", i);
+        if (login_resume(a, key, str_n(changed, l.cookie.n), l.state, now, &back, &e) || back.ours) fail_msg("byte %zu", i);
     }
     const char *const none[] = {"", "abc", "0123456789012345678901234567890123456789 12", "0123456789012345678901234567890123456789012;"};
     for (size_t i = 0; i < ARRAY_LEN(none); i++) assert_false(str_set(login_cookie_name(a, str_of(none[i]))));

@@ -455,10 +455,31 @@ def wrong_again(score, skiff):
     x = Signed(skiff).start()
     x.sign_in()
     x.ask(*ME)
-    got = [x.back("c", "x" * 43)[0] for _ in range(12)]
+    x.p.change = {"aud": "other"}
+    got = [x.sign_in()[0] for _ in range(12)]
     score.check(got == [403] * 10 + [429] * 2, f"ten are answered: {got}")
     score.check(x.s.ask(*LIST, headers=x.bearer())[0] == 429, "nothing new is tried from there")
     score.check(x.s.ask("GET", "/oauth2/redirect")[0] == 302 and x.ask(*ME)[0] == 200, "who was signed in before still is")
+    x.close()
+
+
+def a_foreign_page(score, skiff):
+    """It sends browsers to the callback with states that nobody has: that holds nobody up, and fills no log."""
+    x = Signed(skiff).start()
+    code, state = x.p.authorize(x.go())
+    held = x.cookies
+    begun, = [c for c in held if c.startswith("skiff-login-")]
+    made_up = ["", "x" * 43, "a b", state[:-1] + ("A" if state[-1] != "A" else "B"), begun.removeprefix("skiff-login-") + "A" * 31]
+    for cookies in ({}, held, {begun: "x"}, {"skiff-login-" + "x" * 12: held[begun]}):
+        x.cookies = dict(cookies)
+        got = [x.back(code, wrong)[0] for wrong in made_up * 4]
+        score.check(got == [403] * len(got), f"{cookies}: {got}")
+        score.check(x.cookies == cookies, f"what the browser has begun it still has: {x.cookies}")
+    score.check(x.s.ask(*LIST, headers=x.bearer())[0] == 200 and x.p.count("/token") == 0, "what others show from there is still looked at")
+    x.cookies = dict(held)
+    score.check(x.back(code, state)[0] == 302 and x.ask(*ME)[0] == 200, "and the sign-in ends well")
+    told = [(n["path"], n["status"]) for n in auth.audit(x.s)]
+    score.check(told == [("/oauth2/callback", 302)], f"audit: {told}")
     x.close()
 
 
@@ -509,4 +530,4 @@ def settings(score, skiff):
 
 
 CASES = (one_signs_in, out_again, where_it_leads, begun_by_somebody_else, tokens_that_do_not_count, machines, new_keys, a_provider_that_fails,
-         by_tls, slow_answers, wrong_again, settings)
+         by_tls, slow_answers, wrong_again, a_foreign_page, settings)
