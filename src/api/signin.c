@@ -4,6 +4,7 @@
 #include "api/api_p.h"
 #include "api/guard.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "os/clock.h"
 #include "service/sessions.h"
 
@@ -106,6 +107,7 @@ static void on_claims(void *user, const struct val *claims, const struct err *wh
     struct err e;
     x->login = NULL;
     if (!claims) {
+        log_line(LOG_WARN, "a sign-in from %.*s failed: %s", STR_ARG(x->address), why->text);
         signing_fail(x, why);
     } else if (!session_make(x, claims, &text, &e)) {
         fail(x->r, &e);

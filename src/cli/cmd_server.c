@@ -125,9 +125,12 @@ static bool sso_read(struct cli *cli, struct cli_listen *l, struct err *e)
     *o = (struct sso_opts){.issuer = config_str(c, CONFIG_SSO_ISSUER), .client_id = config_str(c, CONFIG_SSO_CLIENT_ID),
                            .redirect_url = config_str(c, CONFIG_SSO_REDIRECT_URL), .scopes = config_str(c, CONFIG_SSO_SCOPES),
                            .groups_claim = config_str(c, CONFIG_SSO_GROUPS_CLAIM), .audiences = config_str(c, CONFIG_SSO_AUDIENCES),
-                           .ca_file = config_str(c, CONFIG_SSO_CA_FILE), .rules_file = config_str(c, CONFIG_SSO_RULES)};
+                           .issuer_alias = config_str(c, CONFIG_SSO_ISSUER_ALIAS), .userinfo_path = config_str(c, CONFIG_SSO_USERINFO_PATH),
+                           .groups_filter = config_str(c, CONFIG_SSO_GROUPS_FILTER), .ca_file = config_str(c, CONFIG_SSO_CA_FILE),
+                           .insecure = config_bool(c, CONFIG_SSO_INSECURE), .rules_file = config_str(c, CONFIG_SSO_RULES)};
     if (o->rules_file.n && !file_read(&cli->a, o->rules_file.p, LIMIT_CONFIG_BYTES, &o->rules, e)) return err_ctx(e, "sso.rules");
     if (o->ca_file.n && access(o->ca_file.p, R_OK) != 0) return err_sys(e, "sso.ca_file: '%s'", o->ca_file.p);
+    if (o->insecure) cli_note(cli, "the identity provider's certificate is not checked: sso.insecure_skip_verify");
     int64_t hours = config_int(c, CONFIG_SSO_SESSION);
     if (hours < 1 || hours > SESSION_HOURS_MAX) return err_set(e, ERR_USAGE, "sso.session_hours is from 1 to %d", SESSION_HOURS_MAX);
     l->session_us = hours * 3600 * 1000000;
