@@ -201,6 +201,12 @@ static bool text_check(struct guard *g, struct arena *a, struct str text, struct
     return true;
 }
 
+/* One that is over is no guess: a page that was left open goes on showing it, and its user must get in again. */
+static bool session_was(const struct guard *g, const struct shown *s)
+{
+    return g->o.sso && s->good && session_like(s->text) && auth_check_knows(g->check, s->text);
+}
+
 static bool caller_find(struct guard *g, struct http_req *r, const struct shown *s, struct auth_token *out, struct http_verdict *v)
 {
     struct arena *a = http_req_arena(r);
@@ -212,7 +218,7 @@ static bool caller_find(struct guard *g, struct http_req *r, const struct shown 
     const char *text = str_dup(a, str_of(e.text)).p;
     if (e.code == ERR_UNREACHABLE) http_reply_header(r, "Retry-After", STR("1"));
     if (e.code != ERR_AUTH) return refuse(v, err_http_status(e.code), err_grpc_code(e.code), text);
-    guard_failed(g, http_req_peer(r));
+    if (!session_was(g, s)) guard_failed(g, http_req_peer(r));
     return unknown(r, v, true, text);
 }
 

@@ -466,6 +466,24 @@ def wrong_again(score, skiff):
     x.close()
 
 
+def left_open(score, skiff):
+    """A page goes on asking after its session is over: that does not keep its user from signing in again."""
+    x = Signed(skiff).start()
+    x.sign_in()
+    score.check(x.ask(*ME)[0] == 200, "in")
+    held = dict(x.cookies)
+    score.check(x.ask("POST", "/oauth2/logout", headers={"Origin": f"http://127.0.0.1:{x.s.port}"})[0] == 200, "out")
+    x.cookies = dict(held)
+    got = [x.ask(*ME)[0] for _ in range(12)]
+    score.check(got == [401] * 12, f"what was right once is no guess: {got}")
+    score.check(x.sign_in()[0] == 302 and x.ask(*ME)[0] == 200, "in again")
+    right = held["authorization"]
+    x.cookies = {"authorization": right[:-2] + ("1" if right[-2] == "0" else "0") + '"'}
+    got = [x.ask(*ME)[0] for _ in range(12)]
+    score.check(got == [401] * 10 + [429] * 2, f"another is: {got}")
+    x.close()
+
+
 USERINFO = {"SKIFF_SSO_USERINFO_PATH": "/userinfo"}
 
 
@@ -697,5 +715,5 @@ def settings(score, skiff):
 
 
 CASES = (one_signs_in, out_again, where_it_leads, begun_by_somebody_else, tokens_that_do_not_count, machines, new_keys, a_provider_that_fails,
-         by_tls, slow_answers, wrong_again, a_foreign_page, groups_elsewhere, userinfo_that_fails, slow_userinfo, filtered,
+         by_tls, slow_answers, wrong_again, a_foreign_page, left_open, groups_elsewhere, userinfo_that_fails, slow_userinfo, filtered,
          another_name, settings)
