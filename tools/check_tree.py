@@ -21,7 +21,7 @@ FILE_LINES, FUNCTION_LINES = 800, 70
 
 # Header (or its directory) of a library: the folders of src that may include it.
 LIBRARY_FOLDERS = {
-    "sqlite3.h": {"store"}, "uv.h": {"loop"}, "yaml.h": {"doc"}, "microhttpd.h": {"http"},
+    "sqlite3.h": {"store"}, "uv.h": {"loop"}, "yaml.h": {"doc"}, "microhttpd.h": {"http"}, "gnutls/": {"http"},
     "archive.h": {"artifact", "image"}, "archive_entry.h": {"artifact", "image"}, "pcre2.h": {"lang", "logs"},
     "openssl/": {"artifact", "image", "lang", "net", "auth", "s3"}, "crypt.h": {"lang"}, "sodium.h": {"auth"}, "jose/": {"sso"}, "jansson.h": {"sso"}, "zlib.h": {"http"}, "curl/": {"net"}, "jq.h": {"helper"}, "lua.h": {"helper"},
 }
@@ -33,7 +33,7 @@ MACHINE_PATHS = re.compile(r"(?<![\w.])/(work/(main|shared|\.)|tmp/(b-|bash_jobs
 # What the program may load at start, and what must never be among it, even through another library.
 LINKED = {"libc.so", "libm.so", "libuv.so", "libyaml-0.so", "libsqlite3.so", "libcrypto.so", "libarchive.so",
           "libpcre2-8.so", "libz.so", "ld-linux", "libasan.so", "libubsan.so"}
-NEVER_LOADED = re.compile(r"lib(curl|microhttpd|sodium|jose|jansson|jq|lua|json-c)")
+NEVER_LOADED = re.compile(r"lib(curl|microhttpd|gnutls|sodium|jose|jansson|jq|lua|json-c)")
 
 
 # ---- files ----

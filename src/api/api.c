@@ -500,6 +500,8 @@ struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e
     return NULL;
 }
 
+bool api_certificate(struct api *a, const char *cert, const char *key, struct err *e) { return http_server_certificate(a->server, cert, key, e); }
+
 void api_free(struct api *a)
 {
     if (!a) return;

@@ -22,4 +22,5 @@ struct api_opts {
 
 /* Serves until api_free, which comes before the service is closed. */
 struct api *api_serve(struct service *s, const struct api_opts *o, struct err *e);
+bool api_certificate(struct api *a, const char *cert, const char *key, struct err *e); /* as http_server_certificate */
 void api_free(struct api *a); /* NULL is fine */

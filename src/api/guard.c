@@ -53,6 +53,7 @@ void guard_free(struct guard *g)
 }
 
 const struct auth_token *guard_caller(const struct http_req *r) { return http_req_note(r); }
+void guard_signing_in(struct http_req *r) { http_req_set_note(r, ARENA_NEW(http_req_arena(r), struct auth_token)); }
 void guard_signed_in(struct http_req *r, struct auth_token *who) { http_req_set_note(r, who); }
 void guard_failed(struct guard *g, struct str address) { auth_rate_failed(g->rate, address, clock_mono_us()); }
 
@@ -200,6 +201,12 @@ static bool text_check(struct guard *g, struct arena *a, struct str text, struct
     return true;
 }
 
+/* One that is over is no guess: a page that was left open goes on showing it, and its user must get in again. */
+static bool session_was(const struct guard *g, const struct shown *s)
+{
+    return g->o.sso && s->good && session_like(s->text) && auth_check_knows(g->check, s->text);
+}
+
 static bool caller_find(struct guard *g, struct http_req *r, const struct shown *s, struct auth_token *out, struct http_verdict *v)
 {
     struct arena *a = http_req_arena(r);
@@ -211,7 +218,7 @@ static bool caller_find(struct guard *g, struct http_req *r, const struct shown 
     const char *text = str_dup(a, str_of(e.text)).p;
     if (e.code == ERR_UNREACHABLE) http_reply_header(r, "Retry-After", STR("1"));
     if (e.code != ERR_AUTH) return refuse(v, err_http_status(e.code), err_grpc_code(e.code), text);
-    guard_failed(g, http_req_peer(r));
+    if (!session_was(g, s)) guard_failed(g, http_req_peer(r));
     return unknown(r, v, true, text);
 }
 
@@ -303,10 +310,11 @@ void guard_admit(struct http_req *r, void *user, struct http_verdict *out)
 
 /* ---- the audit log ---- */
 
-/* What changes something, or tries to; and signing in. Who asks too often is counted (/metrics): a flood of lines would push out all others. */
+/* What changes something, or tries to; and sign-ins that were begun. Who asks too often is counted (/metrics): a flood of lines would push out all others. */
 static bool noted(const struct http_req *r, const struct api_route *row, int status)
 {
-    return row && status != 429 && (signs_in(row) || (row->role >= AUTH_RUN && !reads(r)));
+    if (!row || status == 429) return false;
+    return signs_in(row) ? guard_caller(r) != NULL : row->role >= AUTH_RUN && !reads(r);
 }
 
 /* A request is not refused because its line cannot be kept: the disk is full then, and the engine stops by itself. */

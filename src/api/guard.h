@@ -28,9 +28,11 @@ void guard_free(struct guard *g); /* NULL is fine */
 void guard_admit(struct http_req *r, void *user, struct http_verdict *out);
 void guard_answered(const struct http_req *r, int status, void *user);
 
-/* A sign-in from there failed: as a wrong token. */
+/* A sign-in that was begun there failed: as a wrong token. */
 void guard_failed(struct guard *g, struct str address);
 
 /* Whose token a request was let through with, or who signed in by it; NULL: none was needed. Lives as long as the request. */
 const struct auth_token *guard_caller(const struct http_req *r);
-void guard_signed_in(struct http_req *r, struct auth_token *who); /* for the audit log */
+/* For the audit log: a sign-in that this browser has begun is being answered; and whose it turned out to be. */
+void guard_signing_in(struct http_req *r);
+void guard_signed_in(struct http_req *r, struct auth_token *who);

@@ -4,6 +4,7 @@
 #include "api/api_p.h"
 #include "api/guard.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "os/clock.h"
 #include "service/sessions.h"
 
@@ -13,6 +14,7 @@ struct signing {
     void *user;
     struct sso_login *login; /* NULL: it is over */
     struct str redirect, address;
+    bool begun; /* by this browser */
 };
 
 static bool here(struct http_req *r, void *user)
@@ -80,9 +82,10 @@ static struct str cookie_get(const struct http_req *r, struct str wanted)
     return STR_NONE;
 }
 
+/* What nobody has begun does not count: any page can send a browser here with a made-up state, and a state cannot be guessed. */
 static void signing_fail(struct signing *x, const struct err *e)
 {
-    if (e->code == ERR_AUTH) guard_failed(api_guard(x->user), x->address);
+    if (x->begun && e->code == ERR_AUTH) guard_failed(api_guard(x->user), x->address);
     fail(x->r, e);
 }
 
@@ -104,6 +107,7 @@ static void on_claims(void *user, const struct val *claims, const struct err *wh
     struct err e;
     x->login = NULL;
     if (!claims) {
+        log_line(LOG_WARN, "a sign-in from %.*s failed: %s", STR_ARG(x->address), why->text);
         signing_fail(x, why);
     } else if (!session_make(x, claims, &text, &e)) {
         fail(x->r, &e);
@@ -136,7 +140,10 @@ static bool resume(struct signing *x, struct login *l, struct err *e)
     struct arena *a = http_req_arena(x->r);
     struct str state = http_req_query(x->r, "state"), name = login_cookie_name(a, state);
     if (!name.n) return err_set(e, ERR_AUTH, "this is no sign-in that was begun here (state)");
-    if (!sso_login_resume(a, api_sso(x->user), cookie_get(x->r, name), state, clock_now_us(), l, e)) return false;
+    bool ok = sso_login_resume(a, api_sso(x->user), cookie_get(x->r, name), state, clock_now_us(), l, e);
+    x->begun = l->ours;
+    if (x->begun) guard_signing_in(x->r);
+    if (!ok) return false;
     cookie_set(x->r, x->user, name, STR(""), LOGIN_PATH, 0);
     return answer_check(x->r, e);
 }

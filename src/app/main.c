@@ -34,6 +34,11 @@ static void unwait(void *waiting)
     http_waiting_end(waiting);
 }
 
+static bool certify(void *server, const char *cert, const char *key, struct err *e)
+{
+    return api_certificate(server, cert, key, e);
+}
+
 static void unserve(void *server)
 {
     api_free(server);
@@ -51,7 +56,7 @@ static void open_files_raise(void)
 
 int main(int argc, char **argv)
 {
-    struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .serve_on = serve_on, .unserve = unserve, .wait_on = wait_on, .unwait = unwait};
+    struct cli_env env = {.out_fd = 1, .err_fd = 2, .serve = serve, .serve_on = serve_on, .certify = certify, .unserve = unserve, .wait_on = wait_on, .unwait = unwait};
     struct err e;
     launcher_take_part(argc, argv);
     if (!fail_init(&e)) {

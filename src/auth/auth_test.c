@@ -151,6 +151,7 @@ static void the_pace_is_of_an_address_or_network(void **state)
     } rows[] = {
         {"192.0.2.1", "192.0.2.1", true}, {"192.0.2.1", "192.0.2.2", false}, {"2001:db8:1:2::9", "2001:db8:1:2:3:4:5:6", true},
         {"2001:db8::9", "2001:db8::1:2:3:4", true}, {"2001:db8:1:2::9", "2001:db8:1:3::9", false}, {"fe80::1%eth0", "fe80::2%eth0", true},
+        {"192.0.2.1", "::ffff:192.0.2.1", true}, {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false}, {"unix", "", false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -1,9 +1,8 @@
 /* See rate.h. The tables are as that of check.c: a flood of addresses takes the places of others, and memory stays what it is. */
 #include "auth/rate.h"
 
-#include <arpa/inet.h>
-
 #include "base/limits.h"
+#include "os/sender.h"
 
 enum { SETS = 256, BUCKET_SETS = 1024, WAYS = 8, S = 1000000, NS_PER_US = 1000, NS_PER_S = 1000000000 };
 
@@ -21,21 +20,11 @@ struct auth_rate {
 struct auth_rate *auth_rate_new(void) { return mem_zalloc(sizeof(struct auth_rate)); }
 void auth_rate_free(struct auth_rate *r) { free(r); }
 
-/* Of an IPv6 address, however it is written, the first 64 bits. */
-static struct str network_of(struct str address, unsigned char bits[sizeof(struct in6_addr)])
-{
-    char text[INET6_ADDRSTRLEN];
-    struct str plain, interface;
-    enum { NETWORK_BYTES = 8 };
-    str_cut(address, '%', &plain, &interface);
-    snprintf(text, sizeof text, "%.*s", STR_ARG(plain));
-    return inet_pton(AF_INET6, text, bits) == 1 ? str_n((const char *)bits, NETWORK_BYTES) : plain;
-}
-
 static uint64_t key_of(struct str address)
 {
-    unsigned char bits[sizeof(struct in6_addr)];
-    return str_hash(network_of(address, bits)) | 1;
+    char key[SENDER_BYTES];
+    struct str sender = sender_of_text(address, key);
+    return str_hash(sender.n ? sender : address) | 1;
 }
 
 static struct window *window_find(const struct auth_rate *r, uint64_t who, int64_t mono_us)

@@ -1,5 +1,5 @@
-/* Who asks too often: bounded tables of addresses, for wrong tokens and for requests at all. IPv6 addresses count by
- * their first 64 bits. Pure but for their memory: the time comes in. Runs on: one thread. */
+/* Who asks too often: bounded tables of addresses, or networks (os/sender.h), for wrong tokens and for requests at all. Pure but for
+ * their memory: the time comes in. Runs on: one thread. */
 #pragma once
 #include "base/str.h"
 

@@ -126,6 +126,8 @@ enum {
     LIMIT_SSO_CLAIMS_BYTES = 16 << 10,    /* what a session remembers of one */
     LIMIT_SSO_SUBJECT_BYTES = 255,        /* `sub` of one, as OpenID Connect has it */
     LIMIT_SSO_GROUPS = 1000,              /* groups of one person that count */
+    LIMIT_SSO_FILTERS = 100,              /* regular expressions that groups are filtered by */
+    LIMIT_SSO_FILTER_MS = 1000,           /* that they may take over the groups of one person */
     LIMIT_SSO_LEEWAY_S = 30,              /* between the provider's clock and ours */
     LIMIT_SSO_SECRET_BYTES = 16 << 10,    /* the file with a client's secret */
     LIMIT_SSO_KEYS = 64,                  /* public keys of a provider */

@@ -24,6 +24,7 @@ struct cli_env {
     /* for service_opts: how others reach the engine that this process may become */
     void *(*serve)(struct service *s, struct err *e);
     void *(*serve_on)(struct service *s, const struct cli_listen *l, struct err *e); /* the same on a listening socket */
+    bool (*certify)(void *server, const char *cert, const char *key, struct err *e); /* of serve_on with TLS: another pair (PEM) from now on */
     void (*unserve)(void *server);
     /* until then somebody answers there that the state is being loaded; NULL: nobody can */
     void *(*wait_on)(const struct cli_listen *l);

@@ -1,4 +1,5 @@
 /* skiff server: the engine as a service. It stays when nothing runs, and others reach it over TCP as well as over engine.sock. */
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -16,13 +17,11 @@ static const struct flag flags[] = {
     {.name = "auth", .kind = FLAG_STR, .arg = "auto|token|sso|none", .doc = "who may call: who has a token, or signs in, or anybody; auto: see docs/server.md"},
     {.name = "api-rate-limit", .kind = FLAG_INT, .arg = "N", .doc = "most requests from one address in a second (default 1000, without those of this machine; 0: no limit)"},
     {.name = "port", .letter = 'p', .kind = FLAG_INT, .arg = "N", .doc = "listen at this port (default 2746; 0: any that is free)"},
-    {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it)"},
+    {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it; read again on SIGHUP)"},
     {.name = "tls-key", .kind = FLAG_STR, .arg = "FILE", .doc = "and its private key (PEM)"},
     {.name = "until-idle", .kind = FLAG_INT, .arg = "SECONDS", .doc = "listen at engine.sock alone, and end when nothing was at work for so long"},
     {.name = "log-format", .kind = FLAG_STR, .arg = "text|json", .doc = "how lines on stderr look (default text; with -v there is one for each request)"},
 };
-
-static void on_signal(void *user) { loop_stop(user); }
 
 /* A manager that wants to hear from us again and again gets it from the loop: one that hangs is restarted. */
 struct watchdog {
@@ -83,16 +82,22 @@ static bool rate_read(const struct cli *cli, struct cli_listen *l, struct err *e
     return l->per_s <= LIMIT_API_RATE || err_set(e, ERR_USAGE, "server_api_rate_limit is from 0 to %d", LIMIT_API_RATE);
 }
 
-static bool tls_read(struct cli *cli, struct cli_listen *at, struct err *e)
+static bool pem_read(struct arena *a, const char *file, const char **out, struct err *e)
 {
-    const char *cert = args_str(&cli->args, "tls-cert"), *key = args_str(&cli->args, "tls-key");
-    struct str texts[2];
-    if (!cert && !key) return true;
-    if (!cert || !key) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key belong together");
-    if (!file_read(&cli->a, cert, LIMIT_HTTP_TLS_BYTES, &texts[0], e) || !file_read(&cli->a, key, LIMIT_HTTP_TLS_BYTES, &texts[1], e)) return false;
-    at->tls_cert = str_z(&cli->a, texts[0]);
-    at->tls_key = str_z(&cli->a, texts[1]);
+    struct str text;
+    if (!file_read(a, file, LIMIT_HTTP_TLS_BYTES, &text, e)) return false;
+    *out = str_z(a, text);
     return true;
+}
+
+/* Certificate and key, each NULL without TLS. */
+static bool tls_read(struct cli *cli, struct arena *a, const char **cert, const char **key, struct err *e)
+{
+    const char *cert_file = args_str(&cli->args, "tls-cert"), *key_file = args_str(&cli->args, "tls-key");
+    *cert = *key = NULL;
+    if (!cert_file && !key_file) return true;
+    if (!cert_file || !key_file) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key belong together");
+    return pem_read(a, cert_file, cert, e) && pem_read(a, key_file, key, e);
 }
 
 /* In the file or the environment; never an argument, which everybody on the machine can read. */
@@ -120,9 +125,12 @@ static bool sso_read(struct cli *cli, struct cli_listen *l, struct err *e)
     *o = (struct sso_opts){.issuer = config_str(c, CONFIG_SSO_ISSUER), .client_id = config_str(c, CONFIG_SSO_CLIENT_ID),
                            .redirect_url = config_str(c, CONFIG_SSO_REDIRECT_URL), .scopes = config_str(c, CONFIG_SSO_SCOPES),
                            .groups_claim = config_str(c, CONFIG_SSO_GROUPS_CLAIM), .audiences = config_str(c, CONFIG_SSO_AUDIENCES),
-                           .ca_file = config_str(c, CONFIG_SSO_CA_FILE), .rules_file = config_str(c, CONFIG_SSO_RULES)};
+                           .issuer_alias = config_str(c, CONFIG_SSO_ISSUER_ALIAS), .userinfo_path = config_str(c, CONFIG_SSO_USERINFO_PATH),
+                           .groups_filter = config_str(c, CONFIG_SSO_GROUPS_FILTER), .ca_file = config_str(c, CONFIG_SSO_CA_FILE),
+                           .insecure = config_bool(c, CONFIG_SSO_INSECURE), .rules_file = config_str(c, CONFIG_SSO_RULES)};
     if (o->rules_file.n && !file_read(&cli->a, o->rules_file.p, LIMIT_CONFIG_BYTES, &o->rules, e)) return err_ctx(e, "sso.rules");
     if (o->ca_file.n && access(o->ca_file.p, R_OK) != 0) return err_sys(e, "sso.ca_file: '%s'", o->ca_file.p);
+    if (o->insecure) cli_note(cli, "the identity provider's certificate is not checked: sso.insecure_skip_verify");
     int64_t hours = config_int(c, CONFIG_SSO_SESSION);
     if (hours < 1 || hours > SESSION_HOURS_MAX) return err_set(e, ERR_USAGE, "sso.session_hours is from 1 to %d", SESSION_HOURS_MAX);
     l->session_us = hours * 3600 * 1000000;
@@ -147,16 +155,66 @@ static void place_note(struct cli *cli, const struct service *s, const struct tc
     else if (!l->tls_cert) server_say(cli, STR("tokens travel in the clear: use --tls-cert, or put TLS before it, where others can listen"));
 }
 
-/* Until it is told to end, which counts from before it says that it listens. Steps at work go on under their supervisors; the next engine adopts them. */
-static bool serve_until_told(struct cli *cli, struct service *s, const struct tcp_place *place, const struct cli_listen *at, struct err *e)
+/* ---- signals ---- */
+
+struct serving {
+    struct cli *cli;
+    struct loop *l;
+    void *server;
+    bool terminal; /* it ends with the one that it was started from */
+};
+
+static bool terminal_there(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM};
+    CLEANUP(close_fd) int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0;
+}
+
+/* Not under nohup, which has the signal ignored. */
+static bool hang_up_ends(void)
+{
+    struct sigaction now;
+    return terminal_there() && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
+static void on_end(void *user) { loop_stop(((struct serving *)user)->l); }
+
+/* What does not fit together changes nothing: a renewal may be half written, or its files may not be readable. */
+static void certificate_renew(struct serving *x)
+{
+    struct arena a CLEANUP(arena_fini);
+    const char *cert, *key;
+    struct err e;
+    arena_init(&a);
+    bool ok = tls_read(x->cli, &a, &cert, &key, &e);
+    if (ok && !cert) log_line(LOG_INFO, "SIGHUP: there is no certificate to read again");
+    else if (ok && x->cli->env->certify(x->server, cert, key, &e)) log_line(LOG_INFO, "new connections get the certificate of %s", args_str(&x->cli->args, "tls-cert"));
+    else log_line(LOG_ERROR, "the certificate stays the one that it was: %s", e.text);
+}
+
+/* A terminal that goes says so in the same way. */
+static void on_hang_up(void *user)
+{
+    struct serving *x = user;
+    if (x->terminal && !terminal_there()) loop_stop(x->l);
+    else certificate_renew(x);
+}
+
+static const struct {
+    int signo;
+    loop_fn *fn;
+} signals[] = {{SIGINT, on_end}, {SIGTERM, on_end}, {SIGHUP, on_hang_up}};
+
+/* Until it is told to end, which counts from before it says that it listens. Steps at work go on under their supervisors; the next engine adopts them. */
+static bool serve_until_told(struct cli *cli, struct service *s, void *server, const struct tcp_place *place, const struct cli_listen *at, struct err *e)
+{
     struct loop_signal *watches[ARRAY_LEN(signals)] = {0};
     struct loop *l = service_loop(s);
+    struct serving x = {.cli = cli, .l = l, .server = server, .terminal = hang_up_ends()};
     struct watchdog dog = {.timer = loop_timer_new(l, on_watchdog, &dog), .every_us = notify_watchdog_us() / 3};
     bool ok = true;
     for (size_t i = 0; ok && i < ARRAY_LEN(signals); i++) {
-        watches[i] = loop_signal_new(l, signals[i], on_signal, l, e);
+        watches[i] = loop_signal_new(l, signals[i].signo, signals[i].fn, &x, e);
         ok = watches[i] != NULL;
     }
     if (ok && dog.every_us > 0) on_watchdog(&dog);
@@ -177,7 +235,7 @@ static bool server_run(struct cli *cli, struct err *e)
     struct tcp_place place;
     if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
     if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
-    if (!rate_read(cli, &l, e) || !tls_read(cli, &l, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
+    if (!rate_read(cli, &l, e) || !tls_read(cli, &cli->a, &l.tls_cert, &l.tls_key, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);
     l.local = place.loopback;
     void *waiting = cli->env->wait_on(&l);
@@ -189,7 +247,7 @@ static bool server_run(struct cli *cli, struct err *e)
     if (!ok) close(l.fd);
     void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;
     if (server) {
-        ok = serve_until_told(cli, s, &place, &l, e);
+        ok = serve_until_told(cli, s, server, &place, &l, e);
         cli->env->unserve(server);
     }
     service_close(s);

@@ -94,6 +94,8 @@ static struct http_conn *conn_new(struct http_server *s, struct MHD_Connection *
     peer_describe(&at, n, c->peer);
     c->timer = loop_timer_new(s->loop, on_deadline, c);
     if (!s->is_unix) c->from = peer_add(&s->peers, &at);
+    const union MHD_ConnectionInfo *tls = s->mhd->get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (tls) c->cert = certs_take(&s->certs, tls->tls_session);
     TAILQ_INSERT_TAIL(&s->conns, c, link);
     s->connections++;
     conn_wait(c, CONN_HEAD);
@@ -109,6 +111,7 @@ static void conn_free(struct http_conn *c)
     TAILQ_REMOVE(&c->server->conns, c, link);
     c->server->connections--;
     peer_drop(&c->server->peers, c->from);
+    certs_leave(c->cert);
     free(c);
 }
 

@@ -1,5 +1,4 @@
-/* Who has how many connections: one address must not take them all. An IPv6 address counts with all others of its
- * network (64 bits): whoever has one of them has them all. Runs on: the loop thread. */
+/* Who has how many connections: one address, or network (os/sender.h), must not take them all. Runs on: the loop thread. */
 #pragma once
 #include "base/map.h"
 

@@ -18,6 +18,7 @@ static int64_t server_run_us(struct http_server *s)
     s->running = true;
     s->mhd->run(s->daemon);
     s->running = false;
+    certs_sweep(&s->certs);
     if (s->mhd->get_timeout(s->daemon, &ms) != MHD_YES || ms > LIMIT_HTTP_STALL_MS)
         ms = LIMIT_HTTP_STALL_MS;
     return (int64_t)ms * 1000;
@@ -177,6 +178,12 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_opt
     return NULL;
 }
 
+bool http_server_certificate(struct http_server *s, const char *cert, const char *key, struct err *e)
+{
+    ASSERT(s->opts.tls_cert && !s->running);
+    return certs_add(&s->certs, cert, key, e);
+}
+
 /* Ends what is held: streams end, requests get 503. The list of connections does not change here:
  * only libmicrohttpd's run changes it. */
 static void server_end_all(struct http_server *s)
@@ -227,6 +234,7 @@ void http_server_free(struct http_server *s)
     }
     ASSERT(TAILQ_EMPTY(&s->conns));
     peers_fini(&s->peers);
+    certs_fini(&s->certs);
     router_free(s->router);
     arena_fini(&s->arena);
     free(s->unix_path);

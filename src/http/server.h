@@ -71,6 +71,9 @@ struct http_server_opts {
 
 /* With TLS the protocol library is opened at once: ERR_USAGE when certificate and key do not fit. */
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *o, struct err *e);
+/* Another certificate, of a server with TLS, for connections from now on; those that there are go on with theirs. The texts are copied.
+ * USAGE: it and its key cannot be used or do not fit: nothing has changed. */
+bool http_server_certificate(struct http_server *s, const char *cert, const char *key, struct err *e);
 /* Orderly stop: no new connections, the socket's name removed, streams ended, requests that are
  * still held answered with 503, output flushed for at most drain_ms. Holders of requests are told
  * by on_gone and still owe their reply or end, which then does nothing. Not from inside a handler

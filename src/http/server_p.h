@@ -12,6 +12,7 @@
 
 #include "base/sm.h"
 #include "base/vec.h"
+#include "http/certs.h"
 #include "http/gate.h"
 #include "http/mhd.h"
 #include "http/peer.h"
@@ -87,6 +88,7 @@ struct http_conn {
     int fd; /* libmicrohttpd's; open until conn_notify hears of the close */
     char peer[PEER_TEXT];
     struct peer *from; /* whom it is counted to; NULL on a Unix socket */
+    struct cert *cert; /* NULL: the daemon's own, or none */
     enum conn_wait wait;
     struct loop_timer *timer;
     struct loop_fd *gone_watch;
@@ -117,6 +119,7 @@ struct http_server {
     unsigned connections, requests;
     unsigned most; /* connections since memory was given back */
     struct peers peers;
+    struct certs certs; /* that came while it runs */
     struct str said; /* by the library while it started */
     struct arena arena;
     TAILQ_HEAD(, http_conn) conns;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include "os/proc.h"
 #include "os/random.h"
 #include "os/sched.h"
+#include "os/sender.h"
 
 static char base[64];
 
@@ -198,6 +200,22 @@ static void status_fields_are_read(void **state)
     arena_fini(&a);
 }
 
+static void a_sender_is_an_address_or_a_network(void **state)
+{
+    static const char *const rows[] = {"192.0.2.1", "255.255.255.255", "::ffff:192.0.2.1", "2001:db8:1:2::9", "2001:DB8:1:2:0:0:0:9", "::", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"};
+    static const char *const none[] = {"", "unix", "192.0.2", "192.0.2.1.", "2001:db8", "%eth0", "1:2:3:4:5:6:7:8:9", "0000:0000:0000:0000:0000:ffff:255.255.255.2555555"};
+    char by_text[SENDER_BYTES], by_bits[SENDER_BYTES];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sockaddr_storage a = {.ss_family = strchr(rows[i], ':') ? AF_INET6 : AF_INET};
+        struct sockaddr_in *v4 = (void *)&a;
+        struct sockaddr_in6 *v6 = (void *)&a;
+        assert_int_equal(inet_pton(a.ss_family, rows[i], a.ss_family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr), 1);
+        if (!str_eq(sender_of_text(str_of(rows[i]), by_text), sender_of(&a, by_bits))) fail_msg("%s", rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        if (sender_of_text(str_of(none[i]), by_text).n) fail_msg("%s", none[i]);
+}
+
 static void clocks_and_random_move(void **state)
 {
     int64_t a = clock_mono_us();
@@ -219,6 +237,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lock_has_one_owner, setup, teardown),
         cmocka_unit_test(the_probe_agrees_with_itself),
         cmocka_unit_test(status_fields_are_read),
+        cmocka_unit_test(a_sender_is_an_address_or_a_network),
         cmocka_unit_test(clocks_and_random_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,13 +56,13 @@ bool login_resume(struct arena *a, const unsigned char key[LOGIN_KEY], struct st
     const struct sodium_api *sodium = sodium_open(e);
     struct str once, rest, until, path;
     int64_t until_s;
-    if (!sodium) return false;
     *out = (struct login){.cookie = cookie};
+    if (!sodium) return false;
     follow(a, sodium, key, out);
-    bool ours = cookie.n && state.n == out->state.n && sodium->sodium_memcmp(state.p, out->state.p, state.n) == 0;
-    ours = ours && str_cut(cookie, '.', &once, &rest) && str_cut(rest, '.', &until, &path) && str_to_i64(until, &until_s) &&
-           base64url_decode(a, path, &out->redirect);
-    if (!ours) return err_set(e, ERR_AUTH, "this browser has not begun that sign-in here (state): begin again");
+    out->ours = cookie.n && state.n == out->state.n && sodium->sodium_memcmp(state.p, out->state.p, state.n) == 0;
+    out->ours = out->ours && str_cut(cookie, '.', &once, &rest) && str_cut(rest, '.', &until, &path) && str_to_i64(until, &until_s) &&
+                base64url_decode(a, path, &out->redirect);
+    if (!out->ours) return err_set(e, ERR_AUTH, "this browser has not begun that sign-in here (state): begin again");
     return now_us / S < until_s || err_set(e, ERR_AUTH, "the sign-in took too long: begin again");
 }
 

@@ -13,13 +13,14 @@ struct login {
     struct str cookie_name, cookie;
     struct str state, nonce, verifier, challenge;
     struct str redirect; /* a path of this server */
+    bool ours;           /* begun by this browser at this server, maybe too long ago */
 };
 void login_key_make(unsigned char key[LOGIN_KEY]);
 /* UNSUPPORTED: no libsodium. */
 bool login_begin(struct arena *a, const unsigned char key[LOGIN_KEY], struct str redirect, int64_t now_us, struct login *out, struct err *e);
 /* The name of the cookie that belongs to a `state`; absent: it is none of ours. */
 struct str login_cookie_name(struct arena *a, struct str state);
-/* ERR_AUTH: not begun by this browser at this server, or too long ago. */
+/* ERR_AUTH: not begun by this browser at this server (out->ours is false), or too long ago. */
 bool login_resume(struct arena *a, const unsigned char key[LOGIN_KEY], struct str cookie, struct str state, int64_t now_us, struct login *out,
                   struct err *e);
 

@@ -28,11 +28,25 @@ static void fetch_failed(struct sso *s, const struct err *e)
     logins_retry(s);
 }
 
+struct web_request provider_request(const struct sso *s, struct str url)
+{
+    return (struct web_request){.url = url, .timeout_ms = LIMIT_SSO_TALK_MS, .max_bytes = LIMIT_SSO_REPLY_BYTES, .same_origin = true, .same_host = true,
+                                .ca_file = s->o.ca_file, .insecure = s->o.insecure};
+}
+
+struct str provider_below(struct arena *a, const struct sso *s, const char *path)
+{
+    struct str issuer = s->o.issuer;
+    if (str_ends(issuer, STR("/"))) issuer = str_sub(issuer, 0, issuer.n - 1);
+    return str_fmt(a, "%.*s%s", STR_ARG(issuer), path);
+}
+
 static struct web_call *ask(struct sso *s, struct str url, web_done_fn *done, struct err *e)
 {
     static const struct web_field fields[] = {{STR("Accept"), STR("application/json")}};
-    struct web_request r = {.url = url, .fields = fields, .n_fields = ARRAY_LEN(fields), .timeout_ms = LIMIT_SSO_TALK_MS,
-                            .max_bytes = LIMIT_SSO_REPLY_BYTES, .same_origin = true, .same_host = true, .ca_file = s->o.ca_file};
+    struct web_request r = provider_request(s, url);
+    r.fields = fields;
+    r.n_fields = ARRAY_LEN(fields);
     return web_call_new(s->web, &r, done, s, e);
 }
 
@@ -75,14 +89,14 @@ static bool listed(const struct val *list, const char *word)
     return false;
 }
 
-/* The issuer must be the one that was asked: else one provider could speak for another. */
+/* The issuer must be the one that was asked: else one provider could speak for another. With an alias it is only known that it differs. */
 static bool configuration_read(const struct sso *s, struct provider *p, struct str body, struct err *e)
 {
     struct val v;
     if (!json_parse(&p->arena, body, NULL, &v, e)) return err_ctx(e, "the provider's configuration");
     const struct val *methods = val_get(&v, STR("token_endpoint_auth_methods_supported"));
     struct str issuer = val_get_str(&v, "issuer");
-    if (!str_eq(issuer, s->o.issuer))
+    if (!s->o.issuer_alias.n && !str_eq(issuer, s->o.issuer))
         return err_set(e, ERR_SPEC, "the provider calls itself '%.*s', not '%.*s' (sso.issuer)", STR_ARG(str_sub(issuer, 0, 200)), STR_ARG(s->o.issuer));
     p->secret_in_body = listed(methods, "client_secret_post") && !listed(methods, "client_secret_basic");
     return address_read(s, p, &v, "authorization_endpoint", &p->authorize, e) && address_read(s, p, &v, "token_endpoint", &p->token, e) &&
@@ -106,10 +120,7 @@ bool provider_fetch(struct sso *s)
     *slot = now;
     s->fetches++;
     arena_init(&s->coming.arena);
-    struct str issuer = s->o.issuer;
-    struct str base = str_ends(issuer, STR("/")) ? str_sub(issuer, 0, issuer.n - 1) : issuer;
-    struct str url = str_fmt(&s->coming.arena, "%.*s/.well-known/openid-configuration", STR_ARG(base));
-    s->fetch = ask(s, url, on_configuration, &e);
+    s->fetch = ask(s, provider_below(&s->coming.arena, s, "/.well-known/openid-configuration"), on_configuration, &e);
     if (s->fetch) return true;
     arena_fini(&s->coming.arena);
     s->trouble = e;

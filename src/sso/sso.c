@@ -12,9 +12,11 @@
 static void opts_copy(struct sso *s, const struct sso_opts *o)
 {
     struct str *texts[] = {&s->o.issuer, &s->o.client_id, &s->o.client_secret, &s->o.redirect_url, &s->o.scopes, &s->o.groups_claim,
-                           &s->o.audiences, &s->o.ca_file, &s->o.rules, &s->o.rules_file};
+                           &s->o.audiences, &s->o.ca_file, &s->o.rules, &s->o.rules_file,
+                           &s->o.issuer_alias, &s->o.userinfo_path, &s->o.groups_filter};
     s->o = *o;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) *texts[i] = str_dup(&s->arena, *texts[i]);
+    s->iss = s->o.issuer_alias.n ? s->o.issuer_alias : s->o.issuer;
 }
 
 static bool opts_check(struct sso *s, struct err *e)
@@ -32,6 +34,8 @@ static bool opts_check(struct sso *s, struct err *e)
         !login_redirect_path(o->redirect_url, o->redirect_url, &path) || !str_is(path, "/oauth2/callback"))
         return err_set(e, ERR_USAGE, "sso.redirect_url: '%.*s' is not this server's https://HOST/oauth2/callback", STR_ARG(o->redirect_url));
     if (!str_has_word(o->scopes, ' ', STR("openid"))) return err_set(e, ERR_USAGE, "sso.scopes: `openid` is not among '%.*s'", STR_ARG(o->scopes));
+    if (o->userinfo_path.n && (o->userinfo_path.p[0] != '/' || !url_ok(provider_below(&s->arena, s, o->userinfo_path.p), true)))
+        return err_set(e, ERR_USAGE, "sso.userinfo_path: '%.*s' is no path below sso.issuer", STR_ARG(o->userinfo_path));
     s->https = str_starts(o->redirect_url, STR("https://"));
     s->insecure_ok = !str_starts(o->issuer, STR("https://"));
     return true;
@@ -44,7 +48,7 @@ struct sso *sso_new(struct loop *l, const struct sso_opts *o, struct err *e)
     arena_init(&s->arena);
     opts_copy(s, o);
     login_key_make(s->key);
-    bool ok = opts_check(s, e) && rules_read(&s->arena, s->o.rules, s->o.rules_file.p, &s->rules, e) && jose_open(e) && sodium_open(e) &&
+    bool ok = opts_check(s, e) && group_filter_read(&s->filter, s->o.groups_filter, e) && rules_read(&s->arena, s->o.rules, s->o.rules_file.p, &s->rules, e) && jose_open(e) && sodium_open(e) &&
               (s->web = web_client_new(l, e));
     if (ok) {
         provider_fetch(s);
@@ -67,6 +71,7 @@ void sso_free(struct sso *s)
     VEC_FINI(&s->logins);
     provider_stop(s);
     web_client_free(s->web);
+    group_filter_free(&s->filter);
     explicit_bzero(s->key, sizeof s->key);
     arena_fini(&s->arena);
     free(s);
@@ -78,7 +83,7 @@ bool sso_is_https(const struct sso *s) { return s->https; }
 
 bool token_verify(struct arena *a, struct sso *s, struct str text, struct str nonce, int64_t now_us, struct val *claims, bool *known, struct err *e)
 {
-    struct jwt_wanted w = {.issuer = s->o.issuer, .client_id = s->o.client_id, .audiences = s->o.audiences, .nonce = nonce, .now_us = now_us};
+    struct jwt_wanted w = {.issuer = s->iss, .client_id = s->o.client_id, .audiences = s->o.audiences, .nonce = nonce, .now_us = now_us};
     struct jwt t;
     *known = true;
     if (!jwt_read(a, text, &t, e) || !keys_verify(&s->provider.keys, &t, known, e) || !jwt_check(&t.claims, &w, e)) return false;
@@ -97,14 +102,18 @@ bool sso_bearer(struct arena *a, struct sso *s, struct str text, int64_t now_us,
 
 bool sso_kept(const struct sso *s, const struct val *claims, struct err *e)
 {
-    return str_eq(val_get_str(claims, "iss"), s->o.issuer) || err_set(e, ERR_AUTH, "the session is of another provider: sign in again");
+    return str_eq(val_get_str(claims, "iss"), s->iss) || err_set(e, ERR_AUTH, "the session is of another provider: sign in again");
 }
 
+/* Groups that cannot be filtered are none. */
 void sso_rights(struct arena *a, const struct sso *s, const struct val *claims, int64_t now_us, struct auth_token *out)
 {
     struct auth_person *p = ARENA_NEW(a, struct auth_person);
-    person_read(a, claims, s->o.groups_claim, p);
-    const struct sso_rule *rule = rules_match(a, &s->rules, claims, p, now_us);
+    struct val kept;
+    struct err why;
+    groups_filter(a, &s->filter, s->o.groups_claim, claims, &kept, &why);
+    person_read(a, &kept, s->o.groups_claim, p);
+    const struct sso_rule *rule = rules_match(a, &s->rules, &kept, p, now_us);
     *out = (struct auth_token){.person = p, .name = p->email.n ? p->email : p->subject};
     if (!rule) return;
     out->role = rule->role;

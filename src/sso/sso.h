@@ -11,12 +11,16 @@
 
 struct sso_opts { /* copied */
     struct str issuer, client_id;
+    struct str issuer_alias;  /* what it calls itself in tokens; absent or "": the issuer */
     struct str client_secret; /* absent or "": a public client */
     struct str redirect_url;  /* of this server's /oauth2/callback, as browsers know it */
     struct str scopes;        /* words */
     struct str groups_claim;
+    struct str userinfo_path; /* below the issuer: asked for the groups of who signs in; absent or "": the ID token has them */
+    struct str groups_filter; /* regular expressions, words: only groups that one is found in count; absent or "": all */
     struct str audiences;     /* words: other audiences whose tokens count */
     struct str ca_file;       /* PEM: who vouches for the provider; absent or "": the system's */
+    bool insecure;            /* nobody needs to vouch for it */
     struct str rules, rules_file; /* text and name */
 };
 
@@ -31,7 +35,7 @@ bool sso_login_begin(struct arena *a, struct sso *s, struct str wanted, int64_t 
 
 /* The sign-in that comes back with `state`, by the cookie of that name (login.h). AUTH: see login_resume. */
 bool sso_login_resume(struct arena *a, const struct sso *s, struct str cookie, struct str state, int64_t now_us, struct login *out, struct err *e);
-/* Redeems the code of a sign-in that has come back. `done` is called once, from the loop and never from within, unless it is cancelled:
+/* Redeems the code of a sign-in that has come back, and asks for its groups where that is set. `done` is called once, from the loop and never from within, unless it is cancelled:
  * with the claims, which live until it returns, or an error: AUTH (the provider or its token does not say so), UNREACHABLE, TIMEOUT, … */
 struct sso_login;
 typedef void sso_done_fn(void *user, const struct val *claims, const struct err *e);

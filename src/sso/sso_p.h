@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "net/web.h"
+#include "sso/groups.h"
 #include "sso/keys.h"
 #include "sso/sso.h"
 
@@ -19,7 +20,9 @@ struct sso {
     struct web_client *web;
     struct arena arena;
     struct sso_opts o;
+    struct str iss; /* what tokens call the issuer */
     struct sso_rules rules;
+    struct group_filter filter;
     unsigned char key[LOGIN_KEY];
     bool https, insecure_ok; /* the issuer is this machine: plain HTTP will do */
     struct provider provider, coming; /* the latter while it is fetched */
@@ -34,13 +37,17 @@ struct sso_login {
     struct sso *s;
     struct arena arena;
     struct web_call *call; /* NULL: waits for keys */
-    struct str nonce, id_token;
+    struct str nonce, id_token, access_token;
+    struct val claims; /* of the ID token, while the userinfo endpoint is asked */
     sso_done_fn *done;
     void *user;
 };
 
 /* provider.c: fetches configuration and keys; false: not now, or one is under way already. */
 bool provider_fetch(struct sso *s);
+/* Base of all requests to it: limits, and who vouches for it. */
+struct web_request provider_request(const struct sso *s, struct str url);
+struct str provider_below(struct arena *a, const struct sso *s, const char *path); /* an address below the issuer's */
 bool provider_usable(struct sso *s, struct err *e); /* UNREACHABLE; begins a fetch where one is due */
 void provider_stop(struct sso *s);
 bool url_ok(struct str url, bool plain_local);

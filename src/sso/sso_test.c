@@ -8,7 +8,9 @@
 
 #include "base/limits.h"
 #include "doc/json.h"
+#include "doc/json_write.h"
 #include "os/fd.h"
+#include "sso/groups.h"
 #include "sso/keys.h"
 #include "sso/login.h"
 #include "sso/rules.h"
@@ -230,6 +232,51 @@ static void a_person_is_what_claims_say(void **state)
     assert_true(!p.subject.n && !p.email.n && !p.name.n && !p.email_verified && p.n == 0);
 }
 
+/* ---- groups ---- */
+
+static void userinfo_is_whole_and_about_who_signed_in(void **state)
+{
+    static const char text[] = "{\"sub\":\"s\",\"iss\":\"other\",\"teams\":[\"a\",\"b\"]}";
+    static const struct {
+        const char *type, *body;
+    } bad[] = {{"", text}, {"text/json", text}, {"application/jsonx", text}, {"application/jwt", text}, {" ", text}, {"application/json", "{\"sub\":\"S\"}"},
+               {"application/json", "{\"sub\":null}"}, {"application/json", "{}"}, {"application/json", "\"s\""}, {"application/json", "{\"sub\":\"s\",\"sub\":\"s\"}"}};
+    struct arena *a = *state;
+    struct val claims, out;
+    struct err e;
+    assert_true(json_parse(a, STR("{\"sub\":\"s\",\"iss\":\"i\",\"teams\":\"root\"}"), NULL, &claims, &e));
+    for (const char *const *type = (const char *const[]){"application/json", "Application/Json; charset=utf-8", " application/json ;", NULL}; *type; type++) {
+        assert_true(userinfo_read(a, str_of(*type), STR(text), STR("teams"), &claims, &out, &e));
+        assert_string_equal(json_text(a, &out).p, "{\"sub\":\"s\",\"iss\":\"i\",\"teams\":[\"a\",\"b\"]}");
+    }
+    assert_true(userinfo_read(a, STR("application/json"), STR("{\"sub\":\"s\"}"), STR("teams"), &claims, &out, &e));
+    assert_string_equal(json_text(a, &out).p, "{\"sub\":\"s\",\"iss\":\"i\"}");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (userinfo_read(a, str_of(bad[i].type), str_of(bad[i].body), STR("teams"), &claims, &out, &e) || e.code != ERR_AUTH) fail_msg("%zu", i);
+    for (size_t n = 0; n < sizeof text - 1; n++)
+        if (userinfo_read(a, STR("application/json"), str_n(text, n), STR("teams"), &claims, &out, &e) || e.code != ERR_AUTH) fail_msg("%zu bytes", n);
+}
+
+static void groups_are_filtered(void **state)
+{
+    static const struct {
+        const char *words, *claims, *kept;
+    } rows[] = {
+        {"", "{\"g\":[\"a\",1]}", "{\"g\":[\"a\",1]}"}, {" ", "{\"g\":\"a\"}", "{\"g\":\"a\"}"}, {"^a  c$", "{\"g\":[\"ab\",\"ba\",\"abc\",\"c\",1,null],\"x\":1}", "{\"x\":1,\"g\":[\"ab\",\"abc\",\"c\"]}"},
+        {"b", "{\"g\":\"abc\"}", "{\"g\":[\"abc\"]}"}, {"x", "{\"g\":\"abc\"}", "{\"g\":[]}"}, {"x", "{}", "{}"}, {"x", "{\"g\":{\"x\":1}}", "{\"g\":[]}"},
+    };
+    struct arena *a = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct group_filter f;
+        struct val claims, kept;
+        struct err e;
+        assert_true(group_filter_read(&f, str_of(rows[i].words), &e) && json_parse(a, str_of(rows[i].claims), NULL, &claims, &e));
+        assert_true(groups_filter(a, &f, STR("g"), &claims, &kept, &e));
+        assert_string_equal(json_text(a, &kept).p, rows[i].kept);
+        group_filter_free(&f);
+    }
+}
+
 /* ---- the way of a sign-in ---- */
 
 static void a_sign_in_comes_back_to_who_began(void **state)
@@ -246,7 +293,9 @@ static void a_sign_in_comes_back_to_who_began(void **state)
     assert_true(str_eq(l.cookie_name, login_cookie_name(a, l.state)) && l.cookie_name.n == 24);
     assert_true(login_resume(a, key, l.cookie, l.state, now + 599 * (int64_t)S, &back, &e));
     assert_true(str_eq(back.nonce, l.nonce) && str_eq(back.verifier, l.verifier) && str_is(back.redirect, "/x?y=1"));
+    assert_true(back.ours);
     assert_false(login_resume(a, key, l.cookie, l.state, now + 600 * (int64_t)S, &back, &e));
+    assert_true(back.ours); /* it took too long */
     assert_false(login_resume(a, other, l.cookie, l.state, now, &back, &e)); /* another server, or this one before */
     assert_false(login_resume(a, key, m.cookie, l.state, now, &back, &e));
     assert_false(login_resume(a, key, STR_NONE, l.state, now, &back, &e));
@@ -254,7 +303,7 @@ static void a_sign_in_comes_back_to_who_began(void **state)
     for (size_t i = 0; i < l.cookie.n; i++) {
         char *changed = (char *)(uintptr_t)str_dup(a, l.cookie).p;
         changed[i] = (char)(changed[i] ^ 1);
-        if (login_resume(a, key, str_n(changed, l.cookie.n), l.state, now, &back, &e)) fail_msg("byte %zu", i);
+        if (login_resume(a, key, str_n(changed, l.cookie.n), l.state, now, &back, &e) || back.ours) fail_msg("byte %zu", i);
     }
     const char *const none[] = {"", "abc", "0123456789012345678901234567890123456789 12", "0123456789012345678901234567890123456789012;"};
     for (size_t i = 0; i < ARRAY_LEN(none); i++) assert_false(str_set(login_cookie_name(a, str_of(none[i]))));
@@ -309,6 +358,8 @@ int main(void)
         SSO_TEST(the_first_rule_that_fits_counts),
         SSO_TEST(rules_say_where_they_are_wrong),
         SSO_TEST(a_person_is_what_claims_say),
+        SSO_TEST(userinfo_is_whole_and_about_who_signed_in),
+        SSO_TEST(groups_are_filtered),
         SSO_TEST(a_sign_in_comes_back_to_who_began),
         SSO_TEST(the_verifier_is_proven_by_its_hash),
         SSO_TEST(a_sign_in_leads_to_a_path_of_this_server),

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import select
+import signal
 import socket
 import ssl
 import struct
@@ -17,6 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import manager  # noqa: E402
 import server  # noqa: E402
 from server import Server, common, memory_check, workflow  # noqa: E402
 
@@ -202,6 +204,99 @@ def tls(score, skiff):
     s.close()
 
 
+def shown(s, c, version=ssl.TLSVersion.TLSv1_3):
+    """The certificate that a connection gets, and its answer to a request."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = context.minimum_version = version
+    with context.wrap_socket(c) as one:
+        one.sendall(b"GET /api/v1/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return ssl.DER_cert_to_PEM_cert(one.getpeercert(True)), read_all(one)[:12]
+
+
+class Renewed:
+    """A server with TLS whose files change, and a connection to it that stays."""
+
+    def __init__(self, score, skiff):
+        self.score, self.s = score, Server(skiff)
+        self.pairs = [[common.contents(f).decode() for f in certificate(self.s.place)] for _ in range(3)]
+        self.cert, self.key = self.put(*self.pairs[0])
+        self.s.start("--tls-cert", self.cert, "--tls-key", self.key)
+        self.kept = self.https()
+        self.ask()
+        self.own = self.kept.sock
+
+    def put(self, cert, key):
+        return self.s.place.file("cert.pem", cert), self.s.place.file("key.pem", key)
+
+    def https(self):
+        return http.client.HTTPSConnection("127.0.0.1", self.s.port, timeout=common.LIMIT_S, context=ssl.create_default_context(cadata=self.pairs[0][0]))
+
+    def ask(self, method="GET", target="/api/v1/version", body=None):
+        """On the connection that stays."""
+        self.kept.request(method, target, json.dumps(body) if body else None)
+        r = self.kept.getresponse()
+        r.read()
+        return r.status
+
+    def renew(self, said="new connections get the certificate of "):
+        self.s.proc.send_signal(signal.SIGHUP)
+        line = manager.until_said(self.s, "certificate")
+        self.score.check(said in line, f"{said}: {line}")
+        self.score.check(self.ask() == 200 and self.kept.sock is self.own, "a connection that was kept goes on")
+
+    def now(self, **kw):
+        return shown(self.s, connect(self.s), **kw)
+
+    def overtaken(self, before, after):
+        """A connection that is there when another pair comes, and shakes hands after: what it gets. None: all that took ten seconds."""
+        self.put(*before)
+        self.renew()
+        c = connect(self.s)
+        self.now()  # it has been accepted before this one
+        for pair in after:
+            self.put(*pair)
+            self.renew()
+        with contextlib.suppress(OSError):
+            return shown(self.s, c)
+        return None
+
+
+def another_certificate(score, skiff):
+    """SIGHUP: new connections get what the files have now; those that there are go on; what cannot be used changes nothing."""
+    x = Renewed(score, skiff)
+    first, second, third = x.pairs
+    stream = x.https()
+    stream.request("GET", "/api/v1/skiff/changes?after=0")
+    changes = stream.getresponse()
+    score.check(x.now() == (first[0], b"HTTP/1.1 200"), "the first")
+    waits = connect(x.s)
+    x.put(*second)
+    score.check(x.now()[0] == first[0] != second[0], "files alone change nothing")
+    x.renew()
+    with contextlib.suppress(OSError):  # it took ten seconds
+        score.check(shown(x.s, waits) == (first[0], b"HTTP/1.1 200"), "the first, to who came before")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        score.check(x.now(version=version) == (second[0], b"HTTP/1.1 200"), f"another: {version}")
+    for name, texts, said in (("another's key", (second[0], first[1]), "cannot be used"), ("another's certificate", (first[0], second[1]), "cannot be used"),
+                              ("no certificate", ("", second[1]), "cannot be used"), ("no key", (second[0], ""), "cannot be used"), ("cut off", (third[0][:300], third[1]), "cannot be used"),
+                              ("a key only", (third[1], third[1]), "cannot be used"), ("too large", (third[0] + "\n" * (1 << 20), third[1]), "more than"), ("absent", None, "no file")):
+        if texts:
+            x.put(*texts)
+        else:
+            os.remove(x.cert)
+        x.renew("the certificate stays the one that it was: ")
+        score.check(x.now() == (second[0], b"HTTP/1.1 200"), f"{name}: the one before counts")
+    got = common.wait_for(lambda: x.overtaken(second, (third, first, third)), "a connection that is overtaken")
+    score.check(got == (second[0], b"HTTP/1.1 200") and x.now() == (third[0], b"HTTP/1.1 200"), "who came before has shaken hands with what counted then")
+    score.check(x.ask("POST", "/api/v1/workflows/default", {"workflow": workflow("true", name="late")}) == 200, "taken")
+    while (line := changes.readline()) and b'"late"' not in line:
+        pass
+    score.check(line, "a stream goes on")
+    score.check(x.s.stop() == 0, f"told to end: {x.s.said}")
+    x.s.close()
+
+
 JSON_ERRORS = [
     # request, body, headers, status, code, part of the message
     ("GET /nowhere", None, {}, 404, 5, "nothing at this path"),
@@ -321,7 +416,7 @@ def vanishing_clients(score, skiff):
     s.close()
 
 
-CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, many_idle_and_slow_clients, ten_thousand_vanish)
+CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, another_certificate, many_idle_and_slow_clients, ten_thousand_vanish)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))

@@ -87,6 +87,8 @@ class Provider:
         self.make = token       # (key, claims) → ID token
         self.configuration = {}
         self.big = self.down = False
+        self.userinfo = self.tell  # (handler) → None: answers who comes with the right access token
+        self.access = "at-1"       # that token
         self.slow = None        # an event that answers to codes wait for
         self.codes, self.seen, self.asked = {}, [], []
         self.numbers = itertools.count()
@@ -98,11 +100,12 @@ class Provider:
             def log_message(self, *_):
                 pass
 
-            def answer(self, status, body, headers=()):
+            def answer(self, status, body, headers=(), content_type="application/json"):
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
-                for k, v in (("Content-Type", "application/json"), ("Content-Length", str(len(data))), *headers):
-                    self.send_header(k, v)
+                for k, v in (("Content-Type", content_type), ("Content-Length", str(len(data))), *headers):
+                    if v is not None:
+                        self.send_header(k, v)
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -146,8 +149,16 @@ class Provider:
             h.answer(200, b" " * (1 << 20) if self.big else self.published or {"keys": [k.jwk() for k in self.keys]})
         elif path == "/away":
             h.answer(302, b"", [("Location", "http://localhost:1/keys")])
+        elif path.rstrip("/") == "/userinfo":
+            if h.headers.get("Authorization") == f"Bearer {self.access}":
+                self.userinfo(h)
+            else:
+                h.answer(401, {"error": "invalid_token"})
         else:
             h.answer(404, {})
+
+    def tell(self, h, **change):
+        h.answer(200, {**self.who, **change})
 
     def authorize(self, location):
         """What a browser that is sent to `location`, and somebody who signs in there, bring back: code and state."""
@@ -179,4 +190,4 @@ class Provider:
         elif self.big:
             h.answer(200, b" " * (1 << 20))
         else:
-            h.answer(200, {"access_token": "x", "token_type": "Bearer", "id_token": self.make(self.keys[0], self.claims(nonce=began["nonce"]))})
+            h.answer(200, {"access_token": self.access, "token_type": "Bearer", "id_token": self.make(self.keys[0], self.claims(nonce=began["nonce"]))})

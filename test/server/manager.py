@@ -5,8 +5,10 @@ run.py runs these; alone: manager.py [SKIFF [CASE...]]"""
 import fcntl
 import glob
 import os
+import pty
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -71,6 +73,48 @@ def told_at_once(score, skiff):
     s.close()
 
 
+def until_said(s, text):
+    """The next line of the server that has it."""
+    while (line := s.proc.stderr.readline()) and text not in line:
+        pass
+    return line
+
+
+def with_terminal(command, said, env):
+    """In the child of a pty.fork."""
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with open(said, "wb") as f:
+            os.dup2(f.fileno(), 1)
+            os.dup2(f.fileno(), 2)
+        os.execvpe(command[0], command, env)
+    finally:
+        os._exit(127)
+
+
+def hung_up(score, skiff):
+    """SIGHUP asks to read certificates again, and ends nothing where there are none; a terminal that goes says the same, and that ends a server."""
+    s = Server(skiff).start()
+    s.proc.send_signal(signal.SIGHUP)
+    said = until_said(s, "SIGHUP")
+    score.check("no certificate" in said and s.ask("GET", "/api/v1/version")[0] == 200, f"without certificates: {said}")
+    score.check(s.stop() == 0, f"told to end: {s.said}")
+    said = s.place.root + "/said"
+    for words in ((), ("nohup",)):
+        pid, terminal = pty.fork()
+        if not pid:
+            with_terminal([*words, *s.place.command("server", "--port", "0")], said, s.place.env())
+        common.wait_for(lambda: b"listening at" in common.contents(said), "the server")
+        os.close(terminal)
+        if words:
+            common.wait_for(lambda: b"no certificate" in common.contents(said), "it to hear of it")
+            os.kill(pid, signal.SIGTERM)
+        ended = common.wait_for(lambda: (got := os.waitpid(pid, os.WNOHANG))[0] and got, "it to end")
+        score.check(ended[1] == 0, f"{words}: an orderly end: {ended} {common.contents(said)}")
+        os.remove(said)
+    s.close()
+
+
 def installed(score, skiff):
     """What `make install` puts where, and what systemd says about the unit."""
     s = Server(skiff)
@@ -86,7 +130,7 @@ def installed(score, skiff):
     unit = s.place.root + "/i/opt/s/lib/systemd/system/skiff.service"
     with open(unit) as f:
         text = f.read()
-    score.check("ExecStart=/opt/s/bin/skiff server\n" in text and "@" not in text, f"the unit's paths: {text}")
+    score.check("ExecStart=/opt/s/bin/skiff server\n" in text and "\nExecReload=/bin/kill -HUP $MAINPID\n" in text and "@" not in text, f"the unit's paths: {text}")
     if shutil.which("systemd-analyze"):
         path = s.place.file("skiff.service", text.replace("/opt/s/", s.place.root + "/i/opt/s/"))
         ran = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True)
@@ -98,7 +142,7 @@ def installed(score, skiff):
 
 def image(score, skiff):
     """The image that is made for containers has each library that the program opens when it is needed."""
-    ours = {"crypto": "ssl", "crypt": None}  # package; None: every Debian has it
+    ours = {"crypto": "ssl", "crypt": None, "gnutls": "microhttpd"}  # package, or one that brings it along; None: every Debian has it
     found = set()
     for path in glob.glob(os.path.join(ROOT, "src", "*", "*.c")):
         with open(path) as f:
@@ -109,6 +153,6 @@ def image(score, skiff):
     score.check({"jose", "curl", "sodium"} <= found and not lacking, f"not in the image: {lacking} of {sorted(found)}")
 
 
-CASES = (told, no_manager, told_at_once, installed, image)
+CASES = (told, no_manager, told_at_once, hung_up, installed, image)
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))

@@ -401,6 +401,9 @@ def by_tls(score, skiff):
         x.env["SKIFF_SSO_CA_FILE"] = pem
         x.start()
         score.check(x.sign_in()[0] == 302 and x.ask(*ME)[2]["issuer"].startswith("https://"), "one that the file vouches for")
+        x.env["SKIFF_SSO_CA_FILE"], x.env["SKIFF_SSO_INSECURE_SKIP_VERIFY"], x.env["SKIFF_SSO_USERINFO_PATH"] = "", "true", "/userinfo"
+        x = x.fresh()
+        score.check(x.sign_in()[0] == 302 and "sso.insecure_skip_verify" in x.s.said, f"one that nobody is to vouch for: {x.s.said}")
         x.p.configuration = {"jwks_uri": x.p.url.replace("https:", "http:") + "/keys"}
         x = x.fresh_failing()
         said = common.wait_for(lambda: why_not(x), "the failure to be known")
@@ -455,10 +458,209 @@ def wrong_again(score, skiff):
     x = Signed(skiff).start()
     x.sign_in()
     x.ask(*ME)
-    got = [x.back("c", "x" * 43)[0] for _ in range(12)]
+    x.p.change = {"aud": "other"}
+    got = [x.sign_in()[0] for _ in range(12)]
     score.check(got == [403] * 10 + [429] * 2, f"ten are answered: {got}")
     score.check(x.s.ask(*LIST, headers=x.bearer())[0] == 429, "nothing new is tried from there")
     score.check(x.s.ask("GET", "/oauth2/redirect")[0] == 302 and x.ask(*ME)[0] == 200, "who was signed in before still is")
+    x.close()
+
+
+def left_open(score, skiff):
+    """A page goes on asking after its session is over: that does not keep its user from signing in again."""
+    x = Signed(skiff).start()
+    x.sign_in()
+    score.check(x.ask(*ME)[0] == 200, "in")
+    held = dict(x.cookies)
+    score.check(x.ask("POST", "/oauth2/logout", headers={"Origin": f"http://127.0.0.1:{x.s.port}"})[0] == 200, "out")
+    x.cookies = dict(held)
+    got = [x.ask(*ME)[0] for _ in range(12)]
+    score.check(got == [401] * 12, f"what was right once is no guess: {got}")
+    score.check(x.sign_in()[0] == 302 and x.ask(*ME)[0] == 200, "in again")
+    right = held["authorization"]
+    x.cookies = {"authorization": right[:-2] + ("1" if right[-2] == "0" else "0") + '"'}
+    got = [x.ask(*ME)[0] for _ in range(12)]
+    score.check(got == [401] * 10 + [429] * 2, f"another is: {got}")
+    x.close()
+
+
+USERINFO = {"SKIFF_SSO_USERINFO_PATH": "/userinfo"}
+
+
+def groups_of(x):
+    """What somebody who signs in has."""
+    x.cookies = {}
+    status, _, e = x.sign_in()
+    return x.ask(*ME)[2].get("groups", []) if status == 302 else (status, e)
+
+
+def groups_elsewhere(score, skiff):
+    """The userinfo endpoint tells the groups, and nothing else."""
+    x = Signed(skiff, **USERINFO).start()
+    x.p.change = {"groups": ["platform"]}  # in the ID token
+    for told, want in ((["builders"], ["builders"]), ("builders", ["builders"]), ([], []), (None, []), (["builders", 7, None, ["platform"]], ["builders"]), ({"platform": 1}, [])):
+        x.p.userinfo = lambda h, told=told: x.p.tell(h, groups=told, email="root@evil.example", iss="https://evil.example")
+        score.check((got := groups_of(x)) == want, f"{told}: {got}")
+        score.check(x.ask(*ME)[2]["email"] == "ann@example.com", "the rest is the ID token's")
+    for content_type in ("application/json; charset=utf-8", "Application/JSON ;x=y"):
+        x.p.userinfo = lambda h, t=content_type: h.answer(200, {"sub": "u-1", "groups": ["builders"]}, content_type=t)
+        score.check((got := groups_of(x)) == ["builders"], f"{content_type}: {got}")
+    x.p.userinfo = x.p.tell
+    x.p.keys = [idp.Key("two")]
+    score.check((got := groups_of(x)) == ["builders"], f"after a key that was waited for: {got}")
+    x.p.userinfo = lambda h: h.answer(200, {"sub": "u-1"}) if h.path.endswith("/") else h.answer(307, b"", [("Location", x.p.url + "/userinfo/")])
+    score.check((got := groups_of(x)) == [], f"a redirect to the same place: {got}")
+    x.p.userinfo = x.p.tell
+    groups_of(x)
+    asked = x.p.count("/userinfo")
+    x.s.kill()
+    x.start()
+    score.check(x.ask(*ME)[2]["groups"] == ["builders"] and x.p.count("/userinfo") == asked, "a session keeps them")
+    score.check(x.s.ask(*ME, headers=x.bearer(groups=["builders"]))[2]["groups"] == ["platform"], "a token that is shown has those that it claims")
+    x.close()
+    x = Signed(skiff, SKIFF_SSO_GROUPS_CLAIM="teams", **USERINFO).start()
+    x.p.userinfo = lambda h: x.p.tell(h, groups=["platform"], teams=["builders"])
+    score.check((got := groups_of(x)) == ["builders"], f"another claim: {got}")
+    x.close()
+
+
+def empty_answer(h):
+    h.close_connection = True
+
+
+def userinfo_that_fails(score, skiff):
+    """A sign-in is refused, in words, when the groups cannot be had; the access token goes to nobody else."""
+    x = Signed(skiff, **USERINFO).start()
+    away = idp.Provider()
+    heard = []
+    away.userinfo = lambda h: heard.append("right") or away.tell(h)
+
+    def moved(to):
+        return lambda h: h.answer(302, b"", [("Location", to)])
+    cases = [("not let in", lambda h: h.answer(403, {}), 403, "(403, sso.userinfo_path"), ("nothing", lambda h: h.answer(204, b""), 403, "(204"),
+             ("not well", lambda h: h.answer(500, {}), 503, "answers 500"), ("no answer", empty_answer, 503, "sso.userinfo_path"),
+             ("a page", lambda h: h.answer(200, x.p.who, content_type="text/html"), 403, "no application/json"), ("signed", lambda h: h.answer(200, b"a.b.c", content_type="application/jwt"), 403, "no application/json"),
+             ("of no type", lambda h: h.answer(200, x.p.who, content_type=None), 403, "no application/json"), ("no JSON", lambda h: h.answer(200, b"{"), 403, "no JSON object"),
+             ("no object", lambda h: h.answer(200, ["u-1"]), 403, "no JSON object"), ("nothing in it", lambda h: h.answer(200, b""), 403, "no JSON object"),
+             ("no text", lambda h: h.answer(200, b'{"sub":"u-1","groups":["\xff\xfe"]}'), 403, "no JSON object"),
+             ("deep", lambda h: h.answer(200, b'{"sub":"u-1","groups":' + b"[" * 100000), 403, "no JSON object"), ("twice", lambda h: h.answer(200, b'{"sub":"u-2","sub":"u-1"}'), 403, "no JSON object"),
+             ("about nobody", lambda h: h.answer(200, {"groups": ["platform"]}), 403, "(sub)"), ("about somebody else", lambda h: x.p.tell(h, sub="u-2"), 403, "(sub)"),
+             ("a number", lambda h: x.p.tell(h, sub=1), 403, "(sub)"), ("large", lambda h: h.answer(200, b" " * (1 << 20)), 413, "larger than"),
+             ("many groups", lambda h: x.p.tell(h, groups=[f"group {i}" for i in range(2000)]), 413, "claims are larger"),
+             ("elsewhere", moved("http://localhost:1/userinfo"), 403, "(302"), ("to another port", moved(away.url + "/userinfo"), 403, "(401"), ("round and round", moved(x.p.url + "/userinfo"), 413, "redirects")]
+    refusals, said = 0, ""
+    for name, answer, status, text in cases:
+        x.p.userinfo = answer
+        x.cookies = {}
+        got, headers, e = x.sign_in()
+        score.check(got == status and text in e["message"] and "authorization" not in x.cookies and not headers["Location"], f"{name}: {got} {e}")
+        refusals += status == 403
+        if refusals == 8:  # two more, and the address is not listened to
+            x.s.stop()
+            said, refusals = said + x.s.said, 0
+            x.start()
+    score.check("/userinfo" in away.asked and not heard, "another port is not told who asks")
+    x.p.userinfo = x.p.tell
+    for token in (None, "", "a\r\nX: y", "a b", 7):
+        x.p.access = token
+        got, _, e = x.sign_in()
+        score.check(got == 403 and "no access token" in e["message"], f"access token {token!r}: {got} {e}")
+    score.check(x.s.stop() == 0, "an orderly end")
+    said += x.s.said
+    score.check("a sign-in from 127.0.0.1 failed: the provider's userinfo is not about who signed in (sub)" in said and "at-1" not in said, f"the log: {said}")
+    away.close()
+    x.close()
+
+
+def slow_userinfo(score, skiff):
+    """It keeps nobody else waiting; a browser that leaves is no trouble, nor is an end."""
+    x = Signed(skiff, **USERINFO).start()
+    go = threading.Event()
+    x.p.userinfo = lambda h: go.wait(common.LIMIT_S) and x.p.tell(h)
+    browsers = []
+
+    def begin():
+        code, state = x.p.authorize(x.go())
+        c = x.s.connect()
+        c.request("GET", f"/oauth2/callback?code={code}&state={state}", headers={"Cookie": "; ".join(f"{k}={v}" for k, v in x.cookies.items())})
+        x.cookies = {}
+        browsers.append(c)
+        common.wait_for(lambda: x.p.count("/userinfo") == len(browsers), "it to be asked")
+    for _ in range(3):
+        begin()
+    score.check(x.s.ask("GET", "/healthz")[0] == 200 and x.s.ask(*LIST, headers=x.bearer())[0] == 200, "others are answered")
+    browsers[0].close()
+    r = browsers[1].getresponse()
+    score.check(r.status == 504 and b"asking for groups" in r.read(), f"in the end it is given up: {r.status}")
+    begin()
+    go.set()
+    r = browsers[3].getresponse()
+    score.check(r.status == 302, f"and comes late, but well: {r.status} {r.read()}")
+    go.clear()
+    begin()
+    score.check(x.s.stop() == 0, f"a server ends while it waits: {x.s.said[-300:]}")
+    go.set()
+    for c in browsers:
+        c.close()
+    x.close()
+
+
+def filtered(score, skiff):
+    """Only groups that one of the expressions is found in."""
+    many = [f"somebody-else-{i}" for i in range(2000)]
+    x = Signed(skiff, SKIFF_SSO_GROUPS_FILTER="^build  argo-wf|argo-workflow", **USERINFO).start()
+    x.p.change = {"groups": None}  # in the ID token
+    x.p.who["groups"] = ["platform", "a build", *many, "builders", "x-argo-wf-y", "Argo-WF"]
+    score.check((got := groups_of(x)) == ["builders", "x-argo-wf-y"], f"filtered: {str(got)[:300]}")
+    score.check(x.ask("GET", auth.OWN)[0] == 403, "what is left out lets nobody in")
+    x.p.who["groups"] = "platform"
+    score.check((got := groups_of(x)) == [], f"one text: {got}")
+    x.p.who["groups"], x.p.change = ["platform", "builders"], {}
+    score.check(x.s.ask(*ME, headers=x.bearer())[2]["groups"] == ["builders"] and x.s.ask("GET", auth.OWN, headers=x.bearer())[0] == 403, "shown: the same")
+    groups_of(x)
+    x.env["SKIFF_SSO_GROUPS_FILTER"] = "^never$"
+    x.s.kill()
+    x.start()
+    score.check(x.ask(*ME)[2].get("groups", []) == [], "another filter counts for sessions that there are")
+    x.env["SKIFF_SSO_GROUPS_FILTER"] = "^(a|a|b|ab)*c$ ^build"
+    x = x.fresh()
+    x.p.who["groups"] = ["builders", "ab" * 60 + "cx"]
+    got = groups_of(x)
+    score.check(got[0] == 413 and "sso.groups_filter" in got[1]["message"], f"one that takes too long: {got}")
+    score.check(x.s.ask(*ME, headers=x.bearer())[2].get("groups", []) == [], "and nobody is in a group by it")
+    x.close()
+
+
+def another_name(score, skiff):
+    """A provider that calls itself something else in its tokens."""
+    alias = "https://tokens.example/{tenant}"
+    x = Signed(skiff, SKIFF_SSO_ISSUER_ALIAS=alias)
+    x.p.configuration = {"issuer": "https://whatever.example"}
+    x.start()
+    status, _, e = x.sign_in()
+    score.check(status == 403 and "(iss)" in e["message"], f"tokens of the issuer: {status} {e}")
+    x.p.change = {"iss": alias}
+    score.check(x.sign_in()[0] == 302 and x.ask(*ME)[2]["issuer"] == alias and x.s.ask(*ME, headers=x.bearer())[0] == 200, "tokens of that name")
+    x.close()
+
+
+def a_foreign_page(score, skiff):
+    """It sends browsers to the callback with states that nobody has: that holds nobody up, and fills no log."""
+    x = Signed(skiff).start()
+    code, state = x.p.authorize(x.go())
+    held = x.cookies
+    begun, = [c for c in held if c.startswith("skiff-login-")]
+    made_up = ["", "x" * 43, "a b", state[:-1] + ("A" if state[-1] != "A" else "B"), begun.removeprefix("skiff-login-") + "A" * 31]
+    for cookies in ({}, held, {begun: "x"}, {"skiff-login-" + "x" * 12: held[begun]}):
+        x.cookies = dict(cookies)
+        got = [x.back(code, wrong)[0] for wrong in made_up * 4]
+        score.check(got == [403] * len(got), f"{cookies}: {got}")
+        score.check(x.cookies == cookies, f"what the browser has begun it still has: {x.cookies}")
+    score.check(x.s.ask(*LIST, headers=x.bearer())[0] == 200 and x.p.count("/token") == 0, "what others show from there is still looked at")
+    x.cookies = dict(held)
+    score.check(x.back(code, state)[0] == 302 and x.ask(*ME)[0] == 200, "and the sign-in ends well")
+    told = [(n["path"], n["status"]) for n in auth.audit(x.s)]
+    score.check(told == [("/oauth2/callback", 302)], f"audit: {told}")
     x.close()
 
 
@@ -474,6 +676,10 @@ def settings(score, skiff):
              ({"SKIFF_SSO_REDIRECT_URL": "https://x/argo/oauth2/callback"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_REDIRECT_URL": "https://x?/oauth2/callback"}, 2, "sso.redirect_url"),
              ({"SKIFF_SSO_REDIRECT_URL": "HTTPS://x/oauth2/callback"}, 2, "sso.redirect_url"), ({"SKIFF_SSO_CA_FILE": "/absent.pem"}, 11, "sso.ca_file"),
              ({"SKIFF_SSO_SCOPES": "profile"}, 2, "openid"), ({"SKIFF_SSO_SESSION_HOURS": "0"}, 2, "session_hours"),
+             ({"SKIFF_SSO_USERINFO_PATH": "userinfo"}, 2, "sso.userinfo_path"), ({"SKIFF_SSO_USERINFO_PATH": "@evil.example/"}, 2, "sso.userinfo_path"),
+             ({"SKIFF_SSO_USERINFO_PATH": "/a\nb"}, 2, "sso.userinfo_path"), ({"SKIFF_SSO_USERINFO_PATH": "/a#b"}, 2, "sso.userinfo_path"),
+             ({"SKIFF_SSO_GROUPS_FILTER": "a ("}, 2, "sso.groups_filter: error parsing regexp"), ({"SKIFF_SSO_GROUPS_FILTER": "(?=a)"}, 2, "sso.groups_filter"),
+             ({"SKIFF_SSO_GROUPS_FILTER": "a " * 101}, 2, "LIMIT_SSO_FILTERS"), ({"SKIFF_SSO_INSECURE_SKIP_VERIFY": "maybe"}, 2, "insecure_skip_verify"),
              ({"SKIFF_SSO_CLIENT_SECRET_FILE": "/etc/hostname"}, 2, "both set"),
              ({"SKIFF_SSO_RULES": place.file("r1", "rules:\n- group: a\n  rol: run\n")}, 3, "r1:3:"),
              ({"SKIFF_SSO_RULES": place.file("r2", "rules:\n- when: \"email ==\"\n  role: run\n")}, 3, "r2:2:"),
@@ -509,4 +715,5 @@ def settings(score, skiff):
 
 
 CASES = (one_signs_in, out_again, where_it_leads, begun_by_somebody_else, tokens_that_do_not_count, machines, new_keys, a_provider_that_fails,
-         by_tls, slow_answers, wrong_again, settings)
+         by_tls, slow_answers, wrong_again, a_foreign_page, left_open, groups_elsewhere, userinfo_that_fails, slow_userinfo, filtered,
+         another_name, settings)
