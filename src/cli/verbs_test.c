@@ -65,6 +65,9 @@ static struct said skiff(const char *line)
     return s;
 }
 
+/* Not that of another run of this test. */
+static const char *own_file(const char *name) { return str_fmt(&a, "/tmp/skiff-verbs-test-%d-%s", getpid(), name).p; }
+
 static void said_is(const char *line, int status, const char *out, const char *err)
 {
     struct said s = skiff(line);
@@ -240,7 +243,7 @@ static void limits_are_changed_and_shown(void **state)
 static void secrets_go_in_and_stay_in(void **state)
 {
     (void)state;
-    const char *file = "/tmp/skiff-verbs-test-secret";
+    const char *file = own_file("secret");
     assert_true(file_write_atomic(file, STR("from file\n"), 0600, false, NULL));
     said_is(str_fmt(&a, "secret set s k=@%s", file).p, 0, "Secret/s created\n", "");
     assert_string_equal(fake_calls.words, "2 {\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\",\"namespace\":\"default\"},"
@@ -263,7 +266,7 @@ static void secrets_go_in_and_stay_in(void **state)
 static void apply_needs_files_and_prunes_by_label(void **state)
 {
     (void)state;
-    const char *file = "/tmp/skiff-verbs-test-apply.yaml";
+    const char *file = own_file("apply.yaml");
     assert_true(file_write_atomic(file, STR("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n"), 0600, false, NULL));
     said_is(str_fmt(&a, "apply -f %s", file).p, 0, "ConfigMap/c created\n", "");
     said_is(str_fmt(&a, "apply %s --dry-run", file).p, 0, "ConfigMap/c created (dry run)\n", "");
