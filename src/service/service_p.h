@@ -40,14 +40,19 @@ struct shown {
     struct arena arena;
 };
 
+struct watched {
+    int64_t run;
+    struct str ns, name, uid;
+    bool gone; /* its deletion was told */
+};
+
 struct service_watch {
     struct service *s;
-    int64_t *runs; /* ids in order, each once */
-    size_t n_runs;
-    struct str *uids; /* of the same, as they were asked for */
-    size_t n;         /* 0: all runs */
+    struct watched *of; /* in the order of their ids, each once */
+    int64_t *runs;      /* those ids */
+    size_t n;           /* 0: all runs */
     int64_t after;
-    size_t state_run;    /* the next state to give: index in `runs`; n_runs: all are given */
+    size_t state_run;    /* the next state to give: index in `runs`; n: all are given */
     uint32_t state_node; /* and index of its node */
     int64_t states_rv;   /* version of the store when the first was due */
     struct map shown;    /* what changed since then -> last change that its state shows; see watch.c */
@@ -58,6 +63,7 @@ struct service_watch {
     bool ready;    /* on_ready was told, and not all is taken yet */
     bool (*on_line)(void *user, struct str json);
     void (*on_ready)(void *user);
+    void (*on_end)(void *user, int64_t last, const struct err *e);
     void *user;
 };
 
