@@ -242,6 +242,7 @@ bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait f
 bool node_is_daemon(const struct node *n); /* by its template */
 bool node_is_ready(const struct node *n);  /* a daemon that others may use */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
+bool node_in_exit(const struct node *n); /* of an exit handler, at any depth */
 bool node_is_waiting(const struct node *n); /* for a lock: there is nothing to start yet */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
@@ -260,6 +261,10 @@ bool node_replace(struct arena *a, struct run *r, struct node *n, struct str tex
 /* The workflow object with the tags in what it says about pods (volumes, podSpecPatch, …) filled in for
  * this node. Lives as long as node_template's. */
 const struct val *node_workflow(struct run *r, struct node *n, struct err *e);
+
+/* The labels that podMetadata and its template give the pod of this node. Lives as long as node_template's. */
+bool node_pod_labels(struct run *r, struct node *n, struct val *out, struct err *e);
+bool node_labels_are_plain(const struct run *r, struct node *n); /* they stand in documents, by the template's name and without tags */
 
 /* ---- status as JSON, and back ---- */
 

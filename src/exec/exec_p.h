@@ -307,6 +307,8 @@ void timer_note(struct active *l);
 
 /* job.c */
 struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err *e);
+/* The labels that the pod of this node has: the workflow's, its template's, Argo's own. Lives as long as node_template's. */
+bool pod_labels(struct active *l, struct node *n, struct val *out, struct err *e);
 /* For a command that is stored already; live NULL: of a workflow that is over. */
 struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id);
 struct job *job_of(const struct active *l, const struct node *n, uint32_t part);

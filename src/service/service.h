@@ -361,7 +361,7 @@ struct step_log {
     bool finished;     /* nothing more will be written */
     bool of_set;       /* a container of a container set: pod_name is that of its pod */
     const struct val *node; /* its status */
-    int64_t started_us;
+    int64_t started_us, step; /* when; the id of what ran */
 };
 /* Is it among those that are asked for? `pod`: name of a pod or step, or id of a node; absent or "": all. `container`: absent or "": main;
  * of a container set all. */
