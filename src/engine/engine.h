@@ -206,6 +206,7 @@ bool run_phase(const struct run *r, enum node_phase *out); /* false before run_s
 struct str run_message(const struct run *r);
 bool run_has_begun(const struct run *r);  /* run_start was called */
 size_t run_lock_waits(const struct run *r); /* how many of it wait for a lock: nodes, templates, or the whole run */
+size_t run_limit_waits(const struct run *r); /* what spec.parallelism or that of a template holds back: no nodes yet, attempts and hooks too */
 bool run_is_waiting(const struct run *r); /* for a lock of its own: nothing of it has begun */
 bool run_is_done(const struct run *r);
 size_t run_node_count(const struct run *r);

@@ -406,6 +406,7 @@ void images_close(struct exec *x);
 
 /* lane.c */
 void jobs_dispatch(struct exec *x);
+bool lane_is_free(const struct exec *x); /* one more of those that take a place may begin */
 bool job_adopt(struct job *j, struct slot *s, struct err *e);
 void lane_kill(struct lane *l, int signo, uint32_t grace_ms);
 void lanes_close(struct exec *x);
