@@ -411,6 +411,42 @@ def argos_own_routes(score, skiff):
     s.close()
 
 
+def interrupted_copies(score, skiff):
+    """Whoever is killed while files come leaves nothing of them behind, and what was there."""
+    s = filled(skiff)
+    passes = argo_like(s.url)
+
+    def half(h):
+        if not h.path.startswith("/artifacts/"):
+            return passes(h)
+        h.say(200, b"half", Content_Length="9999")
+        h.rfile.read(1)  # until the client goes
+        h.close_connection = True
+        return None
+    front = Answers(half)
+    away = Away(skiff, front.url, TMPDIR=tempfile.mkdtemp(prefix="skiff-away-"))
+    node = [n["id"] for n in s.get("good")["status"]["nodes"].values() if n["displayName"] == "one"][0]
+    os.mkdir(away.dir + "/out")
+    away.file("out/mine", "x")
+
+    def there():
+        return sorted(os.path.relpath(p, away.dir) for d in (away.dir, away.env["TMPDIR"]) for p in glob.glob(d + "/**", recursive=True, include_hidden=True)
+                      if re.search(r"\.skiff-|\.part$|got", p))
+    for words, signo in ((("artifact", "get", "good", "dir", "out/got", "--node-id", node), signal.SIGTERM),
+                         (("artifact", "get", "good", "packed", "-", "--node-id", node), signal.SIGKILL), (("cp", "good", "out", "--node-id", node), signal.SIGTERM)):
+        p = away.start(*words)
+        common.wait_for(there, f"{words}: a file that comes")
+        p.send_signal(signo)
+        p.communicate(timeout=common.LIMIT_S)
+        score.check(p.returncode == -signo, f"{words}: {p.returncode}")
+        common.wait_for(lambda: not there(), f"{words}: it goes")
+    score.check(os.listdir(away.dir + "/out") == ["mine"] or sorted(os.listdir(away.dir + "/out")) == ["default", "mine"], f"{os.listdir(away.dir + '/out')}")
+    front.close()
+    subprocess.run(["rm", "-rf", away.env["TMPDIR"]], check=True)
+    away.close()
+    s.close()
+
+
 MODIFIED = {"result": {"type": "MODIFIED", "object": {"metadata": {"name": "w", "namespace": "default", "resourceVersion": "7"}, "status": {"phase": "Succeeded"}}}}
 
 
@@ -627,4 +663,4 @@ def chosen(score, skiff):
 
 
 CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, logs_that_break_off,
-         large_runs, a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)
+         interrupted_copies, large_runs, a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)
