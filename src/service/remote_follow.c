@@ -8,7 +8,7 @@
 #include "doc/json_write.h"
 #include "service/remote_p.h"
 
-/* A watch gives whole workflows again and again: not what nobody who follows looks at. */
+/* A watch gives whole workflows again and again; whoever follows looks at none of these parts. */
 #define NOT_SHOWN "-spec,status.nodes.inputs,status.nodes.outputs,status.storedTemplates,status.storedWorkflowTemplateSpec"
 
 struct remote_follow {
