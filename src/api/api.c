@@ -336,7 +336,8 @@ void get_openapi(struct http_req *r, void *user)
 struct changes {
     struct http_stream *stream;
     struct service_watch *watch;
-    struct loop_timer *more; /* the client has taken all that it was given, and the rest is in the change log */
+    struct loop_timer *more; /* the client has taken all that it was given, and the rest is in the change log; or this ends */
+    bool ended;
 };
 
 static void changes_free(struct changes *c)
@@ -346,13 +347,14 @@ static void changes_free(struct changes *c)
     free(c);
 }
 
-static void on_gone(void *user)
+static void changes_end(struct changes *c)
 {
-    struct changes *c = user;
     struct http_stream *stream = c->stream;
     changes_free(c);
     http_stream_end(stream);
 }
+
+static void on_gone(void *user) { changes_end(user); }
 
 /* What a slow client does not take stays where it is: in the change log. */
 static bool on_line(void *user, struct str line)
@@ -360,15 +362,36 @@ static bool on_line(void *user, struct str line)
     return http_stream_event(((struct changes *)user)->stream, STR_NONE, STR_NONE, line);
 }
 
+/* However slow the client is: it must not take the end for the whole. */
+static void on_end(void *user, int64_t last, const struct err *e)
+{
+    struct changes *c = user;
+    struct buf b CLEANUP(buf_fini);
+    buf_init(&b, SIZE_MAX / 2);
+    buf_printf(&b, "{\"seq\":%lld,\"type\":\"error\",\"code\":%d,\"message\":", (long long)last, err_grpc_code(e->code));
+    buf_json(&b, str_of(e->text));
+    buf_char(&b, '}');
+    http_stream_limit(c->stream, 0);
+    http_stream_event(c->stream, STR_NONE, STR_NONE, buf_view(&b));
+    c->ended = true;
+    loop_timer_arm_us(c->more, 0);
+}
+
 /* Out of the server's sending: what is not among the last changes is read in a turn of its own. */
 static void on_taken(void *user)
 {
     struct changes *c = user;
-    if (!service_watch_take(c->watch)) loop_timer_arm_us(c->more, 0);
+    if (!c->ended && !service_watch_take(c->watch)) loop_timer_arm_us(c->more, 0);
 }
 
 static void on_ready(void *user) { http_stream_more(((struct changes *)user)->stream); }
-static void on_more(void *user) { service_watch_pump(((struct changes *)user)->watch); }
+
+static void on_more(void *user)
+{
+    struct changes *c = user;
+    if (c->ended) changes_end(c);
+    else service_watch_pump(c->watch);
+}
 
 /* Of the query and of the body. */
 static bool refs_read(struct http_req *r, const struct val *body, struct watch_opts *o, struct err *e)
@@ -426,7 +449,7 @@ void stream_changes(struct http_req *r, void *user)
 {
     struct api *x = user;
     struct changes *c = mem_zalloc(sizeof *c);
-    struct watch_opts o = {.on_line = on_line, .on_ready = on_ready, .user = c};
+    struct watch_opts o = {.on_line = on_line, .on_ready = on_ready, .on_end = on_end, .user = c};
     struct err e;
     if (changes_asked(r, &o, &e)) c->watch = service_watch_new(x->s, &o, &e);
     if (!c->watch) {

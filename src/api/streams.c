@@ -180,7 +180,7 @@ void stream_happenings(struct http_req *r, void *user)
 {
     struct source *x = mem_zalloc(sizeof *x);
     struct happenings_opts o = {.ns = http_req_param(r, "namespace"), .fields = http_req_query(r, "listOptions.fieldSelector"),
-                                .on_event = on_happening, .user = x};
+                                .on_event = on_happening, .on_end = on_end, .user = x};
     struct err e;
     bool ok = api_number(r, "listOptions.resourceVersion", &o.after_rv, &e) && (x->happenings = happenings_new(api_service(user), &o, &e));
     source_serve(r, user, x, ok, &e);

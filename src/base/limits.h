@@ -44,6 +44,7 @@ enum {
     LIMIT_WEB_CONNECT_MS = 30000,           /* a server's answer to a connection attempt, TLS included, as Go */
     LIMIT_WEB_REQUESTS = 10,                /* requests in a row that redirects may lead to, as Go */
     LIMIT_WEB_BODY_BYTES = 64 << 20,        /* body of a reply from elsewhere that is kept in memory */
+    LIMIT_WEB_ANSWER_BYTES = 512 << 20,     /* the same of an answer to the command line: a workflow with all its nodes */
     LIMIT_WEB_REFUSAL_BYTES = 64 << 10,     /* body of an error reply where pieces or a file were asked for */
     LIMIT_WEB_RESULT_BYTES = 1 << 20,       /* reply to an http template: becomes a result */
     LIMIT_WEB_STALL_S = 300,                /* a transfer of a file in which nothing moves */

@@ -10,6 +10,7 @@
 #include "cli/session.h"
 #include "os/dir.h"
 #include "os/fd.h"
+#include "os/litter.h"
 #include "os/random.h"
 
 static const struct flag flags[] = {
@@ -69,6 +70,7 @@ struct copying {
     VEC(const struct run_artifact *) arts;
     VEC(struct str) to_dirs, to; /* of the same */
     struct buf *said;
+    struct litter *litter;
 };
 
 static bool place_add(struct copying *c, const struct run_artifact *art, struct err *e)
@@ -106,8 +108,9 @@ static bool places_differ(const struct copying *c, struct err *e)
 static bool one_copy(struct copying *c, size_t i, struct err *e)
 {
     const struct run_artifact *art = c->arts.items[i];
-    const char *to = c->to.items[i].p, *tmp = str_fmt(&c->cli->a, "%s.%08x.part", to, (unsigned)random_u64()).p;
+    const char *to = c->to.items[i].p, *tmp = str_fmt(&c->cli->a, "%s.%016llx.part", to, (unsigned long long)random_u64()).p;
     if (!dir_make_all(c->to_dirs.items[i].p, 0755, e)) return false;
+    litter_add(c->litter, tmp);
     int fd CLEANUP(close_fd) = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) return err_set(e, ERR_IO, "'%s': %s", tmp, strerror(errno));
     bool ok = service_artifact_fetch(c->s, &c->ref, art, false, fd, e) ||
@@ -115,6 +118,7 @@ static bool one_copy(struct copying *c, size_t i, struct err *e)
     if (ok && rename(tmp, to) != 0) ok = err_set(e, ERR_IO, "'%s': %s", to, strerror(errno));
     if (ok) buf_printf(c->said, "Created \"%s\"\n", to);
     else unlink(tmp);
+    litter_forget(c->litter);
     return ok;
 }
 
@@ -130,7 +134,9 @@ static bool all_copy(struct cli *cli, struct service *s, struct buf *said, struc
     for (size_t i = 0; ok && i < n; i++)
         if (wanted(cli, &arts[i])) ok = place_add(&c, &arts[i], e);
     ok = ok && places_differ(&c, e);
+    if (ok && c.arts.n) c.litter = litter_new();
     for (size_t i = 0; ok && i < c.arts.n; i++) ok = one_copy(&c, i, e);
+    litter_free(c.litter);
     if (ok && !c.arts.n) cli_note(cli, "no artifact of '%.*s' was asked for; skiff artifact list shows all", STR_ARG(c.ref.name));
     VEC_FINI(&c.arts);
     VEC_FINI(&c.to_dirs);

@@ -32,11 +32,13 @@ static void head_put(struct buf *b, const struct val *top)
         return;
     }
     buf_printf(b, "Workflows: %lld at work, %lld waiting\n", (long long)(number(e, "workflows") - number(e, "workflowsWaiting")), (long long)number(e, "workflowsWaiting"));
-    int64_t hungry = number(e, "stepsHungry"), locks = number(e, "locksAwaited");
+    int64_t hungry = number(e, "stepsHungry"), locks = number(e, "locksAwaited"), paced = number(e, "stepsPaced"), limited = number(e, "stepsLimited");
     buf_printf(b, "Steps:     %lld of %lld running, %lld waiting, %lld moving files, %lld pulling images, %lld requests\n", (long long)number(e, "stepsRunning"),
                (long long)number(e, "stepsMost"), (long long)number(e, "stepsWaiting"), (long long)number(e, "stepsFetching"), (long long)number(e, "stepsPulling"),
                (long long)number(e, "requests"));
     if (hungry) buf_printf(b, "           %lld of those that wait ask for more of the machine than is left (cpus, memory, gpus)\n", (long long)hungry);
+    if (paced) buf_printf(b, "           %lld of those that wait begin as starts_per_second allows\n", (long long)paced);
+    if (limited) buf_printf(b, "           %lld have not begun to wait: the parallelism of their workflow or template is reached\n", (long long)limited);
     if (locks) buf_printf(b, "Locks:     %lld waiting for one\n", (long long)locks);
 }
 
@@ -145,7 +147,8 @@ const struct cmd cmd_top = {
     .summary = "show what is at work: workflows, steps, queues",
     .details = "On a terminal it is drawn again every second, until Ctrl-C; elsewhere it is printed once. What waits and what runs is\n"
                "the engine's to say; where none is at work, workflows that are not over are shown. HELD BY: parallelism (too many workflows are at\n"
-               "work), lock (a mutex or semaphore), machine (processors, memory or GPUs that a step asks for), slot (`parallel`), image, files.",
+               "work), own-parallelism (of the workflow or a template: steps that have not begun to wait), lock (a mutex or semaphore), machine\n"
+               "(processors, memory or GPUs that a step asks for), rate (`starts_per_second`), slot (`parallel`), image, files.",
     .examples = "  skiff top\n  skiff top -o json",
     .flags = flags,
     .n_flags = ARRAY_LEN(flags),

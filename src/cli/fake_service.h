@@ -177,6 +177,11 @@ bool service_get(struct arena *a, struct service *s, struct str ns, struct str n
     return true;
 }
 
+bool service_get_part(struct arena *a, struct service *s, const struct workflow_ref *ref, bool nodes, struct val *out, struct err *e)
+{
+    return service_get(a, s, ref->ns, ref->name, out, e);
+}
+
 bool service_metrics(struct arena *a, struct service *s, struct str *out, struct err *e)
 {
     *out = STR("# TYPE argo_workflows_x counter\nargo_workflows_x 1\n");

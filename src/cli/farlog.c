@@ -75,8 +75,9 @@ static void labels_read(struct farlog *f, const struct workflow_ref *ref)
 {
     struct arena a CLEANUP(arena_fini);
     struct val wf;
+    struct err ignored;
     arena_init(&a);
-    if (!service_get(&a, f->service, ref->ns, ref->name, &wf, NULL)) return;
+    if (!service_get(&a, f->service, ref->ns, ref->name, &wf, &ignored)) return;
     const struct val *nodes = val_path(&wf, "status.nodes");
     for (uint32_t i = 0; nodes && nodes->kind == VAL_MAP && i < nodes->n; i++) node_label(f, &a, ref->name, &nodes->map[i].v);
 }

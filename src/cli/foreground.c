@@ -60,7 +60,7 @@ bool outcomes_put(struct cli *cli, struct service *s, const struct workflow_ref 
         struct arena a CLEANUP(arena_fini);
         struct val wf;
         arena_init(&a);
-        if (!service_get(&a, s, refs[i].ns, refs[i].name, &wf, e)) return false;
+        if (!service_get_part(&a, s, &refs[i], false, &wf, e)) return false;
         struct str at = val_text(val_path(&wf, "status.finishedAt"));
         buf_printf(&b, "%.*s %.*s at %.*s\n", STR_ARG(refs[i].name), STR_ARG(wf_phase(&wf)), STR_ARG(at));
     }

@@ -339,8 +339,8 @@ bool json_parse(struct arena *a, struct str text, const struct json_opts *opts, 
     struct val v;
     r.p = r.line_start = text.p ? text.p : "";
     r.end = r.p + text.n;
-    if (text.n > LIMIT_DOC_BYTES)
-        return fail(&r, r.p, ERR_LIMIT, "text is longer than %d bytes (LIMIT_DOC_BYTES)", LIMIT_DOC_BYTES);
+    size_t most = r.opts.max_bytes ? r.opts.max_bytes : LIMIT_DOC_BYTES;
+    if (text.n > most) return fail(&r, r.p, ERR_LIMIT, "text is longer than %zu bytes%s", most, r.opts.max_bytes ? "" : " (LIMIT_DOC_BYTES)");
     if (str_starts(text, bom)) r.p = r.line_start += bom.n;
     tree_init(&r.tree, a);
     bool ok = text_read(&r, &v);

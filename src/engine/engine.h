@@ -206,6 +206,7 @@ bool run_phase(const struct run *r, enum node_phase *out); /* false before run_s
 struct str run_message(const struct run *r);
 bool run_has_begun(const struct run *r);  /* run_start was called */
 size_t run_lock_waits(const struct run *r); /* how many of it wait for a lock: nodes, templates, or the whole run */
+size_t run_limit_waits(const struct run *r); /* what spec.parallelism or that of a template holds back: no nodes yet, attempts and hooks too */
 bool run_is_waiting(const struct run *r); /* for a lock of its own: nothing of it has begun */
 bool run_is_done(const struct run *r);
 size_t run_node_count(const struct run *r);
@@ -242,6 +243,7 @@ bool node_part_is_aside(const struct node *n, uint32_t part);   /* others wait f
 bool node_is_daemon(const struct node *n); /* by its template */
 bool node_is_ready(const struct node *n);  /* a daemon that others may use */
 bool node_captures_result(const struct node *n); /* its stdout is wanted as outputs.result */
+bool node_in_exit(const struct node *n); /* of an exit handler, at any depth */
 bool node_is_waiting(const struct node *n); /* for a lock: there is nothing to start yet */
 bool node_is_killed(const struct node *n); /* was told to end; after a restart it is told again */
 /* The template of a pod node that has not ended, substituted again from what was decided. Lives
@@ -260,6 +262,10 @@ bool node_replace(struct arena *a, struct run *r, struct node *n, struct str tex
 /* The workflow object with the tags in what it says about pods (volumes, podSpecPatch, …) filled in for
  * this node. Lives as long as node_template's. */
 const struct val *node_workflow(struct run *r, struct node *n, struct err *e);
+
+/* The labels that podMetadata and its template give the pod of this node. Lives as long as node_template's. */
+bool node_pod_labels(struct run *r, struct node *n, struct val *out, struct err *e);
+bool node_labels_are_plain(const struct run *r, struct node *n); /* they stand in documents, by the template's name and without tags */
 
 /* ---- status as JSON, and back ---- */
 

@@ -183,6 +183,18 @@ static struct node *next_in_walk(struct run *r)
     return best;
 }
 
+size_t run_limit_waits(const struct run *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; !r->suspended && i < r->held.n; i++) {
+        const struct node *at = r->held.items[i];
+        const struct body *b = at->body;
+        bool full = !limit_has_room(r) || (b->parallelism > 0 && b->active_children >= (uint64_t)b->parallelism);
+        if (full && !phase_fulfilled(at->phase)) n += b->blocked.n - b->blocked_head;
+    }
+    return n;
+}
+
 static void release(struct run *r, struct node *boundary)
 {
     struct body *b = boundary->body;

@@ -357,6 +357,8 @@ struct str node_container(const struct node *n)
     return n->type == NTYPE_CONTAINER ? str_from(n->name, n->parent->name.n + 1) : STR_NONE;
 }
 
+bool node_in_exit(const struct node *n) { return n->in_exit; }
+
 bool node_captures_result(const struct node *n)
 {
     const struct node *pod = n->type == NTYPE_CONTAINER ? n->parent : n;

@@ -39,16 +39,19 @@ const struct val *node_pod_template(struct run *r, struct node *n, struct err *e
 
 const struct val *node_workflow(struct run *r, struct node *n, struct err *e)
 {
-    struct scope refs CLEANUP(scope_fini) = {0};
+    struct scope refs CLEANUP(scope_fini) = {0}, inputs CLEANUP(scope_fini) = {0};
     struct node *pod = node_pod(n), *b = pod->boundary;
     struct val *out = ARENA_NEW(&r->scratch, struct val);
     struct val spec = *r->spec;
     if (!r->podspec_tags) return r->opts.workflow;
     scope_init(&refs, globals_for(r, pod->wf_status));
     if (b && b->body && b->body->calls) refs_scope(r, &refs, b);
-    struct tags_opts opts = {.scope = &refs, .policy = TAGS_LEAVE, .clock = run_clock(r)};
+    scope_init(&inputs, &refs);
+    inputs_scope(r, &r->scratch, &inputs, pod);
+    struct tags_opts opts = {.policy = TAGS_LEAVE, .clock = run_clock(r)};
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         const struct val *v = val_get(r->spec, str_of(members[i]));
+        opts.scope = strcmp(members[i], "podMetadata") == 0 ? &inputs : &refs;
         struct val filled;
         if (!v || !tags_present_val(v)) continue;
         if (!tags_replace_val(&r->scratch, v, &opts, &filled, e)) return err_ctx(e, "spec.%s", members[i]), NULL;
@@ -56,4 +59,32 @@ const struct val *node_workflow(struct run *r, struct node *n, struct err *e)
     }
     *out = with_pair(&r->scratch, r->opts.workflow, STR("spec"), spec);
     return out;
+}
+
+/* ---- labels ---- */
+
+static const struct val *labels_of_all(const struct run *r) { return val_path(r->spec, "podMetadata.labels"); }
+static const struct val *labels_of_own(const struct node *pod) { return val_path(pod->tmpl->src, "metadata.labels"); }
+
+bool node_labels_are_plain(const struct run *r, struct node *n)
+{
+    const struct node *pod = node_pod(n);
+    const struct val *all = labels_of_all(r), *own = labels_of_own(pod);
+    bool tags = (r->podspec_tags && all && tags_present_val(all)) || (pod->tmpl->has_tags && own && tags_present_val(own));
+    return !tags && (!own || pod->tmpl->name.n);
+}
+
+bool node_pod_labels(struct run *r, struct node *n, struct val *out, struct err *e)
+{
+    struct node *pod = node_pod(n);
+    const struct val *workflow = node_workflow(r, pod, e), *all = workflow ? val_path(workflow, "spec.podMetadata.labels") : NULL;
+    const struct val *own = labels_of_own(pod);
+    struct val filled = val_null;
+    struct val_builder b;
+    if (!workflow || (own && !pod_template_field(r, pod, own, &filled, e))) return false;
+    map_begin(&b, &r->scratch);
+    for (uint32_t i = 0; all && all->kind == VAL_MAP && i < all->n; i++) map_set(&b, all->map[i].key, all->map[i].v);
+    for (uint32_t i = 0; filled.kind == VAL_MAP && i < filled.n; i++) map_set(&b, filled.map[i].key, filled.map[i].v);
+    *out = map_done(&b);
+    return true;
 }

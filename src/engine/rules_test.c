@@ -107,6 +107,32 @@ static void the_workflow_s_volumes_may_be_made_of_outputs(void **state)
     end(&f);
 }
 
+/* podMetadata may have the inputs of each pod, too; what documents do not say as it is, has to be noted. */
+static void labels_of_pods_are_filled_in(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = {0};
+    struct val labels;
+    begin(&f, "  entrypoint: main\n  podMetadata: {labels: {all: '{{workflow.name}}-{{inputs.parameters.p}}', team: red}}\n"
+              "  templates:\n  - {name: main, steps: [[{name: a, template: t, arguments: {parameters: [{name: p, value: '1'}]}}]]}\n"
+              "  - {name: t, inputs: {parameters: [{name: p}]}, metadata: {labels: {team: 'blue-{{inputs.parameters.p}}'}}, container: {image: x}}\n");
+    struct node *a = named(&f, "wf[0].a");
+    assert_true(node_pod_labels(f.run, a, &labels, &e));
+    assert_string_equal(val_get_str(&labels, "all").p, "wf-1");
+    assert_string_equal(val_get_str(&labels, "team").p, "blue-1");
+    assert_false(node_labels_are_plain(f.run, a) || node_in_exit(a));
+    end(&f);
+    begin(&f, "  entrypoint: main\n  podMetadata: {labels: {team: red}}\n  onExit: bye\n"
+              "  templates:\n  - {name: main, steps: [[{name: a, template: t}, {name: b, inline: {metadata: {labels: {x: y}}, container: {image: x}}}]]}\n"
+              "  - {name: t, container: {image: '{{workflow.name}}'}}\n  - {name: bye, steps: [[{name: c, template: t}]]}\n");
+    assert_true(node_labels_are_plain(f.run, named(&f, "wf[0].a")) && !node_labels_are_plain(f.run, named(&f, "wf[0].b")));
+    done(&f, "wf[0].a", NODE_SUCCEEDED, T0 + 1);
+    done(&f, "wf[0].b", NODE_SUCCEEDED, T0 + 2);
+    assert_true(node_in_exit(named(&f, "wf.onExit[0].c")));
+    end(&f);
+}
+
 static void workflow_metadata_is_computed_at_the_start(void **state)
 {
     (void)state;
@@ -238,6 +264,7 @@ int main(void)
         cmocka_unit_test(pending_timeout_ends_what_does_not_begin),
         cmocka_unit_test(a_template_may_give_its_node_another_name_to_show),
         cmocka_unit_test(the_workflow_s_volumes_may_be_made_of_outputs),
+        cmocka_unit_test(labels_of_pods_are_filled_in),
         cmocka_unit_test(workflow_metadata_is_computed_at_the_start),
         cmocka_unit_test(metrics_are_told_once),
         cmocka_unit_test(what_a_node_keeps_has_a_limit),

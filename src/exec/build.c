@@ -120,6 +120,7 @@ bool job_plan(struct job *j, const struct pod_network *net, struct pod_plan *pla
         .pod_dir = several ? pod_dir_path(a, l, j->node) : STR_NONE,
         .node_id = node_id_text(a, l->run, node_pod(j->node)),
         .node_name = node_name(node_pod(j->node)),
+        .on_exit = node_in_exit(j->node),
         .pod_name = node_pod_name(a, l->run, j->node),
         .cpus = x->cpus,
         .ram_bytes = x->ram_bytes,

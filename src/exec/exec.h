@@ -77,14 +77,16 @@ struct exec_load_now {
     size_t workflows, workflows_waiting, workflows_running; /* not over; until they may be at work; with a pod running */
     size_t pods_pending, pods_running;
     size_t steps_running, steps_waiting, steps_fetching, steps_pulling, steps_most;
-    size_t steps_hungry, locks_awaited; /* of those that wait: for processors, memory or devices; holders-to-be of locks */
+    size_t steps_hungry, steps_paced; /* of those that wait: for processors, memory or devices; for starts_per_second */
+    size_t steps_limited, locks_awaited; /* not begun because of parallelism of workflows and templates; holders-to-be of locks */
     size_t requests; /* of http templates */
 };
 void exec_load_get(struct exec *x, struct exec_load_now *out);
 /* The same of one run: what holds it back. */
 struct exec_run_load {
-    size_t running, waiting; /* steps; those that wait are in the next four */
-    size_t for_slot, for_machine, for_files, for_image;
+    size_t running, waiting; /* steps; those that wait are in the next five */
+    size_t for_slot, for_machine, for_files, for_image, for_rate;
+    size_t for_limit; /* its own parallelism, or that of its templates; what it holds back has not begun to wait */
     size_t for_locks; /* steps and templates, or the workflow itself */
     bool postponed;   /* parallelism: too many workflows are at work */
 };
@@ -120,6 +122,10 @@ bool exec_templates_load(struct arena *a, struct store *st, int64_t run, struct 
 void exec_templates_fini(struct exec_templates *t);
 /* Of a node's status; NULL: an inline one, or (*unknown) of a document that was first used after they were loaded. */
 const struct val *exec_template_of(struct arena *a, const struct exec_templates *t, const struct val *node, bool *unknown);
+/* Value of a run: the labels that the pod of this step has, as a JSON object, when they cannot be read from its documents. */
+#define EXEC_LABELS_KEY "labels/"
+/* What Argo calls the pods of exit handlers. */
+#define EXEC_ON_EXIT_LABEL "workflows.argoproj.io/on-exit"
 /* Member of a stored workflow beside `spec`, which has templates and defaults merged in: the spec as it was
  * submitted, when that is another one. */
 #define EXEC_GIVEN "givenSpec"

@@ -307,6 +307,8 @@ void timer_note(struct active *l);
 
 /* job.c */
 struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err *e);
+/* The labels that the pod of this node has: the workflow's, its template's, Argo's own. Lives as long as node_template's. */
+bool pod_labels(struct active *l, struct node *n, struct val *out, struct err *e);
 /* For a command that is stored already; live NULL: of a workflow that is over. */
 struct job *job_known(struct exec *x, struct active *l, struct node *n, uint32_t part, int64_t id);
 struct job *job_of(const struct active *l, const struct node *n, uint32_t part);
@@ -404,6 +406,7 @@ void images_close(struct exec *x);
 
 /* lane.c */
 void jobs_dispatch(struct exec *x);
+bool lane_is_free(const struct exec *x); /* one more of those that take a place may begin */
 bool job_adopt(struct job *j, struct slot *s, struct err *e);
 void lane_kill(struct lane *l, int signo, uint32_t grace_ms);
 void lanes_close(struct exec *x);

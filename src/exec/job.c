@@ -5,8 +5,9 @@
  * Runs on: the loop thread. */
 #include <signal.h>
 
-#include "os/clock.h"
+#include "doc/json_write.h"
 #include "exec/exec_p.h"
+#include "os/clock.h"
 
 /* ---- lists and indexes ---- */
 
@@ -131,6 +132,32 @@ void job_waits(struct job *j, struct str why)
 
 /* ---- deciding and ending ---- */
 
+bool pod_labels(struct active *l, struct node *n, struct val *out, struct err *e)
+{
+    struct arena *a = &l->x->scratch;
+    struct val given;
+    struct val_builder b;
+    if (!node_pod_labels(l->run, n, &given, e)) return false;
+    map_begin(&b, a);
+    for (uint32_t i = 0; i < given.n; i++) map_add(&b, given.map[i].key, given.map[i].v);
+    if (node_in_exit(n)) map_set(&b, STR(EXEC_ON_EXIT_LABEL), val_of_str(STR("true")));
+    map_set(&b, STR("workflows.argoproj.io/workflow"), val_of_str(run_name(l->run)));
+    *out = map_done(&b);
+    return true;
+}
+
+/* What a template is made of is not kept, so labels are, where they are not what stands there. A template that cannot be made is told when its
+ * step is to begin. */
+static bool labels_note(struct active *l, struct node *n, struct str step, struct err *e)
+{
+    struct arena *a = &l->x->scratch;
+    struct val labels;
+    struct err ignored;
+    if (!node_in_exit(n) && node_labels_are_plain(l->run, n)) return true;
+    if (!pod_labels(l, n, &labels, &ignored)) return true;
+    return store_value_put(l->x->store, l->id, str_fmt(a, EXEC_LABELS_KEY "%.*s", STR_ARG(step)), json_text(a, &labels), e);
+}
+
 struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err *e)
 {
     struct exec *x = l->x;
@@ -141,7 +168,7 @@ struct job *job_new(struct active *l, struct node *n, uint32_t part, struct err 
     if (!store_command_put(x->store, &row, &id, e)) return NULL;
     struct str key = str_fmt(a, "step/%u", node_index(n)), value = str_fmt(a, "%lld", (long long)id);
     if (part) key = str_fmt(a, "%.*s/%.*s", STR_ARG(key), STR_ARG(node_part_name(n, part)));
-    if (!store_value_put(x->store, l->id, key, value, e)) return NULL;
+    if (!store_value_put(x->store, l->id, key, value, e) || !labels_note(l, n, value, e)) return NULL;
     key = str_fmt(a, "lost/%.*s", STR_ARG(value)); /* a container's next try takes its place, yet not its directory */
     if (node_container(n).p && !store_value_put(x->store, l->id, key, value, e)) return NULL;
     struct job *j = job_known(x, l, n, part, id);

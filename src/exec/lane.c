@@ -310,6 +310,8 @@ static bool in_pace(struct exec *x, int64_t now)
     return j->paced || (j->paced = pace_take(&x->pace, now));
 }
 
+bool lane_is_free(const struct exec *x) { return x->running < x->max_running && x->fresh.n < x->max_fresh; }
+
 void jobs_dispatch(struct exec *x)
 {
     struct job *j;
@@ -319,7 +321,7 @@ void jobs_dispatch(struct exec *x)
     while (!x->failed && (j = job_list_pop(&x->stopped))) job_failed(j, "stopped before it began");
     budget_serve(x);
     while (!x->failed && x->asides.first && x->fresh.n < x->max_fresh) job_next(x, &x->asides);
-    while (!x->failed && x->queue.first && x->running < x->max_running && x->fresh.n < x->max_fresh && in_pace(x, now)) {
+    while (!x->failed && x->queue.first && lane_is_free(x) && in_pace(x, now)) {
         job_next(x, &x->queue);
     }
     job_timer_arm(x, now);

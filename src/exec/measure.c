@@ -93,13 +93,22 @@ static void phases_now(struct exec *x)
     x->phases_again_us = now + (now - from) * PART;
 }
 
+/* There is a place for the first that waits, and it is too early for it; then it is for those behind it. */
+static bool rate_holds(const struct exec *x)
+{
+    const struct job *first = x->queue.first;
+    return first && !first->paced && lane_is_free(x) && pace_next(&x->pace) > clock_mono_us();
+}
+
 static void jobs_now(struct exec *x, struct exec_load_now *out)
 {
     size_t by_state[JOB_STATE_MAX] = {0};
+    bool rate = rate_holds(x);
     for (size_t i = 0; i < x->jobs.n; i++) {
         const struct job *j = x->jobs.items[i];
         by_state[j->state]++;
         out->steps_hungry += j->state == JOB_QUEUED && j->list == &x->hungry;
+        out->steps_paced += rate && j->state == JOB_QUEUED && j->list == &x->queue;
         if (j->part || !j->live) continue;
         out->pods_running += j->state == JOB_RUNNING;
         out->pods_pending += j->state < JOB_SOUGHT;
@@ -131,6 +140,7 @@ static void runs_now(struct exec *x, struct exec_load_now *out)
         out->workflows++;
         out->workflows_waiting += throttle_waits(l->ticket);
         out->locks_awaited += run_lock_waits(l->run);
+        out->steps_limited += run_limit_waits(l->run);
         out->workflows_running += has_pod_running(l);
     }
 }
@@ -142,33 +152,39 @@ void exec_load_get(struct exec *x, struct exec_load_now *out)
     runs_now(x, out);
 }
 
-static void job_count(const struct exec *x, const struct job *j, struct exec_run_load *out)
+static void job_count(const struct exec *x, const struct job *j, bool rate, struct exec_run_load *out)
 {
+    bool hungry = j->list == &x->hungry;
+    rate = rate && j->list == &x->queue;
     out->running += j->state == JOB_RUNNING;
     out->waiting += j->state < JOB_SOUGHT;
     out->for_files += j->state == JOB_FETCHING;
     out->for_image += j->state == JOB_PULLING;
-    out->for_machine += j->state == JOB_QUEUED && j->list == &x->hungry;
-    out->for_slot += j->state == JOB_QUEUED && j->list != &x->hungry;
+    out->for_machine += j->state == JOB_QUEUED && hungry;
+    out->for_rate += j->state == JOB_QUEUED && rate;
+    out->for_slot += j->state == JOB_QUEUED && !hungry && !rate;
 }
 
 void exec_run_load(const struct exec *x, int64_t run, struct exec_run_load *out)
 {
     const struct active *l = active_of(x, run);
+    bool rate = rate_holds(x);
     *out = (struct exec_run_load){0};
     if (!l) return;
     out->postponed = throttle_waits(l->ticket);
     out->for_locks = run_lock_waits(l->run);
+    out->for_limit = run_limit_waits(l->run);
     for (size_t i = 0; l->n_jobs && i < l->cap_jobs; i++)
-        for (const struct job *j = l->jobs[i]; j; j = j->beside) job_count(x, j, out);
+        for (const struct job *j = l->jobs[i]; j; j = j->beside) job_count(x, j, rate, out);
 }
 
 /* What stands in the way, whoever it is. */
 static void held_put(struct exec *x, const struct exec_load_now *n)
 {
-    const struct { struct str by; size_t n; } rows[] = {{STR("parallelism"), n->workflows_waiting}, {STR("lock"), n->locks_awaited},
-                                                        {STR("machine"), n->steps_hungry}, {STR("slot"), n->steps_waiting - n->steps_hungry},
-                                                        {STR("image"), n->steps_pulling}};
+    const struct { struct str by; size_t n; } rows[] = {
+        {STR("parallelism"), n->workflows_waiting}, {STR("own-parallelism"), n->steps_limited}, {STR("lock"), n->locks_awaited},
+        {STR("machine"), n->steps_hungry}, {STR("rate"), n->steps_paced},
+        {STR("slot"), n->steps_waiting - n->steps_hungry - n->steps_paced}, {STR("image"), n->steps_pulling}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) stats_add(x->stats, STAT_HELD, &rows[i].by, (double)rows[i].n);
 }
 

@@ -252,18 +252,12 @@ static int64_t pod_gc_delay_us(const struct active *l)
 static bool pod_gc_selects(struct active *l, struct node *n, bool *out, struct err *e)
 {
     struct arena *a = &l->x->scratch;
-    const struct val *by = val_path(&l->workflow, "spec.podGC.labelSelector"), *tmpl;
+    const struct val *by = val_path(&l->workflow, "spec.podGC.labelSelector");
     *out = true;
     if (!by || !by->n) return true;
     struct selector sel;
-    if (!selector_from_val(a, by, &sel, e) || !(tmpl = node_template(l->run, n, e))) return false;
-    const struct val *levels[] = {val_path(&l->workflow, "spec.podMetadata.labels"), val_path(tmpl, "metadata.labels")};
-    struct val_builder b;
-    map_begin(&b, a);
-    for (size_t k = 0; k < ARRAY_LEN(levels); k++)
-        for (uint32_t i = 0; levels[k] && i < levels[k]->n; i++) map_set(&b, levels[k]->map[i].key, levels[k]->map[i].v);
-    map_set(&b, STR("workflows.argoproj.io/workflow"), val_of_str(run_name(l->run)));
-    struct val labels = map_done(&b);
+    struct val labels;
+    if (!selector_from_val(a, by, &sel, e) || !pod_labels(l, n, &labels, e)) return false;
     *out = selector_matches(&sel, &labels);
     return true;
 }

@@ -84,13 +84,20 @@ static bool kept_give(struct web_kept *k, const struct curl_api *curl, CURL *eas
     return true;
 }
 
+/* In memory: of what goes elsewhere only a refusal. */
+static size_t most_kept(const struct web_request *r)
+{
+    uint64_t most = r->on_piece || r->to_file ? LIMIT_WEB_BODY_BYTES : LIMIT_WEB_ANSWER_BYTES;
+    return (size_t)MIN(MAX(r->max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES), most);
+}
+
 bool exchange_begin(struct exchange *x, const struct web_request *r, struct err *e)
 {
     *x = (struct exchange){.trusted = true, .keeps_host = true, .with_body = r->body.n || r->from_file};
     arena_init(&x->arena);
     if (!request_check(r, e)) return false;
     request_copy(x, r);
-    buf_init(&x->body, (size_t)MIN(MAX(x->req.max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES), (uint64_t)LIMIT_WEB_BODY_BYTES));
+    buf_init(&x->body, most_kept(&x->req));
     if (!address_clean(&x->arena, r->url, &x->url, e)) return false;
     if (!(x->curl = curl_open(e))) return false;
     x->easy = kept_take(r->kept);
@@ -192,12 +199,22 @@ static uint64_t most_bytes(const struct exchange *x)
     return refused ? MAX(x->req.max_bytes, (uint64_t)LIMIT_WEB_REFUSAL_BYTES) : x->req.max_bytes;
 }
 
+/* What says that it is too large need not come first. */
+static bool says_too_large(const struct exchange *x)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < x->fields.n; i++)
+        if (same_name(x->fields.items[i].name, "Content-Length") && str_to_i64(x->fields.items[i].value, &n) && n > 0 && (uint64_t)n > most_bytes(x)) return true;
+    return false;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *user)
 {
     struct exchange *x = user;
     struct str piece = str_n(p, size * n);
+    bool first = !x->body_bytes;
     x->body_bytes += piece.n;
-    if (x->body_bytes > most_bytes(x)) {
+    if (x->body_bytes > most_bytes(x) || (first && says_too_large(x))) {
         err_set(&x->err, ERR_LIMIT, "the reply is larger than %llu bytes", (unsigned long long)most_bytes(x));
         return 0;
     }

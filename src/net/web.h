@@ -41,7 +41,7 @@ struct web_request {
     struct str ca_file;         /* PEM: who vouches for the server; absent or "": see above */
     int64_t timeout_ms;         /* of everything together; 0: none */
     int64_t connect_timeout_ms; /* 0: LIMIT_WEB_CONNECT_MS */
-    uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES */
+    uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES. In memory no more than LIMIT_WEB_ANSWER_BYTES */
     bool insecure;              /* do not check the server's certificate */
     bool http2;                 /* from the first byte on (prior knowledge), as gRPC without TLS */
     bool same_origin;           /* stricter than Go: a body, and header fields that may be credentials, go to the first scheme, host and port only */

@@ -39,6 +39,7 @@ struct pod_input {
     const struct val *workflow; /* the whole object: spec.volumes, metadata */
     struct str container;       /* of a container set: which one to run; absent: the template is no set */
     struct str part;            /* an init container or sidecar to run instead of the main one; absent: none */
+    bool on_exit;               /* of an exit handler */
     bool collect;               /* of a set: runs nothing, collects what lies in the mounts that all containers have */
     struct str pod_dir;         /* host directory for what the containers of one pod share; absent: the step's own */
     unsigned cpus;              /* of the machine */

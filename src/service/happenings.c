@@ -19,7 +19,8 @@ struct happenings {
     int64_t after;
     struct map phases; /* "RUN/NODE" or "RUN" -> phase + 1, as last seen */
     struct arena phases_arena;
-    bool full;
+    bool begun; /* something was given, or all that there was has been looked at */
+    bool full, ended;
 };
 
 struct happening {
@@ -94,6 +95,7 @@ static bool give(struct happenings *x, const struct happening *h)
     struct val event = event_of(h);
     if (!field_selector_matches(&x->fields, &event)) return true;
     x->full = !x->o.on_event(x->o.user, &event);
+    x->begun = x->begun || !x->full;
     return !x->full;
 }
 
@@ -179,27 +181,6 @@ static bool change_give(struct happenings *x, struct arena *a, const struct chan
     return true;
 }
 
-static bool piece(struct feed *f)
-{
-    struct happenings *x = (struct happenings *)f;
-    struct arena a CLEANUP(arena_fini);
-    struct change_query q = {.after = x->after, .limit = PAGE};
-    struct change_page page;
-    struct run_row run = {0};
-    struct err e;
-    arena_init(&a);
-    if (x->full || x->after >= store_change_last(service_store(x->s))) return false;
-    if (!store_changes_read(&a, service_store(x->s), &q, &page, &e)) { /* events are not kept for who is away for long */
-        x->after = store_change_last(service_store(x->s));
-        return false;
-    }
-    for (size_t i = 0; i < page.n; i++) {
-        if (!change_give(x, &a, &page.rows[i], &run)) return false;
-        x->after = page.rows[i].seq;
-    }
-    return true;
-}
-
 static bool begin_at(struct happenings *x, struct err *e)
 {
     struct store *st = service_store(x->s);
@@ -211,6 +192,36 @@ static bool begin_at(struct happenings *x, struct err *e)
     struct change_page page;
     if (store_changes_read(&x->arena, st, &q, &page, &trimmed)) x->after = q.after;
     else x->after = store_change_last(st);
+    return true;
+}
+
+/* The next changes are no longer kept. Who has seen nothing yet, and asked for whatever is there, has missed nothing. */
+static bool fell_behind(struct happenings *x)
+{
+    struct err e;
+    if (!x->begun && x->o.after_rv <= 0) return begin_at(x, &e);
+    err_set(&e, ERR_GONE, "what happened after change %lld is no longer there; a new stream begins at the oldest that is", (long long)x->after);
+    x->ended = true;
+    x->o.on_end(x->o.user, &e);
+    return false;
+}
+
+static bool piece(struct feed *f)
+{
+    struct happenings *x = (struct happenings *)f;
+    struct arena a CLEANUP(arena_fini);
+    struct change_query q = {.after = x->after, .limit = PAGE};
+    struct change_page page;
+    struct run_row run = {0};
+    struct err e;
+    arena_init(&a);
+    if (x->full || x->ended || x->after >= store_change_last(service_store(x->s))) return false;
+    if (!store_changes_read(&a, service_store(x->s), &q, &page, &e)) return e.code == ERR_GONE && fell_behind(x);
+    for (size_t i = 0; i < page.n; i++) {
+        if (!change_give(x, &a, &page.rows[i], &run)) return false;
+        x->after = page.rows[i].seq;
+    }
+    x->begun = x->begun || page.n < PAGE;
     return true;
 }
 

@@ -39,9 +39,8 @@ static bool find_step(void *ctx, struct str key, struct str bytes, struct err *e
 
 static bool log_add(struct finding *x, struct step_log log, struct str id)
 {
-    int64_t step;
-    if (!str_to_i64(id, &step)) return true;
-    log.path = exec_step_log_path(x->a, x->s->o.state_dir, step);
+    if (!str_to_i64(id, &log.step)) return true;
+    log.path = exec_step_log_path(x->a, x->s->o.state_dir, log.step);
     VEC_PUSH(&x->logs, log);
     return true;
 }

@@ -1,9 +1,11 @@
 /* The labels that the pod of a step would have, for selectors over them. See service_p.h. */
+#include "doc/json.h"
 #include "service/service_p.h"
 
 struct pod_labels {
     struct arena arena;
     struct exec_templates templates;
+    int64_t run;
     bool loaded;
 };
 
@@ -29,10 +31,21 @@ static bool load(struct pod_labels *x, struct store *st, const struct workflow_r
     arena_reset(&x->arena);
     x->templates = (struct exec_templates){0};
     x->loaded = store_run_find(&x->arena, st, ref->ns, ref->name, &row, e) && exec_templates_load(&x->arena, st, row.run, &x->templates, e);
+    x->run = row.run;
     return x->loaded;
 }
 
-/* A template is known as it was written; what a label with a tag became is not. */
+/* What was noted when the step was decided (exec/job.c); null: nothing, as for most. */
+static bool noted(struct arena *a, const struct pod_labels *x, struct store *st, const struct step_log *s, struct val *out, struct err *e)
+{
+    struct str text;
+    struct err own;
+    *out = val_null;
+    if (store_value_get(a, st, x->run, str_fmt(a, EXEC_LABELS_KEY "%lld", (long long)s->step), &text, &own)) return json_parse(a, text, NULL, out, e);
+    return own.code == ERR_NOT_FOUND || (*e = own, false);
+}
+
+/* A template is known as it was written. Of a run of an older version, what a label with a tag became is not. */
 static bool level_add(struct val_builder *b, const struct val *labels, const struct selector *sel, struct err *e)
 {
     for (uint32_t i = 0; labels && labels->kind == VAL_MAP && i < labels->n; i++) {
@@ -50,13 +63,17 @@ bool pod_labels_match(struct pod_labels *x, struct store *st, const struct workf
 {
     struct arena a CLEANUP(arena_fini);
     struct val_builder b;
+    struct val known;
     bool unknown = !x->loaded;
     arena_init(&a);
     const struct val *tmpl = unknown ? NULL : exec_template_of(&a, &x->templates, s->node, &unknown);
     if (unknown && !load(x, st, ref, e)) return false;
     if (unknown) tmpl = exec_template_of(&a, &x->templates, s->node, &unknown);
     map_begin(&b, &a);
-    bool ok = level_add(&b, val_path(&x->templates.workflow, "spec.podMetadata.labels"), sel, e) && level_add(&b, val_path(tmpl, "metadata.labels"), sel, e);
+    if (!noted(&a, x, st, s, &known, e)) return false;
+    for (uint32_t i = 0; known.kind == VAL_MAP && i < known.n; i++) map_add(&b, known.map[i].key, known.map[i].v);
+    bool ok = known.kind == VAL_MAP || (level_add(&b, val_path(&x->templates.workflow, "spec.podMetadata.labels"), sel, e) &&
+                                        level_add(&b, val_path(tmpl, "metadata.labels"), sel, e));
     map_set(&b, STR("workflows.argoproj.io/workflow"), val_of_str(ref->name));
     map_set(&b, STR("workflows.argoproj.io/completed"), val_of_str(s->finished ? STR("true") : STR("false")));
     struct val labels = map_done(&b);

@@ -73,6 +73,7 @@ static const struct {
     {"unexpected EOF", "its answer broke off"},
     {"EOF", "it ended the connection without an answer; if it speaks TLS: ARGO_SECURE=true, or --secure"},
     {"verify certificate", "SSL_CERT_FILE may name the certificate to trust; -k trusts any"},
+    {"reply is larger", "a part of a workflow can be had: GET /api/v1/workflows/NAMESPACE/NAME?fields=status.phase; all of it on the server's machine"},
 };
 
 bool remote_unanswered(const struct remote *r, struct err *e)
@@ -189,9 +190,12 @@ bool remote_ask(struct arena *a, struct remote *r, const char *method, const cha
     struct web_request q = request_of(a, r, method, target, body);
     struct web_reply reply;
     q.timeout_ms = ANSWER_MS;
+    q.max_bytes = LIMIT_WEB_ANSWER_BYTES;
     *out = val_null;
     if (!fetch(a, r, &q, &reply, e)) return false;
-    return !reply.body.n || (json_parse(a, reply.body, NULL, out, NULL) && out->kind == VAL_MAP) || no_api(r, &reply, e);
+    bool read = !reply.body.n || json_parse(a, reply.body, &(struct json_opts){.max_bytes = LIMIT_WEB_ANSWER_BYTES}, out, e);
+    if (!read && e->code == ERR_LIMIT) return err_ctx(e, "server %.*s", STR_ARG(str_sub(r->url, 0, 200)));
+    return (read && (!reply.body.n || out->kind == VAL_MAP)) || no_api(r, &reply, e);
 }
 
 bool remote_strange(const struct remote *r, const char *what, struct err *e)

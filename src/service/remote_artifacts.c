@@ -1,11 +1,15 @@
 /* Artifacts of a server elsewhere: files as the server hands them out, and, unpacked beside where they go, as a step made them. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "artifact/artifact.h"
 #include "os/dir.h"
 #include "os/fd.h"
+#include "os/litter.h"
+#include "os/random.h"
 #include "service/remote_p.h"
 
 static bool download(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, int fd, struct err *e)
@@ -19,7 +23,8 @@ static bool download(struct service *s, const struct workflow_ref *ref, const st
 
 /* A repository of its own, for the time of one artifact. */
 struct unpacked {
-    char dir[4096];
+    char dir[PATH_MAX];
+    struct litter *litter;
     struct artifact_repo *repo;
     struct artifact_content content;
 };
@@ -37,24 +42,30 @@ static bool take_in(struct service *s, const struct workflow_ref *ref, const str
            artifact_import(u->repo, &in, &u->content, e);
 }
 
+static void unpacked_end(struct unpacked *u)
+{
+    artifact_close(u->repo);
+    dir_remove_tree(u->dir, NULL);
+    litter_free(u->litter);
+}
+
 /* `at`: a directory with room for it. */
 static bool unpacked_begin(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, struct str at, struct unpacked *u,
                            struct err *e)
 {
     u->repo = NULL;
-    if (snprintf(u->dir, sizeof u->dir, "%.*s/.skiff-XXXXXX", STR_ARG(at)) >= (int)sizeof u->dir)
+    if (snprintf(u->dir, sizeof u->dir, "%.*s/.skiff-%016llx", STR_ARG(at), (unsigned long long)random_u64()) >= (int)sizeof u->dir)
         return err_set(e, ERR_LIMIT, "the name of the directory is too long");
-    if (!mkdtemp(u->dir)) return err_sys(e, "'%.*s'", STR_ARG(at));
+    u->litter = litter_new();
+    litter_add(u->litter, u->dir);
+    if (mkdir(u->dir, 0700) != 0) {
+        err_sys(e, "'%.*s'", STR_ARG(at));
+        litter_free(u->litter);
+        return false;
+    }
     if (take_in(s, ref, art, u, e)) return true;
-    artifact_close(u->repo);
-    dir_remove_tree(u->dir, NULL);
+    unpacked_end(u);
     return false;
-}
-
-static void unpacked_end(struct unpacked *u)
-{
-    artifact_close(u->repo);
-    dir_remove_tree(u->dir, NULL);
 }
 
 bool remote_artifact_write(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, bool raw, int fd, struct err *e)
@@ -77,7 +88,7 @@ bool remote_artifact_copy(struct service *s, const struct workflow_ref *ref, con
     struct unpacked u;
     if (!unpacked_begin(s, ref, art, slash ? str_n(to, MAX((size_t)(slash - to), 1)) : STR("."), &u, e)) return false;
     struct artifact_ref content = {.id = str_of(u.content.id)};
-    bool ok = artifact_load(u.repo, &content, to, e);
+    bool ok = artifact_load_whole(u.repo, &content, to, u.litter, e);
     unpacked_end(&u);
     return ok;
 }

@@ -8,6 +8,9 @@
 #include "doc/json_write.h"
 #include "service/remote_p.h"
 
+/* A watch gives whole workflows again and again; whoever follows looks at none of these parts. */
+#define NOT_SHOWN "-spec,status.nodes.inputs,status.nodes.outputs,status.storedTemplates,status.storedWorkflowTemplateSpec"
+
 struct remote_follow {
     struct service *s;
     struct web_lines *lines;
@@ -93,7 +96,7 @@ static void event_show(struct remote_follow *x, struct str line)
     struct arena a CLEANUP(arena_fini);
     struct val v;
     arena_init(&a);
-    if (!json_parse(&a, line, NULL, &v, NULL)) return;
+    if (!json_parse(&a, line, &(struct json_opts){.max_bytes = LIMIT_HTTP_LINE_BYTES}, &v, NULL)) return;
     const struct val *error = val_get(&v, STR("error")), *wf = val_path(&v, "result.object");
     if (error) error_note(x, error);
     if (!wf) return;
@@ -197,6 +200,7 @@ static const char *watch_target(struct arena *a, const struct remote_follow *x)
     buf_printf(&b, "/api/v1/workflow-events/%.*s?", STR_ARG(same ? web_escape(a, f->refs[0].ns) : STR_NONE));
     if (f->n == 1) query_add(&b, a, "&listOptions.fieldSelector=", str_fmt(a, "metadata.name=%.*s", STR_ARG(f->refs[0].name)));
     query_add(&b, a, "&listOptions.resourceVersion=", buf_view(&x->version));
+    query_add(&b, a, "&fields=", STR(NOT_SHOWN));
     return buf_dup(a, &b).p;
 }
 

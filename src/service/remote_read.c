@@ -154,8 +154,9 @@ bool remote_page(struct arena *a, struct service *s, const char *path, const str
     *out = (struct object_page){.items = {.kind = VAL_LIST}};
     if (!remote_get(a, s->remote, buf_dup(a, &b).p, &reply, e)) return false;
     const struct val *items = val_get(&reply, STR("items"));
-    if (!items && !val_get(&reply, STR("metadata"))) return remote_strange(s->remote, "no list", e);
-    if (items && items->kind == VAL_LIST) out->items = *items;
+    bool none = !items || items->kind == VAL_NULL; /* Go's empty list */
+    if (none ? !val_get(&reply, STR("metadata")) : items->kind != VAL_LIST) return remote_strange(s->remote, "no list", e);
+    if (!none) out->items = *items;
     out->next = val_text(val_path(&reply, "metadata.continue"));
     str_to_i64(val_text(val_path(&reply, "metadata.resourceVersion")), &out->rv);
     return true;

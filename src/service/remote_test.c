@@ -41,6 +41,18 @@ static void each_answer_says_what_to_do(void **state)
     }
 }
 
+static void what_is_too_large_says_what_to_do(void **state)
+{
+    struct remote r = {.url = STR("http://h:1")};
+    struct err e = {0};
+    (void)state;
+    err_set(&e, ERR_LIMIT, "the reply is larger than 5 bytes");
+    assert_false(remote_unanswered(&r, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_string_equal(e.text, "server http://h:1: the reply is larger than 5 bytes; a part of a workflow can be had: GET "
+                                "/api/v1/workflows/NAMESPACE/NAME?fields=status.phase; all of it on the server's machine");
+}
+
 static void it_is_tried_again_for_a_minute(void **state)
 {
     enum { FIRST_US = 200000, MOST_US = 5000000, MINUTE_US = 60000000 };
@@ -59,6 +71,7 @@ static void it_is_tried_again_for_a_minute(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_answer_says_what_to_do), cmocka_unit_test(it_is_tried_again_for_a_minute)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_answer_says_what_to_do), cmocka_unit_test(what_is_too_large_says_what_to_do),
+                                       cmocka_unit_test(it_is_tried_again_for_a_minute)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,10 +272,12 @@ struct watch_opts {
     bool (*on_line)(void *user, struct str json);
     /* Not NULL: after a commit lines do not come by themselves; this says, once, that there are some for service_watch_take. */
     void (*on_ready)(void *user);
+    /* Of all workflows, not NULL then: it has fallen behind by more than is kept; only free it then. Of some the current states come again. */
+    void (*on_end)(void *user, int64_t last, const struct err *e); /* last: seq of the newest change */
     void *user;
 };
 struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e);
-void service_watch_free(struct service_watch *w); /* NULL is fine; also from inside on_line */
+void service_watch_free(struct service_watch *w); /* NULL is fine; also from inside on_line and on_end */
 /* Sends what is there already; later changes come by themselves after each commit, unless a line was not taken. */
 void service_watch_pump(struct service_watch *w);
 /* Gives what was committed lately, as far as it is taken; may be called anywhere. False: there is more, and only service_watch_pump can
@@ -359,7 +361,7 @@ struct step_log {
     bool finished;     /* nothing more will be written */
     bool of_set;       /* a container of a container set: pod_name is that of its pod */
     const struct val *node; /* its status */
-    int64_t started_us;
+    int64_t started_us, step; /* when; the id of what ran */
 };
 /* Is it among those that are asked for? `pod`: name of a pod or step, or id of a node; absent or "": all. `container`: absent or "": main;
  * of a container set all. */

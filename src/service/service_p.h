@@ -40,14 +40,19 @@ struct shown {
     struct arena arena;
 };
 
+struct watched {
+    int64_t run;
+    struct str ns, name, uid;
+    bool gone; /* its deletion was told */
+};
+
 struct service_watch {
     struct service *s;
-    int64_t *runs; /* ids in order, each once */
-    size_t n_runs;
-    struct str *uids; /* of the same, as they were asked for */
-    size_t n;         /* 0: all runs */
+    struct watched *of; /* in the order of their ids, each once */
+    int64_t *runs;      /* those ids */
+    size_t n;           /* 0: all runs */
     int64_t after;
-    size_t state_run;    /* the next state to give: index in `runs`; n_runs: all are given */
+    size_t state_run;    /* the next state to give: index in `runs`; n: all are given */
     uint32_t state_node; /* and index of its node */
     int64_t states_rv;   /* version of the store when the first was due */
     struct map shown;    /* what changed since then -> last change that its state shows; see watch.c */
@@ -58,6 +63,7 @@ struct service_watch {
     bool ready;    /* on_ready was told, and not all is taken yet */
     bool (*on_line)(void *user, struct str json);
     void (*on_ready)(void *user);
+    void (*on_end)(void *user, int64_t last, const struct err *e);
     void *user;
 };
 
@@ -239,6 +245,12 @@ struct str uuid_random(struct arena *a);
 struct pod_labels;
 struct pod_labels *pod_labels_new(void);
 void pod_labels_free(struct pod_labels *x); /* NULL is fine */
-/* UNSUPPORTED when it asks for a label whose value is made of a tag. */
+/* UNSUPPORTED when it asks for a label with a tag of a run of an older version: what became of it is not kept. */
 bool pod_labels_match(struct pod_labels *x, struct store *st, const struct workflow_ref *ref, const struct step_log *s, const struct selector *sel,
                       bool *out, struct err *e);
+
+/* artifacts.c: a copy at `to`, which does not stay if this process is killed meanwhile, until the litter is forgotten. CONFLICT when it is there */
+struct litter;
+struct artifact_repo;
+struct artifact_ref;
+bool artifact_load_whole(struct artifact_repo *repo, const struct artifact_ref *ref, const char *to, struct litter *litter, struct err *e);

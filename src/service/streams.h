@@ -33,6 +33,7 @@ struct happenings_opts {
     struct str fields; /* selector over the Event, or absent */
     int64_t after_rv;  /* 0: from the oldest change that is kept */
     bool (*on_event)(void *user, const struct val *event); /* as above */
+    void (*on_end)(void *user, const struct err *e);       /* as above: it has fallen behind by more than is kept */
     void *user;
 };
 struct happenings *happenings_new(struct service *s, const struct happenings_opts *o, struct err *e);

@@ -15,6 +15,8 @@ static struct val load_val(struct arena *a, const struct exec_load_now *n)
     number_add(&b, a, "stepsMost", n->steps_most);
     number_add(&b, a, "stepsWaiting", n->steps_waiting);
     number_add(&b, a, "stepsHungry", n->steps_hungry);
+    number_add(&b, a, "stepsPaced", n->steps_paced);
+    number_add(&b, a, "stepsLimited", n->steps_limited);
     number_add(&b, a, "locksAwaited", n->locks_awaited);
     number_add(&b, a, "stepsFetching", n->steps_fetching);
     number_add(&b, a, "stepsPulling", n->steps_pulling);
@@ -25,8 +27,9 @@ static struct val load_val(struct arena *a, const struct exec_load_now *n)
 /* What holds it back, and how much of it; empty: nothing but its own steps. */
 static struct val held_val(struct arena *a, const struct exec_run_load *l)
 {
-    const struct { const char *by; size_t n; } rows[] = {{"parallelism", l->postponed}, {"lock", l->for_locks}, {"machine", l->for_machine},
-                                                         {"slot", l->for_slot}, {"image", l->for_image}, {"files", l->for_files}};
+    const struct { const char *by; size_t n; } rows[] = {{"parallelism", l->postponed}, {"own-parallelism", l->for_limit}, {"lock", l->for_locks},
+                                                         {"machine", l->for_machine}, {"rate", l->for_rate}, {"slot", l->for_slot},
+                                                         {"image", l->for_image}, {"files", l->for_files}};
     struct val_builder list;
     list_begin(&list, a);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

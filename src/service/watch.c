@@ -17,9 +17,14 @@ static int run_order(const void *x, const void *y)
     return (*a > *b) - (*a < *b);
 }
 
+static int watched_order(const void *x, const void *y)
+{
+    return run_order(&((const struct watched *)x)->run, &((const struct watched *)y)->run);
+}
+
 static bool wanted(const struct service_watch *w, int64_t run)
 {
-    return run && (!w->n || bsearch(&run, w->runs, w->n_runs, sizeof run, run_order));
+    return run && (!w->n || bsearch(&run, w->runs, w->n, sizeof run, run_order));
 }
 
 /* True: it was taken, and the next one may follow. */
@@ -27,6 +32,29 @@ static bool line_give(struct service_watch *w, struct str line)
 {
     w->full = !w->on_line(w->user, line) && !w->dead;
     return !w->full && !w->dead;
+}
+
+/* ---- deletions: for who looks at this one it is over, once ---- */
+
+static struct watched *watched_uid(const struct service_watch *w, struct str uid)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (str_eq(w->of[i].uid, uid)) return &w->of[i];
+    return NULL;
+}
+
+static bool looks_at(const struct service_watch *w, struct str uid)
+{
+    const struct watched *x = watched_uid(w, uid);
+    return x ? !x->gone : !w->n;
+}
+
+static bool deletion_give(struct service_watch *w, struct str uid, struct str line)
+{
+    struct watched *x = watched_uid(w, uid);
+    bool more = line_give(w, line);
+    if (x) x->gone = !w->full;
+    return more;
 }
 
 /* ---- states: what is, before what will be ----
@@ -82,19 +110,28 @@ static bool state_line(void *ctx, const struct node_row *row, struct err *e)
     return true;
 }
 
+/* The change that said so may be one of those that are no longer kept. */
+static bool gone_state(struct service_watch *w, int64_t seq, struct buf *b)
+{
+    const struct watched *x = &w->of[w->state_run];
+    struct run_row run = {.ns = x->ns, .name = x->name, .uid = x->uid};
+    if (x->gone) return true;
+    change_line(b, seq, &run, STR("deleted"), STR(CHANGE_DELETED));
+    return deletion_give(w, x->uid, buf_view(b));
+}
+
 static bool run_states(struct service_watch *w, struct arena *a, struct buf *b)
 {
     struct store *st = service_store(w->s);
-    int64_t id = w->runs[w->state_run];
+    int64_t id = w->runs[w->state_run], seq = w->state_run + 1 == w->n ? w->after : -1;
     struct run_row run;
     struct states x = {w, &run, b};
     struct str status;
     struct err e;
-    bool last = w->state_run + 1 == w->n_runs;
-    if (!store_run_get(a, st, id, &run, &e)) return true; /* deleted */
+    if (!store_run_get(a, st, id, &run, &e)) return e.code != ERR_NOT_FOUND || gone_state(w, seq, b);
     if (!store_nodes_load_from(st, id, w->state_node, state_line, &x, &e) && (w->full || w->dead)) return false;
     if (!store_value_get(a, st, id, STR("status"), &status, &e)) return true;
-    change_line(b, last ? w->after : -1, &run, STR("workflow"), status);
+    change_line(b, seq, &run, STR("workflow"), status);
     if (!line_give(w, buf_view(b))) return false;
     if (run.rv >= w->states_rv) shown_note(w, id, STR_NONE);
     return true;
@@ -102,7 +139,7 @@ static bool run_states(struct service_watch *w, struct arena *a, struct buf *b)
 
 static void send_states(struct service_watch *w, struct arena *a, struct buf *b)
 {
-    while (w->state_run < w->n_runs) {
+    while (w->state_run < w->n) {
         if (!run_states(w, a, b)) return;
         w->state_run++;
         w->state_node = 0;
@@ -122,20 +159,12 @@ static void states_begin(struct service_watch *w)
 
 /* ---- changes ---- */
 
-static bool looks_at(const struct service_watch *w, struct str uid)
-{
-    for (size_t i = 0; i < w->n; i++)
-        if (str_eq(w->uids[i], uid)) return true;
-    return !w->n;
-}
-
-/* For who looks at this one it is over. */
 static bool send_deletion(struct service_watch *w, const struct change_row *c, struct arena *a, struct buf *b)
 {
     struct run_row run;
     if (!change_of_deletion(a, c, &run) || !looks_at(w, run.uid)) return true;
     change_line(b, c->seq, &run, STR("deleted"), STR(CHANGE_DELETED));
-    return line_give(w, buf_view(b));
+    return deletion_give(w, run.uid, buf_view(b));
 }
 
 /* `run`: the one that the change before was about. */
@@ -151,6 +180,19 @@ static bool send_change(struct service_watch *w, const struct change_row *c, str
     return line_give(w, buf_view(b));
 }
 
+/* What it has not been given is no longer kept. Who looks at some gets their states again; nobody can list all for the others.
+ * False: no more. */
+static bool fell_behind(struct service_watch *w)
+{
+    int64_t last = store_change_last(service_store(w->s));
+    struct err e;
+    if (w->n) return states_begin(w), true;
+    err_set(&e, ERR_GONE, "changes after %lld are no longer there; list again, then watch with after=%lld", (long long)w->after, (long long)last);
+    w->full = true;
+    w->on_end(w->user, last, &e);
+    return false;
+}
+
 /* False: no more for now. */
 static bool send_page(struct service_watch *w, struct arena *a, struct buf *b)
 {
@@ -159,11 +201,7 @@ static bool send_page(struct service_watch *w, struct arena *a, struct buf *b)
     struct change_page page;
     struct run_row run = {0};
     struct err e;
-    if (!store_changes_read(a, st, &q, &page, &e)) {
-        if (e.code != ERR_GONE) return false;
-        states_begin(w); /* it was away for longer than changes are kept */
-        return w->n > 0;
-    }
+    if (!store_changes_read(a, st, &q, &page, &e)) return e.code == ERR_GONE && fell_behind(w);
     for (size_t i = 0; i < page.n; i++) {
         if (!send_change(w, &page.rows[i], &run, a, b)) return false;
         w->after = page.rows[i].seq;
@@ -186,7 +224,7 @@ static bool send_recent(struct service_watch *w, struct arena *a)
     const struct recent_change *at;
     while ((at = recent_find(w->s, w->after + 1))) {
         struct recent_change c = *at; /* who takes the line may cause more changes */
-        if (is_for(w, &c, a) && !line_give(w, c.line)) return false;
+        if (is_for(w, &c, a) && !(c.gone.n ? deletion_give(w, c.gone, c.line) : line_give(w, c.line))) return false;
         w->after = c.seq;
     }
     if (!r->on || w->after < r->last) return true;
@@ -209,15 +247,24 @@ static bool recent_has(struct service_watch *w, struct arena *a)
 static bool is_behind(const struct service_watch *w)
 {
     const struct recent *r = &w->s->recent;
-    return w->state_run < w->n_runs || !r->on || (w->after < r->last && !recent_find(w->s, w->after + 1));
+    return w->state_run < w->n || !r->on || (w->after < r->last && !recent_find(w->s, w->after + 1));
+}
+
+static struct str kept(struct str s) { return str_n(mem_strdup(s.p), s.n); }
+
+static void watched_fini(struct watched *x)
+{
+    free((char *)x->ns.p);
+    free((char *)x->name.p);
+    free((char *)x->uid.p);
 }
 
 static void watch_release(struct service_watch *w)
 {
-    for (size_t i = 0; i < w->n; i++) free((char *)w->uids[i].p);
     map_fini(&w->shown);
     arena_fini(&w->shown_arena);
-    free(w->uids);
+    for (size_t i = 0; i < w->n; i++) watched_fini(&w->of[i]);
+    free(w->of);
     free(w->runs);
     free(w);
 }
@@ -304,13 +351,30 @@ static void on_rested(void *user)
 }
 
 /* In order, each once. */
-static void runs_sort(struct service_watch *w)
+static void watched_sort(struct service_watch *w)
 {
     size_t n = 0;
-    if (w->n) qsort(w->runs, w->n, sizeof *w->runs, run_order);
+    if (w->n) qsort(w->of, w->n, sizeof *w->of, watched_order);
     for (size_t i = 0; i < w->n; i++)
-        if (!i || w->runs[i] != w->runs[i - 1]) w->runs[n++] = w->runs[i];
-    w->n_runs = n;
+        if (i && w->of[i].run == w->of[n - 1].run) watched_fini(&w->of[i]);
+        else w->of[n++] = w->of[i];
+    w->n = n;
+    w->runs = mem_zalloc((n + 1) * sizeof *w->runs);
+    for (size_t i = 0; i < n; i++) w->runs[i] = w->of[i].run;
+}
+
+static bool watched_find(struct service_watch *w, const struct watch_opts *o, struct err *e)
+{
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    w->of = mem_zalloc((o->n + 1) * sizeof *w->of);
+    for (size_t i = 0; i < o->n; i++) {
+        struct run_row row;
+        if (!store_run_find(&a, service_store(w->s), o->refs[i].ns, o->refs[i].name, &row, e)) return false;
+        w->of[w->n++] = (struct watched){.run = row.run, .ns = kept(row.ns), .name = kept(row.name), .uid = kept(row.uid)};
+    }
+    watched_sort(w);
+    return true;
 }
 
 /* Who wants all from a place on cannot begin anew with states, as who looks at some: he is told. */
@@ -325,29 +389,19 @@ static bool place_is_kept(struct service *s, const struct watch_opts *o, struct 
 
 struct service_watch *service_watch_new(struct service *s, const struct watch_opts *o, struct err *e)
 {
-    struct arena a CLEANUP(arena_fini);
-    arena_init(&a);
     if (!place_is_kept(s, o, e)) return NULL;
     struct service_watch *w = mem_zalloc(sizeof *w);
-    *w = (struct service_watch){.s = s, .on_line = o->on_line, .on_ready = o->on_ready, .user = o->user, .after = o->after};
+    *w = (struct service_watch){.s = s, .on_line = o->on_line, .on_ready = o->on_ready, .on_end = o->on_end, .user = o->user, .after = o->after};
     arena_init(&w->shown_arena);
-    w->runs = mem_zalloc((o->n + 1) * sizeof *w->runs);
-    w->uids = mem_zalloc((o->n + 1) * sizeof *w->uids);
-    for (size_t i = 0; i < o->n; i++) {
-        struct run_row row;
-        if (!store_run_find(&a, service_store(s), o->refs[i].ns, o->refs[i].name, &row, e)) {
-            watch_release(w);
-            return NULL;
-        }
-        w->uids[w->n] = str_n(mem_strdup(row.uid.p), row.uid.n);
-        w->runs[w->n++] = row.run;
+    if (!watched_find(w, o, e)) {
+        watch_release(w);
+        return NULL;
     }
-    runs_sort(w);
     VEC_PUSH(&s->watches, w);
     if (!s->watch_timer && s->loop) s->watch_timer = loop_timer_new(s->loop, on_rested, s);
     recent_open(s);
     if (o->from_start || o->after < 0) states_begin(w);
-    if (!o->from_start) w->state_run = w->n_runs;
+    if (!o->from_start) w->state_run = w->n;
     return w;
 }
 

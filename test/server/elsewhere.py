@@ -411,6 +411,42 @@ def argos_own_routes(score, skiff):
     s.close()
 
 
+def interrupted_copies(score, skiff):
+    """Whoever is killed while files come leaves nothing of them behind, and what was there."""
+    s = filled(skiff)
+    passes = argo_like(s.url)
+
+    def half(h):
+        if not h.path.startswith("/artifacts/"):
+            return passes(h)
+        h.say(200, b"half", Content_Length="9999")
+        h.rfile.read(1)  # until the client goes
+        h.close_connection = True
+        return None
+    front = Answers(half)
+    away = Away(skiff, front.url, TMPDIR=tempfile.mkdtemp(prefix="skiff-away-"))
+    node = [n["id"] for n in s.get("good")["status"]["nodes"].values() if n["displayName"] == "one"][0]
+    os.mkdir(away.dir + "/out")
+    away.file("out/mine", "x")
+
+    def there():
+        return sorted(os.path.relpath(p, away.dir) for d in (away.dir, away.env["TMPDIR"]) for p in glob.glob(d + "/**", recursive=True, include_hidden=True)
+                      if re.search(r"\.skiff-|\.part$|got", p))
+    for words, signo in ((("artifact", "get", "good", "dir", "out/got", "--node-id", node), signal.SIGTERM),
+                         (("artifact", "get", "good", "packed", "-", "--node-id", node), signal.SIGKILL), (("cp", "good", "out", "--node-id", node), signal.SIGTERM)):
+        p = away.start(*words)
+        common.wait_for(there, f"{words}: a file that comes")
+        p.send_signal(signo)
+        p.communicate(timeout=common.LIMIT_S)
+        score.check(p.returncode == -signo, f"{words}: {p.returncode}")
+        common.wait_for(lambda: not there(), f"{words}: it goes")
+    score.check(os.listdir(away.dir + "/out") == ["mine"] or sorted(os.listdir(away.dir + "/out")) == ["default", "mine"], f"{os.listdir(away.dir + '/out')}")
+    front.close()
+    subprocess.run(["rm", "-rf", away.env["TMPDIR"]], check=True)
+    away.close()
+    s.close()
+
+
 MODIFIED = {"result": {"type": "MODIFIED", "object": {"metadata": {"name": "w", "namespace": "default", "resourceVersion": "7"}, "status": {"phase": "Succeeded"}}}}
 
 
@@ -476,6 +512,49 @@ def logs_that_break_off(score, skiff):
     away.close()
 
 
+class LargeRun(OneRun):
+    """Its workflow has more than 64 MiB as JSON, whatever parts of it are asked for; it says which ones were."""
+    NODES = {f"w-{i}": {"id": f"w-{i}", "name": f"w.n{i}", "displayName": f"n{i}", "type": "Pod", "phase": "Succeeded", "boundaryID": "w",
+                        "inputs": {"parameters": [{"name": "p", "value": "x" * (2 << 20)}]}} for i in range(33)}
+
+    def workflow(self):
+        wf = super().workflow()
+        wf["metadata"]["uid"], wf["status"]["finishedAt"] = "u", "2026-01-01T00:00:00Z"
+        wf["status"]["nodes"] = {"w": {"id": "w", "name": "w", "displayName": "w", "type": "DAG", "phase": wf["status"]["phase"], "children": list(self.NODES)}, **self.NODES}
+        return wf
+
+    def answer(self, h):
+        if "fields=" not in h.path or "/workflow-events/" in h.path:
+            return super().answer(h)
+        wf = self.workflow()
+        del wf["status"]["nodes"]
+        return h.say(200, json.dumps(wf))
+
+
+def large_runs(score, skiff):
+    """A workflow that is larger than most answers is had whole, where it is needed whole."""
+    server = LargeRun(logs=([],))
+    server.over.set()
+    away = Away(skiff, server.url)
+    ran = away.call("get", "w")
+    score.check(ran.returncode == 0 and all(f"n{i} " in ran.stdout for i in range(33)), f"get: {ran.returncode} {ran.stdout[-500:]} {ran.stderr}")
+    ran = away.call("get", "w", "-o", "json")
+    score.check(ran.returncode == 0 and len(json.loads(ran.stdout)["status"]["nodes"]) == 34, f"get -o json: {ran.returncode} {ran.stderr}")
+    server.seen.clear()
+    ran = away.call("wait", "w")
+    score.check(ran.returncode == 0 and "w Succeeded at 2026-01-01T00:00:00Z" in ran.stdout, f"wait: {ran.returncode} {ran.stdout} {ran.stderr}")
+    score.check(all("fields=" in p for c, p, _ in server.seen if c == "GET"), f"without its nodes: {[p for _, p, _ in server.seen]}")
+    server.close()
+    server = LargeRun(events=([],))
+    over = {"result": {"type": "MODIFIED", "object": {**server.workflow(), "status": {**server.workflow()["status"], "phase": "Succeeded"}}}}
+    server.events = ([], [over])
+    ran = away.call("watch", "w", "--progress", "plain", **{"ARGO_SERVER": server.url})
+    score.check(ran.returncode == 0 and "n32 SUCCEEDED" in ran.stdout and "w SUCCEEDED" in ran.stdout, f"watch: {ran.returncode} {ran.stdout[-500:]} {ran.stderr}")
+    score.check(any("/workflow-events/" in p and "fields=-" in p and "status.nodes.inputs" in urllib.parse.unquote(p) for _, p, _ in server.seen), "what nobody looks at is not asked for")
+    server.close()
+    away.close()
+
+
 def a_watch_that_says_it_broke(score, skiff):
     """An error in the stream is not a change: whoever sends nothing else is asked less and less often."""
     server = OneRun(events=([{"error": {"grpc_code": 13, "http_code": 500, "message": "broken"}}],) * 3 + ([MODIFIED],))
@@ -500,6 +579,10 @@ def wrong_answers(score, skiff):
 
     def silent(h):
         h.close_connection = True
+
+    def huge(h):
+        h.say(200, '{"items": [', Content_Length=str(513 << 20))
+        h.rfile.read(1)  # until the client goes, and it need not have all
     rows = (
         (lambda h: h.say(200, "<html>a page</html>"), 6, "ARGO_BASE_HREF"), (lambda h: h.say(200, ""), 6, "not that of an Argo API"),
         (lambda h: h.say(200, '{"status": "up"}'), 6, "(no list) is not that of an Argo API"),
@@ -513,7 +596,7 @@ def wrong_answers(score, skiff):
         (lambda h: h.say(503, '{"code":14,"message":"loading"}'), 6, "try again"), (lambda h: h.say(500, '{"code":13,"message":"broken"}'), 11, "broken"),
         (lambda h: h.say(400, '{"code":3,"message":"bad \\u001b[31mthing"}'), 3, "bad "), (lambda h: h.say(400, '{"code":3,"message":"no control"}'), 3, "no control"),
         (cut, 6, "unexpected EOF; its answer broke off"), (garbage, 6, "server http"), (silent, 6, "ended the connection"),
-        (lambda h: h.say(200, b'{"items":"' + b"x" * (65 << 20) + b'"}'), 10, "larger than"),
+        (lambda h: h.say(200, '{"items": "none"}'), 6, "(no list) is not that of an Argo API"), (huge, 10, "larger than"),
     )
     for i, (answer, status, text) in enumerate(rows):
         server = Answers(answer)
@@ -580,4 +663,4 @@ def chosen(score, skiff):
 
 
 CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, logs_that_break_off,
-         a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)
+         interrupted_copies, large_runs, a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)

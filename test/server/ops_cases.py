@@ -144,7 +144,7 @@ def held_back(score, skiff):
     def held():
         top = json.loads(s.place.call("top", "-o", "json").stdout)
         return {i["name"]: {h["by"]: h["n"] for h in i["heldBy"]} for i in top["items"]}
-    s = Server(skiff).start(env={"SKIFF_PARALLELISM": "4", "SKIFF_PARALLEL": "1", "SKIFF_CPUS": "1"})
+    s = Server(skiff).start(env={"SKIFF_PARALLELISM": "6", "SKIFF_PARALLEL": "1", "SKIFF_CPUS": "1"})
     gate = GATE.format(s.place.root)
     mutex = {"synchronization": {"mutexes": [{"name": "m"}]}}
     asks = workflow(gate, name="asks")
@@ -155,17 +155,27 @@ def held_back(score, skiff):
     s.submit(more)
     s.submit(workflow(gate, name="owner", **mutex))
     s.submit(workflow(gate, name="other", **mutex))
-    s.submit(workflow("true", name="fifth"))
-    want = {"asks": {}, "more": {"machine": 1}, "owner": {"slot": 1}, "other": {"lock": 1}, "fifth": {"parallelism": 1}}
+    few = workflow("true", name="few", parallelism=1)
+    few["spec"]["templates"] += [{"name": "five", "steps": [[{"name": "s", "template": "main", "withSequence": {"count": "5"}}]]},
+                                 {"name": "two", "parallelism": 2, "steps": [[{"name": "s", "template": "main", "withSequence": {"count": "5"}}]]}]
+    few["spec"]["entrypoint"] = "five"
+    s.submit(few)
+    few["metadata"]["name"], few["spec"]["entrypoint"] = "pairs", "two"
+    del few["spec"]["parallelism"]
+    s.submit(few)
+    s.submit(workflow("true", name="seventh"))
+    want = {"asks": {}, "more": {"machine": 1}, "owner": {"slot": 1}, "other": {"lock": 1}, "few": {"own-parallelism": 4, "slot": 1},
+            "pairs": {"own-parallelism": 3, "slot": 2}, "seventh": {"parallelism": 1}}
     common.wait_for(lambda: held() == want, f"what holds them back: {held()}")
     m = metrics(score, s)
-    for by, n in (("machine", 1), ("slot", 1), ("lock", 1), ("parallelism", 1), ("image", 0)):
+    for by, n in (("machine", 1), ("slot", 4), ("lock", 1), ("parallelism", 1), ("image", 0), ("own-parallelism", 7), ("rate", 0)):
         score.check(value(m, "skiff_held_back", by=by) == n, f"{by}: {value(m, 'skiff_held_back', by=by)}")
     said = s.place.call("top").stdout
     rows = {line.split()[1]: line.rsplit("  ", 1)[-1] for line in said.splitlines() if line.startswith("default")}
-    score.check(rows["more"] == "machine 1" and rows["fifth"] == "parallelism" and "Locks:     1 waiting for one" in said, f"top: {said}")
-    got = {name: s.place.call("get", name).stdout for name in ("more", "other", "fifth")}
-    score.check("Unschedulable" in got["more"] and "lock" in got["other"] and "too many workflows" in got["fifth"], f"get: {got}")
+    score.check(rows["more"] == "machine 1" and rows["seventh"] == "parallelism" and rows["few"] == "own-parallelism 4, slot 1" and
+                "7 have not begun to wait: the parallelism of their workflow" in said and "Locks:     1 waiting for one" in said, f"top: {said}")
+    got = {name: s.place.call("get", name).stdout for name in ("more", "other", "seventh")}
+    score.check("Unschedulable" in got["more"] and "lock" in got["other"] and "too many workflows" in got["seventh"], f"get: {got}")
     s.place.file("open", "")
     score.check(all(s.wait(n)["status"]["phase"] == "Succeeded" for n in want), "all go on")
     s.stop()
@@ -184,7 +194,10 @@ def paced(score, skiff):
     common.wait_for(lambda: phases() == ["Pending", "Succeeded", "Succeeded"], "two of three")
     s.submit(workflow("true", name="later"))
     top = json.loads(s.place.call("top", "-o", "json").stdout)
-    score.check({i["name"]: i["heldBy"] for i in top["items"]} == {n: [{"by": "slot", "n": 1}] for n in ("three", "later")}, f"both wait: {top['items']}")
+    score.check({i["name"]: i["heldBy"] for i in top["items"]} == {n: [{"by": "rate", "n": 1}] for n in ("three", "later")}, f"both wait: {top['items']}")
+    m, said = metrics(score, s), s.place.call("top").stdout
+    score.check(value(m, "skiff_held_back", by="rate") == 2 and value(m, "skiff_held_back", by="slot") == 0 and top["engine"]["stepsPaced"] == 2 and
+                "2 of those that wait begin as starts_per_second allows" in said and said.count("rate 1") == 2, f"{said}")
     score.check(phases() == ["Pending", "Succeeded", "Succeeded"], "and no more have begun")
     s.stop()
     for env, word in (({"SKIFF_STARTS_PER_SECOND": "x"}, "starts_per_second is a number"), ({"SKIFF_STARTS_PER_SECOND": "0"}, "starts_per_second is a number"),
