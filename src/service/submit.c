@@ -5,6 +5,7 @@
 #include "doc/json_write.h"
 #include "os/clock.h"
 #include "os/random.h"
+#include "os/zonefile.h"
 #include "resource/resource.h"
 #include "resource/selector.h"
 #include "service/remote_p.h"
@@ -78,7 +79,8 @@ bool documents_check(struct arena *a, struct service *s, const struct documents 
                      struct diags *diags, struct err *e)
 {
     struct stored_templates *t = stored_templates_new(a, s);
-    struct lint_opts opts = {.fetch = stored_templates_fetch, .fetch_ctx = t, .default_ns = ns, .refs_required = true, .values_required = to_run};
+    struct lint_opts opts = {.fetch = stored_templates_fetch, .fetch_ctx = t, .default_ns = ns, .refs_required = true, .values_required = to_run,
+                             .zone_known = s->remote ? NULL : zonefile_known}; /* a server elsewhere knows its own */
     bool ok = spec_lint(a, docs, &opts, diags);
     if (!stored_templates_end(t, e)) return false;
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
