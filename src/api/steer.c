@@ -181,15 +181,16 @@ void lint_workflow(struct http_req *r, void *user)
 }
 
 /* Argo's SubmitOpts; labels and annotations are "a=b,c=d". */
-static bool pairs_of_text(struct arena *a, struct str text, const struct param **out, size_t *n, struct err *e)
+static bool pairs_of_text(struct arena *a, const struct val *v, const char *what, const struct param **out, size_t *n, struct err *e)
 {
+    struct str text = val_get_str(v, what);
     struct param *p = ARENA_ARRAY(a, struct param, text.n / 2 + 1);
     struct str head, rest = text;
     *n = 0;
     while (rest.n) {
         str_cut(rest, ',', &head, &rest);
         if (!str_cut(head, '=', &p[*n].name, &p[*n].value))
-            return err_set(e, ERR_SPEC, "expected labels of the form: NAME1=VALUE2,NAME2=VALUE2. Received: %.*s", STR_ARG(text));
+            return err_set(e, ERR_SPEC, "expected %s of the form: NAME1=VALUE2,NAME2=VALUE2. Received: %.*s", what, STR_ARG(text));
         ++*n;
     }
     *out = p;
@@ -204,8 +205,14 @@ static bool submit_opts_read(struct arena *a, const struct val *v, struct submit
     o->service_account = val_get_str(v, "serviceAccount");
     o->priority = val_text(val_get(v, STR("priority")));
     return api_params(a, val_get(v, STR("parameters")), &o->params, &o->n_params, e) &&
-           pairs_of_text(a, val_get_str(v, "labels"), &o->labels, &o->n_labels, e) &&
-           pairs_of_text(a, val_get_str(v, "annotations"), &o->annotations, &o->n_annotations, e);
+           pairs_of_text(a, v, "labels", &o->labels, &o->n_labels, e) && pairs_of_text(a, v, "annotations", &o->annotations, &o->n_annotations, e);
+}
+
+static bool stored_read(struct arena *a, void *user, struct str ns, const struct val *body, struct val *out, struct err *e)
+{
+    struct str kind = val_get_str(body, "resourceKind"), name = val_get_str(body, "resourceName");
+    if (service_from(a, api_service(user), ns, str_fmt(a, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), out, e)) return true;
+    return e->code == ERR_USAGE && err_set(e, ERR_SPEC, "Resource kind '%.*s' is not supported for submitting", STR_ARG(kind));
 }
 
 void submit_from(struct http_req *r, void *user)
@@ -216,10 +223,8 @@ void submit_from(struct http_req *r, void *user)
     struct err e;
     given_init(&g, r);
     struct val *doc = ARENA_NEW(g.arena, struct val); /* it is stored after this returns */
-    bool ok = api_body(r, &body, &e) && submit_opts_read(g.arena, val_get(&body, STR("submitOptions")), &o, &e);
-    struct str kind = ok ? val_get_str(&body, "resourceKind") : STR_NONE, name = ok ? val_get_str(&body, "resourceName") : STR_NONE;
-    ok = ok && service_from(g.arena, api_service(user), o.ns, str_fmt(g.arena, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)),
-                            doc, &e);
+    bool ok = api_body(r, &body, &e) && submit_opts_read(g.arena, val_get(&body, STR("submitOptions")), &o, &e) &&
+              stored_read(g.arena, user, o.ns, &body, doc, &e);
     if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
     if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(val_get(&body, STR("submitOptions"))));
     else http_reply_err(r, &e);
