@@ -2,17 +2,22 @@
 #include "api/api_p.h"
 #include "doc/json.h"
 
-bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e)
+static bool assignments(struct arena *a, const struct val *list, const char *form, const struct param **out, size_t *n, struct err *e)
 {
     struct param *p = ARENA_ARRAY(a, struct param, list ? list->n + 1 : 1);
     *n = 0;
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++, ++*n) {
         struct str text = val_text(&list->items[i]);
         if (!str_cut(text, '=', &p[*n].name, &p[*n].value))
-            return err_set(e, ERR_SPEC, "expected parameter of the form: NAME=VALUE. Received: %.*s", STR_ARG(text));
+            return err_set(e, ERR_SPEC, "expected %s. Received: %.*s", form, STR_ARG(text));
     }
     *out = p;
     return true;
+}
+
+bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e)
+{
+    return assignments(a, list, "parameter of the form: NAME=VALUE", out, n, e);
 }
 
 bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e)
@@ -215,6 +220,17 @@ static bool stored_read(struct arena *a, void *user, struct str ns, const struct
     return e->code == ERR_USAGE && err_set(e, ERR_SPEC, "Resource kind '%.*s' is not supported for submitting", STR_ARG(kind));
 }
 
+static bool more_read(struct arena *a, const struct val *v, struct from_more *m, struct err *e)
+{
+    const struct val *owner = val_get(v, STR("ownerReference"));
+    *m = (struct from_more){.pod_priority_class = val_get_str(v, "podPriorityClassName"), .owner = owner && owner->kind == VAL_MAP ? owner : NULL};
+    if (!assignments(a, val_get(v, STR("artifacts")), "artifact of the form: NAME=KEY", &m->artifacts, &m->n_artifacts, e)) return false;
+    for (size_t i = 0; i < m->n_artifacts; i++)
+        if (!m->artifacts[i].name.n || !m->artifacts[i].value.n)
+            return err_set(e, ERR_SPEC, "expected artifact of the form: NAME=KEY. Received: %.*s=%.*s", STR_ARG(m->artifacts[i].name), STR_ARG(m->artifacts[i].value));
+    return true;
+}
+
 void submit_from(struct http_req *r, void *user)
 {
     struct submit_opts o = {.ns = http_req_param(r, "namespace")};
@@ -222,10 +238,13 @@ void submit_from(struct http_req *r, void *user)
     struct val body;
     struct err e;
     given_init(&g, r);
+    struct from_more more;
     struct val *doc = ARENA_NEW(g.arena, struct val); /* it is stored after this returns */
-    bool ok = api_body(r, &body, &e) && submit_opts_read(g.arena, val_get(&body, STR("submitOptions")), &o, &e) &&
-              stored_read(g.arena, user, o.ns, &body, doc, &e);
+    bool ok = api_body(r, &body, &e);
+    const struct val *options = ok ? val_get(&body, STR("submitOptions")) : NULL;
+    ok = ok && submit_opts_read(g.arena, options, &o, &e) && more_read(g.arena, options, &more, &e) &&
+         stored_read(g.arena, user, o.ns, &body, doc, &e) && service_from_more(g.arena, api_service(user), &more, doc, &e);
     if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
-    if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(val_get(&body, STR("submitOptions"))));
+    if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(options));
     else http_reply_err(r, &e);
 }

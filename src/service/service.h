@@ -71,6 +71,15 @@ struct workflow_ref {
  * Kinds: workflowtemplate, clusterworkflowtemplate, cronworkflow and their short forms. */
 bool service_from(struct arena *a, struct service *s, struct str ns, struct str from, struct val *out, struct err *e);
 
+/* What a request may say besides of that Workflow. */
+struct from_more {
+    struct str pod_priority_class;
+    const struct val *owner;       /* an ownerReference, or NULL */
+    const struct param *artifacts; /* key of an artifact among the arguments, as an upload has answered it */
+    size_t n_artifacts;
+};
+bool service_from_more(struct arena *a, struct service *s, const struct from_more *more, struct val *workflow, struct err *e);
+
 struct submit_opts {
     struct str ns;            /* for documents without a namespace; absent: the configured one */
     struct str entrypoint;    /* absent: as in the spec */
