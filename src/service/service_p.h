@@ -96,10 +96,13 @@ struct feed {
     bool (*piece)(struct feed *f);
 };
 
-/* bindings.c: whoever waits until an event is on the disk. */
+/* bindings.c: whoever waits for what becomes of an event. */
 struct event_ack {
     void (*done)(void *user, const struct err *e);
     void *user;
+    int64_t number;
+    bool stored, looked; /* it is on the disk; all bindings were asked */
+    struct err why;      /* what failed then; no code: nothing */
 };
 
 struct service {
