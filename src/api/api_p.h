@@ -74,8 +74,14 @@ bool argo_stream_typed(struct argo_stream *x, const char *type, struct str objec
 /* `close` comes in a later turn, so this may be called from anywhere. e: what broke it, or NULL. */
 void argo_stream_end(struct argo_stream *x, const struct err *e);
 
+/* creator.c: labels of who asks; none when nobody needs to say who they are. */
+const struct param *api_creator(struct http_req *r, size_t *n);
+/* The document with these, and with nobody else's. */
+struct val api_created(struct http_req *r, const struct val *doc);
+
 /* given.c: the documents of a request, and what was found in them. Goes before the request does. */
 struct given {
+    struct http_req *req;
     struct arena *arena; /* of the request */
     struct str ns;       /* of the request's path; absent: it has none */
     struct documents docs;

@@ -157,6 +157,7 @@ void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref
         o.memoized = is_on(&body, "memoized");
         o.priority = val_text(val_get(&body, STR("priority")));
         o.token = val_get_str(&body, "token");
+        o.labels = api_creator(r, &o.n_labels);
         ok = service_resubmit(http_req_arena(r), api_service(user), ref->ns, ref->name, &o, &made, &e);
     }
     api_answer_workflow(r, user, ok, &made, &e);
@@ -244,6 +245,7 @@ void submit_from(struct http_req *r, void *user)
     const struct val *options = ok ? val_get(&body, STR("submitOptions")) : NULL;
     ok = ok && submit_opts_read(g.arena, options, &o, &e) && more_read(g.arena, options, &more, &e) &&
          stored_read(g.arena, user, o.ns, &body, doc, &e) && service_from_more(g.arena, api_service(user), &more, doc, &e);
+    if (ok) *doc = api_created(r, doc);
     if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
     if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(options));
     else http_reply_err(r, &e);

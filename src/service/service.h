@@ -260,6 +260,8 @@ struct resubmit_opts {
     struct str priority; /* absent: as it was */
     const struct param *params;
     size_t n_params;
+    const struct param *labels; /* besides those that it has */
+    size_t n_labels;
     struct str token; /* as in submit_opts */
 };
 bool service_resubmit(struct arena *a, struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,
