@@ -116,6 +116,7 @@ bool service_set(struct service *s, struct str ns, struct str name, const struct
     arena_init(&a);
     if (!o->nodes.n)
         return err_set(e, ERR_USAGE, "'set' currently only targets suspend nodes, use a node field selector to target them");
+    if (!o->phase.n && !o->message.n && !o->n_params) return err_set(e, ERR_USAGE, "'set' needs a phase, a message or output parameters");
     if (!change_read(&a, o, &c, e)) return false;
     struct act x = {.ns = ns, .name = name, .verb = "set", .body = set_body(&a, o), .here = set_here, .opts = o};
     return act(s, &x, e);
