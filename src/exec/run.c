@@ -269,6 +269,7 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
     VEC_PUSH(&x->begun, l);
     run_number_set(l->run, (uint64_t)l->id);
     if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */
+    timetable_note(x, &l->workflow);
     return creator_note(l, creator, e) && priority_note(l, e) && estimate_note(l, e) && active_begin(l, e);
 }
 

@@ -48,7 +48,8 @@ bool service_from(struct arena *a, struct service *s, struct str ns, struct str 
                                  ? SERVICE_TEMPLATE : SERVICE_CLUSTER_TEMPLATE;
     if (!service_object_get(a, s, stored, ns, key.name, &doc, e)) return false;
     if (key.kind == RESOURCE_CRON_WORKFLOW) {
-        *out = cron_workflow(a, &doc, STR_NONE, clock_now_us());
+        struct val made = cron_workflow(a, &doc, STR_NONE, clock_now_us());
+        *out = owner_ref_add(a, &made, &(struct owner_ref){STR("argoproj.io/v1alpha1"), STR("CronWorkflow"), key.name, val_text(val_path(&doc, "metadata.uid")), true});
         return true;
     }
     struct val meta = text_map(a, "generateName", str_fmt(a, "%.*s-", STR_ARG(key.name)));
