@@ -23,7 +23,8 @@ struct matching {
     struct service *s;
     struct str ns, id, name; /* id: the event's; name: the binding's */
     struct expr_env env;
-    const struct val *spec; /* the binding's */
+    const struct val *spec;  /* the binding's */
+    const struct val *sender; /* labels of who sent it; NULL: nobody said */
 };
 
 static uint64_t random_next(void *ctx)
@@ -52,6 +53,8 @@ static bool pairs_eval(struct matching *m, const char *key, struct val *meta, st
         if (!text_eval(m, val_text(&given->map[i].v), key, &text, e)) return false;
         map = map_with(m->a, &map, str_z(m->a, given->map[i].key), val_of_str(text));
     }
+    for (uint32_t i = 0; str_is(str_of(key), "labels") && m->sender && i < m->sender->n; i++)
+        if (!val_get(&map, m->sender->map[i].key)) map = map_with(m->a, &map, str_z(m->a, m->sender->map[i].key), m->sender->map[i].v);
     if (str_is(str_of(key), "labels")) map = map_with(m->a, &map, "workflows.argoproj.io/workflow-event-binding", val_of_str(m->name));
     if (map.n) *meta = map_with(m->a, meta, key, map);
     return true;
@@ -195,8 +198,9 @@ static void failure_add(struct arena *a, struct err *failed, const struct err *w
 /* A binding that fails keeps no other from its event. */
 static bool event_look(struct service *s, struct arena *a, const struct val *event, struct err *failed, struct err *e)
 {
-    struct matching m = {.a = a, .s = s, .ns = val_get_str(event, "namespace"), .id = val_get_str(event, "id"),
-                         .env = {.extra = event, .clock = {.now_us = clock_now_us(), .random = random_next}}};
+    struct val seen = map_without(a, event, "sender");
+    struct matching m = {.a = a, .s = s, .ns = val_get_str(event, "namespace"), .id = val_get_str(event, "id"), .sender = val_get(event, STR("sender")),
+                         .env = {.extra = &seen, .clock = {.now_us = clock_now_us(), .random = random_next}}};
     struct resource_query q = {.kind = RESOURCE_EVENT_BINDING, .ns = m.ns};
     struct resource_page page;
     do {
@@ -316,6 +320,7 @@ static struct val event_of(struct arena *a, const struct given_event *g)
     map_add_str(&b, "discriminator", g->discriminator.n ? g->discriminator : STR(""));
     map_add(&b, STR("payload"), *g->payload);
     map_add(&b, STR("metadata"), *g->metadata);
+    if (g->sender) map_add(&b, STR("sender"), *g->sender);
     return map_done(&b);
 }
 

@@ -70,6 +70,7 @@ struct given_event {
     struct str ns, discriminator;
     const struct val *payload;  /* null when there is none */
     const struct val *metadata; /* map of lists of texts */
+    const struct val *sender;   /* labels of who sent it, for what it starts; NULL: nobody said */
 };
 /* Takes it in. `done` is called when all WorkflowEventBindings were asked and what they start is on the disk (INTERNAL: some failed);
  * when it could not be stored; or when the engine leaves: the next one asks them. UNREACHABLE when LIMIT_EVENTS_QUEUED wait

@@ -200,6 +200,12 @@ def creators(score, skiff):
                          ("/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "c"})):
         status, _, obj = s.ask("POST", f"/api/v1{target}", body, second)
         score.check(status == 200 and creator(obj) == mine, f"POST {target}: {status} {obj}")
+    bound = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowEventBinding", "metadata": {"name": "b"},
+             "spec": {"event": {"selector": "payload.go"}, "submit": {"workflowTemplateRef": {"name": "t"}, "metadata": {"name": '"sent"'}}}}
+    s.ask("PUT", "/api/v1/skiff/objects/workfloweventbindings/default/b", bound, second)
+    status, _, e = s.ask("POST", "/api/v1/events/default/x", {"go": True}, second)
+    sent = s.ask("GET", "/api/v1/workflows/default/sent", headers=second)[2]
+    score.check(status == 200 and creator(sent) == mine, f"an event: {status} {e} {sent}")
     s.ask("POST", "/api/v1/skiff/submit", {"documents": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **hold, "metadata": {"name": "own", "labels": wrong}}]}, second)
     own = s.ask("GET", "/api/v1/workflows/default/own", headers=second)[2]
     score.check(creator(own) == mine and own["metadata"]["labels"]["team"] == "x", f"documents: {own}")
