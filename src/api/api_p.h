@@ -52,8 +52,9 @@ bool api_body(struct http_req *r, struct val *out, struct err *e);
 struct param *api_pairs(struct arena *a, const struct val *list, size_t *n);
 /* ["name=value", …], as Argo's requests have them. */
 bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e);
-/* serverDryRun, dryRun or createOptions.dryRun of a request or of its submit options. */
-bool api_is_dry(const struct val *body);
+/* Of a request or of its submit options: dryRun or createOptions.dryRun (what is given, checked), or serverDryRun (what would run). */
+enum dry { DRY_NOT, DRY_UNNAMED, DRY };
+enum dry api_dry(const struct val *body);
 
 /* artifacts.c: the artifact that nodeId and artifactName of a request are about. */
 bool api_artifact_find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
@@ -97,4 +98,4 @@ bool given_list(struct given *g, const struct val *docs, struct err *e);
 bool given_fail(const struct given *g, struct err *e);
 
 /* Submits the one Workflow of `g`, or tries to, and answers what became of it: at the end of the turn. Takes what is in `g`. */
-void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry);
+void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, enum dry dry);

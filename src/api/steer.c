@@ -247,6 +247,6 @@ void submit_from(struct http_req *r, void *user)
          stored_read(g.arena, user, o.ns, &body, doc, &e) && service_from_more(g.arena, api_service(user), &more, doc, &e);
     if (ok) *doc = api_created(r, doc);
     if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
-    if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(options));
+    if (ok) api_submit(r, api_service(user), &g, &o, api_dry(options));
     else http_reply_err(r, &e);
 }

@@ -95,6 +95,7 @@ struct submit_opts {
      * answer, is accepted once. */
     struct str token;
     struct str uid; /* of the one workflow; absent: a new one */
+    bool unnamed;   /* of a dry run: what would be sent, before it gets a name and a uid */
 };
 
 /* The annotation of a workflow that continues the trace of a W3C traceparent: how many there are in *out, 0 when it is none. */

@@ -435,6 +435,16 @@ static struct val as_submitted(struct arena *a, const struct val *stored)
     return spec ? map_with(a, &v, "spec", *spec) : v;
 }
 
+/* Before a server made something of it. */
+static struct val as_sent(struct arena *a, const struct val *made, const struct val *doc, const struct submit_opts *o)
+{
+    struct val meta = *val_get(made, STR("metadata"));
+    bool named = o->name.n || (!o->generate_name.n && val_get_str(val_get(doc, STR("metadata")), "name").n);
+    meta = map_without(a, &meta, "uid");
+    meta = map_without(a, &meta, "creationTimestamp");
+    return map_with(a, made, "metadata", named ? meta : map_without(a, &meta, "name"));
+}
+
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
                      const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e)
 {
@@ -446,7 +456,9 @@ bool service_dry_run(struct arena *a, struct service *s, const struct documents 
         struct val v = *docs->items[i].val;
         bool workflow = docs->items[i].kind == DOC_WORKFLOW;
         if (workflow) ok = workflow_complete(a, s, docs->items[i].val, o, &v, e);
-        if (ok) list_add(&list, workflow ? as_submitted(a, &v) : v);
+        if (ok && workflow) v = as_submitted(a, &v);
+        if (ok && workflow && o->unnamed) v = as_sent(a, &v, docs->items[i].val, o);
+        if (ok) list_add(&list, v);
     }
     *objects = list_done(&list);
     return ok;
