@@ -167,21 +167,20 @@ void submit_documents(struct http_req *r, void *user)
     submit(r, api_service(user), &g, &o, answer_names);
 }
 
-bool api_is_dry(const struct val *body)
+enum dry api_dry(const struct val *body)
 {
-    const struct val *flags[] = {val_get(body, STR("serverDryRun")), val_get(body, STR("dryRun"))};
-    const struct val *all = val_path(body, "createOptions.dryRun");
-    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-        if (flags[i] && flags[i]->kind == VAL_BOOL && flags[i]->b) return true;
-    return all && all->kind == VAL_LIST && all->n;
+    const struct val *mere = val_get(body, STR("dryRun")), *server = val_get(body, STR("serverDryRun")), *all = val_path(body, "createOptions.dryRun");
+    if ((mere && mere->kind == VAL_BOOL && mere->b) || (all && all->kind == VAL_LIST && all->n)) return DRY_UNNAMED;
+    return server && server->kind == VAL_BOOL && server->b ? DRY : DRY_NOT;
 }
 
-void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry)
+void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, enum dry dry)
 {
     struct submit_opts own = traced(r, o);
+    own.unnamed = dry == DRY_UNNAMED;
     struct val v;
     struct err e;
-    if (!dry) {
+    if (dry == DRY_NOT) {
         submit(r, s, g, &own, answer_one);
     } else if (service_dry_run(g->arena, s, &g->docs, &own, &g->diags, &v, &e)) {
         api_answer(r, &v.items[0]);
@@ -199,7 +198,7 @@ void create_workflow(struct http_req *r, void *user)
     struct err e;
     given_init(&g, r);
     if (api_body(r, &body, &e) && given_typed(&g, &body, "workflow", DOC_WORKFLOW, &e))
-        api_submit(r, api_service(user), &g, &o, api_is_dry(&body));
+        api_submit(r, api_service(user), &g, &o, api_dry(&body));
     else http_reply_err(r, &e);
 }
 

@@ -52,8 +52,9 @@ bool api_body(struct http_req *r, struct val *out, struct err *e);
 struct param *api_pairs(struct arena *a, const struct val *list, size_t *n);
 /* ["name=value", …], as Argo's requests have them. */
 bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e);
-/* serverDryRun, dryRun or createOptions.dryRun of a request or of its submit options. */
-bool api_is_dry(const struct val *body);
+/* Of a request or of its submit options: dryRun or createOptions.dryRun (what is given, checked), or serverDryRun (what would run). */
+enum dry { DRY_NOT, DRY_UNNAMED, DRY };
+enum dry api_dry(const struct val *body);
 
 /* artifacts.c: the artifact that nodeId and artifactName of a request are about. */
 bool api_artifact_find(struct http_req *r, struct service *s, const struct workflow_ref *ref, bool input, struct run_artifact *out,
@@ -74,8 +75,14 @@ bool argo_stream_typed(struct argo_stream *x, const char *type, struct str objec
 /* `close` comes in a later turn, so this may be called from anywhere. e: what broke it, or NULL. */
 void argo_stream_end(struct argo_stream *x, const struct err *e);
 
+/* creator.c: labels of who asks; none when nobody needs to say who they are. */
+const struct param *api_creator(struct http_req *r, size_t *n);
+/* The document with these, and with nobody else's. */
+struct val api_created(struct http_req *r, const struct val *doc);
+
 /* given.c: the documents of a request, and what was found in them. Goes before the request does. */
 struct given {
+    struct http_req *req;
     struct arena *arena; /* of the request */
     struct str ns;       /* of the request's path; absent: it has none */
     struct documents docs;
@@ -91,4 +98,4 @@ bool given_list(struct given *g, const struct val *docs, struct err *e);
 bool given_fail(const struct given *g, struct err *e);
 
 /* Submits the one Workflow of `g`, or tries to, and answers what became of it: at the end of the turn. Takes what is in `g`. */
-void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, bool dry);
+void api_submit(struct http_req *r, struct service *s, struct given *g, const struct submit_opts *o, enum dry dry);

@@ -2,13 +2,18 @@
  * ones, addressed by uid. */
 #include "api/api_p.h"
 #include "base/str.h"
+#include "resource/selector.h"
 
+/* Who has no uid, as `argo archive get NAME`, leaves it empty in the path and names the workflow in the query. guard.c asks the
+ * same namespace. */
 static bool find(struct http_req *r, void *user, struct workflow_ref *out, struct err *e)
 {
-    struct str phase;
+    struct str phase, uid = http_req_param(r, "uid");
     bool ended;
     struct arena *a = http_req_arena(r);
-    return service_find_uid(a, api_service(user), http_req_param(r, "uid"), out, e) &&
+    *out = (struct workflow_ref){http_req_query(r, "namespace"), http_req_query(r, "name")};
+    bool named = !uid.n && out->name.n;
+    return (named || service_find_uid(a, api_service(user), uid, out, e)) &&
            service_phase(a, api_service(user), out, &phase, &ended, e) &&
            (ended || err_set(e, ERR_NOT_FOUND, "workflow '%.*s' is not finished", STR_ARG(out->name)));
 }
@@ -74,13 +79,22 @@ void archived_label_keys(struct http_req *r, void *user)
     else http_reply_err(r, &e);
 }
 
-/* As in Argo the selector is only the key here. */
+/* As in Argo the selector is only the key here: "there is such a label". */
+static bool key_read(struct http_req *r, struct str *out, struct err *e)
+{
+    struct selector s;
+    if (!selector_parse(http_req_arena(r), http_req_query(r, "listOptions.labelSelector"), &s, e)) return false;
+    if (s.n != 1) return err_set(e, ERR_SPEC, "listOptions.labelSelector: only allow 1 labelRequirement, found %zu", s.n);
+    *out = s.reqs[0].key;
+    return s.reqs[0].op == SELECTOR_EXISTS ||
+           err_set(e, ERR_SPEC, "listOptions.labelSelector: operation %s is not supported", s.reqs[0].sign);
+}
+
 void archived_label_values(struct http_req *r, void *user)
 {
-    struct str key = http_req_query(r, "listOptions.labelSelector");
+    struct str key;
     struct val items;
     struct err e;
-    if (!key.n) err_set(&e, ERR_SPEC, "listOptions.labelSelector names the key");
-    if (key.n && finished(r, user, &items, &e)) answer_labels(r, &items, key);
+    if (key_read(r, &key, &e) && finished(r, user, &items, &e)) answer_labels(r, &items, key);
     else http_reply_err(r, &e);
 }

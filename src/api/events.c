@@ -28,14 +28,24 @@ static struct val metadata_of(struct http_req *r)
     return all;
 }
 
+static struct val sender_of(struct http_req *r)
+{
+    size_t n;
+    const struct param *who = api_creator(r, &n);
+    struct val_builder b;
+    map_begin(&b, http_req_arena(r));
+    for (size_t i = 0; i < n; i++) map_add_str(&b, who[i].name.p, who[i].value);
+    return map_done(&b);
+}
+
 static void on_taken(void *user, const struct err *e) { api_answer_empty(user, !e, e); }
 
 void receive_event(struct http_req *r, void *user)
 {
     struct str body = http_req_body(r);
-    struct val payload = val_null, metadata = metadata_of(r);
+    struct val payload = val_null, metadata = metadata_of(r), sender = sender_of(r);
     struct given_event g = {.ns = http_req_param(r, "namespace"), .discriminator = http_req_param(r, "discriminator"),
-                            .payload = &payload, .metadata = &metadata};
+                            .payload = &payload, .metadata = &metadata, .sender = sender.n ? &sender : NULL};
     struct err e;
     if ((body.n && !json_parse(http_req_arena(r), body, NULL, &payload, &e)) ||
         !service_event_take(api_service(user), &g, on_taken, r, &e))

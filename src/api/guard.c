@@ -250,8 +250,9 @@ static bool covers(const struct guard *g, struct http_req *r, const char *patter
     for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
         if (!str_starts(str_of(pattern), str_of(scopes[i].prefix))) continue;
         if (scopes[i].scope == SCOPE_NONE) return true;
-        if (scopes[i].scope == SCOPE_QUERY) return auth_token_covers(t, http_req_query(r, "namespace"));
-        bool found = service_find_uid(http_req_arena(r), g->o.s, http_req_param(r, "uid"), &ref, &absent);
+        struct str uid = http_req_param(r, "uid");
+        if (scopes[i].scope == SCOPE_QUERY || !uid.n) return auth_token_covers(t, http_req_query(r, "namespace"));
+        bool found = service_find_uid(http_req_arena(r), g->o.s, uid, &ref, &absent);
         return found ? auth_token_covers(t, ref.ns) : absent.code == ERR_NOT_FOUND;
     }
     return auth_token_covers(t, STR_NONE);

@@ -33,8 +33,9 @@ static bool field_extra(struct str part, struct list_opts *o, bool *taken, struc
     if (str_starts(part, after)) return moment(str_from(part, after.n), "spec.startedAt", &o->started_after_us, e);
     if (str_starts(part, before)) return moment(str_from(part, before.n), "spec.startedAt", &o->started_before_us, e);
     *taken = str_starts(part, count);
-    if (*taken) o->count = str_is(str_from(part, count.n), "true");
-    return true;
+    if (!*taken) return true;
+    o->count = str_is(str_from(part, count.n), "true");
+    return o->count || str_is(str_from(part, count.n), "false") || err_set(e, ERR_SPEC, "ext.showRemainingItemCount is true or false");
 }
 
 static bool fields_split(struct arena *a, struct str text, struct list_opts *o, struct err *e)

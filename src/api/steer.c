@@ -2,17 +2,22 @@
 #include "api/api_p.h"
 #include "doc/json.h"
 
-bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e)
+static bool assignments(struct arena *a, const struct val *list, const char *form, const struct param **out, size_t *n, struct err *e)
 {
     struct param *p = ARENA_ARRAY(a, struct param, list ? list->n + 1 : 1);
     *n = 0;
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++, ++*n) {
         struct str text = val_text(&list->items[i]);
         if (!str_cut(text, '=', &p[*n].name, &p[*n].value))
-            return err_set(e, ERR_SPEC, "expected parameter of the form: NAME=VALUE. Received: %.*s", STR_ARG(text));
+            return err_set(e, ERR_SPEC, "expected %s. Received: %.*s", form, STR_ARG(text));
     }
     *out = p;
     return true;
+}
+
+bool api_params(struct arena *a, const struct val *list, const struct param **out, size_t *n, struct err *e)
+{
+    return assignments(a, list, "parameter of the form: NAME=VALUE", out, n, e);
 }
 
 bool api_ref(struct http_req *r, void *user, struct workflow_ref *out, struct err *e)
@@ -152,6 +157,7 @@ void api_resubmit(struct http_req *r, void *user, const struct workflow_ref *ref
         o.memoized = is_on(&body, "memoized");
         o.priority = val_text(val_get(&body, STR("priority")));
         o.token = val_get_str(&body, "token");
+        o.labels = api_creator(r, &o.n_labels);
         ok = service_resubmit(http_req_arena(r), api_service(user), ref->ns, ref->name, &o, &made, &e);
     }
     api_answer_workflow(r, user, ok, &made, &e);
@@ -181,15 +187,16 @@ void lint_workflow(struct http_req *r, void *user)
 }
 
 /* Argo's SubmitOpts; labels and annotations are "a=b,c=d". */
-static bool pairs_of_text(struct arena *a, struct str text, const struct param **out, size_t *n, struct err *e)
+static bool pairs_of_text(struct arena *a, const struct val *v, const char *what, const struct param **out, size_t *n, struct err *e)
 {
+    struct str text = val_get_str(v, what);
     struct param *p = ARENA_ARRAY(a, struct param, text.n / 2 + 1);
     struct str head, rest = text;
     *n = 0;
     while (rest.n) {
         str_cut(rest, ',', &head, &rest);
         if (!str_cut(head, '=', &p[*n].name, &p[*n].value))
-            return err_set(e, ERR_SPEC, "expected labels of the form: NAME1=VALUE2,NAME2=VALUE2. Received: %.*s", STR_ARG(text));
+            return err_set(e, ERR_SPEC, "expected %s of the form: NAME1=VALUE2,NAME2=VALUE2. Received: %.*s", what, STR_ARG(text));
         ++*n;
     }
     *out = p;
@@ -204,8 +211,25 @@ static bool submit_opts_read(struct arena *a, const struct val *v, struct submit
     o->service_account = val_get_str(v, "serviceAccount");
     o->priority = val_text(val_get(v, STR("priority")));
     return api_params(a, val_get(v, STR("parameters")), &o->params, &o->n_params, e) &&
-           pairs_of_text(a, val_get_str(v, "labels"), &o->labels, &o->n_labels, e) &&
-           pairs_of_text(a, val_get_str(v, "annotations"), &o->annotations, &o->n_annotations, e);
+           pairs_of_text(a, v, "labels", &o->labels, &o->n_labels, e) && pairs_of_text(a, v, "annotations", &o->annotations, &o->n_annotations, e);
+}
+
+static bool stored_read(struct arena *a, void *user, struct str ns, const struct val *body, struct val *out, struct err *e)
+{
+    struct str kind = val_get_str(body, "resourceKind"), name = val_get_str(body, "resourceName");
+    if (service_from(a, api_service(user), ns, str_fmt(a, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)), out, e)) return true;
+    return e->code == ERR_USAGE && err_set(e, ERR_SPEC, "Resource kind '%.*s' is not supported for submitting", STR_ARG(kind));
+}
+
+static bool more_read(struct arena *a, const struct val *v, struct from_more *m, struct err *e)
+{
+    const struct val *owner = val_get(v, STR("ownerReference"));
+    *m = (struct from_more){.pod_priority_class = val_get_str(v, "podPriorityClassName"), .owner = owner && owner->kind == VAL_MAP ? owner : NULL};
+    if (!assignments(a, val_get(v, STR("artifacts")), "artifact of the form: NAME=KEY", &m->artifacts, &m->n_artifacts, e)) return false;
+    for (size_t i = 0; i < m->n_artifacts; i++)
+        if (!m->artifacts[i].name.n || !m->artifacts[i].value.n)
+            return err_set(e, ERR_SPEC, "expected artifact of the form: NAME=KEY. Received: %.*s=%.*s", STR_ARG(m->artifacts[i].name), STR_ARG(m->artifacts[i].value));
+    return true;
 }
 
 void submit_from(struct http_req *r, void *user)
@@ -215,12 +239,14 @@ void submit_from(struct http_req *r, void *user)
     struct val body;
     struct err e;
     given_init(&g, r);
+    struct from_more more;
     struct val *doc = ARENA_NEW(g.arena, struct val); /* it is stored after this returns */
-    bool ok = api_body(r, &body, &e) && submit_opts_read(g.arena, val_get(&body, STR("submitOptions")), &o, &e);
-    struct str kind = ok ? val_get_str(&body, "resourceKind") : STR_NONE, name = ok ? val_get_str(&body, "resourceName") : STR_NONE;
-    ok = ok && service_from(g.arena, api_service(user), o.ns, str_fmt(g.arena, "%.*s/%.*s", STR_ARG(kind), STR_ARG(name)),
-                            doc, &e);
+    bool ok = api_body(r, &body, &e);
+    const struct val *options = ok ? val_get(&body, STR("submitOptions")) : NULL;
+    ok = ok && submit_opts_read(g.arena, options, &o, &e) && more_read(g.arena, options, &more, &e) &&
+         stored_read(g.arena, user, o.ns, &body, doc, &e) && service_from_more(g.arena, api_service(user), &more, doc, &e);
+    if (ok) *doc = api_created(r, doc);
     if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
-    if (ok) api_submit(r, api_service(user), &g, &o, api_is_dry(val_get(&body, STR("submitOptions"))));
+    if (ok) api_submit(r, api_service(user), &g, &o, api_dry(options));
     else http_reply_err(r, &e);
 }

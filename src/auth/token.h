@@ -15,7 +15,7 @@ bool auth_role_parse(struct str text, enum auth_role *out, struct err *e); /* vi
 /* Who signed in elsewhere, in the words of whoever vouches for it. */
 struct auth_person {
     struct str issuer, subject;
-    struct str email, name; /* absent: not said */
+    struct str email, name, username; /* absent: not said */
     bool email_verified;
     const struct str *groups;
     size_t n;

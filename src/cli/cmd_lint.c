@@ -1,11 +1,11 @@
 /* skiff lint */
-#include <sys/stat.h>
 
 #include "base/limits.h"
 #include "cli/cmds.h"
 #include "cli/inputs.h"
 #include "cli/session.h"
 #include "doc/fix.h"
+#include "os/zonefile.h"
 #include "spec/lint.h"
 #include "spec/sarif.h"
 
@@ -63,17 +63,6 @@ static bool kinds_read(const struct args *args, uint32_t *kinds, struct err *e)
         }
     }
     return true;
-}
-
-/* The machine's time zones say which names there are. */
-static bool zone_known(struct str name)
-{
-    char path[300];
-    struct stat st;
-    if (stat("/usr/share/zoneinfo", &st) != 0) return true;
-    if (name.n > 200 || str_find(name, STR(".."), 0) >= 0 || str_starts(name, STR("/"))) return false;
-    snprintf(path, sizeof path, "/usr/share/zoneinfo/%.*s", STR_ARG(name));
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static const char *form_of(const struct args *args)
@@ -140,7 +129,7 @@ static bool lint_run(struct cli *cli, struct err *e)
     for (size_t i = 0; i < args->n_words && ok; i++) ok = inputs_add(&in, args->words[i], e);
     if (ok) {
         struct lint_opts o = {.default_ns = cli_namespace(cli), .refs_required = args_on(args, "offline"),
-                              .files = &in.files, .hints = !args_on(args, "no-hints"), .zone_known = zone_known};
+                              .files = &in.files, .hints = !args_on(args, "no-hints"), .zone_known = zonefile_known};
         ok = cli->server && !o.refs_required ? lint_there(cli, &in, &o, e) : (spec_lint(&cli->a, &in.docs, &o, &in.diags), true);
     }
     if (ok) {

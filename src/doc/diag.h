@@ -81,6 +81,7 @@ struct diags {
     size_t dropped;          /* beyond LIMIT_DIAGS */
     bool lenient;            /* an unknown field is a warning */
     bool loose;              /* out: a decoded value has members that are null, or named in another case */
+    bool unquoted;           /* out: it has a number, a boolean or null where text belongs */
 };
 
 void diags_init(struct diags *d, struct arena *a);

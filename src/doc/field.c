@@ -159,6 +159,12 @@ static void no_number(struct decoder *dec, const struct field_row *r, const stru
     if (v->kind == VAL_STR && str_to_double(v->s, &number)) diag_fix_val(dec->d, g, FIX_YAML, v, v->s);
 }
 
+struct str field_text(struct arena *a, const struct field_row *r, const struct val *v)
+{
+    bool number = v->kind == VAL_INT || v->kind == VAL_FLOAT;
+    return number && r->kind == FIELD_ANYSTRING ? field_number_text(a, val_text(v)) : val_text(v);
+}
+
 static bool take_text(struct decoder *dec, const struct field_row *r, const struct val *v,
                       struct str *out)
 {
@@ -170,15 +176,15 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         if (v->kind == VAL_LIST && str_is(str_n(r->name, r->name_n), "withParam")) rename_loop(dec, g, "withItems");
         return false;
     }
-    *out = val_text(v);
+    *out = field_text(dec->a, r, v);
     switch (r->kind) {
     case FIELD_STRING:
     case FIELD_TIME:
-        if (v->kind != VAL_STR) warn_unquoted(dec, r, v);
+        if (v->kind == VAL_STR) return check_enum(dec, r, v, *out);
+        warn_unquoted(dec, r, v);
+        dec->d->unquoted = true;
         return check_enum(dec, r, v, *out);
-    case FIELD_ANYSTRING:
-        if (number) *out = field_number_text(dec->a, *out);
-        return true;
+    case FIELD_ANYSTRING: dec->d->unquoted |= v->kind != VAL_STR; return true;
     case FIELD_INTORSTRING:
         if (v->kind == VAL_INT || v->kind == VAL_STR) return true;
         wrong_kind(dec, r, "an integer or a string", v);
@@ -308,7 +314,7 @@ static bool take_list(struct decoder *dec, const struct field_row *r, const stru
         char *item = (char *)out->items + i * size;
         if (r->kind == FIELD_STRUCT) ok &= take_struct(dec, r->type, &v->items[i], item);
         else if (size == sizeof(int64_t)) ok &= take_int(dec, r, &v->items[i], (int64_t *)item);
-        else if (v->items[i].kind == VAL_NULL) *(struct str *)item = STR("");
+        else if (v->items[i].kind == VAL_NULL) *(struct str *)item = STR(""), dec->d->unquoted = true;
         else ok &= take_text(dec, r, &v->items[i], (struct str *)item);
     }
     return ok;
@@ -331,7 +337,7 @@ static bool take_map(struct decoder *dec, const struct field_row *r, const struc
         *(struct str *)entry = v->map[i].key;
         entry += sizeof(struct str);
         if (r->kind == FIELD_STRUCT) ok &= take_struct(dec, r->type, x, entry);
-        else if (x->kind == VAL_NULL) *(struct str *)entry = STR("");
+        else if (x->kind == VAL_NULL) *(struct str *)entry = STR(""), dec->d->unquoted = true;
         else ok &= take_text(dec, r, x, (struct str *)entry);
     }
     return ok;

@@ -102,6 +102,9 @@ bool field_decode(struct arena *a, const struct field_type *t, const struct val 
 /* field_decode into new memory; NULL on errors. */
 void *field_new(struct arena *a, const struct field_type *t, const struct val *v, struct diags *d);
 
+/* What a text field has of a scalar. */
+struct str field_text(struct arena *a, const struct field_row *r, const struct val *v);
+
 struct val field_encode(struct arena *a, const struct field_type *t, const void *in);
 /* Deep copy of everything but the source values, which are shared. */
 void field_copy(struct arena *a, const struct field_type *t, void *out, const void *in);

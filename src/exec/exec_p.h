@@ -484,7 +484,7 @@ struct timetable *timetable_new(struct exec *x, struct err *e);
 void timetable_free(struct timetable *t);
 /* Before a commit: whatever is due, or has changed in the transaction. What is rolled back (exec_rollback) it has not seen. */
 bool timetable_turn(struct exec *x, struct err *e);
-void timetable_note(struct exec *x, const struct val *workflow); /* it has ended, goes, or is at work again */
+void timetable_note(struct exec *x, const struct val *workflow); /* it has begun or ended, goes, or is at work again */
 
 /* metrics.c */
 bool metrics_reload(struct exec *x, struct err *e); /* as they are stored */

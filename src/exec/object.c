@@ -184,8 +184,7 @@ static bool run_create(struct arena *a, struct active *by, const struct val *wor
     k->ns = val_get_str(meta, "namespace");
     struct owned what = {object_kind_text(k), k->ns, k->name, val_get_str(meta, "uid")};
     if (object_exists(x, k)) return exists_already(a, k, e);
-    return run_submit(by, workflow, e) && owners_note(x->store, workflow, &what, e) &&
-           resource_change_log(x->store, "ADDED", &what, e);
+    return run_submit(by, workflow, e) && resource_change_log(x->store, "ADDED", &what, e);
 }
 
 bool object_create(struct arena *a, struct active *by, const struct val *doc, struct object_key *k, struct err *e)

@@ -244,9 +244,10 @@ static bool run_store(struct exec *x, const struct val *workflow, int64_t *out_r
                           .created_us = clock_now_us(), .labels = labels_json(&x->scratch, workflow),
                           .message = STR(""), .progress = STR("")};
     struct change_row change = {.kind = STR("added"), .payload = STR("")};
+    struct owned what = {STR("Workflow"), row.ns, row.name, row.uid};
     if (!store_run_insert(x->store, &row, json_text(&x->scratch, workflow), &change.run, e)) return false;
     *out_run = change.run;
-    return store_change_add(x->store, &change, NULL, e);
+    return owners_note(x->store, workflow, &what, e) && store_change_add(x->store, &change, NULL, e);
 }
 
 static bool submit(struct exec *x, const struct val *given, const struct val *memo, int64_t creator, int64_t *out_run,
@@ -268,6 +269,7 @@ static bool submit(struct exec *x, const struct val *given, const struct val *me
     VEC_PUSH(&x->begun, l);
     run_number_set(l->run, (uint64_t)l->id);
     if (memo && !memo_put(l, memo, e)) return false; /* the caller rolls back */
+    timetable_note(x, &l->workflow);
     return creator_note(l, creator, e) && priority_note(l, e) && estimate_note(l, e) && active_begin(l, e);
 }
 

@@ -237,7 +237,7 @@ static bool child_start(struct timetable *t, struct arena *a, struct cron_entry 
     if (!runs_end(x, a, out, e)) return false;
     if (!exec_submit(x, &ready, NULL, &run, &why)) return refused(t, c, out, a, &why, e);
     struct owned what = {STR("Workflow"), ns, out->name, val_text(val_path(&ready, "metadata.uid"))};
-    if (!owners_note(x->store, &ready, &what, e) || !resource_change_log(x->store, "ADDED", &what, e)) return false;
+    if (!resource_change_log(x->store, "ADDED", &what, e)) return false;
     struct cron_child child = {.name = out->name, .uid = what.uid, .active = true};
     cronwf_started(c->c, &child, out->at_us, clock_now_us());
     return true;

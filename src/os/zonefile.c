@@ -26,6 +26,15 @@ bool zonefile_read(struct arena *a, struct str name, struct str *out, struct err
     return err_set(e, ERR_NOT_FOUND, "unknown time zone %.*s", STR_ARG(name));
 }
 
+bool zonefile_known(struct str name)
+{
+    struct arena a CLEANUP(arena_fini);
+    struct str bytes;
+    struct err unknown;
+    arena_init(&a);
+    return zonefile_read(&a, name, &bytes, &unknown) || !zonefile_read(&a, STR("UTC"), &bytes, &unknown);
+}
+
 bool zonefile_local(struct arena *a, struct str *out, struct err *e)
 {
     const char *tz = getenv("TZ");

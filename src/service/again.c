@@ -111,7 +111,7 @@ static struct val meta_of_copy(struct arena *a, const struct val *meta)
 static bool copy_make(struct arena *a, struct service *s, const struct val *doc, const struct resubmit_opts *o, struct val *out,
                       struct err *e)
 {
-    struct submit_opts over = {.params = o->params, .n_params = o->n_params, .priority = o->priority,
+    struct submit_opts over = {.params = o->params, .n_params = o->n_params, .labels = o->labels, .n_labels = o->n_labels, .priority = o->priority,
                                .uid = uid_of_submission(a, o->token, 0)};
     struct val copy = reopened(a, doc);
     copy = map_with(a, &copy, "metadata", meta_of_copy(a, val_get(doc, STR("metadata"))));

@@ -1,6 +1,6 @@
-/* Events that start workflows (Argo: server/event/dispatch). An event is a row of the store from before it is
- * acknowledged until everything that it starts is accepted, so it outlives the engine; a workflow's uid follows from
- * the event and the binding, so an event that is looked at again after a crash starts nothing twice. */
+/* Events that start workflows (Argo: server/event/dispatch). An event is a row of the store until everything that it starts is
+ * accepted, so it outlives the engine; a workflow's uid follows from the event and the binding, so an event that is looked at again
+ * after a crash starts nothing twice. Whoever sent it is told when its bindings were asked. */
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/rfc3339.h"
@@ -23,7 +23,8 @@ struct matching {
     struct service *s;
     struct str ns, id, name; /* id: the event's; name: the binding's */
     struct expr_env env;
-    const struct val *spec; /* the binding's */
+    const struct val *spec;  /* the binding's */
+    const struct val *sender; /* labels of who sent it; NULL: nobody said */
 };
 
 static uint64_t random_next(void *ctx)
@@ -52,6 +53,8 @@ static bool pairs_eval(struct matching *m, const char *key, struct val *meta, st
         if (!text_eval(m, val_text(&given->map[i].v), key, &text, e)) return false;
         map = map_with(m->a, &map, str_z(m->a, given->map[i].key), val_of_str(text));
     }
+    for (uint32_t i = 0; str_is(str_of(key), "labels") && m->sender && i < m->sender->n; i++)
+        if (!val_get(&map, m->sender->map[i].key)) map = map_with(m->a, &map, str_z(m->a, m->sender->map[i].key), m->sender->map[i].v);
     if (str_is(str_of(key), "labels")) map = map_with(m->a, &map, "workflows.argoproj.io/workflow-event-binding", val_of_str(m->name));
     if (map.n) *meta = map_with(m->a, meta, key, map);
     return true;
@@ -185,18 +188,28 @@ static bool failure_tell(struct matching *m, const struct val *binding, const st
     return exec_begin(m->s->exec, e) && store_change_add(service_store(m->s), &row, NULL, e);
 }
 
-/* A binding that fails keeps no other from its event. */
-static bool event_look(struct service *s, struct arena *a, const struct val *event, struct err *e)
+/* As Argo's server words what several bindings say. */
+static void failure_add(struct arena *a, struct err *failed, const struct err *why)
 {
-    struct matching m = {.a = a, .s = s, .ns = val_get_str(event, "namespace"), .id = val_get_str(event, "id"),
-                         .env = {.extra = event, .clock = {.now_us = clock_now_us(), .random = random_next}}};
+    struct str before = failed->code ? str_fmt(a, "%.*s ", (int)strlen(failed->text) - 1, failed->text) : STR("failed to dispatch event: [");
+    err_set(failed, ERR_INTERNAL, "%.*s%s]", STR_ARG(before), why->text);
+}
+
+/* A binding that fails keeps no other from its event. */
+static bool event_look(struct service *s, struct arena *a, const struct val *event, struct err *failed, struct err *e)
+{
+    struct val seen = map_without(a, event, "sender");
+    struct matching m = {.a = a, .s = s, .ns = val_get_str(event, "namespace"), .id = val_get_str(event, "id"), .sender = val_get(event, STR("sender")),
+                         .env = {.extra = &seen, .clock = {.now_us = clock_now_us(), .random = random_next}}};
     struct resource_query q = {.kind = RESOURCE_EVENT_BINDING, .ns = m.ns};
     struct resource_page page;
     do {
         if (!resource_list(a, service_store(s), &q, &page, e)) return false;
         for (size_t i = 0; i < page.n; i++) {
             struct err why = {0};
-            if (!binding_look(&m, &page.docs[i], &why) && !failure_tell(&m, &page.docs[i], &why, e)) return false;
+            bool ok = binding_look(&m, &page.docs[i], &why);
+            if (!ok) failure_add(a, failed, &why);
+            if (!ok && !failure_tell(&m, &page.docs[i], &why, e)) return false;
             if (service_failed(s, e)) return false;
         }
         q.continue_token = page.continue_token;
@@ -206,16 +219,30 @@ static bool event_look(struct service *s, struct arena *a, const struct val *eve
 
 /* ---- the queue ---- */
 
+static int64_t number_of(struct str key) { return strtoll(str_from(key, sizeof KEY - 1).p, NULL, 16); }
+
+/* Who waits is told with the next commit. */
+static void event_looked(struct service *s, int64_t number, const struct err *failed)
+{
+    for (size_t i = 0; i < s->event_acks.n; i++) {
+        struct event_ack *ack = &s->event_acks.items[i];
+        if (ack->number != number) continue;
+        ack->looked = true;
+        ack->why = *failed;
+    }
+}
+
 /* It goes whatever became of it: what fails now fails again. */
 static bool first_take(struct service *s, struct err *e)
 {
     struct arena a CLEANUP(arena_fini);
     struct str key, text;
     struct val event;
-    struct err unreadable;
+    struct err unreadable, failed = {0};
     arena_init(&a);
     if (!store_value_next(&a, service_store(s), 0, STR(KEY), &key, e) || !store_value_get(&a, service_store(s), 0, key, &text, e)) return false;
-    if (json_parse(&a, text, NULL, &event, &unreadable) && !event_look(s, &a, &event, e)) return false;
+    if (json_parse(&a, text, NULL, &event, &unreadable) && !event_look(s, &a, &event, &failed, e)) return false;
+    event_looked(s, number_of(key), &failed);
     return exec_begin(s->exec, e) && store_value_del(service_store(s), 0, key, e);
 }
 
@@ -238,7 +265,7 @@ static bool event_count(void *ctx, struct str key, struct str bytes, struct err 
     struct service *s = ctx;
     (void)bytes, (void)e;
     s->events_waiting++;
-    s->event_last = strtoll(str_from(key, sizeof KEY - 1).p, NULL, 16);
+    s->event_last = number_of(key);
     return true;
 }
 
@@ -251,26 +278,37 @@ bool events_begin(struct service *s, struct err *e)
     return true;
 }
 
+/* An event on the disk is taken, whichever engine looks at it. */
 void events_end(struct service *s)
 {
     struct err e;
     err_set(&e, ERR_UNREACHABLE, "the engine is leaving");
+    for (size_t i = 0; i < s->event_acks.n; i++) s->event_acks.items[i].looked = s->event_acks.items[i].stored;
+    events_committed(s, NULL);
     events_committed(s, &e);
     VEC_FINI(&s->event_acks);
     loop_timer_free(s->event_timer);
     s->event_timer = NULL;
 }
 
+/* The list is taken first: whoever is told may send another. */
 void events_committed(struct service *s, const struct err *e)
 {
     size_t n = s->event_acks.n;
     struct event_ack *acks = s->event_acks.items;
+    bool fresh = false;
     if (!n) return;
     s->event_acks.items = NULL;
     s->event_acks.n = s->event_acks.cap = 0;
-    for (size_t i = 0; i < n; i++) acks[i].done(acks[i].user, e);
+    for (size_t i = 0; i < n; i++) {
+        struct event_ack ack = acks[i];
+        fresh |= !ack.stored;
+        ack.stored = true;
+        if (e || ack.looked) ack.done(ack.user, e ? e : ack.why.code ? &ack.why : NULL);
+        else VEC_PUSH(&s->event_acks, ack);
+    }
     free(acks);
-    if (!e) loop_timer_arm_us(s->event_timer, 0);
+    if (!e && fresh) loop_timer_arm_us(s->event_timer, 0);
 }
 
 static struct val event_of(struct arena *a, const struct given_event *g)
@@ -282,6 +320,7 @@ static struct val event_of(struct arena *a, const struct given_event *g)
     map_add_str(&b, "discriminator", g->discriminator.n ? g->discriminator : STR(""));
     map_add(&b, STR("payload"), *g->payload);
     map_add(&b, STR("metadata"), *g->metadata);
+    if (g->sender) map_add(&b, STR("sender"), *g->sender);
     return map_done(&b);
 }
 
@@ -301,6 +340,6 @@ bool service_event_take(struct service *s, const struct given_event *g, void (*d
     if (!exec_promise(s->exec, e) || !store_value_put(service_store(s), 0, key, buf_view(&text), e)) return false;
     s->event_last++;
     s->events_waiting++;
-    VEC_PUSH(&s->event_acks, ((struct event_ack){done, user}));
+    VEC_PUSH(&s->event_acks, ((struct event_ack){.done = done, .user = user, .number = s->event_last}));
     return true;
 }

@@ -64,10 +64,12 @@ bool node_is_picked(void *ctx, const struct run *r, const struct node *n)
     return json_parse(&a, buf_view(&b), NULL, &status, NULL) && nodesel_matches(ctx, &status);
 }
 
+/* Those that Argo's server takes. None: the node goes on. */
 static bool phase_read(struct str text, enum node_phase *out, struct err *e)
 {
     *out = NODE_RUNNING;
-    return !text.n || phase_parse(text, out) || err_set(e, ERR_USAGE, "'%.*s' is no phase of a node", STR_ARG(text));
+    return !text.n || (phase_parse(text, out) && (*out == NODE_SUCCEEDED || *out == NODE_FAILED || *out == NODE_ERROR)) ||
+           err_set(e, ERR_USAGE, "'%.*s' is an invalid phase to set to: Succeeded, Failed or Error", STR_ARG(text));
 }
 
 static bool change_read(struct arena *a, const struct set_opts *o, struct node_change *c, struct err *e)
@@ -114,6 +116,7 @@ bool service_set(struct service *s, struct str ns, struct str name, const struct
     arena_init(&a);
     if (!o->nodes.n)
         return err_set(e, ERR_USAGE, "'set' currently only targets suspend nodes, use a node field selector to target them");
+    if (!o->phase.n && !o->message.n && !o->n_params) return err_set(e, ERR_USAGE, "'set' needs a phase, a message or output parameters");
     if (!change_read(&a, o, &c, e)) return false;
     struct act x = {.ns = ns, .name = name, .verb = "set", .body = set_body(&a, o), .here = set_here, .opts = o};
     return act(s, &x, e);

@@ -173,6 +173,30 @@ static bool lead_choose(struct arena *a, struct finding *x, struct err *e)
     return true;
 }
 
+/* What a row says; of any other field no workflow would ever be found. */
+bool run_fields_check(const struct selector *fields, struct err *e)
+{
+    static const char *const status[] = {"status.phase", "status.startedAt", "status.finishedAt", "status.message", "status.progress"};
+    for (size_t i = 0; i < fields->n; i++) {
+        struct str key = fields->reqs[i].key;
+        bool known = str_starts(key, STR("metadata."));
+        for (size_t k = 0; !known && k < ARRAY_LEN(status); k++) known = str_is(key, status[k]);
+        if (!known) return err_set(e, ERR_SPEC, "field selector: %.*s is not supported: metadata.NAME, or status.phase, startedAt, "
+                                   "finishedAt, message, progress", STR_ARG(key));
+    }
+    return true;
+}
+
+static bool namespaces_agree(struct str ns, const struct selector *fields, struct err *e)
+{
+    for (size_t i = 0; ns.n && i < fields->n; i++) {
+        const struct selector_req *r = &fields->reqs[i];
+        if (is_any_of(r, STR("metadata.namespace")) && !str_eq(r->values[0], ns))
+            return err_set(e, ERR_SPEC, "field selector: the namespace is '%.*s' already, and not '%.*s'", STR_ARG(ns), STR_ARG(r->values[0]));
+    }
+    return true;
+}
+
 static bool filter_make(struct arena *a, const struct list_opts *o, struct finding *x, struct err *e)
 {
     struct run_filter *f = &x->f;
@@ -184,7 +208,9 @@ static bool filter_make(struct arena *a, const struct list_opts *o, struct findi
         f->name = o->name;
         f->match = (enum run_name_match)o->match;
     }
-    if (!selector_parse(a, o->selector, &x->labels, e) || !field_selector_parse(a, o->fields, &x->fields, e)) return false;
+    if (!selector_parse(a, o->selector, &x->labels, e) || !field_selector_parse(a, o->fields, &x->fields, e) ||
+        !run_fields_check(&x->fields, e) || !namespaces_agree(o->ns, &x->fields, e))
+        return false;
     for (size_t i = x->labels.n; i-- > 0;)
         if (label_is_column(f, &x->labels.reqs[i])) selector_drop(&x->labels, i);
     for (size_t i = x->fields.n; i-- > 0;)

@@ -71,6 +71,15 @@ struct workflow_ref {
  * Kinds: workflowtemplate, clusterworkflowtemplate, cronworkflow and their short forms. */
 bool service_from(struct arena *a, struct service *s, struct str ns, struct str from, struct val *out, struct err *e);
 
+/* What a request may say besides of that Workflow. */
+struct from_more {
+    struct str pod_priority_class;
+    const struct val *owner;       /* an ownerReference, or NULL */
+    const struct param *artifacts; /* key of an artifact among the arguments, as an upload has answered it */
+    size_t n_artifacts;
+};
+bool service_from_more(struct arena *a, struct service *s, const struct from_more *more, struct val *workflow, struct err *e);
+
 struct submit_opts {
     struct str ns;            /* for documents without a namespace; absent: the configured one */
     struct str entrypoint;    /* absent: as in the spec */
@@ -86,6 +95,7 @@ struct submit_opts {
      * answer, is accepted once. */
     struct str token;
     struct str uid; /* of the one workflow; absent: a new one */
+    bool unnamed;   /* of a dry run: what would be sent, before it gets a name and a uid */
 };
 
 /* The annotation of a workflow that continues the trace of a W3C traceparent: how many there are in *out, 0 when it is none. */
@@ -251,6 +261,8 @@ struct resubmit_opts {
     struct str priority; /* absent: as it was */
     const struct param *params;
     size_t n_params;
+    const struct param *labels; /* besides those that it has */
+    size_t n_labels;
     struct str token; /* as in submit_opts */
 };
 bool service_resubmit(struct arena *a, struct service *s, struct str ns, struct str name, const struct resubmit_opts *o,

@@ -96,10 +96,13 @@ struct feed {
     bool (*piece)(struct feed *f);
 };
 
-/* bindings.c: whoever waits until an event is on the disk. */
+/* bindings.c: whoever waits for what becomes of an event. */
 struct event_ack {
     void (*done)(void *user, const struct err *e);
     void *user;
+    int64_t number;
+    bool stored, looked; /* it is on the disk; all bindings were asked */
+    struct err why;      /* what failed then; no code: nothing */
 };
 
 struct service {
@@ -189,6 +192,9 @@ void cron_status_keep(struct arena *a, struct service *s, struct str ns, struct 
 /* In a transaction of its own, on the disk when it returns true; what has no other owner goes along. */
 bool object_delete_here(struct service *s, const struct resource_key *key, struct err *e);
 
+/* list.c: fields that workflows can be selected by */
+struct selector;
+bool run_fields_check(const struct selector *fields, struct err *e);
 /* list.c: a run as lists show it: without nodes and spec */
 struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row);
 /* read.c: true, and `e` is set, when nothing was ever run here */

@@ -74,7 +74,7 @@ static void suspended_and_resumed(void **state)
     refused(f, service_set(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "'colour' is not known");
     o.nodes = STR("phase=Running,templateName!=other");
     o.phase = STR("Done");
-    refused(f, service_set(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "no phase");
+    refused(f, service_set(f->s, ns, STR("w"), &o, &f->e), ERR_USAGE, "invalid phase");
     o.phase = STR_NONE;
     o.message = STR("by hand");
     OK(f, service_set(f->s, ns, STR("w"), &o, &f->e));

@@ -70,8 +70,10 @@ struct given_event {
     struct str ns, discriminator;
     const struct val *payload;  /* null when there is none */
     const struct val *metadata; /* map of lists of texts */
+    const struct val *sender;   /* labels of who sent it, for what it starts; NULL: nobody said */
 };
-/* Takes it in; what WorkflowEventBindings make of it happens later. `done` is called once it is on the disk, or that
- * has failed. UNREACHABLE when LIMIT_EVENTS_QUEUED wait already: `done` is not called then. */
+/* Takes it in. `done` is called when all WorkflowEventBindings were asked and what they start is on the disk (INTERNAL: some failed);
+ * when it could not be stored; or when the engine leaves: the next one asks them. UNREACHABLE when LIMIT_EVENTS_QUEUED wait
+ * already: `done` is not called then. */
 bool service_event_take(struct service *s, const struct given_event *g, void (*done)(void *user, const struct err *e),
                         void *user, struct err *e);

@@ -5,6 +5,7 @@
 #include "doc/json_write.h"
 #include "os/clock.h"
 #include "os/random.h"
+#include "os/zonefile.h"
 #include "resource/resource.h"
 #include "resource/selector.h"
 #include "service/remote_p.h"
@@ -78,7 +79,8 @@ bool documents_check(struct arena *a, struct service *s, const struct documents 
                      struct diags *diags, struct err *e)
 {
     struct stored_templates *t = stored_templates_new(a, s);
-    struct lint_opts opts = {.fetch = stored_templates_fetch, .fetch_ctx = t, .default_ns = ns, .refs_required = true, .values_required = to_run};
+    struct lint_opts opts = {.fetch = stored_templates_fetch, .fetch_ctx = t, .default_ns = ns, .refs_required = true, .values_required = to_run,
+                             .zone_known = s->remote ? NULL : zonefile_known}; /* a server elsewhere knows its own */
     bool ok = spec_lint(a, docs, &opts, diags);
     if (!stored_templates_end(t, e)) return false;
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
@@ -433,6 +435,16 @@ static struct val as_submitted(struct arena *a, const struct val *stored)
     return spec ? map_with(a, &v, "spec", *spec) : v;
 }
 
+/* Before a server made something of it. */
+static struct val as_sent(struct arena *a, const struct val *made, const struct val *doc, const struct submit_opts *o)
+{
+    struct val meta = *val_get(made, STR("metadata"));
+    bool named = o->name.n || (!o->generate_name.n && val_get_str(val_get(doc, STR("metadata")), "name").n);
+    meta = map_without(a, &meta, "uid");
+    meta = map_without(a, &meta, "creationTimestamp");
+    return map_with(a, made, "metadata", named ? meta : map_without(a, &meta, "name"));
+}
+
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,
                      const struct submit_opts *o, struct diags *diags, struct val *objects, struct err *e)
 {
@@ -444,7 +456,9 @@ bool service_dry_run(struct arena *a, struct service *s, const struct documents 
         struct val v = *docs->items[i].val;
         bool workflow = docs->items[i].kind == DOC_WORKFLOW;
         if (workflow) ok = workflow_complete(a, s, docs->items[i].val, o, &v, e);
-        if (ok) list_add(&list, workflow ? as_submitted(a, &v) : v);
+        if (ok && workflow) v = as_submitted(a, &v);
+        if (ok && workflow && o->unnamed) v = as_sent(a, &v, docs->items[i].val, o);
+        if (ok) list_add(&list, v);
     }
     *objects = list_done(&list);
     return ok;

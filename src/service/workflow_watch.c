@@ -331,7 +331,7 @@ struct workflow_watch *workflow_watch_new(struct service *s, const struct workfl
     TAILQ_INIT(&w->dirty);
     w->o.ns = str_dup(&w->arena, o->ns.n ? o->ns : STR(""));
     bool ok = selector_parse(&w->arena, str_dup(&w->arena, o->labels), &w->labels, e) && field_selector_parse(&w->arena, o->fields, &w->fields, e) &&
-              begin_at(w, e);
+              run_fields_check(&w->fields, e) && begin_at(w, e);
     w->tracks = w->labels.n || w->fields.n;
     w->name = wanted_name(w);
     recent_open(s);

@@ -72,6 +72,9 @@ static bool has_older_forms(const struct diags *d, size_t from)
     return d->dropped > 0;
 }
 
+/* Read by Argo's programs, which take a number for the text that it is; Kubernetes refuses its own kinds with one. */
+static bool is_of_argo(enum doc_kind kind) { return str_starts(str_of(doc_kind_api_version(kind)), STR("argoproj.io/")); }
+
 static bool decode(struct documents *d, struct document *doc, const struct val *v,
                    struct diags *diags)
 {
@@ -80,11 +83,11 @@ static bool decode(struct documents *d, struct document *doc, const struct val *
     diags_init(&unwanted, d->a);
     if (!documents_wanted(d, doc->kind)) diags = &unwanted;
     size_t before = diags->n;
-    diags->loose = false;
+    diags->loose = diags->unquoted = false;
     void *object = arena_alloc(d->a, t->size);
     bool ok = field_decode(d->a, t, v, object, diags);
     doc->val = v;
-    if (ok && (has_older_forms(diags, before) || diags->loose)) {
+    if (ok && (has_older_forms(diags, before) || diags->loose || (diags->unquoted && is_of_argo(doc->kind)))) {
         struct diags again;
         diags_init(&again, d->a);
         again.lenient = diags->lenient;

@@ -90,6 +90,36 @@ static void converts_older_forms(void **state)
     fixture_fini(&f);
 }
 
+/* What is shown again is what Argo shows: its clients take no number for a text. */
+static void text_is_text(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text = STR("apiVersion: argoproj.io/v1alpha1\n"
+                          "kind: Workflow\n"
+                          "metadata: {name: w, labels: {v: 1.5, on: true}, annotations: {none: null}}\n"
+                          "spec:\n"
+                          "  arguments: {parameters: [{name: p, value: 1e3}]}\n"
+                          "  templates: [{name: m, container: {image: i, args: [7, null]}}]\n"
+                          "---\n"
+                          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: 5}\n");
+    static const struct { const char *path, *text; } rows[] = {
+        {"metadata.labels.v", "1.5"}, {"metadata.labels.true", "true"}, {"metadata.annotations.none", ""}};
+    assert_true(fixture_add(&f, "a.yaml", text));
+    const struct val *doc = f.docs.items[0].val;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct val *v = val_path(doc, rows[i].path);
+        assert_true(v && v->kind == VAL_STR && str_is(v->s, rows[i].text));
+    }
+    const struct val *value = val_get(val_path(doc, "spec.arguments.parameters")->items, STR("value"));
+    assert_true(value->kind == VAL_STR && str_is(value->s, "1000"));
+    const struct val *args = val_path(val_path(doc, "spec.templates")->items, "container.args");
+    assert_true(args->items[0].kind == VAL_STR && str_is(args->items[0].s, "7") && args->items[0].line == 6);
+    assert_true(args->items[1].kind == VAL_STR && !args->items[1].s.n);
+    assert_int_equal(val_path(f.docs.items[1].val, "data.k")->kind, VAL_INT); /* Kubernetes refuses it */
+    fixture_fini(&f);
+}
+
 static void reports_kinds(void **state)
 {
     struct fixture f;
@@ -253,7 +283,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_several_documents),    cmocka_unit_test(flattens_lists),
-        cmocka_unit_test(converts_older_forms),       cmocka_unit_test(reports_kinds),
+        cmocka_unit_test(converts_older_forms),       cmocka_unit_test(text_is_text),
+        cmocka_unit_test(reports_kinds),
         cmocka_unit_test(tables_are_consistent),      cmocka_unit_test(explains_fields),
         cmocka_unit_test(scripts_are_containers_too), cmocka_unit_test(finds_templates),
         cmocka_unit_test(corpus_there_and_back),

@@ -32,7 +32,7 @@ const struct document *lint_document(struct lint *l, const struct document *from
             names[n++] = l->docs->items[i].name;
     struct diag *g = LINT(l, l->opts->refs_required ? DIAG_ERROR : DIAG_WARNING,
                           l->opts->refs_required ? "E0209" : "W0209", at,
-                          "%s `%.*s` is not known here, so calls of it are not checked",
+                          l->opts->refs_required ? "there is no %s `%.*s`" : "%s `%.*s` is not known here, so calls of it are not checked",
                           doc_kind_text(kind), STR_ARG(name));
     lint_did_you_mean(l, g, at, name, names, n);
     return NULL;

@@ -1,5 +1,6 @@
-/* Argo 3.x forms become 4.x forms, known fields get their exact names and null members go, as Go's decoder has
- * them: on values, guided by the field tables. See documents.h. */
+/* Argo 3.x forms become 4.x forms, known fields get their exact names, numbers and booleans where text belongs become
+ * text, and null members go, as Go's decoder has them: on values, guided by the field tables. See documents.h. */
+#include "doc/field.h"
 #include "spec/documents.h"
 
 static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v,
@@ -77,14 +78,27 @@ static void convert(struct arena *a, const struct field_type *t, const struct va
     single_to_list(a, b, v, "semaphore", "semaphores");
 }
 
-static bool upgrade_items(struct arena *a, const struct field_type *t, const struct val *v,
+static bool is_text(const struct field_row *r)
+{
+    return r->kind == FIELD_STRING || r->kind == FIELD_ANYSTRING || r->kind == FIELD_TIME;
+}
+
+static bool upgrade_one(struct arena *a, const struct field_row *r, const struct val *v, struct val *out)
+{
+    if (r->kind == FIELD_STRUCT) return upgrade(a, r->type, v, out);
+    if (v->kind == VAL_STR || v->kind == VAL_LIST || v->kind == VAL_MAP) return false;
+    *out = with_position(val_of_str(v->kind == VAL_NULL ? STR("") : field_text(a, r, v)), v);
+    return true;
+}
+
+static bool upgrade_items(struct arena *a, const struct field_row *r, const struct val *v,
                           struct val *out)
 {
     bool changed = false;
     struct val *items = ARENA_ARRAY(a, struct val, MAX(v->n, 1u));
     for (uint32_t i = 0; i < v->n; i++) {
         items[i] = v->items[i];
-        changed |= upgrade(a, t, &v->items[i], &items[i]);
+        changed |= upgrade_one(a, r, &v->items[i], &items[i]);
     }
     if (!changed) return false;
     *out = *v;
@@ -92,14 +106,14 @@ static bool upgrade_items(struct arena *a, const struct field_type *t, const str
     return true;
 }
 
-static bool upgrade_entries(struct arena *a, const struct field_type *t, const struct val *v,
+static bool upgrade_entries(struct arena *a, const struct field_row *r, const struct val *v,
                             struct val *out)
 {
     bool changed = false;
     struct val_pair *pairs = ARENA_ARRAY(a, struct val_pair, MAX(v->n, 1u));
     for (uint32_t i = 0; i < v->n; i++) {
         pairs[i] = v->map[i];
-        changed |= upgrade(a, t, &v->map[i].v, &pairs[i].v);
+        changed |= upgrade_one(a, r, &v->map[i].v, &pairs[i].v);
     }
     if (!changed) return false;
     *out = *v;
@@ -110,10 +124,10 @@ static bool upgrade_entries(struct arena *a, const struct field_type *t, const s
 static bool upgrade_field(struct arena *a, const struct field_row *r, const struct val *v,
                           struct val *out)
 {
-    if (!r || r->kind != FIELD_STRUCT) return false;
-    if (r->shape == FIELD_LIST) return v->kind == VAL_LIST && upgrade_items(a, r->type, v, out);
-    if (r->shape == FIELD_MAP) return v->kind == VAL_MAP && upgrade_entries(a, r->type, v, out);
-    return upgrade(a, r->type, v, out);
+    if (!r || (r->kind != FIELD_STRUCT && !is_text(r))) return false;
+    if (r->shape == FIELD_LIST) return v->kind == VAL_LIST && upgrade_items(a, r, v, out);
+    if (r->shape == FIELD_MAP) return v->kind == VAL_MAP && upgrade_entries(a, r, v, out);
+    return upgrade_one(a, r, v, out);
 }
 
 /* A template of which `suspend:` is all there is has no body (E0301): lint shows where {} belongs. */

@@ -107,9 +107,9 @@ void person_read(struct arena *a, const struct val *claims, struct str groups_cl
     size_t n = !v ? 0 : v->kind == VAL_LIST ? v->n : 1;
     struct str *groups = ARENA_ARRAY(a, struct str, n + 1);
     *out = (struct auth_person){.issuer = text_member(claims, "iss"), .subject = text_member(claims, "sub"), .email = text_member(claims, "email"),
-                                .name = text_member(claims, "name"), .groups = groups};
+                                .name = text_member(claims, "name"), .username = text_member(claims, "preferred_username"), .groups = groups};
     out->email_verified = verified && (verified->kind == VAL_BOOL ? verified->b : str_is(val_text(verified), "true"));
-    if (!out->name.n) out->name = text_member(claims, "preferred_username");
+    if (!out->name.n) out->name = out->username;
     for (size_t i = 0; i < n && out->n < LIMIT_SSO_GROUPS; i++)
         if (items[i].kind == VAL_STR) groups[out->n++] = items[i].s;
 }

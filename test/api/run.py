@@ -5,7 +5,7 @@ an answer that it is for, and one that says what is wrong with a request.
 A case has `run`, a Workflow that keeps the engine at work meanwhile (a suspend step is added), and `steps`:
 
     ask: PUT /api/v1/workflows/default/w/stop    the request; {name} stands for a saved value
-    body: {…}                                    as JSON
+    body: {…}                                    as JSON; a text that is {name} is a saved value
     status: 200                                  of the answer (200 when absent)
     reply: {…}                                   what the answer has at least: objects by member, lists item by item; "*" is any value
     text: …                                      the answer's bytes instead
@@ -110,10 +110,17 @@ class Case:
             route = " ".join(min(fits, key=lambda r: [part.startswith("{") for part in r[1].split("/")]))
             self.hit.setdefault(route, set()).add(status // 100)
 
+    def filled(self, v):
+        if isinstance(v, dict):
+            return {key: self.filled(part) for key, part in v.items()}
+        if isinstance(v, list):
+            return [self.filled(part) for part in v]
+        return self.saved.get(v[1:-1], v) if isinstance(v, str) and re.fullmatch(r"\{\w+\}", v) else v
+
     def step(self, i, s):
         method, target = re.sub(r"\{(\w+)\}", lambda m: self.saved[m[1]], s["ask"]).split(" ", 1)
         what = f"{self.name} step {i}: {method} {target}"
-        body = s.get("body")
+        body = self.filled(s.get("body"))
 
         def once():
             status, data = ask(self.place, method, target, body)

@@ -158,6 +158,9 @@ def namespaces(score, skiff):
              ("GET", "/api/v1/archived-workflows-label-keys", None, 403), ("GET", "/api/v1/archived-workflows-label-keys?namespace=a", None, 200),
              ("GET", f"/api/v1/archived-workflows/{uids['a']}", None, 200), ("GET", f"/api/v1/archived-workflows/{uids['b']}", None, 403),
              ("DELETE", f"/api/v1/archived-workflows/{uids['b']}?namespace=a", None, 403), ("GET", "/api/v1/archived-workflows/absent", None, 404),
+             ("GET", "/api/v1/archived-workflows/?namespace=b&name=hold", None, 403), ("GET", "/api/v1/archived-workflows/?name=hold", None, 403),
+             ("DELETE", "/api/v1/archived-workflows/?namespace=b&namespace=a&name=hold", None, 403),
+             ("GET", "/api/v1/archived-workflows/?namespace=a&name=hold", None, 200),
              ("GET", f"/artifacts-by-uid/{uids['b']}/n/x", None, 403), ("GET", "/artifacts/b/hold/n/x", None, 403),
              ("GET", f"/api/v1/workflows/a/hold?uid={uids['b']}", None, 404), ("GET", f"/api/v1/workflows/a/hold?uid={uids['a']}", None, 200),
              ("GET", f"/artifact-files/a/archived-workflows/{uids['b']}/n/outputs/x", None, 404),
@@ -173,6 +176,47 @@ def namespaces(score, skiff):
         score.check(want != 403 or e["code"] == 7, f"{method} {target}: {e}")
     listed = s.ask("GET", "/api/v1/archived-workflows?namespace=a", headers=a)[2]["items"]
     score.check([w["metadata"]["uid"] for w in listed] == [uids["a"]], f"only its own: {listed}")
+    s.close()
+
+
+def creator(obj):
+    """Who made it, by its labels."""
+    start = "workflows.argoproj.io/"
+    return {k[len(start):]: v for k, v in obj["metadata"].get("labels", {}).items() if k.startswith(start + "creator")}
+
+
+def creators(score, skiff):
+    """What is made says who made it, whatever it says itself; a change does not."""
+    s = token_server(skiff)
+    first, second = bearer(first_token(s)), bearer(made(s, "ci@build.host", "admin"))
+    wrong = {"workflows.argoproj.io/creator": "somebody", "workflows.argoproj.io/creator-email": "some.at.body", "team": "x"}
+    hold = {**HOLD, "metadata": {"name": "hold", "labels": wrong}}
+    template = {"metadata": {"name": "t", "labels": wrong}, "spec": {"entrypoint": "a", "templates": [{"name": "a", "container": {"image": "busybox", "command": ["false"]}}]}}
+    cron = {"metadata": {"name": "c"}, "spec": {"schedules": ["0 0 1 1 *"], "workflowSpec": HOLD["spec"]}}
+    mine = {"creator": "ci-build.host"}
+    for target, body in (("/workflows/default", {"workflow": hold}), ("/workflow-templates/default", {"template": template}),
+                         ("/cron-workflows/default", {"cronWorkflow": cron}), ("/cluster-workflow-templates", {"template": template}),
+                         ("/workflows/default/submit", {"resourceKind": "WorkflowTemplate", "resourceName": "t", "submitOptions": {"name": "w"}}),
+                         ("/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "c"})):
+        status, _, obj = s.ask("POST", f"/api/v1{target}", body, second)
+        score.check(status == 200 and creator(obj) == mine, f"POST {target}: {status} {obj}")
+    bound = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowEventBinding", "metadata": {"name": "b"},
+             "spec": {"event": {"selector": "payload.go"}, "submit": {"workflowTemplateRef": {"name": "t"}, "metadata": {"name": '"sent"'}}}}
+    s.ask("PUT", "/api/v1/skiff/objects/workfloweventbindings/default/b", bound, second)
+    status, _, e = s.ask("POST", "/api/v1/events/default/x", {"go": True}, second)
+    sent = s.ask("GET", "/api/v1/workflows/default/sent", headers=second)[2]
+    score.check(status == 200 and creator(sent) == mine, f"an event: {status} {e} {sent}")
+    s.ask("POST", "/api/v1/skiff/submit", {"documents": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **hold, "metadata": {"name": "own", "labels": wrong}}]}, second)
+    own = s.ask("GET", "/api/v1/workflows/default/own", headers=second)[2]
+    score.check(creator(own) == mine and own["metadata"]["labels"]["team"] == "x", f"documents: {own}")
+    stored = s.ask("GET", "/api/v1/workflow-templates/default/t", headers=first)[2]
+    status, _, obj = s.ask("PUT", "/api/v1/workflow-templates/default/t", {"template": stored}, first)
+    score.check(status == 200 and creator(obj) == mine, f"a change: {status} {obj}")
+    common.wait_for(lambda: s.ask("GET", "/api/v1/workflows/default/w", headers=first)[2]["status"].get("finishedAt"), "w to end")
+    status, _, obj = s.ask("PUT", "/api/v1/workflows/default/w/resubmit", {}, first)
+    score.check(status == 200 and creator(obj) == {"creator": "admin"}, f"a copy is whose it is: {status} {obj}")
+    found = s.ask("GET", "/api/v1/workflows/default?listOptions.labelSelector=workflows.argoproj.io/creator%3Dadmin", headers=first)[2]["items"]
+    score.check([w["metadata"]["name"] for w in found] == [obj["metadata"]["name"]], f"found by it: {found}")
     s.close()
 
 
@@ -311,4 +355,4 @@ def audited(score, skiff):
     s.close()
 
 
-TESTS = (open_until_there_is_a_token, the_first_token, what_is_shown, roles, namespaces, pages, expiry, wrong_again_and_again, too_many_requests, audited)
+TESTS = (open_until_there_is_a_token, the_first_token, what_is_shown, roles, namespaces, creators, pages, expiry, wrong_again_and_again, too_many_requests, audited)

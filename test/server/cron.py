@@ -157,6 +157,25 @@ def stops_and_forgets(score, skiff):
     s.close()
 
 
+def by_hand(score, skiff):
+    """What somebody submits from a CronWorkflow is one of its children, as in Argo."""
+    s = Crons(skiff).start()
+    doc = cron("yearly", schedules=("0 0 29 2 *",))
+    doc["spec"]["workflowSpec"] = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
+    s.store(doc)
+    stored = s.ask("GET", "/api/v1/cron-workflows/default/yearly")[2]["metadata"]
+    made = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly"})[2]["metadata"]
+    owner = made.get("ownerReferences", [{}])[0]
+    score.check((owner.get("kind"), owner.get("uid"), owner.get("controller")) == ("CronWorkflow", stored["uid"], True), f"its owner: {made}")
+    common.wait_for(lambda: [a["uid"] for a in s.status("yearly").get("active") or []] == [made["uid"]], "it to be active")
+    s.ask("PUT", f"/api/v1/workflows/default/{made['name']}/terminate", {})
+    common.wait_for(lambda: s.status("yearly")["failed"] == 1 and not s.status("yearly")["active"], "it to be counted")
+    s.ask("DELETE", "/api/v1/cron-workflows/default/yearly")
+    status, _, e = s.ask("GET", f"/api/v1/workflows/default/{made['name']}")
+    score.check(status == 404, f"it goes with its document: {status} {e}")
+    s.close()
+
+
 def retried(score, skiff):
     """A workflow that is tried again is active again, and counts again when it ends."""
     s = Crons(skiff).start()
@@ -216,4 +235,4 @@ def backfill(score, skiff):
     s.close()
 
 
-CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, retried, what_cannot_start, backfill)
+CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, by_hand, retried, what_cannot_start, backfill)

@@ -104,9 +104,13 @@ def uploads(score, skiff):
     score.check(status == 200 and up["name"] == "in" and parts[:2] == ["uploads", "default"] and len(parts[2]) == 36 and parts[3:] == ["d\u00e4ta.bin"], f"{status} {up}")
     wf = workflow("true")
     wf["spec"] = {"workflowTemplateRef": {"name": "t"}, "arguments": {"artifacts": [{"name": "in", "s3": {"key": up["key"]}}]}}
-    done = s.wait(s.submit(wf))
-    result = [p["value"] for n in done["status"]["nodes"].values() for p in n.get("outputs", {}).get("parameters", [])]
-    score.check(hashlib.sha256(data).hexdigest() in result, f"a step reads it: {done['status']['phase']} {done['status'].get('message')} {result}")
+    submission = {"resourceKind": "WorkflowTemplate", "resourceName": "t", "submitOptions": {"artifacts": [f"in={up['key']}"]}}
+    status, _, from_template = s.ask("POST", "/api/v1/workflows/default/submit", submission)
+    score.check(status == 200, f"submitted from the template: {from_template}")
+    for name in (s.submit(wf), from_template["metadata"]["name"]):
+        done = s.wait(name)
+        result = [p["value"] for n in done["status"]["nodes"].values() for p in n.get("outputs", {}).get("parameters", [])]
+        score.check(hashlib.sha256(data).hexdigest() in result, f"a step reads it: {done['status']['phase']} {done['status'].get('message')} {result}")
     for target, body, head, want in (("none/in", *form(b"x"), 404), ("t/in", *form(b"x", field="other"), 400), ("t/in", *form(b"x", ".."), 400), ("t/in", *form(b"x", ""), 400),
                                      ("t/in", b"x", {"Content-Type": "text/plain"}, 400), ("t/in", b"", form(b"")[1], 400), ("t/in", form(b"x")[0][:-12], form(b"")[1], 400)):
         status, _, e = s.ask("POST", f"/upload-artifacts/default/{target}", body, head)

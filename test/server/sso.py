@@ -108,7 +108,8 @@ def one_signs_in(score, skiff):
     want = {"issuer": x.p.url, "subject": "u-1", "email": "ann@example.com", "emailVerified": True, "name": "Ann", "groups": ["builders"]}
     score.check(status == 200 and me == want, f"userinfo: {status} {me}")
     own = {"Origin": f"http://127.0.0.1:{x.s.port}"}
-    score.check(x.ask(*SUBMIT, {"workflow": auth.HOLD}, own)[0] == 200, "may run")
+    status, _, wf = x.ask(*SUBMIT, {"workflow": auth.HOLD}, own)
+    score.check(status == 200 and auth.creator(wf) == {"creator": "u-1", "creator-email": "ann.at.example.com"}, f"may run, and is named: {status} {wf}")
     score.check(x.ask(*SUBMIT, {"workflow": auth.HOLD})[0] == 403, "a cookie without Origin does not count")
     status, _, e = x.ask("GET", auth.OWN)
     score.check(status == 403 and "'ann@example.com' has the role run" in e["message"], f"not everything: {status} {e}")

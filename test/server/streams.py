@@ -398,11 +398,13 @@ def bindings(score, skiff):
     head = {"X-Shop": "north"}
     for payload, place, headers in ((order, "other", head), (order, "shop", {}), ({"kind": "x"}, "shop", head), ("", "shop", head)):
         got = s.ask("POST", f"{API}/events/default/{place}", payload, headers)
-        score.check((got[0], got[2]) == (200, {}), f"taken, whatever becomes of it: {got[0]} {got[2]}")
+        score.check(got[0] == 500 and got[2]["code"] == 13 and got[2]["message"].startswith("failed to dispatch event: [failed to evaluate the selector: "), f"a binding fails: {got[0]} {got[2]}")
+    got = s.ask("POST", f"{API}/events/elsewhere/shop", order, head)
+    score.check((got[0], got[2]) == (200, {}), f"no binding is asked: {got[0]} {got[2]}")
     got = s.ask("POST", f"{API}/events/default/shop", "{", head)
     score.check(got[0] == 400, f"not JSON: {got[0]}")
     got = s.ask("POST", f"{API}/events/default/shop", order, head)
-    score.check((got[0], got[2]) == (200, {}), f"taken: {got[0]} {got[2]}")
+    score.check(got[0] == 500 and len(bound(s)) == 1, f"one fails, the other one has started its workflow: {got[0]} {got[2]} {bound(s)}")
     event = told.result()
     told.close()
     score.check((event["involvedObject"]["kind"], event["type"], event["reason"]) == ("WorkflowEventBinding", "Warning", "WorkflowEventBindingError") and
