@@ -221,15 +221,16 @@ static bool event_look(struct service *s, struct arena *a, const struct val *eve
 
 static int64_t number_of(struct str key) { return strtoll(str_from(key, sizeof KEY - 1).p, NULL, 16); }
 
-/* Who waits is told with the next commit. */
+/* Who waits is told with the next commit. Events are looked at in the order in which they came: it is among the first. */
 static void event_looked(struct service *s, int64_t number, const struct err *failed)
 {
-    for (size_t i = 0; i < s->event_acks.n; i++) {
-        struct event_ack *ack = &s->event_acks.items[i];
-        if (ack->number != number) continue;
-        ack->looked = true;
-        ack->why = *failed;
-    }
+    struct event_ack *ack = s->event_acks.items, *end = ack + s->event_acks.n;
+    while (ack < end && ack->number != number) ack++;
+    if (ack == end) return; /* sent to the engine before */
+    ack->looked = true;
+    if (!failed->code) return;
+    ack->why = mem_zalloc(sizeof *ack->why);
+    *ack->why = *failed;
 }
 
 /* It goes whatever became of it: what fails now fails again. */
@@ -304,8 +305,12 @@ void events_committed(struct service *s, const struct err *e)
         struct event_ack ack = acks[i];
         fresh |= !ack.stored;
         ack.stored = true;
-        if (e || ack.looked) ack.done(ack.user, e ? e : ack.why.code ? &ack.why : NULL);
-        else VEC_PUSH(&s->event_acks, ack);
+        if (!e && !ack.looked) {
+            VEC_PUSH(&s->event_acks, ack);
+            continue;
+        }
+        ack.done(ack.user, e ? e : ack.why);
+        free(ack.why);
     }
     free(acks);
     if (!e && fresh) loop_timer_arm_us(s->event_timer, 0);

@@ -102,7 +102,7 @@ struct event_ack {
     void *user;
     int64_t number;
     bool stored, looked; /* it is on the disk; all bindings were asked */
-    struct err why;      /* what failed then; no code: nothing */
+    struct err *why;     /* what failed then; NULL: nothing. Freed when it is told */
 };
 
 struct service {
