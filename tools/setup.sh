@@ -8,9 +8,9 @@
 set -eu
 
 build="meson ninja-build gcc libc6-dev libcrypt-dev pkg-config python3 libuv1-dev libyaml-dev libsqlite3-dev libssl-dev
- libarchive-dev libmicrohttpd-dev libcurl4-openssl-dev libpcre2-dev zlib1g-dev libjq-dev libsodium-dev libjose-dev
+ libarchive-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libpcre2-dev zlib1g-dev libjq-dev libsodium-dev libjose-dev
  libcmocka-dev"
-modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd libcurl libpcre2-8 zlib libsodium jose cmocka"
+modules="libuv yaml-0.1 sqlite3 libcrypto libarchive libmicrohttpd gnutls libcurl libpcre2-8 zlib libsodium jose cmocka"
 purpose=${1:-build}
 
 case $purpose in

@@ -49,15 +49,6 @@ static bool is_key(struct str s)
     return false;
 }
 
-static struct val with_member(struct arena *a, const struct val *map, const char *key, struct val v)
-{
-    struct val_builder b;
-    map_begin(&b, a);
-    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++) map_add(&b, map->map[i].key, map->map[i].v);
-    map_set(&b, str_of(key), v);
-    return map_done(&b);
-}
-
 struct val api_created(struct http_req *r, const struct val *doc)
 {
     size_t n;
@@ -71,5 +62,5 @@ struct val api_created(struct http_req *r, const struct val *doc)
     for (uint32_t i = 0; own && own->kind == VAL_MAP && i < own->n; i++)
         if (!is_key(own->map[i].key)) map_add(&labels, own->map[i].key, own->map[i].v);
     for (size_t i = 0; i < n; i++) map_add_str(&labels, who[i].name.p, who[i].value);
-    return with_member(a, doc, "metadata", with_member(a, meta, "labels", map_done(&labels)));
+    return map_with(a, doc, STR("metadata"), map_with(a, meta, STR("labels"), map_done(&labels)));
 }

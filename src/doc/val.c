@@ -209,6 +209,30 @@ struct val map_done(struct val_builder *b)
     return r;
 }
 
+static struct val at_place_of(struct val v, const struct val *map)
+{
+    if (map) v.file = map->file, v.line = map->line, v.col = map->col;
+    return v;
+}
+
+struct val map_with(struct arena *a, const struct val *map, struct str key, struct val v)
+{
+    struct val_builder b;
+    map_begin(&b, a);
+    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++) map_add(&b, map->map[i].key, map->map[i].v);
+    map_set(&b, key, v);
+    return at_place_of(map_done(&b), map);
+}
+
+struct val map_without(struct arena *a, const struct val *map, struct str key)
+{
+    struct val_builder b;
+    map_begin(&b, a);
+    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
+        if (!str_eq(map->map[i].key, key)) map_add(&b, map->map[i].key, map->map[i].v);
+    return at_place_of(map_done(&b), map);
+}
+
 struct val list_done(struct val_builder *b)
 {
     struct val r = {.kind = VAL_LIST, .n = (uint32_t)b->n};

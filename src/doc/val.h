@@ -65,6 +65,10 @@ void map_add(struct val_builder *b, struct str key, struct val v);       /* no d
 void map_set(struct val_builder *b, struct str key, struct val v);       /* replaces */
 void map_add_str(struct val_builder *b, const char *key, struct str s);  /* absent s: nothing */
 struct val map_done(struct val_builder *b);
+/* A map (absent, or no map: an empty one) with a member more, or in place of one of that key; or without one. The
+ * position stays; members are shared. */
+struct val map_with(struct arena *a, const struct val *map, struct str key, struct val v);
+struct val map_without(struct arena *a, const struct val *map, struct str key);
 void list_begin(struct val_builder *b, struct arena *a);
 void list_add(struct val_builder *b, struct val v);
 struct val list_done(struct val_builder *b);

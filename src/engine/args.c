@@ -33,16 +33,6 @@ const struct val *named(const struct val *list, struct str name)
     return NULL;
 }
 
-struct val with_pair(struct arena *a, const struct val *map, struct str key, struct val v)
-{
-    struct val_builder b;
-    map_begin(&b, a);
-    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
-        map_add(&b, map->map[i].key, map->map[i].v);
-    map_set(&b, key, v);
-    return map_done(&b);
-}
-
 bool val_is_true(const struct val *map, const char *key)
 {
     const struct val *v = val_get(map, str_of(key));
@@ -166,7 +156,7 @@ static bool params_decide(struct run *r, const struct start *s, const struct sco
             return list_done(&b), false;
         if (value.p && !enum_allows(p, value, e)) return list_done(&b), false;
         bytes += value.n;
-        list_add(&b, value.p ? with_pair(&r->scratch, p, STR("value"), val_of_str(value)) : *p);
+        list_add(&b, value.p ? map_with(&r->scratch, p, STR("value"), val_of_str(value)) : *p);
     }
     *out = list_done(&b);
     return true;
@@ -179,7 +169,7 @@ static struct val artifact_place(struct arena *a, const struct val *in, const st
     struct val v = *arg;
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         const struct val *own = val_get(in, str_of(kept[i]));
-        if (own) v = with_pair(a, &v, str_of(kept[i]), *own);
+        if (own) v = map_with(a, &v, str_of(kept[i]), *own);
     }
     return v;
 }
@@ -356,7 +346,7 @@ bool pod_template(struct run *r, struct node *n, const struct val **out, struct 
 {
     struct val *v = ARENA_NEW(&r->scratch, struct val);
     if (!pod_template_field(r, n, n->tmpl->src, v, e)) return false;
-    if (n->inputs.n) *v = with_pair(&r->scratch, v, STR("inputs"), parsed(&r->scratch, n->inputs));
+    if (n->inputs.n) *v = map_with(&r->scratch, v, STR("inputs"), parsed(&r->scratch, n->inputs));
     *out = v;
     return true;
 }

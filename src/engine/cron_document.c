@@ -32,7 +32,7 @@ struct val cron_without_version(struct arena *a, const struct val *doc)
     map_begin(&b, a);
     for (uint32_t i = 0; meta && i < meta->n; i++)
         if (!str_is(meta->map[i].key, "resourceVersion")) map_add(&b, meta->map[i].key, meta->map[i].v);
-    struct val with = with_pair(a, doc, STR("metadata"), map_done(&b));
+    struct val with = map_with(a, doc, STR("metadata"), map_done(&b));
     return val_copy(a, &with);
 }
 
@@ -101,7 +101,7 @@ static struct val status_val(struct arena *a, const struct cronwf *c)
 
 static struct val meta_with(struct arena *a, const struct val *meta, struct str member, struct str key, struct str text)
 {
-    return with_pair(a, meta, member, with_pair(a, val_get(meta, member), key, val_of_str(text)));
+    return map_with(a, meta, member, map_with(a, val_get(meta, member), key, val_of_str(text)));
 }
 
 struct val cronwf_document(struct arena *a, struct cronwf *c)
@@ -109,8 +109,8 @@ struct val cronwf_document(struct arena *a, struct cronwf *c)
     struct val meta = *meta_of(&c->doc);
     if (c->noted) meta = meta_with(&c->scratch, &meta, STR("annotations"), LAST_USED, schedules_text(&c->scratch, &c->doc));
     if (c->stopped) meta = meta_with(&c->scratch, &meta, STR("labels"), COMPLETED, STR("true"));
-    struct val doc = with_pair(&c->scratch, &c->doc, STR("metadata"), meta);
-    doc = with_pair(&c->scratch, &doc, STR("status"), status_val(&c->scratch, c));
+    struct val doc = map_with(&c->scratch, &c->doc, STR("metadata"), meta);
+    doc = map_with(&c->scratch, &doc, STR("status"), status_val(&c->scratch, c));
     struct val out = val_copy(a, &doc);
     c->dirty = false;
     arena_reset(&c->scratch);
@@ -180,7 +180,7 @@ bool cron_when_holds(struct arena *a, const struct cronwf *c, int64_t now_us, bo
 
 static struct val pairs_of(struct arena *a, const struct val *more, struct val map)
 {
-    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++) map = with_pair(a, &map, more->map[i].key, more->map[i].v);
+    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++) map = map_with(a, &map, more->map[i].key, more->map[i].v);
     return map;
 }
 
@@ -199,7 +199,7 @@ static struct val labels_of(struct arena *a, const struct val *cron)
 struct val cron_workflow(struct arena *a, const struct val *cron, struct str name, int64_t at_us)
 {
     struct val_builder b, m;
-    struct val time = with_pair(a, NULL, STR("workflows.argoproj.io/scheduled-time"), val_of_str(rfc3339(a, at_us)));
+    struct val time = map_with(a, NULL, STR("workflows.argoproj.io/scheduled-time"), val_of_str(rfc3339(a, at_us)));
     const struct val *spec = val_path(cron, "spec.workflowSpec");
     map_begin(&m, a);
     if (name.n) map_add_str(&m, "name", name);

@@ -238,7 +238,7 @@ static void artifacts_add(struct run *r, struct node *pod, const struct val *mor
     list_begin(&b, &r->scratch);
     for (uint32_t i = 0; list && i < list->n; i++) list_add(&b, list->items[i]);
     for (uint32_t i = 0; i < more->n; i++) list_add(&b, more->items[i]);
-    had = with_pair(&r->scratch, had.kind == VAL_MAP ? &had : NULL, STR("artifacts"), list_done(&b));
+    had = map_with(&r->scratch, had.kind == VAL_MAP ? &had : NULL, STR("artifacts"), list_done(&b));
     pod->outputs = json_text(&r->arena, &had);
     node_touch(r, pod);
 }

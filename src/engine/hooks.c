@@ -19,7 +19,7 @@ static const struct val *exit_hook(struct run *r, const struct val *src)
     if (old.n) map_add_str(&b, "template", old);
     *v = old.n ? map_done(&b) : *hook;
     const struct val *own = val_get(v, STR("arguments"));
-    if (all && (!own || !own->n)) *v = with_pair(&r->scratch, v, STR("arguments"), *all);
+    if (all && (!own || !own->n)) *v = map_with(&r->scratch, v, STR("arguments"), *all);
     return v;
 }
 

@@ -22,7 +22,7 @@ static bool add(struct arena *a, struct val *map, struct str key, struct str val
 {
     if (label && !label_ok(value))
         return err_set(e, ERR_SPEC, "invalid label value \"%.*s\" for label \"%.*s\"", STR_ARG(value), STR_ARG(key));
-    *map = with_pair(a, map, key, val_of_str(value));
+    *map = map_with(a, map, key, val_of_str(value));
     return true;
 }
 
@@ -71,7 +71,7 @@ bool run_metadata(struct arena *a, struct run *r, struct val *out, struct err *e
         !add_all(r, a, &annotations, val_get(md, STR("annotations")), false, e) ||
         !add_computed(r, a, &labels, val_get(md, STR("labelsFrom")), e))
         return false;
-    if (labels.n) *out = with_pair(a, out, STR("labels"), labels);
-    if (annotations.n) *out = with_pair(a, out, STR("annotations"), annotations);
+    if (labels.n) *out = map_with(a, out, STR("labels"), labels);
+    if (annotations.n) *out = map_with(a, out, STR("annotations"), annotations);
     return true;
 }

@@ -28,7 +28,7 @@ static bool step_params(struct run *r, const struct val *declared, const struct 
         if (!value.p && fallback) value = text_of(&r->scratch, fallback);
         if (!value.p) value = text_of(&r->scratch, val_get(p, STR("value")));
         if (value.p) {
-            list_add(&b, with_pair(&r->scratch, p, STR("value"), val_of_str(value)));
+            list_add(&b, map_with(&r->scratch, p, STR("value"), val_of_str(value)));
             continue;
         }
         struct str path = val_text(val_path(p, "valueFrom.path"));
@@ -101,7 +101,7 @@ static bool global_named(struct collecting *x, struct val *v, struct err *e)
     struct tags_opts inputs = {.scope = &x->n->body->inputs, .policy = TAGS_LEAVE, .clock = run_clock(x->r)};
     if (!tags_present(name)) return true;
     if (!tags_replace(&x->r->scratch, name, &inputs, &name, e)) return false;
-    *v = with_pair(&x->r->scratch, v, STR("globalName"), val_of_str(name));
+    *v = map_with(&x->r->scratch, v, STR("globalName"), val_of_str(name));
     return true;
 }
 
@@ -115,7 +115,7 @@ static bool collect_param(struct collecting *x, const struct val *p, struct val 
         if (!fallback) return false;
         value = text_of(&r->scratch, fallback);
     }
-    *out = with_pair(&r->scratch, p, STR("value"), val_of_str(value.p ? value : STR("")));
+    *out = map_with(&r->scratch, p, STR("value"), val_of_str(value.p ? value : STR("")));
     return global_named(x, out, e);
 }
 
@@ -144,7 +144,7 @@ static bool collect_artifacts(struct collecting *x, const struct val *declared, 
         bool found;
         ok = artifact_resolve(x->r, &x->arts, &declared->items[i], &v, &found, e);
         const struct val *global = val_get(&declared->items[i], STR("globalName"));
-        if (ok && found && global) v = with_pair(&x->r->scratch, &v, STR("globalName"), *global);
+        if (ok && found && global) v = map_with(&x->r->scratch, &v, STR("globalName"), *global);
         if (ok && found) ok = global_named(x, &v, e);
         if (ok && found) list_add(&b, v);
     }

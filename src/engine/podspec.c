@@ -55,9 +55,9 @@ const struct val *node_workflow(struct run *r, struct node *n, struct err *e)
         struct val filled;
         if (!v || !tags_present_val(v)) continue;
         if (!tags_replace_val(&r->scratch, v, &opts, &filled, e)) return err_ctx(e, "spec.%s", members[i]), NULL;
-        spec = with_pair(&r->scratch, &spec, str_of(members[i]), filled);
+        spec = map_with(&r->scratch, &spec, str_of(members[i]), filled);
     }
-    *out = with_pair(&r->scratch, r->opts.workflow, STR("spec"), spec);
+    *out = map_with(&r->scratch, r->opts.workflow, STR("spec"), spec);
     return out;
 }
 

@@ -204,8 +204,8 @@ static struct val with_sub_path(struct arena *a, struct val art, struct str sub)
     struct str key = val_get_str(s3, "key");
     if (!sub.n || !key.p) return art;
     struct str full = str_fmt(a, "%.*s/%.*s", STR_ARG(key), STR_ARG(sub));
-    struct val place = with_pair(a, s3, STR("key"), val_of_str(full));
-    return with_pair(a, &art, STR("s3"), place);
+    struct val place = map_with(a, s3, STR("key"), val_of_str(full));
+    return map_with(a, &art, STR("s3"), place);
 }
 
 /* *found = false: the reference cannot be resolved. */
@@ -245,7 +245,7 @@ bool artifact_resolve(struct run *r, const struct scope *scope, const struct val
         return err_set(e, ERR_SPEC, "unable to resolve references: Unable to resolve: %.*s",
                        STR_ARG(from));
     }
-    *out = with_pair(&r->scratch, out, STR("name"), val_of_str(name));
+    *out = map_with(&r->scratch, out, STR("name"), val_of_str(name));
     *out = with_sub_path(&r->scratch, *out, sub);
     return true;
 }

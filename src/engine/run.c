@@ -82,7 +82,7 @@ static bool set_parameters(struct run *r, const struct val *kept, struct err *e)
         struct str name = val_get_str(p, "name"), value;
         if (!global_decide(r, p, kept, &value, e)) return list_done(&list), false;
         scope_set(&r->globals, str_fmt(&r->arena, "workflow.parameters.%.*s", STR_ARG(name)), value);
-        list_add(&list, with_pair(&r->arena, p, STR("value"), val_of_str(value)));
+        list_add(&list, map_with(&r->arena, p, STR("value"), val_of_str(value)));
     }
     struct val all = list_done(&list);
     struct str json = json_text(&r->arena, &all);

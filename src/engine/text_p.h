@@ -7,7 +7,6 @@
 
 struct str text_of(struct arena *a, const struct val *v); /* as Argo's AnyString; null: absent */
 const struct val *named(const struct val *list, struct str name); /* item whose "name" is this */
-struct val with_pair(struct arena *a, const struct val *map, struct str key, struct val v);
 bool val_is_true(const struct val *map, const char *key);
 struct val parsed(struct arena *a, struct str json); /* of our own text, see json_kept; empty: null */
 /* JSON that a node keeps: ERR_LIMIT beyond LIMIT_NODE_BYTES. `what` it is, for the error. */

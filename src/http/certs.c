@@ -1,12 +1,10 @@
 /* See certs.h. The functions are the rows of gnutls.def. */
 #include "http/certs.h"
 
-#include <dlfcn.h>
 #include <gnutls/gnutls.h>
 
+#include "base/library.h"
 #include "base/str.h"
-
-#define SONAME "libgnutls.so.30"
 
 struct gnutls_api {
 #define GNUTLS_FN(name, what) __typeof__(&gnutls_##name) name;
@@ -14,14 +12,13 @@ struct gnutls_api {
 #undef GNUTLS_FN
 };
 
-static const struct row {
-    const char *name;
-    size_t offset;
-} rows[] = {
+static const struct library_fn fns[] = {
 #define GNUTLS_FN(fn, what) {"gnutls_" #fn, offsetof(struct gnutls_api, fn)},
 #include "http/gnutls.def"
 #undef GNUTLS_FN
 };
+
+static const struct library libgnutls = {{"libgnutls.so.30"}, "TLS needs GnuTLS (Debian package libgnutls30)", fns, ARRAY_LEN(fns)};
 
 struct cert {
     gnutls_certificate_credentials_t credentials;
@@ -31,24 +28,10 @@ struct cert {
 
 static struct gnutls_api gnutls; /* whole once the first certificate is there */
 
-static bool api_fill(void *lib, struct err *e)
-{
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        void *fn = dlsym(lib, rows[i].name);
-        if (!fn) return err_set(e, ERR_UNSUPPORTED, SONAME " has no function %s", rows[i].name);
-        memcpy((char *)&gnutls + rows[i].offset, &fn, sizeof fn);
-    }
-    return true;
-}
-
 static bool api_open(struct err *e)
 {
     static bool opened;
-    if (opened) return true;
-    void *lib = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
-    if (!lib) return err_set(e, ERR_UNSUPPORTED, "cannot open the library for TLS: %s", dlerror());
-    opened = api_fill(lib, e);
-    if (!opened) dlclose(lib);
+    if (!opened) opened = library_open(&libgnutls, &gnutls, e);
     return opened;
 }
 

@@ -9,7 +9,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define CRYPTO_SONAME "libcrypto.so.3"
+#include "base/library.h"
+
 #define CRYPT_SONAME "libcrypt.so.1"
 
 static struct api {
@@ -18,35 +19,18 @@ static struct api {
 #undef CRYPTO_FN
 } api;
 
-static const struct row {
-    const char *name;
-    size_t offset;
-} rows[] = {
+static const struct library_fn fns[] = {
 #define CRYPTO_FN(fn) {#fn, offsetof(struct api, fn)},
 #include "lang/crypto.def"
 #undef CRYPTO_FN
 };
 
+static const struct library libcrypto = {{"libcrypto.so.3"}, "keys and ciphers need libcrypto (Debian package libssl3)", fns, ARRAY_LEN(fns)};
+
 static bool opened;
 static struct err why;
 
-static void open_once(void)
-{
-    void *lib = dlopen(CRYPTO_SONAME, RTLD_NOW | RTLD_LOCAL);
-    if (!lib) {
-        err_set(&why, ERR_UNSUPPORTED, "keys and ciphers need libcrypto (Debian package libssl3): %s", dlerror());
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        void *fn = dlsym(lib, rows[i].name);
-        if (!fn) {
-            err_set(&why, ERR_UNSUPPORTED, CRYPTO_SONAME " has no function %s", rows[i].name);
-            return;
-        }
-        memcpy((char *)&api + rows[i].offset, &fn, sizeof fn);
-    }
-    opened = true;
-}
+static void open_once(void) { opened = library_open(&libcrypto, &api, &why); }
 
 static bool crypto_open(struct err *e)
 {

@@ -27,15 +27,15 @@ static struct val spec_reopened(struct arena *a, const struct val *spec)
 {
     int64_t deadline;
     const struct val *limit = val_get(spec, STR("activeDeadlineSeconds"));
-    struct val v = map_without(a, spec, "shutdown");
-    return limit && val_i64(limit, &deadline) && !deadline ? map_without(a, &v, "activeDeadlineSeconds") : v;
+    struct val v = map_without(a, spec, STR("shutdown"));
+    return limit && val_i64(limit, &deadline) && !deadline ? map_without(a, &v, STR("activeDeadlineSeconds")) : v;
 }
 
 static struct val reopened(struct arena *a, const struct val *doc)
 {
     const struct val *given = val_get(doc, STR(EXEC_GIVEN));
-    struct val v = map_with(a, doc, "spec", spec_reopened(a, val_get(doc, STR("spec"))));
-    return given ? map_with(a, &v, EXEC_GIVEN, spec_reopened(a, given)) : v;
+    struct val v = map_with(a, doc, STR("spec"), spec_reopened(a, val_get(doc, STR("spec"))));
+    return given ? map_with(a, &v, STR(EXEC_GIVEN), spec_reopened(a, given)) : v;
 }
 
 /* ---- retry ---- */
@@ -114,7 +114,7 @@ static bool copy_make(struct arena *a, struct service *s, const struct val *doc,
     struct submit_opts over = {.params = o->params, .n_params = o->n_params, .labels = o->labels, .n_labels = o->n_labels, .priority = o->priority,
                                .uid = uid_of_submission(a, o->token, 0)};
     struct val copy = reopened(a, doc);
-    copy = map_with(a, &copy, "metadata", meta_of_copy(a, val_get(doc, STR("metadata"))));
+    copy = map_with(a, &copy, STR("metadata"), meta_of_copy(a, val_get(doc, STR("metadata"))));
     return workflow_copy(a, s, &copy, &over, out, e);
 }
 

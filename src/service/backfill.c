@@ -60,13 +60,13 @@ static struct val child_of(struct arena *a, const struct val *cron, const struct
     doc = workflow_override(a, &doc, &with);
     spec = *val_get(&doc, STR("spec"));
     if (!o->parallel) { /* one after the other */
-        struct val mutex = map_with(a, NULL, "mutex", map_with(a, NULL, "name", val_of_str(o->name)));
-        spec = map_with(a, &spec, "priority", val_of_i64(a, INT32_MAX));
-        spec = map_with(a, &spec, "synchronization", mutex);
+        struct val mutex = map_with(a, NULL, STR("mutex"), map_with(a, NULL, STR("name"), val_of_str(o->name)));
+        spec = map_with(a, &spec, STR("priority"), val_of_i64(a, INT32_MAX));
+        spec = map_with(a, &spec, STR("synchronization"), mutex);
     }
     struct val base = val_of_str(str_cat(a, str_sub(prefix, 0, PREFIX_MAX), STR("-")));
-    doc = map_with(a, &doc, "metadata", map_with(a, val_get(&doc, STR("metadata")), "generateName", base));
-    return map_with(a, &doc, "spec", spec);
+    doc = map_with(a, &doc, STR("metadata"), map_with(a, val_get(&doc, STR("metadata")), STR("generateName"), base));
+    return map_with(a, &doc, STR("spec"), spec);
 }
 
 /* What creates them and waits for each. */
@@ -80,12 +80,12 @@ static bool creator_of(struct arena *a, const struct val *cron, struct str manif
         "\"resource\":{\"action\":\"create\",\"successCondition\":\"status.phase == Succeeded\","
         "\"failureCondition\":\"status.phase in (Failed, Error)\",\"manifest\":%s}}]}}";
     struct val list = val_of_str(json_text(a, times)), body = val_of_str(manifest);
-    struct val labels = map_with(a, NULL, "workflows.argoproj.io/backfill", val_of_str(val_text(val_path(cron, "metadata.name"))));
-    struct val meta = map_with(a, NULL, "generateName", val_of_str(STR("backfill-wf-")));
+    struct val labels = map_with(a, NULL, STR("workflows.argoproj.io/backfill"), val_of_str(val_text(val_path(cron, "metadata.name"))));
+    struct val meta = map_with(a, NULL, STR("generateName"), val_of_str(STR("backfill-wf-")));
     struct str whole = str_fmt(a, text, json_text(a, &list).p, json_text(a, &body).p);
     if (!json_parse(a, whole, NULL, out, e)) return false;
-    meta = map_with(a, &meta, "namespace", val_of_str(val_text(val_path(cron, "metadata.namespace"))));
-    *out = map_with(a, out, "metadata", map_with(a, &meta, "labels", labels));
+    meta = map_with(a, &meta, STR("namespace"), val_of_str(val_text(val_path(cron, "metadata.namespace"))));
+    *out = map_with(a, out, STR("metadata"), map_with(a, &meta, STR("labels"), labels));
     return true;
 }
 

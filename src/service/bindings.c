@@ -51,12 +51,12 @@ static bool pairs_eval(struct matching *m, const char *key, struct val *meta, st
     for (uint32_t i = 0; given && given->kind == VAL_MAP && i < given->n; i++) {
         struct str text;
         if (!text_eval(m, val_text(&given->map[i].v), key, &text, e)) return false;
-        map = map_with(m->a, &map, str_z(m->a, given->map[i].key), val_of_str(text));
+        map = map_with(m->a, &map, given->map[i].key, val_of_str(text));
     }
     for (uint32_t i = 0; str_is(str_of(key), "labels") && m->sender && i < m->sender->n; i++)
-        if (!val_get(&map, m->sender->map[i].key)) map = map_with(m->a, &map, str_z(m->a, m->sender->map[i].key), m->sender->map[i].v);
-    if (str_is(str_of(key), "labels")) map = map_with(m->a, &map, "workflows.argoproj.io/workflow-event-binding", val_of_str(m->name));
-    if (map.n) *meta = map_with(m->a, meta, key, map);
+        if (!val_get(&map, m->sender->map[i].key)) map = map_with(m->a, &map, m->sender->map[i].key, m->sender->map[i].v);
+    if (str_is(str_of(key), "labels")) map = map_with(m->a, &map, STR("workflows.argoproj.io/workflow-event-binding"), val_of_str(m->name));
+    if (map.n) *meta = map_with(m->a, meta, str_of(key), map);
     return true;
 }
 
@@ -64,13 +64,13 @@ static bool pairs_eval(struct matching *m, const char *key, struct val *meta, st
 static bool meta_eval(struct matching *m, struct str tmpl, struct val *out, struct err *e)
 {
     static const char *const names[] = {"name", "generateName"};
-    *out = map_with(m->a, NULL, "generateName", val_of_str(str_fmt(m->a, "%.*s-", STR_ARG(tmpl))));
-    *out = map_with(m->a, out, "namespace", val_of_str(m->ns));
+    *out = map_with(m->a, NULL, STR("generateName"), val_of_str(str_fmt(m->a, "%.*s-", STR_ARG(tmpl))));
+    *out = map_with(m->a, out, STR("namespace"), val_of_str(m->ns));
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct str text = val_get_str(val_path(m->spec, "submit.metadata"), names[i]);
         if (!text.n) continue;
         if (!text_eval(m, text, names[i], &text, e)) return false;
-        *out = map_with(m->a, out, names[i], val_of_str(text));
+        *out = map_with(m->a, out, str_of(names[i]), val_of_str(text));
     }
     return pairs_eval(m, "labels", out, e) && pairs_eval(m, "annotations", out, e);
 }
@@ -90,8 +90,8 @@ static bool param_eval(struct matching *m, const struct val *p, struct val *out,
         if (!json_parse(m->a, text, NULL, &v, e)) return false;
         text = v.s;
     }
-    *out = map_with(m->a, NULL, "name", val_of_str(name));
-    *out = map_with(m->a, out, "value", val_of_str(text));
+    *out = map_with(m->a, NULL, STR("name"), val_of_str(name));
+    *out = map_with(m->a, out, STR("value"), val_of_str(text));
     return true;
 }
 
@@ -106,8 +106,8 @@ static bool spec_eval(struct matching *m, const struct val *ref, struct val *out
         ok = param_eval(m, &params->items[i], &p, e);
         if (ok) list_add(&list, p);
     }
-    *out = map_with(m->a, NULL, "workflowTemplateRef", *ref);
-    *out = map_with(m->a, out, "arguments", map_with(m->a, NULL, "parameters", list_done(&list)));
+    *out = map_with(m->a, NULL, STR("workflowTemplateRef"), *ref);
+    *out = map_with(m->a, out, STR("arguments"), map_with(m->a, NULL, STR("parameters"), list_done(&list)));
     return ok;
 }
 
@@ -198,7 +198,7 @@ static void failure_add(struct arena *a, struct err *failed, const struct err *w
 /* A binding that fails keeps no other from its event. */
 static bool event_look(struct service *s, struct arena *a, const struct val *event, struct err *failed, struct err *e)
 {
-    struct val seen = map_without(a, event, "sender");
+    struct val seen = map_without(a, event, STR("sender"));
     struct matching m = {.a = a, .s = s, .ns = val_get_str(event, "namespace"), .id = val_get_str(event, "id"), .sender = val_get(event, STR("sender")),
                          .env = {.extra = &seen, .clock = {.now_us = clock_now_us(), .random = random_next}}};
     struct resource_query q = {.kind = RESOURCE_EVENT_BINDING, .ns = m.ns};

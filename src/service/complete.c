@@ -7,29 +7,6 @@
 #include "service/service_p.h"
 #include "spec/merge.h"
 
-struct val map_with(struct arena *a, const struct val *map, const char *key, struct val v)
-{
-    struct val_builder b;
-    map_begin(&b, a);
-    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
-        map_add(&b, map->map[i].key, map->map[i].v);
-    map_set(&b, str_of(key), v);
-    struct val out = map_done(&b);
-    if (map) out.file = map->file, out.line = map->line, out.col = map->col;
-    return out;
-}
-
-struct val map_without(struct arena *a, const struct val *map, const char *key)
-{
-    struct val_builder b;
-    map_begin(&b, a);
-    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++)
-        if (!str_is(map->map[i].key, key)) map_add(&b, map->map[i].key, map->map[i].v);
-    struct val out = map_done(&b);
-    if (map) out.file = map->file, out.line = map->line, out.col = map->col;
-    return out;
-}
-
 struct str uuid_random(struct arena *a)
 {
     uint8_t bytes[16];
@@ -42,8 +19,8 @@ static struct val with_pairs(struct arena *a, const struct val *meta, const char
 {
     const struct val *own = val_get(meta, str_of(key));
     struct val map = own ? *own : (struct val){.kind = VAL_MAP};
-    for (size_t i = 0; i < n; i++) map = map_with(a, &map, str_z(a, p[i].name), val_of_str(p[i].value));
-    return map_with(a, meta, key, map);
+    for (size_t i = 0; i < n; i++) map = map_with(a, &map, p[i].name, val_of_str(p[i].value));
+    return map_with(a, meta, str_of(key), map);
 }
 
 static struct str namespace_of(const struct submit_opts *o)
@@ -84,11 +61,11 @@ static struct val metadata(struct arena *a, struct service *s, const struct val 
     if (o->name.n) name = o->name;
     if (!ns.n) ns = namespace_of(o); /* as argo submit: the document's own comes first */
     if (!name.n) name = name_make(a, s, ns, base);
-    meta = map_with(a, given, "name", val_of_str(name));
-    if (o->generate_name.n) meta = map_with(a, &meta, "generateName", val_of_str(base)); /* a copy is named after it */
-    meta = map_with(a, &meta, "namespace", val_of_str(ns));
-    meta = map_with(a, &meta, "uid", val_of_str(o->uid.n ? o->uid : uuid_random(a)));
-    meta = map_with(a, &meta, "creationTimestamp", val_of_str(rfc3339(a, clock_now_us())));
+    meta = map_with(a, given, STR("name"), val_of_str(name));
+    if (o->generate_name.n) meta = map_with(a, &meta, STR("generateName"), val_of_str(base)); /* a copy is named after it */
+    meta = map_with(a, &meta, STR("namespace"), val_of_str(ns));
+    meta = map_with(a, &meta, STR("uid"), val_of_str(o->uid.n ? o->uid : uuid_random(a)));
+    meta = map_with(a, &meta, STR("creationTimestamp"), val_of_str(rfc3339(a, clock_now_us())));
     if (o->n_annotations) meta = with_pairs(a, &meta, "annotations", o->annotations, o->n_annotations);
     struct param from = {is_cluster(ref) ? STR("workflows.argoproj.io/cluster-workflow-template")
                                          : STR("workflows.argoproj.io/workflow-template"), val_get_str(ref, "name")};
@@ -128,15 +105,15 @@ static struct val parameters(struct arena *a, const struct val *spec, const stru
     for (size_t k = 0; k < o->n_params; k++) {
         const struct val *was = declared(list, o->params[k].name);
         if (said_again(o, k)) continue;
-        struct val p = map_with(a, NULL, "name", val_of_str(o->params[k].name));
-        p = map_with(a, &p, "value", val_of_str(o->params[k].value));
+        struct val p = map_with(a, NULL, STR("name"), val_of_str(o->params[k].name));
+        p = map_with(a, &p, STR("value"), val_of_str(o->params[k].value));
         if (was) p.file = was->file, p.line = was->line, p.col = was->col;
         list_add(&b, p);
     }
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++)
         if (!overridden(o, val_get_str(&list->items[i], "name"))) list_add(&b, list->items[i]);
     struct val all = list_done(&b);
-    return map_with(a, spec, "arguments", map_with(a, args, "parameters", all));
+    return map_with(a, spec, STR("arguments"), map_with(a, args, STR("parameters"), all));
 }
 
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o)
@@ -145,10 +122,10 @@ struct val workflow_override(struct arena *a, const struct val *doc, const struc
     int64_t priority;
     if (!given) return *doc;
     struct val spec = *given;
-    if (o->service_account.n) spec = map_with(a, &spec, "serviceAccountName", val_of_str(o->service_account));
-    if (o->priority.n && str_to_i64(o->priority, &priority)) spec = map_with(a, &spec, "priority", val_of_i64(a, priority));
-    if (o->entrypoint.n) spec = map_with(a, &spec, "entrypoint", val_of_str(o->entrypoint));
-    return map_with(a, doc, "spec", parameters(a, &spec, o));
+    if (o->service_account.n) spec = map_with(a, &spec, STR("serviceAccountName"), val_of_str(o->service_account));
+    if (o->priority.n && str_to_i64(o->priority, &priority)) spec = map_with(a, &spec, STR("priority"), val_of_i64(a, priority));
+    if (o->entrypoint.n) spec = map_with(a, &spec, STR("entrypoint"), val_of_str(o->entrypoint));
+    return map_with(a, doc, STR("spec"), parameters(a, &spec, o));
 }
 
 static bool template_spec(struct arena *a, struct service *s, const struct val *ref, struct str ns,
@@ -187,16 +164,16 @@ struct val workflow_to_send(struct arena *a, const struct val *doc, const struct
     const struct val *given = val_get(doc, STR("metadata"));
     struct val meta = given ? *given : (struct val){.kind = VAL_MAP};
     if (o->generate_name.n) {
-        meta = map_without(a, &meta, "name");
-        meta = map_with(a, &meta, "generateName", val_of_str(o->generate_name));
+        meta = map_without(a, &meta, STR("name"));
+        meta = map_with(a, &meta, STR("generateName"), val_of_str(o->generate_name));
     }
-    if (o->name.n) meta = map_with(a, &meta, "name", val_of_str(o->name));
+    if (o->name.n) meta = map_with(a, &meta, STR("name"), val_of_str(o->name));
     if (!val_get_str(&meta, "name").n && !val_get_str(&meta, "generateName").n)
-        meta = map_with(a, &meta, "generateName", val_of_str(STR("workflow-")));
-    if (!val_get_str(&meta, "namespace").n) meta = map_with(a, &meta, "namespace", val_of_str(namespace_of(o)));
+        meta = map_with(a, &meta, STR("generateName"), val_of_str(STR("workflow-")));
+    if (!val_get_str(&meta, "namespace").n) meta = map_with(a, &meta, STR("namespace"), val_of_str(namespace_of(o)));
     if (o->n_annotations) meta = with_pairs(a, &meta, "annotations", o->annotations, o->n_annotations);
     if (o->n_labels) meta = with_pairs(a, &meta, "labels", o->labels, o->n_labels);
-    return map_with(a, &v, "metadata", meta);
+    return map_with(a, &v, STR("metadata"), meta);
 }
 
 bool workflow_complete(struct arena *a, struct service *s, const struct val *doc,
@@ -221,9 +198,9 @@ struct val workflow_stored_override(struct arena *a, const struct val *stored, c
     const struct val *given = val_get(stored, STR(EXEC_GIVEN));
     struct val v = workflow_override(a, stored, o);
     if (!given) return v;
-    struct val other = map_with(a, NULL, "spec", *given);
+    struct val other = map_with(a, NULL, STR("spec"), *given);
     other = workflow_override(a, &other, o);
-    return map_with(a, &v, EXEC_GIVEN, *val_get(&other, STR("spec")));
+    return map_with(a, &v, STR(EXEC_GIVEN), *val_get(&other, STR("spec")));
 }
 
 bool workflow_copy(struct arena *a, struct service *s, const struct val *stored, const struct submit_opts *o, struct val *out, struct err *e)

@@ -29,7 +29,7 @@ static struct val refer_spec(struct arena *a, enum resource_kind_id kind, struct
 {
     struct val_builder b;
     struct val ref = text_map(a, "name", name);
-    if (kind == RESOURCE_CLUSTER_WORKFLOW_TEMPLATE) ref = map_with(a, &ref, "clusterScope", val_of_bool(true));
+    if (kind == RESOURCE_CLUSTER_WORKFLOW_TEMPLATE) ref = map_with(a, &ref, STR("clusterScope"), val_of_bool(true));
     map_begin(&b, a);
     map_add(&b, STR("workflowTemplateRef"), ref);
     return map_done(&b);
@@ -53,7 +53,7 @@ bool service_from(struct arena *a, struct service *s, struct str ns, struct str 
         return true;
     }
     struct val meta = text_map(a, "generateName", str_fmt(a, "%.*s-", STR_ARG(key.name)));
-    meta = map_with(a, &meta, "namespace", val_of_str(ns));
+    meta = map_with(a, &meta, STR("namespace"), val_of_str(ns));
     map_begin(&b, a);
     map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
     map_add_str(&b, "kind", STR("Workflow"));
@@ -72,8 +72,8 @@ static bool key_set(struct arena *a, const struct val *artifact, struct str key,
     for (size_t i = 0; i < ARRAY_LEN(keyless); i++)
         if (val_get(artifact, str_of(keyless[i])))
             return err_set(e, ERR_SPEC, "failed to set key for artifact %.*s: it comes from `%s`", STR_ARG(val_get_str(artifact, "name")), keyless[i]);
-    struct val s3 = map_with(a, val_get(artifact, STR("s3")), "key", val_of_str(key));
-    *out = map_with(a, artifact, "s3", s3);
+    struct val s3 = map_with(a, val_get(artifact, STR("s3")), STR("key"), val_of_str(key));
+    *out = map_with(a, artifact, STR("s3"), s3);
     return true;
 }
 
@@ -119,7 +119,7 @@ static bool artifacts_override(struct arena *a, struct service *s, struct str ns
     if (ref && !service_object_get(a, s, kind, ns, val_get_str(ref, "name"), &stored, e)) return false;
     if (ref) from = val_path(&stored, "spec.arguments.artifacts");
     if (!artifacts_of(a, from, !ref, m, &artifacts, e) || !all_matched(&artifacts, m, e)) return false;
-    *spec = map_with(a, spec, "arguments", map_with(a, val_get(spec, STR("arguments")), "artifacts", artifacts));
+    *spec = map_with(a, spec, STR("arguments"), map_with(a, val_get(spec, STR("arguments")), STR("artifacts"), artifacts));
     return true;
 }
 
@@ -127,15 +127,15 @@ bool service_from_more(struct arena *a, struct service *s, const struct from_mor
 {
     const struct val *given = val_get(workflow, STR("spec"));
     struct val spec = given ? *given : (struct val){.kind = VAL_MAP}, meta = *val_get(workflow, STR("metadata"));
-    if (more->pod_priority_class.n) spec = map_with(a, &spec, "podPriorityClassName", val_of_str(more->pod_priority_class));
+    if (more->pod_priority_class.n) spec = map_with(a, &spec, STR("podPriorityClassName"), val_of_str(more->pod_priority_class));
     if (more->n_artifacts && !artifacts_override(a, s, val_get_str(&meta, "namespace"), more, &spec, e)) return false;
     if (more->owner) {
         struct val_builder owners;
         list_begin(&owners, a);
         list_add(&owners, *more->owner);
-        meta = map_with(a, &meta, "ownerReferences", list_done(&owners));
+        meta = map_with(a, &meta, STR("ownerReferences"), list_done(&owners));
     }
-    *workflow = map_with(a, workflow, "metadata", meta);
-    *workflow = map_with(a, workflow, "spec", spec);
+    *workflow = map_with(a, workflow, STR("metadata"), meta);
+    *workflow = map_with(a, workflow, STR("spec"), spec);
     return true;
 }

@@ -74,7 +74,7 @@ static struct val event_of(const struct happening *h)
                                     {STR("uid"), run->uid}, {STR("apiVersion"), STR("argoproj.io/v1alpha1")}, {STR("resourceVersion"), rv}};
     const struct str source[][2] = {{STR("component"), STR("workflow-controller")}};
     struct val m = text_map(a, meta, ARRAY_LEN(meta));
-    if (h->node) m = map_with(a, &m, "annotations", annotations_of(a, h->node));
+    if (h->node) m = map_with(a, &m, STR("annotations"), annotations_of(a, h->node));
     struct val_builder b;
     map_begin(&b, a);
     map_add(&b, STR("metadata"), m);

@@ -22,7 +22,7 @@ static struct val short_spec(struct arena *a, struct store *st, const struct run
     struct val spec = exec_workflow_spec(a, NULL, &priv);
     int64_t priority;
     if (!store_value_get(a, st, row->run, STR(EXEC_PRIORITY_KEY), &text, &absent) || !str_to_i64(text, &priority)) return spec;
-    return map_with(a, &spec, "priority", val_of_i64(a, priority));
+    return map_with(a, &spec, STR("priority"), val_of_i64(a, priority));
 }
 
 /* What the row alone says. */
@@ -55,7 +55,7 @@ static struct val row_form(struct arena *a, const struct run_row *row)
 struct val run_short_form(struct arena *a, struct store *s, const struct run_row *row)
 {
     struct val v = row_form(a, row), spec = short_spec(a, s, row);
-    return spec.n ? map_with(a, &v, "spec", spec) : v;
+    return spec.n ? map_with(a, &v, STR("spec"), spec) : v;
 }
 
 static bool item_of(struct arena *a, struct store *s, const struct run_row *row, enum list_form form, struct val *out, struct err *e)

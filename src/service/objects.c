@@ -101,7 +101,7 @@ void cron_status_keep(struct arena *a, struct service *s, struct str ns, struct 
     struct resource_key key = {RESOURCE_CRON_WORKFLOW, own.n ? own : ns, val_text(val_path(doc, "metadata.name"))};
     if (!str_is(val_get_str(doc, "kind"), "CronWorkflow") || !resource_get(a, service_store(s), &key, &stored, &none)) return;
     const struct val *status = val_get(&stored, STR("status"));
-    if (status) *doc = map_with(a, doc, "status", *status);
+    if (status) *doc = map_with(a, doc, STR("status"), *status);
 }
 
 static bool put_here(struct arena *a, struct service *s, enum service_put how, struct str ns, const struct val *doc,
@@ -210,7 +210,7 @@ bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, str
         if (!service_unreached(s, i, e)) return false;
     }
     if (!service_object_get(a, s, SERVICE_CRON, ns, name, &doc, e)) return false;
-    struct val spec = map_with(a, val_get(&doc, STR("spec")), "suspend", val_of_bool(suspend));
-    doc = map_with(a, &doc, "spec", spec);
+    struct val spec = map_with(a, val_get(&doc, STR("spec")), STR("suspend"), val_of_bool(suspend));
+    doc = map_with(a, &doc, STR("spec"), spec);
     return put_here(a, s, SERVICE_UPDATE, ns, &doc, out, e);
 }

@@ -70,7 +70,7 @@ static void workflow_show(struct remote_follow *x, struct arena *a, const struct
         follow_change(x->s, &v);
     }
     if (!status) return;
-    struct val own = map_without(a, status, "nodes"), v = change_of(a, meta, "workflow", "status", own);
+    struct val own = map_without(a, status, STR("nodes")), v = change_of(a, meta, "workflow", "status", own);
     follow_change(x->s, &v);
 }
 

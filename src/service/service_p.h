@@ -232,9 +232,6 @@ bool service_admit(void *user, struct arena *a, const struct val *doc, struct st
 /* Each workflow of a submission has the submission's UUID, but for its last four digits. */
 bool submission_token_check(struct str token, struct err *e);
 struct str uid_of_submission(struct arena *a, struct str token, size_t i);
-/* `map` with key: v */
-struct val map_with(struct arena *a, const struct val *map, const char *key, struct val v);
-struct val map_without(struct arena *a, const struct val *map, const char *key);
 /* The document with the entrypoint and parameters of the options in its spec. */
 struct val workflow_override(struct arena *a, const struct val *doc, const struct submit_opts *o);
 /* The document as argo's submit would send it: with all that the options say, names and labels among it. */

@@ -38,11 +38,11 @@ static struct val keys_of(struct arena *a, const struct val *data)
 static struct val shown(struct arena *a, const struct val *doc)
 {
     if (!str_is(val_get_str(doc, "kind"), "Secret")) return *doc;
-    struct val none = map_without(a, doc, "data"), meta = *val_get(doc, STR("metadata"));
+    struct val none = map_without(a, doc, STR("data")), meta = *val_get(doc, STR("metadata"));
     const struct val *notes = val_get(&meta, STR("annotations"));
-    if (notes) meta = map_with(a, &meta, "annotations", map_without(a, notes, "kubectl.kubernetes.io/last-applied-configuration"));
-    none = map_with(a, &none, "metadata", meta);
-    return map_with(a, &none, "keys", keys_of(a, val_get(doc, STR("data"))));
+    if (notes) meta = map_with(a, &meta, STR("annotations"), map_without(a, notes, STR("kubectl.kubernetes.io/last-applied-configuration")));
+    none = map_with(a, &none, STR("metadata"), meta);
+    return map_with(a, &none, STR("keys"), keys_of(a, val_get(doc, STR("data"))));
 }
 
 static const char *target_of(struct arena *a, const struct stored_ref *ref, const char *query)
@@ -99,10 +99,10 @@ static bool values_join(struct arena *a, struct service *s, const struct stored_
     const struct val *data = val_get(&old, STR("data")), *more = val_get(doc, STR("data"));
     struct val all = data ? *data : (struct val){.kind = VAL_MAP};
     for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++)
-        all = map_with(a, &all, str_z(a, more->map[i].key), more->map[i].v);
-    old = map_with(a, &old, "data", all);
+        all = map_with(a, &all, more->map[i].key, more->map[i].v);
+    old = map_with(a, &old, STR("data"), all);
     const struct val *plain = val_get(doc, STR("stringData"));
-    *doc = plain ? map_with(a, &old, "stringData", *plain) : old;
+    *doc = plain ? map_with(a, &old, STR("stringData"), *plain) : old;
     return true;
 }
 

@@ -389,7 +389,7 @@ static bool submit_by_argo(struct arena *a, struct service *s, const struct docu
         if (docs->items[i].kind != DOC_WORKFLOW && !object_send(a, s, &docs->items[i], ns, e)) return false;
     for (size_t i = 0; i < docs->n; i++) {
         if (docs->items[i].kind != DOC_WORKFLOW) continue;
-        struct val wf = workflow_to_send(a, docs->items[i].val, o), reply, body = map_with(a, NULL, "workflow", wf);
+        struct val wf = workflow_to_send(a, docs->items[i].val, o), reply, body = map_with(a, NULL, STR("workflow"), wf);
         struct str own = val_text(val_path(&wf, "metadata.namespace"));
         const char *target = str_fmt(a, "/api/v1/workflows/%.*s", STR_ARG(web_escape(a, own))).p;
         if (!remote_ask(a, s->remote, "POST", target, json_text(a, &body), &reply, e))
@@ -430,9 +430,9 @@ size_t service_traceparent(struct arena *a, struct str traceparent, const struct
 
 static struct val as_submitted(struct arena *a, const struct val *stored)
 {
-    struct val v = map_without(a, stored, EXEC_GIVEN);
+    struct val v = map_without(a, stored, STR(EXEC_GIVEN));
     const struct val *spec = exec_given_spec(stored);
-    return spec ? map_with(a, &v, "spec", *spec) : v;
+    return spec ? map_with(a, &v, STR("spec"), *spec) : v;
 }
 
 /* Before a server made something of it. */
@@ -440,9 +440,9 @@ static struct val as_sent(struct arena *a, const struct val *made, const struct 
 {
     struct val meta = *val_get(made, STR("metadata"));
     bool named = o->name.n || (!o->generate_name.n && val_get_str(val_get(doc, STR("metadata")), "name").n);
-    meta = map_without(a, &meta, "uid");
-    meta = map_without(a, &meta, "creationTimestamp");
-    return map_with(a, made, "metadata", named ? meta : map_without(a, &meta, "name"));
+    meta = map_without(a, &meta, STR("uid"));
+    meta = map_without(a, &meta, STR("creationTimestamp"));
+    return map_with(a, made, STR("metadata"), named ? meta : map_without(a, &meta, STR("name")));
 }
 
 bool service_dry_run(struct arena *a, struct service *s, const struct documents *docs,

@@ -5,15 +5,6 @@
 #include "doc/yaml.h"
 #include "spec/merge.h"
 
-static struct val with(struct arena *a, const struct val *map, const char *key, struct val v)
-{
-    struct val_builder b;
-    map_begin(&b, a);
-    for (uint32_t i = 0; map && map->kind == VAL_MAP && i < map->n; i++) map_add(&b, map->map[i].key, map->map[i].v);
-    map_set(&b, str_of(key), v);
-    return map_done(&b);
-}
-
 static void add_all(struct val_builder *to, const struct val *list)
 {
     for (uint32_t i = 0; list && list->kind == VAL_LIST && i < list->n; i++) list_add(to, list->items[i]);
@@ -33,7 +24,7 @@ static struct val containers_of(struct arena *a, const struct val *tmpl)
     const struct val *set = val_path(tmpl, "containerSet.containers"), *main = val_get(tmpl, STR("script"));
     if (!main) main = val_get(tmpl, STR("container"));
     if (set) add_all(&b, set);
-    else list_add(&b, with(a, main, "name", val_of_str(STR("main"))));
+    else list_add(&b, map_with(a, main, STR("name"), val_of_str(STR("main"))));
     add_all(&b, val_get(tmpl, STR("sidecars")));
     return list_done(&b);
 }
@@ -110,11 +101,11 @@ static struct val template_of(struct arena *a, const struct val *tmpl, const str
     const struct val *init = val_get(pod, STR("initContainers"));
     struct val own = split(a, tmpl, containers, true), beside = split(a, tmpl, containers, false), t = *tmpl;
     const struct val *set = val_get(&t, STR("containerSet")), *script = val_get(&t, STR("script")), *main = val_get(&t, STR("container"));
-    if (set) t = with(a, &t, "containerSet", with(a, set, "containers", own));
-    else if ((script || main) && own.n) t = with(a, &t, script ? "script" : "container", own.items[0]);
-    if (beside.n || val_get(&t, STR("sidecars"))) t = with(a, &t, "sidecars", beside);
-    if (init) t = with(a, &t, "initContainers", *init);
-    if (volumes) t = with(a, &t, "volumes", *volumes);
+    if (set) t = map_with(a, &t, STR("containerSet"), map_with(a, set, STR("containers"), own));
+    else if ((script || main) && own.n) t = map_with(a, &t, str_of(script ? "script" : "container"), own.items[0]);
+    if (beside.n || val_get(&t, STR("sidecars"))) t = map_with(a, &t, STR("sidecars"), beside);
+    if (init) t = map_with(a, &t, STR("initContainers"), *init);
+    if (volumes) t = map_with(a, &t, STR("volumes"), *volumes);
     return t;
 }
 

@@ -2,12 +2,10 @@
  * meant is decided before. */
 #include "sso/jose.h"
 
-#include <dlfcn.h>
 #include <jose/jws.h>
 
+#include "base/library.h"
 #include "base/limits.h"
-
-#define SONAME "libjose.so.0"
 
 static struct jose_api {
 #define JOSE_FN(fn, what) __typeof__(&fn) fn;
@@ -15,14 +13,14 @@ static struct jose_api {
 #undef JOSE_FN
 } api;
 
-static const struct row {
-    const char *name;
-    size_t offset;
-} rows[] = {
+/* A look-up in the library also finds what it depends on: jansson. */
+static const struct library_fn fns[] = {
 #define JOSE_FN(fn, what) {#fn, offsetof(struct jose_api, fn)},
 #include "sso/jose.def"
 #undef JOSE_FN
 };
+
+static const struct library libjose = {{"libjose.so.0"}, "single sign-on needs libjose (Debian package libjose0)", fns, ARRAY_LEN(fns)};
 
 static jose_cfg_t *quiet;
 
@@ -31,28 +29,13 @@ static void say_nothing(void *misc, const char *file, int line, uint64_t code, c
     (void)misc, (void)file, (void)line, (void)code, (void)fmt, (void)words;
 }
 
-/* A look-up in the library also finds what it depends on: jansson. */
-static bool api_fill(void *lib, struct err *e)
-{
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        void *fn = dlsym(lib, rows[i].name);
-        if (!fn) return err_set(e, ERR_UNSUPPORTED, SONAME " has no function %s", rows[i].name);
-        memcpy((char *)&api + rows[i].offset, &fn, sizeof fn);
-    }
-    if (!(quiet = api.jose_cfg())) return err_set(e, ERR_UNSUPPORTED, SONAME " does not start");
-    api.jose_cfg_set_err_func(quiet, say_nothing, NULL);
-    return true;
-}
-
 bool jose_open(struct err *e)
 {
-    static bool opened;
-    if (opened) return true;
-    void *lib = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
-    if (!lib) return err_set(e, ERR_UNSUPPORTED, "single sign-on needs libjose (Debian package libjose0): %s", dlerror());
-    opened = api_fill(lib, e);
-    if (!opened) dlclose(lib);
-    return opened;
+    if (quiet) return true;
+    if (!library_open(&libjose, &api, e)) return false;
+    if (!(quiet = api.jose_cfg())) return err_set(e, ERR_UNSUPPORTED, "libjose does not start");
+    api.jose_cfg_set_err_func(quiet, say_nothing, NULL);
+    return true;
 }
 
 static json_t *load(struct str text) { return api.json_loadb(text.p, text.n, 0, NULL); }
