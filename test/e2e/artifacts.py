@@ -169,6 +169,19 @@ def directories_of_steps_go_by_pod_gc(b):
     assert len(os.listdir(os.path.join(b.state, "steps"))) <= 3, os.listdir(os.path.join(b.state, "steps"))
 
 
+def what_pod_gc_cannot_select_stays(b):
+    """A selector that is none, or labels that cannot be made: the engine goes on."""
+    text = HEAD + """
+  podGC: {strategy: OnPodCompletion, deleteDelayDuration: 0s, labelSelector: %s}
+  podMetadata: {labels: {x: "%s"}}
+  templates: [{name: main, container: {image: busybox, command: [echo, kept]}}]
+"""
+    b.run(text % ("{matchExpressions: [{key: a, operator: In}]}", "y")).is_("Succeeded")
+    b.run(text % ("{matchExpressions: [{key: a, operator: DoesNotExist}]}", "{{=1+}}")).is_("Error")
+    b.run(HEAD + "  templates: [{name: main, container: {image: busybox}}]\n").is_("Succeeded")  # what is due is done at the latest now
+    assert "1" in os.listdir(os.path.join(b.state, "steps")), os.listdir(os.path.join(b.state, "steps"))
+
+
 def containers_of_a_set_go_by_pod_gc(b):
     b.run(HEAD + """
   podGC: {strategy: OnWorkflowCompletion, deleteDelayDuration: 0s}
