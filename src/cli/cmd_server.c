@@ -177,6 +177,15 @@ static bool hang_up_ends(void)
     return terminal_there() && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
 }
 
+/* Until there is somebody to hear of it: a certificate may be renewed while the state is loaded, and that ends nothing either. */
+static void hang_up_mask(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(how, &set, NULL);
+}
+
 static void on_end(void *user) { loop_stop(((struct serving *)user)->l); }
 
 /* What does not fit together changes nothing: a renewal may be half written, or its files may not be readable. */
@@ -206,17 +215,18 @@ static const struct {
 } signals[] = {{SIGINT, on_end}, {SIGTERM, on_end}, {SIGHUP, on_hang_up}};
 
 /* Until it is told to end, which counts from before it says that it listens. Steps at work go on under their supervisors; the next engine adopts them. */
-static bool serve_until_told(struct cli *cli, struct service *s, void *server, const struct tcp_place *place, const struct cli_listen *at, struct err *e)
+static bool serve_until_told(struct serving *x, struct service *s, const struct tcp_place *place, const struct cli_listen *at, struct err *e)
 {
     struct loop_signal *watches[ARRAY_LEN(signals)] = {0};
-    struct loop *l = service_loop(s);
-    struct serving x = {.cli = cli, .l = l, .server = server, .terminal = hang_up_ends()};
+    struct cli *cli = x->cli;
+    struct loop *l = x->l;
     struct watchdog dog = {.timer = loop_timer_new(l, on_watchdog, &dog), .every_us = notify_watchdog_us() / 3};
     bool ok = true;
     for (size_t i = 0; ok && i < ARRAY_LEN(signals); i++) {
-        watches[i] = loop_signal_new(l, signals[i].signo, signals[i].fn, &x, e);
+        watches[i] = loop_signal_new(l, signals[i].signo, signals[i].fn, x, e);
         ok = watches[i] != NULL;
     }
+    if (ok) hang_up_mask(SIG_UNBLOCK);
     if (ok && dog.every_us > 0) on_watchdog(&dog);
     if (ok) {
         place_note(cli, s, place, at);
@@ -232,9 +242,11 @@ static bool serve_until_told(struct cli *cli, struct service *s, void *server, c
 static bool server_run(struct cli *cli, struct err *e)
 {
     struct cli_listen l = {.cors_origin = config_str(&cli->config, CONFIG_SERVER_CORS_ORIGIN)};
+    struct serving x = {.cli = cli, .terminal = hang_up_ends()};
     struct tcp_place place;
     if (!log_on(LOG_INFO)) log_set_level(LOG_INFO);
     if (args_has(&cli->args, "until-idle")) return background_run(cli, args_int(&cli->args, "until-idle", 0), e);
+    hang_up_mask(SIG_BLOCK);
     if (!rate_read(cli, &l, e) || !tls_read(cli, &cli->a, &l.tls_cert, &l.tls_key, e) || !sso_read(cli, &l, e) || !server_listen(cli, &place, &l.fd, e)) return false;
     l.callers = callers_of(cli, &place);
     l.local = place.loopback;
@@ -245,13 +257,14 @@ static bool server_run(struct cli *cli, struct err *e)
     if (ok && !service_is_engine(s)) ok = service_displace(s, e);
     if (ok && l.callers == CALLERS_KNOWN && !l.sso) ok = first_token(cli, s, e);
     if (!ok) close(l.fd);
-    void *server = ok ? cli->env->serve_on(s, &l, e) : NULL;
-    if (server) {
-        ok = serve_until_told(cli, s, server, &place, &l, e);
-        cli->env->unserve(server);
+    x.l = ok ? service_loop(s) : NULL;
+    x.server = ok ? cli->env->serve_on(s, &l, e) : NULL;
+    if (x.server) {
+        ok = serve_until_told(&x, s, &place, &l, e);
+        cli->env->unserve(x.server);
     }
     service_close(s);
-    return ok && server;
+    return ok && x.server;
 }
 
 const struct cmd cmd_server = {

@@ -248,18 +248,17 @@ static int64_t pod_gc_delay_us(const struct active *l)
     return text.n && duration_parse_seconds(text, &ns, &e) ? ns / 1000 : POD_GC_DELAY_US;
 }
 
-/* The labels that its pod would have; without a selector all are meant. */
-static bool pod_gc_selects(struct active *l, struct node *n, bool *out, struct err *e)
+/* By the labels that its pod would have; without a selector all are meant. A selector that is none selects nothing, nor does any a pod
+ * whose labels cannot be made: neither is the engine's failure. */
+static bool pod_gc_selects(struct active *l, struct node *n)
 {
     struct arena *a = &l->x->scratch;
     const struct val *by = val_path(&l->workflow, "spec.podGC.labelSelector");
-    *out = true;
-    if (!by || !by->n) return true;
     struct selector sel;
     struct val labels;
-    if (!selector_from_val(a, by, &sel, e) || !pod_labels(l, n, &labels, e)) return false;
-    *out = selector_matches(&sel, &labels);
-    return true;
+    struct err ignored;
+    if (!by || !by->n) return true;
+    return selector_from_val(a, by, &sel, &ignored) && pod_labels(l, n, &labels, &ignored) && selector_matches(&sel, &labels);
 }
 
 struct earlier {
@@ -295,14 +294,12 @@ bool retire_step(struct active *l, struct node *n, int64_t step, struct err *e)
 {
     struct exec *x = l->x;
     struct str strategy = pod_gc(l);
-    bool wanted;
     if (!strategy.n) return true;
     if (!phase_fulfilled(node_phase(node_pod(n)))) /* a container before the others: with the last one */
         return store_value_put(x->store, l->id, str_fmt(&x->scratch, "setgc/%u/%lld", node_index(node_pod(n)), (long long)step),
                                STR(""), e);
     if ((node_container(n).p || node_parts(n)) && !containers_retire(l, n, step, e)) return false;
-    if (!pod_gc_selects(l, node_pod(n), &wanted, e)) return false;
-    if (!wanted) return true;
+    if (!pod_gc_selects(l, node_pod(n))) return true;
     bool now = str_is(strategy, "OnPodCompletion") ||
                (str_is(strategy, "OnPodSuccess") && node_phase(node_pod(n)) == NODE_SUCCEEDED);
     if (now) return due_add(x, clock_now_us() + pod_gc_delay_us(l), "step", step, e);

@@ -8,7 +8,7 @@
 #include "doc/json.h"
 #include "os/dir.h"
 #include "os/fd.h"
-#include "os/litter.h"
+#include "service/beside.h"
 #include "service/remote_p.h"
 
 const char *service_state_dir(struct service *s) { return s->o.state_dir.p; }
@@ -207,23 +207,19 @@ bool service_artifact_fetch(struct service *s, const struct workflow_ref *ref, c
     return service_artifact_write(service_state_dir(s), &as, fd, e);
 }
 
-bool artifact_load_whole(struct artifact_repo *repo, const struct artifact_ref *ref, const char *to, struct litter *litter, struct err *e)
-{
-    if (file_exists(to)) return err_set(e, ERR_CONFLICT, "'%s' exists already", to);
-    litter_add(litter, to);
-    return artifact_load(repo, ref, to, e);
-}
-
 bool service_artifact_copy(struct service *s, const struct workflow_ref *ref, const struct run_artifact *art, const char *to, struct err *e)
 {
     struct artifact_repo *repo;
     struct artifact_ref content = {.id = art->content};
+    struct beside b;
     if (art->text.p) return file_write_atomic(to, art->text, 0644, false, e);
     if (s->remote) return remote_artifact_copy(s, ref, art, to, e);
     if (!has_content(art, e) || !repo_open(service_state_dir(s), &repo, e)) return false;
-    struct litter *litter = litter_new();
-    bool ok = artifact_load_whole(repo, &content, to, litter, e);
-    litter_free(litter);
+    bool ok = beside_begin(&b, to, e);
+    if (ok) {
+        ok = beside_load(&b, repo, &content, to, e);
+        beside_end(&b);
+    }
     artifact_close(repo);
     return ok;
 }

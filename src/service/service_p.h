@@ -251,9 +251,3 @@ void pod_labels_free(struct pod_labels *x); /* NULL is fine */
 /* UNSUPPORTED when it asks for a label with a tag of a run of an older version: what became of it is not kept. */
 bool pod_labels_match(struct pod_labels *x, struct store *st, const struct workflow_ref *ref, const struct step_log *s, const struct selector *sel,
                       bool *out, struct err *e);
-
-/* artifacts.c: a copy at `to`, which does not stay if this process is killed meanwhile, until the litter is forgotten. CONFLICT when it is there */
-struct litter;
-struct artifact_repo;
-struct artifact_ref;
-bool artifact_load_whole(struct artifact_repo *repo, const struct artifact_ref *ref, const char *to, struct litter *litter, struct err *e);

@@ -75,6 +75,22 @@ static void overridden(struct arena *a, const struct documents *docs, const stru
     diags_fini(&told);
 }
 
+/* A workflow's, or that of a CronWorkflow. What is written here is no expression: tags are not replaced. */
+static bool selectors_check(struct arena *a, const struct documents *docs, struct diags *diags)
+{
+    static const char *const paths[] = {"spec.podGC.labelSelector", "spec.workflowSpec.podGC.labelSelector"};
+    bool ok = true;
+    for (size_t i = 0; i < docs->n * ARRAY_LEN(paths); i++) {
+        const struct val *v = val_path(docs->items[i / ARRAY_LEN(paths)].val, paths[i % ARRAY_LEN(paths)]);
+        struct selector sel;
+        struct err why;
+        if (!v || v->kind != VAL_MAP || selector_from_val(a, v, &sel, &why)) continue;
+        diag_at(diags_add(diags, DIAG_ERROR, "E0104", "`podGC.labelSelector`: %s", why.text), v);
+        ok = false;
+    }
+    return ok;
+}
+
 bool documents_check(struct arena *a, struct service *s, const struct documents *docs, struct str ns, bool to_run,
                      struct diags *diags, struct err *e)
 {
@@ -82,6 +98,7 @@ bool documents_check(struct arena *a, struct service *s, const struct documents 
     struct lint_opts opts = {.fetch = stored_templates_fetch, .fetch_ctx = t, .default_ns = ns, .refs_required = true, .values_required = to_run,
                              .zone_known = s->remote ? NULL : zonefile_known}; /* a server elsewhere knows its own */
     bool ok = spec_lint(a, docs, &opts, diags);
+    ok = selectors_check(a, docs, diags) && ok;
     if (!stored_templates_end(t, e)) return false;
     return ok || err_set(e, ERR_SPEC, "the documents are not valid");
 }

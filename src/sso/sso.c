@@ -105,15 +105,15 @@ bool sso_kept(const struct sso *s, const struct val *claims, struct err *e)
     return str_eq(val_get_str(claims, "iss"), s->iss) || err_set(e, ERR_AUTH, "the session is of another provider: sign in again");
 }
 
-/* Groups that cannot be filtered are none. */
+/* Where groups cannot be filtered no rule counts: one may let in who is not in a group. */
 void sso_rights(struct arena *a, const struct sso *s, const struct val *claims, int64_t now_us, struct auth_token *out)
 {
     struct auth_person *p = ARENA_NEW(a, struct auth_person);
     struct val kept;
     struct err why;
-    groups_filter(a, &s->filter, s->o.groups_claim, claims, &kept, &why);
+    bool filtered = groups_filter(a, &s->filter, s->o.groups_claim, claims, &kept, &why);
     person_read(a, &kept, s->o.groups_claim, p);
-    const struct sso_rule *rule = rules_match(a, &s->rules, &kept, p, now_us);
+    const struct sso_rule *rule = filtered ? rules_match(a, &s->rules, &kept, p, now_us) : NULL;
     *out = (struct auth_token){.person = p, .name = p->email.n ? p->email : p->subject};
     if (!rule) return;
     out->role = rule->role;

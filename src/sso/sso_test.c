@@ -14,6 +14,7 @@
 #include "sso/keys.h"
 #include "sso/login.h"
 #include "sso/rules.h"
+#include "sso/sso_p.h"
 
 #define ISSUER "https://idp.example"
 enum { S = 1000000, MADE = 1700000000, LINES_MIN = 40 };
@@ -277,6 +278,29 @@ static void groups_are_filtered(void **state)
     }
 }
 
+/* "Not in a group" is no right for whom nobody could look at the groups of. */
+static void who_cannot_be_filtered_has_no_rights(void **state)
+{
+    static const struct {
+        const char *group;
+        enum auth_role role;
+    } rows[] = {{"a", AUTH_RUN}, {"guests", AUTH_OPEN}, {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", AUTH_OPEN}};
+    struct arena *a = *state;
+    struct sso s = {.o.groups_claim = STR("g")};
+    struct err e;
+    assert_true(group_filter_read(&s.filter, STR("^(a+)+$ ^guests$"), &e));
+    assert_true(rules_read(a, STR("rules:\n- when: \"!('guests' in groups)\"\n  role: run"), "r", &s.rules, &e));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct auth_token who;
+        struct val claims;
+        assert_true(json_parse(a, str_fmt(a, "{\"sub\":\"s\",\"g\":[\"%s\"]}", rows[i].group), NULL, &claims, &e));
+        sso_rights(a, &s, &claims, 0, &who);
+        assert_int_equal(who.role, rows[i].role);
+        assert_true(str_is(who.name, "s"));
+    }
+    group_filter_free(&s.filter);
+}
+
 /* ---- the way of a sign-in ---- */
 
 static void a_sign_in_comes_back_to_who_began(void **state)
@@ -360,6 +384,7 @@ int main(void)
         SSO_TEST(a_person_is_what_claims_say),
         SSO_TEST(userinfo_is_whole_and_about_who_signed_in),
         SSO_TEST(groups_are_filtered),
+        SSO_TEST(who_cannot_be_filtered_has_no_rights),
         SSO_TEST(a_sign_in_comes_back_to_who_began),
         SSO_TEST(the_verifier_is_proven_by_its_hash),
         SSO_TEST(a_sign_in_leads_to_a_path_of_this_server),

@@ -169,6 +169,19 @@ def directories_of_steps_go_by_pod_gc(b):
     assert len(os.listdir(os.path.join(b.state, "steps"))) <= 3, os.listdir(os.path.join(b.state, "steps"))
 
 
+def what_pod_gc_cannot_select_stays(b):
+    """A selector that is none is refused; where labels cannot be made, the engine goes on."""
+    text = HEAD + """
+  podGC: {strategy: OnPodCompletion, deleteDelayDuration: 0s, labelSelector: {matchExpressions: [{key: a, operator: %s}]}}
+  podMetadata: {labels: {x: "%s"}}
+  templates: [{name: main, container: {image: busybox, command: [echo, kept]}}]
+"""
+    refused = b.call("run", b.file(text % ("In", "y")))
+    assert refused.returncode == 3 and "wf.yaml:8:" in refused.stderr and "operator In needs values" in refused.stderr, refused.stderr
+    b.run(text % ("DoesNotExist", "{{=1+}}")).is_("Error")
+    b.run(HEAD + "  templates: [{name: main, container: {image: busybox}}]\n").is_("Succeeded")
+
+
 def containers_of_a_set_go_by_pod_gc(b):
     b.run(HEAD + """
   podGC: {strategy: OnWorkflowCompletion, deleteDelayDuration: 0s}

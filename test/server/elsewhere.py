@@ -123,14 +123,14 @@ def same(score, skiff):
     for how, env in (("here", local), ("there", away.env)):
         ran = subprocess.run([away.skiff, "cp", "good", how], capture_output=True, text=True, env=env, cwd=away.dir, timeout=common.LIMIT_S)
         score.check(ran.returncode == 0, f"cp {how}: {ran.stderr}")
-        for art in ("dir", "plain", "packed"):
+        for art, to in (("dir", "got-dir"), ("dir", "got-slash/"), ("plain", "got-plain"), ("packed", "got-packed")):
             node = [n["id"] for n in s.get("good")["status"]["nodes"].values() if n["displayName"] == "one"][0]
-            got = subprocess.run([away.skiff, "artifact", "get", "good", art, f"{how}/got-{art}", "--node-id", node], capture_output=True, text=True,
+            got = subprocess.run([away.skiff, "artifact", "get", "good", art, f"{how}/{to}", "--node-id", node], capture_output=True, text=True,
                                  env=env, cwd=away.dir, timeout=common.LIMIT_S)
-            score.check(got.returncode == 0, f"artifact get {art} {how}: {got.stderr}")
+            score.check(got.returncode == 0, f"artifact get {art} {how}/{to}: {got.stderr}")
         files = sorted(p for p in glob.glob(f"{away.dir}/{how}/**", recursive=True) if os.path.isfile(p))
         copied[how] = [(p.split(f"/{how}/", 1)[1], open(p, "rb").read()) for p in files]
-    score.check(copied["here"] == copied["there"] and len(copied["here"]) == 9, f"cp: {[n for n, _ in copied['here']]} {[n for n, _ in copied['there']]}")
+    score.check(copied["here"] == copied["there"] and len(copied["here"]) == 10, f"cp: {[n for n, _ in copied['here']]} {[n for n, _ in copied['there']]}")
     score.check(not os.path.exists(away.dir + "/none"), "no state directory is made")
     away.close()
     s.close()

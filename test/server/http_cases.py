@@ -15,6 +15,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -297,6 +298,33 @@ def another_certificate(score, skiff):
     x.s.close()
 
 
+def renewed_before_it_serves(score, skiff):
+    """SIGHUP while a server starts is done when it has started."""
+    s = Server(skiff)
+    cert, key = certificate(s.place)
+    pipe = s.place.root + "/cert.pipe"
+    os.mkfifo(pipe)
+    starts = threading.Thread(target=s.start, args=("--tls-cert", pipe, "--tls-key", key), daemon=True)
+    starts.start()
+
+    def reads():
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+    to = common.wait_for(reads, "the server to read its certificate")
+    common.wait_for(lambda: s.proc, "its id")
+    s.proc.send_signal(signal.SIGHUP)
+    with open(s.place.file("next.pem", common.contents(cert).decode())) as f:
+        os.write(to, f.read().encode())
+    os.replace(s.place.root + "/next.pem", pipe)
+    os.close(to)
+    starts.join(common.LIMIT_S)
+    said = manager.until_said(s, "certificate") if s.proc.poll() is None else s.said
+    score.check("new connections get the certificate of " in said and s.stop() == 0, f"{s.proc.poll()}: {said}")
+    s.close()
+
+
 JSON_ERRORS = [
     # request, body, headers, status, code, part of the message
     ("GET /nowhere", None, {}, 404, 5, "nothing at this path"),
@@ -416,7 +444,7 @@ def vanishing_clients(score, skiff):
     s.close()
 
 
-CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, another_certificate, many_idle_and_slow_clients, ten_thousand_vanish)
+CASES = (ids_and_log, compressed, bad_input, vanishing_clients, tls, another_certificate, renewed_before_it_serves, many_idle_and_slow_clients, ten_thousand_vanish)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
