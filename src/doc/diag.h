@@ -80,7 +80,7 @@ struct diags {
     size_t errors, warnings; /* all of them, also those not kept */
     size_t dropped;          /* beyond LIMIT_DIAGS */
     bool lenient;            /* an unknown field is a warning */
-    bool loose;              /* out: a decoded value has members that are null, or named in another case */
+    bool loose;              /* out: a decoded value has members that are null, unknown, or named in another case */
     bool unquoted;           /* out: it has a number, a boolean or null where text belongs */
 };
 

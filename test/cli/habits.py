@@ -1,0 +1,81 @@
+"""What users of argo are used to: its words, and what scripts read of the answers. Part of run.py."""
+import json
+
+import common
+import shapes
+
+WITH_PARAMETER = shapes.HEAD + """  arguments: {parameters: [{name: who, value: all}]}
+  templates:
+  - {name: main, container: {image: busybox, command: ["true"]}}
+"""
+WAITS = shapes.HEAD + """  templates:
+  - {name: main, suspend: {}}
+"""
+TEMPLATE = """apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: t}
+spec:
+  entrypoint: main
+  templates:
+  - {name: main, container: {image: busybox, command: ["true"]}}
+"""
+
+
+class Said:
+    def __init__(self, score, place):
+        self.score, self.place = score, place
+
+    def __call__(self, line, status, *texts):
+        ran = self.place.call(*line.split())
+        self.score.check(ran.returncode == status and all(t in ran.stdout + ran.stderr for t in texts),
+                         f"{line}: {ran.returncode} {ran.stdout}{ran.stderr}")
+        return ran.stdout
+
+
+def lists(score, skiff):
+    """-o json, yaml and wide have whole workflows; a phase that there is not is no empty list."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    place.run(place.file("w.yaml", WITH_PARAMETER), "--name", "w")
+    said("list -o wide", 0, "0/0/1", "who=all")
+    w, = json.loads(said("list -o json", 0))
+    score.check(w["spec"]["entrypoint"] == "main" and list(w["status"]["nodes"]) == ["w"], f"list -o json: {w}")
+    said("list --status succeeded", 2, "Succeeded")
+    said("delete --status Succeeded,Faild --dry-run", 2, "'Faild'")
+    score.check(said("list --status Failed --status Succeeded -o name", 0) == "w\n", "--status twice")
+    place.remove()
+
+
+def deletes(score, skiff):
+    """What cannot be deleted holds up nothing else."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    place.call("submit", place.file("waits.yaml", WAITS), "--name", "waits")
+    for name in ("a", "b"):
+        place.run(place.file("w.yaml", WITH_PARAMETER), "--name", name)
+    said("delete a nobody b", 4, "Workflow 'a' deleted", "'nobody'", "Workflow 'b' deleted")
+    place.run(place.file("w.yaml", WITH_PARAMETER), "--name", "c")
+    said("delete --all", 9, "'waits' is not finished", "--force", "Workflow 'c' deleted")
+    score.check(said("list -o name", 0) == "waits\n", "what is left")
+    said("delete --all --force", 0, "Workflow 'waits' deleted")
+    score.check(not (left := place.wait_clean()), f"left behind: {left}")
+    place.remove()
+
+
+def lints(score, skiff):
+    """Nothing to lint is wrong; template lint looks at templates."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    w, t = place.file("w.yaml", WITH_PARAMETER), place.file("t.yaml", TEMPLATE)
+    said(f"lint {place.count}", 3, "nothing to lint")
+    said(f"lint --kinds cronworkflows {w}", 3, "nothing to lint")
+    said(f"template lint {w}", 3, "nothing to lint")
+    said(f"template lint {t} {w}", 0, "no linting errors")
+    odd = place.file("odd.yaml", WITH_PARAMETER.replace("spec:\n", "spec:\n  another: 1\n"))
+    said(f"run {odd}", 3, "unknown field")
+    said(f"run {odd} --strict=false --name odd", 0, "W0107")
+    score.check("another" not in place.get("odd")["spec"], "an unknown field is not stored")
+    place.remove()
+
+
+TESTS = (lists, deletes, lints)
