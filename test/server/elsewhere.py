@@ -91,7 +91,7 @@ logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good
 get ..|get .|logs ..|delete ..|stop .|template get ..|cron get .|archive get ..|logs good --grep [|list -l a=b=c|list --field-selector nothing
 list --status Nothing|list --since yesterday|list --limit x|get good --status|wait|logs|stop|delete|get good -o nothing
 wait good bad|wait nobody|wait nobody --ignore-not-found|watch bad|watch good --status Failed|graph --run good
-template list|template list -l of=test -o name|template get make|template get make -o json|template get nobody|template lint CRON
+template list|template list -l of=test -o name|template get make|template get make -o json|template get nobody|cron lint CRON
 cron list -o name|cron get yearly -o json|cluster-template list|archive list -o name|archive get UID -o json|archive list-label-keys
 archive list-label-values -l team|secret list|sync get gpu --type database|sync get none --type database
 artifact list good -o name|artifact get good packed -|token list|lint FILE|lint MISSING|submit MISSING|submit FILE --dry-run -o name --name x
