@@ -19,7 +19,7 @@ static const struct flag flags[] = {
     {"timestamps", 0, FLAG_BOOL, NULL, "the time in front of each line"},
     {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "of every run with these labels"},
     {"all-namespaces", 'A', FLAG_BOOL, NULL, "with -l: of every namespace"},
-    {"previous", 0, FLAG_BOOL, NULL, "of the steps that `retry` has run again"},
+    {"previous", 'p', FLAG_BOOL, NULL, "of the steps that `retry` has run again"},
 };
 
 /* Before 1970 is everything; after 2262 is nothing yet. */

@@ -27,6 +27,9 @@ struct service_server {
     const struct param *headers;
     size_t n_headers;
     bool insecure;            /* its certificate is not checked */
+    struct str ca_file;       /* PEM: who vouches for it; absent: the system says */
+    struct str cert, key;     /* PEM: what it asks for; absent: nothing */
+    struct str proxy;         /* on the way to it; absent: the environment says */
     bool *answered;           /* it was there once, also for another service: what only reads is tried again then */
 };
 

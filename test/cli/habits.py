@@ -78,4 +78,36 @@ def lints(score, skiff):
     place.remove()
 
 
-TESTS = (lists, deletes, lints)
+OLD = """apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+metadata: {name: c}
+spec:
+  schedule: "0 3 * * *"
+  workflowSpec: {entrypoint: main, templates: [{name: main, suspend: {}}]}
+"""
+
+
+def words(score, skiff):
+    """Words of argo that do the same, and words that say what to do instead."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    said("auth token", 5, "ARGO_TOKEN")
+    ran = place.call("auth", "token", env={"ARGO_TOKEN": "abc", "ARGO_SERVER": "127.0.0.1:1"})
+    score.check((ran.returncode, ran.stdout) == (0, "Bearer abc\n"), f"auth token: {ran}")
+    said("executor-plugin build .", 12, "plugins do not run here")
+    old = place.file("old.yaml", OLD)
+    new = said(f"convert {old} -o json", 0)
+    score.check(json.loads(new)["spec"]["schedules"] == ["0 3 * * *"] and "schedule" not in json.loads(new)["spec"], f"convert: {new}")
+    said(f"convert {old} {old}", 0, "schedules:\n  - 0 3 * * *\n", "\n---\n")
+    said(f"convert {place.file('bad.yaml', OLD.replace('spec:', 'sepc:'))}", 3, "sepc")
+    said("list --kubeconfig x --context y --cluster z --user u --request-timeout 5s --gloglevel 3 --disable-compression --loglevel warn", 0)
+    ran = place.call("get", "nobody", "--log-format", "json")
+    score.check(json.loads(ran.stderr)["level"] == "error", f"--log-format json: {ran.stderr}")
+    said("logs -p nobody", 4)
+    said("list --username me", 2, "--token")
+    said("server --auth-mode server", 2, "--auth says")
+    said("server --secure", 2, "--tls-cert")
+    place.remove()
+
+
+TESTS = (lists, deletes, lints, words)

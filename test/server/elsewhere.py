@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import signal
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -310,6 +311,10 @@ def tls(score, skiff):
                        (("list", "-o", "name", "-k", "-s", s.url), {"ARGO_SECURE": "false"})):
         ran = away.call(*words, **env)
         score.check(ran.returncode == 0 and ran.stdout == "w\n", f"{words} {env}: {ran.stdout}{ran.stderr}")
+    ran = away.call("list", "-o", "name", "--certificate-authority", cert)
+    score.check(ran.returncode == 0 and ran.stdout == "w\n", f"--certificate-authority: {ran.stdout}{ran.stderr}")
+    ran = away.call("list", "--certificate-authority", key + ".none")
+    score.check(ran.returncode != 0 and "--certificate-authority" in ran.stderr, f"no such authority: {ran.returncode} {ran.stderr}")
     ran = away.call("list", ARGO_SECURE="false")
     score.check(ran.returncode == 6 and "ARGO_SECURE=true" in ran.stderr, f"plain to TLS: {ran.returncode} {ran.stderr}")
     s.stop()
@@ -356,6 +361,34 @@ class Answers(http.server.ThreadingHTTPServer):
     def close(self):
         self.shutdown()
         self.server_close()
+
+
+def client_certificate(score, skiff):
+    """A server that asks for one; and a proxy that is named."""
+    away = Away(skiff, "http://127.0.0.1:1")
+    front = Answers(lambda h: h.say(200, json.dumps({"items": [], "metadata": {}}), Content_Type="application/json"))
+    proxied = away.call("list", "--proxy-url", front.url, "-s", "127.0.0.1:1", "--secure=false")
+    score.check(proxied.returncode == 0 and front.seen and front.seen[0][1].startswith("http://127.0.0.1:1/api/"), f"--proxy-url: {proxied.stderr} {front.seen}")
+    front.close()
+
+    class Here:
+        file = staticmethod(lambda name, text: away.file(name, text))
+    cert, key = certificate(Here)
+    front = Answers(lambda h: h.say(200, json.dumps({"items": [], "metadata": {}}), Content_Type="application/json"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    front.socket = context.wrap_socket(front.socket, server_side=True)
+    to = ("list", "-s", front.url.replace("http:", "https:"), "--certificate-authority", cert)
+    ran = away.call(*to)
+    score.check(ran.returncode == 6, f"no client certificate: {ran.returncode} {ran.stdout}{ran.stderr}")
+    ran = away.call(*to, "--client-certificate", cert, "--client-key", key)
+    score.check(ran.returncode == 0 and "No workflows" in ran.stdout, f"with one: {ran.stdout}{ran.stderr}")
+    ran = away.call(*to, "--client-certificate", cert)
+    score.check(ran.returncode == 2 and "--client-key" in ran.stderr, f"half of one: {ran.stderr}")
+    front.close()
+    away.close()
 
 
 def argo_like(url):
@@ -662,5 +695,5 @@ def chosen(score, skiff):
     server.close()
 
 
-CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, logs_that_break_off,
+CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, client_certificate, argos_own_routes, logs_that_break_off,
          interrupted_copies, large_runs, a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)
