@@ -430,6 +430,7 @@ bool service_stored_delete(struct service *s, const struct stored_ref *ref, stru
 }
 
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us) { return false; }
+struct val service_cron_override(struct arena *a, const struct val *cron, const struct submit_opts *o, struct str schedule) { return *cron; }
 
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e)

@@ -154,6 +154,8 @@ bool service_object_lint(struct arena *a, struct service *s, enum service_kind k
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
 /* When a CronWorkflow is due next after `now_us`: the earliest of its schedules. False: suspended, stopped or never. */
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
+/* The document with what the options say in its workflowSpec, labels of its workflows and its own name; a schedule takes the place of all. */
+struct val service_cron_override(struct arena *a, const struct val *cron, const struct submit_opts *o, struct str schedule);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e);

@@ -110,4 +110,22 @@ def words(score, skiff):
     place.remove()
 
 
-TESTS = (lists, deletes, lints, words)
+def crons(score, skiff):
+    """The flags of cron create and update change the document on its way."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    path = place.file("c.yaml", OLD)
+    out = json.loads(said(f"cron create {path} --name d --schedule @daily -p who=me -l a=b --serviceaccount s -o json", 0))
+    spec = out["spec"]
+    score.check((out["metadata"]["name"], spec["schedules"], spec["workflowMetadata"], spec["workflowSpec"]["serviceAccountName"],
+                 spec["workflowSpec"]["arguments"]["parameters"]) ==
+                ("d", ["@daily"], {"labels": {"a": "b"}}, "s", [{"name": "who", "value": "me"}]), f"cron create: {out}")
+    said(f"cron create {path} --schedule never", 3, "is not a schedule")
+    said(f"cron create {path} --entrypoint none", 3, "there is no template `none`")
+    out = json.loads(said(f"cron update {path} --name d -f {place.file('p.yaml', 'who: you')} -o json", 0))
+    score.check(out["spec"]["workflowSpec"]["arguments"]["parameters"][0]["value"] == "you" and out["spec"]["schedules"] == ["0 3 * * *"], f"cron update: {out}")
+    score.check(said(f"cron create {path} --generate-name g- -o name", 0).startswith("g-"), "--generate-name")
+    place.remove()
+
+
+TESTS = (lists, deletes, lints, words, crons)
