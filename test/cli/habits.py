@@ -121,6 +121,9 @@ def crons(score, skiff):
                  spec["workflowSpec"]["arguments"]["parameters"]) ==
                 ("d", ["@daily"], {"labels": {"a": "b"}}, "s", [{"name": "who", "value": "me"}]), f"cron create: {out}")
     said(f"cron create {path} --schedule never", 3, "is not a schedule")
+    nowhere = place.file("nowhere.yaml", OLD.replace("spec:", "spec:\n  timezone: Mars/Olympus", 1))
+    said(f"cron create {nowhere}", 3, "Mars/Olympus")
+    said(f"apply -f {nowhere}", 3, "Mars/Olympus")
     said(f"cron create {path} --entrypoint none", 3, "there is no template `none`")
     out = json.loads(said(f"cron update {path} --name d -f {place.file('p.yaml', 'who: you')} -o json", 0))
     score.check(out["spec"]["workflowSpec"]["arguments"]["parameters"][0]["value"] == "you" and out["spec"]["schedules"] == ["0 3 * * *"], f"cron update: {out}")
