@@ -22,7 +22,7 @@ static const struct flag flags[] = {
 static bool list_run(struct cli *cli, struct err *e)
 {
     struct list_opts o;
-    return select_read(cli, &o, e) && select_show(cli, &o, e);
+    return select_read(cli, &o, e) && select_show(cli, &o, &(struct list_view){0}, e);
 }
 
 const struct cmd cmd_list = {

@@ -89,7 +89,7 @@ bool select_list(struct cli *cli, const struct list_opts *o, struct val *items, 
     return ok;
 }
 
-bool select_show(struct cli *cli, const struct list_opts *o, struct err *e)
+bool select_show(struct cli *cli, const struct list_opts *o, const struct list_view *usual, struct err *e)
 {
     struct val items;
     enum output form;
@@ -97,14 +97,14 @@ bool select_show(struct cli *cli, const struct list_opts *o, struct err *e)
     buf_init(&b, LIMIT_SHOWN_BYTES);
     if (!cli_output(cli, &form, e)) return false;
     struct list_opts whole = *o;
-    if (form != OUTPUT_TABLE && form != OUTPUT_NAME) whole.form = LIST_WHOLE;
+    struct list_view v = *usual;
+    v.wide |= form == OUTPUT_WIDE;
+    v.all_namespaces |= args_on(&cli->args, "all-namespaces");
+    v.no_headers = args_on(&cli->args, "no-headers");
+    if (v.wide || (form != OUTPUT_TABLE && form != OUTPUT_NAME)) whole.form = LIST_WHOLE;
+    if (form == OUTPUT_NAME) whole.form = LIST_SHORT;
     if (!select_list(cli, &whole, &items, e)) return false;
-    struct list_view v = {
-        .now_us = clock_now_us(),
-        .wide = form == OUTPUT_WIDE,
-        .all_namespaces = args_on(&cli->args, "all-namespaces"),
-        .no_headers = args_on(&cli->args, "no-headers"),
-    };
+    v.now_us = clock_now_us();
     if (form == OUTPUT_NAME || form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
     else view_list(&cli->a, &items, &v, &b);
     cli_out(cli, buf_view(&b));
