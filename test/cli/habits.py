@@ -40,6 +40,10 @@ def lists(score, skiff):
     said("list -o wide", 0, "0/0/1", "who=all")
     w, = json.loads(said("list -o json", 0))
     score.check(w["spec"]["entrypoint"] == "main" and list(w["status"]["nodes"]) == ["w"], f"list -o json: {w}")
+    said("retry w", 9, "'w' has succeeded", "--restart-successful", "resubmit")
+    head, row = said("archive list", 0).splitlines()
+    score.check(head.split() == "NAMESPACE NAME STATUS AGE DURATION PRIORITY MESSAGE P/R/C PARAMETERS UID".split() and row.split()[-1] == w["metadata"]["uid"],
+                f"archive list: {head} {row}")
     said("list --status succeeded", 2, "Succeeded")
     said("delete --status Succeeded,Faild --dry-run", 2, "'Faild'")
     score.check(said("list --status Failed --status Succeeded -o name", 0) == "w\n", "--status twice")
