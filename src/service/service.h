@@ -401,6 +401,12 @@ bool service_logs_node(struct arena *a, struct service *s, const struct workflow
 bool service_logs_previous(struct arena *a, struct service *s, struct str ns, struct str name,
                            struct step_log **out, size_t *n, struct err *e);
 
+/* Which steps of a workflow have pods with certain labels. Not of a server elsewhere, which looks by itself (log_opts). */
+struct pod_filter;
+struct pod_filter *service_pod_filter(struct service *s, const struct workflow_ref *ref, struct str selector, struct err *e);
+bool service_pod_passes(struct pod_filter *f, const struct step_log *log, bool *out, struct err *e);
+void service_pod_filter_free(struct pod_filter *f); /* NULL is fine */
+
 /* ---- lines of logs, of a server elsewhere ---- */
 
 struct log_line {
@@ -409,6 +415,7 @@ struct log_line {
 struct log_opts {
     struct workflow_ref ref;
     struct str pod, container, grep; /* as in streams.h; absent: all, main, all */
+    struct str selector;             /* over the labels of pods; absent: all */
     int64_t since_ns, tail;          /* 0: all; -1: all */
     bool previous;
     void (*on_line)(void *user, const struct log_line *line);

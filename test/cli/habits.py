@@ -82,6 +82,28 @@ def lints(score, skiff):
     place.remove()
 
 
+LABELLED = shapes.HEAD + """  templates:
+  - name: main
+    steps:
+    - - {name: a, template: a}
+      - {name: b, template: b}
+  - {name: a, metadata: {labels: {app: th}}, container: {image: busybox, command: [echo, from a]}}
+  - {name: b, container: {image: busybox, command: [echo, from b]}}
+"""
+
+
+def logs(score, skiff):
+    """logs NAME -l has the pods with these labels, -l alone the runs with them."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    place.run(place.file("w.yaml", LABELLED), "--name", "w", "-l", "team=vision")
+    for line, lines in (("logs w -l app=th", ["from a"]), ("logs w a -l app=th", ["from a"]), ("logs w -l app=other", []), ("logs @latest -l app!=th -f", ["from b"]),
+                        ("logs -l team=vision", ["from a", "from b"]), ("logs -l team=vision b", ["from b"]), ("logs -l team=none w", [])):
+        got = sorted(x.split(": ", 1)[1] for x in said(line, 0).splitlines())
+        score.check(got == lines, f"{line}: {got}")
+    place.remove()
+
+
 OLD = """apiVersion: argoproj.io/v1alpha1
 kind: CronWorkflow
 metadata: {name: c}
@@ -135,4 +157,4 @@ def crons(score, skiff):
     place.remove()
 
 
-TESTS = (lists, deletes, lints, words, crons)
+TESTS = (lists, logs, deletes, lints, words, crons)

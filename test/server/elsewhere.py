@@ -88,7 +88,7 @@ list --since 1h -o name|list --older 1h -o name|list --field-selector metadata.n
 get good|get good -o json|get good -o yaml|get good bad -o name|get @latest -o name|get goo -o name|get UID -o name|get nobody|get o
 get good --status Failed|get open --node-field-selector displayName=gate
 logs good|logs good two|logs other --timestamps|logs good --tail 1|logs good --grep 2|logs good nobody|logs -l team=good|logs bad -f|logs nobody
-logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good --previous|logs set|logs set -c one|logs set one
+logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good -l workflows.argoproj.io/workflow=good|logs good two -l a=b|logs good --previous|logs set|logs set -c one|logs set one
 get ..|get .|logs ..|delete ..|stop .|template get ..|cron get .|archive get ..|logs good --grep [|list -l a=b=c|list --field-selector nothing
 list --status Nothing|list --since yesterday|list --limit x|get good --status|wait|logs|stop|delete|get good -o nothing
 wait good bad|wait nobody|wait nobody --ignore-not-found|watch bad|watch good --status Failed|graph --run good
