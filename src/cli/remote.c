@@ -1,6 +1,7 @@
 /* See remote.h. */
 #include "cli/remote.h"
 
+#include <ctype.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -62,18 +63,36 @@ struct str remote_authorization(struct cli *cli)
     return str_find_char(token, ' ', 0) >= 0 ? token : str_fmt(&cli->a, "Bearer %.*s", STR_ARG(token));
 }
 
+/* Several in one flag have commas between them, as in argo; a comma that no NAME: follows belongs to the value. */
+static size_t header_end(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] != ',') continue;
+        size_t k = i + 1;
+        while (k < text.n && text.p[k] == ' ') k++;
+        size_t from = k;
+        while (k < text.n && (isalnum((unsigned char)text.p[k]) || text.p[k] == '-' || text.p[k] == '_')) k++;
+        if (k > from && k < text.n && text.p[k] == ':' && !str_starts(str_from(text, k), STR("://"))) return i;
+    }
+    return text.n;
+}
+
 static bool headers_read(struct cli *cli, struct service_server *s, struct err *e)
 {
-    const char *text;
-    size_t n = 0;
-    while (args_nth(&cli->args, "header", n)) n++;
-    struct param *list = ARENA_ARRAY(&cli->a, struct param, n + 1);
+    const char *flag;
+    size_t bytes = 0;
+    for (size_t i = 0; (flag = args_nth(&cli->args, "header", i)); i++) bytes += strlen(flag);
+    struct param *list = ARENA_ARRAY(&cli->a, struct param, bytes / 2 + 1);
     s->headers = list;
-    for (size_t i = 0; (text = args_nth(&cli->args, "header", i)); i++) {
-        struct str name, value;
-        if (!str_cut(str_of(text), ':', &name, &value) || !name.n) /* its value may be a secret */
-            return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'");
-        list[s->n_headers++] = (struct param){str_trim(name), str_trim(value)};
+    for (size_t i = 0; (flag = args_nth(&cli->args, "header", i)); i++) {
+        struct str rest = str_of(flag);
+        do {
+            struct str name, value, one = str_sub(rest, 0, header_end(rest));
+            if (!str_cut(one, ':', &name, &value) || !str_trim(name).n) /* its value may be a secret */
+                return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'");
+            list[s->n_headers++] = (struct param){str_trim(name), str_trim(value)};
+            rest = one.n < rest.n ? str_from(rest, one.n + 1) : STR_NONE;
+        } while (rest.n);
     }
     return true;
 }

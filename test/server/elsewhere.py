@@ -368,6 +368,9 @@ def client_certificate(score, skiff):
     away = Away(skiff, "http://127.0.0.1:1")
     front = Answers(lambda h: h.say(200, json.dumps({"items": [], "metadata": {}}), Content_Type="application/json"))
     proxied = away.call("list", "--proxy-url", front.url, "-s", "127.0.0.1:1", "--secure=false")
+    away.call("list", "-s", front.url, "-H", "A: 1,Accept-Language: de, en,X-At: http://x,y://z", "-H", "B:2")
+    sent = front.seen[-1][2]
+    score.check([sent.get(k) for k in ("A", "Accept-Language", "X-At", "B")] == ["1", "de, en", "http://x,y://z", "2"], f"several headers in one flag: {sent}")
     score.check(proxied.returncode == 0 and front.seen and front.seen[0][1].startswith("http://127.0.0.1:1/api/"), f"--proxy-url: {proxied.stderr} {front.seen}")
     front.close()
 
