@@ -82,6 +82,18 @@ def lints(score, skiff):
     place.remove()
 
 
+def parameters(score, skiff):
+    """A file of parameters may have lists and maps: they are JSON."""
+    place = common.Place(skiff, "none")
+    said = Said(score, place)
+    w = place.file("w.yaml", WITH_PARAMETER)
+    for text, value in (("who: [1, {a: b}]", '[1,{"a":"b"}]'), ("who: 5", "5"), ("who: true", "true"), ("who: null", "null"), ('who: "5"', "5"), ("{\"who\": {}}", "{}")):
+        out = json.loads(said(f"submit {w} --dry-run -o json -f {place.file('p.yaml', text)}", 0))
+        score.check(out["spec"]["arguments"]["parameters"] == [{"name": "who", "value": value}], f"{text}: {out['spec']['arguments']}")
+    said(f"submit {w} --dry-run -f {place.file('p.yaml', '[who]')}", 2, "a map of parameter names")
+    place.remove()
+
+
 LABELLED = shapes.HEAD + """  templates:
   - name: main
     steps:
@@ -157,4 +169,4 @@ def crons(score, skiff):
     place.remove()
 
 
-TESTS = (lists, logs, deletes, lints, words, crons)
+TESTS = (lists, parameters, logs, deletes, lints, words, crons)
