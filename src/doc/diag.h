@@ -109,7 +109,7 @@ void diag_fix_key(struct diags *d, struct diag *to, enum fix_op op, const struct
 struct diag *diags_add_doc_error(struct diags *d, const char *code, const struct doc_error *e);
 size_t diags_fixable(const struct diags *d); /* diagnostics with placed edits */
 
-/* By file, line, column; stable. */
+/* By file, line, column; stable. What is said again of the same place goes, and does not count. */
 void diags_sort(struct diags *d);
 
 struct diag_style {

@@ -75,6 +75,9 @@ def lints(score, skiff):
     said(f"lint --kinds cronworkflows {w}", 3, "nothing to lint")
     said(f"template lint {w}", 3, "nothing to lint")
     said(f"template lint {t} {w}", 0, "no linting errors")
+    users = [place.file(f"{n}.yaml", shapes.HEAD.replace("  entrypoint: main\n", "  workflowTemplateRef: {name: t}\n")) for n in "ab"]
+    wrong = place.file("t.yaml", TEMPLATE.replace('["true"]', '["{{workflow.nothing}}"]'))
+    said(f"lint -o simple --no-hints {wrong} {' '.join(users)}", 3, "1 linting error found")
     odd = place.file("odd.yaml", WITH_PARAMETER.replace("spec:\n", "spec:\n  another: 1\n"))
     said(f"run {odd}", 3, "unknown field")
     said(f"run {odd} --strict=false --name odd", 0, "W0107")
