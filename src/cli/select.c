@@ -107,6 +107,7 @@ bool select_show(struct cli *cli, const struct list_opts *o, const struct list_v
     v.now_us = clock_now_us();
     if (form == OUTPUT_NAME || form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
     else view_list(&cli->a, &items, &v, &b);
+    if (b.overflow) return err_set(e, ERR_LIMIT, "the list is too large to be printed: --limit, -l or another filter makes it smaller");
     cli_out(cli, buf_view(&b));
     return true;
 }
