@@ -32,7 +32,7 @@ static const struct flag put_flags[] = {
     {"labels", 'l', FLAG_LIST, "K=V,…", "labels of its workflows"},
     {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName of its workflows; there is nobody to ask for it here"},
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"},
 };
 
 static bool options_read(struct cli *cli, struct backfill_opts *o, struct err *e)

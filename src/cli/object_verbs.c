@@ -19,12 +19,12 @@ const struct flag object_list_flags[4] = {
 const struct flag object_get_flags[1] = {{"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"}};
 const struct flag object_put_flags[2] = {
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"},
 };
 const struct flag object_lint_flags[3] = {
     {"output", 'o', FLAG_STR, "pretty|simple|short|json", "form of the findings (json: one object a line)"},
     {"offline", 0, FLAG_BOOL, NULL, "every referenced template must be among the files"},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"},
 };
 const struct flag object_delete_flags[2] = {
     {"all", 0, FLAG_BOOL, NULL, "every one of the namespace"},
