@@ -201,12 +201,22 @@ static void put_escaped(struct buf *b, struct str s, bool quotes)
     }
 }
 
+/* The shortest text that reads back to it, as Prometheus' own library prints: le="0.1" is what queries ask for. */
+static void put_fraction(struct buf *b, double v)
+{
+    char text[40];
+    int digits = 15;
+    do snprintf(text, sizeof text, "%.*g", digits, v);
+    while (strtod(text, NULL) != v && ++digits <= 17);
+    buf_str(b, str_of(text));
+}
+
 static void put_number(struct buf *b, double v)
 {
     if (isnan(v)) buf_str(b, STR("NaN"));
     else if (isinf(v)) buf_str(b, v > 0 ? STR("+Inf") : STR("-Inf"));
     else if (fabs(v) < 1e15 && v == (double)(int64_t)v) buf_i64(b, (int64_t)v);
-    else buf_printf(b, "%.17g", v);
+    else put_fraction(b, v);
 }
 
 static void put_line(struct buf *b, const char *prefix, const struct metric_sample *s, const char *suffix, const double *le)

@@ -79,6 +79,17 @@ static void histograms_count_in_buckets(void **state)
     metrics_free(again);
 }
 
+static void fractions_are_as_short_as_they_can_be(void **state)
+{
+    (void)state;
+    struct metrics *m = metrics_new();
+    const double buckets[] = {0.0003, 0.03, 0.1, 2.01};
+    take(m, (struct metric_sample){.kind = METRIC_HISTOGRAM, .name = STR("h"), .help = STR("h"), .buckets = buckets, .n_buckets = 4, .value = 0.1 + 0.2});
+    shows(m, 0, "# HELP p_h h\n# TYPE p_h histogram\np_h_bucket{le=\"0.0003\"} 0\np_h_bucket{le=\"0.03\"} 0\np_h_bucket{le=\"0.1\"} 0\n"
+                "p_h_bucket{le=\"2.01\"} 1\np_h_bucket{le=\"+Inf\"} 1\np_h_sum 0.30000000000000004\np_h_count 1\n");
+    metrics_free(m);
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -115,7 +126,7 @@ int main(void)
         cmocka_unit_test(counters_add_up),
         cmocka_unit_test(gauges_are_set_and_moved),
         cmocka_unit_test(histograms_count_in_buckets),
-        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(fractions_are_as_short_as_they_can_be), cmocka_unit_test(what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

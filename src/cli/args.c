@@ -11,7 +11,7 @@ struct parse {
     struct args *out;
 };
 
-static bool choices_of(const struct flag *f) { return f->arg && strchr(f->arg, '|'); }
+static bool choices_of(const struct flag *f) { return f->arg && f->kind != FLAG_NOT && strchr(f->arg, '|'); }
 
 static bool choice_ok(const char *choices, const char *value)
 {
@@ -26,6 +26,7 @@ static bool choice_ok(const char *choices, const char *value)
 static bool value_ok(const struct flag *f, const char *value, struct err *e)
 {
     int64_t n;
+    if (f->kind == FLAG_NOT) return err_set(e, ERR_USAGE, "there is no --%s here: %s", f->name, f->arg);
     if (f->kind == FLAG_INT && !str_to_i64(str_of(value), &n))
         return err_set(e, ERR_USAGE, "--%s takes a whole number, not '%s'", f->name, value);
     if (f->kind == FLAG_BOOL && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
@@ -52,10 +53,12 @@ static bool next_value(struct parse *p, const struct flag *f, const char **value
 
 static bool flag_unknown(struct parse *p, struct str name, struct err *e)
 {
-    size_t n = p->cmd->n_flags + n_global_flags;
-    struct str *names = ARENA_ARRAY(p->a, struct str, n);
-    for (size_t i = 0; i < p->cmd->n_flags; i++) names[i] = str_of(p->cmd->flags[i].name);
-    for (size_t i = 0; i < n_global_flags; i++) names[p->cmd->n_flags + i] = str_of(global_flags[i].name);
+    size_t n = 0;
+    struct str *names = ARENA_ARRAY(p->a, struct str, p->cmd->n_flags + n_global_flags);
+    for (size_t i = 0; i < p->cmd->n_flags + n_global_flags; i++) {
+        const struct flag *f = i < p->cmd->n_flags ? &p->cmd->flags[i] : &global_flags[i - p->cmd->n_flags];
+        if (f->kind != FLAG_NOT) names[n++] = str_of(f->name);
+    }
     struct str near = str_closest(name, names, n);
     if (str_set(near))
         return err_set(e, ERR_USAGE, "'%s' has no flag --%.*s, did you mean --%.*s?", p->cmd->name, STR_ARG(name),
@@ -71,7 +74,7 @@ static bool long_parse(struct parse *p, const char *word, struct err *e)
     const struct flag *f = cmd_flag(p->cmd, name);
     const char *text = has_value ? value.p : "true";
     if (!f) return flag_unknown(p, name, e);
-    if (!has_value && f->kind != FLAG_BOOL && !next_value(p, f, &text, e)) return false;
+    if (!has_value && f->kind != FLAG_BOOL && f->kind != FLAG_NOT && !next_value(p, f, &text, e)) return false;
     return give(p, f, text, e);
 }
 
@@ -87,7 +90,7 @@ static bool short_parse(struct parse *p, const char *word, struct err *e)
             continue;
         }
         const char *text = c[1] == '=' ? c + 2 : c + 1;
-        if (!*text && !next_value(p, f, &text, e)) return false;
+        if (!*text && f->kind != FLAG_NOT && !next_value(p, f, &text, e)) return false;
         return give(p, f, text, e);
     }
     return true;

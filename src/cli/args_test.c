@@ -77,6 +77,9 @@ static void lines_are_parsed(void **state)
         {"w -o", "--output needs a value: --output json|yaml"},
         {"w -o xml", "--output is one of json|yaml, not 'xml'"},
         {"w -k 1x", "--number takes a whole number, not '1x'"},
+        {"w --as me", "there is no --as here: nobody acts for somebody else; who calls is who has the token (--token)"},
+        {"w --password", "there is no --password here: a server elsewhere is called with --token; one that wants a name and password takes 'Basic …' there"},
+        {"w --tls-server-nam x", "'try' has no flag --tls-server-nam (try: skiff help try)"},
         {"w --all=yes", "--all is true or false, not 'yes'"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) assert_string_equal(parsed(rows[i].line), rows[i].want);

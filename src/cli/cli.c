@@ -141,6 +141,8 @@ bool cli_view_opts(struct cli *cli, struct view_opts *o, struct err *e)
 static bool cmd_unknown(struct cli *cli, const char *name, struct err *e)
 {
     struct str *names = ARENA_ARRAY(&cli->a, struct str, n_cmds);
+    if (strcmp(name, "executor-plugin") == 0)
+        return err_set(e, ERR_UNSUPPORTED, "'executor-plugin' of argo is not there: plugins do not run here, a container template does what one would");
     for (size_t i = 0; i < n_cmds; i++) names[i] = str_of(cmds[i]->name);
     struct str near = str_closest(str_of(name), names, n_cmds);
     if (str_set(near)) return err_set(e, ERR_USAGE, "no command '%s', did you mean '%.*s'?", name, STR_ARG(near));
@@ -177,7 +179,8 @@ static bool command_run(struct cli *cli, const struct cmd *c, struct err *e)
     if (!remote_choose(cli, e)) return false;
     cli->style = term_style(cli, cli->env->out_fd);
     cli->err_style = term_style(cli, cli->env->err_fd);
-    if (args_on(&cli->args, "verbose")) log_set_level(LOG_DEBUG);
+    const char *level = args_str(&cli->args, "loglevel");
+    if (args_on(&cli->args, "verbose") || (level && strcmp(level, "debug") == 0)) log_set_level(LOG_DEBUG);
     return c->run(cli, e);
 }
 

@@ -11,6 +11,7 @@ enum flag_kind {
     FLAG_STR,
     FLAG_INT,
     FLAG_LIST, /* may be repeated; every value is kept */
+    FLAG_NOT,  /* of argo and not here: `arg` says what to do instead */
 };
 
 struct flag {

@@ -40,8 +40,9 @@ static bool finished_read(struct cli *cli, struct list_opts *o, struct err *e)
 
 static bool list_run(struct cli *cli, struct err *e)
 {
+    static const struct list_view as_argo = {.wide = true, .all_namespaces = true, .uid = true};
     struct list_opts o;
-    return finished_read(cli, &o, e) && select_show(cli, &o, e);
+    return finished_read(cli, &o, e) && select_show(cli, &o, &as_argo, e);
 }
 
 static bool get_run(struct cli *cli, struct err *e) { return cmd_get.run(cli, e); }

@@ -3,6 +3,7 @@
 #include "cli/object_verbs.h"
 
 OBJECT_VERBS("cluster-template", SERVICE_CLUSTER_TEMPLATE, "ClusterWorkflowTemplate");
+OBJECT_PUT_VERBS("cluster-template", SERVICE_CLUSTER_TEMPLATE, "ClusterWorkflowTemplate", object_put_flags, "FILE…");
 
 static const struct cmd *const verbs[] = {&verb_list, &verb_get, &verb_create, &verb_update, &verb_apply, &verb_lint, &verb_delete};
 

@@ -21,6 +21,20 @@ static const struct flag backfill_flags[] = {
     {"progress", 0, FLAG_STR, "auto|tty|plain|quiet", "how the run is shown"},
 };
 
+/* What changes the documents on their way: of argo cron create and update. */
+static const struct flag put_flags[] = {
+    {"schedule", 0, FLAG_STR, "SCHEDULE", "in place of spec.schedules"},
+    {"name", 0, FLAG_STR, "NAME", "name of the CronWorkflow"},
+    {"generate-name", 0, FLAG_STR, "PREFIX", "name of the CronWorkflow, five letters are added"},
+    {"entrypoint", 0, FLAG_STR, "TEMPLATE", "where its workflows begin"},
+    {"parameter", 'p', FLAG_LIST, "NAME=VALUE", "a parameter of its workflows"},
+    {"parameter-file", 'f', FLAG_STR, "FILE", "parameters from a YAML or JSON map, in a file or at a URL; -p wins"},
+    {"labels", 'l', FLAG_LIST, "K=V,…", "labels of its workflows"},
+    {"serviceaccount", 0, FLAG_STR, "NAME", "spec.serviceAccountName of its workflows; there is nobody to ask for it here"},
+    {"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"},
+};
+
 static bool options_read(struct cli *cli, struct backfill_opts *o, struct err *e)
 {
     const struct args *g = &cli->args;
@@ -78,6 +92,7 @@ static bool backfill_run(struct cli *cli, struct err *e)
 }
 
 OBJECT_VERBS("cron", SERVICE_CRON, "CronWorkflow");
+OBJECT_PUT_VERBS("cron", SERVICE_CRON, "CronWorkflow", put_flags, "FILE… [flags]");
 OBJECT_VERB(verb_suspend, "cron", "suspend", SERVICE_CRON, object_suspend, object_no_flags, "NAME…",
             "set spec.suspend", 1, -1, WORD_OBJECT);
 OBJECT_VERB(verb_resume, "cron", "resume", SERVICE_CRON, object_resume, object_no_flags, "NAME…",

@@ -8,7 +8,7 @@ static const struct flag flags[] = {
     {"all", 0, FLAG_BOOL, NULL, "every run of the namespace"},
     {"all-namespaces", 'A', FLAG_BOOL, NULL, "of every namespace"},
     {"completed", 0, FLAG_BOOL, NULL, "completed runs"},
-    {"status", 0, FLAG_STR, "PHASE,…", "runs in these phases"},
+    {"status", 0, FLAG_LIST, "PHASE,…", "runs in these phases"},
     {"older", 0, FLAG_STR, "AGE", "runs that finished longer ago than 10m, 3h, 7d"},
     {"prefix", 0, FLAG_STR, "PREFIX", "runs whose names begin so"},
     {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "runs with these labels"},
@@ -19,48 +19,64 @@ static const struct flag flags[] = {
     {"field-selector", 0, FLAG_STR, "FIELD=VALUE,…", "runs with these fields (metadata.name, status.phase, …)"},
 };
 
-static bool one_delete(struct cli *cli, struct service *s, const struct workflow_ref *ref, struct buf *b, struct err *e)
+struct deletion {
+    struct cli *cli;
+    struct service *s;
+    struct buf said;
+    struct err kept; /* why the last one that is kept is */
+};
+
+/* What is about one workflow alone does not hold up the others. */
+static bool goes_on(struct deletion *d, const struct err *e)
 {
-    bool dry = args_on(&cli->args, "dry-run");
-    if (!dry && !service_delete(s, ref->ns, ref->name, args_on(&cli->args, "force"), e)) return false;
-    buf_printf(b, "Workflow '%.*s' deleted%s\n", STR_ARG(ref->name), dry ? " (dry-run)" : "");
+    if (e->code != ERR_NOT_FOUND && e->code != ERR_NOT_NOW) return false;
+    if (d->kept.code) cli_note(d->cli, "error: %s", d->kept.text);
+    d->kept = *e;
     return true;
 }
 
-static bool named_delete(struct cli *cli, struct service *s, const char *name, struct buf *b, struct err *e)
+static bool one_delete(struct deletion *d, const struct workflow_ref *ref, struct err *e)
 {
-    struct workflow_ref ref;
-    return workflow_ref_whole(cli, s, name, &ref, e) && one_delete(cli, s, &ref, b, e);
+    bool dry = args_on(&d->cli->args, "dry-run");
+    if (!dry && !service_delete(d->s, ref->ns, ref->name, args_on(&d->cli->args, "force"), e)) return goes_on(d, e);
+    buf_printf(&d->said, "Workflow '%.*s' deleted%s\n", STR_ARG(ref->name), dry ? " (dry-run)" : "");
+    return true;
 }
 
-static bool selected_delete(struct cli *cli, struct service *s, struct buf *b, struct err *e)
+static bool named_delete(struct deletion *d, const char *name, struct err *e)
+{
+    struct workflow_ref ref;
+    return workflow_ref_whole(d->cli, d->s, name, &ref, e) ? one_delete(d, &ref, e) : goes_on(d, e);
+}
+
+static bool selected_delete(struct deletion *d, struct err *e)
 {
     struct list_opts o;
     struct val items;
-    if (!select_read(cli, &o, e) || !service_list(&cli->a, s, &o, &items, e)) return false;
-    for (uint32_t i = 0; i < items.n; i++) {
-        struct workflow_ref ref = {wf_namespace(&items.items[i]), wf_name(&items.items[i])};
-        if (!one_delete(cli, s, &ref, b, e)) return false;
-    }
-    if (items.n == 0) buf_str(b, STR("No workflows found\n"));
+    if (!select_read(d->cli, &o, e) || !service_list(&d->cli->a, d->s, &o, &items, e)) return false;
+    for (uint32_t i = 0; i < items.n; i++)
+        if (!one_delete(d, &(struct workflow_ref){wf_namespace(&items.items[i]), wf_name(&items.items[i])}, e)) return false;
+    if (items.n == 0) buf_str(&d->said, STR("No workflows found\n"));
     return true;
 }
 
 static bool delete_run(struct cli *cli, struct err *e)
 {
-    CLEANUP(buf_fini) struct buf b;
-    buf_init(&b, LIMIT_SHOWN_BYTES);
+    struct deletion d = {.cli = cli};
     bool select = select_given(cli);
     if (!select && cli->args.n_words == 0)
         return err_set(e, ERR_USAGE, "'delete' needs names, or --all, --completed, --older, --prefix, --status or -l");
     if (select && cli->args.n_words > 0) return err_set(e, ERR_USAGE, "'delete' takes names or a selection, not both");
-    struct service *s = args_on(&cli->args, "dry-run") ? reader_open(cli, e) : changer_open(cli, e);
-    bool ok = s != NULL;
-    if (ok && select) ok = selected_delete(cli, s, &b, e);
-    for (size_t i = 0; i < cli->args.n_words && ok; i++) ok = named_delete(cli, s, cli->args.words[i], &b, e);
-    if (!cli->quiet) cli_out(cli, buf_view(&b));
-    service_close(s);
-    return ok;
+    buf_init(&d.said, LIMIT_SHOWN_BYTES);
+    d.s = args_on(&cli->args, "dry-run") ? reader_open(cli, e) : changer_open(cli, e);
+    bool ok = d.s != NULL;
+    if (ok && select) ok = selected_delete(&d, e);
+    for (size_t i = 0; i < cli->args.n_words && ok; i++) ok = named_delete(&d, cli->args.words[i], e);
+    if (!cli->quiet) cli_out(cli, buf_view(&d.said));
+    buf_fini(&d.said);
+    service_close(d.s);
+    if (ok && d.kept.code) *e = d.kept;
+    return ok && !d.kept.code;
 }
 
 const struct cmd cmd_delete = {

@@ -79,6 +79,14 @@ static bool fails(const struct cli *cli, const struct diags *d)
     return d->errors || (on && strcmp(on, "warning") == 0 && d->warnings);
 }
 
+/* What cannot be read at all is among the findings. */
+static bool anything_there(const struct inputs *in)
+{
+    for (size_t i = 0; i < in->docs.n; i++)
+        if (documents_wanted(&in->docs, in->docs.items[i].kind)) return true;
+    return in->diags.errors > 0;
+}
+
 static void findings_put(struct cli *cli, struct inputs *in)
 {
     const char *form = form_of(&cli->args);
@@ -88,7 +96,7 @@ static void findings_put(struct cli *cli, struct inputs *in)
     if (strcmp(form, "sarif") == 0) {
         buf_reset(&b);
         sarif_write(&b, &in->diags, &in->files);
-    } else if (strcmp(form, "json") != 0 && strcmp(form, "github") != 0) {
+    } else if (strcmp(form, "json") != 0 && strcmp(form, "github") != 0 && anything_there(in)) {
         verdict_put(cli, &in->diags, &b);
     }
     cli_out(cli, buf_view(&b));
@@ -124,8 +132,8 @@ static bool lint_run(struct cli *cli, struct err *e)
     struct inputs in;
     const struct args *args = &cli->args;
     inputs_init(&in, cli);
-    in.diags.lenient = args_has(args, "strict") && !args_on(args, "strict");
     bool ok = kinds_read(args, &in.docs.kinds, e);
+    if (args->cmd != &cmd_lint) in.docs.kinds = 1u << doc_kind_of(str_of(service_kind_text((enum service_kind)args->cmd->kind)));
     for (size_t i = 0; i < args->n_words && ok; i++) ok = inputs_add(&in, args->words[i], e);
     if (ok) {
         struct lint_opts o = {.default_ns = cli_namespace(cli), .refs_required = args_on(args, "offline"),
@@ -135,6 +143,7 @@ static bool lint_run(struct cli *cli, struct err *e)
     if (ok) {
         findings_put(cli, &in);
         if (fails(cli, &in.diags)) cli->exit_status = err_exit_status(ERR_SPEC);
+        ok = anything_there(&in) || err_set(e, ERR_SPEC, "found nothing to lint: there is no document of a kind that is %s", in.docs.kinds ? "asked for" : "checked");
     }
     inputs_fini(&in);
     return ok;
@@ -149,7 +158,7 @@ const struct cmd cmd_lint = {
                "mends what has a fix. Errors are what a cluster refuses too; warnings are what would go wrong in the\n"
                "run, or has no effect here; notes are hints. A file given as - is read from stdin.\n"
                "With a server elsewhere (--argo-server), templates that are referred to are looked up there.\n"
-               "The exit status is 3 when there are errors.",
+               "The exit status is 3 when there are errors, and when the paths hold nothing to check.",
     .examples = "  skiff lint pipeline.yaml\n  skiff lint --offline pipelines/\n  skiff lint -o github pipelines/\n"
                 "  skiff lint -o sarif pipelines/ > findings.sarif\n  skiff lint -o json pipelines/ | jq .code",
     .flags = flags,

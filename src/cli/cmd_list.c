@@ -6,7 +6,7 @@ static const struct flag flags[] = {
     {"all-namespaces", 'A', FLAG_BOOL, NULL, "of every namespace"},
     {"completed", 0, FLAG_BOOL, NULL, "only completed runs"},
     {"running", 0, FLAG_BOOL, NULL, "only runs that are not completed"},
-    {"status", 0, FLAG_STR, "PHASE,…", "only runs in these phases"},
+    {"status", 0, FLAG_LIST, "PHASE,…", "only runs in these phases"},
     {"since", 0, FLAG_STR, "AGE", "only runs created within 10m, 3h, 7d"},
     {"older", 0, FLAG_STR, "AGE", "only runs that finished longer ago"},
     {"prefix", 0, FLAG_STR, "PREFIX", "only names that begin so"},
@@ -22,7 +22,7 @@ static const struct flag flags[] = {
 static bool list_run(struct cli *cli, struct err *e)
 {
     struct list_opts o;
-    return select_read(cli, &o, e) && select_show(cli, &o, e);
+    return select_read(cli, &o, e) && select_show(cli, &o, &(struct list_view){0}, e);
 }
 
 const struct cmd cmd_list = {

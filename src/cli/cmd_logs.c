@@ -17,9 +17,9 @@ static const struct flag flags[] = {
     {"since", 0, FLAG_STR, "AGE", "only lines of the last 10m, 3h, …"},
     {"since-time", 0, FLAG_STR, "TIME", "only lines after this RFC 3339 time"},
     {"timestamps", 0, FLAG_BOOL, NULL, "the time in front of each line"},
-    {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "of every run with these labels"},
-    {"all-namespaces", 'A', FLAG_BOOL, NULL, "with -l: of every namespace"},
-    {"previous", 0, FLAG_BOOL, NULL, "of the steps that `retry` has run again"},
+    {"selector", 'l', FLAG_STR, "LABEL=VALUE,…", "of the pods of the run with these labels; without NAME of every run with them"},
+    {"all-namespaces", 'A', FLAG_BOOL, NULL, "with -l and without NAME: of every namespace"},
+    {"previous", 'p', FLAG_BOOL, NULL, "of the steps that `retry` has run again"},
 };
 
 /* Before 1970 is everything; after 2262 is nothing yet. */
@@ -41,9 +41,22 @@ static bool since_read(const struct cli *cli, struct steplog_opts *o, struct err
     return true;
 }
 
-static bool refs_read(struct cli *cli, struct service *s, struct workflow_ref **refs, size_t *n, struct err *e)
+/* With -l one word is the name of a run, as in argo, or a step of all that -l selects. */
+static bool names_run(struct cli *cli)
 {
-    if (!args_has(&cli->args, "selector")) {
+    const struct args *g = &cli->args;
+    struct workflow_ref ref;
+    struct err absent;
+    if (!args_has(g, "selector") || g->n_words != 1) return g->n_words > 0;
+    struct service *s = reader_open(cli, &absent);
+    bool is = s && workflow_ref_whole(cli, s, g->words[0], &ref, &absent);
+    service_close(s);
+    return is;
+}
+
+static bool refs_read(struct cli *cli, struct service *s, bool named, struct workflow_ref **refs, size_t *n, struct err *e)
+{
+    if (named) {
         *refs = ARENA_NEW(&cli->a, struct workflow_ref);
         *n = 1;
         return workflow_ref(cli, s, cli->args.words[0], *refs, e);
@@ -130,11 +143,12 @@ static bool logs_run(struct cli *cli, struct err *e)
     const struct args *g = &cli->args;
     struct workflow_ref *refs;
     size_t n;
-    bool follow = args_on(g, "follow"), select = args_has(g, "selector");
-    size_t names = select ? 0 : 1; /* words before STEP */
+    bool follow = args_on(g, "follow"), select = args_has(g, "selector"), named = names_run(cli);
+    size_t names = named ? 1 : 0; /* words before STEP */
     struct steplog_opts o = {
         .pod = str_of(g->n_words > names ? g->words[names] : NULL),
         .container = str_of(args_str(g, "container")),
+        .selector = str_of(named ? args_str(g, "selector") : NULL),
         .grep = str_of(args_str(g, "grep")),
         .tail = args_int(g, "tail", -1),
         .timestamps = args_on(g, "timestamps"),
@@ -142,15 +156,14 @@ static bool logs_run(struct cli *cli, struct err *e)
         .style = cli->style,
         .fd = cli->env->out_fd,
     };
-    if (select && g->n_words > 1) return err_set(e, ERR_USAGE, "'logs' takes a name or -l, not both: skiff logs -l LABEL=VALUE [STEP]");
     if (g->n_words == 0 && !select) return err_set(e, ERR_USAGE, "'logs' needs a run: skiff logs @latest");
     if (!since_read(cli, &o, e)) return false;
     bool ended = false;
-    if (follow && !select && !runs_ended(cli, g->words, 1, &ended, e)) return false;
+    if (follow && named && !runs_ended(cli, g->words, 1, &ended, e)) return false;
     follow = follow && !ended && !o.previous;
     struct service *s = follow ? writer_open(cli, false, false, e) : reader_open(cli, e);
     if (!s) return false;
-    bool ok = refs_read(cli, s, &refs, &n, e) &&
+    bool ok = refs_read(cli, s, named, &refs, &n, e) &&
               (follow && n ? tail_follow(cli, s, refs, n, &o, e) : steplog_print(cli, s, refs, n, &o, e));
     service_close(s);
     return ok;
@@ -159,7 +172,7 @@ static bool logs_run(struct cli *cli, struct err *e)
 const struct cmd cmd_logs = {
     .name = "logs",
     .group = "LOOK",
-    .usage = "NAME|-l LABELS [STEP]",
+    .usage = "NAME [STEP] [-l LABELS] | -l LABELS [STEP]",
     .summary = "show what the steps of a run printed",
     .details = "Lines of all steps are merged in the order of time; STEP is a pod name, a step's name or a node id.",
     .examples = "  skiff logs @latest\n  skiff logs train-x7k2p -f\n  skiff logs @latest fit --tail 20\n"

@@ -13,7 +13,11 @@ static bool one_retry(struct cli *cli, struct service *s, const struct workflow_
     struct retry_opts o = {.restart_successful = args_on(&cli->args, "restart-successful"),
                            .nodes = str_of(args_str(&cli->args, "node-field-selector"))};
     *out = *ref;
-    return params_read(cli, &o.params, &o.n_params, e) && service_retry(s, ref->ns, ref->name, &o, e);
+    if (!params_read(cli, &o.params, &o.n_params, e)) return false;
+    if (service_retry(s, ref->ns, ref->name, &o, e)) return true;
+    if (!str_starts(str_of(e->text), STR("To retry a succeeded"))) return false; /* in the words of Argo's API */
+    return err_set(e, ERR_NOT_NOW, "workflow '%.*s' has succeeded: --restart-successful and --node-field-selector say which steps run again; "
+                   "skiff resubmit runs it anew", STR_ARG(ref->name));
 }
 
 static bool retry_run(struct cli *cli, struct err *e)

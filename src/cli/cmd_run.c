@@ -22,7 +22,7 @@
     SHOWN_FLAGS, \
     {"status", 0, FLAG_STR, "PHASE", NULL}, \
     {"node-field-selector", 0, FLAG_STR, "SELECTOR", NULL}, \
-    {"strict", 0, FLAG_BOOL, NULL, NULL}
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"}
 
 static const struct flag flags[] = {
     SUBMISSION_FLAGS,

@@ -20,7 +20,23 @@ static const struct flag flags[] = {
     {.name = "tls-cert", .kind = FLAG_STR, .arg = "FILE", .doc = "speak HTTPS with this certificate (PEM, with the chain after it; read again on SIGHUP)"},
     {.name = "tls-key", .kind = FLAG_STR, .arg = "FILE", .doc = "and its private key (PEM)"},
     {.name = "until-idle", .kind = FLAG_INT, .arg = "SECONDS", .doc = "listen at engine.sock alone, and end when nothing was at work for so long"},
-    {.name = "log-format", .kind = FLAG_STR, .arg = "text|json", .doc = "how lines on stderr look (default text; with -v there is one for each request)"},
+    /* of argo's server */
+    {.name = "auth-mode", .kind = FLAG_NOT, .arg = "--auth says who may call: token, sso, none or auto"},
+    {.name = "base-href", .kind = FLAG_NOT, .arg = "it answers at / alone; a proxy before it that adds a path takes it away again"},
+    {.name = "access-control-allow-origin", .kind = FLAG_NOT, .arg = "the setting server_cors_origin names the origin whose pages may call it"},
+    {.name = "allowed-link-protocol", .kind = FLAG_NOT, .arg = "it has no page with links"},
+    {.name = "browser", .letter = 'b', .kind = FLAG_NOT, .arg = "it has no page to show"},
+    {.name = "configmap", .kind = FLAG_NOT, .arg = "settings stand in skiff.toml (skiff help config)"},
+    {.name = "event-async-dispatch", .kind = FLAG_NOT, .arg = "events are taken up as soon as they are stored"},
+    {.name = "event-operation-queue-size", .kind = FLAG_NOT, .arg = "events are stored, not queued"},
+    {.name = "event-worker-count", .kind = FLAG_NOT, .arg = "events need no workers"},
+    {.name = "hsts", .kind = FLAG_NOT, .arg = "a proxy before it says so"},
+    {.name = "kube-api-burst", .kind = FLAG_NOT, .arg = "there is no cluster"},
+    {.name = "kube-api-qps", .kind = FLAG_NOT, .arg = "there is no cluster"},
+    {.name = "managed-namespace", .kind = FLAG_NOT, .arg = "it serves every namespace of its state directory; skiff token create -n makes tokens for one"},
+    {.name = "namespaced", .kind = FLAG_NOT, .arg = "it serves every namespace of its state directory; skiff token create -n makes tokens for one"},
+    {.name = "tls-certificate-secret-name", .kind = FLAG_NOT, .arg = "--tls-cert FILE and --tls-key FILE"},
+    {.name = "x-frame-options", .kind = FLAG_NOT, .arg = "it has no page to show"},
 };
 
 /* A manager that wants to hear from us again and again gets it from the loop: one that hangs is restarted. */
@@ -95,6 +111,8 @@ static bool tls_read(struct cli *cli, struct arena *a, const char **cert, const 
 {
     const char *cert_file = args_str(&cli->args, "tls-cert"), *key_file = args_str(&cli->args, "tls-key");
     *cert = *key = NULL;
+    if (args_has(&cli->args, "secure") && args_on(&cli->args, "secure") != (cert_file || key_file))
+        return err_set(e, ERR_USAGE, "--secure: it speaks TLS where --tls-cert and --tls-key are given, and only there");
     if (!cert_file && !key_file) return true;
     if (!cert_file || !key_file) return err_set(e, ERR_USAGE, "--tls-cert and --tls-key belong together");
     return pem_read(a, cert_file, cert, e) && pem_read(a, key_file, key, e);

@@ -3,6 +3,7 @@
 #include "cli/object_verbs.h"
 
 OBJECT_VERBS("template", SERVICE_TEMPLATE, "WorkflowTemplate");
+OBJECT_PUT_VERBS("template", SERVICE_TEMPLATE, "WorkflowTemplate", object_put_flags, "FILE…");
 
 static const struct cmd *const verbs[] = {&verb_list, &verb_get, &verb_create, &verb_update, &verb_apply, &verb_lint, &verb_delete};
 

@@ -142,6 +142,9 @@ bool service_displace(struct service *s, struct err *e)
 }
 
 bool service_is_remote(const struct service *s) { return (void)s, false; }
+struct pod_filter *service_pod_filter(struct service *s, const struct workflow_ref *ref, struct str selector, struct err *e) { return NULL; }
+bool service_pod_passes(struct pod_filter *f, const struct step_log *log, bool *out, struct err *e) { return true; }
+void service_pod_filter_free(struct pod_filter *f) {}
 bool service_log_lines(struct service *s, const struct log_opts *o, struct err *e) { return (void)s, (void)o, (void)e, true; }
 struct log_stream *service_log_stream(struct service *s, const struct log_opts *o) { return (void)s, (void)o, NULL; }
 void service_log_stream_free(struct log_stream *x) { (void)x; }
@@ -430,6 +433,7 @@ bool service_stored_delete(struct service *s, const struct stored_ref *ref, stru
 }
 
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us) { return false; }
+struct val service_cron_override(struct arena *a, const struct val *cron, const struct submit_opts *o, struct str schedule) { return *cron; }
 
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e)

@@ -166,7 +166,7 @@ void farlog_free(struct farlog *f)
 static struct log_opts opts_of(struct far_run *run)
 {
     const struct steplog_opts *o = &run->f->o;
-    return (struct log_opts){.ref = run->ref, .pod = o->pod, .container = o->container, .grep = o->grep, .since_ns = o->since_ns,
+    return (struct log_opts){.ref = run->ref, .pod = o->pod, .container = o->container, .selector = o->selector, .grep = o->grep, .since_ns = o->since_ns,
                              .tail = o->tail, .previous = o->previous, .on_line = on_line, .user = run};
 }
 
@@ -200,7 +200,7 @@ bool farlog_print(struct cli *cli, struct service *s, const struct workflow_ref 
         ok = service_log_lines(s, &l, e);
     }
     merged_put(f);
-    if (ok && o->pod.n && !f->given) ok = step_is_there(f, o->pod, e);
+    if (ok && o->pod.n && !o->selector.n && !f->given) ok = step_is_there(f, o->pod, e);
     farlog_free(f);
     return ok;
 }

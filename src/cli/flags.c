@@ -1,6 +1,9 @@
 /* The flags that every command has, and looking flags up. */
 #include "cli/cmd.h"
 
+#define NOBODY_ELSE "nobody acts for somebody else; who calls is who has the token (--token)"
+#define BY_TOKEN "a server elsewhere is called with --token; one that wants a name and password takes 'Basic …' there"
+
 const struct flag global_flags[] = {
     {"help", 'h', FLAG_BOOL, NULL, "show this command's help"},
     {"namespace", 'n', FLAG_STR, "NAME", "namespace (default: default)"},
@@ -18,9 +21,28 @@ const struct flag global_flags[] = {
     {"token", 0, FLAG_STR, "TOKEN", "what it asks for (default: ARGO_TOKEN, which others on this machine do not see)"},
     {"header", 'H', FLAG_LIST, "NAME:VALUE", "a header more of each request to it"},
     {"instanceid", 0, FLAG_STR, "ID", NULL},
-    {"loglevel", 0, FLAG_STR, "LEVEL", NULL},
+    {"certificate-authority", 0, FLAG_STR, "FILE", "who vouches for its certificate (PEM)"},
+    {"client-certificate", 0, FLAG_STR, "FILE", "the certificate that it, or the proxy before it, asks for (PEM)"},
+    {"client-key", 0, FLAG_STR, "FILE", "and its private key (PEM)"},
+    {"proxy-url", 0, FLAG_STR, "URL", "the proxy to it (default: HTTPS_PROXY and the like, but not for this machine)"},
+    {"loglevel", 0, FLAG_STR, "debug|info|warn|error", NULL}, /* debug: as -v */
+    {"log-format", 0, FLAG_STR, "text|json", "how lines on stderr look (default: text; with -v a server has one for each request)"},
+    /* of argo, where they say how a cluster is reached, and what is shown about that */
     {"kubeconfig", 0, FLAG_STR, "FILE", NULL},
     {"context", 0, FLAG_STR, "NAME", NULL},
+    {"cluster", 0, FLAG_STR, "NAME", NULL},
+    {"user", 0, FLAG_STR, "NAME", NULL},
+    {"request-timeout", 0, FLAG_STR, "TIME", NULL},
+    {"disable-compression", 0, FLAG_BOOL, NULL, NULL},
+    {"gloglevel", 0, FLAG_INT, "N", NULL},
+    {"as", 0, FLAG_NOT, NOBODY_ELSE, NULL},
+    {"as-group", 0, FLAG_NOT, NOBODY_ELSE, NULL},
+    {"as-uid", 0, FLAG_NOT, NOBODY_ELSE, NULL},
+    {"username", 0, FLAG_NOT, BY_TOKEN, NULL},
+    {"password", 0, FLAG_NOT, BY_TOKEN, NULL},
+    {"server", 0, FLAG_NOT, "there is no cluster; --argo-server HOST:PORT names a server elsewhere", NULL},
+    {"insecure-skip-tls-verify", 0, FLAG_NOT, "it is about a cluster; -k does not check the certificate of a server elsewhere", NULL},
+    {"tls-server-name", 0, FLAG_NOT, "it is about a cluster; a server's certificate must have the name that --argo-server says", NULL},
 };
 const size_t n_global_flags = ARRAY_LEN(global_flags);
 

@@ -55,8 +55,8 @@ void help_flags(struct buf *b)
 {
     buf_str(b, STR("Flags of every command:\n"));
     for (size_t i = 0; i < n_global_flags; i++) flag_line(b, &global_flags[i]);
-    buf_str(b, STR("\nFlags of the argo command for servers and Kubernetes (--token, --kubeconfig, …) are\n"
-                   "accepted and have no effect. Settings can also stand in skiff.toml: skiff help config\n"));
+    buf_str(b, STR("\nFlags of the argo command about a cluster (--kubeconfig, --context, …) are accepted and\n"
+                   "have no effect. Settings can also stand in skiff.toml: skiff help config\n"));
 }
 
 static const struct { enum err_code code; } error_rows[] = {

@@ -16,6 +16,7 @@ void inputs_init(struct inputs *in, struct cli *cli)
     *in = (struct inputs){.cli = cli};
     documents_init(&in->docs, &cli->a);
     diags_init(&in->diags, &cli->a);
+    in->diags.lenient = args_has(&cli->args, "strict") && !args_on(&cli->args, "strict");
 }
 
 void inputs_fini(struct inputs *in)

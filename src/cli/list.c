@@ -64,6 +64,7 @@ static void head_add(struct table *t, const struct list_view *o)
     static const char *const heads[] = {"NAME", "STATUS", "AGE", "DURATION", "PRIORITY", "MESSAGE", "P/R/C", "PARAMETERS"};
     if (o->all_namespaces) table_cell(t, STR("NAMESPACE"));
     for (size_t i = 0; i < (o->wide ? 8 : 6); i++) table_cell(t, str_of(heads[i]));
+    if (o->uid) table_cell(t, STR("UID"));
     table_row_end(t);
 }
 
@@ -84,6 +85,7 @@ static void wf_add(struct arena *a, struct table *t, const struct val *wf, const
         table_cell(t, counts_cell(a, wf));
         table_cell(t, parameters_cell(a, wf));
     }
+    if (o->uid) table_cell(t, val_text(val_path(wf, "metadata.uid")));
     table_row_end(t);
 }
 

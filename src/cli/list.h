@@ -6,7 +6,7 @@
 
 struct list_view {
     int64_t now_us;
-    bool wide, all_namespaces, no_headers;
+    bool wide, all_namespaces, no_headers, uid;
 };
 /* `items` is a list of Workflow objects. */
 void view_list(struct arena *a, const struct val *items, const struct list_view *o, struct buf *out);

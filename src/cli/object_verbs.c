@@ -5,6 +5,7 @@
 #include "cli/cmds.h"
 #include "cli/inputs.h"
 #include "cli/object_view.h"
+#include "cli/params.h"
 #include "cli/session.h"
 #include "cli/wf.h"
 #include "os/clock.h"
@@ -18,12 +19,12 @@ const struct flag object_list_flags[4] = {
 const struct flag object_get_flags[1] = {{"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"}};
 const struct flag object_put_flags[2] = {
     {"output", 'o', FLAG_STR, "name|json|yaml|wide", "form of the output"},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"},
 };
 const struct flag object_lint_flags[3] = {
     {"output", 'o', FLAG_STR, "pretty|simple|short|json", "form of the findings (json: one object a line)"},
     {"offline", 0, FLAG_BOOL, NULL, "every referenced template must be among the files"},
-    {"strict", 0, FLAG_BOOL, NULL, NULL},
+    {"strict", 0, FLAG_BOOL, NULL, "unknown fields are errors (the default; --strict=false: warnings)"},
 };
 const struct flag object_delete_flags[2] = {
     {"all", 0, FLAG_BOOL, NULL, "every one of the namespace"},
@@ -122,12 +123,35 @@ static bool all_put(struct cli *cli, struct service *s, struct inputs *in, enum 
     return ok;
 }
 
+/* What flags of `cron create` say counts before anything is checked. */
+static bool overridden(struct cli *cli, struct inputs *in, struct err *e)
+{
+    const struct args *g = &cli->args;
+    struct submit_opts o = {.entrypoint = str_of(args_str(g, "entrypoint")), .name = str_of(args_str(g, "name")),
+                            .generate_name = str_of(args_str(g, "generate-name")), .service_account = str_of(args_str(g, "serviceaccount"))};
+    if (!params_read(cli, &o.params, &o.n_params, e) || !labels_read(cli, &o.labels, &o.n_labels, e)) return false;
+    struct documents given = in->docs;
+    struct diags told; /* when the documents were read */
+    documents_init(&in->docs, &cli->a);
+    diags_init(&told, &cli->a);
+    for (size_t i = 0; i < given.n; i++) {
+        struct val *v = ARENA_NEW(&cli->a, struct val);
+        *v = *given.items[i].val;
+        if (given.items[i].kind == DOC_CRON_WORKFLOW) *v = service_cron_override(&cli->a, v, &o, str_of(args_str(g, "schedule")));
+        documents_add_val(&in->docs, v, given.items[i].file, &told);
+    }
+    diags_fini(&told);
+    documents_fini(&given);
+    return true;
+}
+
 static bool object_put(struct cli *cli, enum service_put how, struct err *e)
 {
     struct inputs in;
     bool ok = true;
     inputs_init(&in, cli);
     for (size_t i = 0; ok && i < cli->args.n_words; i++) ok = inputs_add(&in, cli->args.words[i], e);
+    if (ok && !in.diags.errors && kind_of(cli) == SERVICE_CRON) ok = overridden(cli, &in, e);
     if (ok && in.diags.errors) ok = err_set(e, ERR_SPEC, "the documents are not valid; nothing was stored");
     struct service *s = ok ? changer_open(cli, e) : NULL;
     ok = s && all_put(cli, s, &in, how, e);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "cli/inputs.h"
+#include "doc/json_write.h"
 #include "doc/yaml.h"
 #include "os/fd.h"
 
@@ -20,18 +21,20 @@ bool pair_cut(const char *flag, struct str text, struct param *out, struct err *
     return true;
 }
 
-/* {name: value, …}; values that are no scalars are passed on as JSON by nobody: refused. */
+/* As argo: lists, maps and null as JSON. */
+static struct str param_text(struct arena *a, const struct val *v)
+{
+    bool scalar = v->kind != VAL_LIST && v->kind != VAL_MAP && v->kind != VAL_NULL;
+    return scalar ? val_text(v) : json_text(a, v);
+}
+
+/* {name: value, …} */
 static bool file_params(struct cli *cli, const char *path, struct val *out, struct err *e)
 {
     struct str text;
     if (!input_read(&cli->a, path, LIMIT_DOC_BYTES, &text, e)) return false;
     if (!yaml_parse(&cli->a, text, NULL, out, e)) return err_ctx(e, "%s", path);
-    if (out->kind != VAL_MAP) return err_set(e, ERR_USAGE, "%s: a map of parameter names to values is expected", path);
-    for (uint32_t i = 0; i < out->n; i++)
-        if (!str_set(val_text(&out->map[i].v)))
-            return err_set(e, ERR_USAGE, "%s:%u: parameter '%.*s' is no plain value", path, out->map[i].line,
-                           STR_ARG(out->map[i].key));
-    return true;
+    return out->kind == VAL_MAP || err_set(e, ERR_USAGE, "%s: a map of parameter names to values is expected", path);
 }
 
 bool params_read(struct cli *cli, const struct param **out, size_t *out_n, struct err *e)
@@ -41,7 +44,7 @@ bool params_read(struct cli *cli, const struct param **out, size_t *out_n, struc
     if (file && !file_params(cli, file, &map, e)) return false;
     size_t n = flag_count(cli, "parameter");
     struct param *params = ARENA_ARRAY(&cli->a, struct param, map.n + n + 1);
-    for (uint32_t i = 0; i < map.n; i++) params[i] = (struct param){map.map[i].key, val_text(&map.map[i].v)};
+    for (uint32_t i = 0; i < map.n; i++) params[i] = (struct param){map.map[i].key, param_text(&cli->a, &map.map[i].v)};
     for (size_t i = 0; i < n; i++)
         if (!pair_cut("-p", str_of(args_nth(&cli->args, "parameter", i)), &params[map.n + i], e)) return false;
     *out = params;

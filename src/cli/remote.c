@@ -1,7 +1,12 @@
 /* See remote.h. */
 #include "cli/remote.h"
 
+#include <ctype.h>
+#include <unistd.h>
+
+#include "base/limits.h"
 #include "cli/cmds.h"
+#include "os/fd.h"
 #include "service/service.h"
 
 static const char *env_or(const char *name, const char *absent)
@@ -51,27 +56,56 @@ static bool url_make(struct cli *cli, const char *place, struct str *out, struct
 }
 
 /* "Bearer …" and the like as they are; a token alone is one of a bearer. */
-static struct str authorization(struct cli *cli)
+struct str remote_authorization(struct cli *cli)
 {
     struct str token = str_trim(str_of(given(cli, "token", "ARGO_TOKEN")));
     if (!token.n) return STR_NONE;
     return str_find_char(token, ' ', 0) >= 0 ? token : str_fmt(&cli->a, "Bearer %.*s", STR_ARG(token));
 }
 
+/* Several in one flag have commas between them, as in argo; a comma that no NAME: follows belongs to the value. */
+static size_t header_end(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] != ',') continue;
+        size_t k = i + 1;
+        while (k < text.n && text.p[k] == ' ') k++;
+        size_t from = k;
+        while (k < text.n && (isalnum((unsigned char)text.p[k]) || text.p[k] == '-' || text.p[k] == '_')) k++;
+        if (k > from && k < text.n && text.p[k] == ':' && !str_starts(str_from(text, k), STR("://"))) return i;
+    }
+    return text.n;
+}
+
 static bool headers_read(struct cli *cli, struct service_server *s, struct err *e)
 {
-    const char *text;
-    size_t n = 0;
-    while (args_nth(&cli->args, "header", n)) n++;
-    struct param *list = ARENA_ARRAY(&cli->a, struct param, n + 1);
+    const char *flag;
+    size_t bytes = 0;
+    for (size_t i = 0; (flag = args_nth(&cli->args, "header", i)); i++) bytes += strlen(flag);
+    struct param *list = ARENA_ARRAY(&cli->a, struct param, bytes / 2 + 1);
     s->headers = list;
-    for (size_t i = 0; (text = args_nth(&cli->args, "header", i)); i++) {
-        struct str name, value;
-        if (!str_cut(str_of(text), ':', &name, &value) || !name.n) /* its value may be a secret */
-            return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'");
-        list[s->n_headers++] = (struct param){str_trim(name), str_trim(value)};
+    for (size_t i = 0; (flag = args_nth(&cli->args, "header", i)); i++) {
+        struct str rest = str_of(flag);
+        do {
+            struct str name, value, one = str_sub(rest, 0, header_end(rest));
+            if (!str_cut(one, ':', &name, &value) || !str_trim(name).n) /* its value may be a secret */
+                return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'");
+            list[s->n_headers++] = (struct param){str_trim(name), str_trim(value)};
+            rest = one.n < rest.n ? str_from(rest, one.n + 1) : STR_NONE;
+        } while (rest.n);
     }
     return true;
+}
+
+/* Both or none: one alone would be left out without a word. */
+static bool tls_read(struct cli *cli, struct service_server *s, struct err *e)
+{
+    const char *cert = args_str(&cli->args, "client-certificate"), *key = args_str(&cli->args, "client-key");
+    s->ca_file = str_of(args_str(&cli->args, "certificate-authority"));
+    s->proxy = str_of(args_str(&cli->args, "proxy-url"));
+    if (s->ca_file.n && access(s->ca_file.p, R_OK) != 0) return err_sys(e, "--certificate-authority '%s'", s->ca_file.p);
+    if (!cert != !key) return err_set(e, ERR_USAGE, "--client-certificate and --client-key are needed together");
+    return !cert || (file_read(&cli->a, cert, LIMIT_VALUE_BYTES, &s->cert, e) && file_read(&cli->a, key, LIMIT_VALUE_BYTES, &s->key, e));
 }
 
 static bool here_only(struct cli *cli, bool by_flag, struct err *e)
@@ -113,8 +147,8 @@ bool remote_choose(struct cli *cli, struct err *e)
     if (cli->args.cmd->where == WHERE_HERE) return here_only(cli, args_has(&cli->args, "argo-server"), e);
     if (!flags_fit(cli, e)) return false;
     struct service_server *s = ARENA_NEW(&cli->a, struct service_server);
-    *s = (struct service_server){.authorization = authorization(cli), .answered = ARENA_NEW(&cli->a, bool),
+    *s = (struct service_server){.authorization = remote_authorization(cli), .answered = ARENA_NEW(&cli->a, bool),
                                  .insecure = switched(cli, "insecure-skip-verify", strcmp(env_or("ARGO_INSECURE_SKIP_VERIFY", ""), "true") == 0)};
     cli->server = s;
-    return url_make(cli, place, &s->url, e) && headers_read(cli, s, e);
+    return url_make(cli, place, &s->url, e) && headers_read(cli, s, e) && tls_read(cli, s, e);
 }

@@ -5,5 +5,7 @@
 
 /* Does it work on one? */
 bool remote_named(const struct cli *cli);
+/* What --token or ARGO_TOKEN says is sent as Authorization; absent or "": nothing. */
+struct str remote_authorization(struct cli *cli);
 /* Sets cli->server, or leaves it NULL: nobody named one, or this command works on this machine alone, which it then says. */
 bool remote_choose(struct cli *cli, struct err *e);

@@ -24,15 +24,33 @@ static struct str selector_of(struct cli *cli)
     return text && *text ? str_fmt(&cli->a, "%s,%.*s", text, STR_ARG(label)) : label;
 }
 
-static void phases_read(struct cli *cli, const char *text, struct list_opts *o)
+/* Misspelt, nothing would be found, and nothing deleted. */
+static bool phase_known(struct str name, struct err *e)
 {
-    struct str head, rest = str_of(text);
-    struct str *phases = ARENA_ARRAY(&cli->a, struct str, strlen(text) + 1);
-    while (str_set(rest)) {
-        str_cut(rest, ',', &head, &rest);
-        if (head.n) phases[o->n_phases++] = str_trim(head);
-    }
+    static const char *const phases[] = {"Pending", "Running", "Succeeded", "Failed", "Error"};
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+        if (str_is(name, phases[i])) return true;
+    return err_set(e, ERR_USAGE, "--status is Pending, Running, Succeeded, Failed or Error, or several of them with commas, not '%.*s'", STR_ARG(name));
+}
+
+static bool phases_read(struct cli *cli, struct list_opts *o, struct err *e)
+{
+    const char *text;
+    size_t bytes = 0;
+    for (size_t i = 0; (text = args_nth(&cli->args, "status", i)); i++) bytes += strlen(text) + 1;
+    struct str *phases = ARENA_ARRAY(&cli->a, struct str, bytes + 1);
     o->phases = phases;
+    for (size_t i = 0; (text = args_nth(&cli->args, "status", i)); i++) {
+        struct str head, rest = str_of(text);
+        while (str_set(rest)) {
+            str_cut(rest, ',', &head, &rest);
+            head = str_trim(head);
+            if (!head.n) continue;
+            if (!phase_known(head, e)) return false;
+            phases[o->n_phases++] = head;
+        }
+    }
+    return true;
 }
 
 bool select_given(const struct cli *cli)
@@ -46,14 +64,14 @@ bool select_given(const struct cli *cli)
 bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
 {
     const struct args *g = &cli->args;
-    const char *status = args_str(g, "status"), *prefix = args_str(g, "prefix");
+    const char *prefix = args_str(g, "prefix");
     *o = (struct list_opts){.name = str_of(prefix), .selector = selector_of(cli)};
     if (!args_on(g, "all-namespaces")) o->ns = cli_namespace(cli);
     o->fields = str_of(args_str(g, "field-selector"));
     if (args_on(g, "completed") && args_on(g, "running"))
         return err_set(e, ERR_USAGE, "--completed and --running exclude each other");
     o->completed = args_on(g, "completed") - args_on(g, "running");
-    if (status) phases_read(cli, status, o);
+    if (!phases_read(cli, o, e)) return false;
     int64_t limit = args_int(g, "limit", args_int(g, "chunk-size", 0));
     o->limit = limit > 0 && args_has(g, "limit") ? (size_t)limit : 0;
     return age_read(cli, "since", &o->created_after_us, e) && age_read(cli, "older", &o->finished_before_us, e);
@@ -71,21 +89,25 @@ bool select_list(struct cli *cli, const struct list_opts *o, struct val *items, 
     return ok;
 }
 
-bool select_show(struct cli *cli, const struct list_opts *o, struct err *e)
+bool select_show(struct cli *cli, const struct list_opts *o, const struct list_view *usual, struct err *e)
 {
     struct val items;
     enum output form;
     CLEANUP(buf_fini) struct buf b;
     buf_init(&b, LIMIT_SHOWN_BYTES);
-    if (!cli_output(cli, &form, e) || !select_list(cli, o, &items, e)) return false;
-    struct list_view v = {
-        .now_us = clock_now_us(),
-        .wide = form == OUTPUT_WIDE,
-        .all_namespaces = args_on(&cli->args, "all-namespaces"),
-        .no_headers = args_on(&cli->args, "no-headers"),
-    };
+    if (!cli_output(cli, &form, e)) return false;
+    struct list_opts whole = *o;
+    struct list_view v = *usual;
+    v.wide |= form == OUTPUT_WIDE;
+    v.all_namespaces |= args_on(&cli->args, "all-namespaces");
+    v.no_headers = args_on(&cli->args, "no-headers");
+    if (v.wide || (form != OUTPUT_TABLE && form != OUTPUT_NAME)) whole.form = LIST_WHOLE;
+    if (form == OUTPUT_NAME) whole.form = LIST_SHORT;
+    if (!select_list(cli, &whole, &items, e)) return false;
+    v.now_us = clock_now_us();
     if (form == OUTPUT_NAME || form == OUTPUT_JSON || form == OUTPUT_YAML) output_put(&items, form, &b);
     else view_list(&cli->a, &items, &v, &b);
+    if (b.overflow) return err_set(e, ERR_LIMIT, "the list is too large to be printed: --limit, -l or another filter makes it smaller");
     cli_out(cli, buf_view(&b));
     return true;
 }

@@ -1,5 +1,6 @@
 /* The flags with which list, delete, stop and logs pick several runs. Runs on: the main thread. */
 #pragma once
+#include "cli/list.h"
 #include "cli/session.h"
 
 /* Fills service's list options from -A, --completed, --running, --status, --since, --older,
@@ -9,5 +10,5 @@ bool select_read(struct cli *cli, struct list_opts *o, struct err *e);
 bool select_given(const struct cli *cli);
 /* The runs that `o` picks, newest first; none where nothing has run yet. */
 bool select_list(struct cli *cli, const struct list_opts *o, struct val *items, struct err *e);
-/* The same on stdout, in the form that --output, --all-namespaces and --no-headers ask for. */
-bool select_show(struct cli *cli, const struct list_opts *o, struct err *e);
+/* The same on stdout, in the form that --output, --all-namespaces and --no-headers ask for; `usual` has the columns without them. */
+bool select_show(struct cli *cli, const struct list_opts *o, const struct list_view *usual, struct err *e);

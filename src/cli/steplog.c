@@ -32,6 +32,7 @@ struct steplog {
     const struct workflow_ref *refs;
     size_t n_refs;
     struct steplog_opts o;
+    struct pod_filter *pods; /* with o.selector; made when it is first needed */
     struct farlog *far; /* of a server elsewhere: in place of all below */
     struct logs_follow *follow;
     struct map by_path; /* log path → index + 1 in sources */
@@ -124,11 +125,20 @@ void steplog_note(struct steplog *l, const struct val *v)
         }
 }
 
+static bool pod_is_meant(struct steplog *l, const struct step_log *s, bool *meant, struct err *e)
+{
+    *meant = step_log_is_meant(s, l->o.pod, l->o.container);
+    if (!*meant || !l->o.selector.n) return true;
+    if (!l->pods) l->pods = service_pod_filter(l->service, l->refs, l->o.selector, e);
+    return l->pods && service_pod_passes(l->pods, s, meant, e);
+}
+
 static bool step_see(struct steplog *l, const struct step_log *s, struct err *e)
 {
     struct map_slot *slot = map_get(&l->by_path, s->path);
-    if (!slot && !step_log_is_meant(s, l->o.pod, l->o.container)) return true;
-    if (!slot) return source_add(l, s, e);
+    bool meant = true;
+    if (!slot && !pod_is_meant(l, s, &meant, e)) return false;
+    if (!slot) return !meant || source_add(l, s, e);
     struct source *known = &l->sources.items[slot->num - 1];
     if (s->finished && !known->finished && l->follow) logs_follow_finish(l->follow, slot->num - 1);
     known->finished = s->finished;
@@ -196,6 +206,7 @@ static struct steplog *steplog_new(struct cli *cli, struct service *s, const str
 static void steplog_drop(struct steplog *l)
 {
     logs_follow_close(l->follow);
+    service_pod_filter_free(l->pods);
     map_fini(&l->by_path);
     VEC_FINI(&l->sources);
     VEC_FINI(&l->files);
@@ -213,7 +224,7 @@ bool steplog_print(struct cli *cli, struct service *s, const struct workflow_ref
     l->refs = refs;
     l->n_refs = n;
     bool ok = steps_see(l, e);
-    if (ok && o->pod.n && l->sources.n == 0)
+    if (ok && o->pod.n && !o->selector.n && l->sources.n == 0)
         ok = err_set(e, ERR_NOT_FOUND, "no pod or step '%.*s' with a log in this workflow", STR_ARG(o->pod));
     ok = ok && logs_read(l->files.items, l->files.n, &q, line_put, l, e);
     out_flush(l);

@@ -16,6 +16,7 @@ void steplog_prefix_put(struct buf *b, const struct style *style, struct str nam
 struct steplog_opts {
     struct str pod;       /* a pod, step or node name; absent: all */
     struct str container; /* absent: main */
+    struct str selector;  /* over the labels of pods, of one run; absent: all */
     struct str grep;      /* absent: all lines */
     int64_t since_ns;     /* 0: all */
     int64_t tail;         /* -1: all */

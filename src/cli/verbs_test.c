@@ -295,7 +295,6 @@ static void logs_are_merged_and_filtered(void **state)
     assert_string_equal(skiff("logs steps-x --since 106751991d").out, skiff("logs steps-x").out); /* before 1970 */
     said_is("logs -l a=b load --tail 1", 0,
             "steps-x-work-1: Traceback: no such table\n", "");
-    said_is("logs -l a=b steps-x load", 2, "", NULL);
     said_is("logs steps-x nobody", 4, "", NULL);
     said_is("logs -f steps-x -c main", 0, NULL, "");
     assert_non_null(strstr(skiff("logs -f steps-x").out, "steps-x-work-1: loading\n"));

@@ -216,6 +216,27 @@ static int diag_cmp(const void *x, const void *y)
     return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
+/* A template that several documents refer to is looked at for each of them. */
+static bool is_same(const struct diag *a, const struct diag *b)
+{
+    return a->line && a->file == b->file && a->line == b->line && a->col == b->col && a->severity == b->severity && a->code && b->code && strcmp(a->code, b->code) == 0 &&
+           str_eq(a->message, b->message);
+}
+
+static void repeats_drop(struct diags *d)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        bool said = false;
+        for (size_t k = n; k-- > 0 && d->items[k].line == d->items[i].line && d->items[k].file == d->items[i].file && !said;)
+            said = is_same(&d->items[k], &d->items[i]);
+        if (!said) d->items[n++] = d->items[i];
+        else if (d->items[i].severity == DIAG_ERROR) d->errors--;
+        else if (d->items[i].severity == DIAG_WARNING) d->warnings--;
+    }
+    d->n = n;
+}
+
 void diags_sort(struct diags *d)
 {
     struct ranked *r = mem_alloc(d->n * sizeof *r);
@@ -223,4 +244,5 @@ void diags_sort(struct diags *d)
     qsort(r, d->n, sizeof *r, diag_cmp);
     for (size_t i = 0; i < d->n; i++) d->items[i] = r[i].d;
     free(r);
+    repeats_drop(d);
 }

@@ -80,7 +80,7 @@ struct diags {
     size_t errors, warnings; /* all of them, also those not kept */
     size_t dropped;          /* beyond LIMIT_DIAGS */
     bool lenient;            /* an unknown field is a warning */
-    bool loose;              /* out: a decoded value has members that are null, or named in another case */
+    bool loose;              /* out: a decoded value has members that are null, unknown, or named in another case */
     bool unquoted;           /* out: it has a number, a boolean or null where text belongs */
 };
 
@@ -109,7 +109,7 @@ void diag_fix_key(struct diags *d, struct diag *to, enum fix_op op, const struct
 struct diag *diags_add_doc_error(struct diags *d, const char *code, const struct doc_error *e);
 size_t diags_fixable(const struct diags *d); /* diagnostics with placed edits */
 
-/* By file, line, column; stable. */
+/* By file, line, column; stable. What is said again of the same place goes, and does not count. */
 void diags_sort(struct diags *d);
 
 struct diag_style {

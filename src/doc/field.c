@@ -450,6 +450,7 @@ static bool take_pairs(struct decoder *dec, const struct field_type *t, const st
         if (!r) {
             unknown_field(dec, t, v, pair);
             ok &= dec->d->lenient;
+            dec->d->loose = true;
             continue;
         }
         if (pair->v.kind == VAL_NULL) {

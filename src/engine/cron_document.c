@@ -119,24 +119,56 @@ struct val cronwf_document(struct arena *a, struct cronwf *c)
 
 /* ---- when, and when no more ---- */
 
-static void map_name(struct scope *s, struct str key, const struct val *map)
+static struct val pairs_of(struct arena *a, const struct val *more, struct val map)
 {
-    static const struct val none = {.kind = VAL_MAP};
-    scope_set_val(s, key, map && map->kind == VAL_MAP ? map : &none);
+    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++) map = map_with(a, &map, more->map[i].key, more->map[i].v);
+    return map;
 }
 
-/* What `annotations` is in Argo is its labels, by mistake; workflows have been written against that. */
+static struct val json_of(struct arena *a, const struct val *map)
+{
+    static const struct val none = {.kind = VAL_MAP};
+    return val_of_str(map ? json_text(a, map) : json_text(a, &none));
+}
+
+/* Labels and annotations as names have them, each with its `json`. What `annotations` is in Argo is the labels, by mistake; workflows have
+ * been written against that, so they are there where there is no annotation of the name. */
+struct named {
+    struct val labels, annotations;
+};
+
+static void named_make(struct arena *a, const struct cronwf *c, struct named *out)
+{
+    const struct val *meta = meta_of(&c->doc), *labels = val_get(meta, STR("labels")), *annotations = val_get(meta, STR("annotations"));
+    out->labels = pairs_of(a, labels, (struct val){.kind = VAL_MAP});
+    out->annotations = pairs_of(a, annotations, out->labels);
+    out->labels = map_with(a, &out->labels, STR("json"), json_of(a, labels));
+    out->annotations = map_with(a, &out->annotations, STR("json"), json_of(a, annotations));
+}
+
+/* {{cronworkflow.labels.json}} alone; expressions find it in the map. */
+static bool named_lookup(void *ctx, struct str key, struct scope_value *out)
+{
+    struct named *n = ctx;
+    const struct val *map = str_is(key, "cronworkflow.labels.json") ? &n->labels : str_is(key, "cronworkflow.annotations.json") ? &n->annotations : NULL;
+    if (map) *out = (struct scope_value){.kind = SCOPE_STR, .str = val_get_str(map, "json")};
+    return map != NULL;
+}
+
 static void names_set(struct arena *a, struct scope *s, const struct cronwf *c)
 {
-    const struct val *meta = meta_of(&c->doc), *labels = val_get(meta, STR("labels"));
+    const struct val *meta = meta_of(&c->doc);
+    struct named *named = ARENA_NEW(a, struct named);
     struct val *counts = ARENA_ARRAY(a, struct val, 2);
     counts[0] = val_of_i64(a, c->failed);
     counts[1] = val_of_i64(a, c->succeeded);
+    named_make(a, c, named);
     scope_init(s, NULL);
+    scope_set_lookup(s, named_lookup, named);
     scope_set(s, STR("cronworkflow.name"), val_get_str(meta, "name"));
     scope_set(s, STR("cronworkflow.namespace"), val_get_str(meta, "namespace"));
-    map_name(s, STR("cronworkflow.labels"), labels);
-    map_name(s, STR("cronworkflow.annotations"), labels);
+    scope_set_val(s, STR("cronworkflow.labels"), &named->labels);
+    scope_set_val(s, STR("cronworkflow.annotations"), &named->annotations);
     scope_set_val(s, STR("cronworkflow.failed"), &counts[0]);
     scope_set_val(s, STR("cronworkflow.succeeded"), &counts[1]);
     if (c->last_us) scope_set_time(s, STR("cronworkflow.lastScheduledTime"), c->last_us);
@@ -155,34 +187,17 @@ bool cron_stop_is_due(struct arena *a, const struct cronwf *c, int64_t now_us, b
     return !text.n || expr_eval_bool(a, text, &env, out, e) || err_ctx(e, "failed to evaluate stop expression");
 }
 
-static struct val json_of(struct arena *a, const struct val *map)
-{
-    static const struct val none = {.kind = VAL_MAP};
-    return val_of_str(map ? json_text(a, map) : json_text(a, &none));
-}
-
 bool cron_when_holds(struct arena *a, const struct cronwf *c, int64_t now_us, bool *out, struct err *e)
 {
     struct str when = val_get_str(c->spec, "when"), text;
-    struct scope s CLEANUP(scope_fini), more CLEANUP(scope_fini);
-    struct tags_opts o = {.scope = &more, .policy = TAGS_FAIL, .clock.now_us = now_us};
+    struct scope s CLEANUP(scope_fini);
+    struct tags_opts o = {.scope = &s, .policy = TAGS_FAIL, .clock.now_us = now_us};
     names_set(a, &s, c);
-    scope_init(&more, &s);
-    struct val labels = json_of(a, val_get(meta_of(&c->doc), STR("labels")));
-    struct val annotations = json_of(a, val_get(meta_of(&c->doc), STR("annotations")));
-    scope_set_val(&more, STR("cronworkflow.labels.json"), &labels);
-    scope_set_val(&more, STR("cronworkflow.annotations.json"), &annotations);
     *out = true;
     return !when.n || (tags_replace(a, when, &o, &text, e) && when_eval_params(a, text, NULL, out, e));
 }
 
 /* ---- the workflow ---- */
-
-static struct val pairs_of(struct arena *a, const struct val *more, struct val map)
-{
-    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++) map = map_with(a, &map, more->map[i].key, more->map[i].v);
-    return map;
-}
 
 static struct val labels_of(struct arena *a, const struct val *cron)
 {

@@ -64,7 +64,7 @@ static struct val parse(struct arena *a, const char *spec)
     struct val v;
     struct err e = {0};
     struct str text = str_fmt(a, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\n"
-                              "metadata: {name: c, namespace: default, uid: u-c, resourceVersion: '7', creationTimestamp: '2026-01-01T00:00:00Z'}\n"
+                              "metadata: {name: c, namespace: default, uid: u-c, resourceVersion: '7', creationTimestamp: '2026-01-01T00:00:00Z', labels: {team: vision, a/b: c}, annotations: {note: hello}}\n"
                               "spec:\n  workflowSpec: {entrypoint: main}\n%s", spec);
     if (!yaml_parse(a, text, NULL, &v, &e)) fail_msg("%s", e.text);
     return v;
@@ -341,6 +341,10 @@ static void when_holds(void **state)
         {"{{= cronworkflow.succeeded < 1 }}", "01-01T01:00", NULL},
         {"{{cronworkflow.nothing}} == 1", "", "run policy error: failed to resolve {{cronworkflow.nothing}}"},
         {"1 < 0", "", NULL},
+        {"{{= cronworkflow.labels.team == 'vision' && cronworkflow.labels['a/b'] == 'c' && cronworkflow.succeeded < 1 }}", "01-01T01:00", NULL},
+        {"{{= cronworkflow.annotations['note'] == 'hello' && cronworkflow.annotations.team == 'vision' && cronworkflow.succeeded < 1 }}", "01-01T01:00", NULL},
+        {"{{= cronworkflow.labels.json contains 'vision' && cronworkflow.succeeded < 1 }}", "01-01T01:00", NULL},
+        {"{{= cronworkflow.labels.none == 'x' }}", "", "run policy error: failed to evaluate expression: cronworkflow.labels.none is missing"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct world w;

@@ -530,6 +530,7 @@ void daemon_tell(struct run *r, struct node *n); /* run.c: whoever waits for it 
 
 /* metrics.c */
 void metrics_of_node(struct run *r, struct node *n, bool begins);
+void metrics_of_attempt(struct run *r, struct node *attempt); /* another is about to follow */
 void metrics_of_run(struct run *r, bool begins);
 
 /* podspec.c */

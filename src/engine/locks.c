@@ -153,6 +153,8 @@ static struct lock *lock_get(struct locks *all, const struct lock_name *n)
 
 static void lock_drop(struct lock *k)
 {
+    const struct locks_watch *w = &k->locks->watch;
+    if (w->gone) w->gone(w->ctx, &k->name);
     map_del(&k->locks->by_name, k->key);
     disown(k->key);
     disown(k->text);
@@ -258,6 +260,7 @@ static void queue_join(struct lock_claim *c)
 {
     struct lock_group *g = c->group = group_get(c);
     heap_push(&g->claims, c);
+    for (size_t i = 0; i < c->n; i++) c->seats[i].line->lock->waits++;
     if (heap_has(&g->party->ready, g)) heap_fix(&g->party->ready, g);
     mark_ready(g);
 }
@@ -267,6 +270,7 @@ static void queue_leave(struct lock_claim *c)
     struct lock_group *g = c->group;
     if (!g) return;
     c->group = NULL;
+    for (size_t i = 0; i < c->n; i++) c->seats[i].line->lock->waits--;
     if (g->claims.n == 1) {
         heap_remove(&g->claims, c);
         if (heap_has(&g->party->ready, g)) heap_remove(&g->party->ready, g);
@@ -401,9 +405,13 @@ struct lock_claim *lock_next(struct lock_party *p)
 void lock_take(struct lock_claim *c)
 {
     ASSERT(c->group && group_can_go(c->group));
+    const struct locks_watch *w = &c->party->locks->watch;
     queue_leave(c);
     hold(c);
-    for (size_t i = 0; i < c->n; i++) touch(c->seats[i].line->lock);
+    for (size_t i = 0; i < c->n; i++) {
+        touch(c->seats[i].line->lock);
+        if (w->taken) w->taken(w->ctx, &c->seats[i].line->lock->name);
+    }
 }
 
 bool lock_claim_why(struct arena *a, const struct lock_claim *c, struct str *message, struct str *lock)
@@ -442,6 +450,16 @@ void locks_free(struct locks *k)
     map_fini(&k->by_name);
     VEC_FINI(&k->awake);
     free(k);
+}
+
+void locks_watch(struct locks *k, const struct locks_watch *w) { k->watch = *w; }
+
+void locks_visit(const struct locks *k, void (*seen)(void *ctx, const struct lock_name *name, size_t held, size_t waits), void *ctx)
+{
+    for (struct map_slot *s = NULL; (s = map_next(&k->by_name, s));) {
+        const struct lock *l = s->ptr;
+        seen(ctx, &l->name, l->holders.n, l->waits);
+    }
 }
 
 void locks_refresh(struct locks *all)

@@ -33,6 +33,16 @@ void locks_free(struct locks *k); /* every party has left; NULL is fine */
 /* Limits may have changed: asks for each one that is in use. */
 void locks_refresh(struct locks *k);
 
+/* For whoever measures: a lock is held once more (after a restart not again), and nobody has to do with it any longer. */
+struct locks_watch {
+    void (*taken)(void *ctx, const struct lock_name *name);
+    void (*gone)(void *ctx, const struct lock_name *name);
+    void *ctx;
+};
+void locks_watch(struct locks *k, const struct locks_watch *w);
+/* Those that somebody has to do with: how many hold it, and how many claims wait for it. */
+void locks_visit(const struct locks *k, void (*seen)(void *ctx, const struct lock_name *name, size_t held, size_t waits), void *ctx);
+
 /* ---- parties ---- */
 
 struct lock_party;

@@ -23,6 +23,7 @@ struct lock {
     VEC(struct lock_entry_held) holders;
     struct heap lines; /* of parties with somebody who waits */
     size_t n_lines;    /* all of them */
+    size_t waits;      /* claims that wait for it */
 };
 
 struct lock_line {
@@ -79,4 +80,5 @@ struct locks {
     void *ctx;
     struct map by_name;
     VEC(struct lock_party *) awake;
+    struct locks_watch watch;
 };

@@ -76,6 +76,41 @@ static void test_mutex(void **state)
     locks_free(k);
 }
 
+struct tally {
+    size_t taken, gone, held, waits;
+};
+static void on_taken(void *ctx, const struct lock_name *n) { ((struct tally *)ctx)->taken++; }
+static void on_gone(void *ctx, const struct lock_name *n) { ((struct tally *)ctx)->gone++; }
+static void on_seen(void *ctx, const struct lock_name *n, size_t held, size_t waits)
+{
+    ((struct tally *)ctx)->held = held;
+    ((struct tally *)ctx)->waits = waits;
+}
+
+static void test_is_watched(void **state)
+{
+    (void)state;
+    struct locks *k = locks_new(limit_fn, NULL);
+    struct tally t = {0};
+    locks_watch(k, &(struct locks_watch){on_taken, on_gone, &t});
+    struct lock_party *p = join(k, 0, 1, 1), *q = join(k, 0, 2, 2);
+    struct lock_claim *a = claim(p, "default/p", mutex("m")), *b = claim(q, "default/q", mutex("m"));
+    lock_take(a);
+    locks_visit(k, on_seen, &t);
+    assert_true(t.taken == 1 && t.held == 1 && t.waits == 1 && t.gone == 0);
+    lock_claim_free(a);
+    lock_take(b);
+    locks_visit(k, on_seen, &t);
+    assert_true(t.taken == 2 && t.held == 1 && t.waits == 0);
+    locks_leave(q);
+    assert_int_equal(t.gone, 1);
+    struct lock_name m = mutex("m");
+    lock_claim_again(p, STR("default/p"), NULL, &m, 1, true);
+    assert_int_equal(t.taken, 2);
+    locks_leave(p);
+    locks_free(k);
+}
+
 static void test_priority_then_creation_then_number(void **state)
 {
     (void)state;
@@ -417,7 +452,7 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mutex),
+        cmocka_unit_test(test_mutex), cmocka_unit_test(test_is_watched),
         cmocka_unit_test(test_priority_then_creation_then_number),
         cmocka_unit_test(test_all_or_none),
         cmocka_unit_test(test_same_party_passes),

@@ -149,9 +149,9 @@ static void resources_scope(struct run *r, struct scope *s, const struct node *n
                   str_fmt(&r->scratch, "%lld", (long long)used->items[i].seconds));
 }
 
-void metrics_of_node(struct run *r, struct node *n, bool begins)
+static void of_node(struct run *r, struct node *n, bool begins)
 {
-    const struct val *list = n->tmpl && !n->retried && n->type != NTYPE_SKIP ? val_path(n->tmpl->src, "metrics.prometheus") : NULL;
+    const struct val *list = n->tmpl && n->type != NTYPE_SKIP ? val_path(n->tmpl->src, "metrics.prometheus") : NULL;
     struct scope locals CLEANUP(scope_fini) = {0}, s CLEANUP(scope_fini) = {0};
     if (!list) return;
     scope_init(&locals, globals_for(r, n->wf_status));
@@ -165,6 +165,14 @@ void metrics_of_node(struct run *r, struct node *n, bool begins)
     if (n->finished_us) resources_scope(r, &s, n, took);
     emit(r, list, &s, n, begins);
 }
+
+/* What is tried again tells when it begins and when it is over for good; a failed attempt, when another follows it. */
+void metrics_of_node(struct run *r, struct node *n, bool begins)
+{
+    if (!n->retried) of_node(r, n, begins);
+}
+
+void metrics_of_attempt(struct run *r, struct node *attempt) { of_node(r, attempt, false); }
 
 /* ---- of the workflow ---- */
 

@@ -173,8 +173,10 @@ static void metrics_are_told_once(void **state)
               "{name: bad, help: h, counter: {value: '{{status}}'}}]}\n    container: {image: x}\n");
     assert_int_equal(f.out.n_metrics, 2); /* the clocks */
     assert_true(f.out.metrics[0].since_us && f.out.metrics[1].since_us);
-    done(&f, "wf(0)", NODE_FAILED, T0 + 1000000); /* attempts tell nothing */
-    assert_int_equal(f.out.n_metrics, 0);
+    done(&f, "wf(0)", NODE_FAILED, T0 + 1000000); /* an attempt that another follows */
+    assert_int_equal(f.out.n_metrics, 2);
+    assert_string_equal(f.out.metrics[1].name.p, "took");
+    assert_true(f.out.metrics[1].value == 1.0 && !f.out.metrics[0].since_us && f.out.metrics[0].value == 1.0);
     done(&f, "wf(1)", NODE_SUCCEEDED, T0 + 3000000);
     assert_int_equal(f.out.n_metrics, 3);
     assert_string_equal(f.out.metrics[1].name.p, "took");

@@ -249,6 +249,7 @@ struct node *start_attempt(struct run *r, struct node *retry)
         .inputs = retry->inputs,
     };
     if (!s.attempt) retry->retry->first_started_us = r->now_us; /* anew, when a reset has dropped them all */
+    if (retry->retry->last) metrics_of_attempt(r, retry->retry->last);
     struct node *n = memoized(r, &s, type_of(s.tmpl));
     if (!n) {
         n = make(r, &s, type_of(s.tmpl));

@@ -307,6 +307,7 @@ struct exec *exec_open(const struct exec_opts *o, struct err *e)
     x->transfers_wait_last = &x->transfers_wait;
     x->full = config_is(o->config, CONFIG_DURABILITY, "full");
     x->locks = locks_new(exec_lock_limit, x);
+    measure_locks(x);
     x->throttle = throttle_new(config_int(o->config, CONFIG_WORKFLOWS), config_int(o->config, CONFIG_NAMESPACE_WORKFLOWS));
     x->max_processes = (uint64_t)MAX(config_int(o->config, CONFIG_STEP_PROCESSES), 0);
     x->quiet = cpus / 2;

@@ -477,6 +477,7 @@ void retired_keep(struct exec *x);   /* rolled back */
 void job_move(struct job *j, enum job_state to);
 void measure_pod_end(struct job *j, bool good);
 void measure_commit(struct exec *x, bool durable, int64_t from_us); /* it is done */
+void measure_locks(struct exec *x); /* from now on */
 void measure_run(struct active *l, const struct run_row *row);      /* as it is stored now */
 
 /* timetable.c; with none nothing happens */

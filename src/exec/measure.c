@@ -205,6 +205,30 @@ static void load_put(struct exec *x, const struct exec_load_now *n)
     stats_add(s, STAT_CONDITION, without, (double)(n->workflows - n->workflows_running));
 }
 
+/* ---- locks, as Argo names them ---- */
+
+static void lock_put(struct exec *x, enum stat_id what, const struct lock_name *n, double value)
+{
+    bool database = n->kind == LOCK_DB || n->kind == LOCK_DB_MUTEX, mutex = n->kind == LOCK_MUTEX || n->kind == LOCK_DB_MUTEX;
+    struct arena a CLEANUP(arena_fini);
+    arena_init(&a);
+    struct str labels[] = {mutex ? STR("mutex") : STR("semaphore"), database ? STR("database") : STR("configmap"),
+                           n->kind == LOCK_CONFIG_MAP ? str_fmt(&a, "%.*s/%.*s", STR_ARG(n->name), STR_ARG(n->key)) : n->name, n->ns};
+    stats_add(x->stats, what, labels, value);
+}
+
+static void on_lock_taken(void *ctx, const struct lock_name *n) { lock_put(ctx, STAT_LOCKS_TAKEN, n, 1); }
+
+static void on_lock_seen(void *ctx, const struct lock_name *n, size_t held, size_t waits)
+{
+    lock_put(ctx, STAT_LOCKS_HELD, n, (double)held);
+    lock_put(ctx, STAT_LOCKS_PENDING, n, (double)waits);
+}
+
+static void on_lock_gone(void *ctx, const struct lock_name *n) { on_lock_seen(ctx, n, 0, 0); }
+
+void measure_locks(struct exec *x) { locks_watch(x->locks, &(struct locks_watch){on_lock_taken, on_lock_gone, x}); }
+
 static void process_put(struct exec *x)
 {
     struct stats *s = x->stats;
@@ -246,6 +270,7 @@ void exec_metrics_write(struct exec *x, struct buf *b)
     struct exec_load_now now;
     exec_load_get(x, &now);
     load_put(x, &now);
+    locks_visit(x->locks, on_lock_seen, x);
     phases_now(x);
     process_put(x);
     about_put(x);

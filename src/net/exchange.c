@@ -48,6 +48,7 @@ static void request_copy(struct exchange *x, const struct web_request *r)
     x->req.cert = str_dup(a, r->cert);
     x->req.key = str_dup(a, r->key);
     x->req.ca_file = str_dup(a, r->ca_file);
+    x->req.proxy = str_dup(a, r->proxy);
     if (r->socket) x->req.socket = str_dup(a, str_of(r->socket)).p;
     if (!x->req.max_bytes) x->req.max_bytes = LIMIT_WEB_BODY_BYTES;
     x->method = r->method.n ? str_dup(a, r->method) : STR("GET");
@@ -335,7 +336,8 @@ static void set_security(struct exchange *x)
     if (file && *file) c->easy_setopt(x->easy, CURLOPT_CAINFO, file); /* as Go */
     if (dir && *dir) c->easy_setopt(x->easy, CURLOPT_CAPATH, dir);
     if (x->req.ca_file.n) c->easy_setopt(x->easy, CURLOPT_CAINFO, x->req.ca_file.p);
-    if (address_is_local(host)) c->easy_setopt(x->easy, CURLOPT_NOPROXY, "*");
+    if (x->req.proxy.n) c->easy_setopt(x->easy, CURLOPT_PROXY, x->req.proxy.p);
+    if (x->req.proxy.n || address_is_local(host)) c->easy_setopt(x->easy, CURLOPT_NOPROXY, x->req.proxy.n ? "" : "*");
     if (x->trusted && (x->req.user.n || x->req.password.n)) {
         c->easy_setopt(x->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         c->easy_setopt(x->easy, CURLOPT_USERNAME, x->req.user.p ? x->req.user.p : "");

@@ -39,6 +39,7 @@ struct web_request {
     struct str user, password;  /* basic authentication, when either is set */
     struct str cert, key;       /* PEM: the client's certificate, when both are set */
     struct str ca_file;         /* PEM: who vouches for the server; absent or "": see above */
+    struct str proxy;           /* its address, then for every host; absent or "": see above */
     int64_t timeout_ms;         /* of everything together; 0: none */
     int64_t connect_timeout_ms; /* 0: LIMIT_WEB_CONNECT_MS */
     uint64_t max_bytes;         /* of the reply's body; 0: LIMIT_WEB_BODY_BYTES. In memory no more than LIMIT_WEB_ANSWER_BYTES */

@@ -158,16 +158,39 @@ static bool assembled(struct arena *a, struct service *s, const struct val *doc,
     return true;
 }
 
-struct val workflow_to_send(struct arena *a, const struct val *doc, const struct submit_opts *o)
+static struct val renamed(struct arena *a, struct val meta, const struct submit_opts *o)
 {
-    struct val v = workflow_override(a, doc, o);
-    const struct val *given = val_get(doc, STR("metadata"));
-    struct val meta = given ? *given : (struct val){.kind = VAL_MAP};
     if (o->generate_name.n) {
         meta = map_without(a, &meta, STR("name"));
         meta = map_with(a, &meta, STR("generateName"), val_of_str(o->generate_name));
     }
-    if (o->name.n) meta = map_with(a, &meta, STR("name"), val_of_str(o->name));
+    return o->name.n ? map_with(a, &meta, STR("name"), val_of_str(o->name)) : meta;
+}
+
+struct val service_cron_override(struct arena *a, const struct val *cron, const struct submit_opts *o, struct str schedule)
+{
+    static const struct val empty = {.kind = VAL_MAP};
+    const struct val *spec = val_get(cron, STR("spec")), *meta = val_get(cron, STR("metadata"));
+    const struct val *child = val_get(spec, STR("workflowMetadata")), *run = val_get(spec, STR("workflowSpec"));
+    struct val_builder b;
+    struct val mine = spec ? *spec : empty, inner = map_with(a, NULL, STR("spec"), run ? *run : empty);
+    inner = workflow_override(a, &inner, o);
+    mine = map_with(a, &mine, STR("workflowSpec"), *val_get(&inner, STR("spec")));
+    if (schedule.n) {
+        list_begin(&b, a);
+        list_add(&b, val_of_str(schedule));
+        mine = map_with(a, &mine, STR("schedules"), list_done(&b));
+    }
+    if (o->n_labels) mine = map_with(a, &mine, STR("workflowMetadata"), with_pairs(a, child ? child : &empty, "labels", o->labels, o->n_labels));
+    struct val out = map_with(a, cron, STR("spec"), mine);
+    return map_with(a, &out, STR("metadata"), renamed(a, meta ? *meta : empty, o));
+}
+
+struct val workflow_to_send(struct arena *a, const struct val *doc, const struct submit_opts *o)
+{
+    struct val v = workflow_override(a, doc, o);
+    const struct val *given = val_get(doc, STR("metadata"));
+    struct val meta = renamed(a, given ? *given : (struct val){.kind = VAL_MAP}, o);
     if (!val_get_str(&meta, "name").n && !val_get_str(&meta, "generateName").n)
         meta = map_with(a, &meta, STR("generateName"), val_of_str(STR("workflow-")));
     if (!val_get_str(&meta, "namespace").n) meta = map_with(a, &meta, STR("namespace"), val_of_str(namespace_of(o)));

@@ -176,7 +176,7 @@ bool service_delete(struct service *s, struct str ns, struct str name, bool forc
     bool ended;
     arena_init(&a);
     if (!force && service_phase(&a, s, &(struct workflow_ref){ns, name}, &phase, &ended, &absent) && !ended)
-        return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is not finished: stop it first", STR_ARG(name));
+        return err_set(e, ERR_NOT_NOW, "workflow '%.*s' is not finished: stop it first, or delete it with --force", STR_ARG(name));
     for (unsigned i = 0; !s->exec; i++) {
         if (delete_there(s, ns, name, e)) return true;
         if (!service_unreached(s, i, e)) return false;

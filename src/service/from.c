@@ -9,7 +9,7 @@ static bool kind_read(struct str word, enum resource_kind_id *out)
     static const struct { const char *word; enum resource_kind_id kind; } also[] = {
         {"workflowtemplate", RESOURCE_WORKFLOW_TEMPLATE}, {"wftmpl", RESOURCE_WORKFLOW_TEMPLATE},
         {"cwft", RESOURCE_CLUSTER_WORKFLOW_TEMPLATE},     {"cronwf", RESOURCE_CRON_WORKFLOW},
-        {"cwf", RESOURCE_CRON_WORKFLOW},
+        {"cwf", RESOURCE_CRON_WORKFLOW},                  {"cwftmpl", RESOURCE_CLUSTER_WORKFLOW_TEMPLATE},
     };
     for (size_t i = 0; i < ARRAY_LEN(also); i++)
         if (str_is(word, also[i].word)) return *out = also[i].kind, true;

@@ -80,3 +80,36 @@ bool pod_labels_match(struct pod_labels *x, struct store *st, const struct workf
     *out = ok && selector_matches(sel, &labels);
     return ok;
 }
+
+struct pod_filter {
+    struct service *s;
+    struct workflow_ref ref;
+    struct selector selector;
+    struct pod_labels *labels;
+    struct arena a;
+};
+
+struct pod_filter *service_pod_filter(struct service *s, const struct workflow_ref *ref, struct str selector, struct err *e)
+{
+    struct pod_filter *f = mem_zalloc(sizeof *f);
+    arena_init(&f->a);
+    f->s = s;
+    f->ref = (struct workflow_ref){str_dup(&f->a, ref->ns), str_dup(&f->a, ref->name)};
+    f->labels = pod_labels_new();
+    if (selector_parse(&f->a, str_dup(&f->a, selector), &f->selector, e)) return f;
+    service_pod_filter_free(f);
+    return NULL;
+}
+
+bool service_pod_passes(struct pod_filter *f, const struct step_log *log, bool *out, struct err *e)
+{
+    return pod_labels_match(f->labels, service_store(f->s), &f->ref, log, &f->selector, out, e);
+}
+
+void service_pod_filter_free(struct pod_filter *f)
+{
+    if (!f) return;
+    pod_labels_free(f->labels);
+    arena_fini(&f->a);
+    free(f);
+}

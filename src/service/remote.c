@@ -15,7 +15,8 @@ struct remote *remote_new(struct arena *a, const struct service_server *o, struc
     while (url.n && url.p[url.n - 1] == '/') url.n--;
     if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
         return err_set(e, ERR_USAGE, "'%.*s' is no address of a server", STR_ARG(o->url)), NULL;
-    *r = (struct remote){.url = str_dup(a, url), .insecure = o->insecure, .known = o->authorization.n, .answered = o->answered, .kept = web_kept_new()};
+    *r = (struct remote){.url = str_dup(a, url), .insecure = o->insecure, .known = o->authorization.n, .answered = o->answered, .kept = web_kept_new(),
+                         .ca_file = str_dup(a, o->ca_file), .cert = str_dup(a, o->cert), .key = str_dup(a, o->key), .proxy = str_dup(a, o->proxy)};
     r->fields = ARENA_ARRAY(a, struct web_field, o->n_headers + 3);
     for (size_t i = 0; i < o->n_headers; i++)
         r->fields[r->n_fields++] = (struct web_field){str_dup(a, o->headers[i].name), str_dup(a, o->headers[i].value)};
@@ -162,7 +163,8 @@ bool remote_lacks(const struct err *e)
 static struct web_request request_of(struct arena *a, const struct remote *r, const char *method, const char *target, struct str body)
 {
     return (struct web_request){.method = str_of(method), .url = str_fmt(a, "%.*s%s", STR_ARG(r->url), target), .body = body,
-                                .fields = r->fields, .n_fields = r->n_fields, .insecure = r->insecure, .same_origin = true, .same_host = true};
+                                .fields = r->fields, .n_fields = r->n_fields, .insecure = r->insecure, .same_origin = true, .same_host = true,
+                                .ca_file = r->ca_file, .cert = r->cert, .key = r->key, .proxy = r->proxy};
 }
 
 static bool fetch_once(struct arena *a, struct remote *r, const struct web_request *q, struct web_reply *reply, struct err *e)

@@ -19,6 +19,7 @@ static const char *log_target(struct arena *a, struct remote *r, const struct lo
     buf_printf(&b, "/api/v1/workflows/%.*s/%.*s/log?logOptions.timestamps=true", STR_ARG(web_escape(a, o->ref.ns)), STR_ARG(web_escape(a, o->ref.name)));
     query_add(&b, a, "&logOptions.container=", container);
     query_add(&b, a, "&podName=", o->pod);
+    query_add(&b, a, "&selector=", o->selector);
     query_add(&b, a, "&grep=", o->grep);
     if (since_ns) query_add(&b, a, "&logOptions.sinceTime=", rfc3339_nano(a, since_ns));
     if (tail >= 0) buf_printf(&b, "&logOptions.tailLines=%lld", (long long)tail);

@@ -11,6 +11,7 @@ struct remote {
     struct web_field *fields;
     size_t n_fields;
     bool insecure, known; /* it is sent a token */
+    struct str ca_file, cert, key, proxy; /* as of service_server */
     bool asked, skiff;    /* remote_is_skiff */
     bool *answered;       /* it was there once: a read that does not reach it now is tried again, because it may be restarting */
     struct web_kept *kept;

@@ -27,6 +27,9 @@ struct service_server {
     const struct param *headers;
     size_t n_headers;
     bool insecure;            /* its certificate is not checked */
+    struct str ca_file;       /* PEM: who vouches for it; absent: the system says */
+    struct str cert, key;     /* PEM: what it asks for; absent: nothing */
+    struct str proxy;         /* on the way to it; absent: the environment says */
     bool *answered;           /* it was there once, also for another service: what only reads is tried again then */
 };
 
@@ -151,6 +154,8 @@ bool service_object_lint(struct arena *a, struct service *s, enum service_kind k
 bool service_object_delete(struct service *s, enum service_kind kind, struct str ns, struct str name, struct err *e);
 /* When a CronWorkflow is due next after `now_us`: the earliest of its schedules. False: suspended, stopped or never. */
 bool service_cron_next(const struct val *cron, int64_t now_us, int64_t *out_us);
+/* The document with what the options say in its workflowSpec, labels of its workflows and its own name; a schedule takes the place of all. */
+struct val service_cron_override(struct arena *a, const struct val *cron, const struct submit_opts *o, struct str schedule);
 /* Sets spec.suspend of a CronWorkflow. */
 bool service_cron_suspend(struct arena *a, struct service *s, struct str ns, struct str name, bool suspend,
                           struct val *out, struct err *e);
@@ -396,6 +401,12 @@ bool service_logs_node(struct arena *a, struct service *s, const struct workflow
 bool service_logs_previous(struct arena *a, struct service *s, struct str ns, struct str name,
                            struct step_log **out, size_t *n, struct err *e);
 
+/* Which steps of a workflow have pods with certain labels. Not of a server elsewhere, which looks by itself (log_opts). */
+struct pod_filter;
+struct pod_filter *service_pod_filter(struct service *s, const struct workflow_ref *ref, struct str selector, struct err *e);
+bool service_pod_passes(struct pod_filter *f, const struct step_log *log, bool *out, struct err *e);
+void service_pod_filter_free(struct pod_filter *f); /* NULL is fine */
+
 /* ---- lines of logs, of a server elsewhere ---- */
 
 struct log_line {
@@ -404,6 +415,7 @@ struct log_line {
 struct log_opts {
     struct workflow_ref ref;
     struct str pod, container, grep; /* as in streams.h; absent: all, main, all */
+    struct str selector;             /* over the labels of pods; absent: all */
     int64_t since_ns, tail;          /* 0: all; -1: all */
     bool previous;
     void (*on_line)(void *user, const struct log_line *line);

@@ -181,6 +181,7 @@ static void stored_and_started(void **state)
     assert_int_equal(list.n, 1);
     OK(f, service_from(&f->a, f->s, ns, STR("wftmpl/t"), &v, &f->e));
     assert_string_equal(json_text(&f->a, val_get(&v, STR("spec"))).p, "{\"workflowTemplateRef\":{\"name\":\"t\"}}");
+    OK(f, service_from(&f->a, f->s, ns, STR("cwftmpl/t"), &v, &f->e));
     OK(f, service_from(&f->a, f->s, ns, STR("ClusterWorkflowTemplate/t"), &v, &f->e));
     assert_string_equal(json_text(&f->a, val_get(&v, STR("spec"))).p,
                         "{\"workflowTemplateRef\":{\"name\":\"t\",\"clusterScope\":true}}");

@@ -75,6 +75,7 @@ const char *doc_kind_doc(enum doc_kind kind);
 bool doc_kind_namespaced(enum doc_kind kind);
 const struct field_type *doc_kind_type(enum doc_kind kind);
 
-/* The value with known fields under their exact names, text where text belongs, without null members, and with 3.x forms replaced by their 4.x forms (schedule, mutex, semaphore, condition,
- * ttlSecondsAfterFinished …); `v` itself when there is nothing to do. */
+/* The value with known fields under their exact names and no others, text where text belongs, without null members, and with 3.x
+ * forms replaced by their 4.x forms (schedule, mutex, semaphore, condition, ttlSecondsAfterFinished …); `v` itself when there
+ * is nothing to do. */
 const struct val *document_upgrade(struct arena *a, const struct field_type *t, const struct val *v);

@@ -1,5 +1,5 @@
 /* Argo 3.x forms become 4.x forms, known fields get their exact names, numbers and booleans where text belongs become
- * text, and null members go, as Go's decoder has them: on values, guided by the field tables. See documents.h. */
+ * text, and unknown and null members go, as Go's decoder has them: on values, guided by the field tables. See documents.h. */
 #include "doc/field.h"
 #include "spec/documents.h"
 
@@ -124,21 +124,21 @@ static bool upgrade_entries(struct arena *a, const struct field_row *r, const st
 static bool upgrade_field(struct arena *a, const struct field_row *r, const struct val *v,
                           struct val *out)
 {
-    if (!r || (r->kind != FIELD_STRUCT && !is_text(r))) return false;
+    if (r->kind != FIELD_STRUCT && !is_text(r)) return false;
     if (r->shape == FIELD_LIST) return v->kind == VAL_LIST && upgrade_items(a, r, v, out);
     if (r->shape == FIELD_MAP) return v->kind == VAL_MAP && upgrade_entries(a, r, v, out);
     return upgrade_one(a, r, v, out);
 }
 
 /* A template of which `suspend:` is all there is has no body (E0301): lint shows where {} belongs. */
-static bool is_null(const struct field_type *t, const struct field_row *r, const struct val_pair *p)
+static bool is_null(const struct field_type *t, const struct val_pair *p)
 {
-    return r && p->v.kind == VAL_NULL && !(t == &argo_template_type && str_is(p->key, "suspend"));
+    return p->v.kind == VAL_NULL && !(t == &argo_template_type && str_is(p->key, "suspend"));
 }
 
 static bool is_renamed(const struct field_row *r, const struct val_pair *p)
 {
-    return r && !str_eq(p->key, str_n(r->name, r->name_n));
+    return !str_eq(p->key, str_n(r->name, r->name_n));
 }
 
 static bool upgrade(struct arena *a, const struct field_type *t, const struct val *v,
@@ -155,10 +155,11 @@ static bool upgrade(struct arena *a, const struct field_type *t, const struct va
         const struct field_row *r = field_find(t, v->map[i].key);
         struct val_pair *p = &pairs[plain.n];
         *p = v->map[i];
-        changed |= is_null(t, r, p) || is_renamed(r, p);
-        if (is_null(t, r, p)) continue;
-        if (r) p->key = str_n(r->name, r->name_n);
-        converts |= r && r->was && is_converted(t, p->key);
+        bool goes = !r || is_null(t, p);
+        changed |= goes || is_renamed(r, p);
+        if (goes) continue;
+        p->key = str_n(r->name, r->name_n);
+        converts |= r->was && is_converted(t, p->key);
         changed |= upgrade_field(a, r, &v->map[i].v, &p->v);
         plain.n++;
     }

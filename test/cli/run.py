@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 import addresses  # noqa: E402
 import common  # noqa: E402
+import habits  # noqa: E402
 import shapes  # noqa: E402
 import steer  # noqa: E402
 
@@ -253,7 +254,7 @@ def own_commands(score, skiff):
 def main():
     score = common.Score()
     skiff = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["SKIFF"])
-    for test in (commands, forced, routes, followed, awaited_log, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS):
+    for test in (commands, forced, routes, followed, awaited_log, failed_tail, lost_output, without_engine, loaded, durable, own_commands, *addresses.TESTS, *steer.TESTS, *habits.TESTS):
         test(score, skiff)
     return score.end()
 

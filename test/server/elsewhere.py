@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import signal
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -87,11 +88,11 @@ list --since 1h -o name|list --older 1h -o name|list --field-selector metadata.n
 get good|get good -o json|get good -o yaml|get good bad -o name|get @latest -o name|get goo -o name|get UID -o name|get nobody|get o
 get good --status Failed|get open --node-field-selector displayName=gate
 logs good|logs good two|logs other --timestamps|logs good --tail 1|logs good --grep 2|logs good nobody|logs -l team=good|logs bad -f|logs nobody
-logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good --previous|logs set|logs set -c one|logs set one
+logs good --since-time 2000-01-01T00:00:00Z --tail 2|logs good -c wait|logs good -l workflows.argoproj.io/workflow=good|logs good two -l a=b|logs good --previous|logs set|logs set -c one|logs set one
 get ..|get .|logs ..|delete ..|stop .|template get ..|cron get .|archive get ..|logs good --grep [|list -l a=b=c|list --field-selector nothing
 list --status Nothing|list --since yesterday|list --limit x|get good --status|wait|logs|stop|delete|get good -o nothing
 wait good bad|wait nobody|wait nobody --ignore-not-found|watch bad|watch good --status Failed|graph --run good
-template list|template list -l of=test -o name|template get make|template get make -o json|template get nobody|template lint CRON
+template list|template list -l of=test -o name|template get make|template get make -o json|template get nobody|cron lint CRON
 cron list -o name|cron get yearly -o json|cluster-template list|archive list -o name|archive get UID -o json|archive list-label-keys
 archive list-label-values -l team|secret list|sync get gpu --type database|sync get none --type database
 artifact list good -o name|artifact get good packed -|token list|lint FILE|lint MISSING|submit MISSING|submit FILE --dry-run -o name --name x
@@ -310,6 +311,10 @@ def tls(score, skiff):
                        (("list", "-o", "name", "-k", "-s", s.url), {"ARGO_SECURE": "false"})):
         ran = away.call(*words, **env)
         score.check(ran.returncode == 0 and ran.stdout == "w\n", f"{words} {env}: {ran.stdout}{ran.stderr}")
+    ran = away.call("list", "-o", "name", "--certificate-authority", cert)
+    score.check(ran.returncode == 0 and ran.stdout == "w\n", f"--certificate-authority: {ran.stdout}{ran.stderr}")
+    ran = away.call("list", "--certificate-authority", key + ".none")
+    score.check(ran.returncode != 0 and "--certificate-authority" in ran.stderr, f"no such authority: {ran.returncode} {ran.stderr}")
     ran = away.call("list", ARGO_SECURE="false")
     score.check(ran.returncode == 6 and "ARGO_SECURE=true" in ran.stderr, f"plain to TLS: {ran.returncode} {ran.stderr}")
     s.stop()
@@ -356,6 +361,37 @@ class Answers(http.server.ThreadingHTTPServer):
     def close(self):
         self.shutdown()
         self.server_close()
+
+
+def client_certificate(score, skiff):
+    """A server that asks for one; and a proxy that is named."""
+    away = Away(skiff, "http://127.0.0.1:1")
+    front = Answers(lambda h: h.say(200, json.dumps({"items": [], "metadata": {}}), Content_Type="application/json"))
+    proxied = away.call("list", "--proxy-url", front.url, "-s", "127.0.0.1:1", "--secure=false")
+    away.call("list", "-s", front.url, "-H", "A: 1,Accept-Language: de, en,X-At: http://x,y://z", "-H", "B:2")
+    sent = front.seen[-1][2]
+    score.check([sent.get(k) for k in ("A", "Accept-Language", "X-At", "B")] == ["1", "de, en", "http://x,y://z", "2"], f"several headers in one flag: {sent}")
+    score.check(proxied.returncode == 0 and front.seen and front.seen[0][1].startswith("http://127.0.0.1:1/api/"), f"--proxy-url: {proxied.stderr} {front.seen}")
+    front.close()
+
+    class Here:
+        file = staticmethod(lambda name, text: away.file(name, text))
+    cert, key = certificate(Here)
+    front = Answers(lambda h: h.say(200, json.dumps({"items": [], "metadata": {}}), Content_Type="application/json"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    front.socket = context.wrap_socket(front.socket, server_side=True)
+    to = ("list", "-s", front.url.replace("http:", "https:"), "--certificate-authority", cert)
+    ran = away.call(*to)
+    score.check(ran.returncode == 6, f"no client certificate: {ran.returncode} {ran.stdout}{ran.stderr}")
+    ran = away.call(*to, "--client-certificate", cert, "--client-key", key)
+    score.check(ran.returncode == 0 and "No workflows" in ran.stdout, f"with one: {ran.stdout}{ran.stderr}")
+    ran = away.call(*to, "--client-certificate", cert)
+    score.check(ran.returncode == 2 and "--client-key" in ran.stderr, f"half of one: {ran.stderr}")
+    front.close()
+    away.close()
 
 
 def argo_like(url):
@@ -662,5 +698,5 @@ def chosen(score, skiff):
     server.close()
 
 
-CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, argos_own_routes, logs_that_break_off,
+CASES = (same, steered, on_a_terminal, followed_through_a_restart, read_again, tokens_and_namespaces, tls, client_certificate, argos_own_routes, logs_that_break_off,
          interrupted_copies, large_runs, a_watch_that_says_it_broke, wrong_answers, credentials_stay, chosen)

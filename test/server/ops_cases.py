@@ -89,6 +89,30 @@ def templates(score, skiff):
     s.close()
 
 
+def locks(score, skiff):
+    """How often each lock was got, and who holds it and waits for it now; a lock that nobody has anything to do with is at nought."""
+    s = Server(skiff).start()
+    mutex = {"type": "mutex", "storage": "configmap", "lock_name": "m", "namespace": "default"}
+    limit = {"type": "semaphore", "storage": "database", "lock_name": "gpu", "namespace": "default"}
+    a = "argo_workflows_locks_"
+    s.ask("POST", "/api/v1/sync/default", {"key": "gpu", "limit": 2, "type": "DATABASE"})
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}],
+            "synchronization": {"mutexes": [{"name": "m"}], "semaphores": [{"database": {"key": "gpu"}}]}}
+    for name in ("first", "second"):
+        s.submit({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name}, "spec": spec})
+    common.wait_for(lambda: (m := metrics(score, s)) and value(m, a + "held", **mutex) == 1 and value(m, a + "pending", **mutex) == 1, "one holds, one waits")
+    m = metrics(score, s)
+    score.check((value(m, a + "taken_total", **mutex), value(m, a + "held", **limit), value(m, a + "pending", **limit)) == (1, 1, 1), f"{m}")
+    for name in ("first", "second"):
+        common.wait_for(lambda: (s.get(name)["status"].get("nodes") or {}).get(name), f"{name} is at work")
+        s.ask("PUT", f"/api/v1/workflows/default/{name}/resume", {})
+        s.wait(name)
+    m = metrics(score, s)
+    for lock in (mutex, limit):
+        score.check((value(m, a + "taken_total", **lock), value(m, a + "held", **lock), value(m, a + "pending", **lock)) == (2, 0, 0), f"in the end: {lock} {m}")
+    s.close()
+
+
 def top(score, skiff):
     s = Server(skiff)
     score.check("no engine" in s.place.call("top").stdout, "nothing has run here yet")
@@ -230,7 +254,7 @@ def archive_ends(score, skiff):
     s.close()
 
 
-CASES = (logs_json, archive_ends, held_back, paced, measures, templates, top)
+CASES = (logs_json, archive_ends, held_back, paced, measures, templates, locks, top)
 
 if __name__ == "__main__":
     sys.exit(server.run_cases(CASES))
