@@ -64,6 +64,8 @@ void query_add(struct buf *b, struct arena *a, const char *key, struct str value
 static const struct {
     const char *sign, *hint;
 } hints[] = {
+    {"proxyconnect", "is --proxy-url right?"},
+    {"resolve proxy", "is --proxy-url, or HTTPS_PROXY, right?"},
     {"connection refused", "nothing listens there: is the server running, and is ARGO_SERVER right?"},
     {"no such host", "is ARGO_SERVER right?"},
     {"wrong version number", "it does not speak TLS: ARGO_SECURE=false, or --secure=false"},
