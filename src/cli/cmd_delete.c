@@ -76,6 +76,7 @@ static bool delete_run(struct cli *cli, struct err *e)
     buf_fini(&d.said);
     service_close(d.s);
     if (ok && d.kept.code) *e = d.kept;
+    else if (d.kept.code) cli_note(cli, "error: %s", d.kept.text);
     return ok && !d.kept.code;
 }
 

@@ -373,6 +373,15 @@ def client_certificate(score, skiff):
     score.check([sent.get(k) for k in ("A", "Accept-Language", "X-At", "B")] == ["1", "de, en", "http://x,y://z", "2"], f"several headers in one flag: {sent}")
     score.check(proxied.returncode == 0 and front.seen and front.seen[0][1].startswith("http://127.0.0.1:1/api/"), f"--proxy-url: {proxied.stderr} {front.seen}")
     front.close()
+    gone = front.url.removeprefix("http://")
+    for proxy, text in ((f"http://me:hidden@{gone}", f"proxyconnect tcp: dial tcp {gone}: connect"), (gone, f"proxyconnect tcp: dial tcp {gone}: connect"),
+                        ("http://me:hidden@not one", "not a valid address"), (f"odd://me:hidden@{gone}", "unsupported protocol scheme")):
+        ran = away.call("list", "--proxy-url", proxy, "-s", "127.0.0.1:1")
+        score.check(ran.returncode == 6 and text in ran.stderr and "--proxy-url" in ran.stderr and "hidden" not in ran.stderr, f"--proxy-url {proxy}: {ran.stderr}")
+    refuses = Answers(lambda h: h.say(404 if "nobody" in h.path else 403, json.dumps({"code": 5 if "nobody" in h.path else 7, "message": h.path}), Content_Type="application/json"))
+    ran = away.call("delete", "nobody", "kept", "-s", refuses.url)
+    score.check(ran.returncode == 5 and "nobody" in ran.stderr and "/kept" in ran.stderr, f"delete tells of both: {ran.returncode} {ran.stderr}")
+    refuses.close()
 
     class Here:
         file = staticmethod(lambda name, text: away.file(name, text))
