@@ -371,6 +371,12 @@ def client_certificate(score, skiff):
     away.call("list", "-s", front.url, "-H", "A: 1,Accept-Language: de, en,X-At: http://x,y://z", "-H", "B:2")
     sent = front.seen[-1][2]
     score.check([sent.get(k) for k in ("A", "Accept-Language", "X-At", "B")] == ["1", "de, en", "http://x,y://z", "2"], f"several headers in one flag: {sent}")
+    away.call("list", "-s", front.url, "-H", '"A: 1,B: ""2""",C: 3')
+    sent = front.seen[-1][2]
+    score.check([sent.get(k) for k in "ABC"] == ['1,B: "2"', None, "3"], f"a header in quotes: {sent}")
+    for wrong in ('"A: 1', '"A: 1"B: 2', "A B: 1", '"', ",A: 1"):
+        ran = away.call("list", "-s", front.url, "-H", wrong)
+        score.check(ran.returncode == 2 and "NAME: VALUE" in ran.stderr, f"-H {wrong}: {ran.returncode} {ran.stderr}")
     score.check(proxied.returncode == 0 and front.seen and front.seen[0][1].startswith("http://127.0.0.1:1/api/"), f"--proxy-url: {proxied.stderr} {front.seen}")
     front.close()
     gone = front.url.removeprefix("http://")
