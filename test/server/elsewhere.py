@@ -403,6 +403,9 @@ def client_certificate(score, skiff):
     score.check(ran.returncode == 6, f"no client certificate: {ran.returncode} {ran.stdout}{ran.stderr}")
     ran = away.call(*to, "--client-certificate", cert, "--client-key", key)
     score.check(ran.returncode == 0 and "No workflows" in ran.stdout, f"with one: {ran.stdout}{ran.stderr}")
+    for a, c, k, text in ((cert, cert, cert, "is --client-key"), (cert, key, key, "is --client-certificate"), (key, cert, key, "--certificate-authority")):
+        ran = away.call("list", "-s", to[2], "--certificate-authority", a, "--client-certificate", c, "--client-key", k)
+        score.check(ran.returncode == 6 and text in ran.stderr, f"files that are not it: {ran.returncode} {ran.stderr}")
     ran = away.call(*to, "--client-certificate", cert)
     score.check(ran.returncode == 2 and "--client-key" in ran.stderr, f"half of one: {ran.stderr}")
     front.close()
