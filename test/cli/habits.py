@@ -45,6 +45,8 @@ def lists(score, skiff):
     score.check(head.split() == "NAMESPACE NAME STATUS AGE DURATION PRIORITY MESSAGE P/R/C PARAMETERS UID".split() and row.split()[-1] == w["metadata"]["uid"],
                 f"archive list: {head} {row}")
     said("list --status succeeded", 2, "Succeeded")
+    said("resubmit -l a=b --status Skipped --wait", 0)
+    said("resubmit --field-selector=", 2, "--field-selector is empty")
     said("delete --status Succeeded,Faild --dry-run", 2, "'Faild'")
     score.check(said("list --status Failed --status Succeeded -o name", 0) == "w\n", "--status twice")
     place.remove()
@@ -61,6 +63,10 @@ def deletes(score, skiff):
     place.run(place.file("w.yaml", WITH_PARAMETER), "--name", "c")
     said("delete --all", 9, "'waits' is not finished", "--force", "Workflow 'c' deleted")
     score.check(said("list -o name", 0) == "waits\n", "what is left")
+    for nothing in ("--all=false", "--completed=false", "--prefix=", "--status=", "--status=,", "--field-selector=", "--completed --prefix="):
+        said(f"delete {nothing} --force", 2)
+    said("stop --field-selector=", 2, "--field-selector is empty")
+    score.check(said("list -o name", 0) == "waits\n", "a flag that picks nothing picks nobody")
     said("delete --all --force", 0, "Workflow 'waits' deleted")
     score.check(not (left := place.wait_clean()), f"left behind: {left}")
     place.remove()
