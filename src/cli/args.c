@@ -11,8 +11,6 @@ struct parse {
     struct args *out;
 };
 
-static bool choices_of(const struct flag *f) { return f->arg && f->kind != FLAG_NOT && strchr(f->arg, '|'); }
-
 static bool choice_ok(const char *choices, const char *value)
 {
     struct str head, rest = str_of(choices);
@@ -31,7 +29,7 @@ static bool value_ok(const struct flag *f, const char *value, struct err *e)
         return err_set(e, ERR_USAGE, "--%s takes a whole number, not '%s'", f->name, value);
     if (f->kind == FLAG_BOOL && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
         return err_set(e, ERR_USAGE, "--%s is true or false, not '%s'", f->name, value);
-    if (choices_of(f) && !choice_ok(f->arg, value))
+    if (flag_choices(f) && !choice_ok(f->arg, value))
         return err_set(e, ERR_USAGE, "--%s is one of %s, not '%s'", f->name, f->arg, value);
     return true;
 }

@@ -162,6 +162,16 @@ static int verb_index(int argc, char **argv, int from)
     return i;
 }
 
+static void log_set(const struct args *g)
+{
+    static const char *const levels[] = {[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+    const char *form = args_str(g, "log-format"), *level = args_str(g, "loglevel");
+    if (form && strcmp(form, "json") == 0) log_set_format(LOG_JSON);
+    for (size_t i = 0; level && i < ARRAY_LEN(levels); i++)
+        if (strcmp(level, levels[i]) == 0) log_set_level((enum log_level)i);
+    if (args_on(g, "verbose")) log_set_level(LOG_DEBUG);
+}
+
 static bool command_run(struct cli *cli, const struct cmd *c, struct err *e)
 {
     if (args_on(&cli->args, "help")) {
@@ -171,16 +181,13 @@ static bool command_run(struct cli *cli, const struct cmd *c, struct err *e)
         cli_out(cli, buf_view(&b));
         return true;
     }
-    const char *lines = args_str(&cli->args, "log-format"); /* from here on, whatever is said */
-    if (lines && strcmp(lines, "json") == 0) log_set_format(LOG_JSON);
+    log_set(&cli->args); /* from here on, whatever is said */
     if (!config_make(cli, e)) return false;
     cli->quiet = args_on(&cli->args, "quiet") || config_is(&cli->config, CONFIG_PROGRESS, "quiet");
     if (cli->config.ignored.n) cli_note(cli, "%.*s", STR_ARG(cli->config.ignored));
     if (!remote_choose(cli, e)) return false;
     cli->style = term_style(cli, cli->env->out_fd);
     cli->err_style = term_style(cli, cli->env->err_fd);
-    const char *level = args_str(&cli->args, "loglevel");
-    if (args_on(&cli->args, "verbose") || (level && strcmp(level, "debug") == 0)) log_set_level(LOG_DEBUG);
     return c->run(cli, e);
 }
 

@@ -65,6 +65,7 @@ const char *cmd_verb(const struct cmd *sub); /* "list" of "template list" */
 /* The flag of this command or a global one. */
 const struct flag *cmd_flag(const struct cmd *c, struct str name);
 const struct flag *cmd_flag_letter(const struct cmd *c, char letter);
+bool flag_choices(const struct flag *f); /* its value is one of a few */
 
 /* Texts made from the tables. */
 void help_overview(struct buf *b);

@@ -63,7 +63,8 @@ static bool selected_delete(struct deletion *d, struct err *e)
 static bool delete_run(struct cli *cli, struct err *e)
 {
     struct deletion d = {.cli = cli};
-    bool select = select_given(cli);
+    bool select;
+    if (!select_given(cli, &select, e)) return false;
     if (!select && cli->args.n_words == 0)
         return err_set(e, ERR_USAGE, "'delete' needs names, or --all, --completed, --older, --prefix, --status or -l");
     if (select && cli->args.n_words > 0) return err_set(e, ERR_USAGE, "'delete' takes names or a selection, not both");
@@ -76,6 +77,7 @@ static bool delete_run(struct cli *cli, struct err *e)
     buf_fini(&d.said);
     service_close(d.s);
     if (ok && d.kept.code) *e = d.kept;
+    else if (d.kept.code) cli_note(cli, "error: %s", d.kept.text);
     return ok && !d.kept.code;
 }
 

@@ -15,8 +15,6 @@ static void flag_words(struct buf *b, const struct flag *flags, size_t n)
     }
 }
 
-static bool choices_of(const struct flag *f) { return f->kind != FLAG_BOOL && f->arg && strchr(f->arg, '|'); }
-
 static void choice_words(struct buf *b, const char *choices)
 {
     for (const char *c = choices; *c; c++) buf_char(b, *c == '|' ? ' ' : *c);
@@ -36,15 +34,25 @@ static const char *bash_words(enum word_kind k)
     return ":";
 }
 
-static void bash_choices(struct buf *b, const struct cmd *c)
+/* `words`: the quoted words of a command, or a pattern of those of any. */
+static void bash_choices(struct buf *b, const char *words, const struct flag *flags, size_t n)
 {
-    for (size_t i = 0; i < c->n_subs; i++) bash_choices(b, c->subs[i]);
-    for (size_t i = 0; i < c->n_flags; i++) {
-        if (!choices_of(&c->flags[i])) continue;
-        buf_printf(b, "  '%s:--%s') COMPREPLY=($(compgen -W \"", c->name, c->flags[i].name);
-        choice_words(b, c->flags[i].arg);
+    for (size_t i = 0; i < n; i++) {
+        if (!flag_choices(&flags[i])) continue;
+        buf_printf(b, "  %s:--%s) COMPREPLY=($(compgen -W \"", words, flags[i].name);
+        choice_words(b, flags[i].arg);
         buf_str(b, STR("\" -- \"$cur\")); return ;;\n"));
     }
+}
+
+static void bash_cmd_choices(struct buf *b, const struct cmd *c)
+{
+    CLEANUP(buf_fini) struct buf words;
+    for (size_t i = 0; i < c->n_subs; i++) bash_cmd_choices(b, c->subs[i]);
+    buf_init(&words, 200);
+    buf_printf(&words, "'%s'", c->name);
+    buf_char(&words, '\0');
+    bash_choices(b, words.p, c->flags, c->n_flags);
 }
 
 static void bash_cmd(struct buf *b, const struct cmd *c)
@@ -83,7 +91,8 @@ static void bash_script(struct buf *b)
     buf_str(b, STR(") ;; *) break ;; esac; done\n"
                    "  if [ -z \"$verb\" ]; then COMPREPLY=($(compgen -W \"$cmds\" -- \"$cur\")); return; fi\n"
                    "  case \"$verb:$prev\" in\n"));
-    for (size_t i = 0; i < n_cmds; i++) bash_choices(b, cmds[i]);
+    for (size_t i = 0; i < n_cmds; i++) bash_cmd_choices(b, cmds[i]);
+    bash_choices(b, "*", global_flags, n_global_flags);
     buf_str(b, STR("  esac\n  case \"$verb\" in\n"));
     for (size_t i = 0; i < n_cmds; i++) bash_cmd(b, cmds[i]);
     buf_str(b, STR("  esac\n  case $cur in -*) COMPREPLY=($(compgen -W \"$flags"));
@@ -115,7 +124,7 @@ static void fish_flag(struct buf *b, const char *cond, const struct flag *f)
     buf_printf(b, "complete -c skiff %s-l %s", cond, f->name);
     if (f->letter) buf_printf(b, " -s %c", f->letter);
     if (f->kind != FLAG_BOOL) buf_str(b, STR(" -r"));
-    if (choices_of(f)) {
+    if (flag_choices(f)) {
         buf_str(b, STR(" -f -a '"));
         choice_words(b, f->arg);
         buf_char(b, '\'');

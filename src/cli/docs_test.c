@@ -180,7 +180,7 @@ static void metrics_page_is_current(void **state)
     for (size_t p = 0; p < ARRAY_LEN(places); p++) {
         buf_printf(&b, "\n## %s\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n", places[p].title);
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-            if (strcmp(rows[i].place, places[p].place) != 0) continue;
+            if (strncmp(rows[i].place, places[p].place, strlen(places[p].place)) != 0) continue;
             buf_printf(&b, "| `%s%s` | ", places[p].prefix, rows[i].name);
             for (const char *k = rows[i].kind; *k; k++) buf_char(&b, (char)(*k | 0x20));
             buf_printf(&b, " | %s | ", rows[i].labels);

@@ -25,7 +25,7 @@ const struct flag global_flags[] = {
     {"client-certificate", 0, FLAG_STR, "FILE", "the certificate that it, or the proxy before it, asks for (PEM)"},
     {"client-key", 0, FLAG_STR, "FILE", "and its private key (PEM)"},
     {"proxy-url", 0, FLAG_STR, "URL", "the proxy to it (default: HTTPS_PROXY and the like, but not for this machine)"},
-    {"loglevel", 0, FLAG_STR, "debug|info|warn|error", NULL}, /* debug: as -v */
+    {"loglevel", 0, FLAG_STR, "debug|info|warn|error", "how much of the log there is on stderr (default: warn; -v: debug)"},
     {"log-format", 0, FLAG_STR, "text|json", "how lines on stderr look (default: text; with -v a server has one for each request)"},
     /* of argo, where they say how a cluster is reached, and what is shown about that */
     {"kubeconfig", 0, FLAG_STR, "FILE", NULL},
@@ -54,6 +54,8 @@ const struct flag *cmd_flag(const struct cmd *c, struct str name)
         if (str_is(name, global_flags[i].name)) return &global_flags[i];
     return NULL;
 }
+
+bool flag_choices(const struct flag *f) { return (f->kind == FLAG_STR || f->kind == FLAG_LIST) && f->arg && strchr(f->arg, '|'); }
 
 const struct flag *cmd_flag_letter(const struct cmd *c, char letter)
 {

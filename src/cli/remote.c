@@ -77,6 +77,32 @@ static size_t header_end(struct str text)
     return text.n;
 }
 
+/* The first of them, and what is left; one in quotes is as it stands ("" in it is a quote), as argo reads them. */
+static bool header_cut(struct arena *a, struct str text, struct str *one, struct str *rest)
+{
+    size_t end = header_end(text);
+    *one = str_sub(text, 0, end);
+    if (text.n && text.p[0] == '"') {
+        char *to = arena_alloc(a, text.n);
+        size_t n = 0;
+        for (end = 1; end < text.n && (text.p[end] != '"' || (end + 1 < text.n && text.p[end + 1] == '"')); end++) {
+            end += text.p[end] == '"';
+            to[n++] = text.p[end];
+        }
+        if (end++ == text.n || (end < text.n && text.p[end] != ',')) return false;
+        *one = (struct str){to, n};
+    }
+    *rest = end < text.n ? str_from(text, end + 1) : STR_NONE;
+    return true;
+}
+
+static bool is_header_name(struct str s)
+{
+    size_t i = 0;
+    while (i < s.n && (isalnum((unsigned char)s.p[i]) || strchr("!#$%&'*+-.^_`|~", s.p[i]))) i++;
+    return s.n && i == s.n;
+}
+
 static bool headers_read(struct cli *cli, struct service_server *s, struct err *e)
 {
     const char *flag;
@@ -87,11 +113,10 @@ static bool headers_read(struct cli *cli, struct service_server *s, struct err *
     for (size_t i = 0; (flag = args_nth(&cli->args, "header", i)); i++) {
         struct str rest = str_of(flag);
         do {
-            struct str name, value, one = str_sub(rest, 0, header_end(rest));
-            if (!str_cut(one, ':', &name, &value) || !str_trim(name).n) /* its value may be a secret */
-                return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'");
+            struct str name, value, one;
+            if (!header_cut(&cli->a, rest, &one, &rest) || !str_cut(one, ':', &name, &value) || !is_header_name(str_trim(name)))
+                return err_set(e, ERR_USAGE, "--header is 'NAME: VALUE'"); /* its value may be a secret */
             list[s->n_headers++] = (struct param){str_trim(name), str_trim(value)};
-            rest = one.n < rest.n ? str_from(rest, one.n + 1) : STR_NONE;
         } while (rest.n);
     }
     return true;

@@ -53,15 +53,29 @@ static bool phases_read(struct cli *cli, struct list_opts *o, struct err *e)
     return true;
 }
 
-bool select_given(const struct cli *cli)
+/* An empty one picks every run: in a script it is a variable that is not set. */
+bool select_says(const struct cli *cli, const char *name, struct err *e)
 {
-    static const char *const names[] = {"all", "completed", "running", "status", "since", "older", "prefix", "selector", "field-selector", "resubmitted"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (args_has(&cli->args, names[i])) return true;
-    return false;
+    const char *text;
+    for (size_t i = 0; (text = args_nth(&cli->args, name, i)); i++)
+        if (!text[strspn(text, ", ")]) return err_set(e, ERR_USAGE, "--%s is empty, and would pick every run", name);
+    return true;
 }
 
-bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
+bool select_given(const struct cli *cli, bool *out, struct err *e)
+{
+    static const char *const names[] = {"all", "completed", "running", "status", "since", "older", "prefix", "selector", "field-selector", "resubmitted"};
+    *out = false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!args_has(&cli->args, names[i])) continue;
+        bool is_switch = cmd_flag(cli->args.cmd, str_of(names[i]))->kind == FLAG_BOOL;
+        if (!is_switch && !select_says(cli, names[i], e)) return false;
+        *out |= !is_switch || args_on(&cli->args, names[i]);
+    }
+    return true;
+}
+
+bool select_but_status(struct cli *cli, struct list_opts *o, struct err *e)
 {
     const struct args *g = &cli->args;
     const char *prefix = args_str(g, "prefix");
@@ -71,11 +85,12 @@ bool select_read(struct cli *cli, struct list_opts *o, struct err *e)
     if (args_on(g, "completed") && args_on(g, "running"))
         return err_set(e, ERR_USAGE, "--completed and --running exclude each other");
     o->completed = args_on(g, "completed") - args_on(g, "running");
-    if (!phases_read(cli, o, e)) return false;
     int64_t limit = args_int(g, "limit", args_int(g, "chunk-size", 0));
     o->limit = limit > 0 && args_has(g, "limit") ? (size_t)limit : 0;
     return age_read(cli, "since", &o->created_after_us, e) && age_read(cli, "older", &o->finished_before_us, e);
 }
+
+bool select_read(struct cli *cli, struct list_opts *o, struct err *e) { return select_but_status(cli, o, e) && phases_read(cli, o, e); }
 
 bool select_list(struct cli *cli, const struct list_opts *o, struct val *items, struct err *e)
 {

@@ -37,7 +37,8 @@ static bool selected_do(struct job *t, struct err *e)
 bool steering_run(struct cli *cli, const struct steering *what, struct err *e)
 {
     struct job t = {.cli = cli, .what = what};
-    bool select = select_given(cli), ok;
+    bool select, ok;
+    if (!select_given(cli, &select, e)) return false;
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
     t.service = changer_open(cli, e);
     buf_init(&t.out, LIMIT_SHOWN_BYTES);

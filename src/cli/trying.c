@@ -15,10 +15,8 @@ static bool selected_find(struct trying *t, struct err *e)
 {
     struct list_opts o;
     struct val items;
-    if (!select_read(t->cli, &o, e)) return false;
+    if (!select_but_status(t->cli, &o, e)) return false;
     o.completed = 1;
-    o.phases = NULL; /* --status is about nodes here */
-    o.n_phases = 0;
     if (!service_list(&t->cli->a, t->s, &o, &items, e)) return false;
     for (uint32_t i = 0; i < items.n; i++)
         VEC_PUSH(&t->before, ((struct workflow_ref){wf_namespace(&items.items[i]), wf_name(&items.items[i])}));
@@ -57,7 +55,7 @@ bool trying_run(struct cli *cli, try_fn *one, struct err *e)
     struct trying t = {.cli = cli, .one = one};
     bool select = args_has(&cli->args, "selector") || args_has(&cli->args, "field-selector");
     enum output form;
-    if (!cli_output(cli, &form, e)) return false;
+    if (!select_says(cli, "field-selector", e) || !cli_output(cli, &form, e)) return false;
     if (!select && cli->args.n_words == 0) return err_set(e, ERR_USAGE, "'%s' needs names or -l", cli->args.cmd->name);
     if (select && cli->args.n_words > 0)
         return err_set(e, ERR_USAGE, "'%s' takes names or a selection, not both", cli->args.cmd->name);

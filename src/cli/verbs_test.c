@@ -9,6 +9,7 @@
 
 #include <sys/wait.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cmds.h"
 #include "cli/fake_service.h"
@@ -324,6 +325,18 @@ static void help_is_made_of_the_tables(void **state)
     said_is("help nothing", 2, "", NULL);
 }
 
+static void the_log_has_what_is_asked_for(void **state)
+{
+    (void)state;
+    skiff("version --loglevel error");
+    assert_true(log_on(LOG_ERROR) && !log_on(LOG_WARN));
+    skiff("version --loglevel info");
+    assert_true(log_on(LOG_INFO) && !log_on(LOG_DEBUG));
+    skiff("version --loglevel error -v");
+    assert_true(log_on(LOG_DEBUG));
+    log_set_level(LOG_WARN);
+}
+
 static void completion_scripts_are_valid_shell(void **state)
 {
     static const char *const shells[] = {"bash", "zsh", "fish"};
@@ -335,6 +348,8 @@ static void completion_scripts_are_valid_shell(void **state)
     }
     char file[] = "/tmp/skiff-completion-XXXXXX";
     const char *script = skiff("completion bash").out;
+    assert_non_null(strstr(script, "  'list':--output) COMPREPLY="));
+    assert_non_null(strstr(script, "  *:--log-format) COMPREPLY=($(compgen -W \"text json\""));
     int fd = mkstemp(file);
     assert_int_equal(write(fd, script, strlen(script)), strlen(script));
     close(fd);
@@ -458,6 +473,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(logs_are_merged_and_filtered),
         cmocka_unit_test(help_is_made_of_the_tables),
         cmocka_unit_test(completion_scripts_are_valid_shell),
+        cmocka_unit_test(the_log_has_what_is_asked_for),
     };
     return cmocka_run_group_tests(tests, arena_up, arena_down);
 }

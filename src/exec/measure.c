@@ -270,6 +270,7 @@ void exec_metrics_write(struct exec *x, struct buf *b)
     struct exec_load_now now;
     exec_load_get(x, &now);
     load_put(x, &now);
+    stats_make_room(x->stats, STAT_LOCKS_HELD);
     locks_visit(x->locks, on_lock_seen, x);
     phases_now(x);
     process_put(x);

@@ -21,6 +21,9 @@ void stats_add(struct stats *s, enum stat_id what, const struct str *labels, dou
 void stats_add_kept(struct stats *s, enum stat_id what, const struct str *labels, double value, struct metric_series **kept);
 /* A counter that somebody else counts: becomes `value`. */
 void stats_count_is(struct stats *s, enum stat_id what, const struct str *labels, double value);
+/* Where the series beside this one are as many as there may be, they are forgotten: for gauges, before all that there are now become what
+ * they are. None of them may be kept (stats_add_kept). */
+void stats_make_room(struct stats *s, enum stat_id what);
 /* All in Prometheus' form. */
 void stats_write(struct buf *b, const struct stats *s, int64_t now_us);
 /* Whether a workflow's metric of this name would stand beside one of Argo's here. */

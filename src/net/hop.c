@@ -16,16 +16,32 @@ static bool framed(const struct exchange *x, struct arena *a, struct err *e)
     return err_ctx(e, "%s \"%.*s\"", op, STR_ARG(str_sub(url, 0, 400)));
 }
 
+/* libcurl quotes an address of a proxy that it cannot use as a whole, with the password: these words do not. */
+static const char *wrong_proxy(const struct exchange *x)
+{
+    if (strstr(x->text, "proxy scheme")) return "proxyconnect tcp: unsupported protocol scheme in the proxy's address";
+    return strstr(x->text, "proxy syntax") ? "proxyconnect tcp: the proxy's address is not a valid address" : NULL;
+}
+
+/* Where a connection was wanted: the proxy, when one was asked for. */
+static struct str dialled(struct exchange *x, struct arena *a)
+{
+    struct str proxy = x->req.proxy;
+    if (!proxy.n) return x->url;
+    return str_find(proxy, STR("://"), 0) >= 0 ? proxy : str_fmt(a, "http://%.*s", STR_ARG(proxy));
+}
+
 static void why_connect(struct exchange *x, struct arena *a, struct err *e)
 {
     long sys = 0;
     x->curl->easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &sys);
-    struct str host = address_part(x->curl, a, x->url, CURLUPART_HOST);
-    struct str port = address_part(x->curl, a, x->url, CURLUPART_PORT);
+    struct str to = dialled(x, a);
+    struct str host = address_part(x->curl, a, to, CURLUPART_HOST);
+    struct str port = address_part(x->curl, a, to, CURLUPART_PORT);
     char text[CURL_ERROR_SIZE], room[128];
     snprintf(text, sizeof text, "%s", sys ? strerror_r((int)sys, room, sizeof room) : x->text);
     if (text[0] >= 'A' && text[0] <= 'Z') text[0] = (char)(text[0] | 32); /* as Go has it */
-    err_set(e, ERR_UNREACHABLE, "dial tcp %.*s:%.*s: connect: %s", STR_ARG(host), STR_ARG(port), text);
+    err_set(e, ERR_UNREACHABLE, "%sdial tcp %.*s:%.*s: connect: %s", x->req.proxy.n ? "proxyconnect tcp: " : "", STR_ARG(host), STR_ARG(port), text);
 }
 
 static void why(struct exchange *x, CURLcode code, struct arena *a, struct err *e)
@@ -34,6 +50,10 @@ static void why(struct exchange *x, CURLcode code, struct arena *a, struct err *
     struct str host = address_part(x->curl, a, x->url, CURLUPART_HOST);
     struct str scheme = address_part(x->curl, a, x->url, CURLUPART_SCHEME);
     bool late = x->deadline_us && loop_now_us() + 1000 >= x->deadline_us; /* libcurl may round its milliseconds up */
+    if (wrong_proxy(x)) {
+        err_set(e, ERR_UNREACHABLE, "%s", wrong_proxy(x));
+        return;
+    }
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         err_set(e, ERR_TIMEOUT, "%s", late ? "context deadline exceeded" : strstr(words, "too slow") ? "read tcp: i/o timeout" : "dial tcp: i/o timeout");

@@ -64,6 +64,8 @@ void query_add(struct buf *b, struct arena *a, const char *key, struct str value
 static const struct {
     const char *sign, *hint;
 } hints[] = {
+    {"proxyconnect", "is --proxy-url right?"},
+    {"resolve proxy", "is --proxy-url, or HTTPS_PROXY, right?"},
     {"connection refused", "nothing listens there: is the server running, and is ARGO_SERVER right?"},
     {"no such host", "is ARGO_SERVER right?"},
     {"wrong version number", "it does not speak TLS: ARGO_SECURE=false, or --secure=false"},
@@ -73,7 +75,10 @@ static const struct {
     {"HTTP/0.9", "if it speaks TLS: ARGO_SECURE=true, or --secure"},
     {"unexpected EOF", "its answer broke off"},
     {"EOF", "it ended the connection without an answer; if it speaks TLS: ARGO_SECURE=true, or --secure"},
-    {"verify certificate", "SSL_CERT_FILE may name the certificate to trust; -k trusts any"},
+    {"verify certificate", "--certificate-authority or SSL_CERT_FILE may name the certificate to trust; -k trusts any"},
+    {"setting certificate file", "is that a PEM file with certificates (--certificate-authority, SSL_CERT_FILE)?"},
+    {"private key file", "is --client-key a PEM file with the key of --client-certificate?"},
+    {"CURLOPT_SSLCERT_BLOB", "is --client-certificate a PEM file with a certificate?"},
     {"reply is larger", "a part of a workflow can be had: GET /api/v1/workflows/NAMESPACE/NAME?fields=status.phase; all of it on the server's machine"},
 };
 

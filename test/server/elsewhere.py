@@ -371,8 +371,23 @@ def client_certificate(score, skiff):
     away.call("list", "-s", front.url, "-H", "A: 1,Accept-Language: de, en,X-At: http://x,y://z", "-H", "B:2")
     sent = front.seen[-1][2]
     score.check([sent.get(k) for k in ("A", "Accept-Language", "X-At", "B")] == ["1", "de, en", "http://x,y://z", "2"], f"several headers in one flag: {sent}")
+    away.call("list", "-s", front.url, "-H", '"A: 1,B: ""2""",C: 3')
+    sent = front.seen[-1][2]
+    score.check([sent.get(k) for k in "ABC"] == ['1,B: "2"', None, "3"], f"a header in quotes: {sent}")
+    for wrong in ('"A: 1', '"A: 1"B: 2', "A B: 1", '"', ",A: 1"):
+        ran = away.call("list", "-s", front.url, "-H", wrong)
+        score.check(ran.returncode == 2 and "NAME: VALUE" in ran.stderr, f"-H {wrong}: {ran.returncode} {ran.stderr}")
     score.check(proxied.returncode == 0 and front.seen and front.seen[0][1].startswith("http://127.0.0.1:1/api/"), f"--proxy-url: {proxied.stderr} {front.seen}")
     front.close()
+    gone = front.url.removeprefix("http://")
+    for proxy, text in ((f"http://me:hidden@{gone}", f"proxyconnect tcp: dial tcp {gone}: connect"), (gone, f"proxyconnect tcp: dial tcp {gone}: connect"),
+                        ("http://me:hidden@not one", "not a valid address"), (f"odd://me:hidden@{gone}", "unsupported protocol scheme")):
+        ran = away.call("list", "--proxy-url", proxy, "-s", "127.0.0.1:1")
+        score.check(ran.returncode == 6 and text in ran.stderr and "--proxy-url" in ran.stderr and "hidden" not in ran.stderr, f"--proxy-url {proxy}: {ran.stderr}")
+    refuses = Answers(lambda h: h.say(404 if "nobody" in h.path else 403, json.dumps({"code": 5 if "nobody" in h.path else 7, "message": h.path}), Content_Type="application/json"))
+    ran = away.call("delete", "nobody", "kept", "-s", refuses.url)
+    score.check(ran.returncode == 5 and "nobody" in ran.stderr and "/kept" in ran.stderr, f"delete tells of both: {ran.returncode} {ran.stderr}")
+    refuses.close()
 
     class Here:
         file = staticmethod(lambda name, text: away.file(name, text))
@@ -388,6 +403,9 @@ def client_certificate(score, skiff):
     score.check(ran.returncode == 6, f"no client certificate: {ran.returncode} {ran.stdout}{ran.stderr}")
     ran = away.call(*to, "--client-certificate", cert, "--client-key", key)
     score.check(ran.returncode == 0 and "No workflows" in ran.stdout, f"with one: {ran.stdout}{ran.stderr}")
+    for a, c, k, text in ((cert, cert, cert, "is --client-key"), (cert, key, key, "is --client-certificate"), (key, cert, key, "--certificate-authority")):
+        ran = away.call("list", "-s", to[2], "--certificate-authority", a, "--client-certificate", c, "--client-key", k)
+        score.check(ran.returncode == 6 and text in ran.stderr, f"files that are not it: {ran.returncode} {ran.stderr}")
     ran = away.call(*to, "--client-certificate", cert)
     score.check(ran.returncode == 2 and "--client-key" in ran.stderr, f"half of one: {ran.stderr}")
     front.close()
