@@ -239,10 +239,10 @@ static bool first_take(struct service *s, struct err *e)
     struct arena a CLEANUP(arena_fini);
     struct str key, text;
     struct val event;
-    struct err unreadable, failed = {0};
+    struct err failed = {0};
     arena_init(&a);
     if (!store_value_next(&a, service_store(s), 0, STR(KEY), &key, e) || !store_value_get(&a, service_store(s), 0, key, &text, e)) return false;
-    if (json_parse(&a, text, NULL, &event, &unreadable) && !event_look(s, &a, &event, &failed, e)) return false;
+    if (json_parse(&a, text, NULL, &event, &failed) && !event_look(s, &a, &event, &failed, e)) return false;
     event_looked(s, number_of(key), &failed);
     return exec_begin(s->exec, e) && store_value_del(service_store(s), 0, key, e);
 }
