@@ -165,6 +165,10 @@ def by_hand(score, skiff):
     s.store(doc)
     stored = s.ask("GET", "/api/v1/cron-workflows/default/yearly")[2]["metadata"]
     made = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly"})[2]["metadata"]
+    more = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "c-1"}
+    options = {"dryRun": True, "ownerReference": more}
+    owners = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly", "submitOptions": options})[2]["metadata"]["ownerReferences"]
+    score.check(owners == made.get("ownerReferences", []) + [more], f"another owner comes to it: {owners}")
     owner = made.get("ownerReferences", [{}])[0]
     score.check((owner.get("kind"), owner.get("uid"), owner.get("controller")) == ("CronWorkflow", stored["uid"], True), f"its owner: {made}")
     common.wait_for(lambda: [a["uid"] for a in s.status("yearly").get("active") or []] == [made["uid"]], "it to be active")
