@@ -180,6 +180,24 @@ def by_hand(score, skiff):
     s.close()
 
 
+def owned_elsewhere(score, skiff):
+    """A workflow of another namespace is no child, whatever owner it names."""
+    s = Crons(skiff).start()
+    doc = cron("yearly", schedules=("0 0 29 2 *",))
+    doc["spec"]["workflowSpec"] = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
+    s.store(doc)
+    stored = s.ask("GET", "/api/v1/cron-workflows/default/yearly")[2]["metadata"]
+    s.ask("POST", "/api/v1/workflow-templates/b", {"template": {"metadata": {"name": "t"}, "spec": doc["spec"]["workflowSpec"]}})
+    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "name": "yearly", "uid": stored["uid"], "controller": True}
+    status, _, e = s.ask("POST", "/api/v1/workflows/b/submit", {"resourceKind": "WorkflowTemplate", "resourceName": "t", "submitOptions": {"ownerReference": owner}})
+    score.check(status == 200, f"started: {status} {e}")
+    made = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly"})[2]["metadata"]
+    common.wait_for(lambda: made["uid"] in [a["uid"] for a in s.status("yearly").get("active") or []], "its child to be active")
+    active = s.status("yearly")["active"]
+    score.check([a["uid"] for a in active] == [made["uid"]], f"its own alone: {active}")
+    s.close()
+
+
 def retried(score, skiff):
     """A workflow that is tried again is active again, and counts again when it ends."""
     s = Crons(skiff).start()
@@ -239,4 +257,4 @@ def backfill(score, skiff):
     s.close()
 
 
-CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, by_hand, retried, what_cannot_start, backfill)
+CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, by_hand, owned_elsewhere, retried, what_cannot_start, backfill)
