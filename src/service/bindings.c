@@ -247,6 +247,7 @@ static bool first_take(struct service *s, struct err *e)
     return exec_begin(s->exec, e) && store_value_del(service_store(s), 0, key, e);
 }
 
+/* What cannot be read waits for another event or another engine; nobody waits with it. */
 static void on_event_timer(void *user)
 {
     struct service *s = user;
@@ -256,7 +257,10 @@ static void on_event_timer(void *user)
         ok = first_take(s, &e);
         s->events_waiting -= ok;
     }
-    if (e.code) log_line(LOG_ERROR, "events: %s", e.text);
+    if (!ok && e.code) {
+        log_line(LOG_ERROR, "events: %s", e.text);
+        events_committed(s, &e);
+    }
     if (ok && s->events_waiting) loop_timer_arm_us(s->event_timer, 0);
     loop_again(s->loop);
 }
