@@ -159,11 +159,13 @@ void submit_documents(struct http_req *r, void *user)
                              .name = val_get_str(&body, "name"), .generate_name = val_get_str(&body, "generateName"),
                              .token = val_get_str(&body, "token")};
     o.params = api_pairs(a, val_get(&body, STR("parameters")), &o.n_params);
-    o.labels = api_pairs(a, val_get(&body, STR("labels")), &o.n_labels);
+    const struct param *labels = api_pairs(a, val_get(&body, STR("labels")), &o.n_labels);
+    api_labels_take(r, labels, o.n_labels, &o);
     o.annotations = api_pairs(a, val_get(&body, STR("annotations")), &o.n_annotations);
     o.service_account = val_get_str(&body, "serviceAccount");
     o.priority = val_get_str(&body, "priority");
     o = traced(r, &o);
+    api_sign(r, api_service(user), o.ns, &g.docs);
     submit(r, api_service(user), &g, &o, answer_names);
 }
 
@@ -178,6 +180,7 @@ void api_submit(struct http_req *r, struct service *s, struct given *g, const st
 {
     struct submit_opts own = traced(r, o);
     own.unnamed = dry == DRY_UNNAMED;
+    api_sign(r, s, o->ns, &g->docs);
     struct val v;
     struct err e;
     if (dry == DRY_NOT) {

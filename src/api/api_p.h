@@ -77,12 +77,14 @@ void argo_stream_end(struct argo_stream *x, const struct err *e);
 
 /* creator.c: labels of who asks; none when nobody needs to say who they are. */
 const struct param *api_creator(struct http_req *r, size_t *n);
-/* The document with these, and with nobody else's. */
-struct val api_created(struct http_req *r, const struct val *doc);
+/* The documents with these, and with nobody else's; of what is stored already under the name, with those that it has.
+ * ns: of documents that name none. */
+void api_sign(struct http_req *r, struct service *s, struct str ns, struct documents *docs);
+/* Labels for what is submitted, without those. */
+void api_labels_take(struct http_req *r, const struct param *given, size_t n, struct submit_opts *o);
 
 /* given.c: the documents of a request, and what was found in them. Goes before the request does. */
 struct given {
-    struct http_req *req;
     struct arena *arena; /* of the request */
     struct str ns;       /* of the request's path; absent: it has none */
     struct documents docs;

@@ -49,18 +49,58 @@ static bool is_key(struct str s)
     return false;
 }
 
-struct val api_created(struct http_req *r, const struct val *doc)
+static struct val with_labels_of(struct arena *a, const struct val *doc, const struct param *who, size_t n)
 {
-    size_t n;
-    struct arena *a = http_req_arena(r);
-    const struct param *who = api_creator(r, &n);
     const struct val *meta = val_get(doc, STR("metadata")), *own = val_get(meta, STR("labels"));
     struct val_builder labels;
-    bool other = (meta && meta->kind != VAL_MAP && meta->kind != VAL_NULL) || (own && own->kind != VAL_MAP && own->kind != VAL_NULL);
-    if (!n || other) return *doc; /* what is no map is told when it is read */
     map_begin(&labels, a);
     for (uint32_t i = 0; own && own->kind == VAL_MAP && i < own->n; i++)
         if (!is_key(own->map[i].key)) map_add(&labels, own->map[i].key, own->map[i].v);
     for (size_t i = 0; i < n; i++) map_add_str(&labels, who[i].name.p, who[i].value);
-    return map_with(a, doc, STR("metadata"), map_with(a, meta, STR("labels"), map_done(&labels)));
+    struct val all = map_done(&labels);
+    return all.n || own ? map_with(a, doc, STR("metadata"), map_with(a, meta, STR("labels"), all)) : *doc;
+}
+
+/* Whoever made what is there already under this name. */
+static bool made_before(struct arena *a, struct service *s, const struct document *d, struct str ns, struct param *who, size_t *n)
+{
+    struct stored_ref ref = {str_of(doc_kind_text(d->kind)), d->ns.n ? d->ns : ns.n ? ns : STR("default"), d->name};
+    struct val old;
+    struct err absent;
+    if (d->kind == DOC_WORKFLOW || !d->name.n || !service_stored_get(a, s, &ref, &old, &absent)) return false;
+    for (size_t i = *n = 0; i < KEYS; i++) {
+        struct str text = val_get_str(val_path(&old, "metadata.labels"), keys[i].p);
+        if (text.n) who[(*n)++] = (struct param){keys[i], text};
+    }
+    return true;
+}
+
+static bool is_signed(enum doc_kind kind)
+{
+    return kind == DOC_WORKFLOW || kind == DOC_WORKFLOW_TEMPLATE || kind == DOC_CLUSTER_WORKFLOW_TEMPLATE || kind == DOC_CRON_WORKFLOW;
+}
+
+void api_sign(struct http_req *r, struct service *s, struct str ns, struct documents *docs)
+{
+    size_t n, n_old;
+    struct arena *a = http_req_arena(r);
+    const struct param *who = api_creator(r, &n);
+    for (size_t i = 0; guard_caller(r) && i < docs->n; i++) {
+        struct document *d = &docs->items[i];
+        struct param old[KEYS];
+        if (!is_signed(d->kind)) continue;
+        bool change = made_before(a, s, d, ns, old, &n_old);
+        struct val *v = ARENA_NEW(a, struct val);
+        *v = change ? with_labels_of(a, d->val, old, n_old) : with_labels_of(a, d->val, who, n);
+        d->val = v;
+    }
+}
+
+void api_labels_take(struct http_req *r, const struct param *given, size_t n, struct submit_opts *o)
+{
+    struct param *out = ARENA_ARRAY(http_req_arena(r), struct param, n + 1);
+    o->labels = out;
+    o->n_labels = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!guard_caller(r) || !is_key(given[i].name)) out[o->n_labels++] = given[i];
 }

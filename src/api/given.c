@@ -4,7 +4,6 @@
 
 void given_init(struct given *g, struct http_req *r)
 {
-    g->req = r;
     g->arena = http_req_arena(r);
     g->ns = http_req_param(r, "namespace");
     documents_init(&g->docs, g->arena);
@@ -47,7 +46,6 @@ bool given_typed(struct given *g, const struct val *body, const char *member, en
     if (!v || v->kind != VAL_MAP) return err_set(e, ERR_SPEC, "the body needs a `%s`", member);
     struct val *whole = ARENA_NEW(g->arena, struct val);
     *whole = typed(g->arena, v, kind);
-    if (!http_req_param(g->req, "name").n) *whole = api_created(g->req, whole); /* a change keeps who made it */
     struct str is = val_get_str(whole, "kind");
     if (!str_is(is, doc_kind_text(kind)))
         return err_set(e, ERR_SPEC, "`%s` is of kind '%.*s', not %s", member, STR_ARG(is), doc_kind_text(kind));
@@ -64,10 +62,7 @@ bool given_list(struct given *g, const struct val *docs, struct err *e)
 {
     for (uint32_t i = 0; docs && docs->kind == VAL_LIST && i < docs->n; i++) {
         size_t before = g->docs.n;
-        struct val *doc = ARENA_NEW(g->arena, struct val);
-        bool run = str_is(val_get_str(&docs->items[i], "kind"), doc_kind_text(DOC_WORKFLOW));
-        *doc = run ? api_created(g->req, &docs->items[i]) : docs->items[i];
-        if (!documents_add_val(&g->docs, doc, 0, &g->diags))
+        if (!documents_add_val(&g->docs, &docs->items[i], 0, &g->diags))
             return err_set(e, ERR_SPEC, "a document is not valid"), given_fail(g, e);
         if (g->docs.n == before) return err_set(e, ERR_SPEC, "document %u is of no kind that is used here", i + 1);
     }

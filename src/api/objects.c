@@ -63,6 +63,7 @@ static void put_object(struct http_req *r, void *user, enum service_kind kind, e
     struct err e;
     given_init(&g, r);
     bool ok = given_object(&g, r, kind, &e);
+    if (ok) api_sign(r, api_service(user), ns, &g.docs);
     if (ok && doing == DOING_LINT) ok = service_object_lint(g.arena, api_service(user), kind, ns, &g.docs, &g.diags, &e);
     else if (ok) ok = service_object_put(g.arena, api_service(user), kind, doing == DOING_CREATE ? SERVICE_CREATE : SERVICE_UPDATE,
                                          ns, &g.docs, &g.diags, &v, &e);

@@ -182,6 +182,7 @@ void lint_workflow(struct http_req *r, void *user)
     bool ok = api_body(r, &body, &e) && given_typed(&g, &body, "workflow", DOC_WORKFLOW, &e) &&
               (service_lint(g.arena, api_service(user), &g.docs, http_req_param(r, "namespace"), &g.diags, &e) ||
                given_fail(&g, &e));
+    if (ok) api_sign(r, api_service(user), g.ns, &g.docs);
     if (ok) api_answer(r, g.docs.items[0].val);
     else http_reply_err(r, &e);
 }
@@ -245,8 +246,8 @@ void submit_from(struct http_req *r, void *user)
     const struct val *options = ok ? val_get(&body, STR("submitOptions")) : NULL;
     ok = ok && submit_opts_read(g.arena, options, &o, &e) && more_read(g.arena, options, &more, &e) &&
          stored_read(g.arena, user, o.ns, &body, doc, &e) && service_from_more(g.arena, api_service(user), &more, doc, &e);
-    if (ok) *doc = api_created(r, doc);
     if (ok && !documents_add_val(&g.docs, doc, 0, &g.diags)) ok = err_set(&e, ERR_SPEC, "it is not valid") || given_fail(&g, &e);
+    if (ok) api_labels_take(r, o.labels, o.n_labels, &o);
     if (ok) api_submit(r, api_service(user), &g, &o, api_dry(options));
     else http_reply_err(r, &e);
 }

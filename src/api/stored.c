@@ -64,8 +64,9 @@ void skiff_object_apply(struct http_req *r, void *user)
     struct err e;
     unsigned how = (str_is(http_req_query(r, "dryRun"), "true") ? STORED_DRY : 0u) | (str_is(http_req_query(r, "join"), "true") ? STORED_JOIN : 0u);
     given_init(&g, r);
-    if (!may_change(r, &ref, &e) || !given_stored(&g, r, &ref, &e) ||
-        !service_stored_apply(g.arena, api_service(user), ref.ns, &g.docs, how, &g.diags, &did, &e)) {
+    bool ok = may_change(r, &ref, &e) && given_stored(&g, r, &ref, &e);
+    if (ok) api_sign(r, api_service(user), ref.ns, &g.docs);
+    if (!ok || !service_stored_apply(g.arena, api_service(user), ref.ns, &g.docs, how, &g.diags, &did, &e)) {
         given_fail(&g, &e);
         http_reply_err(r, &e);
         return;

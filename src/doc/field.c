@@ -184,7 +184,8 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         warn_unquoted(dec, r, v);
         dec->d->unquoted = true;
         return check_enum(dec, r, v, *out);
-    case FIELD_ANYSTRING: dec->d->unquoted |= v->kind != VAL_STR; return true;
+    case FIELD_ANYSTRING:
+    case FIELD_DURATION: dec->d->unquoted |= v->kind != VAL_STR; return true;
     case FIELD_INTORSTRING:
         if (v->kind == VAL_INT || v->kind == VAL_STR) return true;
         wrong_kind(dec, r, "an integer or a string", v);
@@ -194,6 +195,7 @@ static bool take_text(struct decoder *dec, const struct field_row *r, const stru
         no_number(dec, r, v);
         return false;
     case FIELD_QUANTITY: {
+        dec->d->unquoted |= v->kind != VAL_STR;
         if (v->kind != VAL_BOOL && is_quantity(*out)) return true;
         struct diag *g = diags_add(dec->d, DIAG_ERROR, "E0106", "\"%.*s\" is not a quantity",
                                    STR_ARG(*out));

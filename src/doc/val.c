@@ -224,6 +224,24 @@ struct val map_with(struct arena *a, const struct val *map, struct str key, stru
     return at_place_of(map_done(&b), map);
 }
 
+struct val map_with_all(struct arena *a, const struct val *map, const struct val *more)
+{
+    const struct val *from[] = {map, more};
+    struct map at CLEANUP(map_fini) = {0}; /* key → its place; labels of strangers may be many */
+    struct val_builder b;
+    map_begin(&b, a);
+    for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+        for (uint32_t k = 0; from[i] && from[i]->kind == VAL_MAP && k < from[i]->n; k++) {
+            const struct val_pair *p = &from[i]->map[k];
+            bool fresh;
+            struct map_slot *slot = map_put(&at, p->key.p ? p->key : STR(""), &fresh);
+            if (fresh) slot->num = b.n, map_add(&b, p->key, p->v);
+            else b.pairs[slot->num].v = p->v;
+        }
+    }
+    return at_place_of(map_done(&b), map);
+}
+
 struct val map_without(struct arena *a, const struct val *map, struct str key)
 {
     struct val_builder b;

@@ -68,6 +68,7 @@ struct val map_done(struct val_builder *b);
 /* A map (absent, or no map: an empty one) with a member more, or in place of one of that key; or without one. The
  * position stays; members are shared. */
 struct val map_with(struct arena *a, const struct val *map, struct str key, struct val v);
+struct val map_with_all(struct arena *a, const struct val *map, const struct val *more); /* of each key the last counts */
 struct val map_without(struct arena *a, const struct val *map, struct str key);
 void list_begin(struct val_builder *b, struct arena *a);
 void list_add(struct val_builder *b, struct val v);

@@ -102,6 +102,27 @@ static void builders_freeze_and_copies_are_deep(void **state)
     arena_fini(&other);
 }
 
+static void of_members_of_two_maps_the_last_count(void **state)
+{
+    (void)state;
+    struct arena a CLEANUP(arena_fini);
+    struct val_builder x, y;
+    arena_init(&a);
+    map_begin(&x, &a);
+    map_add_str(&x, "a", STR("1"));
+    map_add_str(&x, "b", STR("2"));
+    struct val map = map_done(&x);
+    map_begin(&y, &a);
+    for (int i = 0; i < 100000; i++) map_add(&y, str_fmt(&a, "k%d", i), val_of_str(STR("v"))); /* each is sought among all */
+    map_add_str(&y, "b", STR("3"));
+    map_add_str(&y, "b", STR("4"));
+    map_add(&y, STR_NONE, val_null);
+    struct val more = map_done(&y), all = map_with_all(&a, &map, &more), none = map_with_all(&a, NULL, &val_null);
+    assert_int_equal(all.n, 100003);
+    assert_true(str_is(all.map[1].key, "b") && str_is(all.map[1].v.s, "4"));
+    assert_true(none.kind == VAL_MAP && none.n == 0);
+}
+
 static void base64_reads_what_it_writes(void **state)
 {
     (void)state;
@@ -127,6 +148,7 @@ int main(void)
         cmocka_unit_test(lookups_chain_through_what_is_missing),
         cmocka_unit_test(equality_is_deep_and_ignores_key_order),
         cmocka_unit_test(builders_freeze_and_copies_are_deep),
+        cmocka_unit_test(of_members_of_two_maps_the_last_count),
         cmocka_unit_test(base64_reads_what_it_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,12 +119,6 @@ struct val cronwf_document(struct arena *a, struct cronwf *c)
 
 /* ---- when, and when no more ---- */
 
-static struct val pairs_of(struct arena *a, const struct val *more, struct val map)
-{
-    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++) map = map_with(a, &map, more->map[i].key, more->map[i].v);
-    return map;
-}
-
 static struct val json_of(struct arena *a, const struct val *map)
 {
     static const struct val none = {.kind = VAL_MAP};
@@ -140,9 +134,8 @@ struct named {
 static void named_make(struct arena *a, const struct cronwf *c, struct named *out)
 {
     const struct val *meta = meta_of(&c->doc), *labels = val_get(meta, STR("labels")), *annotations = val_get(meta, STR("annotations"));
-    out->labels = pairs_of(a, labels, (struct val){.kind = VAL_MAP});
-    out->annotations = pairs_of(a, annotations, out->labels);
-    out->labels = map_with(a, &out->labels, STR("json"), json_of(a, labels));
+    out->annotations = map_with_all(a, labels, annotations);
+    out->labels = map_with(a, labels, STR("json"), json_of(a, labels));
     out->annotations = map_with(a, &out->annotations, STR("json"), json_of(a, annotations));
 }
 
@@ -208,7 +201,8 @@ static struct val labels_of(struct arena *a, const struct val *cron)
     map_begin(&b, a);
     for (size_t i = 0; i < ARRAY_LEN(inherited); i++) map_add_str(&b, inherited[i], val_get_str(own, inherited[i]));
     map_add_str(&b, "workflows.argoproj.io/cron-workflow", val_text(val_path(cron, "metadata.name")));
-    return pairs_of(a, val_path(cron, "spec.workflowMetadata.labels"), map_done(&b));
+    struct val labels = map_done(&b);
+    return map_with_all(a, &labels, val_path(cron, "spec.workflowMetadata.labels"));
 }
 
 struct val cron_workflow(struct arena *a, const struct val *cron, struct str name, int64_t at_us)
@@ -221,7 +215,7 @@ struct val cron_workflow(struct arena *a, const struct val *cron, struct str nam
     else map_add_str(&m, "generateName", str_fmt(a, "%.*s-", STR_ARG(val_text(val_path(cron, "metadata.name")))));
     map_add_str(&m, "namespace", val_text(val_path(cron, "metadata.namespace")));
     map_add(&m, STR("labels"), labels_of(a, cron));
-    map_add(&m, STR("annotations"), pairs_of(a, val_path(cron, "spec.workflowMetadata.annotations"), time));
+    map_add(&m, STR("annotations"), map_with_all(a, &time, val_path(cron, "spec.workflowMetadata.annotations")));
     map_begin(&b, a);
     map_add_str(&b, "apiVersion", STR("argoproj.io/v1alpha1"));
     map_add_str(&b, "kind", STR("Workflow"));

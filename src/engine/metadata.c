@@ -18,44 +18,56 @@ static bool label_ok(struct str v)
     return true;
 }
 
-static bool add(struct arena *a, struct val *map, struct str key, struct str value, bool label, struct err *e)
+static bool label_check(struct str key, struct str value, struct err *e)
 {
-    if (label && !label_ok(value))
-        return err_set(e, ERR_SPEC, "invalid label value \"%.*s\" for label \"%.*s\"", STR_ARG(value), STR_ARG(key));
-    *map = map_with(a, map, key, val_of_str(value));
-    return true;
+    return label_ok(value) || err_set(e, ERR_SPEC, "invalid label value \"%.*s\" for label \"%.*s\"", STR_ARG(value), STR_ARG(key));
 }
 
 static bool add_all(struct run *r, struct arena *a, struct val *map, const struct val *more, bool label, struct err *e)
 {
     struct tags_opts opts = {.scope = &r->globals, .policy = TAGS_LEAVE, .clock = run_clock(r)};
-    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++) {
+    struct val_builder b;
+    bool ok = true;
+    map_begin(&b, a);
+    for (uint32_t i = 0; ok && more && more->kind == VAL_MAP && i < more->n; i++) {
         struct str value = text_of(a, &more->map[i].v);
         if (!value.p) value = STR("");
-        if (tags_present(value) && !tags_replace(a, value, &opts, &value, e)) return false;
-        if (!add(a, map, more->map[i].key, value, label, e)) return false;
+        ok = (!tags_present(value) || tags_replace(a, value, &opts, &value, e)) && (!label || label_check(more->map[i].key, value, e));
+        if (ok) map_add(&b, more->map[i].key, val_of_str(value));
     }
-    return true;
+    struct val all = map_done(&b);
+    *map = map_with_all(a, map, &all);
+    return ok;
+}
+
+static bool computed(struct arena *a, const struct expr_env *env, const struct val_pair *p, struct val *out, struct err *e)
+{
+    struct str text = val_get_str(&p->v, "expression");
+    if (!expr_eval(a, text, env, out, e))
+        return err_ctx(e, "failed to evaluate label \"%.*s\" expression \"%.*s\"", STR_ARG(p->key), STR_ARG(text)), false;
+    if (out->kind != VAL_STR)
+        return err_set(e, ERR_SPEC, "failed to evaluate label \"%.*s\" expression \"%.*s\": it gives no string", STR_ARG(p->key), STR_ARG(text));
+    return label_check(p->key, out->s, e);
 }
 
 static bool add_computed(struct run *r, struct arena *a, struct val *labels, const struct val *from, struct err *e)
 {
     struct scope s CLEANUP(scope_fini) = {0};
     struct expr_env env = {.scope = &s, .clock = run_clock(r)};
+    struct val_builder b;
+    bool ok = true;
     scope_init(&s, &r->globals);
     for (uint32_t i = 0; i < labels->n; i++)
         scope_set(&s, str_fmt(a, "workflow.labels.%.*s", STR_ARG(labels->map[i].key)), text_of(a, &labels->map[i].v));
-    for (uint32_t i = 0; from && from->kind == VAL_MAP && i < from->n; i++) {
-        struct str key = from->map[i].key, text = val_get_str(&from->map[i].v, "expression");
+    map_begin(&b, a);
+    for (uint32_t i = 0; ok && from && from->kind == VAL_MAP && i < from->n; i++) {
         struct val v;
-        if (!expr_eval(a, text, &env, &v, e))
-            return err_ctx(e, "failed to evaluate label \"%.*s\" expression \"%.*s\"", STR_ARG(key), STR_ARG(text)), false;
-        if (v.kind != VAL_STR)
-            return err_set(e, ERR_SPEC, "failed to evaluate label \"%.*s\" expression \"%.*s\": it gives no string",
-                           STR_ARG(key), STR_ARG(text));
-        if (!add(a, labels, key, v.s, true, e)) return false;
+        ok = computed(a, &env, &from->map[i], &v, e);
+        if (ok) map_add(&b, from->map[i].key, v);
     }
-    return true;
+    struct val all = map_done(&b);
+    *labels = map_with_all(a, labels, &all);
+    return ok;
 }
 
 bool run_metadata(struct arena *a, struct run *r, struct val *out, struct err *e)

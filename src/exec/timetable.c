@@ -152,13 +152,19 @@ static bool child_tell(struct timetable *t, struct arena *a, struct cron_entry *
     return true;
 }
 
+/* Workflows of its own namespace: whoever may start some elsewhere may name it as their owner. */
+static bool is_child(const struct cron_entry *c, const struct owned *what)
+{
+    return str_is(what->kind, "Workflow") && str_eq(what->ns, val_text(val_path(cronwf_given(c->c), "metadata.namespace")));
+}
+
 static bool children_tell(struct timetable *t, struct arena *a, struct cron_entry *c, struct err *e)
 {
     struct owned *owned;
     size_t n;
     bool ok = owned_read(a, t->x->store, NO_RUN, str_of(c->uid), &owned, &n, e);
     for (size_t i = 0; ok && i < n; i++)
-        if (str_is(owned[i].kind, "Workflow")) ok = child_tell(t, a, c, &owned[i], e);
+        if (is_child(c, &owned[i])) ok = child_tell(t, a, c, &owned[i], e);
     if (ok) cronwf_children_told(c->c);
     return ok;
 }

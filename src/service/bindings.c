@@ -47,15 +47,18 @@ static bool text_eval(struct matching *m, struct str expression, const char *of,
 static bool pairs_eval(struct matching *m, const char *key, struct val *meta, struct err *e)
 {
     const struct val *given = val_get(val_path(m->spec, "submit.metadata"), str_of(key));
-    struct val map = {.kind = VAL_MAP};
-    for (uint32_t i = 0; given && given->kind == VAL_MAP && i < given->n; i++) {
+    struct val_builder b;
+    bool ok = true, labels = str_is(str_of(key), "labels");
+    map_begin(&b, m->a);
+    for (uint32_t i = 0; ok && given && given->kind == VAL_MAP && i < given->n; i++) {
         struct str text;
-        if (!text_eval(m, val_text(&given->map[i].v), key, &text, e)) return false;
-        map = map_with(m->a, &map, given->map[i].key, val_of_str(text));
+        ok = text_eval(m, val_text(&given->map[i].v), key, &text, e);
+        if (ok) map_add(&b, given->map[i].key, val_of_str(text));
     }
-    for (uint32_t i = 0; str_is(str_of(key), "labels") && m->sender && i < m->sender->n; i++)
-        if (!val_get(&map, m->sender->map[i].key)) map = map_with(m->a, &map, m->sender->map[i].key, m->sender->map[i].v);
-    if (str_is(str_of(key), "labels")) map = map_with(m->a, &map, STR("workflows.argoproj.io/workflow-event-binding"), val_of_str(m->name));
+    struct val map = map_done(&b);
+    if (!ok) return false;
+    if (labels) map = map_with_all(m->a, m->sender, &map);
+    if (labels) map = map_with(m->a, &map, STR("workflows.argoproj.io/workflow-event-binding"), val_of_str(m->name));
     if (map.n) *meta = map_with(m->a, meta, str_of(key), map);
     return true;
 }
@@ -239,14 +242,15 @@ static bool first_take(struct service *s, struct err *e)
     struct arena a CLEANUP(arena_fini);
     struct str key, text;
     struct val event;
-    struct err unreadable, failed = {0};
+    struct err failed = {0};
     arena_init(&a);
     if (!store_value_next(&a, service_store(s), 0, STR(KEY), &key, e) || !store_value_get(&a, service_store(s), 0, key, &text, e)) return false;
-    if (json_parse(&a, text, NULL, &event, &unreadable) && !event_look(s, &a, &event, &failed, e)) return false;
+    if (json_parse(&a, text, NULL, &event, &failed) && !event_look(s, &a, &event, &failed, e)) return false;
     event_looked(s, number_of(key), &failed);
     return exec_begin(s->exec, e) && store_value_del(service_store(s), 0, key, e);
 }
 
+/* What cannot be read waits for another event or another engine; nobody waits with it. */
 static void on_event_timer(void *user)
 {
     struct service *s = user;
@@ -256,7 +260,10 @@ static void on_event_timer(void *user)
         ok = first_take(s, &e);
         s->events_waiting -= ok;
     }
-    if (e.code) log_line(LOG_ERROR, "events: %s", e.text);
+    if (!ok && e.code) {
+        log_line(LOG_ERROR, "events: %s", e.text);
+        events_committed(s, &e);
+    }
     if (ok && s->events_waiting) loop_timer_arm_us(s->event_timer, 0);
     loop_again(s->loop);
 }

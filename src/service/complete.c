@@ -17,10 +17,11 @@ struct str uuid_random(struct arena *a)
 /* metadata with more labels or annotations */
 static struct val with_pairs(struct arena *a, const struct val *meta, const char *key, const struct param *p, size_t n)
 {
-    const struct val *own = val_get(meta, str_of(key));
-    struct val map = own ? *own : (struct val){.kind = VAL_MAP};
-    for (size_t i = 0; i < n; i++) map = map_with(a, &map, p[i].name, val_of_str(p[i].value));
-    return map_with(a, meta, str_of(key), map);
+    struct val_builder b;
+    map_begin(&b, a);
+    for (size_t i = 0; i < n; i++) map_add(&b, p[i].name, val_of_str(p[i].value));
+    struct val more = map_done(&b);
+    return map_with(a, meta, str_of(key), map_with_all(a, val_get(meta, str_of(key)), &more));
 }
 
 static struct str namespace_of(const struct submit_opts *o)

@@ -131,7 +131,9 @@ bool service_from_more(struct arena *a, struct service *s, const struct from_mor
     if (more->n_artifacts && !artifacts_override(a, s, val_get_str(&meta, "namespace"), more, &spec, e)) return false;
     if (more->owner) {
         struct val_builder owners;
+        const struct val *own = val_get(&meta, STR("ownerReferences"));
         list_begin(&owners, a);
+        for (uint32_t i = 0; own && i < own->n; i++) list_add(&owners, own->items[i]);
         list_add(&owners, *more->owner);
         meta = map_with(a, &meta, STR("ownerReferences"), list_done(&owners));
     }

@@ -97,10 +97,7 @@ static bool values_join(struct arena *a, struct service *s, const struct stored_
     if (!str_is(val_get_str(doc, "kind"), "Secret")) return err_set(e, ERR_SPEC, "only values of a Secret are joined");
     if (!resource_get(a, service_store(s), &key, &old, &absent)) return absent.code == ERR_NOT_FOUND || (*e = absent, false);
     const struct val *data = val_get(&old, STR("data")), *more = val_get(doc, STR("data"));
-    struct val all = data ? *data : (struct val){.kind = VAL_MAP};
-    for (uint32_t i = 0; more && more->kind == VAL_MAP && i < more->n; i++)
-        all = map_with(a, &all, more->map[i].key, more->map[i].v);
-    old = map_with(a, &old, STR("data"), all);
+    old = map_with(a, &old, STR("data"), map_with_all(a, data, more));
     const struct val *plain = val_get(doc, STR("stringData"));
     *doc = plain ? map_with(a, &old, STR("stringData"), *plain) : old;
     return true;

@@ -73,7 +73,7 @@ struct given_event {
     const struct val *sender;   /* labels of who sent it, for what it starts; NULL: nobody said */
 };
 /* Takes it in. `done` is called when all WorkflowEventBindings were asked and what they start is on the disk (INTERNAL: some failed);
- * when it could not be stored; or when the engine leaves: the next one asks them. UNREACHABLE when LIMIT_EVENTS_QUEUED wait
+ * when it could not be stored, or bindings could not be read; or when the engine leaves: the next one asks them. UNREACHABLE when LIMIT_EVENTS_QUEUED wait
  * already: `done` is not called then. */
 bool service_event_take(struct service *s, const struct given_event *g, void (*done)(void *user, const struct err *e),
                         void *user, struct err *e);

@@ -79,6 +79,26 @@ static void what_cannot_be_kept_is_told(void **state)
     assert_int_equal(f->e.code, ERR_LIMIT);
 }
 
+static void what_cannot_be_looked_at_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct object_row broken = {.kind = STR("WorkflowEventBinding"), .ns = STR("default"), .name = STR("b"), .uid = STR("u"), .doc = STR("{")};
+    assert_true(exec_begin(f->s->exec, &f->e));
+    assert_true(store_object_put(service_store(f->s), &broken, OBJECT_RV_NEW, &f->e));
+    assert_true(take(f));
+    assert_true(exec_commit(f->s->exec, &f->e));
+    while (!told.acks) loop_turn(f->s->loop, true);
+    assert_int_equal(told.bad_acks, 1);
+    assert_int_equal(f->s->events_waiting, 1); /* it stays */
+    assert_true(exec_begin(f->s->exec, &f->e));
+    assert_true(store_object_delete(service_store(f->s), &broken, OBJECT_RV_ANY, 1, &f->e));
+    assert_true(take(f));
+    while (f->s->events_waiting) loop_turn(f->s->loop, true);
+    assert_true(exec_commit(f->s->exec, &f->e));
+    assert_int_equal(told.acks, 2);
+    assert_int_equal(told.bad_acks, 1);
+}
+
 /* ---- watching ---- */
 
 static bool on_event(void *user, const char *type, const struct val *object, struct str text)
@@ -465,7 +485,7 @@ static void what_has_no_text_is_not_kept_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_queue_is_bounded_and_kept), TEST(what_cannot_be_kept_is_told), TEST(changes_wait_as_one),
+        TEST(the_queue_is_bounded_and_kept), TEST(what_cannot_be_kept_is_told), TEST(what_cannot_be_looked_at_is_told), TEST(changes_wait_as_one),
         TEST(a_selector_comes_and_goes), TEST(a_watch_is_taken_up_again), TEST(changes_are_the_same_for_all), TEST(a_deletion_is_told_once),
         TEST(who_falls_behind_misses_nothing), TEST(what_has_no_text_is_not_kept_for_ever),
         TEST(who_falls_too_far_behind_is_told), TEST(who_looks_at_some_gets_their_states_again), TEST(argos_streams_tell_it_too),

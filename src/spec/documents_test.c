@@ -120,6 +120,29 @@ static void text_is_text(void **state)
     fixture_fini(&f);
 }
 
+static void durations_and_quantities_are_text(void **state)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text = STR("apiVersion: argoproj.io/v1alpha1\n"
+                          "kind: Workflow\n"
+                          "metadata: {name: w}\n"
+                          "spec:\n"
+                          "  templates:\n"
+                          "  - {name: m, timeout: 30, retryStrategy: {limit: 2, backoff: {duration: 5}}, container: {image: i, resources: {limits: {cpu: 0.5, memory: null}}}}\n");
+    static const struct { const char *path, *text; } rows[] = {
+        {"timeout", "30"}, {"retryStrategy.backoff.duration", "5"}, {"container.resources.limits.cpu", "0.5"}};
+    assert_true(fixture_add(&f, "a.yaml", text));
+    assert_false(f.docs.items[0].broken);
+    const struct val *m = val_path(f.docs.items[0].val, "spec.templates")->items;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct val *v = val_path(m, rows[i].path);
+        assert_true(v && v->kind == VAL_STR && str_is(v->s, rows[i].text));
+    }
+    assert_int_equal(val_path(m, "retryStrategy.limit")->kind, VAL_INT); /* both are right there */
+    fixture_fini(&f);
+}
+
 static void reports_kinds(void **state)
 {
     struct fixture f;
@@ -283,7 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_several_documents),    cmocka_unit_test(flattens_lists),
-        cmocka_unit_test(converts_older_forms),       cmocka_unit_test(text_is_text),
+        cmocka_unit_test(converts_older_forms),       cmocka_unit_test(text_is_text), cmocka_unit_test(durations_and_quantities_are_text),
         cmocka_unit_test(reports_kinds),
         cmocka_unit_test(tables_are_consistent),      cmocka_unit_test(explains_fields),
         cmocka_unit_test(scripts_are_containers_too), cmocka_unit_test(finds_templates),

@@ -80,13 +80,14 @@ static void convert(struct arena *a, const struct field_type *t, const struct va
 
 static bool is_text(const struct field_row *r)
 {
-    return r->kind == FIELD_STRING || r->kind == FIELD_ANYSTRING || r->kind == FIELD_TIME;
+    return r->kind == FIELD_STRING || r->kind == FIELD_ANYSTRING || r->kind == FIELD_TIME || r->kind == FIELD_DURATION || r->kind == FIELD_QUANTITY;
 }
 
 static bool upgrade_one(struct arena *a, const struct field_row *r, const struct val *v, struct val *out)
 {
     if (r->kind == FIELD_STRUCT) return upgrade(a, r->type, v, out);
     if (v->kind == VAL_STR || v->kind == VAL_LIST || v->kind == VAL_MAP) return false;
+    if (v->kind == VAL_NULL && r->kind == FIELD_QUANTITY) return false; /* an empty text is none */
     *out = with_position(val_of_str(v->kind == VAL_NULL ? STR("") : field_text(a, r, v)), v);
     return true;
 }

@@ -220,6 +220,42 @@ def creators(score, skiff):
     s.close()
 
 
+def creators_forged(score, skiff):
+    """No way in lets a document or an option say that somebody else made it."""
+    s = token_server(skiff)
+    first, second = bearer(first_token(s)), bearer(made(s, "ci", "admin"))
+    key = "workflows.argoproj.io/creator"
+    forged = {key: "admin", f"{key}-email": "a.at.b"}
+    named = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": HOLD["spec"]}
+    for i, doc in enumerate(({"metadata": {"name": "w0", "labels": {"a": "b"}, "Labels": forged}}, {"metadata": {"name": "w1"}, "Metadata": {"name": "w1", "labels": forged}})):
+        status, _, obj = s.ask(*SUBMIT, {"workflow": {**named, **doc}}, second)
+        score.check(status == 200 and creator(obj) == {"creator": "ci"}, f"another case {i}: {status} {obj}")
+    listed = {"apiVersion": "v1", "kind": "List", "items": [{**named, "metadata": {"name": "l", "labels": forged}}]}
+    option = {"documents": [{**named, "metadata": {"name": "o"}}], "labels": [{"name": k, "value": v} for k, v in forged.items()] + [{"name": "team", "value": "x"}]}
+    for name, body in (("l", {"documents": [listed]}), ("o", option)):
+        status, _, e = s.ask("POST", "/api/v1/skiff/submit", body, second)
+        obj = s.ask("GET", f"/api/v1/workflows/default/{name}", headers=second)[2]
+        score.check(status == 200 and creator(obj) == {"creator": "ci"}, f"documents: {status} {e} {obj}")
+    score.check(obj["metadata"]["labels"]["team"] == "x", f"other labels stay: {obj}")
+    template = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "t", "labels": forged}, "spec": HOLD["spec"]}
+    applied = ("PUT", "/api/v1/skiff/objects/workflowtemplates/default/t", template)
+    for token in (second, first):
+        status, _, obj = s.ask(*applied, token)
+        score.check(status == 200 and creator(obj["object"]) == {"creator": "ci"}, f"apply: {status} {obj}")
+    stored = s.ask("GET", "/api/v1/workflow-templates/default/t", headers=first)[2]
+    stored["metadata"]["labels"] = {**forged, "team": "x"}
+    status, _, obj = s.ask("PUT", "/api/v1/workflow-templates/default/t", {"template": stored}, first)
+    score.check(status == 200 and creator(obj) == {"creator": "ci"} and obj["metadata"]["labels"]["team"] == "x", f"a change: {status} {obj}")
+    s.ask("POST", "/api/v1/skiff/submit", {"documents": [{**template, "metadata": {"name": "t2", "labels": forged}}]}, second)
+    obj = s.ask("GET", "/api/v1/workflow-templates/default/t2", headers=second)[2]
+    score.check(creator(obj) == {"creator": "ci"}, f"a template among documents: {obj}")
+    for dry in (False, True):
+        options = {"name": "s", "dryRun": dry, "labels": f"{key}=admin,team=x"}
+        status, _, obj = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "WorkflowTemplate", "resourceName": "t", "submitOptions": options}, second)
+        score.check(status == 200 and creator(obj) == {"creator": "ci"} and obj["metadata"]["labels"]["team"] == "x", f"an option: {status} {obj}")
+    s.close()
+
+
 def pages(score, skiff):
     """What a browser does for a page of somebody else."""
     s = Server(skiff).start()
@@ -355,4 +391,4 @@ def audited(score, skiff):
     s.close()
 
 
-TESTS = (open_until_there_is_a_token, the_first_token, what_is_shown, roles, namespaces, creators, pages, expiry, wrong_again_and_again, too_many_requests, audited)
+TESTS = (open_until_there_is_a_token, the_first_token, what_is_shown, roles, namespaces, creators, creators_forged, pages, expiry, wrong_again_and_again, too_many_requests, audited)

@@ -165,6 +165,10 @@ def by_hand(score, skiff):
     s.store(doc)
     stored = s.ask("GET", "/api/v1/cron-workflows/default/yearly")[2]["metadata"]
     made = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly"})[2]["metadata"]
+    more = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "c-1"}
+    options = {"dryRun": True, "ownerReference": more}
+    owners = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly", "submitOptions": options})[2]["metadata"]["ownerReferences"]
+    score.check(owners == made.get("ownerReferences", []) + [more], f"another owner comes to it: {owners}")
     owner = made.get("ownerReferences", [{}])[0]
     score.check((owner.get("kind"), owner.get("uid"), owner.get("controller")) == ("CronWorkflow", stored["uid"], True), f"its owner: {made}")
     common.wait_for(lambda: [a["uid"] for a in s.status("yearly").get("active") or []] == [made["uid"]], "it to be active")
@@ -173,6 +177,24 @@ def by_hand(score, skiff):
     s.ask("DELETE", "/api/v1/cron-workflows/default/yearly")
     status, _, e = s.ask("GET", f"/api/v1/workflows/default/{made['name']}")
     score.check(status == 404, f"it goes with its document: {status} {e}")
+    s.close()
+
+
+def owned_elsewhere(score, skiff):
+    """A workflow of another namespace is no child, whatever owner it names."""
+    s = Crons(skiff).start()
+    doc = cron("yearly", schedules=("0 0 29 2 *",))
+    doc["spec"]["workflowSpec"] = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
+    s.store(doc)
+    stored = s.ask("GET", "/api/v1/cron-workflows/default/yearly")[2]["metadata"]
+    s.ask("POST", "/api/v1/workflow-templates/b", {"template": {"metadata": {"name": "t"}, "spec": doc["spec"]["workflowSpec"]}})
+    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "name": "yearly", "uid": stored["uid"], "controller": True}
+    status, _, e = s.ask("POST", "/api/v1/workflows/b/submit", {"resourceKind": "WorkflowTemplate", "resourceName": "t", "submitOptions": {"ownerReference": owner}})
+    score.check(status == 200, f"started: {status} {e}")
+    made = s.ask("POST", "/api/v1/workflows/default/submit", {"resourceKind": "CronWorkflow", "resourceName": "yearly"})[2]["metadata"]
+    common.wait_for(lambda: made["uid"] in [a["uid"] for a in s.status("yearly").get("active") or []], "its child to be active")
+    active = s.status("yearly")["active"]
+    score.check([a["uid"] for a in active] == [made["uid"]], f"its own alone: {active}")
     s.close()
 
 
@@ -235,4 +257,4 @@ def backfill(score, skiff):
     s.close()
 
 
-CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, by_hand, retried, what_cannot_start, backfill)
+CASES = (starts, suspend_and_resume, policies, kills, stops_and_forgets, by_hand, owned_elsewhere, retried, what_cannot_start, backfill)

@@ -403,6 +403,9 @@ def bindings(score, skiff):
     score.check((got[0], got[2]) == (200, {}), f"no binding is asked: {got[0]} {got[2]}")
     got = s.ask("POST", f"{API}/events/default/shop", "{", head)
     score.check(got[0] == 400, f"not JSON: {got[0]}")
+    for depth, want in ((998, 200), (1000, 413)):
+        got = s.ask("POST", f"{API}/events/elsewhere/shop", "[" * depth + "]" * depth)
+        score.check(got[0] == want, f"what no binding can look at is not taken: {depth} {got[0]} {got[2]}")
     got = s.ask("POST", f"{API}/events/default/shop", order, head)
     score.check(got[0] == 500 and len(bound(s)) == 1, f"one fails, the other one has started its workflow: {got[0]} {got[2]} {bound(s)}")
     event = told.result()
