@@ -139,7 +139,7 @@ static void deep_and_closed_trees_are_removed(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct err e;
-        alarm(60);
+        alarm(240);
         if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(2);
         if (!dir_make_all("closed/.deep-0/full", 0755, &e)) _exit(3);
         int at = open("closed", O_RDONLY | O_DIRECTORY);
