@@ -80,11 +80,7 @@ bool node_pod_labels(struct run *r, struct node *n, struct val *out, struct err 
     const struct val *workflow = node_workflow(r, pod, e), *all = workflow ? val_path(workflow, "spec.podMetadata.labels") : NULL;
     const struct val *own = labels_of_own(pod);
     struct val filled = val_null;
-    struct val_builder b;
     if (!workflow || (own && !pod_template_field(r, pod, own, &filled, e))) return false;
-    map_begin(&b, &r->scratch);
-    for (uint32_t i = 0; all && all->kind == VAL_MAP && i < all->n; i++) map_set(&b, all->map[i].key, all->map[i].v);
-    for (uint32_t i = 0; filled.kind == VAL_MAP && i < filled.n; i++) map_set(&b, filled.map[i].key, filled.map[i].v);
-    *out = map_done(&b);
+    *out = map_with_all(&r->scratch, all, &filled);
     return true;
 }

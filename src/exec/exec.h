@@ -124,8 +124,6 @@ void exec_templates_fini(struct exec_templates *t);
 const struct val *exec_template_of(struct arena *a, const struct exec_templates *t, const struct val *node, bool *unknown);
 /* Value of a run: the labels that the pod of this step has, as a JSON object, when they cannot be read from its documents. */
 #define EXEC_LABELS_KEY "labels/"
-/* What Argo calls the pods of exit handlers. */
-#define EXEC_ON_EXIT_LABEL "workflows.argoproj.io/on-exit"
 /* Member of a stored workflow beside `spec`, which has templates and defaults merged in: the spec as it was
  * submitted, when that is another one. */
 #define EXEC_GIVEN "givenSpec"

@@ -135,14 +135,10 @@ void job_waits(struct job *j, struct str why)
 bool pod_labels(struct active *l, struct node *n, struct val *out, struct err *e)
 {
     struct arena *a = &l->x->scratch;
-    struct val given;
-    struct val_builder b;
-    if (!node_pod_labels(l->run, n, &given, e)) return false;
-    map_begin(&b, a);
-    for (uint32_t i = 0; i < given.n; i++) map_add(&b, given.map[i].key, given.map[i].v);
-    if (node_in_exit(n)) map_set(&b, STR(EXEC_ON_EXIT_LABEL), val_of_str(STR("true")));
-    map_set(&b, STR("workflows.argoproj.io/workflow"), val_of_str(run_name(l->run)));
-    *out = map_done(&b);
+    struct val labels;
+    if (!node_pod_labels(l->run, n, &labels, e)) return false;
+    if (node_in_exit(n)) labels = map_with(a, &labels, STR(POD_ON_EXIT_LABEL), val_of_str(STR("true")));
+    *out = map_with(a, &labels, STR("workflows.argoproj.io/workflow"), val_of_str(run_name(l->run)));
     return true;
 }
 

@@ -3,12 +3,10 @@
 #include "base/limits.h"
 #include "pod/pod_p.h"
 
-#define ON_EXIT "workflows.argoproj.io/on-exit"
-
 struct str pod_meta(const struct pod_input *in, bool label, struct str key)
 {
     const char *kind = label ? "labels" : "annotations";
-    if (label && in->on_exit && str_is(key, ON_EXIT)) return STR("true");
+    if (label && in->on_exit && str_is(key, POD_ON_EXIT_LABEL)) return STR("true");
     struct { const char *key; struct str value; } own[] = {
         {label ? "workflows.argoproj.io/workflow" : "workflows.argoproj.io/node-name",
          label ? val_get_str(val_get(in->workflow, STR("metadata")), "name") : in->node_name},
@@ -43,7 +41,7 @@ struct str pod_meta_all(struct arena *a, const struct pod_input *in, bool labels
     static const char *const own[2][2] = {{"workflows.argoproj.io/node-name", "workflows.argoproj.io/node-id"},
                                           {"workflows.argoproj.io/workflow", "workflows.argoproj.io/completed"}};
     for (size_t i = 0; i < 2; i++) map_set(&b, str_of(own[labels][i]), val_of_str(pod_meta(in, labels, str_of(own[labels][i]))));
-    if (labels && in->on_exit) map_set(&b, STR(ON_EXIT), val_of_str(STR("true")));
+    if (labels && in->on_exit) map_set(&b, STR(POD_ON_EXIT_LABEL), val_of_str(STR("true")));
     struct val all = map_done(&b);
     struct val_pair *sorted = ARENA_ARRAY(a, struct val_pair, all.n + 1);
     if (all.n) memcpy(sorted, all.map, all.n * sizeof *sorted);

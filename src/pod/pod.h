@@ -9,6 +9,9 @@
 #include "pod/resources.h"
 #include "step/step_spec.h"
 
+/* What Argo calls the pods of exit handlers. */
+#define POD_ON_EXIT_LABEL "workflows.argoproj.io/on-exit"
+
 /* One value of a Secret or ConfigMap, or (absent key) all of them through `each`. Secret values are
  * decoded. NOT_FOUND names what is missing. */
 struct pod_lookup {

@@ -65,6 +65,14 @@ class Signed:
     def sign_in(self, redirect="/ui?x=1"):
         return self.back(*self.p.authorize(self.go(redirect)))
 
+    def leave_waiting(self):
+        """The connection of a browser that has come back and has no answer yet; the next one begins anew."""
+        code, state = self.p.authorize(self.go())
+        c = self.s.connect()
+        c.request("GET", f"/oauth2/callback?code={code}&state={state}", headers={"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())})
+        self.cookies = {}
+        return c
+
     def fresh(self):
         """No cookies, and nothing is held against this address: it is the server's memory that knows."""
         self.cookies = {}
@@ -419,11 +427,7 @@ def slow_answers(score, skiff):
     waiting = []
 
     def begin():
-        code, state = x.p.authorize(x.go())
-        c = x.s.connect()
-        c.request("GET", f"/oauth2/callback?code={code}&state={state}", headers={"Cookie": "; ".join(f"{k}={v}" for k, v in x.cookies.items())})
-        x.cookies = {}
-        waiting.append(c)
+        waiting.append(x.leave_waiting())
 
     for _ in range(64):
         begin()
@@ -581,11 +585,7 @@ def slow_userinfo(score, skiff):
     browsers = []
 
     def begin():
-        code, state = x.p.authorize(x.go())
-        c = x.s.connect()
-        c.request("GET", f"/oauth2/callback?code={code}&state={state}", headers={"Cookie": "; ".join(f"{k}={v}" for k, v in x.cookies.items())})
-        x.cookies = {}
-        browsers.append(c)
+        browsers.append(x.leave_waiting())
         common.wait_for(lambda: x.p.count("/userinfo") == len(browsers), "it to be asked")
     for _ in range(3):
         begin()
